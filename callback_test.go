@@ -1,0 +1,538 @@
+package cognate_test
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+)
+
+func TestSignIn(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+
+	resp := b.get("/private/page?x=1")
+	if got, want := resp.StatusCode, http.StatusFound; got != want {
+		t.Fatalf("private page: status %d, want %d", got, want)
+	}
+	q := mustURL(t, resp.Header.Get("Location")).Query()
+	for name, want := range map[string]string{
+		"response_type": "code", "client_id": clientID, "redirect_uri": appOrigin + "/oidc_callback",
+		"scope": "openid email", "code_challenge_method": "S256",
+	} {
+		if got := q.Get(name); got != want {
+			t.Errorf("authorization request: %s = %q, want %q", name, got, want)
+		}
+	}
+	if len(q.Get("code_challenge")) != 43 || len(q.Get("state")) < 22 || len(q.Get("nonce")) < 22 {
+		t.Errorf("authorization request: challenge, state or nonce too short: %v", q)
+	}
+
+	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	if got, want := resp.Header.Get("Location"), "/private/page?x=1"; resp.StatusCode != http.StatusFound || got != want {
+		t.Fatalf("callback: status %d to %q, want 302 to %q", resp.StatusCode, got, want)
+	}
+	if got := body(t, b.get("/private/")); got != "private ann@example.com" {
+		t.Errorf("private page says %q", got)
+	}
+	if got, want := b.cookies(), "__Host-cognate"; len(got) != 1 || got[0] != want {
+		t.Errorf("cookies after sign-in: %q, want only %q", got, want)
+	}
+	if n := p.tokenRequests(); n != 1 {
+		t.Errorf("%d token requests, want 1", n)
+	}
+}
+
+func TestTokenRequest(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		method cognate.AuthMethod
+		secret cognate.Secret
+		check  func(t *testing.T, r *http.Request)
+	}{
+		{"basic", "", clientSecret, func(t *testing.T, r *http.Request) {
+			id, secret, _ := r.BasicAuth()
+			secret, _ = url.QueryUnescape(secret) // RFC 6749, 2.3.1
+			if id != clientID || secret != clientSecret || r.PostForm.Has("client_secret") {
+				t.Error("client authentication is not HTTP Basic alone")
+			}
+		}},
+		{"post", cognate.ClientSecretPost, clientSecret, func(t *testing.T, r *http.Request) {
+			if r.PostForm.Get("client_secret") != clientSecret || r.Header.Get("Authorization") != "" {
+				t.Error("client authentication is not in the body alone")
+			}
+		}},
+		{"public", "", "", func(t *testing.T, r *http.Request) {
+			if r.PostForm.Has("client_secret") || r.Header.Get("Authorization") != "" || r.PostForm.Get("client_id") != clientID {
+				t.Error("a public client sends its ID and nothing else")
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			b := newApp(t, p, func(c *cognate.Config) { c.ClientAuth, c.ClientSecret = tt.method, tt.secret }).browser(t)
+			b.signIn(p)
+			if !b.signedIn() {
+				t.Fatal("not signed in")
+			}
+			r := p.tokenCalls[0]
+			if got := r.PostForm.Get("grant_type"); got != "authorization_code" {
+				t.Errorf("grant_type = %q", got)
+			}
+			tt.check(t, r)
+		})
+	}
+}
+
+// TestCallbackRefuses changes one thing of a callback at a time. None may make a
+// session or a request to the token endpoint.
+func TestCallbackRefuses(t *testing.T) {
+	other := strings.Repeat("A", 32)
+	for _, tt := range []struct {
+		name   string
+		change func(q url.Values)
+		reason cognate.Reason
+		status int
+	}{
+		{"no state", func(q url.Values) { q.Del("state") }, cognate.ReasonState, 400},
+		{"empty state", func(q url.Values) { q.Set("state", "") }, cognate.ReasonState, 400},
+		{"unknown state", func(q url.Values) { q.Set("state", other) }, cognate.ReasonState, 400},
+		{"state with the same cookie name", func(q url.Values) { q.Set("state", q.Get("state")[:31]+flip(q.Get("state")[31:])) }, cognate.ReasonState, 400},
+		{"state with a suffix", func(q url.Values) { q.Set("state", q.Get("state")+"AAAA") }, cognate.ReasonState, 400},
+		{"state with another encoding", func(q url.Values) { q.Set("state", q.Get("state")+"=") }, cognate.ReasonState, 400},
+		{"huge state", func(q url.Values) { q.Set("state", strings.Repeat("A", 15000)) }, cognate.ReasonState, 400},
+		{"two states", func(q url.Values) { q.Add("state", q.Get("state")) }, cognate.ReasonMalformedCallback, 400},
+		{"two codes", func(q url.Values) { q.Add("code", "x") }, cognate.ReasonMalformedCallback, 400},
+		{"no code", func(q url.Values) { q.Del("code") }, cognate.ReasonMalformedCallback, 400},
+		{"huge code", func(q url.Values) { q.Set("code", strings.Repeat("x", 5000)) }, cognate.ReasonMalformedCallback, 400},
+		{"huge query", func(q url.Values) { q.Set("x", strings.Repeat("x", 20000)) }, cognate.ReasonMalformedCallback, 400},
+		{"foreign iss", func(q url.Values) { q.Set("iss", "https://evil.test") }, cognate.ReasonResponseIssuer, 400},
+		{"access denied", func(q url.Values) { q.Del("code"); q.Set("error", "access_denied") }, cognate.ReasonProviderError, 403},
+		{"error beside a code", func(q url.Values) { q.Set("error", "access_denied") }, cognate.ReasonProviderError, 403},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			var got *cognate.Error
+			x := newApp(t, p, func(c *cognate.Config) {
+				c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, e *cognate.Error) { got = e; w.WriteHeader(e.Status) }
+			})
+			b := x.browser(t)
+			q := p.grant(t, b.get("/private/").Header.Get("Location"))
+			tt.change(q)
+			resp := b.get("/oidc_callback?" + q.Encode())
+			if got == nil || got.Reason != tt.reason || resp.StatusCode != tt.status {
+				t.Errorf("status %d, error %v; want %d, %s", resp.StatusCode, got, tt.status, tt.reason)
+			}
+			if p.tokenRequests() != 0 || b.signedIn() {
+				t.Errorf("%d token requests, signed in: %v; want none", p.tokenRequests(), b.signedIn())
+			}
+		})
+	}
+}
+
+// flip changes the last character of a base64url value that has no stray bits.
+func flip(s string) string {
+	if s == "A" {
+		return "B"
+	}
+	return "A"
+}
+
+func TestCallbackAnnouncedIssuer(t *testing.T) {
+	p := newFakeProvider(t)
+	p.discovery = func(d map[string]any) { d["authorization_response_iss_parameter_supported"] = true }
+	b := newApp(t, p, nil).browser(t)
+	if resp := b.signIn(p); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("iss missing although announced: status %d, want 400", resp.StatusCode)
+	}
+	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	q.Set("iss", p.issuer)
+	b.get("/oidc_callback?" + q.Encode())
+	if !b.signedIn() {
+		t.Error("the right iss was refused")
+	}
+}
+
+func TestCallbackOfAnotherBrowser(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	attacker, victim := x.browser(t), x.browser(t)
+	q := p.grant(t, attacker.get("/private/").Header.Get("Location"))
+	victim.get("/private/") // has a sign-in of its own under way
+	if resp := victim.get("/oidc_callback?" + q.Encode()); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("status %d, want 400", resp.StatusCode)
+	}
+	if victim.signedIn() || p.tokenRequests() != 0 {
+		t.Error("the victim was signed in as the attacker")
+	}
+}
+
+func TestCallbackReplay(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	resp := b.get("/private/")
+	cookies := b.jar.Cookies(appURL)
+	path := "/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode()
+	b.get(path)
+
+	t.Run("signed in", func(t *testing.T) {
+		if resp := b.get(path); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/" {
+			t.Errorf("status %d to %q, want 302 to the home page", resp.StatusCode, resp.Header.Get("Location"))
+		}
+		if !b.signedIn() {
+			t.Error("the replay ended the session")
+		}
+	})
+	t.Run("with the cookie kept", func(t *testing.T) {
+		thief := b.app.browser(t)
+		thief.jar.SetCookies(appURL, cookies)
+		if resp := thief.get(path); resp.StatusCode != http.StatusBadRequest || thief.signedIn() {
+			t.Errorf("status %d, want 400 and no session", resp.StatusCode)
+		}
+	})
+	if n := p.tokenRequests(); n != 1 {
+		t.Errorf("%d token requests, want 1", n)
+	}
+}
+
+func TestCallbackConcurrentReplay(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	b := x.browser(t)
+	path := "/oidc_callback?" + p.grant(t, b.get("/private/").Header.Get("Location")).Encode()
+	cookies := b.jar.Cookies(appURL)
+	var wg sync.WaitGroup
+	for range 20 {
+		thief := x.browser(t)
+		thief.jar.SetCookies(appURL, cookies)
+		wg.Go(func() { thief.get(path) })
+	}
+	wg.Wait()
+	if n := p.tokenRequests(); n != 1 {
+		t.Errorf("%d token requests, want 1", n)
+	}
+}
+
+func TestCallbackTooLate(t *testing.T) {
+	p := newFakeProvider(t)
+	c := newClock()
+	p.now = c.now
+	b := newApp(t, p, nil).browser(t)
+	path := "/oidc_callback?" + p.grant(t, b.get("/private/").Header.Get("Location")).Encode()
+	c.advance(16 * time.Minute)
+	if resp := b.get(path); resp.StatusCode != http.StatusBadRequest || p.tokenRequests() != 0 {
+		t.Errorf("status %d, %d token requests; want 400 and none", resp.StatusCode, p.tokenRequests())
+	}
+}
+
+func TestTwoTabs(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	first := p.grant(t, b.get("/private/first").Header.Get("Location"))
+	second := p.grant(t, b.get("/private/second").Header.Get("Location"))
+	for _, tab := range []struct {
+		q    url.Values
+		want string
+	}{{first, "/private/first"}, {second, "/private/second"}} {
+		resp := b.get("/oidc_callback?" + tab.q.Encode())
+		if got := resp.Header.Get("Location"); got != tab.want {
+			t.Errorf("returned to %q, want %q", got, tab.want)
+		}
+	}
+}
+
+func TestTransactionsAreBounded(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	var last url.Values
+	long := "/private/" + strings.Repeat("long/", 300)
+	for i := range 40 {
+		path := "/private/short"
+		if i%2 == 1 {
+			path = long
+		}
+		last = p.grant(t, b.get(path).Header.Get("Location"))
+		size := 0
+		for _, c := range b.jar.Cookies(appURL) {
+			size += len(c.Name) + len(c.Value)
+		}
+		if n := len(b.cookies()); n > 8 || size > 8<<10 {
+			t.Fatalf("%d cookies of %d bytes after %d sign-ins", n, size, i+1)
+		}
+	}
+	b.get("/oidc_callback?" + last.Encode())
+	if !b.signedIn() {
+		t.Error("the newest sign-in did not work")
+	}
+}
+
+func TestParallelStarts(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	b := x.browser(t)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() { b.get("/private/") })
+	}
+	wg.Wait()
+	last := p.grant(t, b.get("/private/").Header.Get("Location"))
+	if n := len(b.cookies()); n > 8 {
+		t.Errorf("%d cookies after the next sign-in, want at most 8", n)
+	}
+	b.get("/oidc_callback?" + last.Encode())
+	if !b.signedIn() {
+		t.Error("the newest sign-in did not work")
+	}
+}
+
+// TestTokenEndpointFails lets the token endpoint fail in every way: one request, no
+// session, a page without secrets.
+func TestTokenEndpointFails(t *testing.T) {
+	answer := func(status int, contentType, body string) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	const json = "application/json"
+	for _, tt := range []struct {
+		name   string
+		token  func(http.ResponseWriter, *http.Request)
+		status int
+	}{
+		{"500", answer(500, json, `{"error":"server_error","leak":"LEAK"}`), 502},
+		{"html 200", answer(200, "text/html", "<h1>LEAK</h1>"), 502},
+		{"html 502", answer(502, "text/html", "<h1>LEAK</h1>"), 502},
+		{"broken json", answer(200, json, `{"access_token":"LEAK`), 502},
+		{"empty", answer(200, json, ``), 502},
+		{"no access token", answer(200, json, `{"id_token":"LEAK"}`), 502},
+		{"other token type", answer(200, json, `{"access_token":"LEAK","id_token":"LEAK","token_type":"mac"}`), 502},
+		{"no id token", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer"}`), 502},
+		{"id token of another type", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer","id_token":{"a":1}}`), 502},
+		{"invalid_grant", answer(400, json, `{"error":"invalid_grant","error_description":"LEAK"}`), 400},
+		{"invalid_client", answer(401, json, `{"error":"invalid_client","error_description":"LEAK"}`), 502},
+		{"error with status 200", answer(200, json, `{"error":"invalid_grant"}`), 400},
+		{"hostile error code", answer(400, json, `{"error":"<script>\"\\LEAK"}`), 502},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/token", http.StatusTemporaryRedirect)
+		}, 502},
+		{"endless", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", json)
+			for range 1 << 10 {
+				_, _ = w.Write(make([]byte, 4<<10))
+			}
+		}, 502},
+		{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 502},
+		{"slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 502},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			p.token = tt.token
+			x := newApp(t, p, func(c *cognate.Config) { c.HTTPClient = &http.Client{Timeout: 500 * time.Millisecond} })
+			b := x.browser(t)
+			resp := b.signIn(p)
+			page := body(t, resp)
+			if resp.StatusCode != tt.status || !strings.Contains(page, "<h1>") {
+				t.Errorf("status %d, want %d and a page", resp.StatusCode, tt.status)
+			}
+			if n := p.tokenRequests(); n != 1 {
+				t.Errorf("%d token requests, want 1", n)
+			}
+			if b.signedIn() {
+				t.Error("signed in")
+			}
+			for _, secret := range []string{"LEAK", clientSecret, p.tokenCalls[0].PostForm.Get("code"), p.tokenCalls[0].PostForm.Get("code_verifier")} {
+				if strings.Contains(page, secret) || strings.Contains(x.log.String(), secret) {
+					t.Errorf("page or log holds %q:\n%s", secret, x.log)
+				}
+			}
+		})
+	}
+}
+
+func TestTokenEndpointUnreachable(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, func(c *cognate.Config) { c.Endpoints.Token = "http://127.0.0.1:1/token" }).browser(t)
+	if resp := b.signIn(p); resp.StatusCode != http.StatusBadGateway || b.signedIn() {
+		t.Errorf("status %d, want 502 and no session", resp.StatusCode)
+	}
+}
+
+func TestProviderErrorPage(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	q.Set("error", "<img src=x>")
+	q.Set("error_description", "<script>alert(1)</script>")
+	resp := b.get("/oidc_callback?" + q.Encode())
+	page := body(t, resp)
+	if strings.Contains(page, "<img") || strings.Contains(page, "<script") {
+		t.Errorf("page holds the provider's markup:\n%s", page)
+	}
+	if csp := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") {
+		t.Errorf("Content-Security-Policy = %q", csp)
+	}
+	if !strings.Contains(page, `href="/login?return_to=%2Fprivate%2F"`) {
+		t.Errorf("no link to try again:\n%s", page)
+	}
+}
+
+func TestVerifiedEmail(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		value any
+		want  bool
+	}{
+		{"true", true, true}, {"string true", "true", true}, {"false", false, false},
+		{"string false", "false", false}, {"absent", nil, false}, {"number", 1, false}, {"string True", "True", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			p.claims = func(c map[string]any) {
+				if c["email_verified"] = tt.value; tt.value == nil {
+					delete(c, "email_verified")
+				}
+			}
+			b := newApp(t, p, func(c *cognate.Config) { c.RequireVerifiedEmail = true }).browser(t)
+			resp := b.signIn(p)
+			if got := b.signedIn(); got != tt.want {
+				t.Errorf("signed in: %v, want %v", got, tt.want)
+			}
+			if !tt.want && (resp.StatusCode != http.StatusForbidden || !strings.Contains(body(t, resp), "verified")) {
+				t.Errorf("status %d, want 403 and a page that says why", resp.StatusCode)
+			}
+		})
+	}
+}
+
+func TestUserInfo(t *testing.T) {
+	noEmail := func(c map[string]any) { delete(c, "email"); delete(c, "email_verified") }
+	info := func(v map[string]any) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) { serveJSON(w, 200, v) }
+	}
+	for _, tt := range []struct {
+		name     string
+		mode     cognate.UserInfoMode
+		claims   func(map[string]any)
+		answer   func(http.ResponseWriter, *http.Request)
+		calls    int
+		email    string // "" means no session
+		verified bool
+	}{
+		{"not needed", cognate.UserInfoIfNeeded, nil, nil, 0, "ann@example.com", true},
+		{"needed", cognate.UserInfoIfNeeded, noEmail, nil, 1, "ann@example.com", true},
+		{"never", cognate.UserInfoNever, nil, nil, 0, "ann@example.com", true},
+		{"always, string false", cognate.UserInfoAlways, nil, info(map[string]any{"sub": "user-1", "email": "b@example.com", "email_verified": "false"}), 1, "b@example.com", false},
+		{"other address without a word on it", cognate.UserInfoAlways, nil, info(map[string]any{"sub": "user-1", "email": "b@example.com"}), 1, "b@example.com", false},
+		{"verified without an address", cognate.UserInfoAlways, func(c map[string]any) { c["email_verified"] = false }, info(map[string]any{"sub": "user-1", "email_verified": true}), 1, "ann@example.com", false},
+		{"other subject", cognate.UserInfoAlways, nil, info(map[string]any{"sub": "user-2", "email": "eve@example.com"}), 1, "", false},
+		{"no subject", cognate.UserInfoAlways, nil, info(map[string]any{"email": "eve@example.com"}), 1, "", false},
+		{"subject twice", cognate.UserInfoAlways, nil, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"sub":"user-1","sub":"user-2","email":"eve@example.com"}`)
+		}, 1, "", false},
+		{"html", cognate.UserInfoAlways, nil, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, 1, "", false},
+		{"500", cognate.UserInfoAlways, nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, 1, "", false},
+		{"null", cognate.UserInfoAlways, nil, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "null") }, 1, "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			p.userInfo = tt.answer
+			if tt.claims != nil {
+				p.claims = func(c map[string]any) { tt.claims(c) }
+			}
+			x := newApp(t, p, func(c *cognate.Config) { c.UserInfo = tt.mode })
+			b := x.browser(t)
+			b.signIn(p)
+			if p.userInfoCall != tt.calls {
+				t.Errorf("%d userInfo requests, want %d", p.userInfoCall, tt.calls)
+			}
+			u := b.user()
+			if tt.email == "" && u != nil {
+				t.Errorf("signed in as %v", u)
+			}
+			if tt.email != "" && (u == nil || u.Email != tt.email || u.EmailVerified != tt.verified) {
+				t.Errorf("user %+v, want %s, verified %v", u, tt.email, tt.verified)
+			}
+		})
+	}
+}
+
+// user is who the library says this browser is.
+func (b *browser) user() *cognate.User {
+	r, _ := http.NewRequestWithContext(b.t.Context(), http.MethodGet, appOrigin+"/", nil)
+	for _, c := range b.jar.Cookies(appURL) {
+		r.AddCookie(c)
+	}
+	return b.app.auth.User(r)
+}
+
+func TestUserFields(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	b.signIn(p)
+	u := b.user()
+	if u == nil {
+		t.Fatal("not signed in")
+	}
+	if u.Issuer != p.issuer || u.Subject != "user-1" || u.Username != "ann" || u.Name != "Ann Example" ||
+		strings.Join(u.Groups, " ") != "staff admins" || u.AuthTime.IsZero() {
+		t.Errorf("user = %+v", u)
+	}
+	if got := u.Claim("custom:tier"); got != "gold" {
+		t.Errorf("custom:tier = %v, want gold", got)
+	}
+	if got := u.Claim("nonce"); got != nil {
+		t.Errorf("a claim that was not asked for is %v, want nil", got)
+	}
+}
+
+func TestSecondUserReplacesFirst(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	b.signIn(p)
+	first := b.jar.Cookies(appURL)
+	p.claims = func(c map[string]any) { c["sub"], c["email"] = "user-2", "bob@example.com" }
+	q := p.grant(t, loginAgain(b).Header.Get("Location"))
+	b.get("/oidc_callback?" + q.Encode())
+	if u := b.user(); u == nil || u.Email != "bob@example.com" {
+		t.Errorf("user = %v, want bob", u)
+	}
+	old := b.app.browser(t)
+	old.jar.SetCookies(appURL, first)
+	if old.signedIn() {
+		t.Error("the first user's cookie still works")
+	}
+}
+
+// loginAgain begins a sign-in although somebody is signed in.
+func loginAgain(b *browser) *http.Response {
+	b.t.Helper()
+	inner := b.app.handler
+	defer func() { b.app.handler = inner }()
+	b.app.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { b.app.auth.Login(w, r, cognate.ReturnTo("/private/x")) })
+	return b.get("/anything")
+}
+
+func mustURL(t *testing.T, s string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func body(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,107 @@
+package cognate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// claims is a JSON object of claims, each still encoded. Names are compared to the
+// letter: decoding into a struct would let "ISS" stand in for "iss".
+type claims map[string]json.RawMessage
+
+// errClaims is what can't be claims.
+var errClaims = errors.New("claims are not a JSON object")
+
+// UnmarshalJSON reads a JSON object whose members are all different. encoding/json
+// alone would take the last of two, where another reader takes the first.
+func (c *claims) UnmarshalJSON(data []byte) error {
+	m, err := jsonMembers(data)
+	if err != nil {
+		return errClaims
+	}
+	*c = m
+	return nil
+}
+
+// str returns a claim that has to be a string; absent is "".
+func (c claims) str(name string) (string, error) {
+	raw, ok := c[name]
+	if !ok || string(raw) == "null" {
+		return "", nil
+	}
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return "", fmt.Errorf("claim %s is not a string", name)
+	}
+	return s, nil
+}
+
+// text is str for claims that only describe the user: a wrong type counts as absent.
+func (c claims) text(name string) string {
+	s, err := c.str(name)
+	if err != nil {
+		return ""
+	}
+	return s
+}
+
+// strings returns a list of strings; one string counts as a list of one, as aud may be
+// written (RFC 7519, 4.1.3).
+func (c claims) strings(name string) ([]string, error) {
+	raw, ok := c[name]
+	if !ok || string(raw) == "null" {
+		return nil, nil
+	}
+	var list []string
+	if json.Unmarshal(raw, &list) == nil {
+		return list, nil
+	}
+	var one string
+	if json.Unmarshal(raw, &one) != nil {
+		return nil, fmt.Errorf("claim %s is neither a string nor a list of strings", name)
+	}
+	return []string{one}, nil
+}
+
+// maxNumericDate is the year 9999 in seconds: beyond it a date is a mistake, and the
+// arithmetic of time.Time begins to wrap around.
+const maxNumericDate = 253402300799
+
+// date returns a NumericDate (RFC 7519, 2): seconds, fractions allowed.
+func (c claims) date(name string) (t time.Time, ok bool, err error) {
+	raw, ok := c[name]
+	if !ok {
+		return time.Time{}, false, nil
+	}
+	var n json.Number
+	if raw[0] == '"' || json.Unmarshal(raw, &n) != nil {
+		return time.Time{}, false, fmt.Errorf("claim %s is not a number", name)
+	}
+	seconds, err := n.Float64()
+	if err != nil || math.IsNaN(seconds) || seconds < 0 || seconds > maxNumericDate {
+		return time.Time{}, false, fmt.Errorf("claim %s is not a date in seconds", name)
+	}
+	return time.Unix(int64(seconds), 0), true, nil
+}
+
+// truth reads a boolean that Cognito's userInfo writes as a string. Whatever is not
+// true is false.
+func (c claims) truth(name string) bool {
+	raw := string(c[name])
+	return raw == "true" || raw == `"true"`
+}
+
+// golang-jwt asks claims for the registered dates; they are checked here, with one
+// clock and one skew, and not there.
+
+func (claims) GetExpirationTime() (*jwt.NumericDate, error) { return nil, nil }
+func (claims) GetIssuedAt() (*jwt.NumericDate, error)       { return nil, nil }
+func (claims) GetNotBefore() (*jwt.NumericDate, error)      { return nil, nil }
+func (claims) GetIssuer() (string, error)                   { return "", nil }
+func (claims) GetSubject() (string, error)                  { return "", nil }
+func (claims) GetAudience() (jwt.ClaimStrings, error)       { return nil, nil }

@@ -1,0 +1,233 @@
+package cognate
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxClientSecrets bounds a client secrets file, in bytes. A full one is under 2 KiB.
+const maxClientSecrets = 64 << 10
+
+// ClientSecrets is the content of a client_secrets.json: what an app client is
+// called at its provider and where the provider's endpoints are. The format is the
+// one of Google's client libraries, which flask-oidc reads too: one outer member,
+// "web" or "installed", that holds the members below.
+//
+// Members that are not listed here are ignored, as the format demands. Endpoints
+// that are empty are filled in from the provider's discovery document.
+type ClientSecrets struct {
+	// Issuer is the provider's issuer identifier, compared with the iss claim to
+	// the letter. For Amazon Cognito it is
+	// https://cognito-idp.<region>.amazonaws.com/<pool id>, on another host than
+	// the endpoints.
+	Issuer string
+	// ClientID is the app client's ID. Required.
+	ClientID string
+	// ClientSecret is the app client's secret; empty for a public client.
+	ClientSecret Secret
+	// AuthURI is the authorization endpoint.
+	AuthURI string
+	// TokenURI is the token endpoint.
+	TokenURI string
+	// UserInfoURI is the userInfo endpoint.
+	UserInfoURI string
+	// RedirectURIs are the callback URLs registered for the app client.
+	RedirectURIs []string
+}
+
+// LoadClientSecrets reads the client secrets file at path. The error of a file that
+// can't be used names the file, the member, what was expected and what to do.
+func LoadClientSecrets(path string) (*ClientSecrets, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cognate: reading client secrets: %w", err)
+	}
+	defer f.Close()
+	cs, err := ParseClientSecrets(f)
+	if err != nil {
+		return nil, fmt.Errorf("%w (in %s)", err, path)
+	}
+	return cs, nil
+}
+
+// ParseClientSecrets reads a client secrets file from r, of at most 64 KiB.
+func ParseClientSecrets(r io.Reader) (*ClientSecrets, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxClientSecrets+1))
+	if err != nil {
+		return nil, fmt.Errorf("cognate: reading client secrets: %w", err)
+	}
+	cs, err := parseClientSecrets(data)
+	if err != nil {
+		return nil, fmt.Errorf("cognate: client secrets: %w", err)
+	}
+	return cs, nil
+}
+
+func parseClientSecrets(data []byte) (*ClientSecrets, error) {
+	if len(data) > maxClientSecrets {
+		return nil, fmt.Errorf("larger than %d bytes", maxClientSecrets)
+	}
+	if !utf8.Valid(data) {
+		return nil, errors.New("not UTF-8 text")
+	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // Windows editors write a byte order mark
+	outer, err := jsonMembers(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w; expected one JSON object", err)
+	}
+	if len(outer) != 1 {
+		return nil, fmt.Errorf(`%d outer members; expected exactly one, "web" or "installed"`, len(outer))
+	}
+	for name, inner := range outer {
+		if name != "web" && name != "installed" {
+			return nil, fmt.Errorf(`outer member %.40q; expected "web" or "installed"`, name)
+		}
+		return parseClientMembers(name, inner)
+	}
+	panic("cognate: unreachable: one member, and none found")
+}
+
+// parseClientMembers reads the members below the outer one and checks what can be
+// checked without knowing the rest of the configuration.
+func parseClientMembers(outer string, data []byte) (*ClientSecrets, error) {
+	members, err := jsonMembers(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; expected a JSON object", outer, err)
+	}
+	var cs ClientSecrets
+	secret := ""
+	fields := []struct {
+		name string
+		into *string
+	}{
+		{"issuer", &cs.Issuer},
+		{"client_id", &cs.ClientID},
+		{"client_secret", &secret},
+		{"auth_uri", &cs.AuthURI},
+		{"token_uri", &cs.TokenURI},
+		{"userinfo_uri", &cs.UserInfoURI},
+	}
+	var problems []error
+	for _, f := range fields {
+		if raw, ok := members[f.name]; ok && json.Unmarshal(raw, f.into) != nil {
+			problems = append(problems, fmt.Errorf("%s.%s: not a string", outer, f.name))
+		}
+	}
+	cs.ClientSecret = Secret(secret)
+	if raw, ok := members["redirect_uris"]; ok && json.Unmarshal(raw, &cs.RedirectURIs) != nil {
+		problems = append(problems, fmt.Errorf("%s.redirect_uris: not a list of strings", outer))
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	if err := cs.checkPlaceholders(); err != nil {
+		return nil, err
+	}
+	for _, f := range fields[:2] {
+		if *f.into == "" {
+			return nil, fmt.Errorf("%s.%s is missing", outer, f.name)
+		}
+	}
+	return &cs, nil
+}
+
+// placeholder finds what templates of this file leave to be filled in:
+// {{AWS_POOL_ID}} in the tutorial's, [[INSERT CLIENT ID HERE]] in Google's.
+var placeholder = regexp.MustCompile(`\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]`)
+
+// checkPlaceholders refuses values that were never filled in, and names them.
+func (cs *ClientSecrets) checkPlaceholders() error {
+	values := append([]string{cs.AuthURI, cs.ClientID, string(cs.ClientSecret), cs.TokenURI, cs.UserInfoURI, cs.Issuer},
+		cs.RedirectURIs...)
+	var names []string
+	for _, v := range values {
+		for _, name := range placeholder.FindAllString(v, -1) {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return fmt.Errorf("not filled in: %s; put the values of your user pool and its app client in their place",
+		strings.Join(names, ", "))
+}
+
+// jsonMembers returns the members of the one JSON object in data. Unlike
+// json.Unmarshal it refuses a member that is there twice: two readers of the same
+// file would not agree which one counts.
+func jsonMembers(data []byte) (map[string]json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("not a JSON object")
+	}
+	members := make(map[string]json.RawMessage)
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return nil, syntaxError(data, err)
+		}
+		name, ok := t.(string)
+		if !ok {
+			return nil, errors.New("not a JSON object")
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, syntaxError(data, err)
+		}
+		if _, ok := members[name]; ok {
+			return nil, fmt.Errorf("member %.40q is there twice", name)
+		}
+		members[name] = value
+	}
+	if _, err := dec.Token(); err != nil { // the closing brace
+		return nil, syntaxError(data, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON object")
+	}
+	return members, nil
+}
+
+// syntaxError says on which line the JSON is broken, without quoting it: the line
+// may hold the secret.
+func syntaxError(data []byte, err error) error {
+	se, ok := errors.AsType[*json.SyntaxError](err)
+	if !ok {
+		return errors.New("broken JSON: it ends too early")
+	}
+	offset := min(int(se.Offset), len(data))
+	return fmt.Errorf("broken JSON on line %d", 1+bytes.Count(data[:offset], []byte("\n")))
+}
+
+// Encode writes the file, in the tutorial's format and with the secret in it, to w.
+func (cs *ClientSecrets) Encode(w io.Writer) error {
+	type members struct {
+		AuthURI      string   `json:"auth_uri"`
+		ClientID     string   `json:"client_id"`
+		ClientSecret string   `json:"client_secret,omitempty"`
+		RedirectURIs []string `json:"redirect_uris"`
+		TokenURI     string   `json:"token_uri"`
+		UserInfoURI  string   `json:"userinfo_uri"`
+		Issuer       string   `json:"issuer"`
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "    ")
+	err := enc.Encode(map[string]members{"web": {
+		cs.AuthURI, cs.ClientID, string(cs.ClientSecret), cs.RedirectURIs, cs.TokenURI, cs.UserInfoURI, cs.Issuer,
+	}})
+	if err != nil {
+		return fmt.Errorf("cognate: writing client secrets: %w", err)
+	}
+	return nil
+}

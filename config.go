@@ -1,0 +1,356 @@
+package cognate
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config says who may sign in where. The zero value of every field means something
+// sensible; what has to be there is the app client, from a file or in the fields. [New]
+// checks all of it at once.
+type Config struct {
+	// ClientSecretsFile is the path of a client_secrets.json; see [ClientSecrets]. The
+	// fields below win over what it says.
+	ClientSecretsFile string
+	// ClientSecrets is the same, already read.
+	ClientSecrets *ClientSecrets
+
+	// Issuer is the provider's issuer identifier, to the letter. For Amazon Cognito:
+	// https://cognito-idp.<region>.amazonaws.com/<pool id>.
+	Issuer string
+	// ClientID is the app client's ID.
+	ClientID string
+	// ClientSecret is the app client's secret; empty for a public client.
+	ClientSecret Secret
+	// ClientAuth is how the client authenticates at the token endpoint. Empty means
+	// what the dialect says for a client with a secret, and ClientAuthNone for one
+	// without. It is never found out by trying: that would spend the code.
+	ClientAuth AuthMethod
+	// Endpoints overrides what the provider's discovery document says.
+	Endpoints Endpoints
+	// Dialect is what is special about the kind of provider. Nil means Amazon Cognito
+	// if the issuer is one of its own or a local pool's, and plain OpenID Connect
+	// otherwise.
+	Dialect *Dialect
+
+	// RedirectURL is the callback URL, as it is registered for the app client. Its
+	// path is where [Auth.Handler] answers. Empty means the first redirect URI of
+	// the client secrets.
+	RedirectURL string
+	// LogoutRedirectURL is where the provider sends the browser after sign-out. It
+	// has to be registered there, to the letter: with Cognito, https://example.com
+	// and https://example.com/ differ. Empty means HomePath on RedirectURL's host,
+	// such as https://127.0.0.1:5000/.
+	LogoutRedirectURL string
+	// HomePath is where a visitor lands when no page is to be returned to. Empty
+	// means "/".
+	HomePath string
+	// LoginPath starts a sign-in; the query's return_to is the page to come back to.
+	// Empty means "login" beside the callback: /login for /oidc_callback.
+	LoginPath string
+	// LogoutPath signs out. Empty means "logout" beside the callback.
+	LogoutPath string
+	// AllowGETLogout lets a GET of LogoutPath sign out at once, so that a plain link
+	// does it. Without it, GET answers with a page that asks, and only a POST signs
+	// out. A request that another site caused is never followed, GET or POST.
+	AllowGETLogout bool
+
+	// Scopes are asked for; openid has to be among them. Nil means openid and email.
+	Scopes []string
+	// SigningAlgorithms are those an ID token may be signed with. Nil means RS256
+	// alone. RS, PS and ES with 256, 384 or 512 are known; "none" and HMAC are not.
+	SigningAlgorithms []string
+	// ClockSkew is how far this machine's clock and the provider's may differ, in
+	// both directions. Zero means 60 seconds; at most 5 minutes.
+	ClockSkew time.Duration
+	// UserInfo says when the userInfo endpoint is asked.
+	UserInfo UserInfoMode
+	// RequireVerifiedEmail refuses the sign-in of a user whose e-mail address is
+	// missing or not vouched for by the provider.
+	RequireVerifiedEmail bool
+	// Claims names further claims to keep for [User.Claim]. All of them travel with
+	// every request, in the session's cookie: name few.
+	Claims []string
+
+	// Keys encrypt the cookies: secrets of at least 32 random bytes, the newest
+	// first. The first encrypts and all decrypt, so that putting a new one in front
+	// signs nobody out. Every process of one app needs the same. Nil means a key
+	// made at start: sign-ins then end with the process.
+	Keys []Secret
+	// Session bounds how long a sign-in lasts.
+	Session SessionConfig
+	// CookieName names the session cookie. Empty means "cognate". Over https the name
+	// begins with __Host-. Give each Auth of one host its own.
+	CookieName string
+
+	// ErrorHandler writes the answer of a refused sign-in or sign-out in the place of
+	// the built-in page. The log line is written before. It must answer with
+	// e.Status or another error status.
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, e *Error)
+	// Logger gets one line for each sign-in, refusal and sign-out. Nil means
+	// slog.Default().
+	Logger *slog.Logger
+	// HTTPClient talks to the provider. Nil means one with a time limit of 10
+	// seconds. Redirects are never followed.
+	HTTPClient *http.Client
+	// Now is the clock. Nil means time.Now.
+	Now func() time.Time
+
+	// InsecureHTTP allows plain http for the provider and for RedirectURL on other
+	// than loopback addresses: tokens and cookies then travel in the clear.
+	InsecureHTTP bool
+}
+
+// SessionConfig bounds a session.
+type SessionConfig struct {
+	// Lifetime is how long a sign-in lasts at most, used or not. Zero means 8 hours.
+	Lifetime time.Duration
+	// IdleTimeout ends a session that saw no request for this long, give or take a
+	// tenth: its clock is in the cookie and not wound at every request. Zero means no
+	// idle timeout.
+	IdleTimeout time.Duration
+	// CacheSize is how many opened sessions are kept in memory, some 1.5 KiB each.
+	// Zero means 10,000.
+	CacheSize int
+}
+
+const (
+	defaultLifetime  = 8 * time.Hour
+	maxLifetime      = 400 * 24 * time.Hour // browsers keep no cookie longer (RFC 6265bis, 5.5)
+	defaultCacheSize = 10_000
+	defaultSkew      = time.Minute
+	maxSkew          = 5 * time.Minute
+	minKeySize       = 32
+	maxConfigKeys    = 16
+)
+
+// settings is a Config with its gaps filled in and its contradictions found.
+type settings struct {
+	Config
+	origin       string // scheme and host of RedirectURL
+	callbackPath string
+	secure       bool // RedirectURL is https
+	ephemeral    bool // the key was made here
+}
+
+// resolve fills in and checks a configuration; the error lists all that is wrong.
+func (c Config) resolve() (*settings, error) {
+	s := &settings{Config: c}
+	err := s.readClientSecrets()
+	if err != nil {
+		return nil, err
+	}
+	s.defaults()
+	problems := slices.Concat(s.checkProvider(), s.checkRoutes(), s.checkPolicy(), s.checkSession())
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("cognate: configuration: %w", errors.Join(problems...))
+	}
+	return s, nil
+}
+
+// readClientSecrets fills empty fields from the client secrets.
+func (s *settings) readClientSecrets() error {
+	cs := s.ClientSecrets
+	if s.ClientSecretsFile != "" {
+		if cs != nil {
+			return errors.New("cognate: configuration: ClientSecrets and ClientSecretsFile are both set")
+		}
+		var err error
+		cs, err = LoadClientSecrets(s.ClientSecretsFile)
+		if err != nil {
+			return err
+		}
+	}
+	if cs == nil {
+		return nil
+	}
+	if err := cs.checkPlaceholders(); err != nil {
+		return fmt.Errorf("cognate: client secrets: %w", err)
+	}
+	s.ClientSecrets = cs
+	for _, f := range []struct {
+		into *string
+		from string
+	}{
+		{&s.Issuer, cs.Issuer},
+		{&s.ClientID, cs.ClientID},
+		{(*string)(&s.ClientSecret), string(cs.ClientSecret)},
+		{&s.Endpoints.Authorization, cs.AuthURI},
+		{&s.Endpoints.Token, cs.TokenURI},
+		{&s.Endpoints.UserInfo, cs.UserInfoURI},
+	} {
+		if *f.into == "" {
+			*f.into = f.from
+		}
+	}
+	if s.RedirectURL == "" && len(cs.RedirectURIs) > 0 {
+		s.RedirectURL = cs.RedirectURIs[0]
+	}
+	return nil
+}
+
+func (s *settings) defaults() {
+	if s.Dialect == nil {
+		s.Dialect = dialectOf(s.Issuer)
+	}
+	if s.ClientAuth == "" {
+		s.ClientAuth = s.Dialect.ClientAuth
+		if s.ClientSecret == "" {
+			s.ClientAuth = ClientAuthNone
+		}
+	}
+	if u, err := url.Parse(s.RedirectURL); err == nil {
+		s.callbackPath = u.EscapedPath()
+		s.origin = u.Scheme + "://" + u.Host
+		s.secure = u.Scheme == "https"
+	}
+	setDefault(&s.HomePath, "/")
+	setDefault(&s.LoginPath, path.Join(path.Dir(s.callbackPath), "login"))
+	setDefault(&s.LogoutPath, path.Join(path.Dir(s.callbackPath), "logout"))
+	setDefault(&s.LogoutRedirectURL, s.origin+s.HomePath)
+	setDefault(&s.CookieName, "cognate")
+	setDefault(&s.ClockSkew, defaultSkew)
+	setDefault(&s.Session.Lifetime, defaultLifetime)
+	setDefault(&s.Session.CacheSize, defaultCacheSize)
+	if s.Scopes == nil {
+		s.Scopes = []string{"openid", "email"}
+	}
+	if s.SigningAlgorithms == nil {
+		s.SigningAlgorithms = []string{"RS256"}
+	}
+	if len(s.Keys) == 0 {
+		s.Keys, s.ephemeral = []Secret{Secret(randomBytes(minKeySize))}, true
+	}
+	if s.Logger == nil {
+		s.Logger = slog.Default()
+	}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (s *settings) checkProvider() (problems []error) {
+	if s.ClientID == "" {
+		problems = append(problems, errors.New("ClientID is missing: set it, or ClientSecretsFile"))
+	}
+	if err := checkURL(s.Issuer, s.InsecureHTTP); err != nil {
+		problems = append(problems, fmt.Errorf("Issuer %q %w", s.Issuer, err))
+	}
+	for _, e := range []struct{ name, url string }{
+		{"Authorization", s.Endpoints.Authorization},
+		{"Token", s.Endpoints.Token},
+		{"UserInfo", s.Endpoints.UserInfo},
+		{"EndSession", s.Endpoints.EndSession},
+		{"JWKS", s.Endpoints.JWKS},
+	} {
+		if e.url == "" {
+			continue
+		}
+		if err := checkURL(e.url, s.InsecureHTTP); err != nil {
+			problems = append(problems, fmt.Errorf("the %s endpoint %q %w", e.name, e.url, err))
+		}
+	}
+	switch {
+	case !validAuthMethod(s.ClientAuth):
+		problems = append(problems, fmt.Errorf("ClientAuth %q is not known; expected %s, %s or %s",
+			s.ClientAuth, ClientSecretBasic, ClientSecretPost, ClientAuthNone))
+	case s.ClientAuth != ClientAuthNone && s.ClientSecret == "":
+		problems = append(problems, fmt.Errorf("ClientAuth %s needs a ClientSecret", s.ClientAuth))
+	case s.ClientAuth == ClientAuthNone && s.ClientSecret != "":
+		problems = append(problems, errors.New("ClientAuth none contradicts a ClientSecret"))
+	}
+	return problems
+}
+
+func (s *settings) checkRoutes() (problems []error) {
+	if s.RedirectURL == "" {
+		return []error{errors.New("RedirectURL is missing: set it, or redirect_uris in the client secrets")}
+	}
+	if err := checkURL(s.RedirectURL, s.InsecureHTTP); err != nil {
+		return []error{fmt.Errorf("RedirectURL %q %w", s.RedirectURL, err)}
+	}
+	if cs := s.ClientSecrets; cs != nil && len(cs.RedirectURIs) > 0 && !slices.Contains(cs.RedirectURIs, s.RedirectURL) {
+		problems = append(problems, fmt.Errorf("RedirectURL %q is none of the client secrets' redirect_uris %q; "+
+			"the provider compares to the letter", s.RedirectURL, cs.RedirectURIs))
+	}
+	if err := checkURL(s.LogoutRedirectURL, s.InsecureHTTP); err != nil {
+		problems = append(problems, fmt.Errorf("LogoutRedirectURL %q %w", s.LogoutRedirectURL, err))
+	}
+	routes := map[string]string{}
+	for _, p := range []struct{ name, path string }{
+		{"the path of RedirectURL", s.callbackPath},
+		{"LoginPath", s.LoginPath},
+		{"LogoutPath", s.LogoutPath},
+		{"HomePath", s.HomePath},
+	} {
+		if clean, ok := localTarget(p.path); !ok || clean != p.path || strings.ContainsAny(p.path, "?#%") {
+			problems = append(problems, fmt.Errorf("%s is %q; expected a plain path such as /oidc_callback", p.name, p.path))
+		}
+		if other, ok := routes[p.path]; ok {
+			problems = append(problems, fmt.Errorf("%s and %s are both %q", other, p.name, p.path))
+		}
+		routes[p.path] = p.name
+	}
+	return problems
+}
+
+func (s *settings) checkPolicy() (problems []error) {
+	if !slices.Contains(s.Scopes, "openid") {
+		problems = append(problems, fmt.Errorf("Scopes %q lack openid, without which there is no ID token", s.Scopes))
+	}
+	for _, alg := range s.SigningAlgorithms {
+		if !slices.Contains(signingAlgorithms, alg) {
+			problems = append(problems, fmt.Errorf("SigningAlgorithms has %q; expected some of %q", alg, signingAlgorithms))
+		}
+	}
+	if s.ClockSkew < 0 || s.ClockSkew > maxSkew {
+		problems = append(problems, fmt.Errorf("ClockSkew is %s; expected at most %s", s.ClockSkew, maxSkew))
+	}
+	if s.UserInfo < UserInfoIfNeeded || s.UserInfo > UserInfoNever {
+		problems = append(problems, fmt.Errorf("UserInfo is %d, which is none of the modes", s.UserInfo))
+	}
+	return problems
+}
+
+// cookieName is what a cookie name may be made of here, a part of RFC 6265's token.
+var cookieName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+func (s *settings) checkSession() (problems []error) {
+	if len(s.Keys) > maxConfigKeys {
+		problems = append(problems, fmt.Errorf("%d Keys; at most %d are tried per cookie", len(s.Keys), maxConfigKeys))
+	}
+	for i, k := range s.Keys {
+		if len(k) < minKeySize {
+			problems = append(problems, fmt.Errorf("Keys[%d] has %d bytes; expected at least %d random ones, "+
+				"as from: openssl rand -base64 32", i, len(k), minKeySize))
+		}
+	}
+	if s.Session.Lifetime < time.Minute || s.Session.Lifetime > maxLifetime {
+		problems = append(problems, fmt.Errorf("Session.Lifetime is %s; expected a minute to 400 days", s.Session.Lifetime))
+	}
+	if s.Session.IdleTimeout != 0 && (s.Session.IdleTimeout < time.Minute || s.Session.IdleTimeout > s.Session.Lifetime) {
+		problems = append(problems, fmt.Errorf("Session.IdleTimeout is %s; expected 0, or a minute to the Lifetime", s.Session.IdleTimeout))
+	}
+	if s.Session.CacheSize < 0 {
+		problems = append(problems, fmt.Errorf("Session.CacheSize is %d; expected 0 or more", s.Session.CacheSize))
+	}
+	if !cookieName.MatchString(s.CookieName) {
+		problems = append(problems, fmt.Errorf("CookieName is %q; expected letters, digits, - and _", s.CookieName))
+	}
+	return problems
+}

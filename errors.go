@@ -1,0 +1,189 @@
+package cognate
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Reason names the check that failed. The values are stable: compare them, count
+// them, log them.
+type Reason string
+
+// Why a sign-in, or a step of one, was refused.
+const (
+	// ReasonMalformedCallback: the callback's query can't be read, or holds a
+	// parameter twice.
+	ReasonMalformedCallback Reason = "malformed_callback"
+	// ReasonState: the callback's state is missing, or this browser holds no sign-in
+	// that began with it: a forged callback, another browser's, or an old one.
+	ReasonState Reason = "state"
+	// ReasonReplay: the callback was used before.
+	ReasonReplay Reason = "replay"
+	// ReasonExpired: the sign-in took longer than 15 minutes.
+	ReasonExpired Reason = "expired"
+	// ReasonResponseIssuer: the callback's iss is another provider's, or missing
+	// although the provider announced it (RFC 9207).
+	ReasonResponseIssuer Reason = "response_issuer"
+	// ReasonProviderError: the provider answered with an error; its code is in
+	// Error.ProviderCode.
+	ReasonProviderError Reason = "provider_error"
+	// ReasonProviderDown: the provider's discovery document or keys can't be had.
+	ReasonProviderDown Reason = "provider_down"
+	// ReasonTokenEndpoint: the token endpoint can't be reached, or its answer is no
+	// token response.
+	ReasonTokenEndpoint Reason = "token_endpoint"
+	// ReasonCodeRefused: the token endpoint refused the authorization code.
+	ReasonCodeRefused Reason = "code_refused"
+	// ReasonClientRefused: the token endpoint refused this app client itself. The
+	// configuration is wrong: client ID, secret, redirect URL or grant.
+	ReasonClientRefused Reason = "client_refused"
+	// ReasonNoIDToken: the token response holds no ID token.
+	ReasonNoIDToken Reason = "no_id_token"
+	// ReasonTokenMalformed: the ID token can't be read, or a claim has a wrong type.
+	ReasonTokenMalformed Reason = "token_malformed"
+	// ReasonTokenAlgorithm: the ID token is signed with an algorithm that is not
+	// allowed, "none" among them.
+	ReasonTokenAlgorithm Reason = "token_algorithm"
+	// ReasonTokenKey: the provider has no key of the ID token's kid.
+	ReasonTokenKey Reason = "token_key"
+	// ReasonTokenSignature: the ID token's signature is wrong.
+	ReasonTokenSignature Reason = "token_signature"
+	// ReasonTokenIssuer: iss is not the configured issuer, to the letter.
+	ReasonTokenIssuer Reason = "token_issuer"
+	// ReasonTokenAudience: aud does not name this client.
+	ReasonTokenAudience Reason = "token_audience"
+	// ReasonTokenAuthorizedParty: azp names another client, or is missing beside
+	// several audiences.
+	ReasonTokenAuthorizedParty Reason = "token_authorized_party"
+	// ReasonTokenUse: a Cognito token whose token_use is not "id".
+	ReasonTokenUse Reason = "token_use"
+	// ReasonTokenExpired: exp has passed.
+	ReasonTokenExpired Reason = "token_expired"
+	// ReasonTokenNotYetValid: iat or nbf lies in the future.
+	ReasonTokenNotYetValid Reason = "token_not_yet_valid"
+	// ReasonTokenNonce: nonce is not the one of this sign-in.
+	ReasonTokenNonce Reason = "token_nonce"
+	// ReasonTokenAccessHash: at_hash does not fit the access token.
+	ReasonTokenAccessHash Reason = "token_access_hash"
+	// ReasonUserInfo: the userInfo endpoint gave no usable answer.
+	ReasonUserInfo Reason = "userinfo"
+	// ReasonUserInfoSubject: userInfo speaks of another subject than the ID token.
+	ReasonUserInfoSubject Reason = "userinfo_subject"
+	// ReasonEmailNotVerified: Config.RequireVerifiedEmail is set and the provider
+	// does not vouch for the address.
+	ReasonEmailNotVerified Reason = "email_not_verified"
+	// ReasonSessionTooLarge: the identity does not fit into a cookie.
+	ReasonSessionTooLarge Reason = "session_too_large"
+	// ReasonCrossOrigin: another site asked for the sign-out.
+	ReasonCrossOrigin Reason = "cross_origin"
+)
+
+// An Error is a refused sign-in or sign-out. It goes to Config.ErrorHandler and to the
+// log. Its text may be logged: it holds no token, code, cookie or secret. It is not
+// meant for the visitor, who gets a page that says what to do.
+type Error struct {
+	// Reason names the check that failed.
+	Reason Reason
+	// Status is the HTTP status of the answer.
+	Status int
+	// ProviderCode is the error code the provider sent, such as "access_denied",
+	// with ReasonProviderError, ReasonCodeRefused and ReasonClientRefused. It comes
+	// from outside: escape it before showing it.
+	ProviderCode string
+	// RetryAfter, if not zero, is when another try makes sense.
+	RetryAfter time.Duration
+	// Reference is a random word that the visitor's page shows and the log line
+	// holds, so that one can be found by the other.
+	Reference string
+	// ReturnTo is the page the visitor wanted, a path on this site, or "/".
+	ReturnTo string
+	// Err is the cause, if there is one.
+	Err error
+}
+
+// Error returns the reason and the cause in one line.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("cognate: " + string(e.Reason))
+	if e.ProviderCode != "" {
+		fmt.Fprintf(&b, " (provider says %q)", e.ProviderCode)
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// refuse makes the error of a failed check, with the status of its reason.
+func refuse(reason Reason, format string, args ...any) *Error {
+	return &Error{Reason: reason, Status: pages[reason].status, Err: fmt.Errorf(format, args...)}
+}
+
+// asError returns err as an *Error; what is none becomes one of the given reason.
+func asError(err error, reason Reason) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return &Error{Reason: reason, Status: pages[reason].status, Err: err}
+}
+
+// A pageText is what a person is told about a reason: what happened, and what to do.
+// It never says which check failed: that helps nobody but a forger.
+type pageText struct {
+	status      int
+	title, text string
+	// switchUser offers to sign out and use another account, because trying again
+	// with the provider's session still open ends in the same refusal.
+	switchUser bool
+}
+
+const (
+	titleFailed = "Sign-in didn’t work"
+	textInvalid = "The sign-in service sent an answer that this site could not verify, so nobody was signed in."
+	textSetup   = "This site and its sign-in service don’t understand each other. Someone who runs the site needs to look at it."
+	textStart   = "It took too long, was already used, or was started in another browser. Please start again from here."
+	textDown    = "The sign-in service can’t be reached right now. Please try again in a moment."
+)
+
+var pages = map[Reason]pageText{
+	ReasonMalformedCallback:    {status: http.StatusBadRequest, title: titleFailed, text: textStart},
+	ReasonState:                {status: http.StatusBadRequest, title: "This sign-in can’t be finished", text: textStart},
+	ReasonReplay:               {status: http.StatusBadRequest, title: "This sign-in can’t be finished", text: textStart},
+	ReasonExpired:              {status: http.StatusBadRequest, title: "This sign-in can’t be finished", text: textStart},
+	ReasonResponseIssuer:       {status: http.StatusBadRequest, title: titleFailed, text: textInvalid},
+	ReasonProviderError:        {status: http.StatusForbidden, title: titleFailed, text: "The sign-in service refused the request.", switchUser: true},
+	ReasonProviderDown:         {status: http.StatusServiceUnavailable, title: "Sign-in is not available", text: textDown},
+	ReasonTokenEndpoint:        {status: http.StatusBadGateway, title: "Sign-in is not available", text: textDown},
+	ReasonCodeRefused:          {status: http.StatusBadRequest, title: titleFailed, text: textStart},
+	ReasonClientRefused:        {status: http.StatusBadGateway, title: titleFailed, text: textSetup},
+	ReasonNoIDToken:            {status: http.StatusBadGateway, title: titleFailed, text: textInvalid},
+	ReasonTokenMalformed:       {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenAlgorithm:       {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenKey:             {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenSignature:       {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenIssuer:          {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenAudience:        {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenAuthorizedParty: {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenUse:             {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenExpired:         {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenNotYetValid:     {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenNonce:           {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenAccessHash:      {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonUserInfo:             {status: http.StatusBadGateway, title: "Sign-in is not available", text: textDown},
+	ReasonUserInfoSubject:      {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonEmailNotVerified: {
+		status: http.StatusForbidden, title: "Your e-mail address isn’t verified", switchUser: true,
+		text: "This site asks for a verified e-mail address, and your account has none yet. Verify it, or use another account.",
+	},
+	ReasonSessionTooLarge: {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonCrossOrigin: {
+		status: http.StatusForbidden, title: "You are still signed in",
+		text: "The request to sign out came from another site, so it was not followed.",
+	},
+}

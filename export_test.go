@@ -1,0 +1,49 @@
+package cognate
+
+import (
+	"context"
+	"crypto/rsa"
+	"time"
+)
+
+// What the tests of the outside need of the inside.
+
+var LocalTarget = localTarget
+
+// OpenCookie opens value as the session cookie of a, and as a transaction cookie.
+func OpenCookie(a *Auth, value string) (sessionOK, transactionOK bool) {
+	s := a.sessions.open(value)
+	t := a.transactions.open(a.transactions.prefix()+"AAAAAAAAAAA", value)
+	return s != nil, t != nil
+}
+
+// ReadSession decodes an encoded session and encodes it again.
+func ReadSession(data []byte) (again []byte, ok bool) {
+	s, err := decodeSession(data)
+	if err != nil {
+		return nil, false
+	}
+	return s.encode(), true
+}
+
+// ReadTransaction decodes an encoded transaction and encodes it again.
+func ReadTransaction(data []byte) (again []byte, ok bool) {
+	t, err := decodeTransaction(data)
+	if err != nil {
+		return nil, false
+	}
+	return t.encode(), true
+}
+
+// TokenVerifier returns the check of ID tokens for one client and one key, without a
+// provider.
+func TokenVerifier(issuer, clientID, kid string, key *rsa.PublicKey, now func() time.Time) func(raw, nonce string) error {
+	keys := &keySet{&remote[map[string]publicKey]{now: now, maxAge: time.Hour, have: true, fetched: now()}}
+	keys.set.value = map[string]publicKey{kid: {key, ""}}
+	keys.set.fetch = func(context.Context) (map[string]publicKey, error) { return keys.set.value, nil }
+	v := newVerifier(issuer, clientID, StandardDialect(), []string{"RS256"}, time.Minute, now, keys)
+	return func(raw, nonce string) error {
+		_, err := v.verify(context.Background(), raw, nonce, "")
+		return err
+	}
+}

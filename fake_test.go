@@ -1,0 +1,357 @@
+package cognate_test
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"math/big"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/cognate-auth/cognate"
+)
+
+// The tests of this package play both sides of the library: a provider that does
+// exactly what a test tells it, most of all wrong things, and a browser. Sign-ins with
+// a provider that does everything right are tested with the local pool.
+
+const (
+	appOrigin    = "https://app.test"
+	clientID     = "client-1"
+	clientSecret = "s3cret+with/odd=characters"
+)
+
+// testKeys are made once: RSA keys are slow to make.
+var testKeys = sync.OnceValue(func() []*rsa.PrivateKey {
+	keys := make([]*rsa.PrivateKey, 3)
+	for i := range keys {
+		k, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			panic(err)
+		}
+		keys[i] = k
+	}
+	return keys
+})
+
+// fakeProvider is an OpenID provider that misbehaves on demand. Fields are set before
+// a sign-in begins.
+type fakeProvider struct {
+	*httptest.Server
+	issuer string
+	key    *rsa.PrivateKey
+	kid    string
+	now    func() time.Time
+
+	// claims changes the ID token's claims before they are signed.
+	claims func(map[string]any)
+	// sign makes the ID token in the place of the ordinary RS256 signature.
+	sign func(jwt.MapClaims) string
+	// token answers token requests in the place of the ordinary answer.
+	token func(w http.ResponseWriter, r *http.Request)
+	// response changes the token response.
+	response func(map[string]any)
+	// userInfo answers userInfo requests.
+	userInfo func(w http.ResponseWriter, r *http.Request)
+	// discovery changes the discovery document.
+	discovery func(map[string]any)
+	// down makes discovery and keys answer 500.
+	down bool
+
+	mu           sync.Mutex
+	grants       map[string]url.Values // code → authorization request
+	tokenCalls   []*http.Request       // with their forms parsed
+	keyFetches   int
+	discoveries  int
+	userInfoCall int
+}
+
+func newFakeProvider(t *testing.T) *fakeProvider {
+	t.Helper()
+	p := &fakeProvider{key: testKeys()[0], kid: "key/1+==", now: time.Now, grants: map[string]url.Values{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /.well-known/openid-configuration", p.serveDiscovery)
+	mux.HandleFunc("GET /keys", p.serveKeys)
+	mux.HandleFunc("POST /token", p.serveToken)
+	mux.HandleFunc("GET /userinfo", p.serveUserInfo)
+	p.Server = httptest.NewServer(mux)
+	p.issuer = p.URL
+	t.Cleanup(p.Close)
+	return p
+}
+
+func (p *fakeProvider) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
+	p.mu.Lock()
+	p.discoveries++
+	p.mu.Unlock()
+	if p.down {
+		http.Error(w, "down", http.StatusInternalServerError)
+		return
+	}
+	doc := map[string]any{
+		"issuer": p.issuer, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token",
+		"userinfo_endpoint": p.URL + "/userinfo", "jwks_uri": p.URL + "/keys", "end_session_endpoint": p.URL + "/end",
+	}
+	if p.discovery != nil {
+		p.discovery(doc)
+	}
+	serveJSON(w, http.StatusOK, doc)
+}
+
+func (p *fakeProvider) serveKeys(w http.ResponseWriter, _ *http.Request) {
+	p.mu.Lock()
+	p.keyFetches++
+	p.mu.Unlock()
+	if p.down {
+		http.Error(w, "down", http.StatusInternalServerError)
+		return
+	}
+	serveJSON(w, http.StatusOK, map[string]any{"keys": []any{publicJWK(p.key, p.kid)}})
+}
+
+func publicJWK(key *rsa.PrivateKey, kid string) map[string]any {
+	return map[string]any{
+		"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid,
+		"n": base64.RawURLEncoding.EncodeToString(key.N.Bytes()),
+		"e": base64.RawURLEncoding.EncodeToString(big.NewInt(int64(key.E)).Bytes()),
+	}
+}
+
+func (p *fakeProvider) serveToken(w http.ResponseWriter, r *http.Request) {
+	_ = r.ParseForm()
+	p.mu.Lock()
+	p.tokenCalls = append(p.tokenCalls, r)
+	request, ok := p.grants[r.PostForm.Get("code")]
+	p.mu.Unlock()
+	if p.token != nil {
+		p.token(w, r)
+		return
+	}
+	sum := sha256.Sum256([]byte(r.PostForm.Get("code_verifier")))
+	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
+	if !ok || request.Get("code_challenge") != challenge || request.Get("redirect_uri") != r.PostForm.Get("redirect_uri") {
+		serveJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
+		return
+	}
+	const access = "access-token"
+	now := p.now()
+	c := jwt.MapClaims{
+		"iss": p.issuer, "sub": "user-1", "aud": clientID, "exp": now.Add(time.Hour).Unix(), "iat": now.Unix(),
+		"auth_time": now.Unix(), "nonce": request.Get("nonce"), "at_hash": accessHash(access),
+		"email": "ann@example.com", "email_verified": true, "preferred_username": "ann", "name": "Ann Example",
+		"groups": []string{"staff", "admins"}, "custom:tier": "gold",
+	}
+	if p.claims != nil {
+		p.claims(c)
+	}
+	response := map[string]any{"access_token": access, "token_type": "Bearer", "expires_in": 3600, "id_token": p.signed(c)}
+	if p.response != nil {
+		p.response(response)
+	}
+	serveJSON(w, http.StatusOK, response)
+}
+
+func (p *fakeProvider) signed(c jwt.MapClaims) string {
+	if p.sign != nil {
+		return p.sign(c)
+	}
+	return signRS256(p.key, p.kid, c)
+}
+
+func signRS256(key *rsa.PrivateKey, kid string, c jwt.MapClaims) string {
+	return signWith(jwt.SigningMethodRS256, key, kid, c)
+}
+
+func signWith(method jwt.SigningMethod, key any, kid string, c jwt.MapClaims) string {
+	tok := jwt.NewWithClaims(method, c)
+	delete(tok.Header, "typ")
+	if kid != "" {
+		tok.Header["kid"] = kid
+	}
+	s, err := tok.SignedString(key)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+func accessHash(access string) string {
+	h := crypto.SHA256.New()
+	h.Write([]byte(access))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
+}
+
+func (p *fakeProvider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	p.userInfoCall++
+	p.mu.Unlock()
+	if p.userInfo != nil {
+		p.userInfo(w, r)
+		return
+	}
+	serveJSON(w, http.StatusOK, map[string]any{"sub": "user-1", "email": "ann@example.com", "email_verified": "true"})
+}
+
+func serveJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// grant plays the person who signs in: it returns the callback's query.
+func (p *fakeProvider) grant(t *testing.T, location string) url.Values {
+	t.Helper()
+	u, err := url.Parse(location)
+	if err != nil || !strings.HasPrefix(location, p.URL+"/authorize?") {
+		t.Fatalf("redirected to %q, want the authorization endpoint", location)
+	}
+	code := rand.Text()
+	p.mu.Lock()
+	p.grants[code] = u.Query()
+	p.mu.Unlock()
+	return url.Values{"code": {code}, "state": {u.Query().Get("state")}}
+}
+
+func (p *fakeProvider) tokenRequests() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.tokenCalls)
+}
+
+// app is an app behind the library.
+type app struct {
+	auth    *cognate.Auth
+	handler http.Handler
+	log     *strings.Builder
+	errs    []*cognate.Error
+}
+
+// newApp makes an app with a public page at / and private ones below /private, signed
+// in by p. change, if not nil, changes its configuration.
+func newApp(t *testing.T, p *fakeProvider, change func(*cognate.Config)) *app {
+	t.Helper()
+	x := &app{log: &strings.Builder{}}
+	cfg := cognate.Config{
+		Issuer: p.issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/oidc_callback",
+		Keys:   []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))},
+		Claims: []string{"custom:tier"},
+		Logger: slog.New(slog.NewTextHandler(x.log, nil)), Now: p.now,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	auth, err := cognate.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.auth = auth
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		if u := auth.User(r); u != nil {
+			_, _ = w.Write([]byte("public, hello " + u.Email))
+			return
+		}
+		_, _ = w.Write([]byte("public"))
+	})
+	mux.Handle("/private/", auth.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte("private " + cognate.UserFrom(r.Context()).Email))
+	})))
+	x.handler = auth.Handler(mux)
+	return x
+}
+
+// browser keeps cookies and does not follow redirects.
+type browser struct {
+	t   *testing.T
+	app *app
+	jar *cookiejar.Jar
+}
+
+func (x *app) browser(t *testing.T) *browser {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &browser{t, x, jar}
+}
+
+var appURL, _ = url.Parse(appOrigin)
+
+// get requests a path, with headers as name, value pairs.
+func (b *browser) get(path string, headers ...string) *http.Response {
+	b.t.Helper()
+	return b.request(http.MethodGet, path, headers...)
+}
+
+func (b *browser) request(method, path string, headers ...string) *http.Response {
+	b.t.Helper()
+	r := httptest.NewRequestWithContext(b.t.Context(), method, appOrigin+path, nil)
+	r.RequestURI = path
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	for _, c := range b.jar.Cookies(appURL) {
+		r.AddCookie(c)
+	}
+	w := httptest.NewRecorder()
+	b.app.handler.ServeHTTP(w, r)
+	resp := w.Result()
+	b.jar.SetCookies(appURL, resp.Cookies())
+	return resp
+}
+
+// signIn signs in from a private page and returns the answer of the callback.
+func (b *browser) signIn(p *fakeProvider) *http.Response {
+	b.t.Helper()
+	resp := b.get("/private/page?x=1")
+	if resp.StatusCode != http.StatusFound {
+		b.t.Fatalf("private page: status %d, want a redirect", resp.StatusCode)
+	}
+	return b.get("/oidc_callback?" + p.grant(b.t, resp.Header.Get("Location")).Encode())
+}
+
+// cookies returns the names of the cookies the browser holds.
+func (b *browser) cookies() (names []string) {
+	for _, c := range b.jar.Cookies(appURL) {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+func (b *browser) signedIn() bool {
+	b.t.Helper()
+	return b.get("/private/", "Accept", "application/json").StatusCode == http.StatusOK
+}
+
+// clock is a clock that tests move. It is safe for concurrent use.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func newClock() *clock { return &clock{t: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}

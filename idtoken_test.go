@@ -1,0 +1,412 @@
+package cognate_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/cognate-auth/cognate"
+)
+
+// TestIDTokenChecks changes one thing of a good ID token at a time.
+func TestIDTokenChecks(t *testing.T) {
+	c := newClock()
+	at := func(d time.Duration) int64 { return c.now().Add(d).Unix() }
+	set := func(name string, value any) func(map[string]any) {
+		return func(m map[string]any) {
+			if m[name] = value; value == nil {
+				delete(m, name)
+			}
+		}
+	}
+	all := func(changes ...func(map[string]any)) func(map[string]any) {
+		return func(m map[string]any) {
+			for _, change := range changes {
+				change(m)
+			}
+		}
+	}
+	const ok = cognate.Reason("")
+	for _, tt := range []struct {
+		name   string
+		claims func(map[string]any)
+		want   cognate.Reason
+	}{
+		{"unchanged", func(map[string]any) {}, ok},
+
+		{"other issuer", set("iss", "https://evil.test"), cognate.ReasonTokenIssuer},
+		{"issuer with a slash more", func(m map[string]any) { m["iss"] = m["iss"].(string) + "/" }, cognate.ReasonTokenIssuer},
+		{"part of the issuer", func(m map[string]any) { m["iss"] = m["iss"].(string)[:10] }, cognate.ReasonTokenIssuer},
+		{"no issuer", set("iss", nil), cognate.ReasonTokenIssuer},
+		{"list of issuers", func(m map[string]any) { m["iss"] = []any{m["iss"]} }, cognate.ReasonTokenIssuer},
+		{"issuer under another case", func(m map[string]any) { m["ISS"] = m["iss"]; delete(m, "iss") }, cognate.ReasonTokenIssuer},
+
+		{"other audience", set("aud", "client-2"), cognate.ReasonTokenAudience},
+		{"no audience", set("aud", nil), cognate.ReasonTokenAudience},
+		{"empty audience", set("aud", []string{}), cognate.ReasonTokenAudience},
+		{"audience is an object", set("aud", map[string]any{"a": 1}), cognate.ReasonTokenAudience},
+		{"audience as a list", set("aud", []string{clientID}), ok},
+		{"two audiences without azp", set("aud", []string{clientID, "client-2"}), cognate.ReasonTokenAuthorizedParty},
+		{"two audiences with our azp", all(set("aud", []string{"client-2", clientID}), set("azp", clientID)), ok},
+		{"two audiences with another azp", all(set("aud", []string{clientID, "client-2"}), set("azp", "client-2")), cognate.ReasonTokenAuthorizedParty},
+		{"our azp", set("azp", clientID), ok},
+		{"another azp", set("azp", "client-2"), cognate.ReasonTokenAuthorizedParty},
+		{"azp is a number", set("azp", 1), cognate.ReasonTokenAuthorizedParty},
+
+		{"expired", set("exp", at(-61*time.Second)), cognate.ReasonTokenExpired},
+		{"expired at the end of the skew", set("exp", at(-60*time.Second)), cognate.ReasonTokenExpired},
+		{"expired within the skew", set("exp", at(-59*time.Second)), ok},
+		{"no exp", set("exp", nil), cognate.ReasonTokenMalformed},
+		{"exp is a string", set("exp", "4102444800"), cognate.ReasonTokenMalformed},
+		{"exp is negative", set("exp", -1), cognate.ReasonTokenMalformed},
+		{"exp beyond time", set("exp", 1e300), cognate.ReasonTokenMalformed},
+		{"exp with a fraction", set("exp", float64(at(time.Hour))+.5), ok},
+		{"issued in the future", set("iat", at(61*time.Second)), cognate.ReasonTokenNotYetValid},
+		{"issued in the future within the skew", set("iat", at(59*time.Second)), ok},
+		{"issued five minutes ago", set("iat", at(-5*time.Minute)), ok},
+		{"no iat", set("iat", nil), cognate.ReasonTokenMalformed},
+		{"not yet valid", set("nbf", at(61*time.Second)), cognate.ReasonTokenNotYetValid},
+		{"valid since now", set("nbf", at(0)), ok},
+		{"nbf is a string", set("nbf", "0"), cognate.ReasonTokenMalformed},
+
+		{"other nonce", set("nonce", "other"), cognate.ReasonTokenNonce},
+		{"no nonce", set("nonce", nil), cognate.ReasonTokenNonce},
+		{"empty nonce", set("nonce", ""), cognate.ReasonTokenNonce},
+		{"nonce in a list", func(m map[string]any) { m["nonce"] = []any{m["nonce"]} }, cognate.ReasonTokenNonce},
+
+		{"other at_hash", set("at_hash", accessHash("another")), cognate.ReasonTokenAccessHash},
+		{"empty at_hash", set("at_hash", ""), cognate.ReasonTokenAccessHash},
+		{"at_hash is null", func(m map[string]any) { m["at_hash"] = nil }, cognate.ReasonTokenAccessHash},
+		{"no at_hash", func(m map[string]any) { delete(m, "at_hash") }, ok},
+
+		{"no subject", set("sub", nil), cognate.ReasonTokenMalformed},
+		{"empty subject", set("sub", ""), cognate.ReasonTokenMalformed},
+		{"long subject", set("sub", strings.Repeat("s", 256)), cognate.ReasonTokenMalformed},
+		{"subject is a number", set("sub", 1), cognate.ReasonTokenMalformed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			p.now = c.now
+			p.claims = tt.claims
+			expectReason(t, p, nil, tt.want)
+		})
+	}
+}
+
+// expectReason signs in and compares why it was refused; "" is a session.
+func expectReason(t *testing.T, p *fakeProvider, change func(*cognate.Config), want cognate.Reason) {
+	t.Helper()
+	var got cognate.Reason
+	x := newApp(t, p, func(c *cognate.Config) {
+		c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, e *cognate.Error) {
+			got = e.Reason
+			w.WriteHeader(e.Status)
+		}
+		if change != nil {
+			change(c)
+		}
+	})
+	b := x.browser(t)
+	b.signIn(p)
+	if got != want {
+		t.Errorf("refused because of %q, want %q", got, want)
+	}
+	if b.signedIn() != (want == "") {
+		t.Errorf("signed in: %v", b.signedIn())
+	}
+	if n := p.tokenRequests(); n != 1 {
+		t.Errorf("%d token requests, want 1", n)
+	}
+}
+
+func TestIDTokenSignature(t *testing.T) {
+	keys := testKeys()
+	publicPEM := func() []byte {
+		der, err := x509.MarshalPKIXPublicKey(&keys[0].PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	}()
+	const kid = "key/1+=="
+	part := func(v any) string {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.RawURLEncoding.EncodeToString(b)
+	}
+	good := func(c jwt.MapClaims) string { return signRS256(keys[0], kid, c) }
+	replaceHeader := func(c jwt.MapClaims, header map[string]any) string {
+		_, rest, _ := strings.Cut(good(c), ".")
+		return part(header) + "." + rest
+	}
+	for _, tt := range []struct {
+		name string
+		sign func(jwt.MapClaims) string
+		want cognate.Reason
+	}{
+		{"another key", func(c jwt.MapClaims) string { return signRS256(keys[1], kid, c) }, cognate.ReasonTokenSignature},
+		{"unknown kid", func(c jwt.MapClaims) string { return signRS256(keys[0], "other", c) }, cognate.ReasonTokenKey},
+		{"no kid and one key", func(c jwt.MapClaims) string { return signRS256(keys[0], "", c) }, ""},
+		{"alg none", func(c jwt.MapClaims) string {
+			return signWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, kid, c)
+		}, cognate.ReasonTokenAlgorithm},
+		{"alg nOnE without signature", func(c jwt.MapClaims) string {
+			return part(map[string]any{"alg": "nOnE", "kid": kid}) + "." + part(c) + "."
+		}, cognate.ReasonTokenAlgorithm},
+		{"HS256 with the public key", func(c jwt.MapClaims) string {
+			return signWith(jwt.SigningMethodHS256, publicPEM, kid, c)
+		}, cognate.ReasonTokenAlgorithm},
+		{"HS256 with the client secret", func(c jwt.MapClaims) string {
+			return signWith(jwt.SigningMethodHS256, []byte(clientSecret), kid, c)
+		}, cognate.ReasonTokenAlgorithm},
+		{"RS512 by the right key", func(c jwt.MapClaims) string {
+			return signWith(jwt.SigningMethodRS512, keys[0], kid, c)
+		}, cognate.ReasonTokenAlgorithm},
+		{"no alg", func(c jwt.MapClaims) string { return replaceHeader(c, map[string]any{"kid": kid}) }, cognate.ReasonTokenAlgorithm},
+		{"critical extension", func(c jwt.MapClaims) string {
+			tok := jwt.NewWithClaims(jwt.SigningMethodRS256, c)
+			tok.Header["kid"], tok.Header["crit"], tok.Header["x"] = kid, []string{"x"}, 1
+			s, _ := tok.SignedString(keys[0])
+			return s
+		}, cognate.ReasonTokenMalformed},
+		{"changed payload", func(c jwt.MapClaims) string {
+			parts := strings.Split(good(c), ".")
+			c["sub"] = "admin"
+			return parts[0] + "." + part(c) + "." + parts[2]
+		}, cognate.ReasonTokenSignature},
+		{"no signature", func(c jwt.MapClaims) string {
+			s := good(c)
+			return s[:strings.LastIndex(s, ".")+1]
+		}, cognate.ReasonTokenSignature},
+		{"two parts", func(c jwt.MapClaims) string { s := good(c); return s[:strings.LastIndex(s, ".")] }, cognate.ReasonTokenMalformed},
+		{"four parts", func(c jwt.MapClaims) string { return good(c) + ".x" }, cognate.ReasonTokenMalformed},
+		{"padding", func(c jwt.MapClaims) string { return good(c) + "==" }, cognate.ReasonTokenMalformed},
+		{"not a token", func(jwt.MapClaims) string { return "x" }, cognate.ReasonTokenMalformed},
+		{"huge", func(jwt.MapClaims) string { return strings.Repeat("x", 70<<10) }, cognate.ReasonTokenMalformed},
+		{"claim twice", func(c jwt.MapClaims) string {
+			return signRaw(keys[0], kid, `{"sub":"admin",`+string(mustJSON(t, c))[1:])
+		}, cognate.ReasonTokenMalformed},
+		{"payload is a list", func(jwt.MapClaims) string { return signRaw(keys[0], kid, `[]`) }, cognate.ReasonTokenMalformed},
+		{"payload is null", func(jwt.MapClaims) string { return signRaw(keys[0], kid, `null`) }, cognate.ReasonTokenMalformed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			p.sign = tt.sign
+			expectReason(t, p, nil, tt.want)
+		})
+	}
+}
+
+// signRaw signs a payload as it is.
+func signRaw(key any, kid, payload string) string {
+	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","kid":"` + kid + `"}`))
+	text := header + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
+	sig, err := jwt.SigningMethodRS256.Sign(text, key)
+	if err != nil {
+		panic(err)
+	}
+	return text + "." + base64.RawURLEncoding.EncodeToString(sig)
+}
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestIDTokenOtherAlgorithms(t *testing.T) {
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	point, err := ec.PublicKey.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newFakeProvider(t)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", p.Config.Handler.ServeHTTP)
+	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
+		serveJSON(w, 200, map[string]any{"keys": []any{
+			map[string]any{"kty": "oct", "kid": "h", "k": "c2VjcmV0"},
+			map[string]any{"kty": "RSA", "kid": "short", "n": "AQAB", "e": "AQAB"},
+			map[string]any{"kty": "EC", "kid": "off", "crv": "P-256", "x": strings.Repeat("A", 43), "y": strings.Repeat("A", 43)},
+			map[string]any{
+				"kty": "EC", "kid": "ec", "crv": "P-256", "x": base64.RawURLEncoding.EncodeToString(point[1:33]),
+				"y": base64.RawURLEncoding.EncodeToString(point[33:]),
+			},
+		}})
+	})
+	p.Config.Handler = mux
+	p.sign = func(c jwt.MapClaims) string { return signWith(jwt.SigningMethodES256, ec, "ec", c) }
+	t.Run("ES256 not allowed", func(t *testing.T) { expectReason(t, p, nil, cognate.ReasonTokenAlgorithm) })
+	p.tokenCalls = nil
+	t.Run("ES256 allowed", func(t *testing.T) {
+		expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"ES256"} }, "")
+	})
+	p.tokenCalls = nil
+	p.sign = func(c jwt.MapClaims) string { return signWith(jwt.SigningMethodRS256, testKeys()[0], "ec", c) }
+	t.Run("RS256 with the key of ES256", func(t *testing.T) {
+		expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"RS256", "ES256"} }, cognate.ReasonTokenSignature)
+	})
+}
+
+func TestCognitoTokenUse(t *testing.T) {
+	for _, tt := range []struct {
+		use  any
+		want cognate.Reason
+	}{{"id", ""}, {"access", cognate.ReasonTokenUse}, {nil, cognate.ReasonTokenUse}, {1, cognate.ReasonTokenUse}} {
+		p := newFakeProvider(t)
+		p.claims = func(c map[string]any) {
+			if c["token_use"] = tt.use; tt.use == nil {
+				delete(c, "token_use")
+			}
+		}
+		expectReason(t, p, func(c *cognate.Config) { c.Dialect = cognate.CognitoDialect() }, tt.want)
+	}
+}
+
+func TestKeyRotation(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	b := x.browser(t)
+	b.signIn(p)
+	p.key, p.kid = testKeys()[1], "new"
+	b = x.browser(t)
+	b.signIn(p)
+	if !b.signedIn() || p.keyFetches != 2 {
+		t.Errorf("signed in: %v after %d key fetches, want 2", b.signedIn(), p.keyFetches)
+	}
+}
+
+func TestKeyRotationParallel(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	x.browser(t).signIn(p)
+	p.key, p.kid = testKeys()[1], "new"
+	browsers := make([]*browser, 10)
+	var wg sync.WaitGroup
+	for i := range browsers {
+		browsers[i] = x.browser(t)
+		wg.Go(func() { browsers[i].signIn(p) })
+	}
+	wg.Wait()
+	for i, b := range browsers {
+		if !b.signedIn() {
+			t.Errorf("browser %d is not signed in", i)
+		}
+	}
+	if p.keyFetches != 2 {
+		t.Errorf("%d key fetches, want 2", p.keyFetches)
+	}
+}
+
+func TestUnknownKeyFlood(t *testing.T) {
+	c := newClock()
+	p := newFakeProvider(t)
+	p.now = c.now
+	n := 0
+	p.sign = func(m jwt.MapClaims) string { n++; return signRS256(testKeys()[2], "made-up-"+string(rune('a'+n)), m) }
+	x := newApp(t, p, nil)
+	for range 20 {
+		x.browser(t).signIn(p)
+	}
+	if p.keyFetches != 2 {
+		t.Errorf("20 unknown key IDs caused %d key fetches, want the first and one more", p.keyFetches)
+	}
+	c.advance(31 * time.Second)
+	x.browser(t).signIn(p)
+	if p.keyFetches != 3 {
+		t.Errorf("half a minute later: %d key fetches, want 3", p.keyFetches)
+	}
+}
+
+func TestBadSignatureFetchesNothing(t *testing.T) {
+	p := newFakeProvider(t)
+	p.sign = func(m jwt.MapClaims) string { return signRS256(testKeys()[1], p.kid, m) }
+	x := newApp(t, p, nil)
+	for range 5 {
+		x.browser(t).signIn(p)
+	}
+	if p.keyFetches != 1 {
+		t.Errorf("%d key fetches, want 1", p.keyFetches)
+	}
+}
+
+// TestLastGoodKeys lets the provider's documents go away after the first sign-in.
+func TestLastGoodKeys(t *testing.T) {
+	c := newClock()
+	p := newFakeProvider(t)
+	p.now = c.now
+	x := newApp(t, p, nil)
+	x.browser(t).signIn(p)
+	p.down = true
+	for range 3 {
+		c.advance(25 * time.Hour)
+		b := x.browser(t)
+		b.signIn(p)
+		if !b.signedIn() {
+			t.Fatal("the last good keys were not kept")
+		}
+	}
+	if p.keyFetches != 4 {
+		t.Errorf("%d key fetches, want one a day", p.keyFetches)
+	}
+}
+
+func TestClockJumpsBack(t *testing.T) {
+	c := newClock()
+	p := newFakeProvider(t)
+	p.now = c.now
+	x := newApp(t, p, nil)
+	x.browser(t).signIn(p)
+	c.advance(-365 * 24 * time.Hour)
+	b := x.browser(t)
+	b.signIn(p)
+	if !b.signedIn() {
+		t.Error("no sign-in works after the clock jumped back")
+	}
+}
+
+// FuzzIDToken mutates tokens. None but the one that was signed may pass.
+func FuzzIDToken(f *testing.F) {
+	c := newClock()
+	key := testKeys()[0]
+	good := jwt.MapClaims{
+		"iss": "https://provider.test", "sub": "user-1", "aud": clientID, "nonce": "n",
+		"iat": c.now().Unix(), "exp": c.now().Add(time.Hour).Unix(),
+	}
+	signed := signRS256(key, "k", good)
+	verify := cognate.TokenVerifier("https://provider.test", clientID, "k", &key.PublicKey, c.now)
+	if err := verify(signed, "n"); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(signed)
+	f.Add(signRS256(testKeys()[1], "k", good))
+	f.Add(signWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, "k", good))
+	f.Add(signWith(jwt.SigningMethodHS256, []byte(clientSecret), "k", good))
+	for _, s := range []string{"", ".", "..", "...", "e30.e30.", "eyJhbGciOiJSUzI1NiJ9.bnVsbA.", "bnVsbA.bnVsbA.bnVsbA"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		if err := verify(raw, "n"); err == nil && raw != signed {
+			t.Fatalf("%q passed", raw)
+		}
+	})
+}

@@ -1,0 +1,164 @@
+package cognate
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// A LoginOption changes one sign-in; see [Auth.Login].
+type LoginOption struct {
+	apply func(*loginRequest)
+}
+
+// loginRequest is what a sign-in is begun with.
+type loginRequest struct {
+	returnTo string
+}
+
+// ReturnTo says where the visitor goes after signing in: a path on this site, with its
+// query. Anything else means HomePath.
+func ReturnTo(target string) LoginOption {
+	return LoginOption{func(l *loginRequest) { l.returnTo = target }}
+}
+
+// Login sends the browser to the provider to sign in, even if somebody is signed in
+// already. Without [ReturnTo] it comes back to the page of this request.
+func (a *Auth) Login(w http.ResponseWriter, r *http.Request, opts ...LoginOption) {
+	l := loginRequest{returnTo: requestTarget(r)}
+	for _, o := range opts {
+		o.apply(&l)
+	}
+	a.begin(w, r, a.returnTarget(l.returnTo))
+}
+
+// login answers the login path.
+func (a *Auth) login(w http.ResponseWriter, r *http.Request) {
+	target := a.returnTarget(r.URL.Query().Get("return_to"))
+	if s, _ := a.sessions.read(r); s != nil {
+		redirect(w, target, http.StatusFound)
+		return
+	}
+	a.begin(w, r, target)
+}
+
+// challenge answers a request that needs a sign-in and has none.
+func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, uselessCookie bool) {
+	if uselessCookie {
+		a.sessions.cookie.remove(w, a.sessions.cookie.name)
+	}
+	if isNavigation(r) {
+		a.begin(w, r, a.returnTarget(requestTarget(r)))
+		return
+	}
+	a.unauthorized(w, r)
+}
+
+// begin starts a sign-in that ends at target.
+func (a *Auth) begin(w http.ResponseWriter, r *http.Request, target string) {
+	m, err := a.provider.ready(r.Context())
+	if err != nil {
+		a.fail(w, r, asError(err, ReasonProviderDown), target)
+		return
+	}
+	t := newTransaction(target, a.now())
+	a.transactions.begin(w, r, t)
+	w.Header().Set("Cache-Control", "no-store")
+	status := http.StatusFound
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		status = http.StatusSeeOther // the body is not to be sent to the provider
+	}
+	redirect(w, a.client.authorizationURL(m.Authorization, t), status)
+}
+
+// redirect sends the browser on. http.Redirect would rewrite the address once more; what
+// comes here is in its final spelling.
+func redirect(w http.ResponseWriter, address string, status int) {
+	w.Header().Set("Location", address)
+	w.WriteHeader(status)
+}
+
+// unauthorized answers a script: a redirect to another site would fail in its hands,
+// so it gets the address to send the person to.
+func (a *Auth) unauthorized(w http.ResponseWriter, r *http.Request) {
+	address := a.loginURL(a.callingPage(r))
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("WWW-Authenticate", `OpenIDConnect login_url="`+address+`"`)
+	if r.Header.Get("HX-Request") == "true" {
+		h.Set("HX-Redirect", address) // htmx then navigates there by itself
+	}
+	writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "login_required", "login_url": address})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the visitor has left if this fails
+}
+
+// loginURL is the login path with the page to come back to.
+func (a *Auth) loginURL(target string) string {
+	if target == a.homePath || target == "" {
+		return a.loginPath
+	}
+	return a.loginPath + "?return_to=" + url.QueryEscape(target)
+}
+
+// returnTarget makes any string a page of this site that can be returned to. The
+// package's own paths are none: returning to the logout would sign out at once.
+func (a *Auth) returnTarget(s string) string {
+	target, ok := localTarget(s)
+	if !ok {
+		return a.homePath
+	}
+	p, _, _ := strings.Cut(target, "?")
+	p, _, _ = strings.Cut(p, "#")
+	if decoded, err := url.PathUnescape(p); err != nil || slices.Contains([]string{a.callbackPath, a.loginPath, a.logoutPath}, decoded) {
+		return a.homePath
+	}
+	return target
+}
+
+// requestTarget is the path and query the browser asked for. RequestURI is read and
+// not URL, because http.StripPrefix changes the latter.
+func requestTarget(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return r.RequestURI
+	}
+	return r.URL.RequestURI()
+}
+
+// callingPage is the page whose script made a request, if it is one of this site.
+func (a *Auth) callingPage(r *http.Request) string {
+	for _, header := range []string{"HX-Current-URL", "Referer"} {
+		if rest, ok := strings.CutPrefix(r.Header.Get(header), a.origin); ok {
+			return a.returnTarget(rest)
+		}
+	}
+	return a.homePath
+}
+
+// isNavigation tells a person who opens a page from a script that fetches something.
+// Browsers say so themselves (Fetch Metadata, section 2.3); for others, a script is
+// known by what it asks for.
+func isNavigation(r *http.Request) bool {
+	h := r.Header
+	if strings.Contains(h.Get("Sec-Purpose"), "prefetch") {
+		return false // nobody is there to sign in
+	}
+	if h.Get("HX-Request") == "true" || strings.EqualFold(h.Get("X-Requested-With"), "XMLHttpRequest") {
+		return false
+	}
+	if mode := h.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate"
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {
+		return false
+	}
+	accept := h.Get("Accept")
+	return accept == "" || strings.Contains(accept, "text/html") || strings.HasPrefix(accept, "*/*")
+}

@@ -1,0 +1,235 @@
+package cognate_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+)
+
+func TestPublicPageSetsNoCookie(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	resp := b.get("/")
+	if resp.StatusCode != http.StatusOK || len(resp.Header["Set-Cookie"]) != 0 || p.discoveries != 0 {
+		t.Errorf("status %d, cookies %q, %d requests to the provider; want 200 and none",
+			resp.StatusCode, resp.Header["Set-Cookie"], p.discoveries)
+	}
+	b.signIn(p)
+	resp = b.get("/")
+	if got := body(t, resp); got != "public, hello ann@example.com" || len(resp.Header["Set-Cookie"]) != 0 {
+		t.Errorf("signed in, the public page says %q and sets %q", got, resp.Header["Set-Cookie"])
+	}
+}
+
+func TestNavigationOrScript(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		method  string
+		headers []string
+		status  int
+	}{
+		{"browser", "GET", []string{"Accept", "text/html,*/*;q=0.8", "Sec-Fetch-Mode", "navigate"}, 302},
+		{"old browser", "GET", []string{"Accept", "text/html,application/xhtml+xml,*/*;q=0.8"}, 302},
+		{"no headers", "GET", nil, 302},
+		{"head", "HEAD", nil, 302},
+		{"form", "POST", []string{"Accept", "text/html", "Sec-Fetch-Mode", "navigate"}, 303},
+		{"fetch", "GET", []string{"Accept", "*/*", "Sec-Fetch-Mode", "cors"}, 401},
+		{"fetch that accepts html", "GET", []string{"Accept", "text/html", "Sec-Fetch-Mode", "same-origin"}, 401},
+		{"json", "GET", []string{"Accept", "application/json"}, 401},
+		{"axios", "GET", []string{"Accept", "application/json, text/plain, */*"}, 401},
+		{"xhr", "GET", []string{"Accept", "text/html", "X-Requested-With", "XMLHttpRequest"}, 401},
+		{"htmx", "GET", []string{"HX-Request", "true"}, 401},
+		{"put", "PUT", nil, 401},
+		{"delete", "DELETE", nil, 401},
+		{"image", "GET", []string{"Accept", "image/avif,image/webp"}, 401},
+		{"prefetch", "GET", []string{"Sec-Fetch-Mode", "navigate", "Sec-Purpose", "prefetch"}, 401},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			b := newApp(t, p, nil).browser(t)
+			resp := b.request(tt.method, "/private/", tt.headers...)
+			if resp.StatusCode != tt.status {
+				t.Fatalf("status %d, want %d", resp.StatusCode, tt.status)
+			}
+			if redirected := resp.Header.Get("Location") != ""; redirected != (tt.status < 400) {
+				t.Errorf("Location %q", resp.Header.Get("Location"))
+			}
+			if tt.status == 401 && (len(b.cookies()) != 0 || p.discoveries != 0) {
+				t.Errorf("cookies %q, %d requests to the provider; want none", b.cookies(), p.discoveries)
+			}
+		})
+	}
+}
+
+func TestScriptGetsLoginURL(t *testing.T) {
+	for _, tt := range []struct {
+		name, header, value, want string
+	}{
+		{"page known", "Referer", appOrigin + "/private/list?a=1&b=2", "/login?return_to=%2Fprivate%2Flist%3Fa%3D1%26b%3D2"},
+		{"htmx page", "HX-Current-URL", appOrigin + "/private/x", "/login?return_to=%2Fprivate%2Fx"},
+		{"other site", "Referer", "https://evil.test/private", "/login"},
+		{"look-alike", "Referer", appOrigin + ".evil.test/private", "/login"},
+		{"unknown", "X-Nothing", "x", "/login"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newApp(t, newFakeProvider(t), nil).browser(t)
+			resp := b.get("/private/", "Accept", "application/json", tt.header, tt.value, "HX-Request", "true")
+			var got struct {
+				Error    string `json:"error"`
+				LoginURL string `json:"login_url"`
+			}
+			if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+				t.Fatal(err)
+			}
+			if got.Error != "login_required" || got.LoginURL != tt.want || resp.Header.Get("HX-Redirect") != tt.want {
+				t.Errorf("answer %+v, HX-Redirect %q; want %q", got, resp.Header.Get("HX-Redirect"), tt.want)
+			}
+			if resp.Header.Get("WWW-Authenticate") == "" || resp.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("headers %v", resp.Header)
+			}
+		})
+	}
+}
+
+func TestPostIsNotReplayed(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	resp := b.request(http.MethodPost, "/private/form?step=2", "Sec-Fetch-Mode", "navigate")
+	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/private/form?step=2" {
+		t.Errorf("status %d to %q, want 302 (a GET) to the form", resp.StatusCode, resp.Header.Get("Location"))
+	}
+}
+
+func TestLoginPath(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	resp := b.get("/login?return_to=" + url.QueryEscape("/private/a?b=c"))
+	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	if got := resp.Header.Get("Location"); got != "/private/a?b=c" {
+		t.Errorf("returned to %q", got)
+	}
+	if resp := b.get("/login?return_to=/private/b"); resp.Header.Get("Location") != "/private/b" {
+		t.Errorf("signed in already: redirected to %q, want the page", resp.Header.Get("Location"))
+	}
+	if resp := b.request(http.MethodPost, "/login"); resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET" {
+		t.Errorf("POST: status %d, Allow %q", resp.StatusCode, resp.Header.Get("Allow"))
+	}
+}
+
+func TestOwnPathsAreNoReturnTarget(t *testing.T) {
+	p := newFakeProvider(t)
+	for _, target := range []string{"/logout", "/login", "/oidc_callback?code=x", "/%6Cogout", "/logout#x"} {
+		b := newApp(t, p, nil).browser(t)
+		resp := b.get("/login?return_to=" + url.QueryEscape(target))
+		resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+		if got := resp.Header.Get("Location"); got != "/" {
+			t.Errorf("%q: returned to %q, want /", target, got)
+		}
+	}
+}
+
+func TestProviderDown(t *testing.T) {
+	c := newClock()
+	p := newFakeProvider(t)
+	p.now = c.now
+	p.down = true
+	x := newApp(t, p, nil)
+	b := x.browser(t)
+	for i, want := range []int{1, 1, 1} { // discovery requests: the pause is kept
+		resp := b.get("/private/")
+		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+			t.Fatalf("status %d, Retry-After %q", resp.StatusCode, resp.Header.Get("Retry-After"))
+		}
+		if p.discoveries != want {
+			t.Errorf("request %d: %d discoveries, want %d", i, p.discoveries, want)
+		}
+	}
+	if len(b.cookies()) != 0 {
+		t.Errorf("cookies %q, want none", b.cookies())
+	}
+	if resp := b.get("/"); resp.StatusCode != http.StatusOK {
+		t.Errorf("public page: status %d", resp.StatusCode)
+	}
+	p.down = false
+	c.advance(2 * time.Second)
+	b.signIn(p)
+	if !b.signedIn() {
+		t.Error("not signed in after the provider came back")
+	}
+	p.down = true
+	if !b.signedIn() {
+		t.Error("a provider that is down ended a session")
+	}
+}
+
+func TestDiscoveryRefused(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(map[string]any)
+	}{
+		{"other issuer", func(d map[string]any) { d["issuer"] = "https://evil.test" }},
+		{"issuer with a slash", func(d map[string]any) { d["issuer"] = d["issuer"].(string) + "/" }},
+		{"no authorization endpoint", func(d map[string]any) { delete(d, "authorization_endpoint") }},
+		{"no token endpoint", func(d map[string]any) { delete(d, "token_endpoint") }},
+		{"no keys", func(d map[string]any) { delete(d, "jwks_uri") }},
+		{"token endpoint in the clear", func(d map[string]any) { d["token_endpoint"] = "http://provider.test/token" }},
+		{"authorization endpoint is a script", func(d map[string]any) { d["authorization_endpoint"] = "javascript:alert(1)" }},
+		{"too large", func(d map[string]any) { d["x"] = strings.Repeat("x", 300<<10) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			p.discovery = tt.change
+			b := newApp(t, p, nil).browser(t)
+			if resp := b.get("/private/"); resp.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("status %d, want 503", resp.StatusCode)
+			}
+		})
+	}
+}
+
+func TestHostHeaderChangesNothing(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	r := httptest.NewRequest(http.MethodGet, "https://evil.test/private/", nil)
+	r.Header.Set("X-Forwarded-Host", "evil.test")
+	w := httptest.NewRecorder()
+	x.handler.ServeHTTP(w, r)
+	if got := mustURL(t, w.Header().Get("Location")).Query().Get("redirect_uri"); got != appOrigin+"/oidc_callback" {
+		t.Errorf("redirect_uri = %q", got)
+	}
+}
+
+func TestSubPath(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, func(c *cognate.Config) { c.RedirectURL = appOrigin + "/app/oidc_callback" })
+	mux := http.NewServeMux()
+	mux.Handle("/hello", x.auth.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })))
+	x.handler = x.auth.Handler(http.StripPrefix("/app", mux))
+	b := x.browser(t)
+	resp := b.get("/app/hello?x=1")
+	resp = b.get("/app/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	if got := resp.Header.Get("Location"); got != "/app/hello?x=1" {
+		t.Errorf("returned to %q", got)
+	}
+	if resp := b.get("/app/hello"); resp.StatusCode != http.StatusNoContent {
+		t.Errorf("status %d, want 204", resp.StatusCode)
+	}
+	if resp := b.get("/app/logout"); resp.StatusCode != http.StatusOK {
+		t.Errorf("logout page: status %d", resp.StatusCode)
+	}
+}
+
+func TestHandlerWithoutNext(t *testing.T) {
+	x := newApp(t, newFakeProvider(t), nil)
+	x.handler = x.auth.Handler(nil)
+	if resp := x.browser(t).get("/other"); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("status %d, want 404", resp.StatusCode)
+	}
+}

@@ -1,0 +1,133 @@
+package cognate_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/cognate-auth/cognate"
+)
+
+func TestLogout(t *testing.T) {
+	get := func(c *cognate.Config) { c.AllowGETLogout = true }
+	for _, tt := range []struct {
+		name    string
+		change  func(*cognate.Config)
+		method  string
+		headers []string
+		status  int
+		out     bool
+	}{
+		{"post from this site", nil, "POST", []string{"Sec-Fetch-Site", "same-origin"}, 303, true},
+		{"post of an old browser", nil, "POST", []string{"Origin", appOrigin}, 303, true},
+		{"post from another site", nil, "POST", []string{"Sec-Fetch-Site", "cross-site"}, 403, false},
+		{"post from a sibling", nil, "POST", []string{"Sec-Fetch-Site", "same-site"}, 403, false},
+		{"post with a foreign origin", nil, "POST", []string{"Origin", "https://evil.test"}, 403, false},
+		{"get asks", nil, "GET", []string{"Sec-Fetch-Site", "same-origin"}, 200, false},
+		{"get allowed, link", get, "GET", []string{"Sec-Fetch-Site", "same-origin"}, 303, true},
+		{"get allowed, typed", get, "GET", []string{"Sec-Fetch-Site", "none"}, 303, true},
+		{"get allowed, no browser", get, "GET", nil, 303, true},
+		{"get allowed, from another site", get, "GET", []string{"Sec-Fetch-Site", "cross-site"}, 200, false},
+		{"get allowed, from a sibling", get, "GET", []string{"Sec-Fetch-Site", "same-site"}, 200, false},
+		{"get allowed, foreign referer", get, "GET", []string{"Referer", "https://evil.test/"}, 200, false},
+		{"get allowed, look-alike referer", get, "GET", []string{"Referer", appOrigin + ".evil.test/"}, 200, false},
+		{"get allowed, own referer", get, "GET", []string{"Referer", appOrigin + "/private/"}, 303, true},
+		{"put", get, "PUT", nil, 405, false},
+		{"head", get, "HEAD", nil, 405, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			b := newApp(t, p, tt.change).browser(t)
+			b.signIn(p)
+			kept := b.jar.Cookies(appURL)
+			resp := b.request(tt.method, "/logout", tt.headers...)
+			if resp.StatusCode != tt.status || b.signedIn() == tt.out {
+				t.Errorf("status %d, signed in: %v; want %d, %v", resp.StatusCode, b.signedIn(), tt.status, !tt.out)
+			}
+			if !tt.out {
+				return
+			}
+			if len(b.cookies()) != 0 {
+				t.Errorf("cookies %q are left", b.cookies())
+			}
+			thief := b.app.browser(t)
+			thief.jar.SetCookies(appURL, kept)
+			if thief.signedIn() {
+				t.Error("a copy of the cookie still works")
+			}
+		})
+	}
+}
+
+func TestLogoutAtTheProvider(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		setup  func(*fakeProvider)
+		change func(*cognate.Config)
+		want   string // after the provider's URL, or whole
+	}{
+		{"standard", nil, nil, "/end?client_id=client-1&post_logout_redirect_uri=https%3A%2F%2Fapp.test%2F"},
+		{"cognito", nil, func(c *cognate.Config) { c.Dialect = cognate.CognitoDialect() }, "/end?client_id=client-1&logout_uri=https%3A%2F%2Fapp.test%2F"},
+		{
+			"cognito, not in discovery", func(p *fakeProvider) { p.discovery = func(d map[string]any) { delete(d, "end_session_endpoint") } },
+			func(c *cognate.Config) { c.Dialect = cognate.CognitoDialect() }, "/logout?client_id=client-1&logout_uri=https%3A%2F%2Fapp.test%2F",
+		},
+		{
+			"cognito, provider down", func(p *fakeProvider) { p.down = true },
+			func(c *cognate.Config) {
+				c.Dialect = cognate.CognitoDialect()
+				c.Endpoints.Authorization = c.Issuer + "/oauth2/authorize"
+			}, "/logout?client_id=client-1&logout_uri=https%3A%2F%2Fapp.test%2F",
+		},
+		{
+			"registered return address", nil, func(c *cognate.Config) { c.LogoutRedirectURL = "https://app.test" },
+			"/end?client_id=client-1&post_logout_redirect_uri=https%3A%2F%2Fapp.test",
+		},
+		{
+			"endpoint with a query", func(p *fakeProvider) {
+				p.discovery = func(d map[string]any) { d["end_session_endpoint"] = p.URL + "/end?client_id=evil&x=1" }
+			}, nil, "/end?client_id=client-1&post_logout_redirect_uri=https%3A%2F%2Fapp.test%2F&x=1",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			if tt.setup != nil {
+				tt.setup(p)
+			}
+			b := newApp(t, p, tt.change).browser(t)
+			if got, want := b.request(http.MethodPost, "/logout").Header.Get("Location"), p.URL+tt.want; got != want {
+				t.Errorf("redirected to\n%s, want\n%s", got, want)
+			}
+		})
+	}
+}
+
+func TestLogoutWithoutEndSession(t *testing.T) {
+	p := newFakeProvider(t)
+	p.discovery = func(d map[string]any) { delete(d, "end_session_endpoint") }
+	b := newApp(t, p, nil).browser(t)
+	b.signIn(p)
+	if resp := b.request(http.MethodPost, "/logout"); resp.Header.Get("Location") != "/" || b.signedIn() {
+		t.Errorf("redirected to %q, signed in: %v", resp.Header.Get("Location"), b.signedIn())
+	}
+}
+
+func TestLogoutByScript(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	b.signIn(p)
+	resp := b.request(http.MethodPost, "/logout", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors")
+	if resp.StatusCode != http.StatusOK || !strings.Contains(body(t, resp), `"logout_url":"`+p.URL+"/end") || b.signedIn() {
+		t.Errorf("status %d, signed in: %v", resp.StatusCode, b.signedIn())
+	}
+}
+
+func TestLogoutForgetsSignInsUnderWay(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	b.request(http.MethodPost, "/logout")
+	if resp := b.get("/oidc_callback?" + q.Encode()); resp.StatusCode != http.StatusBadRequest || b.signedIn() {
+		t.Errorf("status %d, want 400", resp.StatusCode)
+	}
+}

@@ -1,0 +1,283 @@
+package cognate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// discoveryMaxAge is how long a discovery document is used before it is fetched anew.
+const discoveryMaxAge = 24 * time.Hour
+
+// AuthMethod is how the app client proves itself at the token endpoint.
+type AuthMethod string
+
+// The methods of OpenID Connect Core 1.0, section 9, that need no key pair.
+const (
+	// ClientSecretBasic sends the secret in the Authorization header.
+	ClientSecretBasic AuthMethod = "client_secret_basic"
+	// ClientSecretPost sends the secret in the request body.
+	ClientSecretPost AuthMethod = "client_secret_post"
+	// ClientAuthNone is for a public client: it has no secret.
+	ClientAuthNone AuthMethod = "none"
+)
+
+// Endpoints are the URLs of a provider. Empty ones come from its discovery document.
+type Endpoints struct {
+	Authorization string
+	Token         string
+	UserInfo      string
+	EndSession    string
+	JWKS          string
+}
+
+// A Dialect is what a kind of provider does in its own way, as data. [New] picks one
+// by the issuer; set Config.Dialect for a provider that needs another.
+type Dialect struct {
+	// Name is for logs: "cognito" or "standard".
+	Name string
+	// LogoutParam is the parameter of the end-session endpoint that says where to go
+	// afterwards.
+	LogoutParam string
+	// LogoutPath, if not empty, is the end-session endpoint's path on the
+	// authorization endpoint's host, for a provider whose discovery lacks it.
+	LogoutPath string
+	// UsernameClaim and GroupsClaim fill User.Username and User.Groups.
+	UsernameClaim, GroupsClaim string
+	// TokenUseClaim, if not empty, must be "id" in an ID token.
+	TokenUseClaim string
+	// ClientAuth is how a client with a secret authenticates, unless Config says.
+	ClientAuth AuthMethod
+}
+
+// CognitoDialect is Amazon Cognito's: sign-out wants client_id and logout_uri
+// (developer guide, "The managed login sign-out endpoint"), groups are in
+// cognito:groups, and token_use tells ID tokens from access tokens. The secret goes
+// into the body: Cognito allows a "+" in custom secrets, which the encoding of HTTP
+// Basic credentials (RFC 6749, 2.3.1) would change.
+func CognitoDialect() *Dialect {
+	return &Dialect{
+		Name: "cognito", LogoutParam: "logout_uri", LogoutPath: "/logout",
+		UsernameClaim: "cognito:username", GroupsClaim: "cognito:groups", TokenUseClaim: "token_use",
+		ClientAuth: ClientSecretPost,
+	}
+}
+
+// StandardDialect is plain OpenID Connect with RP-Initiated Logout 1.0.
+func StandardDialect() *Dialect {
+	return &Dialect{
+		Name: "standard", LogoutParam: "post_logout_redirect_uri",
+		UsernameClaim: "preferred_username", GroupsClaim: "groups",
+		ClientAuth: ClientSecretBasic,
+	}
+}
+
+// cognitoHost matches the two forms of Cognito's issuer host; poolID is the pattern of
+// its last path segment (API reference, UserPoolType).
+var (
+	cognitoHost = regexp.MustCompile(`^(issuer-)?cognito-idp(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$`)
+	poolID      = regexp.MustCompile(`^[\w-]{1,45}_[0-9a-zA-Z]{1,45}$`)
+)
+
+// dialectOf picks the dialect by the issuer: Cognito's own hosts, or a pool on this
+// machine, which is recognised by the pool ID at the end of its issuer.
+func dialectOf(issuer string) *Dialect {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return StandardDialect()
+	}
+	local := isLoopback(u.Hostname()) && poolID.MatchString(strings.TrimPrefix(u.Path, "/"))
+	if local || cognitoHost.MatchString(u.Hostname()) {
+		return CognitoDialect()
+	}
+	return StandardDialect()
+}
+
+// A provider is one OpenID provider as this relying party sees it.
+type provider struct {
+	issuer     string
+	dialect    *Dialect
+	configured Endpoints
+	insecure   bool // Config.InsecureHTTP
+	http       *http.Client
+	metadata   *remote[metadata]
+	keys       *keySet
+}
+
+// metadata is what is used of a discovery document (OpenID Connect Discovery 1.0,
+// section 3), with the configured endpoints in the place of the discovered ones.
+type metadata struct {
+	Endpoints
+	responseIssuer bool // RFC 9207: every authorization response has iss
+}
+
+// discover fetches and checks the discovery document.
+func (p *provider) discover(ctx context.Context) (metadata, error) {
+	var doc struct {
+		Issuer         string `json:"issuer"`
+		Authorization  string `json:"authorization_endpoint"`
+		Token          string `json:"token_endpoint"`
+		UserInfo       string `json:"userinfo_endpoint"`
+		EndSession     string `json:"end_session_endpoint"`
+		JWKS           string `json:"jwks_uri"`
+		ResponseIssuer bool   `json:"authorization_response_iss_parameter_supported"`
+	}
+	address := strings.TrimSuffix(p.issuer, "/") + "/.well-known/openid-configuration"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return metadata{}, fmt.Errorf("fetching the discovery document: %w", err)
+	}
+	err = getJSON(p.http, req, &doc)
+	if err != nil {
+		return metadata{}, fmt.Errorf("fetching the discovery document: %w", err)
+	}
+	if doc.Issuer != p.issuer {
+		return metadata{}, fmt.Errorf("the discovery document is of issuer %.200q, configured is %q", doc.Issuer, p.issuer)
+	}
+	m := metadata{Endpoints{doc.Authorization, doc.Token, doc.UserInfo, doc.EndSession, doc.JWKS}, doc.ResponseIssuer}
+	m.override(p.configured)
+	return m, p.checkEndpoints(m.Endpoints)
+}
+
+// override puts the endpoints that are configured over the discovered ones.
+func (e *Endpoints) override(by Endpoints) {
+	for _, f := range []struct {
+		into *string
+		from string
+	}{
+		{&e.Authorization, by.Authorization},
+		{&e.Token, by.Token},
+		{&e.UserInfo, by.UserInfo},
+		{&e.EndSession, by.EndSession},
+		{&e.JWKS, by.JWKS},
+	} {
+		if f.from != "" {
+			*f.into = f.from
+		}
+	}
+}
+
+// checkEndpoints refuses a provider that lacks what a sign-in needs, or that would
+// have secrets sent in the clear.
+func (p *provider) checkEndpoints(e Endpoints) error {
+	for _, endpoint := range []struct {
+		name, url string
+		required  bool
+	}{
+		{"authorization endpoint", e.Authorization, true},
+		{"token endpoint", e.Token, true},
+		{"key set", e.JWKS, true},
+		{"userInfo endpoint", e.UserInfo, false},
+		{"end-session endpoint", e.EndSession, false},
+	} {
+		if endpoint.url == "" && !endpoint.required {
+			continue
+		}
+		if err := checkURL(endpoint.url, p.insecure); err != nil {
+			return fmt.Errorf("the %s %.200q %w", endpoint.name, endpoint.url, err)
+		}
+	}
+	return nil
+}
+
+// ready returns the metadata, or the error that the visitor gets when there is none.
+func (p *provider) ready(ctx context.Context) (metadata, error) {
+	m, err := p.metadata.get(ctx)
+	if err != nil {
+		e := refuse(ReasonProviderDown, "%w", err)
+		e.RetryAfter = p.metadata.retryAfter()
+		return metadata{}, e
+	}
+	return m, nil
+}
+
+// endSession returns where to send the browser to end the provider's own session, or
+// "" if the provider has no such place. It works without the provider where the
+// dialect knows the path.
+func (p *provider) endSession(ctx context.Context, clientID, returnTo string) string {
+	m, err := p.metadata.get(ctx)
+	if err != nil {
+		m = metadata{Endpoints: p.configured}
+	}
+	endpoint := m.EndSession
+	if endpoint == "" && p.dialect.LogoutPath != "" && m.Authorization != "" {
+		u, err := url.Parse(m.Authorization)
+		if err == nil {
+			endpoint = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: p.dialect.LogoutPath}).String()
+		}
+	}
+	if endpoint == "" {
+		return ""
+	}
+	return addQuery(endpoint, url.Values{"client_id": {clientID}, p.dialect.LogoutParam: {returnTo}})
+}
+
+// addQuery adds parameters to an endpoint, which may have some of its own (RFC 6749,
+// 3.1): those stay, but for names that are ours.
+func addQuery(endpoint string, params url.Values) string {
+	u, err := url.Parse(endpoint)
+	if err != nil { // endpoints are checked before
+		return endpoint
+	}
+	q := u.Query()
+	for name, values := range params {
+		q[name] = values
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// checkURL accepts an absolute https URL, or an http one on a loopback address: that
+// never leaves the machine.
+func checkURL(raw string, insecure bool) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "" || u.Hostname() == "":
+		return errors.New("is not an absolute URL")
+	case u.User != nil:
+		return errors.New("holds a user name")
+	case strings.Contains(raw, "#"):
+		return errors.New("holds a fragment")
+	case u.Scheme == "https", u.Scheme == "http" && (insecure || isLoopback(u.Hostname())):
+		return nil
+	case u.Scheme == "http":
+		return errors.New("is not https; plain http is for loopback addresses, or with InsecureHTTP")
+	}
+	return errors.New("is not an https URL")
+}
+
+// isLoopback tells whether a URL's host is this machine: a loopback address, or
+// localhost and its subdomains (RFC 6761, 6.3).
+func isLoopback(host string) bool {
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback()
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// noRedirects is a copy of client that follows no redirect: one would carry a code, a
+// secret or a token to another place than the one configured.
+func noRedirects(client *http.Client) *http.Client {
+	c := http.Client{Timeout: fetchTimeout}
+	if client != nil {
+		c = *client
+		if c.Timeout == 0 {
+			c.Timeout = fetchTimeout
+		}
+	}
+	c.Jar = nil
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
+}
+
+func validAuthMethod(m AuthMethod) bool {
+	return slices.Contains([]AuthMethod{ClientSecretBasic, ClientSecretPost, ClientAuthNone}, m)
+}

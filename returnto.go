@@ -1,0 +1,92 @@
+package cognate
+
+import (
+	"net/url"
+	"path"
+	"strings"
+)
+
+// maxReturnTarget bounds a return target, in bytes: it travels in a cookie.
+const maxReturnTarget = 2048
+
+// localTarget decides whether a page may be returned to after sign-in or sign-out. It
+// returns the target in the one spelling that is put into a Location header: a path
+// on this site, with its query and fragment.
+//
+// It refuses everything that some browser, proxy or framework could read as another
+// site: an absolute URL, two slashes or a backslash in front (plain or encoded),
+// control characters (browsers drop tabs and line breaks inside a URL, so that
+// "/\t/evil" becomes "//evil"), and dot segments, whose resolution differs between
+// readers. What is refused is not repaired.
+func localTarget(target string) (string, bool) {
+	if len(target) > maxReturnTarget || !strings.HasPrefix(target, "/") || hasUnsafeByte(target) {
+		return "", false
+	}
+	u, err := url.Parse(target)
+	if err != nil || u.Scheme != "" || u.Opaque != "" || u.Host != "" || u.User != nil {
+		return "", false
+	}
+	if !localPath(u.Path) || !localPath(u.EscapedPath()) {
+		return "", false
+	}
+	// u.String would write a path that begins with two slashes as "//…" in some
+	// shapes; the parts are put together here so that the first byte is "/" and the
+	// second is neither "/" nor "\".
+	s := u.EscapedPath()
+	if u.RawQuery != "" || u.ForceQuery {
+		s += "?" + escapeNonASCII(u.RawQuery)
+	}
+	if u.Fragment != "" {
+		s += "#" + u.EscapedFragment()
+	}
+	if len(s) > maxReturnTarget {
+		return "", false
+	}
+	return s, true
+}
+
+// localPath checks one spelling of a path. It is asked about the escaped and the
+// decoded one, because what stands behind this program may decode once more.
+func localPath(p string) bool {
+	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || hasUnsafeByte(p) {
+		return false
+	}
+	if decoded, err := url.PathUnescape(p); err == nil && (strings.HasPrefix(decoded, "//") || hasUnsafeByte(decoded)) {
+		return false
+	}
+	clean := path.Clean(p)
+	return clean == p || clean+"/" == p
+}
+
+// hasUnsafeByte reports a backslash, which browsers read as a slash, or a control
+// character.
+func hasUnsafeByte(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool {
+		return r == '\\' || r < 0x20 || r == 0x7f
+	})
+}
+
+// escapeNonASCII percent-encodes what may not stand in a header.
+func escapeNonASCII(s string) string {
+	for i := range len(s) {
+		if s[i] <= 0x20 || s[i] >= 0x7f {
+			return escapeBytes(s)
+		}
+	}
+	return s
+}
+
+func escapeBytes(s string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c <= 0x20 || c >= 0x7f {
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

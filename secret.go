@@ -1,0 +1,38 @@
+package cognate
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// redacted is what a [Secret] prints as, whatever the verb.
+const redacted = "[redacted]"
+
+// Secret is a value that must not reach a log, an error text or a page: a client
+// secret or a cookie key. Every way of printing or encoding it gives
+// "[redacted]". Convert it with string(s) where the value itself is needed.
+type Secret string
+
+// String returns "[redacted]".
+func (Secret) String() string { return redacted }
+
+// GoString returns "[redacted]", so that %#v of a configuration is safe.
+func (Secret) GoString() string { return redacted }
+
+// Format prints "[redacted]" for every verb. Without it, a wrong verb such as %d
+// would print the value itself inside fmt's complaint.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// LogValue returns "[redacted]" to log/slog.
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText returns "[redacted]", for encoders of JSON, XML and the like.
+// [ClientSecrets.Encode] is the one place that writes a secret on purpose.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// equal compares in a time that does not depend on the contents.
+func equal(a, b string) bool {
+	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
+}

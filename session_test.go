@@ -1,0 +1,275 @@
+package cognate_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+)
+
+func sessionCookie(t *testing.T, b *browser) *http.Cookie {
+	t.Helper()
+	for _, c := range b.jar.Cookies(appURL) {
+		if c.Name == "__Host-cognate" || c.Name == "cognate" {
+			return c
+		}
+	}
+	t.Fatal("no session cookie")
+	return nil
+}
+
+func TestCookieAttributes(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	var lines []string
+	resp := b.get("/private/")
+	lines = append(lines, resp.Header["Set-Cookie"]...)
+	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	lines = append(lines, resp.Header["Set-Cookie"]...)
+	lines = append(lines, b.request(http.MethodPost, "/logout").Header["Set-Cookie"]...)
+	if len(lines) != 4 { // set and removed, both kinds
+		t.Fatalf("%d Set-Cookie lines, want 4: %q", len(lines), lines)
+	}
+	for _, line := range lines {
+		if !strings.HasPrefix(line, "__Host-cognate") {
+			t.Errorf("%q has no __Host- prefix", line)
+		}
+		for _, attr := range []string{"; Path=/;", "; HttpOnly", "; Secure", "; SameSite=Lax", "; Max-Age="} {
+			if !strings.Contains(line, attr) {
+				t.Errorf("%q lacks %q", line, attr)
+			}
+		}
+		if strings.Contains(line, "Domain=") {
+			t.Errorf("%q has a domain", line)
+		}
+	}
+}
+
+func TestCookieOnLoopbackHTTP(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, func(c *cognate.Config) { c.RedirectURL = "http://localhost:5000/oidc_callback" })
+	resp := x.browser(t).get("/private/")
+	for _, line := range resp.Header["Set-Cookie"] {
+		if strings.Contains(line, "Secure") || strings.HasPrefix(line, "__Host-") || !strings.Contains(line, "HttpOnly") {
+			t.Errorf("Set-Cookie %q does not work over plain http", line)
+		}
+	}
+}
+
+func TestCookieIsSmallAndSealed(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	b.signIn(p)
+	c := sessionCookie(t, b)
+	if len(c.Value) > 300 {
+		t.Errorf("the cookie has %d bytes, want about 250", len(c.Value))
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(c.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"ann", "example.com", "user-1", "staff", "access-token"} {
+		if bytes.Contains(raw, []byte(s)) {
+			t.Errorf("the cookie shows %q", s)
+		}
+	}
+}
+
+func TestUselessCookies(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	b := x.browser(t)
+	b.signIn(p)
+	good := sessionCookie(t, b).Value
+	other := newApp(t, p, func(c *cognate.Config) { c.Keys = []cognate.Secret{cognate.Secret(strings.Repeat("o", 32))} })
+	ob := other.browser(t)
+	ob.signIn(p)
+	foreignClient := newApp(t, p, func(c *cognate.Config) { c.Issuer = strings.Replace(p.URL, "127.0.0.1", "localhost", 1) })
+	tx := x.browser(t)
+	tx.get("/private/")
+
+	for _, tt := range []struct{ name, header string }{
+		{"tampered", "__Host-cognate=" + flipAt(good, len(good)/2)},
+		{"tampered nonce", "__Host-cognate=" + flipAt(good, 2)},
+		{"truncated", "__Host-cognate=" + good[:len(good)-1]},
+		{"extended", "__Host-cognate=" + good + "A"},
+		{"padded", "__Host-cognate=" + good + "="},
+		{"quoted", `__Host-cognate="` + good + `"`},
+		{"empty", "__Host-cognate="},
+		{"garbage", "__Host-cognate=%%%"},
+		{"another key's", "__Host-cognate=" + sessionCookie(t, ob).Value},
+		{"a transaction", "__Host-cognate=" + tx.jar.Cookies(appURL)[0].Value},
+		{"under another name", "cognate=" + good},
+		{"twice", "__Host-cognate=" + good + "; __Host-cognate=" + good},
+		{"beside a forged one", "__Host-cognate=forged; __Host-cognate=" + good},
+		{"1 MB", "__Host-cognate=" + strings.Repeat("A", 1<<20)},
+		{"only the name", "__Host-cognate"},
+		{"many", strings.Repeat("a=b; ", 10000) + "__Host-cognate=x"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			fresh := x.browser(t)
+			resp := fresh.get("/private/", "Cookie", tt.header)
+			if resp.StatusCode != http.StatusFound {
+				t.Errorf("status %d, want 302: somebody is signed in, or worse", resp.StatusCode)
+			}
+			if resp := fresh.get("/", "Cookie", tt.header); resp.StatusCode != 200 || body(t, resp) != "public" {
+				t.Errorf("public page: status %d", resp.StatusCode)
+			}
+		})
+	}
+	t.Run("of another provider under the same key", func(t *testing.T) {
+		fresh := foreignClient.browser(t)
+		if resp := fresh.get("/private/", "Cookie", "__Host-cognate="+good, "Accept", "application/json"); resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("status %d, want 401", resp.StatusCode)
+		}
+	})
+	t.Run("is removed", func(t *testing.T) {
+		resp := x.browser(t).get("/private/", "Cookie", "__Host-cognate=garbage")
+		if got := strings.Join(resp.Header["Set-Cookie"], "\n"); !strings.Contains(got, "__Host-cognate=; Path=/; Max-Age=0") {
+			t.Errorf("Set-Cookie %q", got)
+		}
+	})
+}
+
+func flipAt(s string, i int) string {
+	c := byte('A')
+	if s[i] == 'A' {
+		c = 'B'
+	}
+	return s[:i] + string(c) + s[i+1:]
+}
+
+func TestLifetimes(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		session cognate.SessionConfig
+		step    time.Duration // between requests
+		steps   int           // that find the session alive
+	}{
+		{"8 hours", cognate.SessionConfig{}, time.Hour, 7},
+		{"absolute, although used", cognate.SessionConfig{Lifetime: 2 * time.Hour, IdleTimeout: time.Hour}, 30 * time.Minute, 3},
+		{"idle", cognate.SessionConfig{Lifetime: 10 * time.Hour, IdleTimeout: 30 * time.Minute}, 30 * time.Minute, 0},
+		{"idle clock is wound", cognate.SessionConfig{Lifetime: 4 * time.Hour, IdleTimeout: 30 * time.Minute}, 20 * time.Minute, 11},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newClock()
+			p := newFakeProvider(t)
+			p.now = c.now
+			b := newApp(t, p, func(cfg *cognate.Config) { cfg.Session = tt.session }).browser(t)
+			b.signIn(p)
+			for i := range tt.steps {
+				c.advance(tt.step)
+				if !b.signedIn() {
+					t.Fatalf("signed out after %d steps, want %d", i, tt.steps)
+				}
+			}
+			c.advance(tt.step)
+			if b.signedIn() {
+				t.Errorf("still signed in after %d steps", tt.steps+1)
+			}
+		})
+	}
+}
+
+func TestClockJumpAndSession(t *testing.T) {
+	c := newClock()
+	p := newFakeProvider(t)
+	p.now = c.now
+	b := newApp(t, p, nil).browser(t)
+	b.signIn(p)
+	c.advance(-2 * time.Hour)
+	if b.signedIn() {
+		t.Error("a session that begins in two hours is taken")
+	}
+}
+
+func TestKeyRotationOfCookies(t *testing.T) {
+	oldKey, newKey := cognate.Secret(strings.Repeat("k", 32)), cognate.Secret(strings.Repeat("n", 40))
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	b.signIn(p)
+	before := sessionCookie(t, b).Value
+
+	b.app = newApp(t, p, func(c *cognate.Config) { c.Keys = []cognate.Secret{newKey, oldKey} })
+	if !b.signedIn() {
+		t.Fatal("the new key signed everybody out")
+	}
+	after := sessionCookie(t, b).Value
+	if before == after {
+		t.Error("the cookie was not sealed anew")
+	}
+	if resp := b.get("/private/"); len(resp.Header["Set-Cookie"]) != 0 {
+		t.Errorf("sealed a second time: %q", resp.Header["Set-Cookie"])
+	}
+	b.app = newApp(t, p, func(c *cognate.Config) { c.Keys = []cognate.Secret{newKey} })
+	if !b.signedIn() {
+		t.Error("signed out when the old key went")
+	}
+}
+
+func TestRandomKeyIsAnnounced(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, func(c *cognate.Config) { c.Keys = nil })
+	b := x.browser(t)
+	b.signIn(p)
+	if !b.signedIn() || !strings.Contains(x.log.String(), "no cookie keys") {
+		t.Errorf("signed in: %v; log: %s", b.signedIn(), x.log)
+	}
+}
+
+func TestIdentityTooLarge(t *testing.T) {
+	p := newFakeProvider(t)
+	p.claims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 4000) }
+	expectReason(t, p, nil, cognate.ReasonSessionTooLarge)
+}
+
+func TestPrivatePageIsNotCached(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	b.signIn(p)
+	if got := b.get("/private/").Header.Get("Cache-Control"); got != "private, no-cache" {
+		t.Errorf("Cache-Control = %q", got)
+	}
+}
+
+func FuzzOpenCookie(f *testing.F) {
+	p := cognate.Config{
+		Issuer: "https://provider.test", ClientID: clientID, RedirectURL: appOrigin + "/cb",
+		Keys: []cognate.Secret{cognate.Secret(strings.Repeat("k", 32)), cognate.Secret(strings.Repeat("n", 32))},
+	}
+	a, err := cognate.New(p)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range []string{"", "A", "AAAA", strings.Repeat("A", 60), strings.Repeat("_-", 200), "%%%", strings.Repeat("A", 5000)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		if session, transaction := cognate.OpenCookie(a, value); session || transaction {
+			t.Fatalf("%q opened without the key", value)
+		}
+	})
+}
+
+// FuzzReadSession reads what stands inside a sealed cookie: only what was written by
+// the library itself, and that in one spelling.
+func FuzzReadSession(f *testing.F) {
+	f.Add([]byte("\x01\x10idididididididid\x01\x02\x03\x04\x03sub\x00\x00\x00\x01\x00\x00"))
+	f.Add([]byte("\x01\x03abc\x03abc\x03abc\x01/\x01"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if again, ok := cognate.ReadSession(data); ok && !bytes.Equal(again, data) {
+			if second, ok := cognate.ReadSession(again); !ok || !bytes.Equal(again, second) {
+				t.Fatalf("%q became %q and then %q", data, again, second)
+			}
+		}
+		if again, ok := cognate.ReadTransaction(data); ok {
+			if second, ok := cognate.ReadTransaction(again); !ok || !bytes.Equal(again, second) {
+				t.Fatalf("%q became %q and then %q", data, again, second)
+			}
+		}
+	})
+}

@@ -1,0 +1,199 @@
+package cognate
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// transactionLifetime is how long a person may take to sign in. Cognito's pages
+	// give a prompt 5 minutes; signing up, with a code by e-mail, takes longer.
+	transactionLifetime = 15 * time.Minute
+	// A browser holds at most maxTransactions sign-ins that were begun and not
+	// finished, of at most maxTransactionBytes in all: servers and proxies refuse
+	// requests whose header grows beyond 8 KiB. The oldest give way.
+	maxTransactions     = 8
+	maxTransactionBytes = 5 << 10
+	// maxForeign bounds how many cookies with a transaction's name are looked at.
+	maxForeign = 50
+
+	transactionFormat = 1
+	// state, nonce and the transaction's part of the cookie name, in random bytes.
+	stateSize, nonceSize = 24, 16
+	transactionIDLength  = 11 // characters of the state, base64url: 66 bits
+)
+
+// A transaction is one sign-in under way, kept by the browser that began it: the
+// values that tie the callback to it, and where to go afterwards. Each has a cookie of
+// its own, so that tabs don't disturb each other.
+type transaction struct {
+	state    string
+	nonce    string
+	verifier string // code verifier (RFC 7636, 4.1)
+	returnTo string
+	started  time.Time
+}
+
+// newTransaction makes the random values. state and nonce are base64url: Cognito does
+// not bring other characters back unchanged.
+func newTransaction(returnTo string, now time.Time) *transaction {
+	random := func(n int) string { return base64.RawURLEncoding.EncodeToString([]byte(randomBytes(n))) }
+	return &transaction{
+		state: random(stateSize), nonce: random(nonceSize), verifier: random(32),
+		returnTo: returnTo, started: now.Truncate(time.Second),
+	}
+}
+
+func (t *transaction) encode() []byte {
+	b := []byte{transactionFormat}
+	for _, f := range []string{t.state, t.nonce, t.verifier, t.returnTo} {
+		b = appendString(b, f)
+	}
+	return appendTime(b, t.started)
+}
+
+var errTransaction = errors.New("not an encoded transaction")
+
+func decodeTransaction(data []byte) (*transaction, error) {
+	d := decoder{data: data}
+	if d.byte() != transactionFormat {
+		return nil, errTransaction
+	}
+	t := &transaction{}
+	for _, f := range []*string{&t.state, &t.nonce, &t.verifier, &t.returnTo} {
+		*f = d.string()
+	}
+	t.started = d.time()
+	if d.bad || len(d.data) != 0 || t.state == "" || t.nonce == "" || t.verifier == "" {
+		return nil, errTransaction
+	}
+	return t, nil
+}
+
+// transactions keeps sign-ins under way in the browser's cookies. It is safe for
+// concurrent use.
+type transactions struct {
+	cookie cookieSpec
+	sealer *sealer
+	now    func() time.Time
+	// used holds the states that came back, as long as their cookie would open. The
+	// cookie is removed with the answer, but a copy of it could be sent again.
+	used *expiring
+}
+
+func (m *transactions) prefix() string { return m.cookie.name + "-tx-" }
+
+// name is the cookie name of the transaction with this state, or "" if state has not
+// the form of one.
+func (m *transactions) name(state string) string {
+	raw, err := cookieEncoding.DecodeString(state)
+	if err != nil || len(raw) != stateSize {
+		return ""
+	}
+	return m.prefix() + state[:transactionIDLength]
+}
+
+// begin puts a transaction into the browser, and removes those that it has no room
+// for.
+func (m *transactions) begin(w http.ResponseWriter, r *http.Request, t *transaction) {
+	name := m.name(t.state)
+	value := m.sealer.seal(name, t.encode())
+	if len(value) > maxSealed { // a long return target that sealing made longer
+		t.returnTo = "/"
+		value = m.sealer.seal(name, t.encode())
+	}
+	m.prune(w, r, len(value))
+	m.cookie.set(w, name, value, transactionLifetime)
+}
+
+// prune removes cookies that hold no transaction or an old one, and then the oldest,
+// until one more of the given size fits.
+func (m *transactions) prune(w http.ResponseWriter, r *http.Request, size int) {
+	type held struct {
+		name    string
+		size    int
+		started time.Time
+	}
+	var kept []held
+	room := maxForeign
+	eachCookie(r.Header, func(name, value string) bool {
+		if !strings.HasPrefix(name, m.prefix()) {
+			return true
+		}
+		room--
+		if t := m.open(name, value); t != nil && m.live(t) {
+			kept = append(kept, held{name, len(value), t.started})
+			size += len(value)
+		} else {
+			m.cookie.remove(w, name)
+		}
+		return room > 0
+	})
+	slices.SortStableFunc(kept, func(a, b held) int { return a.started.Compare(b.started) })
+	for len(kept) > 0 && (len(kept) >= maxTransactions || size > maxTransactionBytes) {
+		m.cookie.remove(w, kept[0].name)
+		size -= kept[0].size
+		kept = kept[1:]
+	}
+}
+
+// open returns what a transaction's cookie holds, or nil.
+func (m *transactions) open(name, value string) *transaction {
+	plaintext, _, err := m.sealer.open(name, value)
+	if err != nil {
+		return nil
+	}
+	t, err := decodeTransaction(plaintext)
+	if err != nil {
+		return nil
+	}
+	return t
+}
+
+func (m *transactions) live(t *transaction) bool {
+	return within(m.now(), t.started.Add(-time.Minute), transactionLifetime+time.Minute)
+}
+
+// finish takes the transaction that a callback's state belongs to out of the browser.
+// Each can be had once.
+func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state string) (*transaction, error) {
+	name := m.name(state)
+	if name == "" {
+		return nil, refuse(ReasonState, "state is missing or not one of ours")
+	}
+	value, count := findCookie(r.Header, name)
+	if count == 0 {
+		return nil, refuse(ReasonState, "this browser began no sign-in with this state")
+	}
+	m.cookie.remove(w, name)
+	if count > 1 {
+		return nil, refuse(ReasonState, "%d cookies hold the sign-in", count)
+	}
+	t := m.open(name, value)
+	if t == nil || !equal(t.state, state) {
+		return nil, refuse(ReasonState, "the sign-in's cookie does not belong to this state")
+	}
+	if !m.live(t) {
+		return nil, refuse(ReasonExpired, "the sign-in began %s ago", m.now().Sub(t.started).Round(time.Second))
+	}
+	if !m.used.add(state, t.started.Add(transactionLifetime+2*time.Minute), m.now()) {
+		return nil, refuse(ReasonReplay, "the callback was used before")
+	}
+	return t, nil
+}
+
+// forget removes all transactions from the browser, as signing out does.
+func (m *transactions) forget(w http.ResponseWriter, r *http.Request) {
+	room := maxForeign
+	eachCookie(r.Header, func(name, _ string) bool {
+		if strings.HasPrefix(name, m.prefix()) {
+			m.cookie.remove(w, name)
+			room--
+		}
+		return room > 0
+	})
+}

@@ -1,0 +1,69 @@
+package cognate
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// User is who is signed in: the identity that the provider vouched for in the ID
+// token, checked at sign-in. One value is shared by all requests of a session and
+// must not be changed.
+type User struct {
+	// Issuer and Subject together name the account for good. An e-mail address or a
+	// user name can change or be given to somebody else; key your data by these.
+	Issuer, Subject string
+	// Username is cognito:username, or preferred_username at other providers. In a
+	// Cognito pool that signs in by e-mail it is a UUID.
+	Username string
+	// Email is the e-mail address, or "" if the provider did not give one.
+	Email string
+	// EmailVerified tells whether the provider vouches for Email. Cognito sends it as
+	// a boolean in the ID token and as a string in userInfo; "false" is false.
+	EmailVerified bool
+	// Name is the name to show, or "".
+	Name string
+	// Groups are the groups of cognito:groups, or of groups at other providers.
+	Groups []string
+	// AuthTime is when the person proved to be this user, to the second: before the
+	// session began, if the provider still had a session of its own. Zero if the
+	// provider did not say.
+	AuthTime time.Time
+
+	// extra holds the claims named in Config.Claims as they came.
+	extra claims
+}
+
+// Claim returns the claim of the given name as encoding/json decodes it (string,
+// bool, float64, []any, map[string]any), or nil. Only claims listed in Config.Claims
+// are kept; the fields of User hold the others.
+func (u *User) Claim(name string) any {
+	var v any
+	if raw, ok := u.extra[name]; !ok || json.Unmarshal(raw, &v) != nil {
+		return nil
+	}
+	return v
+}
+
+// userContext carries the user. It is a type of its own, not context.WithValue,
+// because it stands on the path of every request: one allocation instead of two.
+type userContext struct {
+	context.Context
+	user *User
+}
+
+type userKey struct{}
+
+func (c *userContext) Value(key any) any {
+	if _, ok := key.(userKey); ok {
+		return c.user
+	}
+	return c.Context.Value(key)
+}
+
+// UserFrom returns who is signed in, or nil. Behind [Auth.RequireLogin] it is never
+// nil. On a public page use [Auth.User].
+func UserFrom(ctx context.Context) *User {
+	u, _ := ctx.Value(userKey{}).(*User)
+	return u
+}

@@ -1,0 +1,112 @@
+package cognate
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+)
+
+// UserInfoMode says when the userInfo endpoint is asked at sign-in.
+type UserInfoMode int
+
+const (
+	// UserInfoIfNeeded asks when the scope email is wanted and the ID token has no
+	// e-mail address. It is the default; with Cognito it asks nothing.
+	UserInfoIfNeeded UserInfoMode = iota
+	// UserInfoAlways asks at every sign-in; its claims win over the ID token's.
+	UserInfoAlways
+	// UserInfoNever takes the ID token's claims only.
+	UserInfoNever
+)
+
+// wantsUserInfo decides whether to ask.
+func (a *Auth) wantsUserInfo(c claims, e Endpoints) bool {
+	switch a.userInfo {
+	case UserInfoAlways:
+		return true
+	case UserInfoNever:
+		return false
+	}
+	return e.UserInfo != "" && c.text("email") == "" && slices.Contains(a.client.scopes, "email")
+}
+
+// addUserInfo asks the userInfo endpoint (OpenID Connect Core 1.0, 5.3) and adds its
+// claims to those of the ID token, which it must be about.
+func (a *Auth) addUserInfo(ctx context.Context, c claims, e Endpoints, accessToken string) (claims, error) {
+	if e.UserInfo == "" {
+		return nil, refuse(ReasonUserInfo, "the provider has no userInfo endpoint")
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.UserInfo, nil)
+	if err != nil {
+		return nil, refuse(ReasonUserInfo, "asking userInfo: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+accessToken)
+	var info claims
+	err = getJSON(a.provider.http, req, &info)
+	if err != nil {
+		return nil, refuse(ReasonUserInfo, "asking userInfo: %w", err)
+	}
+	// Without this, an access token that was swapped on its way would make the
+	// visitor somebody else (5.3.2).
+	sub, err := info.str("sub")
+	if err == nil && sub == "" {
+		err = errors.New("userInfo has no sub")
+	}
+	if err != nil || sub != c.text("sub") {
+		return nil, refuse(ReasonUserInfoSubject, "userInfo is about another subject than the ID token")
+	}
+	return merge(c, info), nil
+}
+
+// protocolClaims say what a token is worth, not who the user is. userInfo does not
+// change them.
+var protocolClaims = []string{
+	"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "auth_time", "acr", "amr", "sid",
+}
+
+// merge puts the claims of userInfo over those of the ID token. An address and whether
+// it is verified belong together: email_verified of one never vouches for the email of
+// the other.
+func merge(token, info claims) claims {
+	out := make(claims, len(token)+len(info))
+	for name, raw := range token {
+		out[name] = raw
+	}
+	if _, ok := info["email"]; ok {
+		delete(out, "email_verified")
+	}
+	for name, raw := range info {
+		if slices.Contains(protocolClaims, name) {
+			continue
+		}
+		if _, ok := info["email"]; name == "email_verified" && !ok {
+			continue
+		}
+		out[name] = raw
+	}
+	return out
+}
+
+// userOf reads the user from checked claims.
+func (a *Auth) userOf(c claims) *User {
+	d := a.provider.dialect
+	groups, _ := c.strings(d.GroupsClaim)
+	authTime, _, _ := c.date("auth_time")
+	u := &User{
+		Issuer: a.provider.issuer, Subject: c.text("sub"), Username: c.text(d.UsernameClaim),
+		Email: c.text("email"), Name: c.text("name"), Groups: groups, AuthTime: authTime,
+	}
+	u.EmailVerified = u.Email != "" && c.truth("email_verified")
+	for _, name := range a.keepClaims {
+		if raw, ok := c[name]; ok {
+			if u.extra == nil {
+				u.extra = make(claims)
+			}
+			u.extra[name] = raw
+		}
+	}
+	return u
+}
