@@ -1,0 +1,160 @@
+// Package devtls makes throw-away TLS certificates, so that a web app can be
+// served over HTTPS on a developer's own machine with nothing to set up.
+//
+//	ln, err := devtls.Listen("127.0.0.1:5000")
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	log.Fatal(http.Serve(ln, handler))
+//
+// A sign-in needs HTTPS even there: its cookies are Secure and carry the __Host-
+// prefix, and not every browser keeps such a cookie over plain HTTP.
+//
+// # What the browser says
+//
+// Nobody vouches for the certificate, so every browser shows a warning page before
+// the first visit and again after each restart, because each start makes a new
+// certificate. "Advanced" and then "Proceed" lead on. A certificate without a
+// warning comes from a tool that adds its own authority to the system's list; serve
+// it with [net/http.Server.ListenAndServeTLS].
+//
+// # Security
+//
+// A visitor who accepts a warning has no protection against someone in the middle.
+// On the loopback interface there is no middle, and so [Listen] refuses every other
+// address. The private key exists in memory only.
+package devtls
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"slices"
+	"time"
+)
+
+const (
+	// validity covers a machine that is suspended over a holiday, and ends before
+	// anyone comes to rely on the certificate.
+	validity = 30 * 24 * time.Hour
+
+	// backdating keeps the certificate valid for a client in a container or a
+	// virtual machine whose clock is behind.
+	backdating = time.Hour
+)
+
+// loopbackNames are the hosts of a certificate when the caller names none.
+var loopbackNames = []string{"localhost", "127.0.0.1", "::1"}
+
+// Certificate makes a new self-signed server certificate with a fresh ECDSA P-256
+// key, valid from one hour ago for 30 days. The hosts are DNS names, which may start
+// with "*.", and IP addresses without a port; with none it is valid for localhost,
+// 127.0.0.1 and ::1. An empty host is an error.
+func Certificate(hosts ...string) (tls.Certificate, error) {
+	if len(hosts) == 0 {
+		hosts = loopbackNames
+	}
+	template, err := newTemplate(hosts, time.Now())
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("generating the key: %w", err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("signing the certificate: %w", err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("reading the certificate back: %w", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
+}
+
+// newTemplate describes a certificate for the hosts.
+func newTemplate(hosts []string, now time.Time) (*x509.Certificate, error) {
+	// RFC 5280 section 4.1.2.2: at most 20 octets. Firefox refuses two certificates
+	// of one issuer with the same number, so it is random.
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, fmt.Errorf("choosing a serial number: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial,
+		Subject:      pkix.Name{CommonName: "cognate local development"},
+		NotBefore:    now.Add(-backdating),
+		NotAfter:     now.Add(validity),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		// It is nobody's authority: who trusts it, trusts this one server.
+		BasicConstraintsValid: true,
+	}
+	for _, host := range hosts {
+		if host == "" {
+			return nil, errors.New("making a certificate: a host is empty")
+		}
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
+		}
+	}
+	return template, nil
+}
+
+// Config returns a server configuration with a new [Certificate] for the hosts, TLS
+// 1.2 or newer, and HTTP/2 offered before HTTP/1.1.
+func Config(hosts ...string) (*tls.Config, error) {
+	cert, err := Certificate(hosts...)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		Certificates: []tls.Certificate{cert},
+		MinVersion:   tls.VersionTLS12,
+		// An http.Server on a listener of our own speaks what was agreed here.
+		NextProtos: []string{"h2", "http/1.1"},
+	}, nil
+}
+
+// Listen listens on a TCP address of the loopback interface, such as
+// "127.0.0.1:5000" or "localhost:0", and serves TLS with a new certificate for
+// localhost, 127.0.0.1, ::1 and the host of the address. Port 0 means any free port;
+// the listener's Addr tells which.
+//
+// The host must be localhost, a name under .localhost or a loopback IP address. An
+// empty host would mean every interface of the machine and is refused like any other
+// address; the error says so. To serve other addresses, pass [Config] to
+// [crypto/tls.Listen].
+func Listen(addr string) (net.Listener, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("listening with a development certificate: %w", err)
+	}
+	bind, err := loopback(host)
+	if err != nil {
+		return nil, err
+	}
+	config, err := Config(certificateHosts(host)...)
+	if err != nil {
+		return nil, err
+	}
+	return tls.Listen("tcp", net.JoinHostPort(bind, port), config)
+}
+
+// certificateHosts adds the host to the loopback names.
+func certificateHosts(host string) []string {
+	if slices.Contains(loopbackNames, host) {
+		return loopbackNames
+	}
+	return append(slices.Clone(loopbackNames), host)
+}
