@@ -1,0 +1,54 @@
+# Everything a contributor runs. `make` alone lists it. Works with GNU make 3.81 (the
+# one on macOS) and newer; the longer recipes are scripts in tools/.
+
+FUZZTIME ?= 10s
+BENCH    ?= .
+ARGS     ?=
+
+# One module, or a few, instead of all of them: make test MODULES="./devtls ./e2e".
+MODULES ?=
+
+export FUZZTIME BENCH MODULES
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test e2e lint fuzz bench clean
+
+help:
+	@echo 'Cognate: sign-in for web apps with Amazon Cognito'
+	@echo
+	@echo '  make demo     start the demo: https://127.0.0.1:5000   ARGS="--addr 127.0.0.1:5443"'
+	@echo '  make test     run the tests of every module            MODULES="./e2e" for one'
+	@echo '  make e2e      run the browser tests alone              CHROMIUM=/path/to/browser'
+	@echo '  make lint     check format, vet and lint every module'
+	@echo '  make fuzz     run every fuzz target for a while        FUZZTIME=$(FUZZTIME)'
+	@echo '  make bench    run the benchmarks                       BENCH=Session'
+	@echo '  make clean    remove what the others built'
+	@echo
+
+demo:
+	@go run ./cmd/cognate demo $(ARGS)
+
+test:
+	@tools/test.sh
+
+e2e:
+	@MODULES=./e2e tools/test.sh
+
+lint: bin/golangci-lint
+	@tools/lint.sh
+
+fuzz:
+	@tools/fuzz.sh
+
+bench:
+	@tools/bench.sh
+
+clean:
+	rm -rf bin
+
+# The linter has a module of its own, so that its two hundred dependencies stay out of
+# everyone else's. The workspace is off because it would choose other versions.
+bin/golangci-lint: tools/go.mod tools/go.sum
+	@echo 'building the linter: one to two minutes, once'
+	@cd tools && GOWORK=off go build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
