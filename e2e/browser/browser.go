@@ -1,0 +1,155 @@
+// Package browser drives a real Chromium the way a person would: it finds fields by
+// their labels, presses buttons by their names, types keys one by one and reads what
+// is on the screen.
+//
+//	b := browser.Start(t)
+//	ann := b.NewVisitor(t)
+//	ann.Visit("https://127.0.0.1:5000/hello")
+//	ann.Fill("Username", "ann@example.com")
+//	ann.Fill("Password", password)
+//	ann.Click("Sign in")
+//	ann.WaitForText("Logged in as: ann@example.com")
+//
+// Names are accessible names, as the browser reports them to a screen reader. A field
+// without a label or a button without a text is not found, and the test fails as a
+// blind person would.
+//
+// Nothing here returns an error and nothing waits for ever. What does not happen
+// within [Patience] fails the test with the page's address and text. The functions end
+// the test, so they belong on the test's own goroutine.
+//
+// The browser accepts every certificate. It must not be pointed at the internet.
+package browser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+const (
+	// Patience is how long any one step may take. It is generous, because two cores
+	// may run several browsers and the race detector at once; a step that works
+	// returns at once.
+	Patience = 20 * time.Second
+
+	// startPatience is how long the browser may take to start for the first time on a
+	// machine that has never read its files.
+	startPatience = time.Minute
+)
+
+// Browser is one running Chromium with a profile of its own, which is empty.
+type Browser struct {
+	ctx context.Context
+}
+
+// Start starts a headless Chromium, which is found by [Find] and stops when the test
+// ends. Starting takes half a second; visitors are cheaper, so tests of one kind may
+// share a browser.
+func Start(tb testing.TB) *Browser {
+	tb.Helper()
+	path, err := Find()
+	if err != nil {
+		tb.Fatalf("finding a browser: %v", err)
+	}
+	// Closing takes a live context, and tb.Context ends before the cleanups run.
+	base := context.WithoutCancel(tb.Context())
+	output := &tail{limit: 4096}
+	allocator, stop := chromedp.NewExecAllocator(base, options(path, output)...)
+	tb.Cleanup(stop)
+	ctx, kill := chromedp.NewContext(allocator)
+	tb.Cleanup(kill)
+	if err := open(ctx, startPatience); err != nil {
+		tb.Fatalf("starting %s: %v\nit printed:\n%s", path, err, output)
+	}
+	tb.Cleanup(func() { quit(tb, ctx) })
+	return &Browser{ctx: ctx}
+}
+
+// quit closes the browser as a person does. A browser that is killed leaves files in
+// the temporary folder, and so it is killed only when it does not go.
+func quit(tb testing.TB, ctx context.Context) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	if err := chromedp.Cancel(ctx); err != nil {
+		tb.Logf("closing the browser: %v", err)
+	}
+}
+
+// options is the command line of the browser. Chromedp adds a temporary profile.
+func options(path string, output *tail) []chromedp.ExecAllocatorOption {
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
+		chromedp.CombinedOutput(output),
+		chromedp.DisableGPU,
+		chromedp.IgnoreCertErrors, // the demo's certificate is made anew at every start
+		chromedp.WindowSize(1280, 800),
+		// A browser that calls home makes a test depend on the internet.
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-domain-reliability", true),
+		// Never offered to a person who is not there.
+		chromedp.Flag("disable-features", "Translate,PasswordLeakDetection,MediaRouter"),
+	)
+	if os.Getuid() == 0 {
+		// Chromium's sandbox refuses to be set up by root, which CI often is.
+		opts = append(opts, chromedp.NoSandbox)
+	}
+	return opts
+}
+
+// NewVisitor opens the first tab of a new person: nothing is shared with the other
+// visitors, no cookie, no cache, no sign-in. The tab closes when the test ends.
+func (b *Browser) NewVisitor(tb testing.TB) *Tab {
+	tb.Helper()
+	return newTab(tb, b.ctx, chromedp.WithNewBrowserContext())
+}
+
+// open makes the first call on a chromedp context, which starts a browser or opens a
+// tab. What it opens lives as long as the context of that call, so the time limit
+// cannot be a context's.
+func open(ctx context.Context, limit time.Duration) error {
+	done := make(chan error, 1)
+	go func() { done <- chromedp.Do(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(limit):
+		return fmt.Errorf("no answer within %v: %w", limit, errTooSlow)
+	}
+}
+
+var errTooSlow = errors.New("the browser is too slow or hangs")
+
+// tail is a writer that remembers the last bytes written to it. It may be used by
+// several goroutines.
+type tail struct {
+	limit int
+
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if extra := len(t.text) - t.limit; extra > 0 {
+		t.text = t.text[extra:]
+	}
+	return len(p), nil
+}
+
+// String returns the last bytes written.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.text)
+}

@@ -1,0 +1,107 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+const (
+	// pollInterval is the pause between two looks at a page.
+	pollInterval = 40 * time.Millisecond
+
+	// lookPatience limits one look. The browser may never answer a question about a
+	// page that is being replaced, and then it is asked again.
+	lookPatience = 3 * time.Second
+)
+
+// do runs one action within the tab's patience, or fails the test.
+func (t *Tab) do(what string, action chromedp.Action[chromedp.Void]) {
+	t.tb.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, t.patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, action); err != nil {
+		t.fail(what, err)
+	}
+}
+
+// until looks at the page until the look says true, or fails the test after the tab's patience.
+// An error of the look means "not yet", because a page on its way out answers nothing
+// sensible; the last one is part of the failure.
+func (t *Tab) until(what string, look func(ctx context.Context) (bool, error)) {
+	t.tb.Helper()
+	deadline := time.Now().Add(t.patience)
+	for {
+		ctx, cancel := context.WithTimeout(t.ctx, lookPatience)
+		ok, err := look(ctx)
+		cancel()
+		if err == nil && ok {
+			return
+		}
+		if time.Now().After(deadline) || t.ctx.Err() != nil {
+			if err == nil {
+				err = fmt.Errorf("not there after %v", t.patience)
+			}
+			t.fail("waiting for "+what, err)
+		}
+		time.Sleep(pollInterval)
+	}
+}
+
+// evaluate returns the value of a script that only reads, so it may run again when the
+// page was replaced under it.
+func evaluate[T any](t *Tab, what, script string) T {
+	t.tb.Helper()
+	var value T
+	t.until(what, func(ctx context.Context) (bool, error) {
+		var err error
+		value, err = chromedp.Run(ctx, chromedp.Evaluate[T](script))
+		return true, err
+	})
+	return value
+}
+
+// fail ends the test with what a person would want to see: where the tab is and what
+// is written there.
+func (t *Tab) fail(what string, err error) {
+	t.tb.Helper()
+	t.tb.Fatalf("%s: %v\n%s", what, err, t.describe())
+}
+
+// describe returns the address, the text and the console errors of the page.
+func (t *Tab) describe() string {
+	ctx, cancel := context.WithTimeout(t.ctx, lookPatience)
+	defer cancel()
+	const script = `[location.href, document.title, ` + pageText + `]`
+	page, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](script))
+	if err != nil || len(page) != 3 {
+		return fmt.Sprintf("the page cannot be read: %v", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	description := fmt.Sprintf("address: %s\ntitle:   %s\ntext:\n%s", page[0], page[1], indent(page[2]))
+	if len(t.errors) > 0 {
+		description += "\nconsole errors:\n" + indent(strings.Join(t.errors, "\n"))
+	}
+	return description
+}
+
+// indent sets a text off from the message around it, and shortens a very long one.
+func indent(text string) string {
+	const limit = 4000
+	if len(text) > limit {
+		text = text[:limit] + "\n[shortened]"
+	}
+	return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
+}
+
+// quote makes a JavaScript literal of a text.
+func quote(text string) string {
+	// A string always has a JSON form.
+	literal, _ := json.Marshal(text)
+	return string(literal)
+}

@@ -1,0 +1,198 @@
+// Package demo builds the cognate program and starts `cognate demo`, as a person in a
+// terminal would.
+//
+// Tests that use it must run with -count=1, as `make test` runs them: go test does not
+// know that they depend on the program and would repeat an old result.
+package demo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	// startPatience is how long the program may take to say where it listens.
+	startPatience = 30 * time.Second
+
+	// stopPatience is how long it may take to end after Ctrl-C.
+	stopPatience = 15 * time.Second
+)
+
+// Demo is a running `cognate demo`.
+type Demo struct {
+	// Announcement is what it printed when it was ready.
+	Announcement
+
+	tb     testing.TB
+	cmd    *exec.Cmd
+	output *output
+	exited chan error // receives the result of cmd.Wait once
+	once   sync.Once
+}
+
+// Start builds the program when this test run has not yet, starts `cognate demo` on
+// free ports and waits until it has printed its announcement. More arguments follow the
+// ones that choose the ports, and so may override them.
+//
+// When the test ends the program is interrupted as by Ctrl-C, and the test fails unless
+// it ends by itself with status 0. What it printed is in the log of a failed test.
+func Start(tb testing.TB, args ...string) *Demo {
+	tb.Helper()
+	program := build(tb)
+	args = append([]string{"demo", "--addr", "127.0.0.1:0", "--pool-addr", "127.0.0.1:0"}, args...)
+	// Stop ends it; the test's own context would kill it before.
+	return run(tb, exec.CommandContext(context.WithoutCancel(tb.Context()), program, args...))
+}
+
+// run starts the command and waits for its announcement.
+func run(tb testing.TB, cmd *exec.Cmd) *Demo {
+	tb.Helper()
+	out := &output{ready: make(chan Announcement, 1)}
+	cmd.Stdout, cmd.Stderr = out, out
+	// A child that keeps the output open cannot make Wait hang.
+	cmd.WaitDelay = time.Second
+	if err := cmd.Start(); err != nil {
+		tb.Fatalf("starting cognate demo: %v", err)
+	}
+	d := &Demo{tb: tb, cmd: cmd, output: out, exited: make(chan error, 1)}
+	go func() { d.exited <- cmd.Wait() }()
+	tb.Cleanup(d.Stop)
+
+	select {
+	case d.Announcement = <-out.ready:
+	case err := <-d.exited:
+		d.exited <- err // for Stop
+		tb.Fatalf("cognate demo ended before it was ready (%v), having printed:\n%s", err, out)
+	case <-time.After(startPatience):
+		tb.Fatalf("cognate demo was not ready within %v, having printed:\n%s", startPatience, out)
+	}
+	return d
+}
+
+// Output returns what the program has printed so far.
+func (d *Demo) Output() string { return d.output.String() }
+
+// Stop interrupts the program as Ctrl-C does and waits for its end. Anything but an
+// exit with status 0 within a quarter of a minute fails the test. Only the first call
+// does something.
+func (d *Demo) Stop() {
+	d.tb.Helper()
+	d.once.Do(func() {
+		if err := d.stop(); err != nil {
+			d.tb.Errorf("stopping cognate demo: %v", err)
+		}
+		if d.tb.Failed() {
+			d.tb.Logf("cognate demo printed:\n%s", d.output)
+		}
+	})
+}
+
+func (d *Demo) stop() error {
+	if err := d.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case err := <-d.exited:
+		return err
+	case <-time.After(stopPatience):
+		return errors.Join(fmt.Errorf("still running %v after Ctrl-C", stopPatience), d.cmd.Process.Kill())
+	}
+}
+
+// output remembers what a program prints and sends the announcement once it is
+// complete. It may be used by several goroutines.
+type output struct {
+	ready chan Announcement // has room for the one announcement
+
+	mu        sync.Mutex
+	text      bytes.Buffer
+	announced bool
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text.Write(p)
+	if a, ok := parse(o.text.String()); ok && !o.announced {
+		o.announced = true
+		o.ready <- a
+	}
+	return len(p), nil
+}
+
+// String returns all that was printed.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// workspace is where this test run keeps the program it built. Main sets it.
+var workspace string
+
+// Main runs the tests of a package whose tests call Start, and removes what was built
+// for them. It returns the exit status:
+//
+//	func TestMain(m *testing.M) { os.Exit(demo.Main(m)) }
+func Main(m interface{ Run() int }) int {
+	folder, err := os.MkdirTemp("", "cognate-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "making a folder for the program:", err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(folder) }() // the system empties the temporary folder, too
+	workspace = folder
+	return m.Run()
+}
+
+// built builds the program once, whatever the number of tests.
+var built = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(workspace, "cognate")
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	args := []string{"build", "-o", program}
+	if raceDetector {
+		// Then a race in the program, too, ends it with a status other than 0.
+		args = append(args, "-race")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", append(args, ".")...)
+	cmd.Dir = sourceFolder()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building cmd/cognate: %w\n%s", err, out)
+	}
+	return program, nil
+})
+
+func build(tb testing.TB) string {
+	tb.Helper()
+	if workspace == "" {
+		tb.Fatal("demo.Start needs a TestMain that calls demo.Main")
+	}
+	program, err := built()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return program
+}
+
+// sourceFolder returns the folder of cmd/cognate, whichever package's folder the tests
+// run in.
+func sourceFolder() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..", "cmd", "cognate")
+}
+
+var _ io.Writer = (*output)(nil)

@@ -1,0 +1,13 @@
+module github.com/cognate-auth/cognate/e2e
+
+go 1.26.0
+
+require (
+	github.com/chromedp/cdproto v0.159.0
+	// Pinned: its API still changes between minor versions.
+	github.com/chromedp/chromedp v0.23.0
+)
+
+require github.com/google/go-cmp v0.7.0
+
+require github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
