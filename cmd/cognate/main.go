@@ -1,0 +1,85 @@
+// Cognate runs a local Amazon Cognito user pool, and a demo of an app that signs people
+// in with it.
+//
+//	cognate demo             the app at https://127.0.0.1:5000, and the pool it uses
+//	cognate pool             the pool alone, at http://localhost:9229
+//	cognate client-secrets   the pool's app client, as a client_secrets.json
+//
+// Run cognate --help for the rest.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the command line.
+type cli struct {
+	Demo          demoCommand          `cmd:"" help:"Run the demo: a small app and the local pool that signs people in to it."`
+	Pool          poolCommand          `cmd:"" help:"Run the local user pool alone."`
+	ClientSecrets clientSecretsCommand `cmd:"" help:"Print a client_secrets.json for the local pool's app client."`
+
+	Version kong.VersionFlag `help:"Print the version and exit."`
+}
+
+// terminal is where a command talks to the person who started it.
+type terminal struct {
+	out, err io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	// A second Ctrl-C ends the program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], terminal{os.Stdout, os.Stderr}))
+}
+
+// run runs one command line and returns the exit status: 0, 1 for what went wrong, 2
+// for a command line that can't be understood.
+func run(ctx context.Context, args []string, term terminal) int {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("cognate"),
+		kong.Description("Sign-in for web apps with Amazon Cognito, and a Cognito of your own to build it with."),
+		kong.Writers(term.out, term.err), kong.Vars{"version": version()},
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(term),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		return report(term, err, 1)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		status := report(term, err, 2)
+		_, _ = fmt.Fprintln(term.err, "Run cognate --help to see what there is.")
+		return status
+	}
+	err = command.Run()
+	if err != nil {
+		return report(term, err, 1)
+	}
+	return 0
+}
+
+// report says what went wrong, in a sentence.
+func report(term terminal, err error, status int) int {
+	_, _ = fmt.Fprintf(term.err, "cognate: %v\n", err)
+	return status
+}
+
+// version is the module's version, or the commit for a program built from a checkout.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "cognate (unknown version)"
+	}
+	return "cognate " + info.Main.Version
+}

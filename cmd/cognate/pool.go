@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/server"
+)
+
+// clientFlags describe the pool and its one app client. The defaults are fixed, secret
+// included, so that client-secrets can print what pool serves; the secret protects
+// nothing but a pool on the same machine.
+type clientFlags struct {
+	PoolID       string         `name:"pool-id" default:"local_Cognate01" placeholder:"ID" help:"Pool ID, of the form region_word (default ${default})."`
+	ClientID     string         `name:"client-id" default:"cognatelocalclient00000001" placeholder:"ID" help:"App client ID (default ${default})."`
+	ClientSecret cognate.Secret `name:"client-secret" default:"only_for_the_pool_on_this_machine" placeholder:"SECRET" env:"COGNATE_CLIENT_SECRET" help:"App client secret, 24 to 64 letters, digits, _ or +."`
+	RedirectURIs []string       `name:"redirect-uri" default:"https://127.0.0.1:5000/oidc_callback" placeholder:"URI" help:"Callback URL of the app; may be repeated (default ${default})."`
+}
+
+// seedUsers are in every pool that the program starts.
+var seedUsers = []struct {
+	email, password, verified, note string
+}{
+	{"ann@example.com", "Correct-Horse-7", "true", "her e-mail address is verified"},
+	{"bob@example.com", "Battery-Staple-7", "false", "his is not, so the app refuses him"},
+}
+
+// localPool is a pool in memory with its client and users.
+type localPool struct {
+	pool    *userpool.Pool
+	client  userpool.Client
+	handler http.Handler
+}
+
+// newLocalPool makes the pool that is reached at base. People sign in with their e-mail
+// address, as in most Cognito pools.
+func newLocalPool(ctx context.Context, base, id string, client userpool.Client, log *slog.Logger) (*localPool, error) {
+	pool, err := userpool.New(ctx, userpool.Config{
+		ID: id, Issuer: base + "/", Store: memstore.New(), Logger: log, UsernameAttributes: []string{"email"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	client, err = pool.CreateClient(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range seedUsers {
+		_, err = pool.CreateUser(ctx, userpool.NewUser{
+			Username: u.email, Password: userpool.Secret(u.password),
+			Attributes: map[string]string{"email": u.email, "email_verified": u.verified},
+		})
+		if err != nil {
+			return nil, fmt.Errorf("adding %s: %w", u.email, err)
+		}
+	}
+	handler, err := server.New(server.Config{Pool: pool, BaseURL: base, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	return &localPool{pool, client, handler}, nil
+}
+
+// clientSecrets describes the pool's app client to an app.
+func clientSecrets(base, issuer string, c userpool.Client) *cognate.ClientSecrets {
+	return &cognate.ClientSecrets{
+		Issuer: issuer, ClientID: c.ID, ClientSecret: cognate.Secret(c.Secret), RedirectURIs: c.CallbackURLs,
+		AuthURI: base + "/oauth2/authorize", TokenURI: base + "/oauth2/token", UserInfoURI: base + "/oauth2/userInfo",
+	}
+}
+
+// client is the app client that the flags describe.
+func (f *clientFlags) client() (userpool.Client, error) {
+	c := userpool.Client{
+		ID: f.ClientID, Name: "Local app", Secret: userpool.Secret(f.ClientSecret), CallbackURLs: f.RedirectURIs,
+		AllowedOAuthScopes: []string{"openid", "email", "phone", "profile"},
+	}
+	for _, uri := range f.RedirectURIs {
+		home, err := homeOf(uri)
+		if err != nil {
+			return userpool.Client{}, err
+		}
+		c.LogoutURLs = append(c.LogoutURLs, home)
+	}
+	return c, nil
+}
+
+type poolCommand struct {
+	Addr string `default:"127.0.0.1:9229" placeholder:"HOST:PORT" help:"Address to listen on, on this machine (default ${default})."`
+	clientFlags
+}
+
+// Run serves the pool until Ctrl-C.
+func (c *poolCommand) Run(ctx context.Context, term terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	l, err := listenLocal(ctx, "--addr", c.Addr)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	log := newLogger(term)
+	base := localURL(l.Addr())
+	p, err := newLocalPool(ctx, base, c.PoolID, client, log)
+	if err != nil {
+		return err
+	}
+	announcePool(term, base, p)
+	return stopped(term, serve(ctx, log, service{l, p.handler}))
+}
+
+type clientSecretsCommand struct {
+	Addr string `default:"127.0.0.1:9229" placeholder:"HOST:PORT" help:"Address the pool listens on (default ${default})."`
+	clientFlags
+}
+
+// Run prints the file. The pool need not be running.
+func (c *clientSecretsCommand) Run(term terminal) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	addr, err := net.ResolveTCPAddr("tcp", c.Addr)
+	if err != nil || addr.Port == 0 {
+		return fmt.Errorf("--addr %s is not the address of a pool; expected a host and a port, as in 127.0.0.1:9229", c.Addr)
+	}
+	base := localURL(addr)
+	return clientSecrets(base, base+"/"+c.PoolID, client).Encode(term.out)
+}
