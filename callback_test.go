@@ -200,6 +200,19 @@ func TestCallbackReplay(t *testing.T) {
 	}
 }
 
+func TestTransactionCookieTwice(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	c := b.jar.Cookies(appURL)[0]
+	if resp := b.get("/oidc_callback?"+q.Encode(), "Cookie", c.Name+"="+c.Value); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("status %d, want 400", resp.StatusCode)
+	}
+	if p.tokenRequests() != 0 {
+		t.Error("the code was exchanged")
+	}
+}
+
 func TestCallbackConcurrentReplay(t *testing.T) {
 	p := newFakeProvider(t)
 	x := newApp(t, p, nil)
@@ -314,6 +327,7 @@ func TestTokenEndpointFails(t *testing.T) {
 		{"no access token", answer(200, json, `{"id_token":"LEAK"}`), 502},
 		{"other token type", answer(200, json, `{"access_token":"LEAK","id_token":"LEAK","token_type":"mac"}`), 502},
 		{"no id token", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer"}`), 502},
+		{"empty id token", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer","id_token":""}`), 502},
 		{"id token of another type", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer","id_token":{"a":1}}`), 502},
 		{"invalid_grant", answer(400, json, `{"error":"invalid_grant","error_description":"LEAK"}`), 400},
 		{"invalid_client", answer(401, json, `{"error":"invalid_client","error_description":"LEAK"}`), 502},
@@ -368,6 +382,15 @@ func TestProviderErrorPage(t *testing.T) {
 	p := newFakeProvider(t)
 	b := newApp(t, p, nil).browser(t)
 	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	long := strings.Repeat("long_code", 20)
+	for _, hostile := range []string{long, `quo"te`, "back\\slash", "new\nline"} {
+		b := b.app.browser(t)
+		q := p.grant(t, b.get("/private/").Header.Get("Location"))
+		q.Set("error", hostile)
+		if page := body(t, b.get("/oidc_callback?"+q.Encode())); strings.Contains(page, "It says") {
+			t.Errorf("the page quotes %q, which is no error code:\n%s", hostile, page)
+		}
+	}
 	q.Set("error", "<img src=x>")
 	q.Set("error_description", "<script>alert(1)</script>")
 	resp := b.get("/oidc_callback?" + q.Encode())

@@ -3,12 +3,23 @@ package cognate
 import (
 	"context"
 	"crypto/rsa"
+	"strconv"
 	"time"
 )
 
 // What the tests of the outside need of the inside.
 
 var LocalTarget = localTarget
+
+// Remember puts n members into a set that takes limit, and returns how many it holds.
+func Remember(n, limit int) int {
+	e := newExpiring(limit)
+	now := time.Unix(0, 0)
+	for i := range n {
+		e.add(strconv.Itoa(i), now.Add(time.Hour), now)
+	}
+	return max(len(e.members), len(e.queue))
+}
 
 // OpenCookie opens value as the session cookie of a, and as a transaction cookie.
 func OpenCookie(a *Auth, value string) (sessionOK, transactionOK bool) {

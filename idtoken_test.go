@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -196,6 +197,8 @@ func TestIDTokenSignature(t *testing.T) {
 		{"padding", func(c jwt.MapClaims) string { return good(c) + "==" }, cognate.ReasonTokenMalformed},
 		{"not a token", func(jwt.MapClaims) string { return "x" }, cognate.ReasonTokenMalformed},
 		{"huge", func(jwt.MapClaims) string { return strings.Repeat("x", 70<<10) }, cognate.ReasonTokenMalformed},
+		{"good but huge", func(c jwt.MapClaims) string { c["x"] = strings.Repeat("x", 70<<10); return good(c) }, cognate.ReasonTokenMalformed},
+		{"second spelling of the signature", func(c jwt.MapClaims) string { return respell(good(c)) }, cognate.ReasonTokenMalformed},
 		{"claim twice", func(c jwt.MapClaims) string {
 			return signRaw(keys[0], kid, `{"sub":"admin",`+string(mustJSON(t, c))[1:])
 		}, cognate.ReasonTokenMalformed},
@@ -208,6 +211,13 @@ func TestIDTokenSignature(t *testing.T) {
 			expectReason(t, p, nil, tt.want)
 		})
 	}
+}
+
+// respell changes bits of the last base64url character that carry no data.
+func respell(s string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := strings.IndexByte(alphabet, s[len(s)-1])
+	return s[:len(s)-1] + string(alphabet[last^1])
 }
 
 // signRaw signs a payload as it is.
@@ -265,6 +275,22 @@ func TestIDTokenOtherAlgorithms(t *testing.T) {
 	t.Run("RS256 with the key of ES256", func(t *testing.T) {
 		expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"RS256", "ES256"} }, cognate.ReasonTokenSignature)
 	})
+}
+
+func TestKeyForAnotherAlgorithm(t *testing.T) {
+	p := newFakeProvider(t)
+	p.sign = func(c jwt.MapClaims) string { return signWith(jwt.SigningMethodRS512, testKeys()[0], p.kid, c) }
+	expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"RS256", "RS512"} }, cognate.ReasonTokenAlgorithm)
+}
+
+func TestWeakKeyIsNotUsed(t *testing.T) {
+	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // weak on purpose
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newFakeProvider(t)
+	p.key = weak
+	expectReason(t, p, nil, cognate.ReasonProviderDown)
 }
 
 func TestCognitoTokenUse(t *testing.T) {
@@ -381,6 +407,18 @@ func TestClockJumpsBack(t *testing.T) {
 	b.signIn(p)
 	if !b.signedIn() {
 		t.Error("no sign-in works after the clock jumped back")
+	}
+
+	p = newFakeProvider(t)
+	p.now, p.down = c.now, true
+	x = newApp(t, p, nil)
+	x.browser(t).get("/private/")
+	p.down = false
+	c.advance(-time.Hour)
+	b = x.browser(t)
+	b.signIn(p)
+	if !b.signedIn() {
+		t.Error("a pause that began in the future goes on")
 	}
 }
 

@@ -1,6 +1,7 @@
 package cognate_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -100,6 +101,41 @@ func TestLogoutAtTheProvider(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDialectByIssuer reads the dialect from the way a sign-out is asked for. No
+// provider answers.
+func TestDialectByIssuer(t *testing.T) {
+	for issuer, cognito := range map[string]bool{
+		"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01":        true,
+		"https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01": true,
+		"https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_Example01":   true,
+		"http://localhost:9229/local_Cognate01":                                  true,
+		"http://127.0.0.1:9229/local_Cognate01":                                  true,
+		"http://localhost:9229":                                                  false,
+		"http://localhost:9229/realms/local_x":                                   false,
+		"https://provider.test/local_Cognate01":                                  false,
+		"https://cognito-idp.eu-west-1.amazonaws.com.evil.test/eu-west-1_x":      false,
+		"https://evil.test/cognito-idp.eu-west-1.amazonaws.com":                  false,
+	} {
+		p := newFakeProvider(t)
+		x := newApp(t, p, func(c *cognate.Config) {
+			c.Issuer = issuer
+			c.Endpoints.EndSession = "https://provider.test/end"
+			c.HTTPClient = &http.Client{Transport: unreachable{}}
+		})
+		location := x.browser(t).request(http.MethodPost, "/logout").Header.Get("Location")
+		if got := strings.Contains(location, "logout_uri="); got != cognito {
+			t.Errorf("%s: sign-out leads to %s, want Cognito's way: %v", issuer, location, cognito)
+		}
+	}
+}
+
+// unreachable is a network without anybody.
+type unreachable struct{}
+
+func (unreachable) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("no route")
 }
 
 func TestLogoutWithoutEndSession(t *testing.T) {

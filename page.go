@@ -72,7 +72,9 @@ func (a *Auth) fail(w http.ResponseWriter, r *http.Request, e *Error, target str
 	}
 	attrs := []slog.Attr{
 		slog.String("reason", string(e.Reason)), slog.Int("status", e.Status), slog.String("reference", e.Reference),
-		slog.String("provider_code", e.ProviderCode),
+	}
+	if e.ProviderCode != "" {
+		attrs = append(attrs, slog.String("provider_code", e.ProviderCode))
 	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("err", e.Err.Error()))

@@ -26,7 +26,7 @@ func localTarget(target string) (string, bool) {
 	if err != nil || u.Scheme != "" || u.Opaque != "" || u.Host != "" || u.User != nil {
 		return "", false
 	}
-	if !localPath(u.Path) || !localPath(u.EscapedPath()) {
+	if !localPath(u.Path) {
 		return "", false
 	}
 	// u.String would write a path that begins with two slashes as "//…" in some
@@ -45,8 +45,8 @@ func localTarget(target string) (string, bool) {
 	return s, true
 }
 
-// localPath checks one spelling of a path. It is asked about the escaped and the
-// decoded one, because what stands behind this program may decode once more.
+// localPath checks a decoded path, and what it would be if something behind this
+// program decoded it once more.
 func localPath(p string) bool {
 	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || hasUnsafeByte(p) {
 		return false

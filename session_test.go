@@ -106,6 +106,7 @@ func TestUselessCookies(t *testing.T) {
 		{"under another name", "cognate=" + good},
 		{"twice", "__Host-cognate=" + good + "; __Host-cognate=" + good},
 		{"beside a forged one", "__Host-cognate=forged; __Host-cognate=" + good},
+		{"with another spelling", "__Host-cognate=" + respell(strayBits(t, x, p))},
 		{"1 MB", "__Host-cognate=" + strings.Repeat("A", 1<<20)},
 		{"only the name", "__Host-cognate"},
 		{"many", strings.Repeat("a=b; ", 10000) + "__Host-cognate=x"},
@@ -127,12 +128,32 @@ func TestUselessCookies(t *testing.T) {
 			t.Errorf("status %d, want 401", resp.StatusCode)
 		}
 	})
+	t.Run("of another cookie name under the same key", func(t *testing.T) {
+		renamed := newApp(t, p, func(c *cognate.Config) { c.CookieName = "other" }).browser(t)
+		if resp := renamed.get("/private/", "Cookie", "__Host-other="+good, "Accept", "application/json"); resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("status %d, want 401", resp.StatusCode)
+		}
+	})
 	t.Run("is removed", func(t *testing.T) {
 		resp := x.browser(t).get("/private/", "Cookie", "__Host-cognate=garbage")
 		if got := strings.Join(resp.Header["Set-Cookie"], "\n"); !strings.Contains(got, "__Host-cognate=; Path=/; Max-Age=0") {
 			t.Errorf("Set-Cookie %q", got)
 		}
 	})
+}
+
+// strayBits returns a good session cookie whose last character has bits without data.
+func strayBits(t *testing.T, x *app, p *fakeProvider) string {
+	t.Helper()
+	defer func() { p.claims = nil }()
+	for name := "n"; ; name += "n" {
+		p.claims = func(c map[string]any) { c["name"] = name }
+		b := x.browser(t)
+		b.signIn(p)
+		if v := sessionCookie(t, b).Value; len(v)%4 != 0 {
+			return v
+		}
+	}
 }
 
 func flipAt(s string, i int) string {
@@ -208,6 +229,12 @@ func TestKeyRotationOfCookies(t *testing.T) {
 	b.app = newApp(t, p, func(c *cognate.Config) { c.Keys = []cognate.Secret{newKey} })
 	if !b.signedIn() {
 		t.Error("signed out when the old key went")
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	if n := cognate.Remember(1000, 100); n != 100 {
+		t.Errorf("%d members in a set of 100", n)
 	}
 }
 

@@ -2,7 +2,6 @@ package cognate
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 )
@@ -52,9 +51,6 @@ func (a *Auth) addUserInfo(ctx context.Context, c claims, e Endpoints, accessTok
 	// Without this, an access token that was swapped on its way would make the
 	// visitor somebody else (5.3.2).
 	sub, err := info.str("sub")
-	if err == nil && sub == "" {
-		err = errors.New("userInfo has no sub")
-	}
 	if err != nil || sub != c.text("sub") {
 		return nil, refuse(ReasonUserInfoSubject, "userInfo is about another subject than the ID token")
 	}

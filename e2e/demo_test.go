@@ -1,0 +1,199 @@
+package e2e
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cognate-auth/cognate/e2e/browser"
+	"github.com/cognate-auth/cognate/e2e/demo"
+)
+
+func TestMain(m *testing.M) { os.Exit(demo.Main(m)) }
+
+const (
+	publicText  = "Public Endpoint. No authentication is needed."
+	privateText = "Private Endpoint. Logged in as: ann@example.com"
+	wrongText   = "Incorrect username or password."
+)
+
+// start starts the demo and a browser, and returns the first visitor's tab.
+func start(t *testing.T) (*demo.Demo, *browser.Tab) {
+	t.Helper()
+	d := demo.Start(t)
+	if len(d.Users) != 2 {
+		t.Fatalf("the demo announces %d users, want 2:\n%s", len(d.Users), d.Output())
+	}
+	return d, browser.Start(t).NewVisitor(t)
+}
+
+// signIn fills in the pool's sign-in page and sends it.
+func signIn(tab *browser.Tab, u demo.User) {
+	tab.WaitForText("Password")
+	tab.Fill("Email", u.Username)
+	tab.Fill("Password", u.Password)
+	tab.Click("Sign in")
+}
+
+func TestSignInAndOut(t *testing.T) {
+	d, tab := start(t)
+	ann := d.Users[0]
+
+	tab.Visit(d.AppURL)
+	tab.WaitForText(publicText)
+	if cookies := tab.Cookies(); len(cookies) != 0 {
+		t.Errorf("the public page set cookies: %v", cookies)
+	}
+
+	tab.Click("Private page")
+	tab.WaitForURL(d.PoolURL + "/login*")
+	signIn(tab, ann)
+	tab.WaitForURL(d.AppURL + "/hello")
+	tab.WaitForText(privateText)
+	checkSessionCookie(t, tab)
+
+	tab.Reload()
+	tab.WaitForText(privateText)
+
+	tab.Click("Log out")
+	tab.WaitForURL(d.AppURL + "/")
+	tab.WaitForText(publicText)
+
+	tab.Visit(d.AppURL + "/hello")
+	tab.WaitForURL(d.PoolURL + "/login*")
+	tab.WaitForText("Password") // the pool's session is gone, too
+	signIn(tab, ann)
+	tab.WaitForText(privateText)
+	if errs := tab.ConsoleErrors(); len(errs) != 0 {
+		t.Errorf("the browser complains: %q", errs)
+	}
+}
+
+// checkSessionCookie looks at the app's cookie as the browser has it.
+func checkSessionCookie(t *testing.T, tab *browser.Tab) {
+	t.Helper()
+	for _, c := range tab.Cookies() {
+		if c.Name == "__Host-cognate" {
+			if !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteLaxMode || c.Path != "/" {
+				t.Errorf("session cookie: %+v", c)
+			}
+			return
+		}
+	}
+	t.Errorf("no session cookie among %v", tab.Cookies())
+}
+
+func TestWrongPassword(t *testing.T) {
+	d, tab := start(t)
+	tab.Visit(d.AppURL + "/hello")
+	for _, u := range []demo.User{{Username: d.Users[0].Username, Password: "Wrong-Horse-7"}, {Username: "nobody@example.com", Password: "Wrong-Horse-7"}} {
+		signIn(tab, u)
+		tab.WaitForText(wrongText)
+	}
+	signIn(tab, d.Users[0])
+	tab.WaitForText(privateText)
+}
+
+// TestUnverifiedEmail signs in a user whose address nobody has checked. The app refuses
+// him, and lets him change to another account.
+func TestUnverifiedEmail(t *testing.T) {
+	d, tab := start(t)
+	tab.Visit(d.AppURL + "/hello")
+	signIn(tab, d.Users[1])
+	tab.WaitForURL(d.AppURL + "/oidc_callback*")
+	tab.WaitForText("Your e-mail address isn’t verified")
+	other := tab.NewTab()
+	other.Visit(d.AppURL + "/hello")
+	if strings.Contains(other.PageText(), "Private Endpoint") {
+		t.Error("the app signed him in")
+	}
+	tab.Click("Use another account")
+	tab.WaitForURL(d.AppURL + "/")
+	tab.Visit(d.AppURL + "/hello")
+	signIn(tab, d.Users[0])
+	tab.WaitForText(privateText)
+}
+
+// TestTwoTabs begins two sign-ins before it finishes either.
+func TestTwoTabs(t *testing.T) {
+	d, first := start(t)
+	first.Visit(d.AppURL + "/hello?tab=1")
+	second := first.NewTab()
+	second.Visit(d.AppURL + "/hello?tab=2")
+	second.WaitForText("Password")
+
+	signIn(first, d.Users[0])
+	first.WaitForURL(d.AppURL + "/hello?tab=1")
+	first.WaitForText(privateText)
+
+	signIn(second, d.Users[0]) // the page is still there
+	second.WaitForURL(d.AppURL + "/hello?tab=2")
+	second.WaitForText(privateText)
+}
+
+// TestKeyboardOnly signs in without a mouse and without JavaScript.
+func TestKeyboardOnly(t *testing.T) {
+	d, tab := start(t)
+	tab.DisableJavaScript()
+	tab.Visit(d.AppURL + "/hello")
+	tab.WaitForText("Password")
+	for range 20 {
+		if strings.Contains(tab.Focused(), "Email") {
+			break
+		}
+		tab.Press("Tab")
+	}
+	tab.Press(d.Users[0].Username, "Tab", d.Users[0].Password, "Enter")
+	tab.WaitForText(privateText)
+}
+
+// TestPages looks at every page in light and dark, wide and on a phone. With
+// SCREENSHOTS set to a folder, the pictures are kept there.
+func TestPages(t *testing.T) {
+	d, tab := start(t)
+	folder := os.Getenv("SCREENSHOTS")
+	if folder == "" {
+		folder = t.TempDir()
+	}
+	look := func(page string) {
+		t.Helper()
+		for _, scheme := range []string{"light", "dark"} {
+			tab.ColorScheme(scheme)
+			tab.Window(1100, 720)
+			tab.Screenshot(filepath.Join(folder, page+"-"+scheme+".png"))
+			tab.Phone()
+			if tab.ScrollsSideways() {
+				t.Errorf("%s scrolls sideways on a phone", page)
+			}
+			tab.Screenshot(filepath.Join(folder, page+"-"+scheme+"-phone.png"))
+		}
+		tab.Window(1100, 720)
+	}
+	tab.Visit(d.AppURL)
+	tab.WaitForText(publicText)
+	look("public")
+	tab.Visit(d.AppURL + "/hello")
+	tab.WaitForText("Password")
+	look("sign-in")
+	signIn(tab, demo.User{Username: "ann@example.com", Password: "Wrong-Horse-7"})
+	tab.WaitForText(wrongText)
+	look("wrong-password")
+	signIn(tab, d.Users[0])
+	tab.WaitForText(privateText)
+	look("private")
+	tab.Visit(d.AppURL + "/oidc_callback?code=x&state=y")
+	tab.Visit(d.PoolURL + "/oauth2/authorize?client_id=nobody&redirect_uri=https://evil.example/&response_type=code")
+	look("pool-error")
+
+	other := browser.Start(t).NewVisitor(t)
+	tab = other
+	tab.Visit(d.AppURL + "/oidc_callback?code=x&state=y")
+	tab.WaitForText("This sign-in can’t be finished")
+	look("callback-refused")
+	tab.Visit(d.AppURL + "/hello")
+	signIn(tab, d.Users[1])
+	tab.WaitForText("isn’t verified")
+	look("not-verified")
+}

@@ -1,0 +1,120 @@
+package cognate_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/cognatetest"
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// localPool is the local pool with the app's client and two users.
+func localPool(t *testing.T) (*cognatetest.Pool, *app) {
+	t.Helper()
+	pool := cognatetest.New(t, nil)
+	client := pool.AddClient(userpool.Client{
+		CallbackURLs: []string{appOrigin + "/oidc_callback"}, LogoutURLs: []string{appOrigin + "/"},
+	})
+	for name, verified := range map[string]string{"ann": "true", "bob": "false"} {
+		pool.AddUser(userpool.NewUser{
+			Username: name, Password: "Correct-Horse-7",
+			Attributes: map[string]string{"email": name + "@example.com", "email_verified": verified},
+		})
+	}
+	x := newApp(t, newFakeProvider(t), func(c *cognate.Config) {
+		c.Issuer, c.ClientID, c.ClientSecret = pool.Issuer, client.ID, cognate.Secret(client.Secret)
+		c.RequireVerifiedEmail, c.Now = true, nil
+	})
+	return pool, x
+}
+
+// atPool is a browser's second half: the one that talks to the pool.
+func atPool(b *browser) *http.Client { return &http.Client{Jar: b.jar} }
+
+func TestSignInWithLocalPool(t *testing.T) {
+	pool, x := localPool(t)
+	b := x.browser(t)
+	resp := b.get("/private/page?x=1")
+	back := pool.SignIn(t, atPool(b), resp.Header.Get("Location"), "ann", "Correct-Horse-7")
+	resp = b.get(back.RequestURI())
+	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/private/page?x=1" {
+		t.Fatalf("callback: status %d to %q\n%s", resp.StatusCode, resp.Header.Get("Location"), x.log)
+	}
+	u := b.user()
+	if u == nil || u.Username != "ann" || u.Email != "ann@example.com" || !u.EmailVerified || u.Issuer != pool.Issuer {
+		t.Errorf("user = %+v", u)
+	}
+}
+
+func TestUserInfoOfLocalPool(t *testing.T) {
+	for name, verified := range map[string]bool{"ann": true, "bob": false} {
+		pool, x := localPool(t)
+		client := pool.AddClient(userpool.Client{CallbackURLs: []string{appOrigin + "/oidc_callback"}})
+		x = newApp(t, newFakeProvider(t), func(c *cognate.Config) {
+			c.Issuer, c.ClientID, c.ClientSecret, c.Now = pool.Issuer, client.ID, cognate.Secret(client.Secret), nil
+			c.UserInfo = cognate.UserInfoAlways // says "true" and "false", as strings
+		})
+		b := x.browser(t)
+		resp := b.get("/private/")
+		b.get(pool.SignIn(t, atPool(b), resp.Header.Get("Location"), name, "Correct-Horse-7").RequestURI())
+		if u := b.user(); u == nil || u.EmailVerified != verified {
+			t.Errorf("%s: user = %+v, want verified %v\n%s", name, u, verified, x.log)
+		}
+	}
+}
+
+func TestUnverifiedEmailAtLocalPool(t *testing.T) {
+	pool, x := localPool(t)
+	b := x.browser(t)
+	resp := b.get("/private/")
+	back := pool.SignIn(t, atPool(b), resp.Header.Get("Location"), "bob", "Correct-Horse-7")
+	if resp := b.get(back.RequestURI()); resp.StatusCode != http.StatusForbidden || b.user() != nil {
+		t.Errorf("status %d, user %v; want 403 and nobody", resp.StatusCode, b.user())
+	}
+}
+
+// TestLogoutAtLocalPool follows the sign-out to the pool and back, and asks for the
+// private page again: the pool wants the password.
+func TestLogoutAtLocalPool(t *testing.T) {
+	pool, x := localPool(t)
+	b := x.browser(t)
+	resp := b.get("/private/")
+	b.get(pool.SignIn(t, atPool(b), resp.Header.Get("Location"), "ann", "Correct-Horse-7").RequestURI())
+
+	client := atPool(b)
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	open := func(address string) *http.Response {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = resp.Body.Close() })
+		return resp
+	}
+	authorize := func() *url.URL {
+		t.Helper()
+		return mustURL(t, open(b.get("/login").Header.Get("Location")).Header.Get("Location"))
+	}
+	b.jar.SetCookies(appURL, []*http.Cookie{{Name: "__Host-cognate", MaxAge: -1, Path: "/", Secure: true}})
+	if got := authorize(); got.Host != appURL.Host {
+		t.Fatalf("before the sign-out the pool sends to %s, want straight back to the app", got)
+	}
+	resp = b.request(http.MethodPost, "/logout")
+	if !strings.HasPrefix(resp.Header.Get("Location"), pool.URL+"/logout?") {
+		t.Fatalf("sign-out leads to %q", resp.Header.Get("Location"))
+	}
+	if got := open(resp.Header.Get("Location")).Header.Get("Location"); got != appOrigin+"/" {
+		t.Errorf("the pool sends to %q, want the app", got)
+	}
+	if got := authorize(); got.Path != "/login" {
+		t.Errorf("after the sign-out the pool sends to %s, want its sign-in page", got)
+	}
+}
