@@ -78,7 +78,7 @@ type fakeProvider struct {
 	userInfoCall int
 }
 
-func newFakeProvider(t *testing.T) *fakeProvider {
+func newFakeProvider(t testing.TB) *fakeProvider {
 	t.Helper()
 	p := &fakeProvider{key: testKeys()[0], kid: "key/1+==", now: time.Now, grants: map[string]url.Values{}}
 	mux := http.NewServeMux()
@@ -211,7 +211,7 @@ func serveJSON(w http.ResponseWriter, status int, v any) {
 }
 
 // grant plays the person who signs in: it returns the callback's query.
-func (p *fakeProvider) grant(t *testing.T, location string) url.Values {
+func (p *fakeProvider) grant(t testing.TB, location string) url.Values {
 	t.Helper()
 	u, err := url.Parse(location)
 	if err != nil || !strings.HasPrefix(location, p.URL+"/authorize?") {
@@ -274,12 +274,12 @@ func newApp(t *testing.T, p *fakeProvider, change func(*cognate.Config)) *app {
 
 // browser keeps cookies and does not follow redirects.
 type browser struct {
-	t   *testing.T
+	t   testing.TB
 	app *app
 	jar *cookiejar.Jar
 }
 
-func (x *app) browser(t *testing.T) *browser {
+func (x *app) browser(t testing.TB) *browser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/cognate-auth/cognate"
 )
 
-func sessionCookie(t *testing.T, b *browser) *http.Cookie {
+func sessionCookie(t testing.TB, b *browser) *http.Cookie {
 	t.Helper()
 	for _, c := range b.jar.Cookies(appURL) {
 		if c.Name == "__Host-cognate" || c.Name == "cognate" {

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/cognate-auth/cognate v0.0.0
+	github.com/rogpeppe/go-internal v1.16.0
 )
 
 require (
@@ -13,6 +14,7 @@ require (
 	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/tools v0.26.0 // indirect
 )
 
 replace github.com/cognate-auth/cognate => ../..

@@ -48,7 +48,7 @@ type Demo struct {
 // it ends by itself with status 0. What it printed is in the log of a failed test.
 func Start(tb testing.TB, args ...string) *Demo {
 	tb.Helper()
-	program := build(tb)
+	program := Program(tb)
 	args = append([]string{"demo", "--addr", "127.0.0.1:0", "--pool-addr", "127.0.0.1:0"}, args...)
 	// Stop ends it; the test's own context would kill it before.
 	return run(tb, exec.CommandContext(context.WithoutCancel(tb.Context()), program, args...))
@@ -176,10 +176,12 @@ var built = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
-func build(tb testing.TB) string {
+// Program returns the path of the cognate program, which it builds when this test run
+// has not yet.
+func Program(tb testing.TB) string {
 	tb.Helper()
 	if workspace == "" {
-		tb.Fatal("demo.Start needs a TestMain that calls demo.Main")
+		tb.Fatal("demo.Program needs a TestMain that calls demo.Main")
 	}
 	program, err := built()
 	if err != nil {

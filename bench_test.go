@@ -1,0 +1,87 @@
+package cognate_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/cognate-auth/cognate"
+)
+
+// BenchmarkRequest is a signed-in request without the network: the handler alone, and behind
+// RequireLogin with the session in the cache.
+func BenchmarkRequest(b *testing.B) {
+	const url = "https://app.test/private"
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello\n")) })
+	auth, cookie := signedIn(b)
+	run := func(b *testing.B, h http.Handler, cookies ...string) {
+		b.Helper()
+		requests := make([]*http.Request, len(cookies))
+		for i, c := range cookies {
+			requests[i] = httptest.NewRequestWithContext(b.Context(), http.MethodGet, url, nil)
+			requests[i].Header.Set("Cookie", c)
+		}
+		w := &discard{header: http.Header{}}
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			clear(w.header)
+			h.ServeHTTP(w, requests[i%len(requests)])
+			i++
+		}
+		if w.status != 0 {
+			b.Fatalf("status %d", w.status)
+		}
+	}
+	b.Run("bare", func(b *testing.B) { run(b, handler, cookie) })
+	b.Run("signed in", func(b *testing.B) { run(b, auth.RequireLogin(handler), cookie) })
+}
+
+// discard is a ResponseWriter that costs nothing.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d *discard) WriteHeader(status int)      { d.status = status }
+
+// signedIn returns an Auth and a Cookie header that it takes.
+func signedIn(b *testing.B) (*cognate.Auth, string) {
+	b.Helper()
+	p := newFakeProvider(b)
+	auth, err := cognate.New(cognate.Config{
+		Issuer: p.issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/oidc_callback",
+		Keys: []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	x := &app{auth: auth, handler: auth.Handler(auth.RequireLogin(http.NotFoundHandler()))}
+	visitor := x.browser(b)
+	visitor.signIn(p)
+	c := sessionCookie(b, visitor)
+	return auth, c.Name + "=" + c.Value
+}
+
+// BenchmarkIDToken is the whole check of an ID token.
+func BenchmarkIDToken(b *testing.B) {
+	key := testKeys()[0]
+	now := time.Now()
+	raw := signRS256(key, "k", jwt.MapClaims{
+		"iss": "https://provider.test", "sub": "user-1", "aud": clientID, "nonce": "n", "email": "ann@example.com",
+		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+	})
+	verify := cognate.TokenVerifier("https://provider.test", clientID, "k", &key.PublicKey, time.Now)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := verify(raw, "n"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
