@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -51,16 +52,19 @@ func Start(tb testing.TB, args ...string) *Demo {
 	program := Program(tb)
 	args = append([]string{"demo", "--addr", "127.0.0.1:0", "--pool-addr", "127.0.0.1:0"}, args...)
 	// Stop ends it; the test's own context would kill it before.
-	return run(tb, exec.CommandContext(context.WithoutCancel(tb.Context()), program, args...))
+	return Run(tb, exec.CommandContext(context.WithoutCancel(tb.Context()), program, args...))
 }
 
-// run starts the command and waits for its announcement.
-func run(tb testing.TB, cmd *exec.Cmd) *Demo {
+// Run starts a command that is to become the demo and waits for its announcement, as Start
+// does. The command gets a process group of its own, as in a terminal, so that Ctrl-C
+// reaches the program behind `go run`, too.
+func Run(tb testing.TB, cmd *exec.Cmd) *Demo {
 	tb.Helper()
 	out := &output{ready: make(chan Announcement, 1)}
 	cmd.Stdout, cmd.Stderr = out, out
 	// A child that keeps the output open cannot make Wait hang.
 	cmd.WaitDelay = time.Second
+	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {
 		tb.Fatalf("starting cognate demo: %v", err)
 	}
@@ -98,11 +102,15 @@ func (d *Demo) Stop() {
 }
 
 func (d *Demo) stop() error {
-	if err := d.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := interrupt(d.cmd); err != nil && !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH) {
 		return err
 	}
 	select {
 	case err := <-d.exited:
+		// `go run` ends with status 1 after Ctrl-C, whatever its program does.
+		if e, ok := errors.AsType[*exec.ExitError](err); ok && e.ExitCode() == 1 && d.cmd.Args[0] == "go" {
+			return nil
+		}
 		return err
 	case <-time.After(stopPatience):
 		return errors.Join(fmt.Errorf("still running %v after Ctrl-C", stopPatience), d.cmd.Process.Kill())

@@ -89,7 +89,7 @@ func play(t *testing.T, role string) (*Demo, *recorder) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		d = run(r, cmd)
+		d = Run(r, cmd)
 	}()
 	<-done
 	return d, r
