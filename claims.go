@@ -96,12 +96,9 @@ func (c claims) truth(name string) bool {
 	return raw == "true" || raw == `"true"`
 }
 
-// golang-jwt asks claims for the registered dates; they are checked here, with one
-// clock and one skew, and not there.
-
-func (claims) GetExpirationTime() (*jwt.NumericDate, error) { return nil, nil }
-func (claims) GetIssuedAt() (*jwt.NumericDate, error)       { return nil, nil }
-func (claims) GetNotBefore() (*jwt.NumericDate, error)      { return nil, nil }
-func (claims) GetIssuer() (string, error)                   { return "", nil }
-func (claims) GetSubject() (string, error)                  { return "", nil }
-func (claims) GetAudience() (jwt.ClaimStrings, error)       { return nil, nil }
+// A tokenClaims is claims in the form that golang-jwt wants. It asks for the registered
+// claims to check them; they are checked here instead, with one clock and one skew.
+type tokenClaims struct {
+	claims
+	jwt.RegisteredClaims // stays empty
+}

@@ -50,7 +50,7 @@ func LoadClientSecrets(path string) (*ClientSecrets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cognate: reading client secrets: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	cs, err := ParseClientSecrets(f)
 	if err != nil {
 		return nil, fmt.Errorf("%w (in %s)", err, path)
@@ -223,7 +223,7 @@ func (cs *ClientSecrets) Encode(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "    ")
-	err := enc.Encode(map[string]members{"web": {
+	err := enc.Encode(map[string]members{"web": { //nolint:gosec // writing the secret is what it is for
 		cs.AuthURI, cs.ClientID, string(cs.ClientSecret), cs.RedirectURIs, cs.TokenURI, cs.UserInfoURI, cs.Issuer,
 	}})
 	if err != nil {

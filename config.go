@@ -249,7 +249,7 @@ func (s *settings) checkProvider() (problems []error) {
 		problems = append(problems, errors.New("ClientID is missing: set it, or ClientSecretsFile"))
 	}
 	if err := checkURL(s.Issuer, s.InsecureHTTP); err != nil {
-		problems = append(problems, fmt.Errorf("Issuer %q %w", s.Issuer, err))
+		problems = append(problems, fmt.Errorf("the Issuer %q %w", s.Issuer, err))
 	}
 	for _, e := range []struct{ name, url string }{
 		{"Authorization", s.Endpoints.Authorization},
@@ -311,7 +311,7 @@ func (s *settings) checkRoutes() (problems []error) {
 
 func (s *settings) checkPolicy() (problems []error) {
 	if !slices.Contains(s.Scopes, "openid") {
-		problems = append(problems, fmt.Errorf("Scopes %q lack openid, without which there is no ID token", s.Scopes))
+		problems = append(problems, fmt.Errorf("the Scopes %q lack openid, without which there is no ID token", s.Scopes))
 	}
 	for _, alg := range s.SigningAlgorithms {
 		if !slices.Contains(signingAlgorithms, alg) {
@@ -336,7 +336,7 @@ func (s *settings) checkSession() (problems []error) {
 	}
 	for i, k := range s.Keys {
 		if len(k) < minKeySize {
-			problems = append(problems, fmt.Errorf("Keys[%d] has %d bytes; expected at least %d random ones, "+
+			problems = append(problems, fmt.Errorf("the secret Keys[%d] has %d bytes; expected at least %d random ones, "+
 				"as from: openssl rand -base64 32", i, len(k), minKeySize))
 		}
 	}

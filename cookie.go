@@ -33,7 +33,7 @@ func (c cookieSpec) remove(w http.ResponseWriter, name string) {
 }
 
 func (c cookieSpec) cookie(name, value string, maxAge int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // Secure but on loopback http, see Config.InsecureHTTP
 		Name: name, Value: value, Path: "/", MaxAge: maxAge,
 		Secure: c.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}

@@ -235,7 +235,6 @@ type app struct {
 	auth    *cognate.Auth
 	handler http.Handler
 	log     *strings.Builder
-	errs    []*cognate.Error
 }
 
 // newApp makes an app with a public page at / and private ones below /private, signed

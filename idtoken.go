@@ -66,7 +66,7 @@ func (v *verifier) verifySignature(ctx context.Context, raw string) (*jwt.Token,
 	if len(raw) > maxToken {
 		return nil, nil, refuse(ReasonTokenMalformed, "the ID token is larger than %d bytes", maxToken)
 	}
-	var c claims
+	var c tokenClaims
 	token, err := v.parser.ParseWithClaims(raw, &c, func(t *jwt.Token) (any, error) {
 		// An extension that is marked as critical changes what the signature means
 		// (RFC 7515, 4.1.11); none is known here.
@@ -76,11 +76,11 @@ func (v *verifier) verifySignature(ctx context.Context, raw string) (*jwt.Token,
 		kid, _ := t.Header["kid"].(string)
 		return v.keys.find(ctx, kid, t.Method.Alg())
 	})
-	if err == nil && c == nil {
+	if err == nil && c.claims == nil {
 		err = jwt.ErrTokenMalformed // the payload is null
 	}
 	if err == nil {
-		return token, c, nil
+		return token, c.claims, nil
 	}
 	// The library's texts are not passed on: they may quote the token.
 	if e, ok := errors.AsType[*Error](err); ok {

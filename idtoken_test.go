@@ -284,7 +284,7 @@ func TestKeyForAnotherAlgorithm(t *testing.T) {
 }
 
 func TestWeakKeyIsNotUsed(t *testing.T) {
-	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // weak on purpose
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,9 +51,9 @@ func TestSignInWithLocalPool(t *testing.T) {
 
 func TestUserInfoOfLocalPool(t *testing.T) {
 	for name, verified := range map[string]bool{"ann": true, "bob": false} {
-		pool, x := localPool(t)
+		pool, _ := localPool(t)
 		client := pool.AddClient(userpool.Client{CallbackURLs: []string{appOrigin + "/oidc_callback"}})
-		x = newApp(t, newFakeProvider(t), func(c *cognate.Config) {
+		x := newApp(t, newFakeProvider(t), func(c *cognate.Config) {
 			c.Issuer, c.ClientID, c.ClientSecret, c.Now = pool.Issuer, client.ID, cognate.Secret(client.Secret), nil
 			c.UserInfo = cognate.UserInfoAlways // says "true" and "false", as strings
 		})

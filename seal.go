@@ -54,7 +54,8 @@ func newSealer(keys []Secret, purpose, bound string) (*sealer, error) {
 // seal returns the cookie value that holds plaintext. name is the cookie's name; the
 // value opens only under it.
 func (s *sealer) seal(name string, plaintext []byte) string {
-	return cookieEncoding.EncodeToString(s.aeads[0].Seal(nil, nil, plaintext, s.additional(name)))
+	sealed := s.aeads[0].Seal(nil, nil, plaintext, s.additional(name)) //nolint:gosec // the AEAD draws the nonce itself
+	return cookieEncoding.EncodeToString(sealed)
 }
 
 // open returns what value holds; current tells whether the newest key sealed it.

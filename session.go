@@ -73,12 +73,9 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// appendTime writes seconds since 1970; the zero time is 0.
+// appendTime writes seconds since 1970; the zero time, like all before, is 0.
 func appendTime(b []byte, t time.Time) []byte {
-	if t.IsZero() {
-		return append(b, 0)
-	}
-	return binary.AppendUvarint(b, uint64(t.Unix()))
+	return binary.AppendUvarint(b, uint64(max(t.Unix(), 0)))
 }
 
 // decodeSession is the inverse of encode and accepts nothing else.

@@ -54,6 +54,7 @@ type userContext struct {
 
 type userKey struct{}
 
+// Value returns the user, or what the request's own context holds.
 func (c *userContext) Value(key any) any {
 	if _, ok := key.(userKey); ok {
 		return c.user
