@@ -1,0 +1,127 @@
+package userpool
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// Protocol error codes: RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core
+// section 3.1.2.6, RFC 6750 section 3.1, and Cognito's own.
+const (
+	CodeInvalidRequest       = "invalid_request"
+	CodeInvalidClient        = "invalid_client"
+	CodeInvalidGrant         = "invalid_grant"
+	CodeInvalidToken         = "invalid_token"
+	CodeInvalidScope         = "invalid_scope"
+	CodeUnauthorizedClient   = "unauthorized_client"
+	CodeUnsupportedGrantType = "unsupported_grant_type"
+	CodeUnsupportedTokenType = "unsupported_token_type"
+	CodeLoginRequired        = "login_required"
+	CodeServerError          = "server_error"
+	CodeNotAuthorized        = "NotAuthorizedException"
+	CodeInvalidParameter     = "InvalidParameterException"
+)
+
+// The values of the error parameter of the page /error, as Cognito words them.
+const (
+	PageRedirectMismatch   = "redirect_mismatch"
+	PageClientIDMissing    = "Required String parameter 'client_id' is not present"
+	PageRedirectURIMissing = "Required String parameter 'redirect_uri' is not present"
+	PageUnknownClient      = "Client does not exist"
+)
+
+// The sentences a person reads when a sign-in is refused.
+const (
+	TextIncorrect   = "Incorrect username or password."
+	TextLocked      = "Password attempts exceeded"
+	TextNoSuchLogin = "Login option is not available. Please try another one"
+)
+
+// ErrBusy says that more sign-ins are under way than the pool hashes passwords
+// for, and that the wait for a turn was too long. Try again in a moment.
+var ErrBusy = errors.New("userpool: too many sign-ins at once")
+
+// An Error is a failure that the client, or the person at the sign-in page, is
+// meant to see. Any other error is reported to them as server_error, and its
+// text goes to the log alone.
+type Error struct {
+	Code        string // one of the Code constants
+	Description string // shown as it is; may be empty; never holds internal detail
+}
+
+// Error returns code and description.
+func (e *Error) Error() string {
+	if e.Description == "" {
+		return "userpool: " + e.Code
+	}
+	return "userpool: " + e.Code + ": " + e.Description
+}
+
+// A PageError refuses a request of a browser that must not be redirected to an
+// app, because the app is unknown or the address was not registered (RFC 6749
+// section 4.1.2.1). The browser is sent to the page /error.
+type PageError struct {
+	Code     string // a Page or Code constant: the error parameter of /error
+	ClientID string // as the request named it, possibly empty or unknown
+	Mend     string // for the log: what a developer should change; not for the page
+}
+
+// Error returns the code and the mend.
+func (e *PageError) Error() string { return "userpool: " + e.Code + ": " + e.Mend }
+
+// Location returns the address of the error page below the domain's base URL.
+func (e *PageError) Location(base string) string {
+	return base + "/error?" + encode("error", e.Code, "client_id", e.ClientID)
+}
+
+// A RedirectError refuses an authorization request and tells the app, at a
+// redirect URI that was checked before.
+type RedirectError struct {
+	Err         Error
+	RedirectURI string
+	State       string // empty: not sent
+	Fragment    bool   // answer in the fragment: response_type was token
+}
+
+// Error returns the text of the protocol error.
+func (e *RedirectError) Error() string { return e.Err.Error() }
+
+// Location returns where to send the browser. The order of the parameters is
+// the one Cognito was seen to use; clients must not depend on it.
+func (e *RedirectError) Location() string {
+	params := encode("error_description", e.Err.Description, "state", e.State, "error", e.Err.Code)
+	if e.Fragment {
+		return e.RedirectURI + "#" + params
+	}
+	return appendQuery(e.RedirectURI, params)
+}
+
+// appendQuery adds parameters to a registered URI and changes nothing else in
+// it, since the app may have registered a query of its own.
+func appendQuery(uri, params string) string {
+	switch {
+	case !strings.Contains(uri, "?"):
+		return uri + "?" + params
+	case strings.HasSuffix(uri, "?"), strings.HasSuffix(uri, "&"):
+		return uri + params
+	default:
+		return uri + "&" + params
+	}
+}
+
+// encode form-encodes name, value pairs in the given order and leaves out the
+// empty ones.
+func encode(pairs ...string) string {
+	var b strings.Builder
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(pairs[i] + "=" + url.QueryEscape(pairs[i+1]))
+	}
+	return b.String()
+}

@@ -1,0 +1,112 @@
+package userpool
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+)
+
+// SigningKeys are the two keys of a pool: one signs ID tokens, the other access
+// tokens, so that the one kind can never pass for the other.
+type SigningKeys struct {
+	id, access signingKey
+}
+
+// signingKey is a key with what every signature needs, worked out once.
+type signingKey struct {
+	key    *rsa.PrivateKey
+	kid    string
+	header string // the encoded JOSE header and the dot after it
+}
+
+// GenerateSigningKeys returns two fresh RSA-2048 keys. It takes a good part of
+// a second.
+func GenerateSigningKeys() (*SigningKeys, error) {
+	id, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	access, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	return NewSigningKeys(id, access)
+}
+
+// NewSigningKeys returns the pair of these keys, which must differ and have
+// 2048 bits, as Cognito's do. The key ids follow from the keys, so that they
+// stay the same from one start to the next.
+func NewSigningKeys(id, access *rsa.PrivateKey) (*SigningKeys, error) {
+	for _, k := range []*rsa.PrivateKey{id, access} {
+		if k == nil || k.N.BitLen() != 2048 {
+			return nil, errors.New("userpool: a signing key must be RSA with 2048 bits")
+		}
+		err := k.Validate()
+		if err != nil {
+			return nil, fmt.Errorf("userpool: checking a signing key: %w", err)
+		}
+	}
+	if id.N.Cmp(access.N) == 0 {
+		return nil, errors.New("userpool: ID and access tokens need two different keys")
+	}
+	return &SigningKeys{id: newSigningKey(id), access: newSigningKey(access)}, nil
+}
+
+func newSigningKey(k *rsa.PrivateKey) signingKey {
+	n, e := publicNumbers(&k.PublicKey)
+	// The JWK thumbprint of RFC 7638: 32 bytes. Cognito writes its kid in
+	// standard base64 with padding; so do we.
+	sum := sha256.Sum256(fmt.Appendf(nil, `{"e":%q,"kty":"RSA","n":%q}`, e, n))
+	kid := base64.StdEncoding.EncodeToString(sum[:])
+	// Just kid and alg, in Cognito's order, no typ.
+	header := fmt.Appendf(nil, `{"kid":%q,"alg":"RS256"}`, kid)
+	return signingKey{key: k, kid: kid, header: base64.RawURLEncoding.EncodeToString(header) + "."}
+}
+
+func publicNumbers(k *rsa.PublicKey) (n, e string) {
+	enc := base64.RawURLEncoding
+	return enc.EncodeToString(k.N.Bytes()), enc.EncodeToString(big.NewInt(int64(k.E)).Bytes())
+}
+
+// sign returns the claims as a JWT (RFC 7515 compact serialization, RS256).
+func (k *signingKey) sign(claims map[string]any) (Secret, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("encoding claims: %w", err)
+	}
+	signed := k.header + base64.RawURLEncoding.EncodeToString(payload)
+	sum := sha256.Sum256([]byte(signed))
+	sig, err := rsa.SignPKCS1v15(nil, k.key, crypto.SHA256, sum[:])
+	if err != nil {
+		return "", fmt.Errorf("signing: %w", err)
+	}
+	return Secret(signed + "." + base64.RawURLEncoding.EncodeToString(sig)), nil
+}
+
+// jwk is a public key with the members in Cognito's order.
+type jwk struct {
+	Alg string `json:"alg"`
+	E   string `json:"e"`
+	Kid string `json:"kid"`
+	Kty string `json:"kty"`
+	N   string `json:"n"`
+	Use string `json:"use"`
+}
+
+func (k *signingKey) jwk() jwk {
+	n, e := publicNumbers(&k.key.PublicKey)
+	return jwk{Alg: "RS256", E: e, Kid: k.kid, Kty: "RSA", N: n, Use: "sig"}
+}
+
+// JWKS returns the pool's public keys as a JSON Web Key Set (RFC 7517).
+func (p *Pool) JWKS() ([]byte, error) {
+	return json.Marshal(struct {
+		Keys []jwk `json:"keys"`
+	}{[]jwk{p.keys.id.jwk(), p.keys.access.jwk()}})
+}

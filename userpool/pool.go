@@ -1,0 +1,240 @@
+package userpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Fixed lifetimes and limits. The lifetimes are Cognito's (developer guide, the
+// pages on the authorization endpoint, managed login and authentication).
+const (
+	CodeLifetime    = 5 * time.Minute
+	SessionLifetime = time.Hour // from the interactive sign-in; use does not extend it
+
+	// Of one user; the oldest makes room for the next.
+	maxSessions      = 256
+	maxCodes         = 1024
+	maxRefreshTokens = 4096
+
+	collectEvery = time.Minute
+	collectLimit = 10_000
+)
+
+// Config configures [New].
+type Config struct {
+	// ID is the pool id, of Cognito's form "<region>_<alphanumerics>", at most
+	// 55 characters. Empty: a fresh one of [NewPoolID]; then Issuer must be
+	// empty or end in a slash, and the id is appended to it.
+	ID string
+
+	// Issuer is the iss claim, exactly: an absolute http or https URL whose
+	// last path segment is the pool id, as in http://localhost:9229/local_ab1.
+	// If it ends in a slash the id is appended. Required.
+	Issuer string
+
+	// Store keeps the pool's data. Required.
+	Store Store
+
+	// Keys sign the tokens. Nil: two fresh RSA-2048 keys, gone at the end of
+	// the process.
+	Keys *SigningKeys
+
+	// UsernameAttributes is empty or {"email"}: people sign in with their
+	// e-mail address, which replaces the user name; the user name is then the
+	// user's sub. Like AliasAttributes it cannot change once users exist.
+	UsernameAttributes []string
+
+	// AliasAttributes is empty or {"email"}: people may sign in with the user
+	// name or with a verified e-mail address. Not together with
+	// UsernameAttributes.
+	AliasAttributes []string
+
+	// Hashing is the cost of password hashes. Zero: argon2id with 19 MiB, two
+	// passes, one lane. Stored hashes of another cost keep working and are
+	// replaced at the next sign-in.
+	Hashing HashCost
+
+	// MaxHashes is how many passwords are hashed at the same time; each takes
+	// Hashing.MemoryKiB. Zero: one per CPU.
+	MaxHashes int
+
+	// HashWait is how long a sign-in waits for its turn before it is refused
+	// with [ErrBusy]. Zero: 5 s.
+	HashWait time.Duration
+
+	// Now tells the time. Nil: time.Now.
+	Now func() time.Time
+
+	// Logger takes one line per outcome that matters to security; no line
+	// holds a secret. Nil: no log.
+	Logger *slog.Logger
+}
+
+// Pool is a user pool. Its methods are safe for concurrent use.
+type Pool struct {
+	id, issuer string
+	usernames  signInNames
+	store      Store
+	keys       *SigningKeys
+	hasher     *hasher
+	gate       *gate
+	now        func() time.Time
+	log        *slog.Logger
+
+	collected atomic.Int64 // Unix seconds of the last DeleteExpired
+}
+
+var poolID = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
+
+// New returns a pool. It names the field that is wrong.
+func New(_ context.Context, cfg Config) (*Pool, error) {
+	p := &Pool{store: cfg.Store, keys: cfg.Keys, now: cfg.Now, log: cfg.Logger}
+	err := p.setNames(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if p.store == nil {
+		return nil, errors.New("userpool: Config.Store is required")
+	}
+	p.hasher, err = newHasher(cfg.Hashing, cfg.MaxHashes, cfg.HashWait)
+	if err != nil {
+		return nil, fmt.Errorf("userpool: Config.Hashing: %w", err)
+	}
+	p.gate = newGate(p.hasher.wait)
+	if p.keys == nil {
+		p.keys, err = GenerateSigningKeys()
+		if err != nil {
+			return nil, fmt.Errorf("userpool: generating keys: %w", err)
+		}
+	}
+	p.setDefaults()
+	return p, nil
+}
+
+func (p *Pool) setNames(cfg Config) error {
+	p.id = cfg.ID
+	if p.id == "" {
+		p.id = NewPoolID()
+	}
+	if len(p.id) > 55 || !poolID.MatchString(p.id) {
+		return fmt.Errorf("userpool: Config.ID: %q is not of the form <region>_<alphanumerics>", clip(p.id))
+	}
+	p.issuer = cfg.Issuer
+	if strings.HasSuffix(p.issuer, "/") {
+		p.issuer += p.id
+	}
+	err := checkIssuer(p.issuer, p.id)
+	if err != nil {
+		return fmt.Errorf("userpool: Config.Issuer: %w", err)
+	}
+	p.usernames, err = newSignInNames(cfg.UsernameAttributes, cfg.AliasAttributes)
+	return err
+}
+
+func (p *Pool) setDefaults() {
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	p.log = p.log.With("pool", p.id)
+}
+
+// checkIssuer holds the issuer to OpenID Connect Discovery section 3 (a URL
+// without query and fragment) and to Cognito's form, which ends in the pool id.
+func checkIssuer(issuer, id string) error {
+	if issuer == "" {
+		return errors.New("it is required")
+	}
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return errors.New("it is not a URL")
+	}
+	web := u.Scheme == "https" || u.Scheme == "http"
+	if !web || u.Host == "" || u.User != nil || strings.ContainsAny(issuer, "?#") {
+		return fmt.Errorf("%q is not an http or https URL without query and fragment", clip(issuer))
+	}
+	if !strings.HasSuffix(u.EscapedPath(), "/"+id) {
+		return fmt.Errorf("%q does not end in /%s, the pool id", clip(issuer), id)
+	}
+	return nil
+}
+
+// ID returns the pool id.
+func (p *Pool) ID() string { return p.id }
+
+// Issuer returns the iss claim of the pool's tokens.
+func (p *Pool) Issuer() string { return p.issuer }
+
+// SignInName says what people type to sign in: "username", "email" or "either".
+func (p *Pool) SignInName() string { return p.usernames.String() }
+
+// collect removes expired records, at most once a minute. A failure costs
+// memory and nothing else, since the pool checks every expiry itself.
+func (p *Pool) collect(ctx context.Context, now time.Time) {
+	last := p.collected.Load()
+	if now.Unix()-last < int64(collectEvery/time.Second) || !p.collected.CompareAndSwap(last, now.Unix()) {
+		return
+	}
+	_, err := p.store.DeleteExpired(ctx, now, collectLimit)
+	if err != nil {
+		p.log.ErrorContext(ctx, "removing expired records failed", "err", err)
+	}
+}
+
+// audit writes the one line about an outcome that matters to security. It lies
+// below HTTP so that no handler can leave it out.
+func (p *Pool) audit(ctx context.Context, event string, attrs ...slog.Attr) {
+	p.log.LogAttrs(ctx, slog.LevelInfo, event, attrs...)
+}
+
+const maxLogged = 200
+
+// clip bounds what a request can put into a log line or an error text. The log
+// handler or %q does the quoting.
+func clip(s string) string {
+	if len(s) <= maxLogged {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxLogged], "") + "..."
+}
+
+// signInNames says which names a person may type.
+type signInNames struct {
+	email bool // the address is the user name
+	alias bool // a verified address stands in for the user name
+}
+
+func newSignInNames(username, alias []string) (signInNames, error) {
+	only := []string{"email"}
+	n := signInNames{email: slices.Equal(username, only), alias: slices.Equal(alias, only)}
+	switch {
+	case len(username) > 0 && !n.email:
+		return n, errors.New(`userpool: Config.UsernameAttributes: only {"email"} is supported`)
+	case len(alias) > 0 && !n.alias:
+		return n, errors.New(`userpool: Config.AliasAttributes: only {"email"} is supported`)
+	case n.email && n.alias:
+		return n, errors.New("userpool: Config.AliasAttributes: not together with UsernameAttributes")
+	}
+	return n, nil
+}
+
+func (n signInNames) String() string {
+	switch {
+	case n.email:
+		return "email"
+	case n.alias:
+		return "either"
+	default:
+		return "username"
+	}
+}

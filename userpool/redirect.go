@@ -1,0 +1,154 @@
+package userpool
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const maxURI = 1024
+
+var (
+	// uriChars are the characters of RFC 3986. Anything else must come
+	// percent-encoded: a space, a backslash, a control or a letter beyond ASCII
+	// reads differently to a person, to a browser and to us.
+	uriChars  = regexp.MustCompile(`^[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+$`)
+	badEscape = regexp.MustCompile(`%($|[^0-9A-Fa-f]|[0-9A-Fa-f]($|[^0-9A-Fa-f]))`)
+	hostName  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
+	ipLiteral = regexp.MustCompile(`^\[[0-9A-Fa-f:.]+\]$`)
+)
+
+// notForApps are schemes that a browser runs, shows or opens itself: no app can
+// own them, and some turn a redirect into a script.
+var notForApps = []string{
+	"about", "blob", "cid", "data", "file", "filesystem", "ftp", "ftps", "intent", "jar", "javascript",
+	"mailto", "mhtml", "tel", "urn", "vbscript", "view-source", "ws", "wss",
+}
+
+// CheckRedirectURI reports why uri cannot be registered as a callback or logout
+// URL, as an [*Error], or nil. It must be an absolute URI of 1 to 1024
+// characters without fragment and user info, and either https, or http on
+// localhost, 127.0.0.1 or [::1], or an app's own scheme such as myapp://signin
+// (Cognito API reference, CreateUserPoolClient; RFC 8252 section 7).
+func CheckRedirectURI(uri string) error {
+	problem := redirectProblem(uri)
+	if problem == "" {
+		return nil
+	}
+	return invalid(fmt.Sprintf("the redirect URI %q %s", clip(uri), problem))
+}
+
+func redirectProblem(uri string) string {
+	switch {
+	case uri == "" || len(uri) > maxURI:
+		return "must have 1 to 1024 characters"
+	case !uriChars.MatchString(uri) || badEscape.MatchString(uri):
+		return "holds characters that are not allowed in a URI"
+	case strings.Contains(uri, "#"):
+		return "has a fragment"
+	}
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil || u.Scheme == "":
+		return "is not an absolute URI"
+	case u.User != nil || strings.Contains(u.Host, "@"):
+		return "has a user name in it"
+	case u.Scheme == "https" || u.Scheme == "http":
+		return webProblem(u)
+	default:
+		return appSchemeProblem(u)
+	}
+}
+
+func webProblem(u *url.URL) string {
+	host := strings.TrimSuffix(u.Host, ":"+u.Port())
+	switch {
+	case u.Opaque != "" || !hostName.MatchString(host) && !ipLiteral.MatchString(host):
+		return "has no valid host"
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return "uses http, which is for localhost, 127.0.0.1 and [::1] only"
+	case u.Port() == "" && !strings.HasSuffix(u.Host, ":"):
+		return ""
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	if err != nil || port == 0 {
+		return "has no valid port"
+	}
+	return ""
+}
+
+func appSchemeProblem(u *url.URL) string {
+	switch {
+	case slices.Contains(notForApps, u.Scheme):
+		return "uses a scheme that no app can own"
+	case u.Opaque != "":
+		return "needs a / after its scheme"
+	}
+	return ""
+}
+
+func isLoopback(host string) bool {
+	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" || host == "::1"
+}
+
+// FormTarget returns the source expression by which a Content-Security-Policy
+// lets a form's answer redirect to the registered uri: its origin, or its
+// scheme where no origin can be written, which is an app's own scheme and an
+// IPv6 address (CSP level 3 section 2.3.1 has no brackets).
+func FormTarget(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	web := u.Scheme == "https" || u.Scheme == "http"
+	if !web || strings.HasPrefix(u.Host, "[") {
+		return u.Scheme + ":"
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// mismatch describes, for the log, a URI that is not registered: what is, and
+// what the likely slip was.
+func mismatch(param, uri, client string, registered []string) string {
+	const most = 5
+	more := ""
+	if len(registered) > most {
+		registered, more = registered[:most], " and more"
+	}
+	text := fmt.Sprintf("%s %q is not registered for client %q; registered: %q%s",
+		param, clip(uri), clip(client), registered, more)
+	for _, r := range registered {
+		hint := slip(uri, r)
+		if hint != "" {
+			return text + "; " + hint
+		}
+	}
+	return text
+}
+
+// slip names the difference between two URIs when it is a common one.
+func slip(got, want string) string {
+	if strings.TrimSuffix(got, "/") == strings.TrimSuffix(want, "/") {
+		return "note the trailing slash"
+	}
+	g, err := url.Parse(got)
+	if err != nil {
+		return ""
+	}
+	w, err := url.Parse(want)
+	if err != nil || g.Path != w.Path || g.RawQuery != w.RawQuery {
+		return ""
+	}
+	switch {
+	case g.Host == w.Host:
+		return "note the scheme, http or https"
+	case g.Hostname() == w.Hostname():
+		return "note the port"
+	case isLoopback(g.Hostname()) && isLoopback(w.Hostname()):
+		return "note that localhost and 127.0.0.1 differ"
+	}
+	return ""
+}

@@ -1,0 +1,59 @@
+package userpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// StartSession opens a browser session for a user who has just signed in and
+// closes the one that the browser had before, if any. The id is always new, so
+// that nobody can plant one and wait (session fixation).
+func (p *Pool) StartSession(ctx context.Context, u User, previous Secret) (id Secret, s Session, err error) {
+	now := p.now()
+	p.collect(ctx, now)
+	err = p.EndSession(ctx, previous)
+	if err != nil {
+		return "", Session{}, err
+	}
+	id = newOpaque()
+	s = Session{Hash: id.digest(), Sub: u.Sub, AuthTime: now, Expires: now.Add(SessionLifetime)}
+	err = p.store.PutSession(ctx, p.id, s, maxSessions)
+	if err != nil {
+		return "", Session{}, fmt.Errorf("userpool: storing session: %w", err)
+	}
+	return id, s, nil
+}
+
+// Session returns the live session with this id. An unknown, expired or empty
+// id, or a user who is gone, is ok == false.
+func (p *Pool) Session(ctx context.Context, id Secret) (s Session, ok bool, err error) {
+	if id == "" {
+		return Session{}, false, nil
+	}
+	s, ok, err = p.store.Session(ctx, p.id, id.digest())
+	if err != nil {
+		return Session{}, false, fmt.Errorf("userpool: reading session: %w", err)
+	}
+	if !ok || !p.now().Before(s.Expires) {
+		return Session{}, false, nil
+	}
+	_, err = p.user(ctx, s.Sub)
+	if errors.Is(err, errGone) {
+		return Session{}, false, nil
+	}
+	return s, err == nil, err
+}
+
+// EndSession closes the session with this id. It does not revoke tokens, as
+// Cognito's logout does not.
+func (p *Pool) EndSession(ctx context.Context, id Secret) error {
+	if id == "" {
+		return nil
+	}
+	err := p.store.DeleteSession(ctx, p.id, id.digest())
+	if err != nil {
+		return fmt.Errorf("userpool: ending session: %w", err)
+	}
+	return nil
+}

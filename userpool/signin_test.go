@@ -1,0 +1,293 @@
+package userpool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+)
+
+// signIn returns "ok" or the text of the refusal.
+func signIn(t *testing.T, e *pooltest.Env, name string, password userpool.Secret) string {
+	t.Helper()
+	_, err := e.Pool.SignIn(t.Context(), name, password)
+	if err == nil {
+		return "ok"
+	}
+	refusal, ok := errors.AsType[*userpool.Error](err)
+	if !ok {
+		t.Fatalf("signing in: %v", err)
+	}
+	return refusal.Description
+}
+
+func wantAnswer(t *testing.T, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %q, want %q", what, got, want)
+	}
+}
+
+// TestLockout walks through all locks, for a user and for a name nobody has:
+// 5 failures are free, the fifth locks for 1 s, each further one for twice as
+// long, up to 15 minutes.
+func TestLockout(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"ann", "nobody"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := pooltest.New(t)
+			for range 4 {
+				wantAnswer(t, "free failure", signIn(t, e, name, "wrong"), userpool.TextIncorrect)
+			}
+			for _, seconds := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512} {
+				wantAnswer(t, "failure", signIn(t, e, name, "wrong"), userpool.TextIncorrect)
+				lock := time.Duration(seconds) * time.Second
+				wantAnswer(t, "at once", signIn(t, e, name, "wrong"), userpool.TextLocked)
+				e.Clock.Advance(lock - time.Nanosecond)
+				for range 3 { // attempts that do not count
+					wantAnswer(t, "locked", signIn(t, e, name, pooltest.Password), userpool.TextLocked)
+				}
+				e.Clock.Advance(time.Nanosecond)
+			}
+			wantAnswer(t, "fifteenth", signIn(t, e, name, "wrong"), userpool.TextIncorrect)
+			e.Clock.Advance(15*time.Minute - time.Nanosecond)
+			wantAnswer(t, "longest lock", signIn(t, e, name, "wrong"), userpool.TextLocked)
+			e.Clock.Advance(time.Nanosecond)
+			wantAnswer(t, "after 15 minutes", signIn(t, e, name, "wrong"), userpool.TextIncorrect)
+		})
+	}
+}
+
+// TestLockoutResets has the two ways to get back to five free failures.
+func TestLockoutResets(t *testing.T) {
+	t.Parallel()
+	five := func(t *testing.T, e *pooltest.Env) {
+		t.Helper()
+		for range 5 {
+			wantAnswer(t, "failure", signIn(t, e, "ann", "wrong"), userpool.TextIncorrect)
+		}
+		wantAnswer(t, "sixth", signIn(t, e, "ann", "wrong"), userpool.TextLocked)
+	}
+	t.Run("success after the lock", func(t *testing.T) {
+		t.Parallel()
+		e := pooltest.New(t)
+		five(t, e)
+		e.Clock.Advance(time.Second)
+		wantAnswer(t, "right password", signIn(t, e, "ann", pooltest.Password), "ok")
+		five(t, e)
+	})
+	t.Run("quiet", func(t *testing.T) {
+		t.Parallel()
+		e := pooltest.New(t)
+		five(t, e)
+		e.Clock.Advance(15 * time.Minute)
+		five(t, e)
+	})
+	t.Run("quiet, before it is tidied up", func(t *testing.T) {
+		t.Parallel()
+		e := pooltest.New(t)
+		five(t, e)
+		e.Clock.Advance(15*time.Minute - time.Second)
+		e.Session(t) // tidies up, and not again within a minute
+		e.Clock.Advance(time.Second)
+		five(t, e)
+	})
+	t.Run("not quiet enough", func(t *testing.T) {
+		t.Parallel()
+		e := pooltest.New(t)
+		five(t, e)
+		e.Clock.Advance(15*time.Minute - time.Second)
+		wantAnswer(t, "sixth failure", signIn(t, e, "ann", "wrong"), userpool.TextIncorrect)
+		wantAnswer(t, "locked again", signIn(t, e, "ann", "wrong"), userpool.TextLocked)
+	})
+	t.Run("an attempt ends the quiet", func(t *testing.T) {
+		t.Parallel()
+		e := pooltest.New(t)
+		for range 14 {
+			e.Clock.Advance(10 * time.Minute)
+			signIn(t, e, "ann", "wrong")
+		}
+		e.Clock.Advance(8 * time.Minute)
+		wantAnswer(t, "during the lock", signIn(t, e, "ann", "wrong"), userpool.TextLocked)
+		e.Clock.Advance(8 * time.Minute)
+		wantAnswer(t, "after it", signIn(t, e, "ann", "wrong"), userpool.TextIncorrect)
+		wantAnswer(t, "still counted", signIn(t, e, "ann", "wrong"), userpool.TextLocked)
+	})
+}
+
+// TestLockIsTheAccounts checks that another spelling is no second chance, and
+// that nobody else is locked.
+func TestLockIsTheAccounts(t *testing.T) {
+	t.Parallel()
+	e := pooltest.New(t, func(c *userpool.Config) { c.AliasAttributes = []string{"email"} })
+	for _, name := range []string{"ann", "ANN", " ann ", "ann@example.com", "ANN@example.com"} {
+		wantAnswer(t, name, signIn(t, e, name, "wrong"), userpool.TextIncorrect)
+	}
+	wantAnswer(t, "locked", signIn(t, e, "ann", "wrong"), userpool.TextLocked)
+	wantAnswer(t, "locked by address", signIn(t, e, "ann@example.com", "wrong"), userpool.TextLocked)
+	wantAnswer(t, "someone else", signIn(t, e, "bob", "wrong"), userpool.TextIncorrect)
+}
+
+// slowStore takes its time to say whether an account is locked, so that all who
+// ask at once get the answer from before the first failure.
+type slowStore struct{ userpool.Store }
+
+func (s slowStore) Attempts(ctx context.Context, pool, key string) (userpool.Attempts, bool, error) {
+	a, ok, err := s.Store.Attempts(ctx, pool, key)
+	time.Sleep(2 * time.Millisecond)
+	return a, ok, err
+}
+
+// TestConcurrentGuesses fires many guesses at once: no more than five may be
+// checked before the lock.
+func TestConcurrentGuesses(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"ann", "nobody"} {
+		e := pooltest.New(t, func(c *userpool.Config) {
+			c.MaxHashes = 50 // so that nothing but the account holds them up
+			c.Store = slowStore{c.Store}
+		})
+		before := e.Pool.Hashes()
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() { _, _ = e.Pool.SignIn(context.WithoutCancel(t.Context()), name, "wrong") })
+		}
+		wg.Wait()
+		if got := e.Pool.Hashes() - before; got != 5 {
+			t.Errorf("%s: %d guesses were checked, want 5", name, got)
+		}
+		if got := e.Pool.Doors(); got != 0 {
+			t.Errorf("%s: %d doors are left", name, got)
+		}
+	}
+}
+
+// TestConcurrentSignIns is the other side: the right password may be typed in
+// many places at once.
+func TestConcurrentSignIns(t *testing.T) {
+	t.Parallel()
+	e := pooltest.New(t)
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			_, err := e.Pool.SignIn(context.WithoutCancel(t.Context()), "ann", pooltest.Password)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestSameWork counts hashes: a wrong password, a right one and an unknown name
+// cost the same.
+func TestSameWork(t *testing.T) {
+	t.Parallel()
+	e := pooltest.New(t)
+	for _, attempt := range []struct{ name, password string }{
+		{"ann", "wrong"}, {"ann", pooltest.Password}, {"nobody", "wrong"}, {"nobody", pooltest.Password}, {"", ""},
+		{strings.Repeat("x", 10_000), "wrong"},
+	} {
+		before := e.Pool.Hashes()
+		signIn(t, e, attempt.name, userpool.Secret(attempt.password))
+		if got := e.Pool.Hashes() - before; got != 1 {
+			t.Errorf("%.20q, %q: %d hashes, want 1", attempt.name, attempt.password, got)
+		}
+	}
+}
+
+// TestRehash changes the cost between two processes on one store.
+func TestRehash(t *testing.T) {
+	t.Parallel()
+	old := pooltest.New(t)
+	dearer := userpool.HashCost{MemoryKiB: 16, Passes: 2, Lanes: 1}
+	cfg := userpool.Config{
+		ID: pooltest.PoolID, Issuer: old.Pool.Issuer(), Store: old.Store, Hashing: dearer, Now: old.Clock.Now,
+	}
+	keys, err := pooltest.Keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Keys = keys
+	pool, err := userpool.New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := func() string {
+		u, _, err := old.Store.UserBySub(t.Context(), pooltest.PoolID, old.Ann.Sub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(u.PasswordHash)
+	}
+	first := stored()
+	_, err = pool.SignIn(t.Context(), "ann", "wrong")
+	if err == nil || stored() != first {
+		t.Fatalf("a wrong password: error %v, and the hash changed: %t", err, stored() != first)
+	}
+	_, err = pool.SignIn(t.Context(), "ann", pooltest.Password)
+	if err != nil || !strings.HasPrefix(stored(), "$argon2id$v=19$m=16,t=2,p=1$") {
+		t.Fatalf("the right one: error %v, cost %.30s", err, stored())
+	}
+	second := stored()
+	_, err = pool.SignIn(t.Context(), "ann", pooltest.Password)
+	if err != nil || stored() != second {
+		t.Errorf("once more: error %v, and the hash changed again: %t", err, stored() != second)
+	}
+}
+
+// TestBusy fills the only slot and checks that the wait is bounded and gives
+// nothing away.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	e := pooltest.New(t, func(c *userpool.Config) {
+		c.MaxHashes, c.HashWait = 1, 20*time.Millisecond
+		c.Hashing = userpool.HashCost{MemoryKiB: 64 << 10, Passes: 8, Lanes: 1}
+	})
+	var wg sync.WaitGroup
+	busy := make([]bool, 8)
+	for i := range busy {
+		wg.Go(func() {
+			name := "ann"
+			if i > 0 {
+				name = fmt.Sprint("nobody", i) // the account is not what holds them up
+			}
+			_, err := e.Pool.SignIn(context.WithoutCancel(t.Context()), name, "wrong")
+			busy[i] = errors.Is(err, userpool.ErrBusy)
+			if _, refused := errors.AsType[*userpool.Error](err); !refused && !busy[i] {
+				t.Errorf("got error %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	n := 0
+	for _, b := range busy {
+		if b {
+			n++
+		}
+	}
+	if n == 0 {
+		t.Error("nobody was turned away")
+	}
+}
+
+// TestCancelledSignIn does not count as a failure of the person.
+func TestCancelledSignIn(t *testing.T) {
+	t.Parallel()
+	e := pooltest.New(t, func(c *userpool.Config) { c.MaxHashes = 1 })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		_, _ = e.Pool.SignIn(ctx, "bob", "wrong")
+	}
+	if got := signIn(t, e, "ann", pooltest.Password); got != "ok" {
+		t.Errorf("got %q", got)
+	}
+}
