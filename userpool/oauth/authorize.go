@@ -1,0 +1,65 @@
+package oauth
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/cognate-auth/cognate/userpool/internal/browser"
+)
+
+// authorize is GET /oauth2/authorize: it answers from the browser's session if
+// it may, and otherwise sends the person to the sign-in page, which gets the
+// whole request again and checks it again.
+func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) {
+	q, err := browser.Query(r)
+	if err != nil {
+		h.refuser().Refuse(w, r, nil, browser.Malformed(err))
+		return
+	}
+	a, err := h.Pool.ParseAuthorization(r.Context(), q)
+	if err != nil {
+		h.refuser().Refuse(w, r, nil, err)
+		return
+	}
+	session := browser.ReadCookie(r, browser.SessionCookie)
+	location, ok, err := h.Pool.AuthorizeSilently(r.Context(), a, session)
+	switch {
+	case err != nil:
+		h.refuser().Refuse(w, r, a, err)
+	case ok:
+		browser.Redirect(w, location)
+	default:
+		h.toLogin(w, q)
+	}
+}
+
+func (h *Handler) toLogin(w http.ResponseWriter, q url.Values) {
+	browser.Redirect(w, h.BaseURL+"/login?"+q.Encode())
+}
+
+// logout is GET /logout, in Cognito's two ways: with logout_uri the browser
+// leaves, with redirect_uri it signs in again. It is not OpenID Connect's
+// RP-initiated logout, although discovery calls it end_session_endpoint.
+func (h *Handler) logout(w http.ResponseWriter, r *http.Request) {
+	q, err := browser.Query(r)
+	if err != nil {
+		h.refuser().Refuse(w, r, nil, browser.Malformed(err))
+		return
+	}
+	var location string
+	if q.Get("logout_uri") != "" || len(q["logout_uri"]) > 1 {
+		location, err = h.Pool.CheckLogout(r.Context(), q)
+	} else {
+		q, err = h.Pool.CheckSwitch(r.Context(), q)
+		location = h.BaseURL + "/login?" + q.Encode()
+	}
+	if err == nil {
+		err = h.Pool.EndSession(r.Context(), browser.ReadCookie(r, browser.SessionCookie))
+	}
+	if err != nil {
+		h.refuser().Refuse(w, r, nil, err)
+		return
+	}
+	http.SetCookie(w, browser.Expire(browser.SessionCookie, h.secure()))
+	browser.Redirect(w, location)
+}

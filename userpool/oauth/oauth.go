@@ -1,0 +1,119 @@
+// Package oauth serves the protocol endpoints of a user pool: discovery and
+// keys, /oauth2/authorize, /oauth2/token, /oauth2/userInfo, /oauth2/revoke and
+// /logout, wire-compatible with an Amazon Cognito domain.
+//
+// It reads requests and writes answers; package userpool decides. Its one
+// neighbour is the sign-in page, which it reaches by redirecting the browser to
+// /login.
+package oauth
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/browser"
+)
+
+// Handler serves the endpoints. All fields are required; it is safe for
+// concurrent use once they are set.
+type Handler struct {
+	Pool    *userpool.Pool
+	BaseURL string // the domain, such as http://localhost:9229, without trailing slash
+	Logger  *slog.Logger
+}
+
+// Mount registers the endpoints.
+func (h *Handler) Mount(mux *http.ServeMux) error {
+	discovery, err := h.discovery()
+	if err != nil {
+		return err
+	}
+	keys, err := h.Pool.JWKS()
+	if err != nil {
+		return err
+	}
+	issuer := "/" + h.Pool.ID() + "/.well-known/"
+	mux.Handle("GET "+issuer+"openid-configuration", public(discovery))
+	mux.Handle("GET "+issuer+"jwks.json", public(keys))
+
+	mux.HandleFunc("GET /oauth2/authorize", h.authorize)
+	mux.HandleFunc("GET /logout", h.logout)
+	// A GET pattern also takes HEAD. These two act, and a program that only
+	// looks at a link must not make them.
+	mux.HandleFunc("HEAD /oauth2/authorize", getOnly)
+	mux.HandleFunc("HEAD /logout", getOnly)
+
+	mux.HandleFunc("POST /oauth2/token", anyOrigin(h.token))
+	mux.HandleFunc("POST /oauth2/revoke", anyOrigin(h.revoke))
+	mux.HandleFunc("GET /oauth2/userInfo", anyOrigin(h.userInfo))
+	mux.HandleFunc("OPTIONS /oauth2/token", preflight("POST"))
+	mux.HandleFunc("OPTIONS /oauth2/revoke", preflight("POST"))
+	mux.HandleFunc("OPTIONS /oauth2/userInfo", preflight("GET"))
+	return nil
+}
+
+// discovery returns the document with Cognito's twelve members and no other: it
+// does not say that S256 works, nor that public clients use no authentication.
+func (h *Handler) discovery() ([]byte, error) {
+	return json.Marshal(map[string]any{
+		"authorization_endpoint":                h.BaseURL + "/oauth2/authorize",
+		"end_session_endpoint":                  h.BaseURL + "/logout",
+		"id_token_signing_alg_values_supported": []string{"RS256"},
+		"issuer":                                h.Pool.Issuer(),
+		"jwks_uri":                              h.Pool.Issuer() + "/.well-known/jwks.json",
+		"response_types_supported":              []string{"code", "token"},
+		"revocation_endpoint":                   h.BaseURL + "/oauth2/revoke",
+		"scopes_supported":                      []string{"openid", "email", "phone", "profile"},
+		"subject_types_supported":               []string{"public"},
+		"token_endpoint":                        h.BaseURL + "/oauth2/token",
+		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
+		"userinfo_endpoint":                     h.BaseURL + "/oauth2/userInfo",
+	})
+}
+
+// public serves a document that everyone may read, and keep for five minutes: a
+// development pool may come back with other keys soon.
+func public(document []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Cache-Control", "public, max-age=300")
+		w.Header().Del("Pragma")
+		w.Header().Del("Expires")
+		_, _ = w.Write(document)
+	})
+}
+
+func getOnly(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Allow", "GET")
+	w.WriteHeader(http.StatusMethodNotAllowed)
+}
+
+// anyOrigin lets scripts of every origin read the answer. No cookie plays a
+// part at these endpoints, so there is nothing to abuse.
+func anyOrigin(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate")
+		next(w, r)
+	}
+}
+
+func preflight(method string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Allow-Methods", method)
+		w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+		w.Header().Set("Access-Control-Max-Age", "600")
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func (h *Handler) refuser() browser.Refuser {
+	return browser.Refuser{BaseURL: h.BaseURL, Logger: h.Logger}
+}
+
+func (h *Handler) secure() bool { return strings.HasPrefix(h.BaseURL, "https:") }
