@@ -14,7 +14,7 @@ import (
 // localPool is the local pool with the app's client and two users.
 func localPool(t *testing.T) (*cognatetest.Pool, *app) {
 	t.Helper()
-	pool := cognatetest.New(t, nil)
+	pool := cognatetest.New(t)
 	client := pool.AddClient(userpool.Client{
 		CallbackURLs: []string{appOrigin + "/oidc_callback"}, LogoutURLs: []string{appOrigin + "/"},
 	})

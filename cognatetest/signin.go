@@ -1,0 +1,167 @@
+package cognatetest
+
+import (
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// SignIn does the browser's part without a browser: it opens the authorization
+// URL, fills in the sign-in form as a person would, and returns the redirect
+// back to the app without following it. The browser needs a cookie jar; if it
+// holds a live session there is no form, only the redirect. A refused sign-in,
+// or an answer that leads nowhere, ends the test.
+func (p *Pool) SignIn(
+	tb testing.TB, browser *http.Client, authorizationURL, username, password string,
+) (location *url.URL) {
+	tb.Helper()
+	location, err := p.signIn(tb, browser, authorizationURL, username, password)
+	if err != nil {
+		tb.Fatalf("cognatetest: signing in: %v", err)
+	}
+	return location
+}
+
+func (p *Pool) signIn(
+	tb testing.TB, browser *http.Client, authorizationURL, username, password string,
+) (*url.URL, error) {
+	if browser.Jar == nil {
+		return nil, errors.New("the browser needs a cookie jar")
+	}
+	page, err := p.open(tb, browser, authorizationURL)
+	if err != nil || page.leaves != nil {
+		return page.leaves, err
+	}
+	form, action, err := page.form()
+	if err != nil {
+		return nil, err
+	}
+	form.Set("username", username)
+	form.Set("password", password)
+	page, err = p.submit(tb, browser, action, form)
+	if err == nil && page.leaves == nil {
+		err = fmt.Errorf("the pool answered %d: %s", page.status, page.alert())
+	}
+	return page.leaves, err
+}
+
+// page is an answer of the pool: a page, or a redirect that leaves it.
+type page struct {
+	at     *url.URL
+	status int
+	body   string
+	leaves *url.URL
+}
+
+// open follows redirects as long as they stay on the pool.
+func (p *Pool) open(tb testing.TB, browser *http.Client, address string) (page, error) {
+	const most = 10
+	for range most {
+		req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, address, nil)
+		if err != nil {
+			return page{}, err
+		}
+		answer, next, err := p.send(browser, req)
+		if err != nil || next == nil {
+			return answer, err
+		}
+		address = next.String()
+	}
+	return page{}, errors.New("too many redirects")
+}
+
+// submit posts a form with the headers of a browser that shows the page.
+func (p *Pool) submit(tb testing.TB, browser *http.Client, action string, form url.Values) (page, error) {
+	body := strings.NewReader(form.Encode())
+	req, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, action, body)
+	if err != nil {
+		return page{}, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", p.URL)
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	answer, next, err := p.send(browser, req)
+	if err != nil || next == nil {
+		return answer, err
+	}
+	return p.open(tb, browser, next.String())
+}
+
+// send makes one request. A redirect to the pool itself is next; one to
+// anywhere else is the answer's leaves.
+func (p *Pool) send(browser *http.Client, req *http.Request) (answer page, next *url.URL, err error) {
+	client := *browser
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := client.Do(req)
+	if err != nil {
+		return page{}, nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return page{}, nil, err
+	}
+	answer = page{at: req.URL, status: resp.StatusCode, body: string(body)}
+	if resp.StatusCode != http.StatusFound {
+		return answer, nil, nil
+	}
+	to, err := resp.Location()
+	if err != nil {
+		return page{}, nil, err
+	}
+	if to.Scheme+"://"+to.Host == p.URL && ownPath(to.Path) {
+		return page{}, to, nil
+	}
+	answer.leaves = to
+	return answer, nil, nil
+}
+
+// ownPath tells the pool's pages from an app that happens to share its address.
+func ownPath(path string) bool {
+	return path == "/login" || path == "/error" || path == "/logout" || strings.HasPrefix(path, "/oauth2/")
+}
+
+// The pages are our own, so that these need not understand all of HTML.
+var (
+	formTag  = regexp.MustCompile(`<form name="cognitoSignInForm"[^>]*\saction="([^"]*)"`)
+	inputTag = regexp.MustCompile(`<input[^>]*>`)
+	nameAttr = regexp.MustCompile(`\sname="([^"]*)"`)
+	valAttr  = regexp.MustCompile(`\svalue="([^"]*)"`)
+	alertTag = regexp.MustCompile(`role="alert"[^>]*>(?s:.*?)<span>([^<]*)</span>`)
+)
+
+// form returns the fields of the sign-in form and where it goes.
+func (p page) form() (fields url.Values, action string, err error) {
+	tag := formTag.FindStringSubmatch(p.body)
+	if tag == nil {
+		return nil, "", fmt.Errorf("%s answered %d and shows no sign-in form", p.at.Path, p.status)
+	}
+	to, err := p.at.Parse(html.UnescapeString(tag[1]))
+	if err != nil {
+		return nil, "", err
+	}
+	fields = url.Values{}
+	for _, input := range inputTag.FindAllString(p.body, -1) {
+		fields.Set(attr(nameAttr, input), attr(valAttr, input))
+	}
+	return fields, to.String(), nil
+}
+
+func attr(re *regexp.Regexp, tag string) string {
+	m := re.FindStringSubmatch(tag)
+	if m == nil {
+		return ""
+	}
+	return html.UnescapeString(m[1])
+}
+
+// alert returns what the page announces, for the failure message.
+func (p page) alert() string {
+	return attr(alertTag, p.body)
+}

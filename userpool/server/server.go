@@ -1,0 +1,81 @@
+// Package server assembles a user pool's HTTP side: the protocol endpoints of
+// package oauth and the pages of package hosted, on one handler.
+package server
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/hosted"
+	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/oauth"
+)
+
+// Config configures [New].
+type Config struct {
+	// Pool is the user pool to serve. Required.
+	Pool *userpool.Pool
+
+	// BaseURL is the domain as browsers see it, such as http://localhost:9229:
+	// scheme, host and port, nothing after them. The endpoints in discovery and
+	// the redirects start with it, and cookies are Secure when it is https.
+	// Required.
+	BaseURL string
+
+	// Logger takes one line per refusal and failure. Nil: no log.
+	Logger *slog.Logger
+}
+
+// New returns a handler for all of the pool's endpoints and pages. Time limits
+// and the size of headers are the business of the http.Server around it.
+func New(cfg Config) (http.Handler, error) {
+	if cfg.Pool == nil {
+		return nil, errors.New("server: Config.Pool is required")
+	}
+	err := checkBaseURL(cfg.BaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("server: Config.BaseURL: %w", err)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	mux := http.NewServeMux()
+	err = (&oauth.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}).Mount(mux)
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	(&hosted.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}).Mount(mux)
+	return withHeaders(mux), nil
+}
+
+func checkBaseURL(base string) error {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("%q is not an http or https URL", base)
+	}
+	if u.Scheme+"://"+u.Host != base {
+		return fmt.Errorf("%q must be scheme, host and port, with nothing after them", base)
+	}
+	return nil
+}
+
+// withHeaders sets what every answer has. Nothing here may be kept by a cache,
+// except where a handler says otherwise. Cognito's Strict-Transport-Security is
+// left out: on localhost it would break every other program's plain http.
+func withHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate")
+		h.Set("Pragma", "no-cache")
+		h.Set("Expires", "0")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set(browser.RequestIDHeader, rand.Text())
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,95 @@
+package server_test
+
+import (
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/server"
+)
+
+func newPool(t *testing.T, issuer string) *userpool.Pool {
+	t.Helper()
+	keys, err := pooltest.Keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := userpool.New(t.Context(), userpool.Config{
+		ID: "local_a1", Issuer: issuer, Store: memstore.New(), Keys: keys, Hashing: pooltest.Cheap,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = pool.CreateClient(t.Context(), userpool.Client{
+		ID: "app", CallbackURLs: []string{"https://app.test/"}, LogoutURLs: []string{"https://app.test/"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pool
+}
+
+// TestConfig has configurations that New must not accept.
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "http://localhost:9229/")
+	for name, cfg := range map[string]server.Config{
+		"no pool": {BaseURL: "http://localhost"}, "no URL": {Pool: pool},
+		"slash": {Pool: pool, BaseURL: "http://localhost/"}, "path": {Pool: pool, BaseURL: "http://localhost/a"},
+		"no scheme": {Pool: pool, BaseURL: "localhost:9229"}, "scheme": {Pool: pool, BaseURL: "ftp://localhost"},
+		"query": {Pool: pool, BaseURL: "http://localhost?a"}, "user": {Pool: pool, BaseURL: "http://a@localhost"},
+	} {
+		_, err := server.New(cfg)
+		if err == nil || !strings.Contains(err.Error(), "Config.") {
+			t.Errorf("%s: got error %v", name, err)
+		}
+	}
+}
+
+// TestSecureCookies checks that the domain's scheme decides, for the cookie
+// that is set and for the one that is cleared.
+func TestSecureCookies(t *testing.T) {
+	t.Parallel()
+	q := url.Values{
+		"client_id": {"app"}, "redirect_uri": {"https://app.test/"}, "response_type": {"code"},
+	}.Encode()
+	for base, want := range map[string]bool{"http://localhost:9229": false, "https://auth.test": true} {
+		handler, err := server.New(server.Config{Pool: newPool(t, base+"/local_a1"), BaseURL: base})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, target := range []string{"/login?" + q, "/logout?" + q} {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", base+target, nil))
+			got := w.Header().Get("Set-Cookie")
+			if got == "" || strings.Contains(got, "; Secure") != want || strings.Contains(got, "Domain") {
+				t.Errorf("%s%.8s: got cookie %s, want Secure %t", base, target, got, want)
+			}
+		}
+	}
+}
+
+// TestIssuerOnAnotherHost checks that issuer and domain are two things.
+func TestIssuerOnAnotherHost(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "https://issuer.test/local_a1")
+	handler, err := server.New(server.Config{Pool: pool, BaseURL: "https://auth.test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	target := "/local_a1/.well-known/openid-configuration"
+	handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", target, nil))
+	for _, want := range []string{
+		`"issuer":"https://issuer.test/local_a1"`, `"token_endpoint":"https://auth.test/oauth2/token"`,
+		`"jwks_uri":"https://issuer.test/local_a1/.well-known/jwks.json"`,
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("discovery lacks %s:\n%s", want, w.Body)
+		}
+	}
+}
