@@ -1,6 +1,7 @@
 package cognate_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -57,7 +58,8 @@ func signedIn(b *testing.B) (*cognate.Auth, string) {
 	p := newFakeProvider(b)
 	auth, err := cognate.New(cognate.Config{
 		Issuer: p.issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/oidc_callback",
-		Keys: []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))},
+		Keys:   []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))},
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.Fatal(err)
