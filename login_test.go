@@ -194,6 +194,18 @@ func TestDiscoveryRefused(t *testing.T) {
 	}
 }
 
+func TestProviderWithoutDiscovery(t *testing.T) {
+	p := newFakeProvider(t)
+	p.discovery = func(d map[string]any) { clear(d) }
+	b := newApp(t, p, func(c *cognate.Config) {
+		c.Endpoints = cognate.Endpoints{Authorization: p.URL + "/authorize", Token: p.URL + "/token", JWKS: p.URL + "/keys"}
+	}).browser(t)
+	b.signIn(p)
+	if !b.signedIn() || p.discoveries != 0 {
+		t.Errorf("signed in: %v, after %d requests for a discovery document", b.signedIn(), p.discoveries)
+	}
+}
+
 func TestHostHeaderChangesNothing(t *testing.T) {
 	p := newFakeProvider(t)
 	x := newApp(t, p, nil)

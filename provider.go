@@ -29,7 +29,9 @@ const (
 	ClientAuthNone AuthMethod = "none"
 )
 
-// Endpoints are the URLs of a provider. Empty ones come from its discovery document.
+// Endpoints are the URLs of a provider. Empty ones come from its discovery document,
+// which is not asked for when Authorization, Token and JWKS are all there: some
+// providers have none.
 type Endpoints struct {
 	Authorization string
 	Token         string
@@ -118,8 +120,11 @@ type metadata struct {
 	responseIssuer bool // RFC 9207: every authorization response has iss
 }
 
-// discover fetches and checks the discovery document.
+// discover fetches and checks the discovery document, if it is needed.
 func (p *provider) discover(ctx context.Context) (metadata, error) {
+	if c := p.configured; c.Authorization != "" && c.Token != "" && c.JWKS != "" {
+		return metadata{Endpoints: c}, nil
+	}
 	var doc struct {
 		Issuer         string `json:"issuer"`
 		Authorization  string `json:"authorization_endpoint"`
