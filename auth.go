@@ -1,6 +1,7 @@
 package cognate
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -14,20 +15,22 @@ type Auth struct {
 	verifier     *verifier
 	sessions     *sessions
 	transactions *transactions
+	// crossOrigin refuses a POST that another site caused, by Fetch Metadata or the
+	// Origin header of older browsers.
+	crossOrigin *http.CrossOriginProtection
 
-	origin        string // of this app, as browsers see it
-	callbackPath  string
-	loginPath     string
-	logoutPath    string
-	homePath      string
-	logoutReturn  string // absolute
-	logoutOnGET   bool
-	userInfo      UserInfoMode
-	verifiedEmail bool
-	keepClaims    []string
-	errorHandler  func(http.ResponseWriter, *http.Request, *Error)
-	log           *slog.Logger
-	now           func() time.Time
+	origin       string // of this app, as browsers see it
+	callbackPath string
+	loginPath    string
+	logoutPath   string
+	homePath     string
+	logoutReturn string // absolute
+	logoutOnGET  bool
+	userInfo     UserInfoMode
+	keepClaims   []string
+	errorHandler func(http.ResponseWriter, *http.Request, *Error)
+	log          *slog.Logger
+	now          func() time.Time
 }
 
 // New checks the configuration and makes an Auth of it. It uses no network: the
@@ -44,8 +47,14 @@ func New(cfg Config) (*Auth, error) {
 		origin:       s.origin,
 		callbackPath: s.callbackPath, loginPath: s.LoginPath, logoutPath: s.LogoutPath, homePath: s.HomePath,
 		logoutReturn: s.LogoutRedirectURL, logoutOnGET: s.AllowGETLogout,
-		userInfo: s.UserInfo, verifiedEmail: s.RequireVerifiedEmail, keepClaims: s.Claims,
+		userInfo: s.UserInfo, keepClaims: s.Claims,
 		errorHandler: s.ErrorHandler, log: s.Logger, now: s.Now,
+	}
+	// The Host header need not be the one browsers see: proxies change it.
+	a.crossOrigin = http.NewCrossOriginProtection()
+	err = a.crossOrigin.AddTrustedOrigin(s.origin)
+	if err != nil {
+		return nil, fmt.Errorf("cognate: configuration: RedirectURL: %w", err)
 	}
 	a.verifier = newVerifier(s.Issuer, s.ClientID, s.Dialect, s.SigningAlgorithms, s.ClockSkew, s.Now, a.provider.keys)
 	err = a.openJars(s)
@@ -63,7 +72,7 @@ func newProvider(s *settings) *provider {
 		issuer: s.Issuer, dialect: s.Dialect, configured: s.Endpoints, insecure: s.InsecureHTTP, http: noRedirects(s.HTTPClient),
 	}
 	p.metadata = &remote[metadata]{fetch: p.discover, now: s.Now, maxAge: discoveryMaxAge}
-	p.keys = &keySet{&remote[map[string]publicKey]{fetch: p.fetchKeys, now: s.Now, maxAge: keysMaxAge}}
+	p.keys = &keySet{&remote[[]publicKey]{fetch: p.fetchKeys, now: s.Now, maxAge: keysMaxAge}}
 	return p
 }
 
@@ -82,10 +91,10 @@ func (a *Auth) openJars(s *settings) error {
 	}
 	a.sessions = &sessions{
 		issuer: s.Issuer, cookie: cookie, sealer: sessionSealer, now: s.Now,
-		lifetime: s.Session.Lifetime, idle: s.Session.IdleTimeout,
+		lifetime: s.Session.Lifetime, idle: s.Session.IdleTimeout, skew: s.ClockSkew, verifiedEmail: s.RequireVerifiedEmail,
 		opened: newCache[*session](s.Session.CacheSize), ended: newExpiring(maxEnded),
 	}
-	a.transactions = &transactions{cookie: cookie, sealer: transactionSealer, now: s.Now, used: newExpiring(maxEnded)}
+	a.transactions = &transactions{cookie: cookie, sealer: transactionSealer, skew: s.ClockSkew, now: s.Now, used: newExpiring(maxEnded)}
 	return nil
 }
 
@@ -95,7 +104,7 @@ func (a *Auth) openJars(s *settings) error {
 //	http.ListenAndServeTLS(addr, cert, key, auth.Handler(mux))
 //
 // next may be nil; other paths are then not found. For an app below a sub-path, put
-// Handler outside of http.StripPrefix.
+// Handler outside of http.StripPrefix; a proxy in front must leave the path as it is.
 func (a *Auth) Handler(next http.Handler) http.Handler {
 	if next == nil {
 		next = http.NotFoundHandler()
@@ -114,10 +123,15 @@ func (a *Auth) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// only answers other methods with 405.
+// only answers other methods with 405. A browser that fetches the page behind a link
+// before anybody follows it gets nothing: these paths do something.
 func only(h http.HandlerFunc, methods ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
+		if isPrefetch(r) {
+			http.Error(w, "Not before somebody asks.", http.StatusServiceUnavailable)
+			return
+		}
 		for _, m := range methods {
 			if r.Method == m {
 				h(w, r)
@@ -129,17 +143,14 @@ func only(h http.HandlerFunc, methods ...string) http.HandlerFunc {
 	}
 }
 
-// privatePage keeps answers for one person out of shared caches, and makes the browser
-// ask again when the person goes back to them after signing out. The slice is shared
-// by all answers; its capacity is its length, so that nobody appends to it.
-var privatePage = []string{"private, no-cache"}[:1:1]
-
 // RequireLogin lets a request through to next if somebody is signed in; [UserFrom]
 // then tells who. Otherwise a page that a person navigates to becomes a redirect to the
 // provider, from where the person comes back to it, and a request made by a script
 // (fetch, XHR, HTMX) gets 401 with the login URL.
 //
-// It sets Cache-Control: private, no-cache; next may set another.
+// It sets Cache-Control: private, no-cache, which keeps the answer out of shared caches;
+// next may set another. An answer that shared caches may keep must not come from behind
+// RequireLogin: now and then it sets the session's cookie anew.
 func (a *Auth) RequireLogin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, present := a.sessions.read(r)
@@ -147,7 +158,7 @@ func (a *Auth) RequireLogin(next http.Handler) http.Handler {
 			a.challenge(w, r, present)
 			return
 		}
-		w.Header()["Cache-Control"] = privatePage
+		w.Header().Set("Cache-Control", "private, no-cache")
 		a.sessions.renew(w, s)
 		next.ServeHTTP(w, r.WithContext(&userContext{r.Context(), s.user}))
 	})

@@ -1,6 +1,7 @@
 package cognate
 
 import (
+	"hash/maphash"
 	"sync"
 	"time"
 )
@@ -11,6 +12,7 @@ import (
 // list has to be kept in order. It is safe for concurrent use and split into shards,
 // so that requests seldom wait for each other.
 type cache[V any] struct {
+	seed   maphash.Seed
 	shards [cacheShards]cacheShard[V]
 }
 
@@ -24,7 +26,7 @@ type cacheShard[V any] struct {
 }
 
 func newCache[V any](size int) *cache[V] {
-	c := &cache[V]{}
+	c := &cache[V]{seed: maphash.MakeSeed()}
 	for i := range c.shards {
 		c.shards[i].half = max(size/cacheShards/2, 1)
 		c.shards[i].young = make(map[string]V)
@@ -32,12 +34,10 @@ func newCache[V any](size int) *cache[V] {
 	return c
 }
 
-// shard picks by the end of the key, which is random: keys are sealed values.
+// shard picks by the beginning of the key, which is random: a sealed value begins with
+// its nonce.
 func (c *cache[V]) shard(key string) *cacheShard[V] {
-	if key == "" {
-		return &c.shards[0]
-	}
-	return &c.shards[key[len(key)-1]%cacheShards]
+	return &c.shards[maphash.String(c.seed, key[:min(len(key), 16)])%cacheShards]
 }
 
 func (c *cache[V]) get(key string) (V, bool) {

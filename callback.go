@@ -17,7 +17,7 @@ const (
 
 // response is an authorization response (RFC 6749, 4.1.2; RFC 9207).
 type response struct {
-	code, state, issuer, err string
+	code, state, issuer, err, description string
 }
 
 // parseResponse reads the callback's query. A parameter that is there twice could mean
@@ -30,12 +30,12 @@ func parseResponse(rawQuery string) (response, error) {
 	if err != nil {
 		return response{}, refuse(ReasonMalformedCallback, "the query can't be read")
 	}
-	for _, name := range []string{"code", "state", "iss", "error"} {
+	for _, name := range []string{"code", "state", "iss", "error", "error_description"} {
 		if len(q[name]) > 1 {
 			return response{}, refuse(ReasonMalformedCallback, "%s is there %d times", name, len(q[name]))
 		}
 	}
-	return response{code: q.Get("code"), state: q.Get("state"), issuer: q.Get("iss"), err: q.Get("error")}, nil
+	return response{q.Get("code"), q.Get("state"), q.Get("iss"), q.Get("error"), q.Get("error_description")}, nil
 }
 
 // callback answers the redirect URL: it ends the sign-in that state belongs to.
@@ -52,7 +52,9 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 			redirect(w, a.homePath, http.StatusFound)
 			return
 		}
-		a.fail(w, r, asError(err, ReasonState), a.homePath)
+		e := asError(err, ReasonState)
+		e.ProviderCode = errorCode(resp.err)
+		a.fail(w, r, e, a.homePath)
 		return
 	}
 	target := a.returnTarget(t.returnTo)
@@ -78,7 +80,7 @@ func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (*User
 		return nil, refuse(ReasonResponseIssuer, "the response's iss is %.200q, expected %q", resp.issuer, a.provider.issuer)
 	}
 	if resp.err != "" {
-		e := refuse(ReasonProviderError, "the provider refused the authorization request")
+		e := refuse(ReasonProviderError, "the provider refused the authorization request, saying %.200q", resp.description)
 		e.ProviderCode = errorCode(resp.err)
 		return nil, e
 	}
@@ -104,16 +106,16 @@ func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (*User
 
 // signIn begins the session of a user who may have one.
 func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, u *User) error {
-	if a.verifiedEmail && !u.EmailVerified {
+	if a.sessions.verifiedEmail && !u.EmailVerified {
 		return refuse(ReasonEmailNotVerified, "the provider does not vouch for the e-mail address of subject %.255q", u.Subject)
-	}
-	// A session that this browser still holds is another one's now.
-	if old, _ := a.sessions.read(r); old != nil {
-		a.sessions.ended.add(old.id, old.expires, a.now())
 	}
 	err := a.sessions.write(w, a.sessions.create(u))
 	if err != nil {
 		return err
+	}
+	// A session that this browser held until now is over.
+	if old, _ := a.sessions.read(r); old != nil {
+		a.sessions.ended.add(old.id, old.expires, a.now())
 	}
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed in", slog.String("sub", u.Subject))
 	return nil

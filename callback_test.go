@@ -3,6 +3,7 @@ package cognate_test
 import (
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"sync"
@@ -417,6 +418,9 @@ func TestVerifiedEmail(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newFakeProvider(t)
+			p.userInfo = func(w http.ResponseWriter, _ *http.Request) {
+				serveJSON(w, 200, map[string]any{"sub": "user-1", "email": "ann@example.com"})
+			}
 			p.claims = func(c map[string]any) {
 				if c["email_verified"] = tt.value; tt.value == nil {
 					delete(c, "email_verified")
@@ -456,6 +460,7 @@ func TestUserInfo(t *testing.T) {
 		{"verified without an address", cognate.UserInfoAlways, func(c map[string]any) { c["email_verified"] = false }, info(map[string]any{"sub": "user-1", "email_verified": true}), 1, "ann@example.com", false},
 		{"other subject", cognate.UserInfoAlways, nil, info(map[string]any{"sub": "user-2", "email": "eve@example.com"}), 1, "", false},
 		{"no subject", cognate.UserInfoAlways, nil, info(map[string]any{"email": "eve@example.com"}), 1, "", false},
+		{"protocol claims", cognate.UserInfoAlways, nil, info(map[string]any{"sub": "user-1", "email": "ann@example.com", "email_verified": true, "auth_time": 1}), 1, "ann@example.com", true},
 		{"subject twice", cognate.UserInfoAlways, nil, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"sub":"user-1","sub":"user-2","email":"eve@example.com"}`)
 		}, 1, "", false},
@@ -479,10 +484,94 @@ func TestUserInfo(t *testing.T) {
 			if tt.email == "" && u != nil {
 				t.Errorf("signed in as %v", u)
 			}
+			if u != nil && u.AuthTime.Unix() == 1 {
+				t.Error("userInfo changed when the user signed in")
+			}
 			if tt.email != "" && (u == nil || u.Email != tt.email || u.EmailVerified != tt.verified) {
 				t.Errorf("user %+v, want %s, verified %v", u, tt.email, tt.verified)
 			}
 		})
+	}
+}
+
+// TestVerifiedOnlyInUserInfo asks userInfo for what the ID token does not say and the
+// app insists on.
+func TestVerifiedOnlyInUserInfo(t *testing.T) {
+	p := newFakeProvider(t)
+	p.claims = func(c map[string]any) { delete(c, "email_verified") }
+	b := newApp(t, p, func(c *cognate.Config) { c.RequireVerifiedEmail = true }).browser(t)
+	b.signIn(p)
+	if u := b.user(); u == nil || !u.EmailVerified || p.userInfoCall != 1 {
+		t.Errorf("user %+v after %d userInfo requests", u, p.userInfoCall)
+	}
+}
+
+// TestIdentityTooLargeKeepsTheOldSession refuses a second sign-in and leaves the first.
+func TestIdentityTooLargeKeepsTheOldSession(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	b.signIn(p)
+	p.claims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 4000) }
+	resp := b.get("/oidc_callback?" + p.grant(t, loginAgain(b).Header.Get("Location")).Encode())
+	if resp.StatusCode != http.StatusInternalServerError || !b.signedIn() {
+		t.Errorf("status %d, signed in: %v; want 500 and the old session", resp.StatusCode, b.signedIn())
+	}
+}
+
+// TestForgedErrorIsNotShown opens a link that anybody can write.
+func TestForgedErrorIsNotShown(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	resp := x.browser(t).get("/oidc_callback?error=call_555_0100&error_description=now")
+	if strings.Contains(body(t, resp), "555") || !strings.Contains(x.log.String(), "call_555_0100") {
+		t.Errorf("the page repeats a stranger's words, or the log does not:\n%s", x.log)
+	}
+}
+
+// TestAnswersAreNotKept looks at the headers of a refusal and of a callback.
+func TestAnswersAreNotKept(t *testing.T) {
+	p := newFakeProvider(t)
+	p.claims = func(c map[string]any) { c["aud"] = "other" }
+	b := newApp(t, p, func(c *cognate.Config) {
+		c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, e *cognate.Error) { w.WriteHeader(e.Status) }
+	}).browser(t)
+	resp := b.signIn(p)
+	if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("WWW-Authenticate") == "" {
+		t.Errorf("a refusal with status %d has headers %v", resp.StatusCode, resp.Header)
+	}
+	p.claims, p.down = nil, true
+	x := newApp(t, p, func(c *cognate.Config) {
+		c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, e *cognate.Error) { w.WriteHeader(e.Status) }
+	})
+	if resp := x.browser(t).get("/private/"); resp.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("a provider that is down: headers %v", resp.Header)
+	}
+	p.down = false
+	resp = b.signIn(p)
+	if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Referrer-Policy") != "no-referrer" {
+		t.Errorf("a callback has headers %v", resp.Header)
+	}
+}
+
+// TestHTTPClientIsTamed gives the library a client that would keep cookies and follow
+// redirects.
+func TestHTTPClientIsTamed(t *testing.T) {
+	p := newFakeProvider(t)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	inner := p.Config.Handler
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "provider", Value: "of-another-visitor"})
+		inner.ServeHTTP(w, r)
+	})
+	p.Config.Handler = mux
+	b := newApp(t, p, func(c *cognate.Config) { c.HTTPClient = &http.Client{Jar: jar} }).browser(t)
+	b.signIn(p)
+	if got := jar.Cookies(mustURL(t, p.URL)); len(got) != 0 || !b.signedIn() {
+		t.Errorf("signed in: %v; cookies of the provider were kept: %v", b.signedIn(), got)
 	}
 }
 

@@ -27,7 +27,7 @@ type ClientSecrets struct {
 	// Issuer is the provider's issuer identifier, compared with the iss claim to
 	// the letter. For Amazon Cognito it is
 	// https://cognito-idp.<region>.amazonaws.com/<pool id>, on another host than
-	// the endpoints.
+	// the endpoints. Files of other libraries may lack it: set Config.Issuer then.
 	Issuer string
 	// ClientID is the app client's ID. Required.
 	ClientID string
@@ -131,10 +131,8 @@ func parseClientMembers(outer string, data []byte) (*ClientSecrets, error) {
 	if err := cs.checkPlaceholders(); err != nil {
 		return nil, err
 	}
-	for _, f := range fields[:2] {
-		if *f.into == "" {
-			return nil, fmt.Errorf("%s.%s is missing", outer, f.name)
-		}
+	if cs.ClientID == "" {
+		return nil, fmt.Errorf("%s.client_id is missing", outer)
 	}
 	return &cs, nil
 }

@@ -60,7 +60,9 @@ type Config struct {
 	LogoutPath string
 	// AllowGETLogout lets a GET of LogoutPath sign out at once, so that a plain link
 	// does it. Without it, GET answers with a page that asks, and only a POST signs
-	// out. A request that another site caused is never followed, GET or POST.
+	// out. A request that the browser says another site caused is never followed, GET
+	// or POST. (Browsers say so over https and on loopback; a GET from one that says
+	// nothing, not even by Referer, is followed.)
 	AllowGETLogout bool
 
 	// Scopes are asked for; openid has to be among them. Nil means openid and email.
@@ -73,17 +75,19 @@ type Config struct {
 	ClockSkew time.Duration
 	// UserInfo says when the userInfo endpoint is asked.
 	UserInfo UserInfoMode
-	// RequireVerifiedEmail refuses the sign-in of a user whose e-mail address is
-	// missing or not vouched for by the provider.
+	// RequireVerifiedEmail refuses a user whose e-mail address is missing or not
+	// vouched for by the provider, at sign-in, and in sessions that began without it.
 	RequireVerifiedEmail bool
 	// Claims names further claims to keep for [User.Claim]. All of them travel with
-	// every request, in the session's cookie: name few.
+	// every request, in the session's cookie: name few. Sessions that began before a
+	// name was added lack it.
 	Claims []string
 
 	// Keys encrypt the cookies: secrets of at least 32 random bytes, the newest
-	// first. The first encrypts and all decrypt, so that putting a new one in front
-	// signs nobody out. Every process of one app needs the same. Nil means a key
-	// made at start: sign-ins then end with the process.
+	// first. The first encrypts and all decrypt, so that a new one signs nobody out:
+	// append it in every process, then move it to the front, then drop the old one
+	// when the sessions it sealed have ended. Every process of one app needs the
+	// same keys. Nil means a key made at start: sign-ins then end with the process.
 	Keys []Secret
 	// Session bounds how long a sign-in lasts.
 	Session SessionConfig
@@ -117,8 +121,8 @@ type SessionConfig struct {
 	// tenth: its clock is in the cookie and not wound at every request. Zero means no
 	// idle timeout.
 	IdleTimeout time.Duration
-	// CacheSize is how many opened sessions are kept in memory, some 1.5 KiB each.
-	// Zero means 10,000.
+	// CacheSize is how many opened sessions are kept in memory at most, some 1.5 KiB
+	// each; the half that was used last is kept for certain. Zero means 10,000.
 	CacheSize int
 }
 
@@ -209,7 +213,7 @@ func (s *settings) defaults() {
 	}
 	if u, err := url.Parse(s.RedirectURL); err == nil {
 		s.callbackPath = u.EscapedPath()
-		s.origin = u.Scheme + "://" + u.Host
+		s.origin = originOf(u)
 		s.secure = u.Scheme == "https"
 	}
 	setDefault(&s.HomePath, "/")
@@ -237,6 +241,13 @@ func (s *settings) defaults() {
 	}
 }
 
+// originOf writes an origin as browsers do: in lower case, without the default port.
+func originOf(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
+	return u.Scheme + "://" + strings.TrimSuffix(host, port)
+}
+
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
@@ -248,8 +259,13 @@ func (s *settings) checkProvider() (problems []error) {
 	if s.ClientID == "" {
 		problems = append(problems, errors.New("ClientID is missing: set it, or ClientSecretsFile"))
 	}
-	if err := checkURL(s.Issuer, s.InsecureHTTP); err != nil {
-		problems = append(problems, fmt.Errorf("the Issuer %q %w", s.Issuer, err))
+	if s.Issuer == "" {
+		problems = append(problems, errors.New("Issuer is missing: set it, or issuer in the client secrets")) //nolint:staticcheck // the field's name
+	} else if err := checkURL(s.Issuer, s.InsecureHTTP); err != nil {
+		problems = append(problems, fmt.Errorf("the Issuer %q %w", shown(s.Issuer), err))
+	}
+	if s.Dialect.LogoutParam == "" {
+		problems = append(problems, errors.New("the Dialect's LogoutParam is missing"))
 	}
 	for _, e := range []struct{ name, url string }{
 		{"Authorization", s.Endpoints.Authorization},
@@ -262,7 +278,7 @@ func (s *settings) checkProvider() (problems []error) {
 			continue
 		}
 		if err := checkURL(e.url, s.InsecureHTTP); err != nil {
-			problems = append(problems, fmt.Errorf("the %s endpoint %q %w", e.name, e.url, err))
+			problems = append(problems, fmt.Errorf("the %s endpoint %q %w", e.name, shown(e.url), err))
 		}
 	}
 	switch {
@@ -282,14 +298,14 @@ func (s *settings) checkRoutes() (problems []error) {
 		return []error{errors.New("RedirectURL is missing: set it, or redirect_uris in the client secrets")}
 	}
 	if err := checkURL(s.RedirectURL, s.InsecureHTTP); err != nil {
-		return []error{fmt.Errorf("RedirectURL %q %w", s.RedirectURL, err)}
+		return []error{fmt.Errorf("RedirectURL %q %w", shown(s.RedirectURL), err)}
 	}
 	if cs := s.ClientSecrets; cs != nil && len(cs.RedirectURIs) > 0 && !slices.Contains(cs.RedirectURIs, s.RedirectURL) {
 		problems = append(problems, fmt.Errorf("RedirectURL %q is none of the client secrets' redirect_uris %q; "+
 			"the provider compares to the letter", s.RedirectURL, cs.RedirectURIs))
 	}
 	if err := checkURL(s.LogoutRedirectURL, s.InsecureHTTP); err != nil {
-		problems = append(problems, fmt.Errorf("LogoutRedirectURL %q %w", s.LogoutRedirectURL, err))
+		problems = append(problems, fmt.Errorf("LogoutRedirectURL %q %w", shown(s.LogoutRedirectURL), err))
 	}
 	routes := map[string]string{}
 	for _, p := range []struct{ name, path string }{
@@ -327,8 +343,9 @@ func (s *settings) checkPolicy() (problems []error) {
 	return problems
 }
 
-// cookieName is what a cookie name may be made of here, a part of RFC 6265's token.
-var cookieName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+// cookieName is what a cookie name may be made of here, a part of RFC 6265's token. It
+// can't begin like a prefix that browsers give a meaning to.
+var cookieName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 func (s *settings) checkSession() (problems []error) {
 	if len(s.Keys) > maxConfigKeys {
@@ -350,7 +367,7 @@ func (s *settings) checkSession() (problems []error) {
 		problems = append(problems, fmt.Errorf("Session.CacheSize is %d; expected 0 or more", s.Session.CacheSize))
 	}
 	if !cookieName.MatchString(s.CookieName) {
-		problems = append(problems, fmt.Errorf("CookieName is %q; expected letters, digits, - and _", s.CookieName))
+		problems = append(problems, fmt.Errorf("CookieName is %q; expected letters, digits, - and _, beginning with neither of the last", s.CookieName))
 	}
 	return problems
 }

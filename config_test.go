@@ -25,6 +25,10 @@ func TestConfigErrors(t *testing.T) {
 	}{
 		{"good", func(*cognate.Config) {}, nil},
 		{"nothing at all", func(c *cognate.Config) { *c = cognate.Config{} }, []string{"ClientID is missing", "Issuer", "RedirectURL is missing"}},
+		{"no issuer", func(c *cognate.Config) { c.Issuer = "" }, []string{"Issuer is missing"}},
+		{"password in a URL", func(c *cognate.Config) { c.Issuer = "https://ann:verysecret@provider.test" }, []string{"user name", "xxxxx"}},
+		{"cookie name with a prefix", func(c *cognate.Config) { c.CookieName = "__Host-x" }, []string{"CookieName"}},
+		{"dialect without logout", func(c *cognate.Config) { c.Dialect = &cognate.Dialect{ClientAuth: cognate.ClientSecretPost} }, []string{"LogoutParam"}},
 		{"scopes without openid", func(c *cognate.Config) { c.Scopes = []string{"email"} }, []string{"openid"}},
 		{"issuer in the clear", func(c *cognate.Config) { c.Issuer = "http://provider.test" }, []string{"Issuer", "https"}},
 		{"issuer in the clear, on purpose", func(c *cognate.Config) { c.Issuer, c.InsecureHTTP = "http://provider.test", true }, nil},

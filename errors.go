@@ -79,6 +79,8 @@ const (
 	ReasonSessionTooLarge Reason = "session_too_large"
 	// ReasonCrossOrigin: another site asked for the sign-out.
 	ReasonCrossOrigin Reason = "cross_origin"
+	// ReasonMisplaced: RequireLogin is put around Handler instead of inside it.
+	ReasonMisplaced Reason = "misplaced"
 )
 
 // An Error is a refused sign-in or sign-out. It goes to Config.ErrorHandler and to the
@@ -182,6 +184,7 @@ var pages = map[Reason]pageText{
 		text: "This site asks for a verified e-mail address, and your account has none yet. Verify it, or use another account.",
 	},
 	ReasonSessionTooLarge: {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonMisplaced:       {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
 	ReasonCrossOrigin: {
 		status: http.StatusForbidden, title: "You are still signed in",
 		text: "The request to sign out came from another site, so it was not followed.",

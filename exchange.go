@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -107,16 +108,14 @@ func withoutBody(err error) error {
 	return errors.New("it is no token response")
 }
 
-// errorCode returns an OAuth error code as the provider sent it, if it is one: a short
-// word of the characters that RFC 6749, 5.2 allows.
+// oauthCode is what error codes are made of: RFC 6749, 5.2 allows more, which nobody
+// uses for a word.
+var oauthCode = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,64}$`)
+
+// errorCode returns an OAuth error code as the provider sent it, if it is one.
 func errorCode(s string) string {
-	if len(s) > 64 {
+	if !oauthCode.MatchString(s) {
 		return ""
-	}
-	for _, r := range s {
-		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
-			return ""
-		}
 	}
 	return s
 }

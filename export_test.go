@@ -11,6 +11,23 @@ import (
 
 var LocalTarget = localTarget
 
+// Cached puts n cookie values of a length into a cache and returns how many it holds.
+func Cached(n, size, length int) int {
+	c := newCache[bool](size)
+	values := make([]string, n)
+	for i := range values {
+		values[i] = cookieEncoding.EncodeToString([]byte(randomBytes(length)))
+		c.put(values[i], true)
+	}
+	found := 0
+	for _, v := range values {
+		if _, ok := c.get(v); ok {
+			found++
+		}
+	}
+	return found
+}
+
 // Remember puts n members into a set that takes limit, and returns how many it holds.
 func Remember(n, limit int) int {
 	e := newExpiring(limit)
@@ -49,9 +66,9 @@ func ReadTransaction(data []byte) (again []byte, ok bool) {
 // TokenVerifier returns the check of ID tokens for one client and one key, without a
 // provider.
 func TokenVerifier(issuer, clientID, kid string, key *rsa.PublicKey, now func() time.Time) func(raw, nonce string) error {
-	keys := &keySet{&remote[map[string]publicKey]{now: now, maxAge: time.Hour, have: true, fetched: now()}}
-	keys.set.value = map[string]publicKey{kid: {key, ""}}
-	keys.set.fetch = func(context.Context) (map[string]publicKey, error) { return keys.set.value, nil }
+	keys := &keySet{&remote[[]publicKey]{now: now, maxAge: time.Hour, have: true, fetched: now()}}
+	keys.set.value = []publicKey{{kid: kid, key: key}}
+	keys.set.fetch = func(context.Context) ([]publicKey, error) { return keys.set.value, nil }
 	v := newVerifier(issuer, clientID, StandardDialect(), []string{"RS256"}, time.Minute, now, keys)
 	return func(raw, nonce string) error {
 		_, err := v.verify(context.Background(), raw, nonce, "")

@@ -67,6 +67,8 @@ type fakeProvider struct {
 	userInfo func(w http.ResponseWriter, r *http.Request)
 	// discovery changes the discovery document.
 	discovery func(map[string]any)
+	// keySet is the key set in the place of the one key.
+	keySet []any
 	// down makes discovery and keys answer 500.
 	down bool
 
@@ -107,7 +109,10 @@ func (p *fakeProvider) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
 	if p.discovery != nil {
 		p.discovery(doc)
 	}
+	pad, _ := doc["pad"].(string)
+	delete(doc, "pad")
 	serveJSON(w, http.StatusOK, doc)
+	_, _ = w.Write([]byte(pad)) // blanks after the document
 }
 
 func (p *fakeProvider) serveKeys(w http.ResponseWriter, _ *http.Request) {
@@ -118,7 +123,11 @@ func (p *fakeProvider) serveKeys(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "down", http.StatusInternalServerError)
 		return
 	}
-	serveJSON(w, http.StatusOK, map[string]any{"keys": []any{publicJWK(p.key, p.kid)}})
+	set := p.keySet
+	if set == nil {
+		set = []any{publicJWK(p.key, p.kid)}
+	}
+	serveJSON(w, http.StatusOK, map[string]any{"keys": set})
 }
 
 func publicJWK(key *rsa.PrivateKey, kid string) map[string]any {

@@ -273,14 +273,57 @@ func TestIDTokenOtherAlgorithms(t *testing.T) {
 	p.tokenCalls = nil
 	p.sign = func(c jwt.MapClaims) string { return signWith(jwt.SigningMethodRS256, testKeys()[0], "ec", c) }
 	t.Run("RS256 with the key of ES256", func(t *testing.T) {
-		expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"RS256", "ES256"} }, cognate.ReasonTokenSignature)
+		expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"RS256", "ES256"} }, cognate.ReasonTokenKey)
 	})
+}
+
+// TestOddKeySets has the right key among others that can't be used, or are in its way.
+func TestOddKeySets(t *testing.T) {
+	keys := testKeys()
+	with := func(key map[string]any, change ...any) map[string]any {
+		for i := 0; i < len(change); i += 2 {
+			key[change[i].(string)] = change[i+1]
+		}
+		return key
+	}
+	const kid = "key/1+=="
+	good := func() map[string]any { return publicJWK(keys[0], kid) }
+	many := []any{good()}
+	for range 300 {
+		many = append(many, map[string]any{"kty": "oct", "kid": rand.Text()})
+	}
+	noKid := with(good(), "kid", "")
+	for _, tt := range []struct {
+		name string
+		kid  string // the token's
+		keys []any
+		want cognate.Reason
+	}{
+		{"another kind of the same ID", kid, []any{map[string]any{
+			"kty": "EC", "kid": kid, "crv": "P-256", "x": base64.RawURLEncoding.EncodeToString(elliptic.P256().Params().Gx.Bytes()),
+			"y": base64.RawURLEncoding.EncodeToString(elliptic.P256().Params().Gy.Bytes()),
+		}, good()}, ""},
+		{"for encryption, of the same ID", kid, []any{with(publicJWK(keys[1], kid), "use", "enc"), good()}, ""},
+		{"only for encryption", kid, []any{with(good(), "use", "enc")}, cognate.ReasonProviderDown},
+		{"without IDs beside it", kid, []any{with(publicJWK(keys[1], ""), "alg", "RS512"), publicJWK(keys[2], ""), good()}, ""},
+		{"wrong types", kid, []any{"key", 7, map[string]any{"kty": 7}, with(publicJWK(keys[1], "x"), "n", []int{1}), good()}, ""},
+		{"many", kid, many, ""},
+		{"two of one ID", kid, []any{publicJWK(keys[1], kid), good()}, cognate.ReasonTokenKey},
+		{"no kid and two keys", "", []any{publicJWK(keys[1], "a"), publicJWK(keys[0], "b")}, cognate.ReasonTokenKey},
+		{"no kid and one key that fits", "", []any{with(publicJWK(keys[1], "a"), "alg", "RS512"), noKid}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			p.keySet, p.kid = tt.keys, tt.kid
+			expectReason(t, p, nil, tt.want)
+		})
+	}
 }
 
 func TestKeyForAnotherAlgorithm(t *testing.T) {
 	p := newFakeProvider(t)
 	p.sign = func(c jwt.MapClaims) string { return signWith(jwt.SigningMethodRS512, testKeys()[0], p.kid, c) }
-	expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"RS256", "RS512"} }, cognate.ReasonTokenAlgorithm)
+	expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"RS256", "RS512"} }, cognate.ReasonTokenKey)
 }
 
 func TestWeakKeyIsNotUsed(t *testing.T) {

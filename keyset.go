@@ -7,10 +7,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -18,23 +20,21 @@ const (
 	// keysMaxAge is how long keys are used before they are asked for again, so that
 	// a key the provider withdrew does not stay good for ever.
 	keysMaxAge = time.Hour
-	// maxKeys bounds a key set. Cognito's has two.
-	maxKeys = 100
 	// RSA keys outside these sizes, in bits, are not used: shorter ones are weak,
 	// longer ones make a verification dear.
 	minRSABits, maxRSABits = 2048, 8192
 )
 
-// A keySet is the provider's public keys (RFC 7517), by key ID.
+// A keySet is the provider's public keys (RFC 7517).
 type keySet struct {
-	set *remote[map[string]publicKey]
+	set *remote[[]publicKey]
 }
 
-// A publicKey is a key with the one algorithm it may be used with, if the provider
-// said so.
+// A publicKey is a key with its ID and the one algorithm it may be used with; both may
+// be empty.
 type publicKey struct {
-	key crypto.PublicKey
-	alg string
+	kid, alg string
+	key      crypto.PublicKey
 }
 
 // find returns the key that a token's header names. An unknown key ID causes one
@@ -46,38 +46,51 @@ func (k *keySet) find(ctx context.Context, kid, alg string) (crypto.PublicKey, e
 		e.RetryAfter = k.set.retryAfter()
 		return nil, e
 	}
-	key, ok := pick(keys, kid)
-	if !ok {
-		keys, err = k.set.refresh(ctx)
-		if err != nil {
-			return nil, refuse(ReasonProviderDown, "%w", err)
-		}
-		key, ok = pick(keys, kid)
+	key, err := pick(keys, kid, alg)
+	if err == nil {
+		return key, nil
 	}
-	if !ok {
-		return nil, refuse(ReasonTokenKey, "the provider has no key of ID %.100q", kid)
+	keys, refreshErr := k.set.refresh(ctx)
+	if refreshErr != nil {
+		return nil, refuse(ReasonProviderDown, "%w", refreshErr)
 	}
-	if key.alg != "" && key.alg != alg {
-		return nil, refuse(ReasonTokenAlgorithm, "the key is for %.20q, the token says %q", key.alg, alg)
-	}
-	return key.key, nil
+	return pick(keys, kid, alg)
 }
 
-// pick finds a key. A token without kid is unambiguous only with a single key
-// (OpenID Connect Core 1.0, 10.1).
-func pick(keys map[string]publicKey, kid string) (publicKey, bool) {
-	if kid == "" && len(keys) == 1 {
-		for _, key := range keys {
-			return key, true
+// pick finds the one key of that ID that is made for the algorithm: two kinds of keys
+// may share an ID (RFC 7517, 4.5). A token without kid is unambiguous only where a
+// single key is left (OpenID Connect Core 1.0, 10.1).
+func pick(keys []publicKey, kid, alg string) (crypto.PublicKey, error) {
+	var found []publicKey
+	for _, k := range keys {
+		if (kid == "" || k.kid == kid) && k.fits(alg) {
+			found = append(found, k)
 		}
 	}
-	key, ok := keys[kid]
-	return key, ok
+	if len(found) != 1 {
+		return nil, refuse(ReasonTokenKey, "the provider has %d keys of ID %.100q for %s, expected one", len(found), kid, alg)
+	}
+	return found[0].key, nil
+}
+
+// fits tells whether the key can be, and may be, used with a signing algorithm. An
+// elliptic curve belongs to one algorithm (RFC 7518, 3.4).
+func (k publicKey) fits(alg string) bool {
+	if k.alg != "" && k.alg != alg {
+		return false
+	}
+	switch key := k.key.(type) {
+	case *rsa.PublicKey:
+		return strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS")
+	case *ecdsa.PublicKey:
+		return alg == map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[key.Curve.Params().BitSize]
+	}
+	return false
 }
 
 // fetchKeys fetches the key set from the address that discovery or the configuration
 // names.
-func (p *provider) fetchKeys(ctx context.Context) (map[string]publicKey, error) {
+func (p *provider) fetchKeys(ctx context.Context) ([]publicKey, error) {
 	m, err := p.metadata.get(ctx)
 	if err != nil {
 		return nil, err
@@ -87,7 +100,7 @@ func (p *provider) fetchKeys(ctx context.Context) (map[string]publicKey, error) 
 		return nil, fmt.Errorf("fetching the provider's keys: %w", err)
 	}
 	var doc struct {
-		Keys []jwk `json:"keys"`
+		Keys []json.RawMessage `json:"keys"`
 	}
 	err = getJSON(p.http, req, &doc)
 	if err != nil {
@@ -99,20 +112,18 @@ func (p *provider) fetchKeys(ctx context.Context) (map[string]publicKey, error) 
 // usableKeys returns the keys that can verify a signature. Others are passed over, as
 // RFC 7517, section 5 asks; a set without a single usable one is an error, so that it
 // does not replace a good one.
-func usableKeys(set []jwk) (map[string]publicKey, error) {
-	if len(set) > maxKeys {
-		return nil, fmt.Errorf("the provider's key set has %d keys, more than %d", len(set), maxKeys)
-	}
-	keys := make(map[string]publicKey, len(set))
-	for _, j := range set {
+func usableKeys(set []json.RawMessage) ([]publicKey, error) {
+	var keys []publicKey
+	for _, raw := range set {
+		var j jwk
+		if json.Unmarshal(raw, &j) != nil {
+			continue
+		}
 		key, err := j.publicKey()
 		if err != nil {
 			continue
 		}
-		if _, ok := keys[j.KeyID]; ok {
-			return nil, fmt.Errorf("the provider's key set has two keys of ID %.100q", j.KeyID)
-		}
-		keys[j.KeyID] = publicKey{key, j.Algorithm}
+		keys = append(keys, publicKey{j.KeyID, j.Algorithm, key})
 	}
 	if len(keys) == 0 {
 		return nil, errors.New("the provider's key set has no key for signatures")

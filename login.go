@@ -25,9 +25,10 @@ func ReturnTo(target string) LoginOption {
 }
 
 // Login sends the browser to the provider to sign in, even if somebody is signed in
-// already. Without [ReturnTo] it comes back to the page of this request.
+// already. Without [ReturnTo] it comes back to HomePath, and not to the page of this
+// request: that one would begin a sign-in again.
 func (a *Auth) Login(w http.ResponseWriter, r *http.Request, opts ...LoginOption) {
-	l := loginRequest{returnTo: requestTarget(r)}
+	var l loginRequest
 	for _, o := range opts {
 		o.apply(&l)
 	}
@@ -49,11 +50,23 @@ func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, uselessCookie b
 	if uselessCookie {
 		a.sessions.cookie.remove(w, a.sessions.cookie.name)
 	}
-	if isNavigation(r) {
+	switch {
+	case r.URL.Path == a.callbackPath:
+		// Sent round and round without end otherwise.
+		a.fail(w, r, refuse(ReasonMisplaced, "RequireLogin stands in front of the callback; put Handler around it"), a.homePath)
+	case !isNavigation(r):
+		a.unauthorized(w, r)
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		a.begin(w, r, a.returnTarget(requestTarget(r)))
-		return
+	default:
+		// The page with the form, if it is known: the form's own address may answer
+		// no GET. What was filled in is neither kept nor sent again.
+		target, ok := a.callingPage(r)
+		if !ok {
+			target = a.returnTarget(requestTarget(r))
+		}
+		a.begin(w, r, target)
 	}
-	a.unauthorized(w, r)
 }
 
 // begin starts a sign-in that ends at target.
@@ -83,14 +96,21 @@ func redirect(w http.ResponseWriter, address string, status int) {
 // unauthorized answers a script: a redirect to another site would fail in its hands,
 // so it gets the address to send the person to.
 func (a *Auth) unauthorized(w http.ResponseWriter, r *http.Request) {
-	address := a.loginURL(a.callingPage(r))
+	target, _ := a.callingPage(r)
+	address := a.loginURL(target)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
-	h.Set("WWW-Authenticate", `OpenIDConnect login_url="`+address+`"`)
+	h.Set("WWW-Authenticate", authenticate(address))
 	if r.Header.Get("HX-Request") == "true" {
 		h.Set("HX-Redirect", address) // htmx then navigates there by itself
 	}
 	writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "login_required", "login_url": address})
+}
+
+// authenticate is the challenge that a 401 has to have (RFC 9110, 15.5.2). The scheme is
+// none that a browser would show a dialog for.
+func authenticate(address string) string {
+	return `OpenIDConnect login_url="` + address + `"`
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -132,14 +152,15 @@ func requestTarget(r *http.Request) string {
 	return r.URL.RequestURI()
 }
 
-// callingPage is the page whose script made a request, if it is one of this site.
-func (a *Auth) callingPage(r *http.Request) string {
+// callingPage is the page whose script or form made a request, if it is one of this
+// site; otherwise the home page, and false.
+func (a *Auth) callingPage(r *http.Request) (string, bool) {
 	for _, header := range []string{"HX-Current-URL", "Referer"} {
 		if rest, ok := strings.CutPrefix(r.Header.Get(header), a.origin); ok {
-			return a.returnTarget(rest)
+			return a.returnTarget(rest), strings.HasPrefix(rest, "/")
 		}
 	}
-	return a.homePath
+	return a.homePath, false
 }
 
 // isNavigation tells a person who opens a page from a script that fetches something.
@@ -147,7 +168,7 @@ func (a *Auth) callingPage(r *http.Request) string {
 // known by what it asks for.
 func isNavigation(r *http.Request) bool {
 	h := r.Header
-	if strings.Contains(h.Get("Sec-Purpose"), "prefetch") {
+	if isPrefetch(r) {
 		return false // nobody is there to sign in
 	}
 	if h.Get("HX-Request") == "true" || strings.EqualFold(h.Get("X-Requested-With"), "XMLHttpRequest") {
@@ -160,5 +181,15 @@ func isNavigation(r *http.Request) bool {
 		return false
 	}
 	accept := h.Get("Accept")
-	return accept == "" || strings.Contains(accept, "text/html") || strings.HasPrefix(accept, "*/*")
+	if strings.HasPrefix(accept, "*/*") {
+		// A tool such as curl, which follows redirects, or fetch in a browser that says
+		// no more about it; the latter comes from a page.
+		return h.Get("Referer") == "" && h.Get("Origin") == ""
+	}
+	return accept == "" || strings.Contains(accept, "text/html")
+}
+
+// isPrefetch tells a browser that looks ahead (Fetch, section 3.12) from a person.
+func isPrefetch(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
 }

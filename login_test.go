@@ -45,6 +45,8 @@ func TestNavigationOrScript(t *testing.T) {
 		{"axios", "GET", []string{"Accept", "application/json, text/plain, */*"}, 401},
 		{"xhr", "GET", []string{"Accept", "text/html", "X-Requested-With", "XMLHttpRequest"}, 401},
 		{"htmx", "GET", []string{"HX-Request", "true"}, 401},
+		{"fetch of an old browser", "GET", []string{"Accept", "*/*", "Referer", appOrigin + "/private/"}, 401},
+		{"curl", "GET", []string{"Accept", "*/*"}, 302},
 		{"put", "PUT", nil, 401},
 		{"delete", "DELETE", nil, 401},
 		{"image", "GET", []string{"Accept", "image/avif,image/webp"}, 401},
@@ -123,6 +125,68 @@ func TestLoginPath(t *testing.T) {
 	}
 }
 
+// TestLoginFromAPageOfTheApp follows a page that begins a sign-in: it must not lead back
+// to itself.
+func TestLoginFromAPageOfTheApp(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	x.handler = x.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { x.auth.Login(w, r) }))
+	b := x.browser(t)
+	resp := b.get("/oidc_callback?" + p.grant(t, b.get("/signin").Header.Get("Location")).Encode())
+	if got := resp.Header.Get("Location"); got != "/" {
+		t.Errorf("returned to %q, want the home page", got)
+	}
+}
+
+// TestLookingAhead lets a browser fetch what is behind links that nobody has followed.
+func TestLookingAhead(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, func(c *cognate.Config) { c.AllowGETLogout = true }).browser(t)
+	b.signIn(p)
+	for _, path := range []string{"/logout", "/login"} {
+		resp := b.get(path, "Sec-Purpose", "prefetch;prerender", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate")
+		if resp.StatusCode != http.StatusServiceUnavailable || len(resp.Header["Set-Cookie"]) != 0 {
+			t.Errorf("%s: status %d, cookies %q; want 503 and none", path, resp.StatusCode, resp.Header["Set-Cookie"])
+		}
+	}
+	if !b.signedIn() {
+		t.Error("looking ahead signed out")
+	}
+}
+
+// TestExpiredForm sends a form after the session has ended: the person comes back to the
+// page with the form, whose own address answers no GET.
+func TestExpiredForm(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	resp := b.request(http.MethodPost, "/private/save", "Sec-Fetch-Mode", "navigate", "Referer", appOrigin+"/private/edit?id=1")
+	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	if got := resp.Header.Get("Location"); got != "/private/edit?id=1" {
+		t.Errorf("returned to %q, want the page with the form", got)
+	}
+}
+
+// TestRequireLoginAroundHandler is put together the wrong way round. It must not send the
+// browser round and round.
+func TestRequireLoginAroundHandler(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	x.handler = x.auth.RequireLogin(x.auth.Handler(nil))
+	b := x.browser(t)
+	resp := b.signIn(p)
+	if resp.StatusCode != http.StatusInternalServerError || !strings.Contains(x.log.String(), "put Handler around it") {
+		t.Errorf("status %d, log:\n%s", resp.StatusCode, x.log)
+	}
+}
+
+func TestRedirectURLInAnotherSpelling(t *testing.T) {
+	b := newApp(t, newFakeProvider(t), func(c *cognate.Config) { c.RedirectURL = "https://App.Test:443/oidc_callback" }).browser(t)
+	resp := b.get("/private/", "Accept", "application/json", "Referer", appOrigin+"/private/x")
+	if !strings.Contains(body(t, resp), "return_to=%2Fprivate%2Fx") {
+		t.Error("the page of the script is not taken as one of this site")
+	}
+}
+
 func TestOwnPathsAreNoReturnTarget(t *testing.T) {
 	p := newFakeProvider(t)
 	for _, target := range []string{"/logout", "/login", "/oidc_callback?code=x", "/%6Cogout", "/logout#x"} {
@@ -182,6 +246,7 @@ func TestDiscoveryRefused(t *testing.T) {
 		{"token endpoint in the clear", func(d map[string]any) { d["token_endpoint"] = "http://provider.test/token" }},
 		{"authorization endpoint is a script", func(d map[string]any) { d["authorization_endpoint"] = "javascript:alert(1)" }},
 		{"too large", func(d map[string]any) { d["x"] = strings.Repeat("x", 300<<10) }},
+		{"too large, of blanks", func(d map[string]any) { d["pad"] = strings.Repeat(" ", 300<<10) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newFakeProvider(t)

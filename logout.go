@@ -6,10 +6,6 @@ import (
 	"strings"
 )
 
-// crossOrigin refuses a POST that another site caused (Fetch Metadata, or the Origin
-// header of older browsers).
-var crossOrigin = http.NewCrossOriginProtection()
-
 // logout answers the logout path. A link or an image on another site must not sign
 // anybody out.
 func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
@@ -18,7 +14,7 @@ func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
 			a.askLogout(w)
 			return
 		}
-	} else if err := crossOrigin.Check(r); err != nil {
+	} else if err := a.crossOrigin.Check(r); err != nil {
 		a.fail(w, r, refuse(ReasonCrossOrigin, "%w", err), a.homePath)
 		return
 	}
@@ -38,8 +34,12 @@ func (a *Auth) foreign(r *http.Request) bool {
 
 // Logout ends the session in this browser and sends it to the provider to end the one
 // there, from where it returns to LogoutRedirectURL. Without the provider's part the
-// next sign-in would ask for no password. A script gets the address to navigate to
-// instead of a redirect.
+// next sign-in would ask for no password; a provider that has no end-session endpoint,
+// or whose endpoint is not known because it can't be reached, leaves it at that, and a
+// line in the log. A script gets the address to navigate to instead of a redirect.
+//
+// The provider gets the client ID and no id_token_hint, because the session holds no
+// token. Some providers then ask the person once more.
 //
 // It does not ask whether the person wants to sign out, nor where the request came
 // from: call it from a handler of your own that checked.
@@ -53,7 +53,8 @@ func (a *Auth) Logout(w http.ResponseWriter, r *http.Request) {
 	}
 	target := a.provider.endSession(r.Context(), a.client.id, a.logoutReturn)
 	if target == "" {
-		target = a.homePath
+		target = a.logoutReturn
+		a.log.LogAttrs(r.Context(), slog.LevelWarn, "cognate: the provider's own session stays: its end-session endpoint is not known")
 	}
 	if isNavigation(r) {
 		redirect(w, target, http.StatusSeeOther)

@@ -143,8 +143,23 @@ func TestLogoutWithoutEndSession(t *testing.T) {
 	p.discovery = func(d map[string]any) { delete(d, "end_session_endpoint") }
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
-	if resp := b.request(http.MethodPost, "/logout"); resp.Header.Get("Location") != "/" || b.signedIn() {
+	if resp := b.request(http.MethodPost, "/logout"); resp.Header.Get("Location") != appOrigin+"/" || b.signedIn() || !strings.Contains(b.app.log.String(), "own session stays") {
 		t.Errorf("redirected to %q, signed in: %v", resp.Header.Get("Location"), b.signedIn())
+	}
+}
+
+// TestLogoutBehindAProxy has a proxy that puts its own name into the Host header.
+func TestLogoutBehindAProxy(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	b.signIn(p)
+	inner := b.app.handler
+	b.app.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Host = "backend.internal"
+		inner.ServeHTTP(w, r)
+	})
+	if resp := b.request(http.MethodPost, "/logout", "Origin", appOrigin); resp.StatusCode != http.StatusSeeOther || b.signedIn() {
+		t.Errorf("status %d, signed in: %v", resp.StatusCode, b.signedIn())
 	}
 }
 

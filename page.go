@@ -83,14 +83,21 @@ func (a *Auth) fail(w http.ResponseWriter, r *http.Request, e *Error, target str
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
+	if e.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", authenticate(a.loginURL(target)))
+	}
 	w.Header().Set("Cache-Control", "no-store")
 	if a.errorHandler != nil {
 		a.errorHandler(w, r, e)
 		return
 	}
 	text := pages[e.Reason]
+	code := e.ProviderCode
+	if e.Reason != ReasonProviderError && e.Reason != ReasonCodeRefused && e.Reason != ReasonClientRefused {
+		code = "" // anybody can have said it
+	}
 	p := page{
-		Title: text.title, Text: text.text, Code: e.ProviderCode, Reference: e.Reference,
+		Title: text.title, Text: text.text, Code: code, Reference: e.Reference,
 		Retry: a.loginURL(target), RetryLabel: "Try again", Home: a.homePath,
 	}
 	if text.switchUser {

@@ -258,6 +258,14 @@ func checkURL(raw string, insecure bool) error {
 	return errors.New("is not an https URL")
 }
 
+// shown is a URL as an error may quote it: without a password.
+func shown(raw string) string {
+	if u, err := url.Parse(raw); err == nil && u.User != nil {
+		return u.Redacted()
+	}
+	return raw
+}
+
 // isLoopback tells whether a URL's host is this machine: a loopback address, or
 // localhost and its subdomains (RFC 6761, 6.3).
 func isLoopback(host string) bool {

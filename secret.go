@@ -11,8 +11,11 @@ import (
 const redacted = "[redacted]"
 
 // Secret is a value that must not reach a log, an error text or a page: a client
-// secret or a cookie key. Every way of printing or encoding it gives
-// "[redacted]". Convert it with string(s) where the value itself is needed.
+// secret or a cookie key. Printed by fmt, logged by slog or encoded as text or JSON, it
+// is "[redacted]". Convert it with string(s) where the value itself is needed.
+//
+// Go's fmt calls no methods on what it reads from an unexported field: don't print a
+// struct of your own that keeps a Secret, or a [Config], in one.
 type Secret string
 
 // String returns "[redacted]".

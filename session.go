@@ -183,7 +183,11 @@ type sessions struct {
 	sealer   *sealer
 	lifetime time.Duration
 	idle     time.Duration // 0: none
+	skew     time.Duration
 	now      func() time.Time
+	// verifiedEmail is Config.RequireVerifiedEmail: it holds for sessions, too, that
+	// began when it did not.
+	verifiedEmail bool
 	// opened holds sessions by the cookie value they came in, so that a live one
 	// costs a look-up instead of a decryption.
 	opened *cache[*session]
@@ -227,7 +231,7 @@ func (m *sessions) open(value string) *session {
 		return nil
 	}
 	s, err := decodeSession(plaintext)
-	if err != nil {
+	if err != nil || m.verifiedEmail && !s.user.EmailVerified {
 		return nil
 	}
 	s.user.Issuer = m.issuer
@@ -236,7 +240,7 @@ func (m *sessions) open(value string) *session {
 }
 
 // live tells whether a session may still be used. A session that begins in the future
-// comes from a clock that was wrong; within a minute it is forgiven.
+// comes from a clock that was wrong; within the skew it is forgiven.
 func (m *sessions) live(s *session) bool {
 	now := m.now()
 	switch {
@@ -244,7 +248,7 @@ func (m *sessions) live(s *session) bool {
 		return false
 	case m.idle > 0 && !now.Before(s.seen.Add(m.idle)):
 		return false
-	case s.created.After(now.Add(time.Minute)):
+	case s.created.After(now.Add(m.skew)):
 		return false
 	}
 	return !m.ended.has(s.id, now)

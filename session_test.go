@@ -196,6 +196,41 @@ func TestLifetimes(t *testing.T) {
 	}
 }
 
+// TestTightenedPolicy changes the configuration under a session that is under way.
+func TestTightenedPolicy(t *testing.T) {
+	c := newClock()
+	p := newFakeProvider(t)
+	p.now = c.now
+	p.claims = func(m map[string]any) { m["email_verified"] = false }
+	b := newApp(t, p, nil).browser(t)
+	b.signIn(p)
+	c.advance(2 * time.Hour)
+	b.app = newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Lifetime = 3 * time.Hour })
+	if !b.signedIn() {
+		t.Error("signed out before the new lifetime is over")
+	}
+	b.app = newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Lifetime = time.Hour })
+	if b.signedIn() {
+		t.Error("the old lifetime goes on")
+	}
+	b = newApp(t, p, nil).browser(t)
+	b.signIn(p)
+	b.app = newApp(t, p, func(cfg *cognate.Config) { cfg.RequireVerifiedEmail = true })
+	if b.signedIn() {
+		t.Error("an address that is not verified is still taken")
+	}
+}
+
+// TestManySessions fills less than half of the cache, the half that is kept for certain,
+// with cookies of any length.
+func TestManySessions(t *testing.T) {
+	for length := 200; length < 204; length++ {
+		if n := cognate.Cached(3500, 10_000, length); n != 3500 {
+			t.Errorf("cookies of %d bytes: %d of 3500 sessions are kept in a cache of 10000", length, n)
+		}
+	}
+}
+
 func TestClockJumpAndSession(t *testing.T) {
 	c := newClock()
 	p := newFakeProvider(t)

@@ -15,9 +15,10 @@ const (
 	transactionLifetime = 15 * time.Minute
 	// A browser holds at most maxTransactions sign-ins that were begun and not
 	// finished, of at most maxTransactionBytes in all: servers and proxies refuse
-	// requests whose header grows beyond 8 KiB. The oldest give way.
+	// requests whose header grows beyond 8 KiB, and the session takes up to half of
+	// that. The oldest give way.
 	maxTransactions     = 8
-	maxTransactionBytes = 5 << 10
+	maxTransactionBytes = 7 << 9
 	// maxForeign bounds how many cookies with a transaction's name are looked at.
 	maxForeign = 50
 
@@ -79,6 +80,7 @@ func decodeTransaction(data []byte) (*transaction, error) {
 type transactions struct {
 	cookie cookieSpec
 	sealer *sealer
+	skew   time.Duration
 	now    func() time.Time
 	// used holds the states that came back, as long as their cookie would open. The
 	// cookie is removed with the answer, but a copy of it could be sent again.
@@ -155,7 +157,7 @@ func (m *transactions) open(name, value string) *transaction {
 }
 
 func (m *transactions) live(t *transaction) bool {
-	return within(m.now(), t.started.Add(-time.Minute), transactionLifetime+time.Minute)
+	return within(m.now(), t.started.Add(-m.skew), transactionLifetime+m.skew)
 }
 
 // finish takes the transaction that a callback's state belongs to out of the browser.
@@ -180,7 +182,7 @@ func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state stri
 	if !m.live(t) {
 		return nil, refuse(ReasonExpired, "the sign-in began %s ago", m.now().Sub(t.started).Round(time.Second))
 	}
-	if !m.used.add(state, t.started.Add(transactionLifetime+2*time.Minute), m.now()) {
+	if !m.used.add(state, t.started.Add(transactionLifetime+maxSkew), m.now()) {
 		return nil, refuse(ReasonReplay, "the callback was used before")
 	}
 	return t, nil

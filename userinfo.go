@@ -11,7 +11,8 @@ type UserInfoMode int
 
 const (
 	// UserInfoIfNeeded asks when the scope email is wanted and the ID token has no
-	// e-mail address. It is the default; with Cognito it asks nothing.
+	// e-mail address, or says nothing on whether it is verified although
+	// RequireVerifiedEmail is set. It is the default; with Cognito it seldom asks.
 	UserInfoIfNeeded UserInfoMode = iota
 	// UserInfoAlways asks at every sign-in; its claims win over the ID token's.
 	UserInfoAlways
@@ -27,7 +28,9 @@ func (a *Auth) wantsUserInfo(c claims, e Endpoints) bool {
 	case UserInfoNever:
 		return false
 	}
-	return e.UserInfo != "" && c.text("email") == "" && slices.Contains(a.client.scopes, "email")
+	_, said := c["email_verified"]
+	lacking := c.text("email") == "" || a.sessions.verifiedEmail && !said
+	return e.UserInfo != "" && lacking && slices.Contains(a.client.scopes, "email")
 }
 
 // addUserInfo asks the userInfo endpoint (OpenID Connect Core 1.0, 5.3) and adds its
