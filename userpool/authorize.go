@@ -274,7 +274,7 @@ func (a *Authorization) tooOld(s Session, now time.Time) bool {
 func (p *Pool) Authorize(ctx context.Context, a *Authorization, s Session) (location string, err error) {
 	now := p.now()
 	p.collect(ctx, now)
-	code := Secret(newUUID())
+	code := Secret(NewUUID())
 	err = p.store.PutCode(ctx, p.id, Code{
 		Hash: code.digest(), ClientID: a.Client.ID, Sub: s.Sub,
 		RedirectURI: a.RedirectURI, RedirectOmitted: a.redirectOmitted,

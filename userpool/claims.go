@@ -24,7 +24,7 @@ func (t tokenClaims) common(use string, life time.Duration) map[string]any {
 	claims := map[string]any{
 		"sub": t.user.Sub, "iss": t.issuer, "token_use": use,
 		"auth_time": t.family.AuthTime.Unix(), "iat": t.now.Unix(), "exp": t.now.Add(life).Unix(),
-		"jti": newUUID(), "origin_jti": t.family.OriginJTI, "event_id": t.eventID,
+		"jti": NewUUID(), "origin_jti": t.family.OriginJTI, "event_id": t.eventID,
 	}
 	if len(t.user.Groups) > 0 {
 		claims["cognito:groups"] = t.user.Groups

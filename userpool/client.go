@@ -65,21 +65,31 @@ const (
 // [ErrExists].
 func (p *Pool) CreateClient(ctx context.Context, c Client) (Client, error) {
 	c = withClientDefaults(c.Clone())
-	checks := []func(Client) error{checkClientNames, checkClientURLs, checkClientOAuth, checkValidity}
-	for _, check := range checks {
-		err := check(c)
-		if err != nil {
-			return Client{}, err
-		}
+	err := CheckClient(c)
+	if err != nil {
+		return Client{}, err
 	}
 	if c.GenerateSecret {
 		c.Secret, c.GenerateSecret = newClientSecret(), false
 	}
-	err := p.store.CreateClient(ctx, p.id, c)
+	err = p.store.CreateClient(ctx, p.id, c)
 	if err != nil {
 		return Client{}, fmt.Errorf("userpool: creating client: %w", err)
 	}
 	return c, nil
+}
+
+// CheckClient checks c as [Pool.CreateClient] does: what breaks a rule is an
+// [*Error] whose description says what was expected.
+func CheckClient(c Client) error {
+	c = withClientDefaults(c.Clone())
+	for _, check := range []func(Client) error{checkClientNames, checkClientURLs, checkClientOAuth, checkValidity} {
+		err := check(c)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func withClientDefaults(c Client) Client {

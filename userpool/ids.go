@@ -13,8 +13,8 @@ func NewPoolID() string {
 	return "local_" + strings.ToLower(rand.Text()[:9])
 }
 
-// newUUID returns a random (version 4) UUID.
-func newUUID() string {
+// NewUUID returns a random (version 4) UUID.
+func NewUUID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails: the runtime ends the program instead
 	b[6] = b[6]&0x0f | 0x40

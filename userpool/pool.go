@@ -119,13 +119,21 @@ func New(_ context.Context, cfg Config) (*Pool, error) {
 	return p, nil
 }
 
+// CheckPoolID checks the form of a pool id (API reference, UserPoolType).
+func CheckPoolID(id string) error {
+	if len(id) > 55 || !poolID.MatchString(id) {
+		return fmt.Errorf("%q is not of the form <region>_<alphanumerics>, with at most 55 characters", clip(id))
+	}
+	return nil
+}
+
 func (p *Pool) setNames(cfg Config) error {
 	p.id = cfg.ID
 	if p.id == "" {
 		p.id = NewPoolID()
 	}
-	if len(p.id) > 55 || !poolID.MatchString(p.id) {
-		return fmt.Errorf("userpool: Config.ID: %q is not of the form <region>_<alphanumerics>", clip(p.id))
+	if err := CheckPoolID(p.id); err != nil {
+		return fmt.Errorf("userpool: Config.ID: %w", err)
 	}
 	p.issuer = cfg.Issuer
 	if strings.HasSuffix(p.issuer, "/") {

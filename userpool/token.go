@@ -107,7 +107,7 @@ func (p *Pool) startFamily(ctx context.Context, c Client, code Code, now time.Ti
 	}
 	refresh := newOpaque()
 	family := RefreshToken{
-		Hash: refresh.digest(), ClientID: c.ID, Sub: code.Sub, Scopes: code.Scopes, OriginJTI: newUUID(),
+		Hash: refresh.digest(), ClientID: c.ID, Sub: code.Sub, Scopes: code.Scopes, OriginJTI: NewUUID(),
 		AuthTime: code.AuthTime, ValidUntil: now.Add(c.RefreshTokenValidity),
 		Expires: now.Add(c.RefreshTokenValidity + maxAccessLife),
 	}
@@ -158,7 +158,7 @@ func (p *Pool) Refresh(ctx context.Context, c Client, token Secret) (TokenSet, e
 // issue signs the tokens of a family for the user as he is now.
 func (p *Pool) issue(c Client, u User, t RefreshToken, nonce string, now time.Time) (TokenSet, error) {
 	claims := tokenClaims{
-		issuer: p.issuer, client: c.ID, user: u, family: t, nonce: nonce, now: now, eventID: newUUID(),
+		issuer: p.issuer, client: c.ID, user: u, family: t, nonce: nonce, now: now, eventID: NewUUID(),
 	}
 	out := TokenSet{ExpiresIn: c.AccessTokenValidity}
 	var err error

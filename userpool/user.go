@@ -75,7 +75,7 @@ func (p *Pool) newUser(n NewUser) (User, error) {
 	if n.Password == "" || len(n.Password) > 256 {
 		return User{}, invalid("a password has 1 to 256 bytes")
 	}
-	u := User{Sub: newUUID(), Username: n.Username, Created: p.now()}
+	u := User{Sub: NewUUID(), Username: n.Username, Created: p.now()}
 	var err error
 	u.Attributes, err = cleanAttributes(n.Attributes)
 	if err != nil {

@@ -1,7 +1,6 @@
 package hosted
 
 import (
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -25,6 +24,7 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	mux.HandleFunc("GET /login", h.loginPage)
 	mux.HandleFunc("POST /login", h.signIn)
 	mux.HandleFunc("GET /error", h.errorPage)
+	mux.HandleFunc("GET /{$}", h.indexPage)
 }
 
 // flow is one browser's way through the pages, as far as this request knows it.
@@ -176,14 +176,14 @@ func (h *Handler) refuseForm(w http.ResponseWriter, r *http.Request, status int,
 	h.showError(w, r, status, code)
 }
 
-const csrfLength = 26 // of rand.Text
+const csrfLength = 36 // of a UUID
 
 // csrfToken returns the browser's token and sets one if there is none. It is
 // not replaced while it lasts: a second tab would void the first one's form.
 func (h *Handler) csrfToken(w http.ResponseWriter, r *http.Request) userpool.Secret {
 	token := browser.ReadCookie(r, browser.CSRFCookie)
 	if len(token) != csrfLength {
-		token = userpool.Secret(rand.Text())
+		token = userpool.Secret(userpool.NewUUID())
 		http.SetCookie(w, browser.Cookie(browser.CSRFCookie, token, 0, h.secure()))
 	}
 	return token

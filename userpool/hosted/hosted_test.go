@@ -17,7 +17,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 )
 
-const csrf = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+const csrf = "abcdefab-0000-4000-8000-00000000000f"
 
 // target is the address that the sign-in form posts to.
 func target(pairs ...string) string { return "/login?" + pooltest.Query(pairs...).Encode() }
@@ -157,8 +157,8 @@ func TestForgedForms(t *testing.T) {
 		{"empty cookie and field", http.Header{"Cookie": {"XSRF-TOKEN="}}, change("_csrf", ""), 403},
 		{"no cookie, empty field", http.Header{}, change("_csrf", ""), 403},
 		{"no field", fromPage(), change("_csrf", ""), 403},
-		{"other token", fromPage(), change("_csrf", strings.Repeat("A", 26)), 403},
-		{"lower case", fromPage(), change("_csrf", strings.ToLower(csrf)), 403},
+		{"other token", fromPage(), change("_csrf", strings.Repeat("a", 36)), 403},
+		{"upper case", fromPage(), change("_csrf", strings.ToUpper(csrf)), 403},
 		{"two cookies", http.Header{"Cookie": {"XSRF-TOKEN=" + csrf + "; XSRF-TOKEN=x"}}, good, 403},
 		{"cross site", site("Sec-Fetch-Site", "cross-site"), good, 403},
 		{"same site", site("Sec-Fetch-Site", "same-site"), good, 403},
@@ -457,5 +457,16 @@ func TestFormLimits(t *testing.T) {
 		if a.StatusCode != http.StatusUnauthorized || len(a.Body) > 20_000 || odd {
 			t.Errorf("%s: got %d with %d bytes", name, a.StatusCode, len(a.Body))
 		}
+	}
+}
+
+// TestIndexPage opens the address of the pool itself.
+func TestIndexPage(t *testing.T) {
+	t.Parallel()
+	e := pooltest.New(t)
+	a := e.Get(t, "/", nil, nil)
+	checkPage(t, a)
+	if a.StatusCode != 200 || !strings.Contains(a.Body, "/.well-known/openid-configuration") || a.Header.Get("Set-Cookie") != "" {
+		t.Errorf("got %d %s", a.StatusCode, a.Body)
 	}
 }

@@ -96,6 +96,14 @@ var faults = map[string]fault{
 
 var unknownFault = fault{"That did not work", "Go back to the app and try again."}
 
+// indexPage tells who opens the pool's address what is there.
+func (h *Handler) indexPage(w http.ResponseWriter, _ *http.Request) {
+	h.write(w, http.StatusOK, "index", struct {
+		Style  template.CSS
+		Issuer string
+	}{style, h.Pool.Issuer()}, "'none'")
+}
+
 // errorView is what the error page shows.
 type errorView struct {
 	fault

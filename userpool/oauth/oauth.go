@@ -43,8 +43,10 @@ func (h *Handler) Mount(mux *http.ServeMux) error {
 	mux.HandleFunc("GET /logout", h.logout)
 	// A GET pattern also takes HEAD. These two act, and a program that only
 	// looks at a link must not make them.
-	mux.HandleFunc("HEAD /oauth2/authorize", getOnly)
-	mux.HandleFunc("HEAD /logout", getOnly)
+	for _, path := range []string{"/oauth2/authorize", "/logout"} {
+		mux.HandleFunc("HEAD "+path, getOnly)
+		mux.HandleFunc(path, getOnly)
+	}
 
 	mux.HandleFunc("POST /oauth2/token", anyOrigin(h.token))
 	mux.HandleFunc("POST /oauth2/revoke", anyOrigin(h.revoke))

@@ -3,7 +3,6 @@
 package server
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -75,7 +74,7 @@ func withHeaders(next http.Handler) http.Handler {
 		h.Set("Expires", "0")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
-		h.Set(browser.RequestIDHeader, rand.Text())
+		h.Set(browser.RequestIDHeader, userpool.NewUUID())
 		next.ServeHTTP(w, r)
 	})
 }

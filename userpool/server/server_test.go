@@ -93,3 +93,22 @@ func TestIssuerOnAnotherHost(t *testing.T) {
 		}
 	}
 }
+
+// TestHeaders looks at what every answer has, a missing page's included.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	handler, err := server.New(server.Config{Pool: newPool(t, "http://localhost:9229/local_a1"), BaseURL: "http://localhost:9229"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []string{"/", "/login", "/nothing", "/oauth2/userInfo"} {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", target, nil))
+		h := w.Header()
+		if len(h.Get("X-Amz-Cognito-Request-Id")) != 36 || h.Get("X-Frame-Options") != "DENY" ||
+			h.Get("X-Content-Type-Options") != "nosniff" || h.Get("X-XSS-Protection") != "" ||
+			!strings.Contains(h.Get("Cache-Control"), "no-store") {
+			t.Errorf("%s: headers %v", target, h)
+		}
+	}
+}
