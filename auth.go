@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -20,6 +21,8 @@ type Auth struct {
 	crossOrigin *http.CrossOriginProtection
 
 	origin       string // of this app, as browsers see it
+	host         string // of RedirectURL
+	hostWarning  sync.Once
 	callbackPath string
 	loginPath    string
 	logoutPath   string
@@ -42,9 +45,9 @@ func New(cfg Config) (*Auth, error) {
 		return nil, err
 	}
 	a := &Auth{
-		provider:     newProvider(s),
-		client:       &client{s.ClientID, s.ClientSecret, s.ClientAuth, s.RedirectURL, s.Scopes},
-		origin:       s.origin,
+		provider: newProvider(s),
+		client:   &client{s.ClientID, s.ClientSecret, s.ClientAuth, s.RedirectURL, s.Scopes},
+		origin:   s.origin, host: s.host,
 		callbackPath: s.callbackPath, loginPath: s.LoginPath, logoutPath: s.LogoutPath, homePath: s.HomePath,
 		logoutReturn: s.LogoutRedirectURL, logoutOnGET: s.AllowGETLogout,
 		userInfo: s.UserInfo, keepClaims: s.Claims,

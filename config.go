@@ -139,7 +139,7 @@ const (
 // settings is a Config with its gaps filled in and its contradictions found.
 type settings struct {
 	Config
-	origin       string // scheme and host of RedirectURL
+	origin, host string // of RedirectURL
 	callbackPath string
 	secure       bool // RedirectURL is https
 	ephemeral    bool // the key was made here
@@ -213,7 +213,7 @@ func (s *settings) defaults() {
 	}
 	if u, err := url.Parse(s.RedirectURL); err == nil {
 		s.callbackPath = u.EscapedPath()
-		s.origin = originOf(u)
+		s.origin, s.host = originOf(u), u.Host
 		s.secure = u.Scheme == "https"
 	}
 	setDefault(&s.HomePath, "/")

@@ -180,8 +180,8 @@ var pages = map[Reason]pageText{
 	ReasonUserInfo:             {status: http.StatusBadGateway, title: "Sign-in is not available", text: textDown},
 	ReasonUserInfoSubject:      {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
 	ReasonEmailNotVerified: {
-		status: http.StatusForbidden, title: "Your e-mail address isn’t verified", switchUser: true,
-		text: "This site asks for a verified e-mail address, and your account has none yet. Verify it, or use another account.",
+		status: http.StatusForbidden, title: "Your email address isn’t verified", switchUser: true,
+		text: "This site asks for a verified email address, and your account has none yet. Verify it, or use another account.",
 	},
 	ReasonSessionTooLarge: {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
 	ReasonMisplaced:       {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},

@@ -2,6 +2,7 @@ package cognate
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -76,6 +77,7 @@ func (a *Auth) begin(w http.ResponseWriter, r *http.Request, target string) {
 		a.fail(w, r, asError(err, ReasonProviderDown), target)
 		return
 	}
+	a.warnOfOtherHost(r)
 	t := newTransaction(target, a.now())
 	a.transactions.begin(w, r, t)
 	w.Header().Set("Cache-Control", "no-store")
@@ -85,6 +87,23 @@ func (a *Auth) begin(w http.ResponseWriter, r *http.Request, target string) {
 	}
 	redirect(w, a.client.authorizationURL(m.Authorization, t), status)
 }
+
+// warnOfOtherHost says once what otherwise takes long to find: a sign-in that begins on
+// localhost and ends on 127.0.0.1 finds no cookie there. Behind a proxy that changes the
+// Host header it means nothing.
+func (a *Auth) warnOfOtherHost(r *http.Request) {
+	if strings.EqualFold(r.Host, a.host) {
+		return
+	}
+	a.hostWarning.Do(func() {
+		a.log.LogAttrs(r.Context(), slog.LevelWarn, "cognate: a sign-in begins on another host than RedirectURL's, where it "+
+			"ends; unless a proxy changes the Host header it will fail, so open the app under RedirectURL's host",
+			slog.String("host", clip(r.Host)), slog.String("expected", a.host))
+	})
+}
+
+// clip bounds what a request can put into a log line.
+func clip(s string) string { return s[:min(len(s), 200)] }
 
 // redirect sends the browser on. http.Redirect would rewrite the address once more; what
 // comes here is in its final spelling.

@@ -259,6 +259,26 @@ func TestDiscoveryRefused(t *testing.T) {
 	}
 }
 
+// TestOtherHostIsReported opens the app under a name that the callback does not have.
+func TestOtherHostIsReported(t *testing.T) {
+	x := newApp(t, newFakeProvider(t), nil)
+	b := x.browser(t)
+	b.get("/private/")
+	if strings.Contains(x.log.String(), "another host") {
+		t.Errorf("reported without a reason: %s", x.log)
+	}
+	inner := x.handler
+	x.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Host = "localhost:5000"
+		inner.ServeHTTP(w, r)
+	})
+	b.get("/private/")
+	b.get("/private/")
+	if n := strings.Count(x.log.String(), "another host"); n != 1 || !strings.Contains(x.log.String(), "expected=app.test") {
+		t.Errorf("reported %d times, want once:\n%s", n, x.log)
+	}
+}
+
 func TestProviderWithoutDiscovery(t *testing.T) {
 	p := newFakeProvider(t)
 	p.discovery = func(d map[string]any) { clear(d) }

@@ -103,7 +103,7 @@ func TestUnverifiedEmail(t *testing.T) {
 	tab.Visit(d.AppURL + "/hello")
 	signIn(tab, d.Users[1])
 	tab.WaitForURL(d.AppURL + "/oidc_callback*")
-	tab.WaitForText("Your e-mail address isn’t verified")
+	tab.WaitForText("Your email address isn’t verified")
 	other := tab.NewTab()
 	other.Visit(d.AppURL + "/hello")
 	if strings.Contains(other.PageText(), "Private Endpoint") {

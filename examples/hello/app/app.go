@@ -19,7 +19,11 @@ var page = template.Must(template.ParseFS(files, "page.html"))
 func New(auth *cognate.Auth) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		show(w, http.StatusOK, view{Text: "Public Endpoint. No authentication is needed.", User: auth.User(r)})
+		user := auth.User(r)
+		if user != nil {
+			w.Header().Set("Cache-Control", "private, no-cache") // the page shows who it is
+		}
+		show(w, http.StatusOK, view{Text: "Public Endpoint. No authentication is needed.", User: user})
 	})
 	mux.Handle("GET /hello", auth.RequireLogin(http.HandlerFunc(hello)))
 	mux.Handle("GET /style.css", http.FileServerFS(files))
