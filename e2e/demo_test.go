@@ -133,6 +133,16 @@ func TestTwoTabs(t *testing.T) {
 	second.WaitForText(privateText)
 }
 
+// TestOtherName opens the app under another name of this machine, whose cookies are not
+// those of the callback's.
+func TestOtherName(t *testing.T) {
+	d, tab := start(t)
+	tab.Visit(strings.Replace(d.AppURL, "127.0.0.1", "localhost", 1) + "/hello?from=elsewhere")
+	signIn(tab, d.Users[0])
+	tab.WaitForURL(d.AppURL + "/hello?from=elsewhere")
+	tab.WaitForText(privateText)
+}
+
 // TestKeyboardOnly signs in without a mouse and without JavaScript.
 func TestKeyboardOnly(t *testing.T) {
 	d, tab := start(t)
@@ -183,9 +193,11 @@ func TestPages(t *testing.T) {
 	signIn(tab, d.Users[0])
 	tab.WaitForText(privateText)
 	look("private")
-	tab.Visit(d.AppURL + "/oidc_callback?code=x&state=y")
 	tab.Visit(d.PoolURL + "/oauth2/authorize?client_id=nobody&redirect_uri=https://evil.example/&response_type=code")
 	look("pool-error")
+	tab.Visit(d.PoolURL)
+	tab.WaitForText("Local user pool")
+	look("pool")
 
 	other := browser.Start(t).NewVisitor(t)
 	tab = other

@@ -36,7 +36,7 @@ func TestHello(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building examples/hello: %v\n%s", err, out)
 	}
-	launch(t, exec.Command(hello, "-client-secrets", file, "-addr", appAddr))
+	launch(t, exec.Command(hello, "-client-secrets", file))
 	await(t, poolAddr)
 	await(t, appAddr)
 

@@ -48,7 +48,7 @@ func announceDemo(term terminal, appURL, poolURL string) {
 	s := styleOf(term.out)
 	printf(term.out, "\n  %s\n\n", s.bold("Cognate demo"))
 	printf(term.out, "  The app    %s\n", s.bold(appURL))
-	printf(term.out, "             %s\n", s.dim("The browser will warn: the certificate was made just now, for this machine."))
+	printf(term.out, "             %s\n", s.dim("Your browser will warn: the certificate was made just now."))
 	printf(term.out, "  The pool   %s\n", poolURL)
 	printf(term.out, "             %s\n\n", s.dim("A local Amazon Cognito. It signs people in to the app."))
 	announceUsers(term.out, s)
@@ -69,7 +69,7 @@ func announcePool(term terminal, base string, p *localPool) {
 		}
 		printf(term.out, "  %-15s %s\n", label, uri)
 	}
-	printf(term.out, "\n  %s\n", s.dim("For an app's client_secrets.json run cognate client-secrets with the same flags."))
+	printf(term.out, "\n  %s\n", s.dim("client_secrets.json for an app: run cognate client-secrets, same flags."))
 	printf(term.out, "\n")
 	announceUsers(term.out, s)
 	printf(term.out, "  %s\n", s.dim("Everything is in memory and ends with the pool."))
@@ -94,7 +94,7 @@ func stopped(term terminal, err error) error {
 	return err
 }
 
-// printf writes to the terminal; a terminal that is gone is nobody's error.
+// printf writes to the terminal. If that fails there is nobody to tell.
 func printf(w io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintf(w, format, args...)
 }

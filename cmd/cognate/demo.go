@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"net"
-	"net/url"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/cognate-auth/cognate"
@@ -25,23 +25,27 @@ type demoCommand struct {
 // Run serves the app and the pool until Ctrl-C. Both listen before either is set up,
 // because each has to know the other's address.
 func (c *demoCommand) Run(ctx context.Context, term terminal) error {
-	appListener, err := devtls.Listen(c.Addr)
-	if err != nil {
-		return listenError("--addr", c.Addr, err)
-	}
-	defer appListener.Close()
-	poolListener, err := listenLocal(ctx, "--pool-addr", c.PoolAddr)
+	appAddr, poolAddr, err := c.addresses()
 	if err != nil {
 		return err
 	}
-	defer poolListener.Close()
+	appListening, err := appAddr.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer appListening.Close()
+	poolListening, err := poolAddr.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer poolListening.Close()
 
 	log := newLogger(term)
-	appURL, err := publicURL(c.Addr, appListener)
+	appURL, poolURL := appAddr.url("https"), poolAddr.url("http")
+	certificate, err := devtls.Config(appAddr.host, "localhost", "127.0.0.1", "::1")
 	if err != nil {
 		return err
 	}
-	poolURL := localURL(poolListener.Addr())
 	p, err := newLocalPool(ctx, poolURL, "", userpool.Client{
 		Name: "Cognate demo", GenerateSecret: true,
 		CallbackURLs: []string{appURL + "/oidc_callback"}, LogoutURLs: []string{appURL + "/"},
@@ -61,28 +65,37 @@ func (c *demoCommand) Run(ctx context.Context, term terminal) error {
 		return err
 	}
 	announceDemo(term, appURL, poolURL)
-	return stopped(term, serve(ctx, log, service{appListener, app.New(auth)}, service{poolListener, p.handler}))
+	return stopped(term, serve(ctx, log,
+		service{appListening.withTLS(certificate), atHome(appURL, app.New(auth))},
+		service{poolListening, p.handler}))
 }
 
-// publicURL is the app's address with the host as it was asked for, which the browser
-// has to use too: cookies of localhost are not those of 127.0.0.1.
-func publicURL(addr string, l net.Listener) (string, error) {
-	host, _, err := net.SplitHostPort(addr)
+func (c *demoCommand) addresses() (appAddr, poolAddr address, err error) {
+	appAddr, err = parseAddress("--addr", c.Addr)
 	if err != nil {
-		return "", err
+		return appAddr, poolAddr, err
 	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	poolAddr, err = parseAddress("--pool-addr", c.PoolAddr)
 	if err != nil {
-		return "", err
+		return appAddr, poolAddr, err
 	}
-	return "https://" + net.JoinHostPort(host, port), nil
+	if c.Addr == c.PoolAddr && appAddr.port != "0" {
+		return appAddr, poolAddr, fmt.Errorf("--addr and --pool-addr are both %s; give the pool another port, as in --pool-addr %s",
+			c.Addr, poolAddr.other())
+	}
+	return appAddr, poolAddr.asLocalhost(), nil
 }
 
-// homeOf is the home page of the app with this callback URL, where a sign-out ends.
-func homeOf(callback string) (string, error) {
-	u, err := url.Parse(callback)
-	if err != nil || u.Host == "" {
-		return "", fmt.Errorf("--redirect-uri %q is not an absolute URL, such as https://127.0.0.1:5000/oidc_callback", callback)
-	}
-	return u.Scheme + "://" + u.Host + "/", nil
+// atHome sends a visitor who opened the app under another of this machine's names to its
+// address: a sign-in that begins on localhost does not end on 127.0.0.1, which has cookies
+// of its own.
+func atHome(appURL string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.EqualFold("https://"+r.Host, appURL) && r.Method == http.MethodGet {
+			w.Header().Set("Location", appURL+r.URL.RequestURI())
+			w.WriteHeader(http.StatusFound)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }

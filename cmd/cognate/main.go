@@ -15,6 +15,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 )
@@ -34,7 +36,7 @@ type terminal struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second Ctrl-C ends the program at once.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], terminal{os.Stdout, os.Stderr}))
@@ -58,6 +60,9 @@ func run(ctx context.Context, args []string, term terminal) int {
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
+		if strings.Contains(err.Error(), "<EOL>") { // kong's word for nothing more to read
+			err = fmt.Errorf("%s needs a value", args[len(args)-1])
+		}
 		status := report(term, err, 2)
 		_, _ = fmt.Fprintln(term.err, "Run cognate --help to see what there is.")
 		return status
@@ -75,7 +80,7 @@ func report(term terminal, err error, status int) int {
 	return status
 }
 
-// version is the module's version, or the commit for a program built from a checkout.
+// version is the module's version: of a release, of a commit, or "(devel)".
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
+	"net/url"
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/userpool"
@@ -75,7 +76,8 @@ func clientSecrets(base, issuer string, c userpool.Client) *cognate.ClientSecret
 	}
 }
 
-// client is the app client that the flags describe.
+// client is the app client that the flags describe, checked by the pool's rules, as the
+// pool's ID is.
 func (f *clientFlags) client() (userpool.Client, error) {
 	c := userpool.Client{
 		ID: f.ClientID, Name: "Local app", Secret: userpool.Secret(f.ClientSecret), CallbackURLs: f.RedirectURIs,
@@ -88,7 +90,15 @@ func (f *clientFlags) client() (userpool.Client, error) {
 		}
 		c.LogoutURLs = append(c.LogoutURLs, home)
 	}
-	return c, nil
+	err := userpool.CheckPoolID(f.PoolID)
+	if err != nil {
+		return userpool.Client{}, fmt.Errorf("--pool-id %w", err)
+	}
+	err = userpool.CheckClient(c)
+	if e, ok := errors.AsType[*userpool.Error](err); ok {
+		return userpool.Client{}, fmt.Errorf("the app client can't be made as the flags say: %s", e.Description)
+	}
+	return c, err
 }
 
 type poolCommand struct {
@@ -102,19 +112,24 @@ func (c *poolCommand) Run(ctx context.Context, term terminal) error {
 	if err != nil {
 		return err
 	}
-	l, err := listenLocal(ctx, "--addr", c.Addr)
+	addr, err := parseAddress("--addr", c.Addr)
 	if err != nil {
 		return err
 	}
-	defer l.Close()
+	addr = addr.asLocalhost()
+	listening, err := addr.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer listening.Close()
 	log := newLogger(term)
-	base := localURL(l.Addr())
+	base := addr.url("http")
 	p, err := newLocalPool(ctx, base, c.PoolID, client, log)
 	if err != nil {
 		return err
 	}
 	announcePool(term, base, p)
-	return stopped(term, serve(ctx, log, service{l, p.handler}))
+	return stopped(term, serve(ctx, log, service{listening, p.handler}))
 }
 
 type clientSecretsCommand struct {
@@ -128,10 +143,22 @@ func (c *clientSecretsCommand) Run(term terminal) error {
 	if err != nil {
 		return err
 	}
-	addr, err := net.ResolveTCPAddr("tcp", c.Addr)
-	if err != nil || addr.Port == 0 {
-		return fmt.Errorf("--addr %s is not the address of a pool; expected a host and a port, as in 127.0.0.1:9229", c.Addr)
+	addr, err := parseAddress("--addr", c.Addr)
+	if err != nil {
+		return err
 	}
-	base := localURL(addr)
+	if addr.port == "0" {
+		return fmt.Errorf("--addr %s names no port; give the one that the pool listens on", c.Addr)
+	}
+	base := addr.asLocalhost().url("http")
 	return clientSecrets(base, base+"/"+c.PoolID, client).Encode(term.out)
+}
+
+// homeOf is the home page of the app with this callback URL, where a sign-out ends.
+func homeOf(callback string) (string, error) {
+	u, err := url.Parse(callback)
+	if err != nil || u.Host == "" {
+		return "", fmt.Errorf("--redirect-uri %q is not an absolute URL, such as https://127.0.0.1:5000/oidc_callback", callback)
+	}
+	return u.Scheme + "://" + u.Host + "/", nil
 }

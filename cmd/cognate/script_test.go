@@ -11,19 +11,39 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"cognate": main})
 }
 
-// TestScripts runs the program as a terminal does; each script shows one behaviour. $TAKEN
-// is a port that something else listens on.
+// TestScripts runs the program as a terminal does; each script shows one behaviour.
+// $TAKEN is an address that something else listens on; so is $TAKEN6, but over IPv6
+// alone where the machine has it.
 func TestScripts(t *testing.T) {
-	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	taken, err := listen(t, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = taken.Close() })
+	taken6, err := listen(t, "[::1]:0")
+	if err != nil {
+		taken6 = taken
+	}
+	_, port, err := net.SplitHostPort(taken6)
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("TAKEN", taken.Addr().String())
+			env.Setenv("TAKEN", taken)
+			env.Setenv("TAKEN6", "localhost:"+port)
 			return nil
 		},
 	})
+}
+
+// listen takes an address until the test ends.
+func listen(t *testing.T, addr string) (string, error) {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr)
+	if err != nil {
+		return "", err
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String(), nil
 }

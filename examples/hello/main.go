@@ -1,10 +1,9 @@
-// Hello is the smallest app with a sign-in: a public page, a private page and a logout,
-// served at https://127.0.0.1:5000.
+// Hello is the smallest app with a sign-in: a public page, a private page and a logout.
 //
-// It reads client_secrets.json from the current folder. To run it against a pool on
-// this machine:
+// It reads client_secrets.json from the current folder, and listens where the callback
+// URL in it leads. To run it against a pool on this machine:
 //
-//	cognate pool
+//	cognate pool                                    (in another terminal)
 //	cognate client-secrets > client_secrets.json
 //	go run ./examples/hello
 //
@@ -16,10 +15,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"log"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/cognate-auth/cognate"
@@ -29,10 +31,10 @@ import (
 
 func main() {
 	file := flag.String("client-secrets", "client_secrets.json", "the app client, as a `file` in the tutorial's format")
-	addr := flag.String("addr", "127.0.0.1:5000", "the loopback `address` to listen on")
+	addr := flag.String("addr", "", "the loopback `address` to listen on (default: that of the callback URL)")
 	flag.Parse()
 	log.SetFlags(0)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *file, *addr); err != nil {
 		log.Fatal("hello: ", err)
@@ -40,8 +42,15 @@ func main() {
 }
 
 func run(ctx context.Context, file, addr string) error {
+	secrets, err := cognate.LoadClientSecrets(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; make one for the local pool with: cognate client-secrets > %s", err, file)
+	}
+	if err != nil {
+		return err
+	}
 	auth, err := cognate.New(cognate.Config{
-		ClientSecretsFile:    file,
+		ClientSecrets:        secrets,
 		Keys:                 cookieKeys(),
 		RequireVerifiedEmail: true,
 		Session:              cognate.SessionConfig{Lifetime: 28_800 * time.Second},
@@ -50,13 +59,20 @@ func run(ctx context.Context, file, addr string) error {
 	if err != nil {
 		return err
 	}
+	home, err := url.Parse(secrets.RedirectURIs[0]) // New has checked that there is one
+	if err != nil {
+		return err
+	}
+	if addr == "" {
+		addr = home.Host
+	}
 	ln, err := devtls.Listen(addr)
 	if err != nil {
-		return fmt.Errorf("%w; choose another address with -addr, and register its callback URL", err)
+		return fmt.Errorf("%w; choose where to listen with -addr", err)
 	}
 	srv := &http.Server{Handler: app.New(auth), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
-	log.Printf("https://%s (your browser will warn about the certificate: it was made just now, for this machine)", ln.Addr())
+	log.Printf("Open https://%s (your browser will warn: the certificate was made just now, for this machine).", home.Host)
 	err = srv.Serve(ln)
 	if !errors.Is(err, http.ErrServerClosed) {
 		return err

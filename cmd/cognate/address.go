@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// An address is where a service listens: a host and a port of this machine.
+type address struct {
+	flag string // that it came from, for what has to be said about it
+	host string // as browsers write it
+	port string
+	// bind are the IP addresses of host. localhost has two, and a browser takes either:
+	// whoever listens on the other one would get the visitors.
+	bind []string
+}
+
+// parseAddress reads an address. The pool's passwords are printed for everyone to read,
+// and the app's certificate is worth nothing, so other machines are kept out.
+func parseAddress(flag, text string) (address, error) {
+	a := address{flag: flag}
+	var err error
+	a.host, a.port, err = net.SplitHostPort(text)
+	if err != nil {
+		return a, fmt.Errorf("%s %s is not an address; expected a host and a port, as in 127.0.0.1:9229", flag, quoted(text))
+	}
+	if _, err := strconv.ParseUint(a.port, 10, 16); err != nil {
+		return a, fmt.Errorf("%s %s has no port from 1 to 65535, or 0 for any free one", flag, quoted(text))
+	}
+	a.host, a.bind = loopback(a.host)
+	if a.bind == nil {
+		return a, fmt.Errorf("%s %s is not on this machine alone; use 127.0.0.1:%s: nobody else may reach what runs here, "+
+			"because its passwords are no secret", flag, quoted(text), a.port)
+	}
+	return a, nil
+}
+
+// quoted leaves plain words plain.
+func quoted(s string) string {
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// loopback returns a host as browsers write it, and its IP addresses, if it means this
+// machine alone (RFC 6761, 6.3, for the names).
+func loopback(host string) (name string, ips []string) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		if ip = ip.Unmap(); ip.IsLoopback() {
+			return ip.String(), []string{ip.String()}
+		}
+		return host, nil
+	}
+	name = strings.ToLower(strings.TrimSuffix(host, "."))
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return name, []string{"127.0.0.1", "::1"}
+	}
+	return host, nil
+}
+
+// asLocalhost is the address under the name localhost, if it is 127.0.0.1: that name is
+// the one host that Amazon Cognito takes without TLS.
+func (a address) asLocalhost() address {
+	if a.host == "127.0.0.1" {
+		a.host, a.bind = loopback("localhost")
+	}
+	return a
+}
+
+// url is how a browser reaches the address.
+func (a address) url(scheme string) string {
+	host := net.JoinHostPort(a.host, a.port)
+	return scheme + "://" + strings.TrimSuffix(host, map[string]string{"https": ":443", "http": ":80"}[scheme])
+}
+
+// listen listens on all IP addresses of a, at one port. Port 0 becomes one that is free
+// on all of them.
+func (a *address) listen(ctx context.Context) (all listeners, err error) {
+	for range 10 {
+		all, err = a.listenOnce(ctx)
+		if a.port != "0" || !taken(err) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, a.explain(err)
+	}
+	_, a.port, err = net.SplitHostPort(all[0].Addr().String())
+	return all, err
+}
+
+// listenOnce passes over an IPv6 address that the machine does not have, if there is
+// another.
+func (a *address) listenOnce(ctx context.Context) (all listeners, err error) {
+	port := a.port
+	for _, ip := range a.bind {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(ip, port))
+		switch {
+		case err == nil:
+			all = append(all, l)
+			_, port, _ = net.SplitHostPort(l.Addr().String())
+		case len(all) == 0 || taken(err):
+			all.Close()
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// explain says why an address could not be had, and what to do.
+func (a *address) explain(err error) error {
+	at := net.JoinHostPort(a.host, a.port)
+	switch {
+	case taken(err):
+		hint := ""
+		if runtime.GOOS == "darwin" && a.port == "5000" {
+			hint = " (on macOS it is AirPlay Receiver that listens on port 5000)"
+		}
+		return fmt.Errorf("%s is taken by another program%s; stop that one, or choose another port with %s %s", at, hint, a.flag, a.other())
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("listening on %s is not allowed here; choose a port above 1023 with %s %s", at, a.flag, a.other())
+	}
+	return fmt.Errorf("%s %s can't be listened on (%w); choose another address, as in %s 127.0.0.1:%s", a.flag, at, err, a.flag, a.port)
+}
+
+// taken tells that somebody else listens there.
+func taken(err error) bool {
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.Errno(10048)) // Windows: WSAEADDRINUSE
+}
+
+// other is an example of another port on the same host.
+func (a *address) other() string {
+	port := map[string]string{"5000": "5001", "9229": "9230", "443": "5443", "80": "9229"}[a.port]
+	if port == "" {
+		port = "0" // any free one
+	}
+	return net.JoinHostPort(a.host, port)
+}
+
+// listeners are the listeners of one address.
+type listeners []net.Listener
+
+// Close closes them all.
+func (l listeners) Close() {
+	for _, one := range l {
+		_ = one.Close() // nothing is lost
+	}
+}
+
+// withTLS serves TLS on them.
+func (l listeners) withTLS(config *tls.Config) listeners {
+	secured := make(listeners, len(l))
+	for i, one := range l {
+		secured[i] = tls.NewListener(one, config)
+	}
+	return secured
+}
