@@ -103,11 +103,7 @@ func (m *transactions) name(state string) string {
 // for.
 func (m *transactions) begin(w http.ResponseWriter, r *http.Request, t *transaction) {
 	name := m.name(t.state)
-	value := m.sealer.seal(name, t.encode())
-	if len(value) > maxSealed { // a long return target that sealing made longer
-		t.returnTo = "/"
-		value = m.sealer.seal(name, t.encode())
-	}
+	value := m.sealer.seal(name, t.encode()) // below maxSealed, as maxReturnTarget is
 	m.prune(w, r, len(value))
 	m.cookie.set(w, name, value, transactionLifetime)
 }
