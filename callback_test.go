@@ -349,7 +349,11 @@ func TestTokenEndpointFails(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newFakeProvider(t)
 			p.token = tt.token
-			x := newApp(t, p, func(c *cognate.Config) { c.HTTPClient = &http.Client{Timeout: 500 * time.Millisecond} })
+			x := newApp(t, p, func(c *cognate.Config) {
+				if tt.name == "slow" {
+					c.HTTPClient = &http.Client{Timeout: 500 * time.Millisecond}
+				}
+			})
 			b := x.browser(t)
 			resp := b.signIn(p)
 			page := body(t, resp)
