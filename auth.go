@@ -21,7 +21,6 @@ type Auth struct {
 	crossOrigin *http.CrossOriginProtection
 
 	origin       string // of this app, as browsers see it
-	host         string // of RedirectURL
 	hostWarning  sync.Once
 	callbackPath string
 	loginPath    string
@@ -45,9 +44,9 @@ func New(cfg Config) (*Auth, error) {
 		return nil, err
 	}
 	a := &Auth{
-		provider: newProvider(s),
-		client:   &client{s.ClientID, s.ClientSecret, s.ClientAuth, s.RedirectURL, s.Scopes},
-		origin:   s.origin, host: s.host,
+		provider:     newProvider(s),
+		client:       &client{s.ClientID, s.ClientSecret, s.ClientAuth, s.RedirectURL, s.Scopes},
+		origin:       s.origin,
 		callbackPath: s.callbackPath, loginPath: s.LoginPath, logoutPath: s.LogoutPath, homePath: s.HomePath,
 		logoutReturn: s.LogoutRedirectURL, logoutOnGET: s.AllowGETLogout,
 		userInfo: s.UserInfo, keepClaims: s.Claims,

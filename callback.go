@@ -106,17 +106,15 @@ func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (*User
 
 // signIn begins the session of a user who may have one.
 func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, u *User) error {
-	if a.sessions.verifiedEmail && !u.EmailVerified {
+	if !a.sessions.admits(u) {
 		return refuse(ReasonEmailNotVerified, "the provider does not vouch for the e-mail address of subject %.255q", u.Subject)
 	}
 	err := a.sessions.write(w, a.sessions.create(u))
 	if err != nil {
 		return err
 	}
-	// A session that this browser held until now is over.
-	if old, _ := a.sessions.read(r); old != nil {
-		a.sessions.ended.add(old.id, old.expires, a.now())
-	}
+	old, _ := a.sessions.read(r)
+	a.sessions.revoke(old) // it was this browser's until now
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed in", slog.String("sub", u.Subject))
 	return nil
 }

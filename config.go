@@ -139,7 +139,7 @@ const (
 // settings is a Config with its gaps filled in and its contradictions found.
 type settings struct {
 	Config
-	origin, host string // of RedirectURL
+	origin       string // of RedirectURL
 	callbackPath string
 	secure       bool // RedirectURL is https
 	ephemeral    bool // the key was made here
@@ -211,15 +211,17 @@ func (s *settings) defaults() {
 			s.ClientAuth = ClientAuthNone
 		}
 	}
+	home := "" // as RedirectURL spells it: the provider compares to the letter
 	if u, err := url.Parse(s.RedirectURL); err == nil {
+		home = u.Scheme + "://" + u.Host
 		s.callbackPath = u.EscapedPath()
-		s.origin, s.host = originOf(u), u.Host
+		s.origin = originOf(u)
 		s.secure = u.Scheme == "https"
 	}
 	setDefault(&s.HomePath, "/")
 	setDefault(&s.LoginPath, path.Join(path.Dir(s.callbackPath), "login"))
 	setDefault(&s.LogoutPath, path.Join(path.Dir(s.callbackPath), "logout"))
-	setDefault(&s.LogoutRedirectURL, s.origin+s.HomePath)
+	setDefault(&s.LogoutRedirectURL, home+s.HomePath)
 	setDefault(&s.CookieName, "cognate")
 	setDefault(&s.ClockSkew, defaultSkew)
 	setDefault(&s.Session.Lifetime, defaultLifetime)

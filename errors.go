@@ -140,6 +140,9 @@ func asError(err error, reason Reason) *Error {
 type pageText struct {
 	status      int
 	title, text string
+	// showCode shows the provider's error code. Where it is not set, anybody can have
+	// said it.
+	showCode bool
 	// switchUser offers to sign out and use another account, because trying again
 	// with the provider's session still open ends in the same refusal.
 	switchUser bool
@@ -159,11 +162,11 @@ var pages = map[Reason]pageText{
 	ReasonReplay:               {status: http.StatusBadRequest, title: "This sign-in can’t be finished", text: textStart},
 	ReasonExpired:              {status: http.StatusBadRequest, title: "This sign-in can’t be finished", text: textStart},
 	ReasonResponseIssuer:       {status: http.StatusBadRequest, title: titleFailed, text: textInvalid},
-	ReasonProviderError:        {status: http.StatusForbidden, title: titleFailed, text: "The sign-in service refused the request.", switchUser: true},
+	ReasonProviderError:        {status: http.StatusForbidden, title: titleFailed, showCode: true, text: "The sign-in service refused the request.", switchUser: true},
 	ReasonProviderDown:         {status: http.StatusServiceUnavailable, title: "Sign-in is not available", text: textDown},
 	ReasonTokenEndpoint:        {status: http.StatusBadGateway, title: "Sign-in is not available", text: textDown},
-	ReasonCodeRefused:          {status: http.StatusBadRequest, title: titleFailed, text: textStart},
-	ReasonClientRefused:        {status: http.StatusBadGateway, title: titleFailed, text: textSetup},
+	ReasonCodeRefused:          {status: http.StatusBadRequest, title: titleFailed, showCode: true, text: textStart},
+	ReasonClientRefused:        {status: http.StatusBadGateway, title: titleFailed, showCode: true, text: textSetup},
 	ReasonNoIDToken:            {status: http.StatusBadGateway, title: titleFailed, text: textInvalid},
 	ReasonTokenMalformed:       {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
 	ReasonTokenAlgorithm:       {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},

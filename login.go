@@ -92,13 +92,14 @@ func (a *Auth) begin(w http.ResponseWriter, r *http.Request, target string) {
 // localhost and ends on 127.0.0.1 finds no cookie there. Behind a proxy that changes the
 // Host header it means nothing.
 func (a *Auth) warnOfOtherHost(r *http.Request) {
-	if strings.EqualFold(r.Host, a.host) {
+	_, host, _ := strings.Cut(a.origin, "://")
+	if strings.EqualFold(r.Host, host) {
 		return
 	}
 	a.hostWarning.Do(func() {
 		a.log.LogAttrs(r.Context(), slog.LevelWarn, "cognate: a sign-in begins on another host than RedirectURL's, where it "+
 			"ends; unless a proxy changes the Host header it will fail, so open the app under RedirectURL's host",
-			slog.String("host", clip(r.Host)), slog.String("expected", a.host))
+			slog.String("host", clip(r.Host)), slog.String("expected", host))
 	})
 }
 

@@ -44,12 +44,11 @@ func (a *Auth) foreign(r *http.Request) bool {
 // It does not ask whether the person wants to sign out, nor where the request came
 // from: call it from a handler of your own that checked.
 func (a *Auth) Logout(w http.ResponseWriter, r *http.Request) {
-	user := a.User(r)
-	a.sessions.end(w, r)
+	ended := a.sessions.end(w, r)
 	a.transactions.forget(w, r)
 	w.Header().Set("Cache-Control", "no-store")
-	if user != nil {
-		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed out", slog.String("sub", user.Subject))
+	if ended != nil {
+		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed out", slog.String("sub", ended.user.Subject))
 	}
 	target := a.provider.endSession(r.Context(), a.client.id, a.logoutReturn)
 	if target == "" {

@@ -85,6 +85,10 @@ func TestLogoutAtTheProvider(t *testing.T) {
 			"/end?client_id=client-1&post_logout_redirect_uri=https%3A%2F%2Fapp.test",
 		},
 		{
+			"host as it is registered", nil, func(c *cognate.Config) { c.RedirectURL = "https://App.Test:443/oidc_callback" },
+			"/end?client_id=client-1&post_logout_redirect_uri=https%3A%2F%2FApp.Test%3A443%2F",
+		},
+		{
 			"endpoint with a query", func(p *fakeProvider) {
 				p.discovery = func(d map[string]any) { d["end_session_endpoint"] = p.URL + "/end?client_id=evil&x=1" }
 			}, nil, "/end?client_id=client-1&post_logout_redirect_uri=https%3A%2F%2Fapp.test%2F&x=1",

@@ -92,13 +92,12 @@ func (a *Auth) fail(w http.ResponseWriter, r *http.Request, e *Error, target str
 		return
 	}
 	text := pages[e.Reason]
-	code := e.ProviderCode
-	if e.Reason != ReasonProviderError && e.Reason != ReasonCodeRefused && e.Reason != ReasonClientRefused {
-		code = "" // anybody can have said it
-	}
 	p := page{
-		Title: text.title, Text: text.text, Code: code, Reference: e.Reference,
+		Title: text.title, Text: text.text, Reference: e.Reference,
 		Retry: a.loginURL(target), RetryLabel: "Try again", Home: a.homePath,
+	}
+	if text.showCode {
+		p.Code = e.ProviderCode
 	}
 	if text.switchUser {
 		p.Logout, p.LogoutLabel = a.logoutPath, "Use another account"

@@ -231,13 +231,16 @@ func (m *sessions) open(value string) *session {
 		return nil
 	}
 	s, err := decodeSession(plaintext)
-	if err != nil || m.verifiedEmail && !s.user.EmailVerified {
+	if err != nil || !m.admits(s.user) {
 		return nil
 	}
 	s.user.Issuer = m.issuer
 	s.oldKey = !current
 	return s
 }
+
+// admits tells whether the configuration lets this user have a session.
+func (m *sessions) admits(u *User) bool { return u.EmailVerified || !m.verifiedEmail }
 
 // live tells whether a session may still be used. A session that begins in the future
 // comes from a clock that was wrong; within the skew it is forgiven.
@@ -280,13 +283,21 @@ func (m *sessions) write(w http.ResponseWriter, s *session) error {
 	return nil
 }
 
-// end forgets the session of a request, if there is one, and removes the cookie.
-func (m *sessions) end(w http.ResponseWriter, r *http.Request) {
+// end forgets the session of a request and removes the cookie. It returns the session, or
+// nil if there was none.
+func (m *sessions) end(w http.ResponseWriter, r *http.Request) *session {
 	s, present := m.read(r)
-	if s != nil {
-		m.ended.add(s.id, s.expires, m.now())
-	}
+	m.revoke(s)
 	if present {
 		m.cookie.remove(w, m.cookie.name)
+	}
+	return s
+}
+
+// revoke makes sure that this process takes no cookie of the session again. A nil session
+// is none.
+func (m *sessions) revoke(s *session) {
+	if s != nil {
+		m.ended.add(s.id, s.expires, m.now())
 	}
 }

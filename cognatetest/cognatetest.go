@@ -98,12 +98,8 @@ func newPool(tb testing.TB, base string, opts Options) *userpool.Pool {
 	if store == nil {
 		store = memstore.New()
 	}
-	id := opts.PoolID
-	if id == "" {
-		id = userpool.NewPoolID()
-	}
 	pool, err := userpool.New(tb.Context(), userpool.Config{
-		ID: id, Issuer: base + "/" + id, Store: store, Keys: keys, Now: opts.Now, Logger: opts.Logger,
+		ID: opts.PoolID, Issuer: base + "/", Store: store, Keys: keys, Now: opts.Now, Logger: opts.Logger,
 		UsernameAttributes: opts.UsernameAttributes, AliasAttributes: opts.AliasAttributes,
 		HashWait: time.Minute, // a test machine may be busy with other tests
 	})

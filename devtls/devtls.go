@@ -140,15 +140,16 @@ func Listen(addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening with a development certificate: %w", err)
 	}
-	bind, err := loopback(host)
-	if err != nil {
-		return nil, err
+	_, addrs, ok := Loopback(host)
+	if !ok {
+		return nil, fmt.Errorf("a development certificate is for this machine alone and %q is not a loopback "+
+			"address: use 127.0.0.1, [::1] or localhost", host)
 	}
 	config, err := Config(certificateHosts(host)...)
 	if err != nil {
 		return nil, err
 	}
-	return tls.Listen("tcp", net.JoinHostPort(bind, port), config)
+	return tls.Listen("tcp", net.JoinHostPort(addrs[0], port), config)
 }
 
 // certificateHosts adds the host to the loopback names.

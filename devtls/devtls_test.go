@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,4 +206,29 @@ func hasAddress(t *testing.T, host string) bool {
 	}
 	_ = l.Close()
 	return true
+}
+
+func TestLoopback(t *testing.T) {
+	both := []string{"127.0.0.1", "::1"}
+	for _, tt := range []struct {
+		host, name string
+		addrs      []string
+		ok         bool
+	}{
+		{"127.0.0.1", "127.0.0.1", []string{"127.0.0.1"}, true},
+		{"0:0:0:0:0:0:0:1", "::1", []string{"::1"}, true},
+		{"::ffff:127.0.0.1", "127.0.0.1", []string{"127.0.0.1"}, true},
+		{"LocalHost.", "localhost", both, true},
+		{"app.localhost", "app.localhost", both, true},
+		{"", "", nil, false},
+		{"localhost.example.com", "localhost.example.com", nil, false},
+		{"notlocalhost", "notlocalhost", nil, false},
+		{"0.0.0.0", "0.0.0.0", []string{"0.0.0.0"}, false},
+		{"192.168.0.1", "192.168.0.1", []string{"192.168.0.1"}, false},
+	} {
+		name, addrs, ok := devtls.Loopback(tt.host)
+		if name != tt.name || !slices.Equal(addrs, tt.addrs) || ok != tt.ok {
+			t.Errorf("%q: got %q, %q, %v; want %q, %q, %v", tt.host, name, addrs, ok, tt.name, tt.addrs, tt.ok)
+		}
+	}
 }

@@ -1,22 +1,22 @@
 package devtls
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
 )
 
-// loopback returns the host to bind for a host that must mean this machine alone.
-func loopback(host string) (string, error) {
-	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {
-		return host, nil
+// Loopback tells whether a host, an IP address or a name without a port, means this
+// machine alone. It returns the host as browsers write it and its IP addresses, IPv4
+// first: the names localhost and those under it have two (RFC 6761 section 6.3). They are
+// written out, because not every resolver knows the names under localhost.
+func Loopback(host string) (name string, addrs []string, ok bool) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		ip = ip.Unmap()
+		return ip.String(), []string{ip.String()}, ip.IsLoopback()
 	}
-	name := strings.ToLower(strings.TrimSuffix(host, "."))
+	name = strings.ToLower(strings.TrimSuffix(host, "."))
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
-		// RFC 6761 section 6.3: these names are loopback by definition. The address is
-		// written out, because not every resolver knows the names under localhost.
-		return "127.0.0.1", nil
+		return name, []string{"127.0.0.1", "::1"}, true
 	}
-	return "", fmt.Errorf("a development certificate is for this machine alone and %q is not a loopback "+
-		"address: use 127.0.0.1, [::1] or localhost", host)
+	return host, nil, false
 }

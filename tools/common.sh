@@ -1,4 +1,5 @@
-# Shared by the scripts in this folder, which run from the top of the repository.
+# Shared by the scripts in this folder and by .ci/run. They run from the top of the
+# repository.
 # Written for any POSIX shell.
 
 set -eu

@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/netip"
 	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/cognate-auth/cognate/devtls"
 )
 
 // An address is where a service listens: a host and a port of this machine.
@@ -36,8 +37,9 @@ func parseAddress(flag, text string) (address, error) {
 	if _, err := strconv.ParseUint(a.port, 10, 16); err != nil {
 		return a, fmt.Errorf("%s %s has no port from 1 to 65535, or 0 for any free one", flag, quoted(text))
 	}
-	a.host, a.bind = loopback(a.host)
-	if a.bind == nil {
+	var ok bool
+	a.host, a.bind, ok = devtls.Loopback(a.host)
+	if !ok {
 		return a, fmt.Errorf("%s %s is not on this machine alone; use 127.0.0.1:%s: nobody else may reach what runs here, "+
 			"because its passwords are no secret", flag, quoted(text), a.port)
 	}
@@ -52,27 +54,11 @@ func quoted(s string) string {
 	return s
 }
 
-// loopback returns a host as browsers write it, and its IP addresses, if it means this
-// machine alone (RFC 6761, 6.3, for the names).
-func loopback(host string) (name string, ips []string) {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		if ip = ip.Unmap(); ip.IsLoopback() {
-			return ip.String(), []string{ip.String()}
-		}
-		return host, nil
-	}
-	name = strings.ToLower(strings.TrimSuffix(host, "."))
-	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
-		return name, []string{"127.0.0.1", "::1"}
-	}
-	return host, nil
-}
-
 // asLocalhost is the address under the name localhost, if it is 127.0.0.1: that name is
 // the one host that Amazon Cognito takes without TLS.
 func (a address) asLocalhost() address {
 	if a.host == "127.0.0.1" {
-		a.host, a.bind = loopback("localhost")
+		a.host, a.bind, _ = devtls.Loopback("localhost")
 	}
 	return a
 }

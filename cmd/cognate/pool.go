@@ -81,7 +81,6 @@ func clientSecrets(base, issuer string, c userpool.Client) *cognate.ClientSecret
 func (f *clientFlags) client() (userpool.Client, error) {
 	c := userpool.Client{
 		ID: f.ClientID, Name: "Local app", Secret: userpool.Secret(f.ClientSecret), CallbackURLs: f.RedirectURIs,
-		AllowedOAuthScopes: []string{"openid", "email", "phone", "profile"},
 	}
 	for _, uri := range f.RedirectURIs {
 		home, err := homeOf(uri)
@@ -101,6 +100,16 @@ func (f *clientFlags) client() (userpool.Client, error) {
 	return c, err
 }
 
+// at is where the pool listens, and its app client.
+func (f *clientFlags) at(addr string) (address, userpool.Client, error) {
+	client, err := f.client()
+	if err != nil {
+		return address{}, client, err
+	}
+	a, err := parseAddress("--addr", addr)
+	return a.asLocalhost(), client, err
+}
+
 type poolCommand struct {
 	Addr string `default:"127.0.0.1:9229" placeholder:"HOST:PORT" help:"Address to listen on, on this machine (default ${default})."`
 	clientFlags
@@ -108,15 +117,10 @@ type poolCommand struct {
 
 // Run serves the pool until Ctrl-C.
 func (c *poolCommand) Run(ctx context.Context, term terminal) error {
-	client, err := c.client()
+	addr, client, err := c.at(c.Addr)
 	if err != nil {
 		return err
 	}
-	addr, err := parseAddress("--addr", c.Addr)
-	if err != nil {
-		return err
-	}
-	addr = addr.asLocalhost()
 	listening, err := addr.listen(ctx)
 	if err != nil {
 		return err
@@ -139,18 +143,14 @@ type clientSecretsCommand struct {
 
 // Run prints the file. The pool need not be running.
 func (c *clientSecretsCommand) Run(term terminal) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	addr, err := parseAddress("--addr", c.Addr)
+	addr, client, err := c.at(c.Addr)
 	if err != nil {
 		return err
 	}
 	if addr.port == "0" {
 		return fmt.Errorf("--addr %s names no port; give the one that the pool listens on", c.Addr)
 	}
-	base := addr.asLocalhost().url("http")
+	base := addr.url("http")
 	return clientSecrets(base, base+"/"+c.PoolID, client).Encode(term.out)
 }
 

@@ -29,13 +29,12 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) {
 	case ok:
 		browser.Redirect(w, location)
 	default:
-		h.toLogin(w, q)
+		browser.Redirect(w, h.loginURL(q))
 	}
 }
 
-func (h *Handler) toLogin(w http.ResponseWriter, q url.Values) {
-	browser.Redirect(w, h.BaseURL+"/login?"+q.Encode())
-}
+// loginURL is the sign-in page for an authorization request.
+func (h *Handler) loginURL(q url.Values) string { return h.BaseURL + "/login?" + q.Encode() }
 
 // logout is GET /logout, in Cognito's two ways: with logout_uri the browser
 // leaves, with redirect_uri it signs in again. It is not OpenID Connect's
@@ -51,7 +50,7 @@ func (h *Handler) logout(w http.ResponseWriter, r *http.Request) {
 		location, err = h.Pool.CheckLogout(r.Context(), q)
 	} else {
 		q, err = h.Pool.CheckSwitch(r.Context(), q)
-		location = h.BaseURL + "/login?" + q.Encode()
+		location = h.loginURL(q)
 	}
 	if err == nil {
 		err = h.Pool.EndSession(r.Context(), browser.ReadCookie(r, browser.SessionCookie))
