@@ -396,6 +396,12 @@ func TestProviderErrorPage(t *testing.T) {
 			t.Errorf("the page quotes %q, which is no error code:\n%s", hostile, page)
 		}
 	}
+	denied := b.app.browser(t)
+	answer := p.grant(t, denied.get("/private/").Header.Get("Location"))
+	answer.Set("error", "access_denied")
+	if page := body(t, denied.get("/oidc_callback?"+answer.Encode())); !strings.Contains(page, "<code>access_denied</code>") {
+		t.Errorf("the page does not say what the provider said:\n%s", page)
+	}
 	q.Set("error", "<img src=x>")
 	q.Set("error_description", "<script>alert(1)</script>")
 	resp := b.get("/oidc_callback?" + q.Encode())
