@@ -78,10 +78,16 @@ type Config struct {
 	// RequireVerifiedEmail refuses a user whose e-mail address is missing or not
 	// vouched for by the provider, at sign-in, and in sessions that began without it.
 	RequireVerifiedEmail bool
-	// Claims names further claims to keep for [User.Claim]. All of them travel with
-	// every request, in the session's cookie: name few. Sessions that began before a
-	// name was added lack it.
+	// Claims names further claims to keep for [User.Claim]; "custom:*" stands for all
+	// whose name begins with "custom:". Without a Store they travel with every request,
+	// in the session's cookie: name few. Sessions that began before a name was added
+	// lack it. Claims that a rule of [Auth.Require] reads are kept without being named.
 	Claims []string
+	// LoginRules must all be passed to sign in. They see every claim of the ID token
+	// and of userInfo, kept or not.
+	LoginRules []Rule
+	// LoginOptions are those of every sign-in; options of [Auth.Login] come after them.
+	LoginOptions []LoginOption
 
 	// Keys encrypt the cookies: secrets of at least 32 random bytes, the newest
 	// first. The first encrypts and all decrypt, so that a new one signs nobody out:
@@ -95,6 +101,13 @@ type Config struct {
 	// begins with __Host-. Give each Auth of one host its own.
 	CookieName string
 
+	// RevokeOnLogout revokes the refresh token at sign-out (RFC 7009), if the session
+	// has one and the provider a place for it. That it fails never holds up a sign-out.
+	RevokeOnLogout bool
+	// Hooks are called at the turning points of a sign-in.
+	Hooks Hooks
+	// Metrics counts. Nil: nothing does.
+	Metrics Metrics
 	// ErrorHandler writes the answer of a refused sign-in or sign-out in the place of
 	// the built-in page. The log line is written before. It must answer with
 	// e.Status or another error status.
@@ -121,6 +134,13 @@ type SessionConfig struct {
 	// tenth: its clock is in the cookie and not wound at every request. Zero means no
 	// idle timeout.
 	IdleTimeout time.Duration
+	// Store keeps the sessions, and the tokens with them. Nil means that each is in its
+	// own cookie.
+	Store SessionStore
+	// TokensInCookie keeps the tokens without a Store, encrypted, in further cookies:
+	// [Auth.AccessToken] then works. They travel with every request and make it two to
+	// three times as dear.
+	TokensInCookie bool
 	// CacheSize is how many opened sessions are kept in memory at most, some 1.5 KiB
 	// each; the half that was used last is kept for certain. Zero means 10,000.
 	CacheSize int

@@ -79,6 +79,51 @@ const (
 	ReasonSessionTooLarge Reason = "session_too_large"
 	// ReasonCrossOrigin: another site asked for the sign-out.
 	ReasonCrossOrigin Reason = "cross_origin"
+	// ReasonTokenAuthTime: auth_time is missing or older than the max_age that was
+	// asked for.
+	ReasonTokenAuthTime Reason = "token_auth_time"
+	// ReasonTokenACR: acr is none of the values that were asked for.
+	ReasonTokenACR Reason = "token_acr"
+	// ReasonTokenSubject: a refreshed ID token is about another subject.
+	ReasonTokenSubject Reason = "token_subject"
+	// ReasonDenied: a [Rule] refused the user.
+	ReasonDenied Reason = "denied"
+	// ReasonRuleFailed: a [Rule] could not decide. It is for rules to return.
+	ReasonRuleFailed Reason = "rule_failed"
+	// ReasonVetoed: a hook refused.
+	ReasonVetoed Reason = "vetoed"
+	// ReasonStoreDown: the [SessionStore] can't be asked.
+	ReasonStoreDown Reason = "store_down"
+	// ReasonNotSignedIn: there is no session where one is needed.
+	ReasonNotSignedIn Reason = "not_signed_in"
+	// ReasonNoTokens: the session holds no token: there is neither a Store nor
+	// TokensInCookie, or they were dropped because they are too large.
+	ReasonNoTokens Reason = "no_tokens"
+	// ReasonRefreshRefused: the provider refused to refresh the tokens, which ended the
+	// session.
+	ReasonRefreshRefused Reason = "refresh_refused"
+	// ReasonRefreshFailed: the provider could not be asked to refresh the tokens, or
+	// gave no answer that can be used. The session stays.
+	ReasonRefreshFailed Reason = "refresh_failed"
+	// ReasonResponseStarted: new tokens would need a cookie, and the answer's header
+	// has already been sent.
+	ReasonResponseStarted Reason = "response_started"
+	// ReasonLogoutToken: a back-channel logout request without a valid logout token.
+	ReasonLogoutToken Reason = "logout_token"
+	// ReasonBearerMissing: the request has no bearer token.
+	ReasonBearerMissing Reason = "bearer_missing"
+	// ReasonBearerMalformed: the request's Authorization header can't be read, is there
+	// twice, or is too large.
+	ReasonBearerMalformed Reason = "bearer_malformed"
+	// ReasonTokenClient: the access token was issued to a client that is not accepted.
+	ReasonTokenClient Reason = "token_client"
+	// ReasonTokenInactive: introspection says that the token is not active.
+	ReasonTokenInactive Reason = "token_inactive"
+	// ReasonInsufficientScope: the token lacks a scope.
+	ReasonInsufficientScope Reason = "insufficient_scope"
+	// ReasonIntrospection: the introspection endpoint can't be asked, or gave no answer
+	// that can be used.
+	ReasonIntrospection Reason = "introspection"
 	// ReasonMisplaced: RequireLogin is put around Handler instead of inside it.
 	ReasonMisplaced Reason = "misplaced"
 )
@@ -153,6 +198,10 @@ const (
 	textInvalid = "The sign-in service sent an answer that this site could not verify, so nobody was signed in."
 	textSetup   = "This site and its sign-in service don’t understand each other. Someone who runs the site needs to look at it."
 	textStart   = "It took too long, was already used, or was started in another browser. Please start again from here."
+	titleDenied = "This page isn’t for you"
+	textDenied  = "You are signed in, but this account may not do this."
+	textBusy    = "Something this site depends on can’t be reached right now. Nothing is lost; please try again in a moment."
+	textBearer  = "This address is for programs that send an access token."
 	textDown    = "The sign-in service can’t be reached right now. Please try again in a moment."
 )
 
@@ -186,8 +235,29 @@ var pages = map[Reason]pageText{
 		status: http.StatusForbidden, title: "Your email address isn’t verified", switchUser: true,
 		text: "This site asks for a verified email address, and your account has none yet. Verify it, or use another account.",
 	},
-	ReasonSessionTooLarge: {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
-	ReasonMisplaced:       {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonTokenAuthTime: {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenACR:      {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenSubject:  {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonDenied:        {status: http.StatusForbidden, title: titleDenied, text: textDenied, switchUser: true},
+	ReasonRuleFailed:    {status: http.StatusServiceUnavailable, title: "Please try again", text: textBusy},
+	ReasonVetoed:        {status: http.StatusForbidden, title: titleDenied, text: textDenied, switchUser: true},
+	ReasonStoreDown:     {status: http.StatusServiceUnavailable, title: "Please try again", text: textBusy},
+	ReasonNotSignedIn:   {status: http.StatusUnauthorized, title: "Please sign in", text: "This page is for people who are signed in."},
+	ReasonNoTokens:      {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonRefreshRefused: {
+		status: http.StatusUnauthorized, title: "Please sign in again", text: "Your sign-in has ended. Please sign in once more.",
+	},
+	ReasonRefreshFailed:     {status: http.StatusServiceUnavailable, title: "Please try again", text: textDown},
+	ReasonResponseStarted:   {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonLogoutToken:       {status: http.StatusBadRequest, title: titleFailed, text: textInvalid},
+	ReasonBearerMissing:     {status: http.StatusUnauthorized, title: "Please sign in", text: textBearer},
+	ReasonBearerMalformed:   {status: http.StatusBadRequest, title: "Please sign in", text: textBearer},
+	ReasonTokenClient:       {status: http.StatusUnauthorized, title: "Please sign in", text: textBearer},
+	ReasonTokenInactive:     {status: http.StatusUnauthorized, title: "Please sign in", text: textBearer},
+	ReasonInsufficientScope: {status: http.StatusForbidden, title: titleDenied, text: textDenied},
+	ReasonIntrospection:     {status: http.StatusServiceUnavailable, title: "Please try again", text: textDown},
+	ReasonSessionTooLarge:   {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonMisplaced:         {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
 	ReasonCrossOrigin: {
 		status: http.StatusForbidden, title: "You are still signed in",
 		text: "The request to sign out came from another site, so it was not followed.",
