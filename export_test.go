@@ -40,7 +40,7 @@ func Remember(n, limit int) int {
 
 // OpenCookie opens value as the session cookie of a, and as a transaction cookie.
 func OpenCookie(a *Auth, value string) (sessionOK, transactionOK bool) {
-	s := a.sessions.open(value)
+	s := a.sessions.keeper.(*cookieSessions).open(value)
 	t := a.transactions.open(a.transactions.prefix()+"AAAAAAAAAAA", value)
 	return s != nil, t != nil
 }

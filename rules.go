@@ -16,3 +16,15 @@ type Rule struct {
 func RuleFunc(check func(ctx context.Context, u *User) error) Rule {
 	return Rule{check: check}
 }
+
+// TEMP
+func checkRules(ctx context.Context, rules []Rule, u *User) *Error { return nil }
+func claimsOf(rules []Rule) []string                               { return nil }
+func keeps(p []string, n string) bool {
+	for _, x := range p {
+		if x == n {
+			return true
+		}
+	}
+	return false
+}
