@@ -56,7 +56,7 @@ func New(cfg Config) (*Auth, error) {
 	}
 	a := &Auth{
 		provider:     newProvider(s),
-		client:       &client{s.ClientID, s.ClientSecret, s.ClientAuth, s.RedirectURL, s.Scopes},
+		client:       newClient(s),
 		origin:       s.origin,
 		callbackPath: s.callbackPath, loginPath: s.LoginPath, logoutPath: s.LogoutPath, homePath: s.HomePath,
 		logoutReturn: s.LogoutRedirectURL, logoutOnGET: s.AllowGETLogout,

@@ -297,6 +297,7 @@ func (s *settings) checkProvider() (problems []error) {
 		{"Token", s.Endpoints.Token},
 		{"UserInfo", s.Endpoints.UserInfo},
 		{"EndSession", s.Endpoints.EndSession},
+		{"Revocation", s.Endpoints.Revocation},
 		{"JWKS", s.Endpoints.JWKS},
 	} {
 		if e.url == "" {

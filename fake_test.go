@@ -156,16 +156,15 @@ func (p *fakeProvider) serveToken(w http.ResponseWriter, r *http.Request) {
 	p.tokenCalls = append(p.tokenCalls, r)
 	request, ok := p.grants[r.PostForm.Get("code")]
 	p.mu.Unlock()
-	if r.PostForm.Get("grant_type") == "refresh_token" {
-		p.serveRefresh(w, r)
-		return
-	}
 	if p.token != nil {
 		p.token(w, r)
 		return
 	}
-	sum := sha256.Sum256([]byte(r.PostForm.Get("code_verifier")))
-	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
+	if r.PostForm.Get("grant_type") == "refresh_token" {
+		p.serveRefresh(w, r)
+		return
+	}
+	challenge := challengeOf(r.PostForm.Get("code_verifier"))
 	if !ok || request.Get("code_challenge") != challenge || request.Get("redirect_uri") != r.PostForm.Get("redirect_uri") {
 		serveJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
 		return
@@ -248,6 +247,12 @@ func (p *fakeProvider) userClaims(access string) jwt.MapClaims {
 		"email": "ann@example.com", "email_verified": true, "preferred_username": "ann", "name": "Ann Example",
 		"groups": []string{"staff", "admins"}, "custom:tier": "gold",
 	}
+}
+
+// challengeOf is the code challenge of a verifier (RFC 7636, 4.2).
+func challengeOf(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 func (p *fakeProvider) signed(c jwt.MapClaims) string {
