@@ -57,7 +57,7 @@ func NewMemoryStore(limit int) *MemoryStore {
 }
 
 // A memoryRecord is guarded by its shard's lock, but for Key and Indexes, which never
-// change. The bytes of Value are replaced, never modified.
+// change. The bytes of Value are replaced, never modified: readers hold them.
 type memoryRecord struct {
 	Record
 	place int // in the shard's queue
@@ -147,9 +147,7 @@ func (s *MemoryStore) Load(ctx context.Context, key string) (Record, error) {
 	if found == nil || !found.alive(now) {
 		return Record{}, ErrNoRecord
 	}
-	r := found.Record
-	r.Value, r.Indexes = bytes.Clone(r.Value), slices.Clone(r.Indexes)
-	return r, nil
+	return found.Record, nil
 }
 
 // LoadLatest implements [SessionStore]; it is the same as Load.

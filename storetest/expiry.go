@@ -8,8 +8,6 @@ import (
 	"github.com/cognate-auth/cognate"
 )
 
-var errNoRecord = cognate.ErrNoRecord
-
 var expiryTests = group{
 	"a record ends when it expires":          testExpiry,
 	"an expired key may be used again":       testExpiredAgain,

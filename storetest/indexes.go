@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"fmt"
+
+	"github.com/cognate-auth/cognate"
 )
 
 var indexTests = group{
@@ -93,5 +95,5 @@ func testIndexAfterUpdates(b *bench) {
 	}
 	b.deleted("x", 1)
 	b.gone("deleted by index", r.Key)
-	b.wantErr("update", b.store.Update(b.Context(), r), errNoRecord)
+	b.wantErr("update", b.store.Update(b.Context(), r), cognate.ErrNoRecord)
 }
