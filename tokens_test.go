@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,13 @@ import (
 // tokenModes are the two places where tokens are kept.
 var tokenModes = map[string]func(*cognate.Config){
 	"cookies": func(c *cognate.Config) { c.Session.TokensInCookie = true },
-	"store":   func(c *cognate.Config) { c.Session.Store = cognate.NewMemoryStore(0) },
+	"store":   func(c *cognate.Config) { c.Session.Store = newMemoryStore(c.Now) },
+}
+
+func newMemoryStore(now func() time.Time) *cognate.MemoryStore {
+	s := cognate.NewMemoryStore(0)
+	s.Now = now
+	return s
 }
 
 // eachTokenMode runs a test with the tokens in cookies and with a store. The access tokens
@@ -160,7 +167,7 @@ func fetchWith(t *testing.T, h http.Handler, path string, cookies []*http.Cookie
 func TestRefreshAcrossProcesses(t *testing.T) {
 	p, c := newFakeProvider(t), newClock()
 	p.now, p.accessLife, p.rotate = c.now, 300, true
-	store := cognate.NewMemoryStore(0)
+	store := newMemoryStore(c.now)
 	var handlers []http.Handler
 	var b *browser
 	for range 3 {
@@ -425,48 +432,73 @@ func expectError(t *testing.T, err error, reason cognate.Reason) {
 	}
 }
 
-// TestTokenCookies tampers with the cookies that hold the tokens.
+// TestTokenCookies tampers with the cookies that hold the tokens: whatever is not whole is
+// nobody's token, and leads to a new sign-in.
 func TestTokenCookies(t *testing.T) {
-	p := newFakeProvider(t)
-	p.response = func(r map[string]any) { r["refresh_token"] = strings.Repeat("r", 9000) }
-	x := newApp(t, p, tokenModes["cookies"])
-	b := x.browser(t)
-	b.signIn(p)
-	good := b.jar.Cookies(appURL)
-	if len(good) != 5 { // identity, and 9 KB of tokens
-		t.Fatalf("%d cookies: %v", len(good), b.cookies())
-	}
-	if got := fetchWith(t, x.handler, "/token", good); got != "200 access-token" {
-		t.Fatalf("got %s", got)
-	}
-	stranger := x.browser(t)
-	stranger.signIn(p)
-	for name, change := range map[string]func(cs []*http.Cookie) []*http.Cookie{
-		"changed":      func(cs []*http.Cookie) []*http.Cookie { cs[2].Value = flipAt(cs[2].Value, 100); return cs },
-		"cut":          func(cs []*http.Cookie) []*http.Cookie { cs[2].Value = cs[2].Value[:1000]; return cs },
-		"missing":      func(cs []*http.Cookie) []*http.Cookie { return append(cs[:2], cs[3:]...) },
-		"swapped":      func(cs []*http.Cookie) []*http.Cookie { cs[2].Value, cs[3].Value = cs[3].Value, cs[2].Value; return cs },
-		"twice":        func(cs []*http.Cookie) []*http.Cookie { return append(cs, cs[2]) },
-		"count twice":  func(cs []*http.Cookie) []*http.Cookie { return append(cs, cs[1]) },
-		"fewer":        func(cs []*http.Cookie) []*http.Cookie { cs[1].Value = "2" + cs[1].Value[1:]; return cs },
-		"more":         func(cs []*http.Cookie) []*http.Cookie { cs[1].Value = "5" + cs[1].Value[1:]; return cs },
-		"a million":    func(cs []*http.Cookie) []*http.Cookie { cs[1].Value = "9" + cs[1].Value[1:]; return cs },
-		"oversized":    func(cs []*http.Cookie) []*http.Cookie { cs[2].Value = strings.Repeat("A", 1<<20); return cs },
-		"another's":    func(cs []*http.Cookie) []*http.Cookie { return append(cs[:1], stranger.jar.Cookies(appURL)[1:]...) },
-		"out of order": func(cs []*http.Cookie) []*http.Cookie { return []*http.Cookie{cs[4], cs[3], cs[2], cs[1], cs[0]} },
+	for _, tt := range []struct {
+		name   string
+		change func(cs, foreign []*http.Cookie) []*http.Cookie
+		status string
+	}{
+		{"out of order", func(cs, _ []*http.Cookie) []*http.Cookie { slices.Reverse(cs); return cs }, "200"},
+		{"changed", func(cs, _ []*http.Cookie) []*http.Cookie { cs[2].Value = flipAt(cs[2].Value, 100); return cs }, "302"},
+		{"cut", func(cs, _ []*http.Cookie) []*http.Cookie { cs[2].Value = cs[2].Value[:1000]; return cs }, "302"},
+		{"missing", func(cs, _ []*http.Cookie) []*http.Cookie { return slices.Delete(cs, 2, 3) }, "302"},
+		{"first missing", func(cs, _ []*http.Cookie) []*http.Cookie { return slices.Delete(cs, 1, 2) }, "302"},
+		{"swapped", func(cs, _ []*http.Cookie) []*http.Cookie {
+			cs[2].Value, cs[3].Value = cs[3].Value, cs[2].Value
+			return cs
+		}, "302"},
+		{"twice", func(cs, _ []*http.Cookie) []*http.Cookie { return append(cs, cs[2]) }, "302"},
+		{"first twice", func(cs, _ []*http.Cookie) []*http.Cookie { return append(cs, cs[1]) }, "302"},
+		{"fewer", func(cs, _ []*http.Cookie) []*http.Cookie { cs[1].Value = "2" + cs[1].Value[1:]; return cs }, "302"},
+		{"more", func(cs, _ []*http.Cookie) []*http.Cookie { cs[1].Value = "5" + cs[1].Value[1:]; return cs }, "302"},
+		{"more than allowed", func(cs, _ []*http.Cookie) []*http.Cookie { cs[1].Value = "9" + cs[1].Value[1:]; return cs }, "302"},
+		{"oversized", func(cs, _ []*http.Cookie) []*http.Cookie { cs[2].Value = strings.Repeat("A", 1<<20); return cs }, "302"},
+		{"of another session", func(cs, foreign []*http.Cookie) []*http.Cookie { return append(cs[:1], foreign[1:]...) }, "302"},
+		{"as the identity", func(cs, _ []*http.Cookie) []*http.Cookie { cs[0].Value = cs[2].Value; return cs }, "302"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			cookies := make([]*http.Cookie, len(good))
-			for i, c := range good {
-				copied := *c
-				cookies[i] = &copied
+		t.Run(tt.name, func(t *testing.T) {
+			p, c := newFakeProvider(t), newClock()
+			p.now = c.now
+			p.response = func(r map[string]any) { r["refresh_token"] = strings.Repeat("r", 9000) }
+			x := newApp(t, p, tokenModes["cookies"])
+			cookies := func() []*http.Cookie {
+				b := x.browser(t)
+				b.signIn(p)
+				list := b.jar.Cookies(appURL)
+				slices.SortFunc(list, func(a, b *http.Cookie) int { return strings.Compare(a.Name, b.Name) })
+				if len(list) != 5 { // the identity, and 9 KB of tokens
+					t.Fatalf("%d cookies: %v", len(list), b.cookies())
+				}
+				return list
 			}
-			got := fetchWith(t, x.handler, "/token", change(cookies))
-			if want := map[bool]string{true: "200", false: "302"}[name == "out of order"]; got[:3] != want {
-				t.Errorf("status %s, want %s", got[:3], want)
+			mine, foreign := cookies(), cookies()
+			c.advance(time.Minute)
+			if got := fetchWith(t, x.handler, "/token", tt.change(mine, foreign)); got[:3] != tt.status {
+				t.Errorf("status %s, want %s", got[:3], tt.status)
 			}
 		})
 	}
+}
+
+// TestLostTokens ends in a page, and not in sign-ins without end.
+func TestLostTokens(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, tokenModes["cookies"])
+	b := x.browser(t)
+	b.signIn(p)
+	got := fetchWith(t, x.handler, "/token", []*http.Cookie{sessionCookie(t, b)})
+	if !strings.HasPrefix(got, "500") {
+		t.Errorf("got %.100s", got)
+	}
+	c := newClock()
+	p.now, p.accessLife = c.now, 1
+	p.response = func(r map[string]any) { delete(r, "refresh_token") }
+	b = newApp(t, p, tokenModes["store"]).browser(t)
+	b.signIn(p)
+	c.advance(2 * time.Second)
+	wantFetch(t, b, "/token", http.StatusInternalServerError, "")
 }
 
 // TestLargeTokens drops what has no room, and says so: the raw ID token first.
@@ -478,7 +510,7 @@ func TestLargeTokens(t *testing.T) {
 		hasToken     bool
 		inCookieOnly bool
 	}{
-		{"12 KB", 6000, 6000, "", true, false},
+		{"12 KB", 4500, 4500, "", true, false},
 		{"no room for the ID token", 9000, 12_000, "the raw ID token was left out", true, true},
 		{"no room for the tokens", 18_000, 100, "the tokens were left out", false, true},
 	} {
