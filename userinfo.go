@@ -99,8 +99,8 @@ func (a *Auth) userOf(c claims) *User {
 		Email: c.text("email"), Name: c.text("name"), Groups: groups, AuthTime: authTime,
 	}
 	u.EmailVerified = u.Email != "" && c.truth("email_verified")
-	for _, name := range a.keepClaims {
-		if raw, ok := c[name]; ok {
+	for name, raw := range c {
+		if keeps(a.keepClaims, name) {
 			if u.extra == nil {
 				u.extra = make(claims)
 			}
