@@ -1,6 +1,8 @@
 package cognate
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -29,10 +31,19 @@ type Auth struct {
 	logoutReturn string // absolute
 	logoutOnGET  bool
 	userInfo     UserInfoMode
-	keepClaims   []string
+	keptClaims   keptClaims
+	keepsTokens  bool
+	tracksAnswer bool // new tokens go into cookies
+	loginRules   []Rule
+	revokes      bool // Config.RevokeOnLogout
+	hooks        Hooks
+	metrics      Metrics
 	errorHandler func(http.ResponseWriter, *http.Request, *Error)
-	log          *slog.Logger
-	now          func() time.Time
+	// pausedRefresh holds the IDs of sessions whose refresh has just failed.
+	pausedRefresh *expiring
+	quiet         throttle // for lines that an outage would repeat with every request
+	log           *slog.Logger
+	now           func() time.Time
 }
 
 // New checks the configuration and makes an Auth of it. It uses no network: the
@@ -45,13 +56,16 @@ func New(cfg Config) (*Auth, error) {
 	}
 	a := &Auth{
 		provider:     newProvider(s),
-		client:       &client{s.ClientID, s.ClientSecret, s.ClientAuth, s.RedirectURL, s.Scopes},
+		client:       newClient(s),
 		origin:       s.origin,
 		callbackPath: s.callbackPath, loginPath: s.LoginPath, logoutPath: s.LogoutPath, homePath: s.HomePath,
 		logoutReturn: s.LogoutRedirectURL, logoutOnGET: s.AllowGETLogout,
-		userInfo: s.UserInfo, keepClaims: s.Claims,
+		userInfo: s.UserInfo, keepsTokens: s.Session.Store != nil || s.Session.TokensInCookie, tracksAnswer: s.Session.TokensInCookie,
+		loginRules: s.LoginRules, revokes: s.RevokeOnLogout, hooks: s.Hooks, metrics: s.Metrics,
+		pausedRefresh: newExpiring(maxEnded), quiet: throttle{every: time.Second},
 		errorHandler: s.ErrorHandler, log: s.Logger, now: s.Now,
 	}
+	a.keptClaims.add(s.Claims...)
 	// The Host header need not be the one browsers see: proxies change it.
 	a.crossOrigin = http.NewCrossOriginProtection()
 	err = a.crossOrigin.AddTrustedOrigin(s.origin)
@@ -78,26 +92,47 @@ func newProvider(s *settings) *provider {
 	return p
 }
 
-// openJars sets up the two kinds of cookies. Their seals are bound to the provider and
-// the client, so that keys shared by several apps don't make their sessions shared.
+// openJars sets up the two kinds of cookies, and the store if there is one. Their seals are
+// bound to the provider and the client, so that keys shared by several apps don't make their
+// sessions shared.
 func (a *Auth) openJars(s *settings) error {
 	bound := s.Issuer + "\x00" + s.ClientID
 	cookie := newCookieSpec(s.CookieName, s.secure)
-	sessionSealer, err := newSealer(s.Keys, "session", bound)
+	transactionSealer, err := newSealer(s.Keys, "transaction", bound, maxCookieValue)
 	if err != nil {
 		return err
 	}
-	transactionSealer, err := newSealer(s.Keys, "transaction", bound)
+	a.transactions = &transactions{cookie: cookie, sealer: transactionSealer, skew: s.ClockSkew, now: s.Now, used: newExpiring(maxEnded)}
+	policy := &sessionPolicy{
+		issuer: s.Issuer, now: s.Now, lifetime: s.Session.Lifetime, idle: s.Session.IdleTimeout, skew: s.ClockSkew,
+		verifiedEmail: s.RequireVerifiedEmail,
+	}
+	keeper, err := newKeeper(s, policy, cookie, bound)
 	if err != nil {
 		return err
 	}
 	a.sessions = &sessions{
-		issuer: s.Issuer, cookie: cookie, sealer: sessionSealer, now: s.Now,
-		lifetime: s.Session.Lifetime, idle: s.Session.IdleTimeout, skew: s.ClockSkew, verifiedEmail: s.RequireVerifiedEmail,
-		opened: newCache[*session](s.Session.CacheSize), ended: newExpiring(maxEnded),
+		sessionPolicy: policy, keeper: keeper, cookie: cookie, ended: newExpiring(maxEnded),
+		lapsed: func(ctx context.Context, s *session) { a.ended(ctx, s.user.Subject, LogoutExpired) },
 	}
-	a.transactions = &transactions{cookie: cookie, sealer: transactionSealer, skew: s.ClockSkew, now: s.Now, used: newExpiring(maxEnded)}
 	return nil
+}
+
+func newKeeper(s *settings, policy *sessionPolicy, cookie cookieSpec, bound string) (keeper, error) {
+	opened := newCache[*session](s.Session.CacheSize)
+	if s.Session.Store != nil {
+		sealer, err := newSealer(s.Keys, "stored session", bound, MaxRecordValue)
+		return &storeSessions{
+			sessionPolicy: policy, cookie: cookie, store: s.Session.Store, sealer: sealer, bound: bound, log: s.Logger, opened: opened,
+		}, err
+	}
+	k := &cookieSessions{sessionPolicy: policy, cookie: cookie, log: s.Logger, opened: opened, recent: newRecent(s.Session.CacheSize)}
+	var err error
+	k.identities, err = newSealer(s.Keys, "session", bound, maxIdentityChunks*maxSealed)
+	if err == nil && s.Session.TokensInCookie {
+		k.secrets, err = newSealer(s.Keys, "tokens", bound, maxTokenChunks*maxSealed)
+	}
+	return k, err
 }
 
 // Handler answers the callback, login and logout paths, and passes every other request
@@ -148,31 +183,96 @@ func only(h http.HandlerFunc, methods ...string) http.HandlerFunc {
 // RequireLogin lets a request through to next if somebody is signed in; [UserFrom]
 // then tells who. Otherwise a page that a person navigates to becomes a redirect to the
 // provider, from where the person comes back to it, and a request made by a script
-// (fetch, XHR, HTMX) gets 401 with the login URL.
+// (fetch, XHR, HTMX) gets 401 with the login URL. If the [SessionStore] can't be asked the
+// answer is 503 with Retry-After, and the browser keeps its cookie.
 //
 // It sets Cache-Control: private, no-cache, which keeps the answer out of shared caches;
 // next may set another. An answer that shared caches may keep must not come from behind
 // RequireLogin: now and then it sets the session's cookie anew.
 func (a *Auth) RequireLogin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s, present := a.sessions.read(r)
-		if s == nil {
+		s, present, err := a.sessions.read(r)
+		switch {
+		case err != nil:
+			a.fail(w, r, asError(err, ReasonStoreDown), a.returnTarget(requestTarget(r)))
+			return
+		case s == nil || !a.sessions.roll(w, r, s):
 			a.challenge(w, r, present)
 			return
 		}
 		w.Header().Set("Cache-Control", "private, no-cache")
-		a.sessions.renew(w, s)
-		next.ServeHTTP(w, r.WithContext(&userContext{r.Context(), s.user}))
+		c := &requestContext{Context: r.Context(), auth: a, user: s.user, session: s, r: r, w: w}
+		if a.tracksAnswer {
+			c.answer = &answer{ResponseWriter: w}
+			w = c.answer
+			defer c.answer.started.Store(true) // whoever keeps the context comes too late
+		}
+		next.ServeHTTP(w, r.WithContext(c))
 	})
 }
 
-// User returns who is signed in, or nil. It reads the request's cookie and nothing
-// else, for pages that are public but greet those who are known. An answer that
-// depends on it must not be cached for others.
+// Require is [Auth.RequireLogin] with rules: all of them must let the user pass, or the
+// answer is 403 and [Config].ErrorHandler or a page that offers to use another account. Call
+// it when the routes are set up. Behind another middleware of this Auth that signed the
+// request in, such as [Auth.RequireBearer], it asks that one's user.
+func (a *Auth) Require(rules ...Rule) func(http.Handler) http.Handler {
+	a.keptClaims.add(claimsOf(rules)...)
+	return func(next http.Handler) http.Handler {
+		checked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if e := checkRules(r.Context(), rules, UserFrom(r.Context())); e != nil {
+				a.fail(w, r, e, a.returnTarget(requestTarget(r)))
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+		signedIn := a.RequireLogin(checked)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if c, _ := r.Context().Value(requestKey{}).(*requestContext); c != nil && c.auth == a {
+				checked.ServeHTTP(w, r)
+				return
+			}
+			signedIn.ServeHTTP(w, r)
+		})
+	}
+}
+
+// User returns who is signed in, or nil. It reads the request's cookie, and the
+// [SessionStore] if there is one, for pages that are public but greet those who are known;
+// a store that can't be asked knows nobody. An answer that depends on it must not be cached
+// for others.
 func (a *Auth) User(r *http.Request) *User {
-	s, _ := a.sessions.read(r)
+	s, _, err := a.sessions.read(r)
+	if err != nil && a.quiet.pass(a.now()) {
+		a.log.LogAttrs(r.Context(), slog.LevelError, "cognate: nobody is known: the session store can't be asked", slog.String("err", err.Error()))
+	}
 	if s == nil {
 		return nil
 	}
 	return s.user
+}
+
+// LogoutEverywhere ends every session of the user with this [User.Subject], in all
+// browsers, and returns how many there were. It needs Session.Store: cookies can't be
+// recalled. The provider's own session stays, and access tokens stay good until they
+// expire.
+func (a *Auth) LogoutEverywhere(ctx context.Context, subject string) (int, error) {
+	n, err := a.endSessions(ctx, "sub", subject)
+	if err == nil {
+		a.ended(ctx, subject, LogoutEverywhere)
+	}
+	return n, err
+}
+
+// endSessions ends all sessions of a subject ("sub") or of a session at the provider
+// ("sid").
+func (a *Auth) endSessions(ctx context.Context, kind, value string) (int, error) {
+	k, ok := a.sessions.keeper.(*storeSessions)
+	if !ok {
+		return 0, errors.New("cognate: sessions in cookies can't be ended from outside; set Session.Store")
+	}
+	n, err := k.store.DeleteIndexed(ctx, k.hash(kind, value))
+	if err != nil {
+		return 0, storeDown(err)
+	}
+	return n, nil
 }

@@ -3,6 +3,7 @@ package cognate
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -114,4 +115,18 @@ func (e *expiring) has(member string, now time.Time) bool {
 	}
 	until, ok := e.members[member]
 	return ok && now.Before(until)
+}
+
+// A throttle lets one through per interval. It is safe for concurrent use.
+type throttle struct {
+	every time.Duration
+	last  atomic.Int64
+}
+
+func (t *throttle) pass(now time.Time) bool {
+	last := t.last.Load()
+	if last != 0 && within(now, time.Unix(0, last), t.every) {
+		return false
+	}
+	return t.last.CompareAndSwap(last, now.UnixNano())
 }

@@ -42,7 +42,7 @@ func parseResponse(rawQuery string) (response, error) {
 func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	resp, err := parseResponse(r.URL.RawQuery)
 	if err != nil {
-		a.fail(w, r, asError(err, ReasonMalformedCallback), a.homePath)
+		a.failLogin(w, r, asError(err, ReasonMalformedCallback), a.homePath)
 		return
 	}
 	t, err := a.transactions.finish(w, r, resp.state)
@@ -54,24 +54,42 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 		}
 		e := asError(err, ReasonState)
 		e.ProviderCode = errorCode(resp.err)
-		a.fail(w, r, e, a.homePath)
+		a.failLogin(w, r, e, a.homePath)
 		return
 	}
+	if a.hooks.OnCallback != nil {
+		a.hooks.OnCallback(r.Context(), r)
+	}
 	target := a.returnTarget(t.returnTo)
-	user, err := a.redeem(r.Context(), resp, t)
+	got, err := a.redeem(r.Context(), resp, t)
 	if err == nil {
-		err = a.signIn(w, r, user)
+		err = a.signIn(w, r, t, got)
 	}
 	if err != nil {
-		a.fail(w, r, asError(err, ReasonTokenEndpoint), target)
+		a.failLogin(w, r, asError(err, ReasonTokenEndpoint), target)
 		return
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer") // the code is in this URL
 	redirect(w, target, http.StatusFound)
 }
 
+// failLogin is fail for a sign-in.
+func (a *Auth) failLogin(w http.ResponseWriter, r *http.Request, e *Error, target string) {
+	if a.hooks.OnLoginError != nil {
+		a.hooks.OnLoginError(r.Context(), e)
+	}
+	a.fail(w, r, e, target)
+}
+
+// redeemed is what an authorization code was worth.
+type redeemed struct {
+	user   *User // with all claims
+	sid    string
+	tokens *tokenSet
+}
+
 // redeem turns the response to a transaction into a user, or says what is wrong.
-func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (*User, error) {
+func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (*redeemed, error) {
 	m, err := a.provider.ready(ctx)
 	if err != nil {
 		return nil, err
@@ -95,26 +113,41 @@ func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (*User
 	if err != nil {
 		return nil, err
 	}
+	sid := c.text("sid")
 	if a.wantsUserInfo(c, m.Endpoints) {
 		c, err = a.addUserInfo(ctx, c, m.Endpoints, tokens.access)
 		if err != nil {
 			return nil, err
 		}
 	}
-	return a.userOf(c), nil
+	u := a.userOf(c)
+	u.Scopes = tokens.scopes
+	return &redeemed{u, sid, newTokens(tokens, t.nonce, nil, a.now())}, nil
 }
 
 // signIn begins the session of a user who may have one.
-func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, u *User) error {
-	if !a.sessions.admits(u) {
-		return refuse(ReasonEmailNotVerified, "the provider does not vouch for the e-mail address of subject %.255q", u.Subject)
+func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction, got *redeemed) error {
+	if err := a.admit(r.Context(), got.user); err != nil {
+		return err
 	}
-	err := a.sessions.write(w, a.sessions.create(u))
+	if a.hooks.OnLogin != nil {
+		err := a.hooks.OnLogin(r.Context(), LoginEvent{User: got.user, State: t.appState, ReturnTo: a.returnTarget(t.returnTo), Request: r})
+		if err != nil {
+			return asError(err, ReasonVetoed)
+		}
+	}
+	old, _, err := a.sessions.read(r)
 	if err != nil {
 		return err
 	}
-	old, _ := a.sessions.read(r)
-	a.sessions.revoke(old) // it was this browser's until now
-	a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed in", slog.String("sub", u.Subject))
+	err = a.sessions.begin(w, r, a.sessions.create(a.keptClaims.trim(got.user), got.sid), got.tokens)
+	if err != nil {
+		return err
+	}
+	if old != nil { // it was this browser's until now
+		a.finish(r.Context(), old, LogoutReplaced)
+	}
+	a.metrics.Login(a.now().Sub(t.started))
+	a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed in", slog.String("sub", got.user.Subject))
 	return nil
 }

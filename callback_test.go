@@ -521,7 +521,7 @@ func TestIdentityTooLargeKeepsTheOldSession(t *testing.T) {
 	p := newFakeProvider(t)
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
-	p.claims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 4000) }
+	p.claims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 12_000) }
 	resp := b.get("/oidc_callback?" + p.grant(t, loginAgain(b).Header.Get("Location")).Encode())
 	if resp.StatusCode != http.StatusInternalServerError || !b.signedIn() {
 		t.Errorf("status %d, signed in: %v; want 500 and the old session", resp.StatusCode, b.signedIn())

@@ -258,6 +258,9 @@ func (s *settings) defaults() {
 	if s.Logger == nil {
 		s.Logger = slog.Default()
 	}
+	if s.Metrics == nil {
+		s.Metrics = noMetrics{}
+	}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
@@ -294,6 +297,7 @@ func (s *settings) checkProvider() (problems []error) {
 		{"Token", s.Endpoints.Token},
 		{"UserInfo", s.Endpoints.UserInfo},
 		{"EndSession", s.Endpoints.EndSession},
+		{"Revocation", s.Endpoints.Revocation},
 		{"JWKS", s.Endpoints.JWKS},
 	} {
 		if e.url == "" {
@@ -387,6 +391,9 @@ func (s *settings) checkSession() (problems []error) {
 	}
 	if s.Session.CacheSize < 0 {
 		problems = append(problems, fmt.Errorf("Session.CacheSize is %d; expected 0 or more", s.Session.CacheSize))
+	}
+	if s.Session.Store != nil && s.Session.TokensInCookie {
+		problems = append(problems, errors.New("Session.TokensInCookie and Session.Store are both set; a store keeps the tokens")) //nolint:staticcheck // the field's name
 	}
 	if !cookieName.MatchString(s.CookieName) {
 		problems = append(problems, fmt.Errorf("CookieName is %q; expected letters, digits, - and _, beginning with neither of the last", s.CookieName))

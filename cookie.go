@@ -24,6 +24,10 @@ func newCookieSpec(name string, secure bool) cookieSpec {
 	return cookieSpec{name: name, secure: secure}
 }
 
+// tokensName is the name of the cookie with a session's tokens. No configured name holds a
+// dot, so it is no other session's.
+func (c cookieSpec) tokensName() string { return c.name + ".t" }
+
 func (c cookieSpec) set(w http.ResponseWriter, name, value string, maxAge time.Duration) {
 	http.SetCookie(w, c.cookie(name, value, int(maxAge/time.Second)))
 }

@@ -124,6 +124,8 @@ const (
 	// ReasonIntrospection: the introspection endpoint can't be asked, or gave no answer
 	// that can be used.
 	ReasonIntrospection Reason = "introspection"
+	// ReasonInternal: an error that has no reason here was given to [Auth.Fail].
+	ReasonInternal Reason = "internal"
 	// ReasonMisplaced: RequireLogin is put around Handler instead of inside it.
 	ReasonMisplaced Reason = "misplaced"
 )

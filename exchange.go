@@ -4,86 +4,131 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/oauth2"
 )
 
-// client is this app client at its provider.
+// client is this app client at its provider. It is safe for concurrent use.
 type client struct {
 	id          string
 	secret      Secret
 	method      AuthMethod
 	redirectURL string
 	scopes      []string
+	now         func() time.Time
+}
+
+func newClient(s *settings) *client {
+	return &client{
+		id: s.ClientID, secret: s.ClientSecret, method: s.ClientAuth,
+		redirectURL: s.RedirectURL, scopes: s.Scopes, now: s.Now,
+	}
 }
 
 // authorizationURL is where the browser goes to sign in: an authorization request with
 // state, nonce and PKCE (OpenID Connect Core 1.0, 3.1.2.1; RFC 7636, 4.3), always.
 func (c *client) authorizationURL(endpoint string, t *transaction) string {
-	cfg := c.oauth2(Endpoints{Authorization: endpoint})
-	return cfg.AuthCodeURL(t.state, oauth2.SetAuthURLParam("nonce", t.nonce), oauth2.S256ChallengeOption(t.verifier))
+	return addQuery(endpoint, url.Values{
+		"response_type": {"code"}, "client_id": {c.id}, "redirect_uri": {c.redirectURL}, "scope": {strings.Join(c.scopes, " ")},
+		"state": {t.state}, "nonce": {t.nonce},
+		"code_challenge": {oauth2.S256ChallengeFromVerifier(t.verifier)}, "code_challenge_method": {"S256"},
+	})
 }
 
-func (c *client) oauth2(e Endpoints) *oauth2.Config {
-	// The style is explicit: probing for it would spend the code (Cognito takes a
-	// code that came with a wrong client authentication as used).
-	style := oauth2.AuthStyleInParams
-	if c.method == ClientSecretBasic {
-		style = oauth2.AuthStyleInHeader
-	}
-	return &oauth2.Config{
-		ClientID: c.id, ClientSecret: string(c.secret), RedirectURL: c.redirectURL, Scopes: c.scopes,
-		Endpoint: oauth2.Endpoint{AuthURL: e.Authorization, TokenURL: e.Token, AuthStyle: style},
-	}
-}
-
-// tokens are what a code was exchanged for.
+// tokens are what the token endpoint gave (RFC 6749, 5.1). Empty fields were not in the
+// answer.
 type tokens struct {
-	id     string
-	access string
+	id, access, refresh string
+	scopes              []string
+	expires             time.Time // of the access token
+}
+
+// A grant names the reasons of a token request that fails. A code in client means that
+// the app client itself was refused.
+type grant struct {
+	failed, refused Reason
+	client          []string
 }
 
 // exchange redeems the authorization code, with one request.
 func (c *client) exchange(ctx context.Context, hc *http.Client, e Endpoints, code, verifier string) (tokens, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, hc)
-	t, err := c.oauth2(e).Exchange(ctx, code, oauth2.VerifierOption(verifier))
+	form := url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {c.redirectURL}, "code_verifier": {verifier},
+	}
+	t, err := c.request(ctx, hc, e.Token, form, grant{
+		failed: ReasonTokenEndpoint, refused: ReasonCodeRefused,
+		client: []string{"invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type", "invalid_scope"},
+	})
 	if err != nil {
-		return tokens{}, exchangeError(err)
+		return tokens{}, err
 	}
-	if !strings.EqualFold(t.Type(), "bearer") {
-		return tokens{}, refuse(ReasonTokenEndpoint, "the token response's type is not Bearer")
-	}
-	id, ok := t.Extra("id_token").(string)
-	if !ok || id == "" {
+	if t.id == "" {
 		return tokens{}, refuse(ReasonNoIDToken, "the token response has no ID token; is openid among the scopes?")
 	}
-	return tokens{id: id, access: t.AccessToken}, nil
+	if t.scopes == nil {
+		t.scopes = c.scopes // as RFC 6749, 5.1 reads a response that doesn't say
+	}
+	return t, nil
 }
 
-// exchangeError says what went wrong without oauth2's own text, which quotes the
-// response body: that can hold tokens.
-func exchangeError(err error) *Error {
-	re, ok := errors.AsType[*oauth2.RetrieveError](err)
-	if !ok {
-		return refuse(ReasonTokenEndpoint, "the token endpoint gave no answer that can be read: %w", withoutBody(err))
+// refresh gets new tokens for a refresh token, with one request (RFC 6749, 6; OpenID
+// Connect Core 1.0, 12.2). Where the answer has no ID token, refresh token or scopes, the
+// old ones stay good.
+func (c *client) refresh(ctx context.Context, hc *http.Client, e Endpoints, refreshToken string) (tokens, error) {
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}
+	return c.request(ctx, hc, e.Token, form, grant{
+		failed: ReasonRefreshFailed, refused: ReasonRefreshRefused,
+		client: []string{"invalid_client", "unauthorized_client"},
+	})
+}
+
+// revoke makes the provider forget a refresh token, and what was made with it (RFC 7009,
+// 2.1).
+func (c *client) revoke(ctx context.Context, hc *http.Client, endpoint, refreshToken string) error {
+	status, body, err := c.post(ctx, hc, endpoint, url.Values{"token": {refreshToken}, "token_type_hint": {"refresh_token"}})
+	if err != nil {
+		return fmt.Errorf("revoking the refresh token: %w", err)
 	}
-	status := 0
-	if re.Response != nil {
-		status = re.Response.StatusCode
+	if status != http.StatusOK {
+		return fmt.Errorf("revoking the refresh token: the answer has status %d and error %q", status, errorIn(body))
 	}
-	reason := ReasonTokenEndpoint
-	code := errorCode(re.ErrorCode)
+	return nil
+}
+
+// request sends a token request and reads the response.
+func (c *client) request(ctx context.Context, hc *http.Client, endpoint string, form url.Values, g grant) (tokens, error) {
+	status, body, err := c.post(ctx, hc, endpoint, form)
+	if err != nil {
+		return tokens{}, refuse(g.failed, "the token endpoint gave no answer: %w", err)
+	}
+	code := errorIn(body)
+	if status != http.StatusOK || code != "" {
+		return tokens{}, g.refusal(status, code)
+	}
+	t, err := c.parseTokens(body)
+	if err != nil {
+		return tokens{}, refuse(g.failed, "the token endpoint's answer: %w", err)
+	}
+	return t, nil
+}
+
+// refusal is the error of an answer that is none of success. A server that is broken has
+// refused nothing, whatever it says.
+func (g grant) refusal(status int, code string) *Error {
+	reason := g.failed
 	switch {
-	case status >= 500 || code == "":
+	case status >= http.StatusInternalServerError:
 	case code == "invalid_grant":
-		reason = ReasonCodeRefused
-	case slices.Contains([]string{"invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type", "invalid_scope"}, code):
+		reason = g.refused
+	case slices.Contains(g.client, code):
 		reason = ReasonClientRefused
 	}
 	e := refuse(reason, "the token endpoint answered with status %d", status)
@@ -91,8 +136,104 @@ func exchangeError(err error) *Error {
 	return e
 }
 
-// withoutBody keeps the cause of a failed connection and drops every other text: what
-// is wrong with a body is explained by quoting it.
+const (
+	// maxScope bounds the scopes of a token response, in bytes.
+	maxScope = 4 << 10
+	// maxExpiresIn bounds what is believed of a token's lifetime, in seconds.
+	maxExpiresIn = 10 * 365 * 24 * 3600
+)
+
+// parseTokens reads a token response. Texts say what is wrong without quoting it.
+func (c *client) parseTokens(body []byte) (tokens, error) {
+	var r claims
+	if r.UnmarshalJSON(body) != nil {
+		return tokens{}, errors.New("it is no JSON object with members that are all different")
+	}
+	var t tokens
+	var kind, scope string
+	for _, f := range []struct {
+		name string
+		into *string
+	}{
+		{"access_token", &t.access}, {"id_token", &t.id}, {"refresh_token", &t.refresh}, {"token_type", &kind}, {"scope", &scope},
+	} {
+		var err error
+		*f.into, err = r.str(f.name)
+		if err != nil {
+			return tokens{}, fmt.Errorf("%s is not a string", f.name)
+		}
+	}
+	switch {
+	case t.access == "":
+		return tokens{}, errors.New("it has no access token")
+	case !strings.EqualFold(kind, "bearer"):
+		return tokens{}, errors.New("the token's type is not Bearer")
+	case len(scope) > maxScope:
+		return tokens{}, fmt.Errorf("the scopes are longer than %d bytes", maxScope)
+	}
+	if scope != "" {
+		t.scopes = strings.Fields(scope)
+	}
+	t.expires = c.expiry(string(r["expires_in"]))
+	return t, nil
+}
+
+// expiry reads expires_in, which some providers send as a string. What is no number of
+// seconds above zero says nothing.
+func (c *client) expiry(raw string) time.Time {
+	seconds, err := strconv.ParseInt(strings.Trim(raw, `"`), 10, 64)
+	if err != nil || seconds < 1 {
+		return time.Time{}
+	}
+	return c.now().Add(time.Duration(min(seconds, maxExpiresIn)) * time.Second)
+}
+
+// post sends a form to an endpoint of the provider, authenticated as this client. It
+// tries once: a code or a refresh token that came with a wrong authentication may be used
+// up by it.
+func (c *client) post(ctx context.Context, hc *http.Client, endpoint string, form url.Values) (status int, body []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	header := http.Header{}
+	c.authenticate(form, header)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	if err != nil { // endpoints are checked before
+		return 0, nil, errors.New("the endpoint is not a URL")
+	}
+	req.Header = header
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	resp, err := hc.Do(req)
+	if err != nil {
+		return 0, nil, withoutBody(err)
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	switch {
+	case err != nil:
+		return 0, nil, withoutBody(err)
+	case len(body) > maxDocument:
+		return 0, nil, fmt.Errorf("it is larger than %d bytes", maxDocument)
+	}
+	return resp.StatusCode, body, nil
+}
+
+// authenticate adds the client's proof of itself to a request (RFC 6749, 2.3).
+func (c *client) authenticate(form url.Values, header http.Header) {
+	if c.method == ClientSecretBasic {
+		// Both are form-encoded before (2.3.1).
+		r := http.Request{Header: header}
+		r.SetBasicAuth(url.QueryEscape(c.id), url.QueryEscape(string(c.secret)))
+		return
+	}
+	form.Set("client_id", c.id)
+	if c.method == ClientSecretPost {
+		form.Set("client_secret", string(c.secret))
+	}
+}
+
+// withoutBody keeps the cause of a failed connection and drops every other text, which
+// could quote what was sent.
 func withoutBody(err error) error {
 	for _, known := range []error{context.DeadlineExceeded, context.Canceled} {
 		if errors.Is(err, known) {
@@ -105,7 +246,16 @@ func withoutBody(err error) error {
 	}](err); ok {
 		return fmt.Errorf("no connection: %w", ne)
 	}
-	return errors.New("it is no token response")
+	return errors.New("it broke off")
+}
+
+// errorIn returns the OAuth error code of an answer, or "" if it has none that is one.
+func errorIn(body []byte) string {
+	var r claims
+	if r.UnmarshalJSON(body) != nil {
+		return ""
+	}
+	return errorCode(r.text("error"))
 }
 
 // oauthCode is what error codes are made of: RFC 6749, 5.2 allows more, which nobody

@@ -40,7 +40,7 @@ func Remember(n, limit int) int {
 
 // OpenCookie opens value as the session cookie of a, and as a transaction cookie.
 func OpenCookie(a *Auth, value string) (sessionOK, transactionOK bool) {
-	s := a.sessions.open(value)
+	s := a.sessions.keeper.(*cookieSessions).open(value)
 	t := a.transactions.open(a.transactions.prefix()+"AAAAAAAAAAA", value)
 	return s != nil, t != nil
 }
@@ -61,6 +61,42 @@ func ReadTransaction(data []byte) (again []byte, ok bool) {
 		return nil, false
 	}
 	return t.encode(), true
+}
+
+// Tokens is what a refresh gave.
+type Tokens struct {
+	ID, Access, Refresh string
+	Scopes              []string
+	Expires             time.Time
+}
+
+// Refresh asks the token endpoint of a for new tokens.
+func Refresh(ctx context.Context, a *Auth, refreshToken string) (Tokens, error) {
+	m, err := a.provider.ready(ctx)
+	if err != nil {
+		return Tokens{}, err
+	}
+	t, err := a.client.refresh(ctx, a.provider.http, m.Endpoints, refreshToken)
+	return Tokens{t.id, t.access, t.refresh, t.scopes, t.expires}, err
+}
+
+// Exchange redeems a code at the token endpoint of a.
+func Exchange(ctx context.Context, a *Auth, code, verifier string) (Tokens, error) {
+	m, err := a.provider.ready(ctx)
+	if err != nil {
+		return Tokens{}, err
+	}
+	t, err := a.client.exchange(ctx, a.provider.http, m.Endpoints, code, verifier)
+	return Tokens{t.id, t.access, t.refresh, t.scopes, t.expires}, err
+}
+
+// Revoke asks the revocation endpoint of a to forget a refresh token.
+func Revoke(ctx context.Context, a *Auth, refreshToken string) error {
+	m, err := a.provider.ready(ctx)
+	if err != nil {
+		return err
+	}
+	return a.client.revoke(ctx, a.provider.http, m.Revocation, refreshToken)
 }
 
 // TokenVerifier returns the check of ID tokens for one client and one key, without a

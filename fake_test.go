@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net/http"
@@ -63,6 +64,14 @@ type fakeProvider struct {
 	token func(w http.ResponseWriter, r *http.Request)
 	// response changes the token response.
 	response func(map[string]any)
+	// refresh answers refresh requests in the place of the ordinary answer.
+	refresh func(w http.ResponseWriter, r *http.Request)
+	// refreshed changes the response to a refresh, whose ID token claims changes too.
+	refreshed func(map[string]any)
+	// rotate makes each refresh token good once.
+	rotate bool
+	// accessLife is the life of access tokens in seconds; 0 means an hour.
+	accessLife int
 	// userInfo answers userInfo requests.
 	userInfo func(w http.ResponseWriter, r *http.Request)
 	// discovery changes the discovery document.
@@ -78,6 +87,9 @@ type fakeProvider struct {
 	keyFetches   int
 	discoveries  int
 	userInfoCall int
+	refreshes    int
+	liveRefresh  string // the refresh token that is good
+	signedInAt   int64  // auth_time of the last sign-in
 }
 
 func newFakeProvider(t testing.TB) *fakeProvider {
@@ -148,28 +160,99 @@ func (p *fakeProvider) serveToken(w http.ResponseWriter, r *http.Request) {
 		p.token(w, r)
 		return
 	}
-	sum := sha256.Sum256([]byte(r.PostForm.Get("code_verifier")))
-	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
+	if r.PostForm.Get("grant_type") == "refresh_token" {
+		p.serveRefresh(w, r)
+		return
+	}
+	challenge := challengeOf(r.PostForm.Get("code_verifier"))
 	if !ok || request.Get("code_challenge") != challenge || request.Get("redirect_uri") != r.PostForm.Get("redirect_uri") {
 		serveJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
 		return
 	}
 	const access = "access-token"
-	now := p.now()
-	c := jwt.MapClaims{
-		"iss": p.issuer, "sub": "user-1", "aud": clientID, "exp": now.Add(time.Hour).Unix(), "iat": now.Unix(),
-		"auth_time": now.Unix(), "nonce": request.Get("nonce"), "at_hash": accessHash(access),
-		"email": "ann@example.com", "email_verified": true, "preferred_username": "ann", "name": "Ann Example",
-		"groups": []string{"staff", "admins"}, "custom:tier": "gold",
-	}
+	c := p.userClaims(access)
+	c["nonce"] = request.Get("nonce")
+	p.mu.Lock()
+	p.signedInAt = p.now().Unix()
+	p.mu.Unlock()
 	if p.claims != nil {
 		p.claims(c)
 	}
-	response := map[string]any{"access_token": access, "token_type": "Bearer", "expires_in": 3600, "id_token": p.signed(c)}
+	p.mu.Lock()
+	if p.liveRefresh == "" {
+		p.liveRefresh = "refresh-0"
+	}
+	response := map[string]any{
+		"access_token": access, "token_type": "Bearer", "expires_in": p.life(), "id_token": p.signed(c), "refresh_token": p.liveRefresh,
+	}
+	p.mu.Unlock()
 	if p.response != nil {
 		p.response(response)
 	}
 	serveJSON(w, http.StatusOK, response)
+}
+
+func (p *fakeProvider) life() int {
+	if p.accessLife == 0 {
+		return 3600
+	}
+	return p.accessLife
+}
+
+// serveRefresh answers a refresh with access token access-1, access-2 and so on.
+func (p *fakeProvider) serveRefresh(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	p.refreshes++
+	n := p.refreshes
+	good := r.PostForm.Get("refresh_token") == p.liveRefresh
+	p.mu.Unlock()
+	if p.refresh != nil {
+		p.refresh(w, r)
+		return
+	}
+	if !good {
+		serveJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
+		return
+	}
+	access := fmt.Sprintf("access-%d", n)
+	c := p.userClaims(access)
+	c["auth_time"] = p.signedInAt
+	if p.claims != nil {
+		p.claims(c)
+	}
+	response := map[string]any{"access_token": access, "token_type": "Bearer", "expires_in": p.life(), "id_token": p.signed(c)}
+	if p.rotate {
+		p.mu.Lock()
+		p.liveRefresh = fmt.Sprintf("refresh-%d", n)
+		response["refresh_token"] = p.liveRefresh
+		p.mu.Unlock()
+	}
+	if p.refreshed != nil {
+		p.refreshed(response)
+	}
+	serveJSON(w, http.StatusOK, response)
+}
+
+func (p *fakeProvider) refreshCount() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refreshes
+}
+
+func (p *fakeProvider) userClaims(access string) jwt.MapClaims {
+	now := p.now()
+	return jwt.MapClaims{
+		"iss": p.issuer, "sub": "user-1", "aud": clientID, "exp": now.Add(time.Hour).Unix(), "iat": now.Unix(),
+		"auth_time": now.Unix(), "at_hash": accessHash(access),
+		"email": "ann@example.com", "email_verified": true, "preferred_username": "ann", "name": "Ann Example",
+		"groups": []string{"staff", "admins"}, "custom:tier": "gold",
+	}
+}
+
+// challengeOf is the code challenge of a verifier (RFC 7636, 4.2).
+func challengeOf(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 func (p *fakeProvider) signed(c jwt.MapClaims) string {
@@ -243,14 +326,14 @@ func (p *fakeProvider) tokenRequests() int {
 type app struct {
 	auth    *cognate.Auth
 	handler http.Handler
-	log     *strings.Builder
+	log     *logBuffer
 }
 
 // newApp makes an app with a public page at / and private ones below /private, signed
 // in by p. change, if not nil, changes its configuration.
 func newApp(t *testing.T, p *fakeProvider, change func(*cognate.Config)) *app {
 	t.Helper()
-	x := &app{log: &strings.Builder{}}
+	x := &app{log: &logBuffer{}}
 	cfg := cognate.Config{
 		Issuer: p.issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/oidc_callback",
 		Keys:   []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))},
@@ -276,8 +359,34 @@ func newApp(t *testing.T, p *fakeProvider, change func(*cognate.Config)) *app {
 	mux.Handle("/private/", auth.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte("private " + cognate.UserFrom(r.Context()).Email))
 	})))
+	mux.Handle("/token", auth.RequireAccessToken(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, err := auth.AccessToken(r.Context())
+		if err != nil {
+			auth.Fail(w, r, err)
+			return
+		}
+		_, _ = w.Write([]byte(token))
+	})))
 	x.handler = auth.Handler(mux)
 	return x
+}
+
+// logBuffer takes the log of several goroutines.
+type logBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // browser keeps cookies and does not follow redirects.

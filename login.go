@@ -39,7 +39,12 @@ func (a *Auth) Login(w http.ResponseWriter, r *http.Request, opts ...LoginOption
 // login answers the login path.
 func (a *Auth) login(w http.ResponseWriter, r *http.Request) {
 	target := a.returnTarget(r.URL.Query().Get("return_to"))
-	if s, _ := a.sessions.read(r); s != nil {
+	s, _, err := a.sessions.read(r)
+	switch {
+	case err != nil:
+		a.fail(w, r, asError(err, ReasonStoreDown), target)
+		return
+	case s != nil:
 		redirect(w, target, http.StatusFound)
 		return
 	}
@@ -49,7 +54,7 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) {
 // challenge answers a request that needs a sign-in and has none.
 func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, uselessCookie bool) {
 	if uselessCookie {
-		a.sessions.cookie.remove(w, a.sessions.cookie.name)
+		a.sessions.forget(w, r)
 	}
 	switch {
 	case r.URL.Path == a.callbackPath:

@@ -44,10 +44,19 @@ func (a *Auth) foreign(r *http.Request) bool {
 // It does not ask whether the person wants to sign out, nor where the request came
 // from: call it from a handler of your own that checked.
 func (a *Auth) Logout(w http.ResponseWriter, r *http.Request) {
-	ended := a.sessions.end(w, r)
+	ended, _, err := a.sessions.read(r)
+	if err == nil {
+		_, err = a.sessions.close(r.Context(), ended)
+	}
+	if err != nil {
+		a.fail(w, r, asError(err, ReasonStoreDown), a.homePath) // the cookie stays, so that another try can end the session
+		return
+	}
+	a.sessions.forget(w, r)
 	a.transactions.forget(w, r)
 	w.Header().Set("Cache-Control", "no-store")
 	if ended != nil {
+		a.ended(r.Context(), ended.user.Subject, LogoutUser)
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed out", slog.String("sub", ended.user.Subject))
 	}
 	target := a.provider.endSession(r.Context(), a.client.id, a.logoutReturn)

@@ -64,6 +64,7 @@ func (p page) write(w http.ResponseWriter, status int) {
 // fail is the one way out for a refused sign-in or sign-out: a log line for those who
 // run the site, and a page, or the app's own answer, for the visitor.
 func (a *Auth) fail(w http.ResponseWriter, r *http.Request, e *Error, target string) {
+	a.metrics.Denied(e.Reason)
 	e.ReturnTo = target
 	e.Reference = strings.ToLower(rand.Text()[:8])
 	level := slog.LevelWarn

@@ -37,6 +37,7 @@ type Endpoints struct {
 	Token         string
 	UserInfo      string
 	EndSession    string
+	Revocation    string
 	JWKS          string
 }
 
@@ -131,6 +132,7 @@ func (p *provider) discover(ctx context.Context) (metadata, error) {
 		Token          string `json:"token_endpoint"`
 		UserInfo       string `json:"userinfo_endpoint"`
 		EndSession     string `json:"end_session_endpoint"`
+		Revocation     string `json:"revocation_endpoint"`
 		JWKS           string `json:"jwks_uri"`
 		ResponseIssuer bool   `json:"authorization_response_iss_parameter_supported"`
 	}
@@ -146,7 +148,10 @@ func (p *provider) discover(ctx context.Context) (metadata, error) {
 	if doc.Issuer != p.issuer {
 		return metadata{}, fmt.Errorf("the discovery document is of issuer %.200q, configured is %q", doc.Issuer, p.issuer)
 	}
-	m := metadata{Endpoints{doc.Authorization, doc.Token, doc.UserInfo, doc.EndSession, doc.JWKS}, doc.ResponseIssuer}
+	m := metadata{Endpoints: Endpoints{
+		Authorization: doc.Authorization, Token: doc.Token, UserInfo: doc.UserInfo,
+		EndSession: doc.EndSession, Revocation: doc.Revocation, JWKS: doc.JWKS,
+	}, responseIssuer: doc.ResponseIssuer}
 	m.override(p.configured)
 	return m, p.checkEndpoints(m.Endpoints)
 }
@@ -161,6 +166,7 @@ func (e *Endpoints) override(by Endpoints) {
 		{&e.Token, by.Token},
 		{&e.UserInfo, by.UserInfo},
 		{&e.EndSession, by.EndSession},
+		{&e.Revocation, by.Revocation},
 		{&e.JWKS, by.JWKS},
 	} {
 		if f.from != "" {
@@ -181,6 +187,7 @@ func (p *provider) checkEndpoints(e Endpoints) error {
 		{"key set", e.JWKS, true},
 		{"userInfo endpoint", e.UserInfo, false},
 		{"end-session endpoint", e.EndSession, false},
+		{"revocation endpoint", e.Revocation, false},
 	} {
 		if endpoint.url == "" && !endpoint.required {
 			continue

@@ -26,13 +26,14 @@ var errSealed = errors.New("value was not sealed by these keys, or was changed")
 // repeated nonce reaches 2^-33 (NIST SP 800-38D, 8.3).
 type sealer struct {
 	aeads []cipher.AEAD
+	limit int // of a value, in bytes
 	// bound is authenticated with every value: what it is sealed for. A cookie of
 	// one provider, client or purpose does not open as one of another.
 	bound string
 }
 
-func newSealer(keys []Secret, purpose, bound string) (*sealer, error) {
-	s := &sealer{bound: purpose + "\x00" + bound}
+func newSealer(keys []Secret, purpose, bound string, limit int) (*sealer, error) {
+	s := &sealer{bound: purpose + "\x00" + bound, limit: limit}
 	for _, k := range keys {
 		key, err := hkdf.Key(sha256.New, []byte(k), nil, "cognate v1 "+purpose, 32)
 		if err != nil {
@@ -54,17 +55,29 @@ func newSealer(keys []Secret, purpose, bound string) (*sealer, error) {
 // seal returns the cookie value that holds plaintext. name is the cookie's name; the
 // value opens only under it.
 func (s *sealer) seal(name string, plaintext []byte) string {
-	sealed := s.aeads[0].Seal(nil, nil, plaintext, s.additional(name)) //nolint:gosec // the AEAD draws the nonce itself
-	return cookieEncoding.EncodeToString(sealed)
+	return cookieEncoding.EncodeToString(s.sealBytes(name, plaintext))
+}
+
+// sealBytes is seal for a place that takes any bytes.
+func (s *sealer) sealBytes(name string, plaintext []byte) []byte {
+	return s.aeads[0].Seal(nil, nil, plaintext, s.additional(name)) //nolint:gosec // the AEAD draws the nonce itself
 }
 
 // open returns what value holds; current tells whether the newest key sealed it.
 func (s *sealer) open(name, value string) (plaintext []byte, current bool, err error) {
-	if len(value) > maxCookieValue {
+	if len(value) > s.limit {
 		return nil, false, errSealed
 	}
 	ciphertext, err := cookieEncoding.DecodeString(value)
 	if err != nil {
+		return nil, false, errSealed
+	}
+	return s.openBytes(name, ciphertext)
+}
+
+// openBytes is open for what sealBytes made.
+func (s *sealer) openBytes(name string, ciphertext []byte) (plaintext []byte, current bool, err error) {
+	if len(ciphertext) > s.limit {
 		return nil, false, errSealed
 	}
 	additional := s.additional(name)

@@ -285,7 +285,7 @@ func TestRandomKeyIsAnnounced(t *testing.T) {
 
 func TestIdentityTooLarge(t *testing.T) {
 	p := newFakeProvider(t)
-	p.claims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 4000) }
+	p.claims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 12_000) }
 	expectReason(t, p, nil, cognate.ReasonSessionTooLarge)
 }
 

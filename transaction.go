@@ -37,6 +37,7 @@ type transaction struct {
 	verifier string // code verifier (RFC 7636, 4.1)
 	returnTo string
 	started  time.Time
+	appState string
 }
 
 // newTransaction makes the random values. state and nonce are base64url: Cognito does

@@ -1,7 +1,6 @@
 package cognate
 
 import (
-	"context"
 	"encoding/json"
 	"time"
 )
@@ -46,28 +45,4 @@ func (u *User) Claim(name string) any {
 		return nil
 	}
 	return v
-}
-
-// userContext carries the user. It is a type of its own, not context.WithValue,
-// because it stands on the path of every request: one allocation instead of two.
-type userContext struct {
-	context.Context
-	user *User
-}
-
-type userKey struct{}
-
-// Value returns the user, or what the request's own context holds.
-func (c *userContext) Value(key any) any {
-	if _, ok := key.(userKey); ok {
-		return c.user
-	}
-	return c.Context.Value(key)
-}
-
-// UserFrom returns who is signed in, or nil. Behind [Auth.RequireLogin] it is never
-// nil. On a public page use [Auth.User].
-func UserFrom(ctx context.Context) *User {
-	u, _ := ctx.Value(userKey{}).(*User)
-	return u
 }

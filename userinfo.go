@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"sync"
+	"sync/atomic"
 )
 
 // UserInfoMode says when the userInfo endpoint is asked at sign-in.
@@ -99,13 +101,43 @@ func (a *Auth) userOf(c claims) *User {
 		Email: c.text("email"), Name: c.text("name"), Groups: groups, AuthTime: authTime,
 	}
 	u.EmailVerified = u.Email != "" && c.truth("email_verified")
-	for name, raw := range c {
-		if keeps(a.keepClaims, name) {
-			if u.extra == nil {
-				u.extra = make(claims)
-			}
-			u.extra[name] = raw
+	u.extra = c
+	return u
+}
+
+// keptClaims are the patterns of the claims that a session keeps: those of Config.Claims and
+// those that rules of routes read. It is safe for concurrent use.
+type keptClaims struct {
+	mu       sync.Mutex
+	patterns atomic.Pointer[[]string]
+}
+
+func (k *keptClaims) add(patterns ...string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var all []string
+	if old := k.patterns.Load(); old != nil {
+		all = slices.Clone(*old)
+	}
+	for _, p := range patterns {
+		if !slices.Contains(all, p) {
+			all = append(all, p)
 		}
 	}
-	return u
+	k.patterns.Store(&all)
+}
+
+// trim returns the user with the claims that are kept.
+func (k *keptClaims) trim(u *User) *User {
+	out := *u
+	out.extra = nil
+	for name, raw := range u.extra {
+		if keeps(*k.patterns.Load(), name) {
+			if out.extra == nil {
+				out.extra = make(claims)
+			}
+			out.extra[name] = raw
+		}
+	}
+	return &out
 }

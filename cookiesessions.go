@@ -1,0 +1,215 @@
+package cognate
+
+import (
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// cookieSessions keeps each session in the browser's cookies: the identity in one that is
+// read with every request, and the tokens, if the app wants them, in another that is read
+// when somebody asks for them. It is safe for concurrent use.
+type cookieSessions struct {
+	*sessionPolicy
+	cookie     cookieSpec
+	identities *sealer
+	secrets    *sealer // of tokens; nil if none are kept
+	log        *slog.Logger
+	// opened holds sessions by the cookie value they came in, so that a live one
+	// costs a look-up instead of a decryption.
+	opened *cache[*session]
+	// recent holds what came of refreshes by the refresh token that was used: a
+	// browser sends its old cookies until it has got the new ones.
+	recent *recent
+	flight singleflight.Group
+}
+
+// find decrypts the cookie, or knows it already.
+func (k *cookieSessions) find(r *http.Request) (s *session, present bool, err error) {
+	value, count := readChunks(r.Header, k.cookie.name, maxIdentityChunks)
+	if count != 1 || value == "" {
+		// Two cookies of one name: one of them is not from here. Nobody can say which.
+		return nil, count > 0, nil
+	}
+	s, ok := k.opened.get(value)
+	if !ok {
+		s = k.open(value)
+		if s != nil {
+			k.opened.put(strings.Clone(value), s)
+		}
+	}
+	return s, true, nil
+}
+
+// open decrypts a cookie value.
+func (k *cookieSessions) open(value string) *session {
+	plaintext, current, err := k.identities.open(k.cookie.name, value)
+	if err != nil {
+		return nil
+	}
+	s, err := decodeSession(plaintext)
+	if err != nil || !k.admits(s.user) {
+		return nil
+	}
+	s.user.Issuer = k.issuer
+	s.oldKey = !current
+	return s
+}
+
+// begin sets the cookies. Tokens that are too large lose the raw ID token first, which
+// only spares the provider a question at sign-out; if that is not enough they are left
+// out.
+func (k *cookieSessions) begin(w http.ResponseWriter, r *http.Request, s *session, t *tokenSet) error {
+	if k.secrets == nil || t == nil {
+		return k.write(w, r, s)
+	}
+	if k.writeTokens(w, r, s, t) {
+		return k.write(w, r, s)
+	}
+	slim := *t
+	slim.id = ""
+	if k.writeTokens(w, r, s, &slim) {
+		k.warnOfSize(r.Context(), "cognate: the raw ID token was left out", t)
+		return k.write(w, r, s)
+	}
+	k.warnOfSize(r.Context(), "cognate: the tokens were left out: a session in cookies has no room for them; use a Session.Store", t)
+	k.cookie.removeChunks(w, r, k.cookie.tokensName(), 0)
+	s.dropped = true
+	return k.write(w, r, s)
+}
+
+func (k *cookieSessions) warnOfSize(ctx context.Context, message string, t *tokenSet) {
+	k.log.LogAttrs(ctx, slog.LevelWarn, message, slog.Int("id_token_bytes", len(t.id)), slog.Int("access_token_bytes", len(t.access)),
+		slog.Int("refresh_token_bytes", len(t.refresh)), slog.Int("limit_bytes", maxTokenChunks*maxSealed))
+}
+
+// write sets the identity's cookie. The size of one that is too large is in the error.
+func (k *cookieSessions) write(w http.ResponseWriter, r *http.Request, s *session) error {
+	value := k.identities.seal(k.cookie.name, s.encode())
+	if !k.cookie.setChunks(w, r, k.cookie.name, value, maxIdentityChunks, k.left(s)) {
+		return refuse(ReasonSessionTooLarge, "the identity takes %d bytes sealed, more than the %d that cookies may take; "+
+			"keep fewer claims (Config.Claims) or groups, or use a Session.Store", len(value), maxIdentityChunks*maxSealed)
+	}
+	k.opened.put(value, s)
+	return nil
+}
+
+func (k *cookieSessions) left(s *session) time.Duration { return s.expires.Sub(k.now()) }
+
+// writeTokens sets the cookies of the tokens, unless they are too large.
+func (k *cookieSessions) writeTokens(w http.ResponseWriter, r *http.Request, s *session, t *tokenSet) bool {
+	name := k.cookie.tokensName()
+	return k.cookie.setChunks(w, r, name, k.secrets.seal(name+s.id, t.encode()), maxTokenChunks, k.left(s))
+}
+
+// tokens opens the cookies of the tokens. They open for their own session only.
+func (k *cookieSessions) tokens(r *http.Request, s *session) *tokenSet {
+	t, _ := k.openTokens(r, s)
+	return t
+}
+
+func (k *cookieSessions) openTokens(r *http.Request, s *session) (t *tokenSet, current bool) {
+	if k.secrets == nil {
+		return nil, false
+	}
+	name := k.cookie.tokensName()
+	value, count := readChunks(r.Header, name, maxTokenChunks)
+	if count != 1 || value == "" {
+		return nil, false
+	}
+	plaintext, current, err := k.secrets.open(name+s.id, value)
+	if err != nil {
+		return nil, false
+	}
+	t, err = decodeTokens(plaintext)
+	if err != nil {
+		return nil, false
+	}
+	return t, current
+}
+
+// renew sets the identity's cookie again, and the tokens' if an old key sealed it.
+func (k *cookieSessions) renew(w http.ResponseWriter, r *http.Request, s *session) bool {
+	_ = k.write(w, r, s) // as large as before; a key is as long as the other
+	if t, current := k.openTokens(r, s); t != nil && !current {
+		k.writeTokens(w, r, s, t)
+	}
+	return true
+}
+
+// end does nothing: a cookie can't be recalled.
+func (k *cookieSessions) end(context.Context, *session) error { return nil }
+
+// refresh asks the provider, unless somebody just did with the same refresh token, and
+// sets the cookies.
+func (k *cookieSessions) refresh(c *requestContext, s *session, ask asker) (*session, *tokenSet, error) {
+	old := k.tokens(c.r, s)
+	if old == nil {
+		return nil, nil, refuse(ReasonRefreshRefused, "the tokens' cookie is missing or can't be read")
+	}
+	got, err := shared(c, &k.flight, old.refresh, func(ctx context.Context) (*refreshed, error) {
+		if got, known := k.recent.get(old.refresh, k.now()); known {
+			return got, nil
+		}
+		if err := c.writable(); err != nil {
+			return nil, err // before the refresh token is spent
+		}
+		got, err := ask(ctx, s, old)
+		if err == nil {
+			k.recent.put(old.refresh, got, k.now())
+		}
+		return got, err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	next := *s
+	next.user = got.user
+	if c.writable() == nil {
+		err = k.begin(c.w, c.r, &next, got.tokens)
+	}
+	if err == nil {
+		err = got.unusable
+	}
+	return &next, got.tokens, err
+}
+
+// recentTime is how long what came of a refresh is given to those who come with the old
+// refresh token: a browser sends old cookies until it has the new ones. Cognito lets a
+// rotated refresh token be used again for up to 60 seconds.
+const recentTime = time.Minute
+
+// recent remembers refreshes by the hash of the refresh token that was used. It is safe
+// for concurrent use.
+type recent struct {
+	outcomes *cache[outcome]
+}
+
+type outcome struct {
+	*refreshed
+	at time.Time
+}
+
+func newRecent(size int) *recent { return &recent{newCache[outcome](size)} }
+
+func (m *recent) get(refresh string, now time.Time) (*refreshed, bool) {
+	o, ok := m.outcomes.get(recentKey(refresh))
+	if !ok || !within(now, o.at, recentTime) {
+		return nil, false
+	}
+	return o.refreshed, true
+}
+
+func (m *recent) put(refresh string, got *refreshed, now time.Time) {
+	m.outcomes.put(recentKey(refresh), outcome{got, now})
+}
+
+func recentKey(refresh string) string {
+	sum := sha256.Sum256([]byte(refresh))
+	return string(sum[:])
+}

@@ -1,0 +1,236 @@
+package cognate
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	// refreshAhead is how long before its expiry an access token is refreshed, or a
+	// tenth of its life if that is shorter.
+	refreshAhead = time.Minute
+	// refreshTime bounds a refresh in all: another process's lease, the provider, and
+	// saving what it gave.
+	refreshTime = 2 * leaseTime
+	// refreshPause is how long a session's tokens are left alone after a refresh that
+	// failed.
+	refreshPause = 3 * time.Second
+)
+
+var (
+	// errRefused marks a refresh that has ended the session.
+	errRefused = errors.New("the session has ended")
+	// errEnded is a session that somebody else ended in the meantime.
+	errEnded = &Error{Reason: ReasonRefreshRefused, Status: pages[ReasonRefreshRefused].status, Err: errRefused}
+)
+
+// refreshed is what came of a refresh.
+type refreshed struct {
+	user   *User
+	tokens *tokenSet
+	// unusable says why the access token must not be used although the refresh token
+	// is good: the ID token that came along could not be checked.
+	unusable error
+}
+
+// An asker asks the provider for new tokens. If it refuses, the session has ended and the
+// error is errRefused too.
+type asker func(ctx context.Context, s *session, old *tokenSet) (*refreshed, error)
+
+// shared calls f once for all callers with the same key that come while it runs. f does
+// not end with the first caller's request, or one visitor who leaves would fail all others.
+func shared[T any](ctx context.Context, g *singleflight.Group, key string, f func(context.Context) (T, error)) (T, error) {
+	done := g.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTime)
+		defer cancel()
+		return f(ctx)
+	})
+	select {
+	case res := <-done:
+		value, _ := res.Val.(T)
+		return value, res.Err
+	case <-ctx.Done():
+		var none T
+		return none, refuse(ReasonRefreshFailed, "the request ended before the tokens were refreshed: %w", ctx.Err())
+	}
+}
+
+// newTokens makes a session's tokens of what the token endpoint gave. What it left out
+// stays as it was.
+func newTokens(t tokens, nonce string, old *tokenSet, now time.Time) *tokenSet {
+	out := &tokenSet{access: t.access, refresh: t.refresh, id: t.id, nonce: nonce}
+	if old != nil && out.refresh == "" {
+		out.refresh = old.refresh
+	}
+	if old != nil && out.id == "" {
+		out.id = old.id
+	}
+	if !t.expires.IsZero() {
+		out.expires = t.expires.Truncate(time.Second)
+		life := max(out.expires.Sub(now), 0)
+		out.refreshAt = out.expires.Add(-min(refreshAhead, life/10)).Truncate(time.Second)
+	}
+	return out
+}
+
+// ask redeems the refresh token, checks what comes back, and asks those who may refuse. A
+// refusal ends the session.
+func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, error) {
+	start := time.Now()
+	got, err := a.redeemRefresh(ctx, s, old)
+	reason := Reason("")
+	if err != nil {
+		reason = asError(err, ReasonRefreshFailed).Reason
+	}
+	a.metrics.Refresh(time.Since(start), reason)
+	if err == nil {
+		return got, nil
+	}
+	if !endsSession(reason) {
+		a.pausedRefresh.add(s.id, a.now().Add(refreshPause), a.now())
+		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the tokens could not be refreshed; the session stays", slog.String("err", err.Error()))
+		return nil, err
+	}
+	a.log.LogAttrs(ctx, slog.LevelInfo, "cognate: the tokens may not be refreshed; the session has ended",
+		slog.String("reason", string(reason)), slog.String("sub", s.user.Subject), slog.String("err", err.Error()))
+	a.finish(ctx, s, LogoutRefused)
+	e := refuse(ReasonRefreshRefused, "%w: %w", errRefused, err)
+	e.ProviderCode = asError(err, reason).ProviderCode
+	return nil, e
+}
+
+// endsSession tells whether a failed refresh says something about the session, and not
+// only about the network, the provider's health or this app client.
+func endsSession(r Reason) bool {
+	switch r {
+	case ReasonRefreshFailed, ReasonProviderDown, ReasonClientRefused, ReasonTokenEndpoint, ReasonUserInfo,
+		ReasonRuleFailed, ReasonStoreDown:
+		return false
+	}
+	return true
+}
+
+// finish ends a session for a reason that is not the visitor's.
+func (a *Auth) finish(ctx context.Context, s *session, reason LogoutReason) {
+	first, err := a.sessions.close(ctx, s)
+	if err != nil {
+		a.log.LogAttrs(ctx, slog.LevelError, "cognate: a session could not be ended in the store", slog.String("err", err.Error()))
+	}
+	if first {
+		a.ended(ctx, s.user.Subject, reason)
+	}
+}
+
+// ended tells those who want to know.
+func (a *Auth) ended(ctx context.Context, subject string, reason LogoutReason) {
+	a.metrics.Logout(reason)
+	if a.hooks.OnLogout != nil {
+		a.hooks.OnLogout(ctx, LogoutEvent{Reason: reason, Issuer: a.provider.issuer, Subject: subject})
+	}
+}
+
+// redeemRefresh asks the token endpoint, with one request, and checks the answer.
+func (a *Auth) redeemRefresh(ctx context.Context, s *session, old *tokenSet) (*refreshed, error) {
+	m, err := a.provider.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t, err := a.client.refresh(ctx, a.provider.http, m.Endpoints, old.refresh)
+	if err != nil {
+		return nil, err
+	}
+	out := &refreshed{user: s.user, tokens: newTokens(t, old.nonce, old, a.now())}
+	out.user, err = a.acceptRefresh(ctx, t, s.user, old)
+	if err == nil {
+		return out, nil
+	}
+	if endsSession(asError(err, ReasonVetoed).Reason) {
+		return nil, err
+	}
+	// Nobody can say for now whether these tokens may be used, but a rotated refresh
+	// token can't be had a second time.
+	out.user, out.unusable = s.user, err
+	out.tokens.access, out.tokens.id, out.tokens.expires, out.tokens.refreshAt = old.access, old.id, old.expires, a.now()
+	return out, nil
+}
+
+// acceptRefresh checks what came of a refresh and asks the hook. It returns the user as it
+// is now.
+func (a *Auth) acceptRefresh(ctx context.Context, t tokens, was *User, old *tokenSet) (u *User, err error) {
+	u = was
+	if t.id != "" {
+		u, err = a.refreshedUser(ctx, t, was, old)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if a.hooks.OnRefresh != nil {
+		if err := a.hooks.OnRefresh(ctx, RefreshEvent{User: u, Expires: t.expires}); err != nil {
+			return nil, asError(err, ReasonVetoed)
+		}
+	}
+	return u, nil
+}
+
+// refreshedUser checks the ID token of a refresh, and reads the user as it is now.
+func (a *Auth) refreshedUser(ctx context.Context, t tokens, was *User, old *tokenSet) (*User, error) {
+	c, err := a.verifier.verifyRefreshed(ctx, t.id, old.nonce, t.access, was)
+	if err != nil {
+		return nil, err
+	}
+	if m, err := a.provider.ready(ctx); err == nil && a.wantsUserInfo(c, m.Endpoints) {
+		c, err = a.addUserInfo(ctx, c, m.Endpoints, t.access)
+		if err != nil {
+			return nil, err
+		}
+	}
+	u := a.userOf(c)
+	u.Scopes = was.Scopes
+	if len(t.scopes) > 0 {
+		u.Scopes = t.scopes
+	}
+	err = a.admit(ctx, u)
+	return a.keptClaims.trim(u), err
+}
+
+// admit asks the rules of sign-in.
+func (a *Auth) admit(ctx context.Context, u *User) error {
+	if !a.sessions.admits(u) {
+		return refuse(ReasonEmailNotVerified, "the provider does not vouch for the e-mail address of subject %.255q", u.Subject)
+	}
+	if e := checkRules(ctx, a.loginRules, u); e != nil {
+		return e
+	}
+	return nil
+}
+
+// verifyRefreshed checks an ID token that came with a refresh (OpenID Connect Core 1.0,
+// 12.2): all that is checked at sign-in, and that it is about the same user. It need not
+// have a nonce.
+func (v *verifier) verifyRefreshed(ctx context.Context, raw, nonce, accessToken string, was *User) (claims, error) {
+	token, c, err := v.verifySignature(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	for _, check := range []func(claims) error{v.checkParties, v.checkDates} {
+		if err := check(c); err != nil {
+			return nil, err
+		}
+	}
+	if c.text("sub") != was.Subject {
+		return nil, refuse(ReasonTokenSubject, "the refreshed ID token is about another subject")
+	}
+	if _, ok := c["nonce"]; ok {
+		if got, err := c.str("nonce"); err != nil || !equal(got, nonce) {
+			return nil, refuse(ReasonTokenNonce, "the refreshed ID token's nonce is not the one of the sign-in")
+		}
+	}
+	if at, ok, err := c.date("auth_time"); err != nil || ok && !was.AuthTime.IsZero() && !at.Equal(was.AuthTime) {
+		return nil, refuse(ReasonTokenAuthTime, "the refreshed ID token is from another sign-in: auth_time has changed")
+	}
+	return c, checkAccessHash(c, token.Method, accessToken)
+}

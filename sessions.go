@@ -1,0 +1,145 @@
+package cognate
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+const (
+	// maxCookieValue bounds a cookie value that is looked at, in bytes. Browsers
+	// keep cookies of at most 4,096 bytes, name and attributes included (RFC 6265,
+	// 6.1); what this package sets stays below maxSealed.
+	maxCookieValue = 4096
+	maxSealed      = 3800
+	// maxEnded bounds how many ended sessions are remembered.
+	maxEnded = 100_000
+)
+
+// A sessionPolicy is what holds for all sessions of one Auth, wherever they are kept.
+type sessionPolicy struct {
+	issuer   string // of all users here
+	lifetime time.Duration
+	idle     time.Duration // 0: none
+	skew     time.Duration
+	now      func() time.Time
+	// verifiedEmail is Config.RequireVerifiedEmail: it holds for sessions, too, that
+	// began when it did not.
+	verifiedEmail bool
+}
+
+// admits tells whether the configuration lets this user have a session.
+func (p *sessionPolicy) admits(u *User) bool { return u.EmailVerified || !p.verifiedEmail }
+
+// ends is when a session ends if no request comes any more.
+func (p *sessionPolicy) ends(s *session) time.Time {
+	end := s.expires
+	if limit := s.created.Add(p.lifetime); limit.Before(end) {
+		end = limit
+	}
+	if p.idle > 0 {
+		if limit := s.seen.Add(p.idle); limit.Before(end) {
+			end = limit
+		}
+	}
+	return end
+}
+
+// over tells whether a session's time has passed.
+func (p *sessionPolicy) over(s *session) bool { return !p.now().Before(p.ends(s)) }
+
+// early tells whether a session begins in the future: it comes from a clock that was
+// wrong. Within the skew it is forgiven.
+func (p *sessionPolicy) early(s *session) bool { return s.created.After(p.now().Add(p.skew)) }
+
+// A keeper is where sessions are: in the browser's cookies or in a store.
+type keeper interface {
+	// find returns the session that a request's cookie stands for, or nil; present
+	// tells whether there is a cookie at all. An error means that nobody knows.
+	find(r *http.Request) (s *session, present bool, err error)
+	// begin saves a new session and its tokens, and gives the browser its cookie.
+	begin(w http.ResponseWriter, r *http.Request, s *session, t *tokenSet) error
+	// renew saves a session that has changed in nothing but its dates and keys, and
+	// tells whether it still exists.
+	renew(w http.ResponseWriter, r *http.Request, s *session) bool
+	// end makes the session unusable.
+	end(ctx context.Context, s *session) error
+	// tokens returns the session's tokens as far as they are known without asking
+	// anybody, or nil.
+	tokens(r *http.Request, s *session) *tokenSet
+	// refresh returns the session with tokens that are fresh, asking the provider with
+	// ask if they are not; for any number of callers only one asks.
+	refresh(c *requestContext, s *session, ask asker) (*session, *tokenSet, error)
+}
+
+// sessions are the sessions of one Auth. It is safe for concurrent use.
+type sessions struct {
+	*sessionPolicy
+	keeper
+	cookie cookieSpec
+	// ended holds the IDs of sessions that ended here. A cookie can't be recalled, and
+	// a store may be read from a memory; this process at least does not take it again.
+	ended *expiring
+	// lapsed is called once for a session that is seen after its time.
+	lapsed func(ctx context.Context, s *session)
+}
+
+// create makes the session of a user who has just signed in.
+func (m *sessions) create(u *User, sid string) *session {
+	now := m.now().Truncate(time.Second)
+	return &session{
+		id: randomBytes(sessionIDSize), created: now, seen: now, expires: now.Add(m.lifetime), sid: sid, user: u,
+	}
+}
+
+// read returns the live session of a request, or nil; present tells whether there was a
+// cookie at all, so that a useless one can be removed.
+func (m *sessions) read(r *http.Request) (s *session, present bool, err error) {
+	s, present, err = m.find(r)
+	switch {
+	case s == nil || err != nil:
+		return nil, present, err
+	case m.over(s):
+		if m.ended.add(s.id, m.now().Add(m.lifetime), m.now()) {
+			m.lapsed(r.Context(), s)
+		}
+		return nil, true, nil
+	case m.early(s), m.ended.has(s.id, m.now()):
+		return nil, true, nil
+	}
+	return s, true, nil
+}
+
+// roll writes the session anew when its idle clock has run for a tenth of the idle time,
+// or when an old key had sealed it. So most requests write nothing. It tells whether the
+// session still exists.
+func (m *sessions) roll(w http.ResponseWriter, r *http.Request, s *session) bool {
+	now := m.now()
+	due := m.idle > 0 && now.Sub(s.seen) >= m.idle/10
+	if !due && !s.oldKey {
+		return true
+	}
+	next := *s
+	next.oldKey = false
+	next.seen = now.Truncate(time.Second)
+	return m.renew(w, r, &next)
+}
+
+// close ends the session and sees to it that this process takes it no more; first tells
+// whether it had not ended here before. A nil session is none.
+func (m *sessions) close(ctx context.Context, s *session) (first bool, err error) {
+	if s == nil {
+		return false, nil
+	}
+	err = m.end(ctx, s)
+	if err != nil {
+		return true, err
+	}
+	return m.ended.add(s.id, s.expires, m.now()), nil
+}
+
+// forget removes every cookie of a session from the browser.
+func (m *sessions) forget(w http.ResponseWriter, r *http.Request) {
+	m.cookie.removeChunks(w, r, m.cookie.name, 0)
+	m.cookie.removeChunks(w, r, m.cookie.tokensName(), 0)
+}

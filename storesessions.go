@@ -1,0 +1,377 @@
+package cognate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	// storedFormat is the first byte of a session as a store has it.
+	storedFormat = 1
+	// storeIDSize is the size of the random id in the cookie, in bytes.
+	storeIDSize = 32
+	// leaseTime is how long one process may take to refresh the tokens of a session
+	// before another one tries: longer than a request to the provider can take, and
+	// short enough for those who wait when the process died.
+	leaseTime = fetchTimeout + 5*time.Second
+	// leasePoll is the pause between two looks at a session that another process
+	// refreshes.
+	leasePoll = 50 * time.Millisecond
+	// storeSlack is how much longer than the session a record lives, for clocks that
+	// differ.
+	storeSlack = 5 * time.Minute
+)
+
+// stored is what a store has of a session beside the session itself.
+type stored struct {
+	key     string
+	version uint64
+	tokens  *tokenSet // nil if there are none
+	lease   lease
+}
+
+// A lease is one process's right to refresh the tokens.
+type lease struct {
+	holder string // random; empty if nobody is at it
+	until  time.Time
+}
+
+// held tells whether somebody else is at it. A lease that ends later than any can comes
+// from a clock that was wrong.
+func (l lease) held(now time.Time) bool {
+	return l.holder != "" && now.Before(l.until) && l.until.Sub(now) <= leaseTime
+}
+
+// storeSessions keeps sessions in a SessionStore. The browser's cookie holds a random id;
+// the store gets its hash, and the session sealed for that hash. It is safe for
+// concurrent use.
+type storeSessions struct {
+	*sessionPolicy
+	cookie cookieSpec
+	store  SessionStore
+	sealer *sealer
+	bound  string // issuer and client, in every hash
+	log    *slog.Logger
+	// opened holds by the cookie value what was decrypted last, so that a session that
+	// did not change costs the store's answer and no decryption.
+	opened *cache[*session]
+	flight singleflight.Group
+}
+
+// hash names something in the store. kind keeps ids, subjects and session IDs apart.
+func (k *storeSessions) hash(kind, value string) string {
+	h := sha256.New()
+	for _, part := range []string{"cognate", kind, k.bound, value} {
+		_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(part))))
+		_, _ = h.Write([]byte(part))
+	}
+	return cookieEncoding.EncodeToString(h.Sum(nil))
+}
+
+func (k *storeSessions) find(r *http.Request) (s *session, present bool, err error) {
+	value, count := findCookie(r.Header, k.cookie.name)
+	if count != 1 || len(value) != cookieEncoding.EncodedLen(storeIDSize) {
+		return nil, count > 0, nil
+	}
+	known, ok := k.opened.get(value)
+	key := ""
+	if ok {
+		key = known.stored.key
+	} else {
+		id, err := cookieEncoding.DecodeString(value)
+		if err != nil {
+			return nil, true, nil //nolint:nilerr // it is no id of ours
+		}
+		key = k.hash("session", string(id))
+	}
+	rec, err := k.store.Load(r.Context(), key)
+	switch {
+	case errors.Is(err, ErrNoRecord) && ok && k.over(known):
+		return known, true, nil // the store has dropped it in time
+	case errors.Is(err, ErrNoRecord):
+		return nil, true, nil
+	case err != nil:
+		return nil, true, storeDown(err)
+	case ok && known.stored.version == rec.Version:
+		return known, true, nil
+	}
+	s = k.open(r.Context(), rec, key)
+	if s != nil {
+		k.opened.put(strings.Clone(value), s)
+	}
+	return s, true, nil
+}
+
+// storeDown is the refusal that a store which can't be asked leads to.
+func storeDown(err error) *Error {
+	e := refuse(ReasonStoreDown, "the session store can't be asked: %w", err)
+	e.RetryAfter = time.Second
+	return e
+}
+
+// open decrypts a record. One that can't be read is nobody's session, and worth a line:
+// the keys are wrong, or somebody wrote to the store.
+func (k *storeSessions) open(ctx context.Context, rec Record, key string) *session {
+	s, err := k.decode(rec, key)
+	if err != nil {
+		k.log.LogAttrs(ctx, slog.LevelWarn, "cognate: a session in the store can't be read; are Config.Keys those that sealed it?")
+		return nil
+	}
+	if !k.admits(s.user) {
+		return nil
+	}
+	return s
+}
+
+func (k *storeSessions) decode(rec Record, key string) (*session, error) {
+	plaintext, current, err := k.sealer.openBytes(key, rec.Value)
+	if err != nil {
+		return nil, err
+	}
+	s, err := decodeStored(plaintext)
+	if err != nil {
+		return nil, err
+	}
+	s.user.Issuer = k.issuer
+	s.oldKey = !current
+	s.stored.key, s.stored.version = key, rec.Version
+	return s, nil
+}
+
+// encodeStored is the session, its tokens and its lease.
+func encodeStored(s *session, t *tokenSet, l lease) []byte {
+	b := appendString([]byte{storedFormat}, string(s.encode()))
+	tokens := ""
+	if t != nil {
+		tokens = string(t.encode())
+	}
+	b = appendString(appendString(b, tokens), l.holder)
+	return binary.AppendUvarint(b, uint64(max(l.until.UnixMilli(), 0)))
+}
+
+func decodeStored(data []byte) (*session, error) {
+	d := decoder{data: data}
+	if d.byte() != storedFormat {
+		return nil, errSession
+	}
+	identity, tokens, holder, until := d.string(), d.string(), d.string(), d.uvarint()
+	if !d.done() || until > maxNumericDate*1000 {
+		return nil, errSession
+	}
+	s, err := decodeSession([]byte(identity))
+	if err != nil {
+		return nil, err
+	}
+	s.stored = &stored{lease: lease{holder: holder}}
+	if until > 0 {
+		s.stored.lease.until = time.UnixMilli(int64(until))
+	}
+	if tokens != "" {
+		s.stored.tokens, err = decodeTokens([]byte(tokens))
+	}
+	return s, err
+}
+
+// record seals a session for the store. Tokens that make it too large lose the raw ID
+// token first, and are left out if that is not enough; what was kept is returned.
+func (k *storeSessions) record(ctx context.Context, key string, s *session, t *tokenSet, l lease) (Record, *session, *tokenSet) {
+	rec := k.seal(key, s, t, l)
+	size := len(rec.Value)
+	if size <= MaxRecordValue || t == nil {
+		return rec, s, t
+	}
+	slim := *t
+	slim.id = ""
+	t = &slim
+	rec = k.seal(key, s, t, l)
+	if len(rec.Value) > MaxRecordValue {
+		without := *s
+		without.dropped = true
+		s, t = &without, nil
+		rec = k.seal(key, s, t, l)
+	}
+	k.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the session is too large for a store; tokens were left out, the raw ID token first",
+		slog.Int("bytes", size), slog.Int("kept_bytes", len(rec.Value)), slog.Int("limit_bytes", MaxRecordValue))
+	return rec, s, t
+}
+
+func (k *storeSessions) seal(key string, s *session, t *tokenSet, l lease) Record {
+	value := k.sealer.sealBytes(key, encodeStored(s, t, l))
+	return Record{Key: key, Version: 1, Value: value, Expires: k.ends(s).Add(storeSlack)}
+}
+
+func (k *storeSessions) begin(w http.ResponseWriter, r *http.Request, s *session, t *tokenSet) error {
+	id := randomBytes(storeIDSize)
+	rec, s, _ := k.record(r.Context(), k.hash("session", id), s, t, lease{})
+	if len(rec.Value) > MaxRecordValue {
+		return refuse(ReasonSessionTooLarge, "the identity takes %d bytes sealed, more than a record's %d; keep fewer claims (Config.Claims)",
+			len(rec.Value), MaxRecordValue)
+	}
+	rec.Indexes = []string{k.hash("sub", s.user.Subject)}
+	if s.sid != "" {
+		rec.Indexes = append(rec.Indexes, k.hash("sid", s.sid))
+	}
+	if err := k.store.Create(r.Context(), rec); err != nil {
+		return storeDown(err)
+	}
+	k.cookie.removeChunks(w, r, k.cookie.name, 1)
+	k.cookie.removeChunks(w, r, k.cookie.tokensName(), 0) // from when there was no store
+	k.cookie.set(w, k.cookie.name, cookieEncoding.EncodeToString([]byte(id)), s.expires.Sub(k.now()))
+	return nil
+}
+
+// renew saves the session's dates. Somebody else's change in the meantime is as good, and
+// a store that is down is noticed by the next request.
+func (k *storeSessions) renew(_ http.ResponseWriter, r *http.Request, s *session) bool {
+	rec, _, _ := k.record(r.Context(), s.stored.key, s, s.stored.tokens, s.stored.lease)
+	rec.Version = s.stored.version
+	return !errors.Is(k.store.Update(r.Context(), rec), ErrNoRecord)
+}
+
+func (k *storeSessions) end(ctx context.Context, s *session) error {
+	if err := k.store.Delete(ctx, s.stored.key); err != nil {
+		return storeDown(err)
+	}
+	return nil
+}
+
+func (k *storeSessions) tokens(_ *http.Request, s *session) *tokenSet { return s.stored.tokens }
+
+// latest reads the session from the store itself.
+func (k *storeSessions) latest(ctx context.Context, key string) (*session, error) {
+	rec, err := k.store.LoadLatest(ctx, key)
+	if errors.Is(err, ErrNoRecord) {
+		return nil, errEnded
+	}
+	if err != nil {
+		return nil, storeDown(err)
+	}
+	s := k.open(ctx, rec, key)
+	if s == nil || k.over(s) {
+		return nil, errEnded
+	}
+	return s, nil
+}
+
+// refresh takes the lease, asks the provider and saves the tokens before anybody uses
+// them. If another process has the lease, it waits for what that one gets.
+func (k *storeSessions) refresh(c *requestContext, s *session, ask asker) (*session, *tokenSet, error) {
+	key := s.stored.key
+	next, err := shared(c, &k.flight, key, func(ctx context.Context) (*session, error) { return k.refreshOnce(ctx, key, ask) })
+	if err != nil {
+		return nil, nil, err
+	}
+	return next, next.stored.tokens, nil
+}
+
+func (k *storeSessions) refreshOnce(ctx context.Context, key string, ask asker) (*session, error) {
+	s, err := k.takeLease(ctx, key)
+	if err != nil || k.settled(s) {
+		return s, err
+	}
+	got, err := ask(ctx, s, s.stored.tokens)
+	if err != nil {
+		if !errors.Is(err, errRefused) {
+			_, _ = k.update(ctx, s, s.stored.tokens, lease{}) // gives the lease back
+		}
+		return nil, err
+	}
+	next, err := k.save(ctx, s, got)
+	if err != nil {
+		return nil, err
+	}
+	return next, got.unusable
+}
+
+// settled tells whether there is nothing to refresh.
+func (k *storeSessions) settled(s *session) bool {
+	return s.stored.tokens == nil || s.stored.tokens.fresh(k.now())
+}
+
+// takeLease returns the session as it is in the store: settled, or with a lease that this
+// call holds.
+func (k *storeSessions) takeLease(ctx context.Context, key string) (*session, error) {
+	for {
+		s, err := k.latest(ctx, key)
+		if err != nil || k.settled(s) {
+			return s, err
+		}
+		if now := k.now(); !s.stored.lease.held(now) {
+			mine := lease{holder: randomBytes(8), until: now.Add(leaseTime)}
+			next, err := k.update(ctx, s, s.stored.tokens, mine)
+			if !errors.Is(err, ErrRecordChanged) {
+				return next, err
+			}
+		}
+		if !pause(ctx, leasePoll) {
+			return nil, refuse(ReasonRefreshFailed, "another process took too long to refresh the tokens: %w", ctx.Err())
+		}
+	}
+}
+
+// pause waits, and tells whether the context let it.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// update replaces the session if nobody changed it, and returns it with its new version.
+func (k *storeSessions) update(ctx context.Context, s *session, t *tokenSet, l lease) (*session, error) {
+	rec, kept, t := k.record(ctx, s.stored.key, s, t, l)
+	rec.Version = s.stored.version
+	err := k.store.Update(ctx, rec)
+	switch {
+	case errors.Is(err, ErrNoRecord):
+		return nil, errEnded
+	case errors.Is(err, ErrRecordChanged):
+		return nil, err
+	case err != nil:
+		return nil, storeDown(err)
+	}
+	next := *kept
+	next.stored = &stored{key: s.stored.key, version: s.stored.version + 1, tokens: t, lease: l}
+	return &next, nil
+}
+
+// save writes new tokens and gives back the lease. Only dates can have changed under the
+// lease, so somebody else's change is taken over and the tokens put on top. A store that
+// fails for a moment is tried again: the refresh token that was spent is worth it.
+func (k *storeSessions) save(ctx context.Context, s *session, got *refreshed) (*session, error) {
+	holder, wait := s.stored.lease.holder, leasePoll
+	for {
+		next := *s
+		next.user = got.user
+		saved, err := k.update(ctx, &next, got.tokens, lease{})
+		if err == nil || errors.Is(err, errEnded) {
+			return saved, err
+		}
+		if !pause(ctx, wait) {
+			return nil, err
+		}
+		wait = min(2*wait, time.Second)
+		latest, readErr := k.latest(ctx, s.stored.key)
+		switch {
+		case errors.Is(readErr, errEnded):
+			return nil, readErr
+		case readErr != nil:
+			continue
+		case latest.stored.lease.holder != holder:
+			return latest, nil // it was saved after all, or another process was faster
+		}
+		s = latest
+	}
+}

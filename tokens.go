@@ -1,0 +1,174 @@
+package cognate
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"golang.org/x/oauth2"
+)
+
+// RequireAccessToken is [Auth.RequireLogin] for pages that call APIs as the user: it lets a
+// request through with an access token that is fresh, so that [Auth.AccessToken] answers at
+// once. If the provider refuses to refresh the tokens the session ends, and the request is
+// answered as if nobody were signed in: a page leads to a sign-in that comes back to it, a
+// script gets 401. If the provider can't be reached, and the token has expired, the answer
+// is 503 with Retry-After, and the session stays.
+func (a *Auth) RequireAccessToken(next http.Handler) http.Handler {
+	return a.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := a.AccessToken(r.Context()); err != nil {
+			a.Fail(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}))
+}
+
+// AccessToken returns the access token of the user who is signed in, for calling APIs as
+// that user. ctx is the request's, behind [Auth.RequireLogin]. A token that expires within
+// the next minute is refreshed first: once for all requests of the session, also of other
+// processes if they share a [SessionStore]. A token whose life the provider did not state
+// is used until the session ends.
+//
+// The error is an [*Error]; give it to [Auth.Fail]. Its reasons are
+// [ReasonNotSignedIn]; [ReasonNoTokens]; [ReasonRefreshRefused], after which the session has
+// ended; [ReasonRefreshFailed], [ReasonProviderDown] and [ReasonStoreDown], after which a
+// later call may go well; and [ReasonResponseStarted].
+//
+// With Session.TokensInCookie new tokens go into cookies. Call it then before the answer's
+// header is written, and from the handler's own goroutine. With a Store it may be called
+// from any goroutine, for as long as ctx lives.
+func (a *Auth) AccessToken(ctx context.Context) (string, error) {
+	t, err := a.freshTokens(ctx)
+	if err != nil {
+		return "", err
+	}
+	return t.access, nil
+}
+
+// TokenSource returns the source of [Auth.AccessToken]'s tokens for one request, for
+// packages that want an [oauth2.TokenSource].
+func (a *Auth) TokenSource(ctx context.Context) oauth2.TokenSource { return tokenSource{a, ctx} }
+
+type tokenSource struct {
+	auth *Auth
+	ctx  context.Context //nolint:containedctx // it is what names the session
+}
+
+func (s tokenSource) Token() (*oauth2.Token, error) {
+	t, err := s.auth.freshTokens(s.ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &oauth2.Token{AccessToken: t.access, TokenType: "Bearer", Expiry: t.expires}, nil
+}
+
+// Client returns an HTTP client that calls APIs as the user who is signed in: every request
+// gets the access token. ctx is the request's, as for [Auth.AccessToken], whose errors
+// come back inside of the client's. A redirect to another host is followed without the
+// token. Requests have no time limit but their own context's.
+func (a *Auth) Client(ctx context.Context) *http.Client {
+	return &http.Client{Transport: &bearerTransport{a.TokenSource(ctx)}}
+}
+
+type bearerTransport struct{ source oauth2.TokenSource }
+
+// RoundTrip sends a copy of req with the token.
+func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if redirectedAway(req) {
+		return http.DefaultTransport.RoundTrip(req)
+	}
+	token, err := t.source.Token()
+	if err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close() // a RoundTripper always does
+		}
+		return nil, err
+	}
+	out := req.Clone(req.Context())
+	out.Header.Set("Authorization", "Bearer "+token.AccessToken)
+	return http.DefaultTransport.RoundTrip(out)
+}
+
+// redirectedAway tells whether some answer sent the client to another place than the one
+// the app asked for.
+func redirectedAway(req *http.Request) bool {
+	first := req
+	for first.Response != nil && first.Response.Request != nil {
+		first = first.Response.Request
+	}
+	return originOf(first.URL) != originOf(req.URL)
+}
+
+// Fail answers a request that failed with an error of [Auth.AccessToken], of
+// [Auth.VerifyAccessToken] or of a [Rule]: a session that has ended leads to a sign-in or,
+// for a script, to 401, as [Auth.RequireLogin] would; everything else to the page or JSON
+// of its reason, or to Config.ErrorHandler. An error that is no [*Error] is 500.
+func (a *Auth) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+		e = &Error{Reason: ReasonInternal, Status: http.StatusInternalServerError, Err: err}
+	case e.Reason == ReasonRefreshRefused || e.Reason == ReasonNotSignedIn:
+		a.sessions.forget(w, r)
+		a.challenge(w, r, false)
+		return
+	}
+	a.fail(w, r, e, a.returnTarget(requestTarget(r)))
+}
+
+// freshTokens returns the tokens of the session that ctx belongs to.
+func (a *Auth) freshTokens(ctx context.Context) (*tokenSet, error) {
+	c, _ := ctx.Value(requestKey{}).(*requestContext)
+	if c == nil || c.auth != a || c.session == nil {
+		return nil, refuse(ReasonNotSignedIn, "the context is none of a request behind RequireLogin")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tokens == nil {
+		c.tokens = a.sessions.tokens(c.r, c.session)
+	}
+	if c.tokens != nil && c.tokens.fresh(a.now()) {
+		return c.tokens, nil
+	}
+	return a.refreshTokens(c)
+}
+
+// refreshTokens gets new tokens for a session whose own are missing or no longer fresh. As
+// long as the old one works, a provider that is down disturbs nobody.
+func (a *Auth) refreshTokens(c *requestContext) (*tokenSet, error) {
+	old := c.tokens
+	switch {
+	case old == nil && (!a.keepsTokens || c.session.dropped):
+		return nil, refuse(ReasonNoTokens, "the session holds no tokens: set Session.Store, or Session.TokensInCookie if they are small")
+	case old == nil || old.refresh == "" && !old.usable(a.now()):
+		a.finish(c, c.session, LogoutRefused)
+		return nil, errEnded
+	case old.refresh == "":
+		return old, nil
+	case a.pausedRefresh.has(c.session.id, a.now()):
+		if old.usable(a.now()) {
+			return old, nil
+		}
+		e := refuse(ReasonRefreshFailed, "the provider could not refresh the tokens a moment ago")
+		e.RetryAfter = refreshPause
+		return nil, e
+	}
+	next, tokens, err := a.sessions.refresh(c, c.session, a.ask)
+	switch {
+	case err == nil && tokens != nil:
+		c.session, c.tokens = next, tokens
+		return tokens, nil
+	case err == nil:
+		return nil, refuse(ReasonNoTokens, "the new tokens are too large to be kept")
+	case errors.Is(err, errRefused):
+		return nil, asError(err, ReasonRefreshRefused)
+	case old.usable(a.now()):
+		return old, nil
+	}
+	e := asError(err, ReasonRefreshFailed)
+	if e.RetryAfter == 0 {
+		e.RetryAfter = refreshPause
+	}
+	return nil, e
+}
