@@ -363,6 +363,7 @@ func (s *settings) checkPolicy() (problems []error) {
 	if s.ClockSkew < 0 || s.ClockSkew > maxSkew {
 		problems = append(problems, fmt.Errorf("ClockSkew is %s; expected at most %s", s.ClockSkew, maxSkew))
 	}
+	problems = append(problems, claimNameProblems(s.Claims)...)
 	if s.UserInfo < UserInfoIfNeeded || s.UserInfo > UserInfoNever {
 		problems = append(problems, fmt.Errorf("UserInfo is %d, which is none of the modes", s.UserInfo))
 	}
