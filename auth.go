@@ -35,6 +35,8 @@ type Auth struct {
 	keepsTokens  bool
 	tracksAnswer bool // new tokens go into cookies
 	loginRules   []Rule
+	loginOptions []LoginOption
+	pushes       bool // Config.PushedAuthorization
 	revokes      bool // Config.RevokeOnLogout
 	hooks        Hooks
 	metrics      Metrics
@@ -61,6 +63,7 @@ func New(cfg Config) (*Auth, error) {
 		callbackPath: s.callbackPath, loginPath: s.LoginPath, logoutPath: s.LogoutPath, homePath: s.HomePath,
 		logoutReturn: s.LogoutRedirectURL, logoutOnGET: s.AllowGETLogout,
 		userInfo: s.UserInfo, keepsTokens: s.Session.Store != nil || s.Session.TokensInCookie, tracksAnswer: s.Session.TokensInCookie,
+		loginOptions: s.LoginOptions, pushes: s.PushedAuthorization,
 		loginRules: s.LoginRules, revokes: s.RevokeOnLogout, hooks: s.Hooks, metrics: s.Metrics,
 		pausedRefresh: newExpiring(maxEnded), quiet: throttle{every: time.Second},
 		errorHandler: s.ErrorHandler, log: s.Logger, now: s.Now,

@@ -30,9 +30,13 @@ type Config struct {
 	ClientID string
 	// ClientSecret is the app client's secret; empty for a public client.
 	ClientSecret Secret
+	// ClientKey signs the client's assertions in the place of a secret; see
+	// [PrivateKeyJWT].
+	ClientKey ClientKey
 	// ClientAuth is how the client authenticates at the token endpoint. Empty means
-	// what the dialect says for a client with a secret, and ClientAuthNone for one
-	// without. It is never found out by trying: that would spend the code.
+	// PrivateKeyJWT for a client with a key, what the dialect says for one with a
+	// secret, and ClientAuthNone for one without. It is never found out by trying: that
+	// would spend the code.
 	ClientAuth AuthMethod
 	// Endpoints overrides what the provider's discovery document says.
 	Endpoints Endpoints
@@ -88,6 +92,10 @@ type Config struct {
 	LoginRules []Rule
 	// LoginOptions are those of every sign-in; options of [Auth.Login] come after them.
 	LoginOptions []LoginOption
+	// PushedAuthorization sends the parameters of a sign-in to the provider directly and
+	// only a reference to them through the browser (RFC 9126). Without it, that is done
+	// where the provider demands it. A sign-in then begins with a request to the provider.
+	PushedAuthorization bool
 
 	// Keys encrypt the cookies: secrets of at least 32 random bytes, the newest
 	// first. The first encrypts and all decrypt, so that a new one signs nobody out:
@@ -163,6 +171,7 @@ type settings struct {
 	callbackPath string
 	secure       bool // RedirectURL is https
 	ephemeral    bool // the key was made here
+	clientKey    *clientKey
 }
 
 // resolve fills in and checks a configuration; the error lists all that is wrong.
@@ -227,7 +236,10 @@ func (s *settings) defaults() {
 	}
 	if s.ClientAuth == "" {
 		s.ClientAuth = s.Dialect.ClientAuth
-		if s.ClientSecret == "" {
+		switch {
+		case s.ClientKey.given():
+			s.ClientAuth = PrivateKeyJWT
+		case s.ClientSecret == "":
 			s.ClientAuth = ClientAuthNone
 		}
 	}
@@ -299,6 +311,7 @@ func (s *settings) checkProvider() (problems []error) {
 		{"EndSession", s.Endpoints.EndSession},
 		{"Revocation", s.Endpoints.Revocation},
 		{"JWKS", s.Endpoints.JWKS},
+		{"PushedAuthorization", s.Endpoints.PushedAuthorization},
 	} {
 		if e.url == "" {
 			continue
@@ -307,16 +320,7 @@ func (s *settings) checkProvider() (problems []error) {
 			problems = append(problems, fmt.Errorf("the %s endpoint %q %w", e.name, shown(e.url), err))
 		}
 	}
-	switch {
-	case !validAuthMethod(s.ClientAuth):
-		problems = append(problems, fmt.Errorf("ClientAuth %q is not known; expected %s, %s or %s",
-			s.ClientAuth, ClientSecretBasic, ClientSecretPost, ClientAuthNone))
-	case s.ClientAuth != ClientAuthNone && s.ClientSecret == "":
-		problems = append(problems, fmt.Errorf("ClientAuth %s needs a ClientSecret", s.ClientAuth))
-	case s.ClientAuth == ClientAuthNone && s.ClientSecret != "":
-		problems = append(problems, errors.New("ClientAuth none contradicts a ClientSecret"))
-	}
-	return problems
+	return append(problems, s.checkClientAuth()...)
 }
 
 func (s *settings) checkRoutes() (problems []error) {
@@ -362,6 +366,14 @@ func (s *settings) checkPolicy() (problems []error) {
 	}
 	if s.ClockSkew < 0 || s.ClockSkew > maxSkew {
 		problems = append(problems, fmt.Errorf("ClockSkew is %s; expected at most %s", s.ClockSkew, maxSkew))
+	}
+	l := newLogin(s.LoginOptions)
+	l.check(s.Dialect)
+	if l.silent() {
+		l.mistake("Silent is for single sign-ins: a page that needs somebody would begin one after the other")
+	}
+	for _, err := range slices.Concat(l.mistakes, l.leftOut) {
+		problems = append(problems, fmt.Errorf("the LoginOptions: %w", err))
 	}
 	if s.UserInfo < UserInfoIfNeeded || s.UserInfo > UserInfoNever {
 		problems = append(problems, fmt.Errorf("UserInfo is %d, which is none of the modes", s.UserInfo))
