@@ -317,7 +317,9 @@ func TestPushFails(t *testing.T) {
 		{"reference with a break", answerWith(201, `{"request_uri":"urn:a\r\nSet-Cookie: x=y"}`), "pushed_request"},
 		{"long reference", answerWith(201, `{"request_uri":"urn:`+strings.Repeat("a", 1024)+`"}`), "pushed_request"},
 		{"huge", answerWith(201, `{"request_uri":"urn:a"}`+strings.Repeat(" ", 1<<20)), "pushed_request"},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/par", http.StatusTemporaryRedirect) }, "pushed_request"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/par", http.StatusTemporaryRedirect)
+		}, "pushed_request"},
 		{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "pushed_request"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

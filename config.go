@@ -54,6 +54,8 @@ type Config struct {
 	// and https://example.com/ differ. Empty means HomePath on RedirectURL's host,
 	// such as https://127.0.0.1:5000/.
 	LogoutRedirectURL string
+	// LogoutRedirectURLs are further places that are registered for that, for [LogoutTo].
+	LogoutRedirectURLs []string
 	// HomePath is where a visitor lands when no page is to be returned to. Empty
 	// means "/".
 	HomePath string
@@ -68,6 +70,14 @@ type Config struct {
 	// or POST. (Browsers say so over https and on loopback; a GET from one that says
 	// nothing, not even by Referer, is followed.)
 	AllowGETLogout bool
+
+	// BackchannelLogoutPath is where the provider says that somebody signed out there
+	// (OpenID Connect Back-Channel Logout 1.0); it has to be registered with the provider,
+	// with this app's origin in front. It needs Session.Store. Empty: nowhere.
+	BackchannelLogoutPath string
+	// DisplayName is what a page calls the provider where there are several; see
+	// [NewSeveral]. Empty means the issuer's host.
+	DisplayName string
 
 	// Scopes are asked for; openid has to be among them. Nil means openid and email.
 	Scopes []string
@@ -250,6 +260,9 @@ func (s *settings) defaults() {
 		s.origin = originOf(u)
 		s.secure = u.Scheme == "https"
 	}
+	if u, err := url.Parse(s.Issuer); err == nil {
+		setDefault(&s.DisplayName, u.Host)
+	}
 	setDefault(&s.HomePath, "/")
 	setDefault(&s.LoginPath, path.Join(path.Dir(s.callbackPath), "login"))
 	setDefault(&s.LogoutPath, path.Join(path.Dir(s.callbackPath), "logout"))
@@ -334,6 +347,11 @@ func (s *settings) checkRoutes() (problems []error) {
 		problems = append(problems, fmt.Errorf("RedirectURL %q is none of the client secrets' redirect_uris %q; "+
 			"the provider compares to the letter", s.RedirectURL, cs.RedirectURIs))
 	}
+	for _, u := range s.LogoutRedirectURLs {
+		if err := checkURL(u, s.InsecureHTTP); err != nil {
+			problems = append(problems, fmt.Errorf("LogoutRedirectURLs: %q %w", shown(u), err))
+		}
+	}
 	if err := checkURL(s.LogoutRedirectURL, s.InsecureHTTP); err != nil {
 		problems = append(problems, fmt.Errorf("LogoutRedirectURL %q %w", shown(s.LogoutRedirectURL), err))
 	}
@@ -343,7 +361,11 @@ func (s *settings) checkRoutes() (problems []error) {
 		{"LoginPath", s.LoginPath},
 		{"LogoutPath", s.LogoutPath},
 		{"HomePath", s.HomePath},
+		{"BackchannelLogoutPath", s.BackchannelLogoutPath},
 	} {
+		if p.path == "" && p.name == "BackchannelLogoutPath" {
+			continue
+		}
 		if clean, ok := localTarget(p.path); !ok || clean != p.path || strings.ContainsAny(p.path, "?#%") {
 			problems = append(problems, fmt.Errorf("%s is %q; expected a plain path such as /oidc_callback", p.name, p.path))
 		}
@@ -406,6 +428,9 @@ func (s *settings) checkSession() (problems []error) {
 	}
 	if s.Session.Store != nil && s.Session.TokensInCookie {
 		problems = append(problems, errors.New("Session.TokensInCookie and Session.Store are both set; a store keeps the tokens")) //nolint:staticcheck // the field's name
+	}
+	if s.BackchannelLogoutPath != "" && s.Session.Store == nil {
+		problems = append(problems, errors.New("BackchannelLogoutPath needs Session.Store: sessions in cookies can't be ended from outside")) //nolint:staticcheck // the field's name
 	}
 	if !cookieName.MatchString(s.CookieName) {
 		problems = append(problems, fmt.Errorf("CookieName is %q; expected letters, digits, - and _, beginning with neither of the last", s.CookieName))

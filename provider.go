@@ -2,6 +2,7 @@ package cognate
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -52,6 +53,8 @@ type Dialect struct {
 	// LogoutParam is the parameter of the end-session endpoint that says where to go
 	// afterwards.
 	LogoutParam string
+	// LogoutHint tells that the end-session endpoint takes id_token_hint and state.
+	LogoutHint bool
 	// LogoutPath, if not empty, is the end-session endpoint's path on the
 	// authorization endpoint's host, for a provider whose discovery lacks it.
 	LogoutPath string
@@ -82,7 +85,7 @@ func CognitoDialect() *Dialect {
 // StandardDialect is plain OpenID Connect with RP-Initiated Logout 1.0.
 func StandardDialect() *Dialect {
 	return &Dialect{
-		Name: "standard", LogoutParam: "post_logout_redirect_uri",
+		Name: "standard", LogoutParam: "post_logout_redirect_uri", LogoutHint: true,
 		UsernameClaim: "preferred_username", GroupsClaim: "groups",
 		LangParam: "ui_locales", ClientAuth: ClientSecretBasic,
 	}
@@ -227,10 +230,18 @@ func (p *provider) ready(ctx context.Context) (metadata, error) {
 	return m, nil
 }
 
+// maxLogoutURL bounds the end-session URL with an ID token in it, in bytes: servers refuse
+// request lines beyond 8 KiB.
+const maxLogoutURL = 8000
+
 // endSession returns where to send the browser to end the provider's own session, or
 // "" if the provider has no such place. It works without the provider where the
 // dialect knows the path.
-func (p *provider) endSession(ctx context.Context, clientID, returnTo string) string {
+//
+// An ID token says whose session it is (OpenID Connect RP-Initiated Logout 1.0, 2); one that
+// would make the URL too long is left out. state comes back to a page that needs none: it
+// is there for providers that want one.
+func (p *provider) endSession(ctx context.Context, clientID, returnTo, idToken string) string {
 	m, err := p.metadata.get(ctx)
 	if err != nil {
 		m = metadata{Endpoints: p.configured}
@@ -245,7 +256,16 @@ func (p *provider) endSession(ctx context.Context, clientID, returnTo string) st
 	if endpoint == "" {
 		return ""
 	}
-	return addQuery(endpoint, url.Values{"client_id": {clientID}, p.dialect.LogoutParam: {returnTo}})
+	params := url.Values{"client_id": {clientID}, p.dialect.LogoutParam: {returnTo}}
+	if !p.dialect.LogoutHint {
+		return addQuery(endpoint, params)
+	}
+	params.Set("state", rand.Text())
+	address := addQuery(endpoint, params)
+	if idToken == "" || len(address)+len("&id_token_hint=")+len(idToken) > maxLogoutURL {
+		return address
+	}
+	return addQuery(address, url.Values{"id_token_hint": {idToken}})
 }
 
 // addQuery adds parameters to an endpoint, which may have some of its own (RFC 6749,
