@@ -94,7 +94,7 @@ func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, 
 		return got, nil
 	}
 	if !endsSession(reason) {
-		a.pausedRefresh.add(s.id, a.now().Add(refreshPause), a.now())
+		a.failedRefresh.put(s.id, a.now())
 		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the tokens could not be refreshed; the session stays", slog.String("err", err.Error()))
 		return nil, err
 	}
