@@ -389,14 +389,8 @@ func (s *settings) checkPolicy() (problems []error) {
 	if s.ClockSkew < 0 || s.ClockSkew > maxSkew {
 		problems = append(problems, fmt.Errorf("ClockSkew is %s; expected at most %s", s.ClockSkew, maxSkew))
 	}
-	l := newLogin(s.LoginOptions)
-	l.check(s.Dialect)
-	if l.silent() {
-		l.mistake("Silent is for single sign-ins: a page that needs somebody would begin one after the other")
-	}
-	for _, err := range slices.Concat(l.mistakes, l.leftOut) {
-		problems = append(problems, fmt.Errorf("the LoginOptions: %w", err))
-	}
+	problems = append(problems, claimNameProblems(s.Claims)...)
+	problems = append(problems, loginOptionProblems(s.LoginOptions, s.Dialect)...)
 	if s.UserInfo < UserInfoIfNeeded || s.UserInfo > UserInfoNever {
 		problems = append(problems, fmt.Errorf("UserInfo is %d, which is none of the modes", s.UserInfo))
 	}
