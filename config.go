@@ -390,14 +390,7 @@ func (s *settings) checkPolicy() (problems []error) {
 		problems = append(problems, fmt.Errorf("ClockSkew is %s; expected at most %s", s.ClockSkew, maxSkew))
 	}
 	problems = append(problems, claimNameProblems(s.Claims)...)
-	l := newLogin(s.LoginOptions)
-	l.check(s.Dialect)
-	if l.silent() {
-		l.mistake("Silent is for single sign-ins: a page that needs somebody would begin one after the other")
-	}
-	for _, err := range slices.Concat(l.mistakes, l.leftOut) {
-		problems = append(problems, fmt.Errorf("the LoginOptions: %w", err))
-	}
+	problems = append(problems, loginOptionProblems(s.LoginOptions, s.Dialect)...)
 	if s.UserInfo < UserInfoIfNeeded || s.UserInfo > UserInfoNever {
 		problems = append(problems, fmt.Errorf("UserInfo is %d, which is none of the modes", s.UserInfo))
 	}
