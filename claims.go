@@ -42,11 +42,15 @@ func (c claims) str(name string) (string, error) {
 	return s, nil
 }
 
-// decodeString decodes a JSON string. Most have no escapes and are what they look like.
-func decodeString(raw json.RawMessage) (s string, ok bool) {
-	if raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
+// decodeString decodes a JSON string, and nothing else. Most have no escapes and are what they look like.
+func decodeString(raw json.RawMessage) (string, bool) {
+	if raw[0] != '"' {
+		return "", false
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
 		return string(raw[1 : len(raw)-1]), true
 	}
+	var s string
 	err := json.Unmarshal(raw, &s)
 	return s, err == nil
 }

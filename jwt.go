@@ -141,7 +141,7 @@ func splitObject(data []byte) (claims, error) {
 		return nil, errClaims
 	}
 	text := string(data) // names are parts of it: one copy for all
-	c := make(claims, 16)
+	c := make(claims, min(bytes.Count(data, []byte(",")), 24)+1)
 	for {
 		i = skipSpace(data, i+1)
 		if data[i] == '}' { // the object is empty
@@ -149,8 +149,8 @@ func splitObject(data []byte) (claims, error) {
 		}
 		end := stringEnd(data, i)
 		name := text[i+1 : end-1]
-		if strings.IndexByte(name, '\\') >= 0 && json.Unmarshal(data[i:end], &name) != nil {
-			return nil, errClaims
+		if strings.IndexByte(name, '\\') >= 0 {
+			name, _ = decodeString(data[i:end])
 		}
 		start := skipSpace(data, skipSpace(data, end)+1)
 		end = valueEnd(data, start)

@@ -53,10 +53,14 @@ type Dialect struct {
 	LogoutPath string
 	// UsernameClaim and GroupsClaim fill User.Username and User.Groups.
 	UsernameClaim, GroupsClaim string
-	// TokenUseClaim, if not empty, must be "id" in an ID token.
+	// TokenUseClaim, if not empty, must be "id" in an ID token and "access" in an access
+	// token.
 	TokenUseClaim string
 	// ClientAuth is how a client with a secret authenticates, unless Config says.
 	ClientAuth AuthMethod
+	// ClientBound tells that an access token names the client it was issued to
+	// (client_id), and an audience only if it is bound to a resource.
+	ClientBound bool
 }
 
 // CognitoDialect is Amazon Cognito's: sign-out wants client_id and logout_uri
@@ -68,7 +72,7 @@ func CognitoDialect() *Dialect {
 	return &Dialect{
 		Name: "cognito", LogoutParam: "logout_uri", LogoutPath: "/logout",
 		UsernameClaim: "cognito:username", GroupsClaim: "cognito:groups", TokenUseClaim: "token_use",
-		ClientAuth: ClientSecretPost,
+		ClientAuth: ClientSecretPost, ClientBound: true,
 	}
 }
 
@@ -108,6 +112,7 @@ type provider struct {
 	dialect    *Dialect
 	configured Endpoints
 	insecure   bool // Config.InsecureHTTP
+	keysOnly   bool // nobody signs in with it: it issues tokens to others
 	http       *http.Client
 	metadata   *remote[metadata]
 	keys       *keySet
@@ -117,7 +122,8 @@ type provider struct {
 // section 3), with the configured endpoints in the place of the discovered ones.
 type metadata struct {
 	Endpoints
-	responseIssuer bool // RFC 9207: every authorization response has iss
+	responseIssuer bool   // RFC 9207: every authorization response has iss
+	introspection  string // endpoint of RFC 7662, or ""
 }
 
 // discover fetches and checks the discovery document, if it is needed.
@@ -133,6 +139,7 @@ func (p *provider) discover(ctx context.Context) (metadata, error) {
 		EndSession     string `json:"end_session_endpoint"`
 		JWKS           string `json:"jwks_uri"`
 		ResponseIssuer bool   `json:"authorization_response_iss_parameter_supported"`
+		Introspection  string `json:"introspection_endpoint"`
 	}
 	address := strings.TrimSuffix(p.issuer, "/") + "/.well-known/openid-configuration"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -146,7 +153,7 @@ func (p *provider) discover(ctx context.Context) (metadata, error) {
 	if doc.Issuer != p.issuer {
 		return metadata{}, fmt.Errorf("the discovery document is of issuer %.200q, configured is %q", doc.Issuer, p.issuer)
 	}
-	m := metadata{Endpoints{doc.Authorization, doc.Token, doc.UserInfo, doc.EndSession, doc.JWKS}, doc.ResponseIssuer}
+	m := metadata{Endpoints{doc.Authorization, doc.Token, doc.UserInfo, doc.EndSession, doc.JWKS}, doc.ResponseIssuer, doc.Introspection}
 	m.override(p.configured)
 	return m, p.checkEndpoints(m.Endpoints)
 }
@@ -182,7 +189,7 @@ func (p *provider) checkEndpoints(e Endpoints) error {
 		{"userInfo endpoint", e.UserInfo, false},
 		{"end-session endpoint", e.EndSession, false},
 	} {
-		if endpoint.url == "" && !endpoint.required {
+		if endpoint.url == "" && !endpoint.required || p.keysOnly && endpoint.url != e.JWKS {
 			continue
 		}
 		if err := checkURL(endpoint.url, p.insecure); err != nil {
