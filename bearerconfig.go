@@ -311,7 +311,7 @@ func (s *settings) checkBearer() []error {
 	e := s.Endpoints
 	discovers := e.Authorization == "" || e.Token == "" || e.JWKS == ""
 	if in := own.Introspection; in != nil && in.Endpoint == "" && !discovers {
-		problems = append(problems, errors.New("Bearer: introspection is asked for, and its Endpoint is missing: "+ //nolint:staticcheck // the field's name
+		problems = append(problems, errors.New("Bearer: introspection is asked for, and its Endpoint is missing: "+
 			"with all Endpoints configured the discovery document is not read"))
 	}
 	return problems

@@ -39,8 +39,7 @@ func answering(m map[string]any) func(http.ResponseWriter, string) {
 // newIntrospectingAPI has its tokens judged by the fake provider.
 func newIntrospectingAPI(t testing.TB, in cognate.Introspection, change func(*cognate.BearerIssuer)) *bearerAPI {
 	t.Helper()
-	var x *bearerAPI
-	x = newBearerAPI(t, func(c *cognate.BearerConfig) {
+	x := newBearerAPI(t, func(c *cognate.BearerConfig) {
 		i := &c.Issuers[0]
 		in.Endpoint = i.Issuer + "/introspect"
 		i.Introspection = &in
