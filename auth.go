@@ -16,6 +16,7 @@ type Auth struct {
 	provider     *provider
 	client       *client
 	verifier     *verifier
+	bearer       *Bearer
 	sessions     *sessions
 	transactions *transactions
 	// crossOrigin refuses a POST that another site caused, by Fetch Metadata or the
@@ -81,6 +82,8 @@ func New(cfg Config) (*Auth, error) {
 		return nil, fmt.Errorf("cognate: configuration: RedirectURL: %w", err)
 	}
 	a.verifier = newVerifier(s.Issuer, s.ClientID, s.Dialect, s.SigningAlgorithms, s.ClockSkew, s.Now, a.provider.keys)
+	a.bearer = newBearer(s.bearer(), a.provider)
+	a.bearer.auth = a
 	err = a.openJars(s)
 	if err != nil {
 		return nil, err
