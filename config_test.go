@@ -113,6 +113,7 @@ func TestDependencies(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"github.com/cognate-auth/cognate",
+		"github.com/cognate-auth/cognate/internal/testhook",
 		"github.com/golang-jwt/jwt/v5",
 		"golang.org/x/oauth2",
 		"golang.org/x/oauth2/internal",
