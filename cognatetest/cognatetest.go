@@ -31,10 +31,10 @@
 //	}
 //
 // It is the same pool, with the same endpoints and pages, that serves people. Nothing
-// is faked; passwords are hashed cheaply, and the time is that of [Options], if a test
-// wants to turn the [Clock]. The signing keys are made once per process and shared by
-// all its pools, since making them takes longer than all else, a tenth of a second;
-// tokens of two pools still differ in their issuer.
+// is faked, but it is made to start in a few milliseconds: passwords are hashed cheaply,
+// and all pools sign with the same two keys, which everyone knows, until
+// [Pool.RotateKeys]. Tokens of two pools differ in their issuer. The time is that of
+// [Options], so that a test can turn the [Clock].
 //
 // # Faults
 //

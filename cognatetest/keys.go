@@ -3,7 +3,11 @@ package cognatetest
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
+	_ "embed" // for keys.pem
 	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -17,18 +21,29 @@ type keyPair struct {
 	set        *userpool.SigningKeys
 }
 
+// firstKeys are two private keys that everyone knows: making keys would take longer than
+// all else at the start of a test. What they sign means nothing outside of it.
+//
+//go:embed keys.pem
+var firstKeys []byte
+
 // made holds the pairs of this process, for all its pools.
 var made struct {
 	mu    sync.Mutex
 	pairs []*keyPair
 }
 
-// sharedKeys returns the pair of number n. Each is made once per process.
+// sharedKeys returns the pair of number n: the known one for 0, or one that is made once
+// per process.
 func sharedKeys(n int) (*keyPair, error) {
 	made.mu.Lock()
 	defer made.mu.Unlock()
 	for len(made.pairs) <= n {
-		pair, err := newKeyPair()
+		source := makeKey
+		if len(made.pairs) == 0 {
+			source = knownKeys()
+		}
+		pair, err := newKeyPair(source)
 		if err != nil {
 			return nil, fmt.Errorf("making keys: %w", err)
 		}
@@ -37,20 +52,40 @@ func sharedKeys(n int) (*keyPair, error) {
 	return made.pairs[n], nil
 }
 
-// newKeyPair makes both keys at the same time, since it takes long.
-func newKeyPair() (*keyPair, error) {
-	var p keyPair
-	var errID, errAccess error
-	var wg sync.WaitGroup
-	wg.Go(func() { p.id, errID = rsa.GenerateKey(rand.Reader, 2048) })
-	wg.Go(func() { p.access, errAccess = rsa.GenerateKey(rand.Reader, 2048) })
-	wg.Wait()
-	if errID != nil || errAccess != nil {
-		return nil, fmt.Errorf("%w, %w", errID, errAccess)
+func newKeyPair(source func() (*rsa.PrivateKey, error)) (*keyPair, error) {
+	id, err := source()
+	if err != nil {
+		return nil, err
 	}
-	var err error
-	p.set, err = userpool.NewSigningKeys(p.id, p.access)
-	return &p, err
+	access, err := source()
+	if err != nil {
+		return nil, err
+	}
+	set, err := userpool.NewSigningKeys(id, access)
+	return &keyPair{id, access, set}, err
+}
+
+func makeKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
+
+// knownKeys returns one key of firstKeys after the other.
+func knownKeys() func() (*rsa.PrivateKey, error) {
+	rest := firstKeys
+	return func() (*rsa.PrivateKey, error) {
+		var block *pem.Block
+		block, rest = pem.Decode(rest)
+		if block == nil {
+			return nil, errors.New("keys.pem holds no further key")
+		}
+		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		private, ok := key.(*rsa.PrivateKey)
+		if !ok {
+			return nil, errors.New("keys.pem holds a key that is not RSA")
+		}
+		return private, nil
+	}
 }
 
 // signer is a private key with the key ID that the pool publishes it under.
