@@ -150,7 +150,7 @@ func (p *Pool) visit(tb testing.TB, browser *http.Client, address, username, pas
 			}
 			v.pool, site = true, "cross-site"
 		}
-		v.last, err = navigate(tb, browser, to.String(), site)
+		v.last, err = navigate(tb, browser, to.String(), site) //nolint:bodyclose // read and closed there
 		if err != nil {
 			return v, err
 		}

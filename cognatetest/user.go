@@ -55,7 +55,7 @@ func addCookies(r *http.Request, cookies []*http.Cookie) {
 		}
 	}
 	for _, c := range cookies {
-		r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+		r.AddCookie(c) // name and value alone
 	}
 }
 
