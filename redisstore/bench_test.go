@@ -19,7 +19,9 @@ func benchmark(b *testing.B, config redisstore.Config, call func(context.Context
 	b.ReportAllocs()
 	ctx := b.Context()
 	for b.Loop() {
-		must(b, call(ctx, s, &r))
+		if err := call(ctx, s, &r); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

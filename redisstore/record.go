@@ -61,7 +61,7 @@ func parse(stored []byte) (h head, value []byte, err error) {
 		n > maxIndexes || len(stored) < end || len(stored)-end > cognate.MaxRecordValue {
 		return head{}, nil, errForeign
 	}
-	h.expires = int64(expires) //nolint:gosec // at most lastMilli
+	h.expires = int64(expires)
 	if n > 0 {
 		names := string(stored[headSize:end])
 		h.indexes = make([]string, n)
