@@ -29,16 +29,22 @@ type Auth struct {
 	logoutPath   string
 	homePath     string
 	logoutReturn string // absolute
-	logoutOnGET  bool
-	userInfo     UserInfoMode
-	keptClaims   keptClaims
-	keepsTokens  bool
-	tracksAnswer bool // new tokens go into cookies
-	loginRules   []Rule
-	revokes      bool // Config.RevokeOnLogout
-	hooks        Hooks
-	metrics      Metrics
-	errorHandler func(http.ResponseWriter, *http.Request, *Error)
+	// logoutReturns are all that LogoutTo may name.
+	logoutReturns   []string
+	backchannelPath string // empty: off
+	displayName     string
+	logoutOnGET     bool
+	userInfo        UserInfoMode
+	keptClaims      keptClaims
+	keepsTokens     bool
+	tracksAnswer    bool // new tokens go into cookies
+	loginRules      []Rule
+	loginOptions    []LoginOption
+	pushes          bool // Config.PushedAuthorization
+	revokes         bool // Config.RevokeOnLogout
+	hooks           Hooks
+	metrics         Metrics
+	errorHandler    func(http.ResponseWriter, *http.Request, *Error)
 	// pausedRefresh holds the IDs of sessions whose refresh has just failed.
 	pausedRefresh *expiring
 	quiet         throttle // for lines that an outage would repeat with every request
@@ -59,8 +65,10 @@ func New(cfg Config) (*Auth, error) {
 		client:       newClient(s),
 		origin:       s.origin,
 		callbackPath: s.callbackPath, loginPath: s.LoginPath, logoutPath: s.LogoutPath, homePath: s.HomePath,
-		logoutReturn: s.LogoutRedirectURL, logoutOnGET: s.AllowGETLogout,
+		logoutReturn: s.LogoutRedirectURL, logoutReturns: append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...),
+		logoutOnGET: s.AllowGETLogout, backchannelPath: s.BackchannelLogoutPath, displayName: s.DisplayName,
 		userInfo: s.UserInfo, keepsTokens: s.Session.Store != nil || s.Session.TokensInCookie, tracksAnswer: s.Session.TokensInCookie,
+		loginOptions: s.LoginOptions, pushes: s.PushedAuthorization,
 		loginRules: s.LoginRules, revokes: s.RevokeOnLogout, hooks: s.Hooks, metrics: s.Metrics,
 		pausedRefresh: newExpiring(maxEnded), quiet: throttle{every: time.Second},
 		errorHandler: s.ErrorHandler, log: s.Logger, now: s.Now,
@@ -150,6 +158,9 @@ func (a *Auth) Handler(next http.Handler) http.Handler {
 		a.callbackPath: only(a.callback, http.MethodGet),
 		a.loginPath:    only(a.login, http.MethodGet),
 		a.logoutPath:   only(a.logout, http.MethodGet, http.MethodPost),
+	}
+	if a.backchannelPath != "" {
+		own[a.backchannelPath] = only(a.backchannelLogout, http.MethodPost)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := own[r.URL.Path]; ok {

@@ -65,7 +65,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = a.signIn(w, r, t, got)
 	}
-	if err != nil {
+	if err != nil && !t.inVain(err) {
 		a.failLogin(w, r, asError(err, ReasonTokenEndpoint), target)
 		return
 	}
@@ -110,6 +110,10 @@ func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (*rede
 		return nil, err
 	}
 	c, err := a.verifier.verify(ctx, tokens.id, t.nonce, tokens.access)
+	if err != nil {
+		return nil, err
+	}
+	err = t.check(c, a.verifier.skew)
 	if err != nil {
 		return nil, err
 	}

@@ -30,9 +30,13 @@ type Config struct {
 	ClientID string
 	// ClientSecret is the app client's secret; empty for a public client.
 	ClientSecret Secret
+	// ClientKey signs the client's assertions in the place of a secret; see
+	// [PrivateKeyJWT].
+	ClientKey ClientKey
 	// ClientAuth is how the client authenticates at the token endpoint. Empty means
-	// what the dialect says for a client with a secret, and ClientAuthNone for one
-	// without. It is never found out by trying: that would spend the code.
+	// PrivateKeyJWT for a client with a key, what the dialect says for one with a
+	// secret, and ClientAuthNone for one without. It is never found out by trying: that
+	// would spend the code.
 	ClientAuth AuthMethod
 	// Endpoints overrides what the provider's discovery document says.
 	Endpoints Endpoints
@@ -50,6 +54,8 @@ type Config struct {
 	// and https://example.com/ differ. Empty means HomePath on RedirectURL's host,
 	// such as https://127.0.0.1:5000/.
 	LogoutRedirectURL string
+	// LogoutRedirectURLs are further places that are registered for that, for [LogoutTo].
+	LogoutRedirectURLs []string
 	// HomePath is where a visitor lands when no page is to be returned to. Empty
 	// means "/".
 	HomePath string
@@ -64,6 +70,14 @@ type Config struct {
 	// or POST. (Browsers say so over https and on loopback; a GET from one that says
 	// nothing, not even by Referer, is followed.)
 	AllowGETLogout bool
+
+	// BackchannelLogoutPath is where the provider says that somebody signed out there
+	// (OpenID Connect Back-Channel Logout 1.0); it has to be registered with the provider,
+	// with this app's origin in front. It needs Session.Store. Empty: nowhere.
+	BackchannelLogoutPath string
+	// DisplayName is what a page calls the provider where there are several; see
+	// [NewSeveral]. Empty means the issuer's host.
+	DisplayName string
 
 	// Scopes are asked for; openid has to be among them. Nil means openid and email.
 	Scopes []string
@@ -88,6 +102,10 @@ type Config struct {
 	LoginRules []Rule
 	// LoginOptions are those of every sign-in; options of [Auth.Login] come after them.
 	LoginOptions []LoginOption
+	// PushedAuthorization sends the parameters of a sign-in to the provider directly and
+	// only a reference to them through the browser (RFC 9126). Without it, that is done
+	// where the provider demands it. A sign-in then begins with a request to the provider.
+	PushedAuthorization bool
 
 	// Keys encrypt the cookies: secrets of at least 32 random bytes, the newest
 	// first. The first encrypts and all decrypt, so that a new one signs nobody out:
@@ -163,6 +181,7 @@ type settings struct {
 	callbackPath string
 	secure       bool // RedirectURL is https
 	ephemeral    bool // the key was made here
+	clientKey    *clientKey
 }
 
 // resolve fills in and checks a configuration; the error lists all that is wrong.
@@ -227,7 +246,10 @@ func (s *settings) defaults() {
 	}
 	if s.ClientAuth == "" {
 		s.ClientAuth = s.Dialect.ClientAuth
-		if s.ClientSecret == "" {
+		switch {
+		case s.ClientKey.given():
+			s.ClientAuth = PrivateKeyJWT
+		case s.ClientSecret == "":
 			s.ClientAuth = ClientAuthNone
 		}
 	}
@@ -237,6 +259,9 @@ func (s *settings) defaults() {
 		s.callbackPath = u.EscapedPath()
 		s.origin = originOf(u)
 		s.secure = u.Scheme == "https"
+	}
+	if u, err := url.Parse(s.Issuer); err == nil {
+		setDefault(&s.DisplayName, u.Host)
 	}
 	setDefault(&s.HomePath, "/")
 	setDefault(&s.LoginPath, path.Join(path.Dir(s.callbackPath), "login"))
@@ -299,6 +324,7 @@ func (s *settings) checkProvider() (problems []error) {
 		{"EndSession", s.Endpoints.EndSession},
 		{"Revocation", s.Endpoints.Revocation},
 		{"JWKS", s.Endpoints.JWKS},
+		{"PushedAuthorization", s.Endpoints.PushedAuthorization},
 	} {
 		if e.url == "" {
 			continue
@@ -307,16 +333,7 @@ func (s *settings) checkProvider() (problems []error) {
 			problems = append(problems, fmt.Errorf("the %s endpoint %q %w", e.name, shown(e.url), err))
 		}
 	}
-	switch {
-	case !validAuthMethod(s.ClientAuth):
-		problems = append(problems, fmt.Errorf("ClientAuth %q is not known; expected %s, %s or %s",
-			s.ClientAuth, ClientSecretBasic, ClientSecretPost, ClientAuthNone))
-	case s.ClientAuth != ClientAuthNone && s.ClientSecret == "":
-		problems = append(problems, fmt.Errorf("ClientAuth %s needs a ClientSecret", s.ClientAuth))
-	case s.ClientAuth == ClientAuthNone && s.ClientSecret != "":
-		problems = append(problems, errors.New("ClientAuth none contradicts a ClientSecret"))
-	}
-	return problems
+	return append(problems, s.checkClientAuth()...)
 }
 
 func (s *settings) checkRoutes() (problems []error) {
@@ -330,6 +347,11 @@ func (s *settings) checkRoutes() (problems []error) {
 		problems = append(problems, fmt.Errorf("RedirectURL %q is none of the client secrets' redirect_uris %q; "+
 			"the provider compares to the letter", s.RedirectURL, cs.RedirectURIs))
 	}
+	for _, u := range s.LogoutRedirectURLs {
+		if err := checkURL(u, s.InsecureHTTP); err != nil {
+			problems = append(problems, fmt.Errorf("LogoutRedirectURLs: %q %w", shown(u), err))
+		}
+	}
 	if err := checkURL(s.LogoutRedirectURL, s.InsecureHTTP); err != nil {
 		problems = append(problems, fmt.Errorf("LogoutRedirectURL %q %w", shown(s.LogoutRedirectURL), err))
 	}
@@ -339,7 +361,11 @@ func (s *settings) checkRoutes() (problems []error) {
 		{"LoginPath", s.LoginPath},
 		{"LogoutPath", s.LogoutPath},
 		{"HomePath", s.HomePath},
+		{"BackchannelLogoutPath", s.BackchannelLogoutPath},
 	} {
+		if p.path == "" && p.name == "BackchannelLogoutPath" {
+			continue
+		}
 		if clean, ok := localTarget(p.path); !ok || clean != p.path || strings.ContainsAny(p.path, "?#%") {
 			problems = append(problems, fmt.Errorf("%s is %q; expected a plain path such as /oidc_callback", p.name, p.path))
 		}
@@ -362,6 +388,15 @@ func (s *settings) checkPolicy() (problems []error) {
 	}
 	if s.ClockSkew < 0 || s.ClockSkew > maxSkew {
 		problems = append(problems, fmt.Errorf("ClockSkew is %s; expected at most %s", s.ClockSkew, maxSkew))
+	}
+	problems = append(problems, claimNameProblems(s.Claims)...)
+	l := newLogin(s.LoginOptions)
+	l.check(s.Dialect)
+	if l.silent() {
+		l.mistake("Silent is for single sign-ins: a page that needs somebody would begin one after the other")
+	}
+	for _, err := range slices.Concat(l.mistakes, l.leftOut) {
+		problems = append(problems, fmt.Errorf("the LoginOptions: %w", err))
 	}
 	if s.UserInfo < UserInfoIfNeeded || s.UserInfo > UserInfoNever {
 		problems = append(problems, fmt.Errorf("UserInfo is %d, which is none of the modes", s.UserInfo))
@@ -394,6 +429,9 @@ func (s *settings) checkSession() (problems []error) {
 	}
 	if s.Session.Store != nil && s.Session.TokensInCookie {
 		problems = append(problems, errors.New("Session.TokensInCookie and Session.Store are both set; a store keeps the tokens")) //nolint:staticcheck // the field's name
+	}
+	if s.BackchannelLogoutPath != "" && s.Session.Store == nil {
+		problems = append(problems, errors.New("BackchannelLogoutPath needs Session.Store: sessions in cookies can't be ended from outside")) //nolint:staticcheck // the field's name
 	}
 	if !cookieName.MatchString(s.CookieName) {
 		problems = append(problems, fmt.Errorf("CookieName is %q; expected letters, digits, - and _, beginning with neither of the last", s.CookieName))

@@ -62,6 +62,8 @@ func TestConfigErrors(t *testing.T) {
 		{"client authentication", func(c *cognate.Config) { c.ClientAuth = "guess" }, []string{"ClientAuth", "guess"}},
 		{"client authentication without a secret", func(c *cognate.Config) { c.ClientAuth, c.ClientSecret = cognate.ClientSecretPost, "" }, []string{"needs a ClientSecret"}},
 		{"secret and no client authentication", func(c *cognate.Config) { c.ClientAuth = cognate.ClientAuthNone }, []string{"contradicts"}},
+		{"claims with a star", func(c *cognate.Config) { c.Claims = []string{"locale", "custom:*"} }, nil},
+		{"all claims", func(c *cognate.Config) { c.Claims = []string{"locale", "*"} }, []string{"Claims", "custom:*"}},
 		{"unknown mode", func(c *cognate.Config) { c.UserInfo = 7 }, []string{"UserInfo"}},
 		{"client secrets twice", func(c *cognate.Config) { c.ClientSecretsFile, c.ClientSecrets = "x", &cognate.ClientSecrets{} }, []string{"both set"}},
 		{"redirect URL that is not registered", func(c *cognate.Config) {

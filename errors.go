@@ -126,6 +126,11 @@ const (
 	ReasonIntrospection Reason = "introspection"
 	// ReasonInternal: an error that has no reason here was given to [Auth.Fail].
 	ReasonInternal Reason = "internal"
+	// ReasonLoginOption: a [LoginOption] can't be used; the program has to be changed.
+	ReasonLoginOption Reason = "login_option"
+	// ReasonPushedRequest: the provider took no pushed authorization request, or can't be
+	// reached for it.
+	ReasonPushedRequest Reason = "pushed_request"
 	// ReasonMisplaced: RequireLogin is put around Handler instead of inside it.
 	ReasonMisplaced Reason = "misplaced"
 )
@@ -259,6 +264,8 @@ var pages = map[Reason]pageText{
 	ReasonInsufficientScope: {status: http.StatusForbidden, title: titleDenied, text: textDenied},
 	ReasonIntrospection:     {status: http.StatusServiceUnavailable, title: "Please try again", text: textDown},
 	ReasonSessionTooLarge:   {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonLoginOption:       {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonPushedRequest:     {status: http.StatusBadGateway, title: "Sign-in is not available", text: textDown},
 	ReasonMisplaced:         {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
 	ReasonCrossOrigin: {
 		status: http.StatusForbidden, title: "You are still signed in",

@@ -111,3 +111,15 @@ func TokenVerifier(issuer, clientID, kid string, key *rsa.PublicKey, now func() 
 		return err
 	}
 }
+
+// MemoryStoreSize returns how many records a store keeps and how many members its
+// indexes have, expired ones included.
+func MemoryStoreSize(s *MemoryStore) (records, members int) {
+	for i := range s.shards {
+		records += len(s.shards[i].records)
+		for _, m := range s.indexes[i].members {
+			members += len(m)
+		}
+	}
+	return records, members
+}

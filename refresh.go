@@ -19,6 +19,9 @@ const (
 	// refreshPause is how long a session's tokens are left alone after a refresh that
 	// failed.
 	refreshPause = 3 * time.Second
+	// loopTime is how young a session is whose tokens are lost already: another
+	// sign-in would end the same way, and so on.
+	loopTime = 10 * time.Second
 )
 
 var (
@@ -104,10 +107,11 @@ func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, 
 }
 
 // endsSession tells whether a failed refresh says something about the session, and not
-// only about the network, the provider's health or this app client.
+// only about the network, the provider's health or this app client. A key that is not known
+// may be one that can't be fetched just now.
 func endsSession(r Reason) bool {
 	switch r {
-	case ReasonRefreshFailed, ReasonProviderDown, ReasonClientRefused, ReasonTokenEndpoint, ReasonUserInfo,
+	case ReasonRefreshFailed, ReasonProviderDown, ReasonClientRefused, ReasonTokenEndpoint, ReasonTokenKey, ReasonUserInfo,
 		ReasonRuleFailed, ReasonStoreDown:
 		return false
 	}
@@ -153,7 +157,7 @@ func (a *Auth) redeemRefresh(ctx context.Context, s *session, old *tokenSet) (*r
 	}
 	// Nobody can say for now whether these tokens may be used, but a rotated refresh
 	// token can't be had a second time.
-	out.user, out.unusable = s.user, err
+	out.user, out.unusable = s.user, refuse(ReasonRefreshFailed, "the new tokens can't be checked: %w", err)
 	out.tokens.access, out.tokens.id, out.tokens.expires, out.tokens.refreshAt = old.access, old.id, old.expires, a.now()
 	return out, nil
 }

@@ -143,7 +143,7 @@ func (a *Auth) refreshTokens(c *requestContext) (*tokenSet, error) {
 		return nil, refuse(ReasonNoTokens, "the session holds no tokens: set Session.Store, or Session.TokensInCookie if they are small")
 	case old == nil || old.refresh == "" && !old.usable(a.now()):
 		a.finish(c, c.session, LogoutRefused)
-		return nil, errEnded
+		return nil, a.breakLoop(c.session, errEnded)
 	case old.refresh == "":
 		return old, nil
 	case a.pausedRefresh.has(c.session.id, a.now()):
@@ -162,7 +162,7 @@ func (a *Auth) refreshTokens(c *requestContext) (*tokenSet, error) {
 	case err == nil:
 		return nil, refuse(ReasonNoTokens, "the new tokens are too large to be kept")
 	case errors.Is(err, errRefused):
-		return nil, asError(err, ReasonRefreshRefused)
+		return nil, a.breakLoop(c.session, asError(err, ReasonRefreshRefused))
 	case old.usable(a.now()):
 		return old, nil
 	}
@@ -171,4 +171,14 @@ func (a *Auth) refreshTokens(c *requestContext) (*tokenSet, error) {
 		e.RetryAfter = refreshPause
 	}
 	return nil, e
+}
+
+// breakLoop keeps a browser from being sent to sign in again and again, when tokens don't
+// last from the sign-in to the next request.
+func (a *Auth) breakLoop(s *session, e *Error) *Error {
+	if !within(a.now(), s.created, loopTime) {
+		return e
+	}
+	return refuse(ReasonNoTokens, "the tokens of a sign-in moments ago are lost or of no use: does the browser take all cookies, "+
+		"and does the provider grant refresh tokens? %w", e)
 }

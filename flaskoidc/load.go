@@ -1,0 +1,371 @@
+package flaskoidc
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+)
+
+// Loaded is what the settings of a flask-oidc app mean here.
+type Loaded struct {
+	// Config is for [cognate.New]. What flask-oidc has no word for is left at its zero
+	// value; change what you like before.
+	Config cognate.Config
+	// AuthParams are further parameters of the authorization request, by name: those of
+	// OIDC_AUTHORIZE_PARAMS and OIDC_EXTRA_REQUEST_AUTH_PARAMS, and hd for
+	// OIDC_GOOGLE_APPS_DOMAIN. That the domain is kept to is a rule in Config.LoginRules.
+	AuthParams map[string]string
+	// ResourceServerOnly says that the app signs nobody in and only takes access tokens.
+	ResourceServerOnly bool
+	// Introspection, if not nil, says how flask-oidc asked the provider about access
+	// tokens. It is there if the client secrets name the place (token_introspection_uri).
+	Introspection *Introspection
+	// Warnings say which settings have no effect, or another one, one sentence each.
+	Warnings []string
+}
+
+// Introspection is how the provider is asked about an access token (RFC 7662).
+type Introspection struct {
+	// Endpoint is the URL.
+	Endpoint string
+	// Auth is how the client proves itself: ClientSecretPost or ClientSecretBasic.
+	Auth cognate.AuthMethod
+	// TokenTypeHint is sent as token_type_hint; empty: none is.
+	TokenTypeHint string
+}
+
+// maxSettings bounds how many settings are looked at.
+const maxSettings = 10_000
+
+// Load reads settings as app.config holds them, by name. It reads the client secrets file
+// that they name, and changes nothing in the map. The error lists all that is wrong.
+func Load(settings map[string]any) (*Loaded, error) {
+	if len(settings) > maxSettings {
+		return nil, fmt.Errorf("flaskoidc: %d settings; expected at most %d", len(settings), maxSettings)
+	}
+	l := &loader{settings: settings, file: &cognate.ClientSecrets{}}
+	for _, step := range []func(){
+		l.checkNames, l.readClient, l.readParams, l.readIssuer, l.readEndpoints, l.readRedirect, l.readPolicy,
+		l.readSession, l.readCookieSwitches, l.readBearer, l.readCognitoUI, l.refuseTestMode,
+	} {
+		step()
+	}
+	if len(l.problems) > 0 {
+		return nil, fmt.Errorf("flaskoidc: settings: %w", errors.Join(l.problems...))
+	}
+	return &l.out, nil
+}
+
+// loader gathers what the settings mean.
+type loader struct {
+	settings map[string]any
+	out      Loaded
+	file     *cognate.ClientSecrets // empty if there is none
+	introURI string                 // token_introspection_uri of the file
+	problems []error
+}
+
+func (l *loader) problem(key, format string, args ...any) {
+	l.problems = append(l.problems, fmt.Errorf("%s: "+format, append([]any{key}, args...)...))
+}
+
+func (l *loader) warn(key, format string, args ...any) {
+	l.out.Warnings = append(l.out.Warnings, "flaskoidc: "+key+" "+fmt.Sprintf(format, args...))
+}
+
+// get reads one setting; ok is false if it is not there, or wrong, which is noted.
+func get[T any](l *loader, key, want string, read func(any) (T, bool)) (v T, ok bool) {
+	raw := l.settings[key]
+	if raw == nil {
+		return v, false
+	}
+	if s, isText := textOf(raw); isText && strings.TrimSpace(s) == "" {
+		l.problem(key, "it is empty; expected %s, or that it is not there", want)
+		return v, false
+	}
+	v, ok = read(raw)
+	if !ok {
+		l.problem(key, "expected %s", want)
+	}
+	return v, ok
+}
+
+func (l *loader) text(key string) string {
+	s, _ := get(l, key, "a text", textOf)
+	return s
+}
+
+// flag returns a boolean, and the default if it is not there.
+func (l *loader) flag(key string, byDefault bool) bool {
+	b, ok := get(l, key, "a boolean such as True or False", flagOf)
+	if !ok {
+		return byDefault
+	}
+	return b
+}
+
+// seconds returns whole seconds within bounds.
+func (l *loader) seconds(key string, low, high time.Duration) (d time.Duration, ok bool) {
+	n, ok := get(l, key, "a whole number of seconds", numberOf)
+	if !ok {
+		return 0, false
+	}
+	if n < int64(low/time.Second) || n > int64(high/time.Second) {
+		l.problem(key, "expected %d to %d seconds", low/time.Second, high/time.Second)
+		return 0, false
+	}
+	return time.Duration(n) * time.Second, true
+}
+
+// checkNames refuses what nobody knows, and warns of what is obsolete.
+func (l *loader) checkNames() {
+	for _, key := range slices.Sorted(maps.Keys(l.settings)) {
+		if stray(key) {
+			hint := ""
+			if near := nearest(key); near != "" {
+				hint = "; the nearest that is, is " + near
+			}
+			l.problems = append(l.problems, fmt.Errorf("%.80q is no key of flask-oidc%s", key, hint))
+		}
+		if why, ok := obsolete[key]; ok && l.settings[key] != nil {
+			l.warn(key, "%s", why)
+		}
+	}
+}
+
+// readClient reads the app client, from the file and from the settings that win over it.
+func (l *loader) readClient() {
+	c := &l.out.Config
+	if cs, ok := get(l, "OIDC_CLIENT_SECRETS", "the path of the client secrets file, or what is in it", l.clientSecrets); ok && cs != nil {
+		l.file, c.ClientSecrets = cs, cs
+	}
+	c.ClientID = l.text("OIDC_CLIENT_ID")
+	c.ClientSecret = cognate.Secret(l.text("OIDC_CLIENT_SECRET"))
+	keys, _ := get(l, "SECRET_KEY", "a text, or a list of texts", keysOf)
+	for i, k := range keys {
+		if len(k) < minKey {
+			l.problem("SECRET_KEY", "key %d has %d bytes; expected at least %d random ones, as from: openssl rand -base64 32. "+
+				"A new key costs nothing: sessions of flask-oidc can't be taken over", i+1, len(k), minKey)
+		}
+	}
+	c.Keys = keys
+}
+
+// minKey is how long [cognate.Config].Keys have to be, in bytes.
+const minKey = 32
+
+func keysOf(v any) (keys []cognate.Secret, ok bool) {
+	if s, ok := textOf(v); ok { // whatever it looks like
+		return []cognate.Secret{cognate.Secret(s)}, true
+	}
+	list, ok := listOf(v)
+	for _, s := range list {
+		keys = append(keys, cognate.Secret(s))
+	}
+	return keys, ok
+}
+
+// clientSecrets reads the client secrets from a path, a dictionary, or JSON. It notes by
+// itself what is wrong with them, and returns nil then.
+func (l *loader) clientSecrets(v any) (*cognate.ClientSecrets, bool) {
+	data, err := clientSecretsData(v)
+	if err == nil && data == nil {
+		return nil, false
+	}
+	var cs *cognate.ClientSecrets
+	if err == nil {
+		cs, err = cognate.ParseClientSecrets(bytes.NewReader(data))
+	}
+	var outer map[string]struct {
+		URI string `json:"token_introspection_uri"`
+	}
+	if err == nil && json.Unmarshal(bytes.TrimPrefix(data, byteOrderMark), &outer) != nil {
+		err = errors.New("token_introspection_uri is not a string")
+	}
+	if err != nil {
+		l.problem("OIDC_CLIENT_SECRETS", "%w", err)
+		return nil, true
+	}
+	for _, members := range outer {
+		l.introURI = members.URI
+	}
+	return cs, true
+}
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// clientSecretsData returns the JSON; nil if v can't be client secrets.
+func clientSecretsData(v any) ([]byte, error) {
+	s, isText := textOf(v)
+	if !isText {
+		dict, ok := dictOf(v)
+		if !ok {
+			return nil, nil
+		}
+		data, err := json.Marshal(dict)
+		if err != nil {
+			return nil, errors.New("the dictionary can't be written as JSON")
+		}
+		return data, nil
+	}
+	if trimmed := strings.TrimSpace(s); strings.ContainsAny(trimmed, "{\"\n") {
+		return []byte(trimmed), nil // and no path, which the error would show
+	}
+	f, err := os.Open(s)
+	if err != nil {
+		return nil, fmt.Errorf("reading client secrets: %w", err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	data, err := io.ReadAll(io.LimitReader(f, maxText))
+	if err != nil {
+		return nil, fmt.Errorf("reading client secrets: %w", err)
+	}
+	return data, nil
+}
+
+// readParams reads the further parameters of the authorization request.
+func (l *loader) readParams() {
+	for _, key := range []string{"OIDC_AUTHORIZE_PARAMS", "OIDC_EXTRA_REQUEST_AUTH_PARAMS"} {
+		dict, _ := get(l, key, "a dictionary, or a JSON object", dictOf)
+		for _, name := range slices.Sorted(maps.Keys(dict)) {
+			value, ok := textOf(dict[name])
+			switch {
+			case !ok:
+				l.problem(key, "the value of %.40q is not a text", name)
+			case slices.Contains(ownParams, strings.ToLower(name)):
+				l.problem(key, "%s is the sign-in's own and can't be set", name)
+			default:
+				l.param(key, name, value)
+			}
+		}
+	}
+}
+
+// ownParams are parameters that belong to the sign-in itself.
+var ownParams = []string{
+	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
+	"code_challenge_method", "request", "request_uri",
+}
+
+// param adds a parameter, which must not be there with another value.
+func (l *loader) param(key, name, value string) {
+	if other, ok := l.out.AuthParams[name]; ok && other != value {
+		l.problem(key, "another setting gives the parameter %.40q another value; remove one", name)
+	}
+	if l.out.AuthParams == nil {
+		l.out.AuthParams = map[string]string{}
+	}
+	l.out.AuthParams[name] = value
+}
+
+// readIssuer settles which one provider it is.
+func (l *loader) readIssuer() {
+	const wellKnown = "/.well-known/openid-configuration"
+	issuer := l.file.Issuer
+	if meta := l.text("OIDC_SERVER_METADATA_URL"); meta != "" {
+		base, ok := strings.CutSuffix(meta, wellKnown)
+		switch {
+		case !ok:
+			l.problem("OIDC_SERVER_METADATA_URL", "expected the issuer and %s; for a document elsewhere set Config.Endpoints", wellKnown)
+		case issuer == "":
+			issuer, l.out.Config.Issuer = base, base
+		case strings.TrimSuffix(issuer, "/") != base:
+			l.problem("OIDC_SERVER_METADATA_URL", "it is not the document of the issuer %.200q in the client secrets", issuer)
+		}
+	}
+	valid, ok := get(l, "OIDC_VALID_ISSUERS", "one issuer", listOf)
+	if !ok {
+		return
+	}
+	valid = distinctIssuers(valid)
+	switch {
+	case len(valid) != 1:
+		l.problem("OIDC_VALID_ISSUERS", "%d issuers; expected one: make one cognate.Auth for each provider", len(valid))
+	case issuer == "":
+		l.out.Config.Issuer = valid[0]
+	case valid[0] != issuer:
+		l.problem("OIDC_VALID_ISSUERS", "it is not the issuer %.200q of the client secrets, to the letter; the two have to agree", issuer)
+	}
+}
+
+// distinctIssuers takes Google's two spellings of itself for one: it uses the longer one.
+func distinctIssuers(list []string) []string {
+	const google = "accounts.google.com"
+	list = slices.Compact(slices.Sorted(slices.Values(list)))
+	if slices.Contains(list, "https://"+google) {
+		list = slices.DeleteFunc(list, func(s string) bool { return s == google })
+	}
+	return list
+}
+
+// readEndpoints reads addresses that win over those of the client secrets.
+func (l *loader) readEndpoints() {
+	e := &l.out.Config.Endpoints
+	e.Authorization = l.text("OIDC_AUTHORIZE_URL")
+	e.Token = l.text("OIDC_ACCESS_TOKEN_URL")
+	e.UserInfo = l.text("OIDC_USERINFO_URL")
+	token := e.Token
+	if token == "" {
+		token = l.file.TokenURI
+	}
+	if refresh := l.text("OIDC_REFRESH_TOKEN_URL"); refresh != "" && refresh != token {
+		l.problem("OIDC_REFRESH_TOKEN_URL", "it is not the token endpoint, where tokens are refreshed (RFC 6749, 6); "+
+			"set OIDC_ACCESS_TOKEN_URL to the same address or remove it")
+	}
+}
+
+// readRedirect settles the callback URL. It never depends on what a request says.
+func (l *loader) readRedirect() {
+	redirect := l.override("OIDC_OVERWRITE_REDIRECT_URI")
+	old := l.override("OVERWRITE_REDIRECT_URI")
+	if redirect != "" && old != "" && redirect != old {
+		l.problem("OVERWRITE_REDIRECT_URI", "it differs from OIDC_OVERWRITE_REDIRECT_URI; remove it")
+	}
+	if redirect == "" {
+		redirect = old
+	}
+	route := l.text("OIDC_CALLBACK_ROUTE")
+	switch {
+	case route == "":
+	case redirect != "":
+		if path := pathOf(redirect); path != route {
+			l.warn("OIDC_CALLBACK_ROUTE", "has no effect: the callback is answered at the path of the redirect URI, %.200q; "+
+				"a proxy in front has to leave the path as it is", path)
+		}
+	default:
+		i := slices.IndexFunc(l.file.RedirectURIs, func(u string) bool { return pathOf(u) == route })
+		if i < 0 {
+			l.problem("OIDC_CALLBACK_ROUTE", "no redirect_uris of the client secrets has this path; "+
+				"set OIDC_OVERWRITE_REDIRECT_URI to the whole URL, as it is registered at the provider")
+			return
+		}
+		redirect = l.file.RedirectURIs[i]
+	}
+	l.out.Config.RedirectURL = redirect
+}
+
+// override reads a redirect URI; False is none.
+func (l *loader) override(key string) string {
+	if b, ok := flagOf(l.settings[key]); ok && !b {
+		return ""
+	}
+	return l.text(key)
+}
+
+func pathOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.EscapedPath()
+}

@@ -1,0 +1,295 @@
+package cognate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cognate-auth/cognate"
+)
+
+// ruleUser is somebody with something for every rule.
+func ruleUser() *cognate.User {
+	return cognate.User{
+		Issuer: "https://provider.test", Subject: "s-1", Username: "ann", Email: "ann@example.com", EmailVerified: true,
+		Name: "Ann", Groups: []string{"staff", "ops"}, Scopes: []string{"openid", "orders:read"},
+	}.WithClaims(map[string]string{
+		"hd": `"example.com"`, "custom:tier": `"gold"`, "age": `42`, "adult": `true`, "nothing": `null`, "empty": `""`,
+		"list": `["a", 7, true, null, {"x": "no"}, ["nested"]]`, "object": `{"x": "y"}`, "a.b": `"dotted"`, "a": `{"b": "inside"}`,
+		"resource_access": `{"shop": {"roles": ["admin", "user"]}, "other": {"roles": "one"}}`,
+	})
+}
+
+func TestRules(t *testing.T) {
+	yes, no := cognate.AllOf(), cognate.AnyOf()
+	unsure := cognate.RuleFunc(func(context.Context, *cognate.User) error { return context.DeadlineExceeded })
+	path := func(p ...string) []string { return p }
+	for _, tt := range []struct {
+		name string
+		rule cognate.Rule
+		want cognate.Reason // "": passes
+	}{
+		{"zero value", cognate.Rule{}, cognate.ReasonDenied},
+		{"group", cognate.Group("ops"), ""},
+		{"one of the groups", cognate.Group("admins", "staff"), ""},
+		{"not in the group", cognate.Group("admins"), cognate.ReasonDenied},
+		{"group in another case", cognate.Group("OPS"), cognate.ReasonDenied},
+		{"part of a group's name", cognate.Group("op"), cognate.ReasonDenied},
+		{"no groups", cognate.Group(), cognate.ReasonDenied},
+		{"claim", cognate.Claim("custom:tier", "silver", "gold"), ""},
+		{"claim with another value", cognate.Claim("custom:tier", "silver"), cognate.ReasonDenied},
+		{"claim without values", cognate.Claim("custom:tier"), cognate.ReasonDenied},
+		{"absent claim", cognate.Claim("custom:absent", "gold"), cognate.ReasonDenied},
+		{"absent claim, empty value", cognate.Claim("custom:absent", ""), cognate.ReasonDenied},
+		{"empty claim, empty value", cognate.Claim("empty", ""), cognate.ReasonDenied},
+		{"claim without a name", cognate.Claim("", "gold"), cognate.ReasonDenied},
+		{"number", cognate.Claim("age", "42"), ""},
+		{"other number", cognate.Claim("age", "4"), cognate.ReasonDenied},
+		{"boolean", cognate.Claim("adult", "true"), ""},
+		{"boolean is not its opposite", cognate.Claim("adult", "false"), cognate.ReasonDenied},
+		{"null", cognate.Claim("nothing", "null"), cognate.ReasonDenied},
+		{"list has it", cognate.Claim("list", "a"), ""},
+		{"list has the number", cognate.Claim("list", "7"), ""},
+		{"list lacks it", cognate.Claim("list", "b"), cognate.ReasonDenied},
+		{"list in a list", cognate.Claim("list", "nested"), cognate.ReasonDenied},
+		{"object in a list", cognate.Claim("list", "no"), cognate.ReasonDenied},
+		{"object", cognate.Claim("object", "y", "x", `{"x": "y"}`), cognate.ReasonDenied},
+		{"claim that is a field", cognate.Claim("email", "ann@example.com"), ""},
+		{"verified, as a claim", cognate.Claim("email_verified", "true"), ""},
+		{"name with a dot", cognate.Claim("a.b", "dotted"), ""},
+		{"a dot is no path", cognate.Claim("a.b", "inside"), cognate.ReasonDenied},
+		{"path", cognate.ClaimPath(path("a", "b"), "inside"), ""},
+		{"path to a list", cognate.ClaimPath(path("resource_access", "shop", "roles"), "admin"), ""},
+		{"path of another client", cognate.ClaimPath(path("resource_access", "other", "roles"), "admin"), cognate.ReasonDenied},
+		{"path through a string", cognate.ClaimPath(path("resource_access", "other", "roles", "x"), "one"), cognate.ReasonDenied},
+		{"path that ends early", cognate.ClaimPath(path("resource_access", "shop"), "roles"), cognate.ReasonDenied},
+		{"path with an empty step", cognate.ClaimPath(path("a", ""), "inside"), cognate.ReasonDenied},
+		{"no path", cognate.ClaimPath(nil, "inside"), cognate.ReasonDenied},
+		{"scope", cognate.Scope("orders:read"), ""},
+		{"all scopes", cognate.Scope("orders:read", "openid"), ""},
+		{"one scope of two", cognate.Scope("orders:read", "orders:write"), cognate.ReasonDenied},
+		{"no scopes", cognate.Scope(), cognate.ReasonDenied},
+		{"empty scope", cognate.Scope("openid", ""), cognate.ReasonDenied},
+		{"verified e-mail", cognate.VerifiedEmail(), ""},
+		{"hosted domain", cognate.HostedDomain("example.com"), ""},
+		{"one of the hosted domains", cognate.HostedDomain("other.test", "example.com"), ""},
+		{"another hosted domain", cognate.HostedDomain("other.test"), cognate.ReasonDenied},
+		{"domain above the hosted one", cognate.HostedDomain("com"), cognate.ReasonDenied},
+		{"no hosted domains", cognate.HostedDomain(), cognate.ReasonDenied},
+		{"empty hosted domain", cognate.HostedDomain(""), cognate.ReasonDenied},
+		{"any of none", cognate.AnyOf(), cognate.ReasonDenied},
+		{"all of none", cognate.AllOf(), ""},
+		{"any: first", cognate.AnyOf(yes, no), ""},
+		{"any: last", cognate.AnyOf(no, yes), ""},
+		{"any: neither", cognate.AnyOf(no, no), cognate.ReasonDenied},
+		{"any with a zero value", cognate.AnyOf(cognate.Rule{}), cognate.ReasonDenied},
+		{"any: unsure, then yes", cognate.AnyOf(unsure, yes), ""},
+		{"any: unsure, then no", cognate.AnyOf(unsure, no), cognate.ReasonRuleFailed},
+		{"any: no, then unsure", cognate.AnyOf(no, unsure), cognate.ReasonRuleFailed},
+		{"any: no, unsure, no", cognate.AnyOf(no, unsure, no), cognate.ReasonRuleFailed},
+		{"any in any: unsure", cognate.AnyOf(no, cognate.AnyOf(unsure, no)), cognate.ReasonRuleFailed},
+		{"all", cognate.AllOf(yes, yes), ""},
+		{"all but the last", cognate.AllOf(yes, no), cognate.ReasonDenied},
+		{"all but the first", cognate.AllOf(no, yes), cognate.ReasonDenied},
+		{"all: unsure", cognate.AllOf(yes, unsure), cognate.ReasonRuleFailed},
+		{"all: no, then unsure", cognate.AllOf(no, unsure), cognate.ReasonDenied},
+		{"all with a zero value", cognate.AllOf(yes, cognate.Rule{}), cognate.ReasonDenied},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			status := map[cognate.Reason]int{cognate.ReasonDenied: 403, cognate.ReasonRuleFailed: 503}[tt.want]
+			e := cognate.CheckRules(t.Context(), ruleUser(), tt.rule)
+			switch {
+			case tt.want == "" && e != nil:
+				t.Fatalf("refused: %v", e)
+			case tt.want != "" && (e == nil || e.Reason != tt.want || e.Status != status):
+				t.Fatalf("got %+v, want %s with status %d", e, tt.want, status)
+			}
+			if e := cognate.CheckRules(t.Context(), nil, tt.rule); e == nil || e.Status < 400 {
+				t.Errorf("nobody passes: %+v", e)
+			}
+		})
+	}
+}
+
+// TestHostedDomain: a domain is required and is equal, different or absent; the refusals
+// say which was expected.
+func TestHostedDomain(t *testing.T) {
+	for name, tt := range map[string]struct {
+		claims map[string]string
+		passes bool
+	}{
+		"equal":             {map[string]string{"hd": `"example.com"`}, true},
+		"different":         {map[string]string{"hd": `"evil.test"`}, false},
+		"absent":            {map[string]string{"email": `"ann@example.com"`}, false},
+		"below the domain":  {map[string]string{"hd": `"sub.example.com"`}, false},
+		"ends like it":      {map[string]string{"hd": `"notexample.com"`}, false},
+		"not even a string": {map[string]string{"hd": `{"example.com": 1}`}, false},
+	} {
+		e := cognate.CheckRules(t.Context(), cognate.User{Email: "ann@example.com"}.WithClaims(tt.claims), cognate.HostedDomain("example.com"))
+		if (e == nil) != tt.passes {
+			t.Errorf("%s: error %v", name, e)
+		}
+		if e != nil && (!strings.Contains(e.Error(), "example.com") || strings.Contains(e.Error(), "evil.test")) {
+			t.Errorf("%s: error %q does not name the domain expected, and it alone", name, e)
+		}
+	}
+}
+
+func TestVerifiedEmailRule(t *testing.T) {
+	for name, u := range map[string]*cognate.User{
+		"not verified": {Email: "ann@example.com"},
+		"no address":   {EmailVerified: true},
+		"nothing":      {},
+		"kept claims say something else": cognate.User{Email: "ann@example.com"}.WithClaims(map[string]string{
+			"email_verified": "true",
+		}),
+	} {
+		if e := cognate.CheckRules(t.Context(), u, cognate.VerifiedEmail()); e == nil {
+			t.Errorf("%s: passes", name)
+		}
+	}
+	u := cognate.User{Email: "ann@example.com"}.WithClaims(map[string]string{"email_verified": "true"})
+	if e := cognate.CheckRules(t.Context(), u, cognate.Claim("email_verified", "true")); e == nil {
+		t.Error("a kept claim vouches for an address that was not verified")
+	}
+}
+
+func TestRuleFuncErrors(t *testing.T) {
+	sentinel := errors.New("not in the table")
+	shared := &cognate.Error{Reason: cognate.ReasonRuleFailed}
+	var none *cognate.Error
+	for _, tt := range []struct {
+		name   string
+		err    error
+		reason cognate.Reason
+		status int
+	}{
+		{"plain", sentinel, cognate.ReasonDenied, http.StatusForbidden},
+		{"wrapped", fmt.Errorf("asking: %w", sentinel), cognate.ReasonDenied, http.StatusForbidden},
+		{"own reason without a status", shared, cognate.ReasonRuleFailed, http.StatusServiceUnavailable},
+		{"wrapped own reason", fmt.Errorf("asking: %w", shared), cognate.ReasonRuleFailed, http.StatusServiceUnavailable},
+		{"own status", &cognate.Error{Reason: cognate.ReasonDenied, Status: http.StatusNotFound}, cognate.ReasonDenied, http.StatusNotFound},
+		{"status that is no error", &cognate.Error{Reason: cognate.ReasonDenied, Status: http.StatusOK}, cognate.ReasonDenied, http.StatusForbidden},
+		{"status that is none", &cognate.Error{Reason: cognate.ReasonDenied, Status: 999}, cognate.ReasonDenied, http.StatusForbidden},
+		{"no reason", &cognate.Error{}, cognate.ReasonDenied, http.StatusForbidden},
+		{"unknown reason", &cognate.Error{Reason: "mine"}, cognate.ReasonDenied, http.StatusForbidden},
+		{"unknown reason, 502", &cognate.Error{Reason: "mine", Status: http.StatusBadGateway}, cognate.ReasonRuleFailed, http.StatusBadGateway},
+		{"nil *Error", none, cognate.ReasonDenied, http.StatusForbidden},
+		{"cancelled", fmt.Errorf("db: %w", context.Canceled), cognate.ReasonRuleFailed, http.StatusServiceUnavailable},
+		{"too late", context.DeadlineExceeded, cognate.ReasonRuleFailed, http.StatusServiceUnavailable},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			rule := cognate.RuleFunc(func(context.Context, *cognate.User) error { return tt.err })
+			for _, r := range []cognate.Rule{rule, cognate.AnyOf(rule), cognate.AllOf(rule)} {
+				e := cognate.CheckRules(t.Context(), ruleUser(), r)
+				if e == nil || e.Reason != tt.reason || e.Status != tt.status || e.Err == nil {
+					t.Fatalf("got %+v, want %s with status %d and a cause", e, tt.reason, tt.status)
+				}
+				if e == tt.err { //nolint:errorlint // the very value
+					t.Error("the rule's own value is used: requests would share it")
+				}
+				if (tt.name == "plain" || tt.name == "wrapped") && !errors.Is(e, sentinel) {
+					t.Errorf("%v lost the rule's error", e)
+				}
+			}
+		})
+	}
+	if shared.Status != 0 {
+		t.Error("the app's error was changed")
+	}
+	if e := cognate.CheckRules(t.Context(), ruleUser(), cognate.RuleFunc(nil)); e == nil {
+		t.Error("a nil function lets somebody pass")
+	}
+}
+
+// TestAllOfStopsAtTheFirst: a permission check in a database is not made for somebody who
+// is out already.
+func TestAllOfStopsAtTheFirst(t *testing.T) {
+	asked := 0
+	count := cognate.RuleFunc(func(context.Context, *cognate.User) error { asked++; return nil })
+	cognate.CheckRules(t.Context(), ruleUser(), cognate.Group("admins"), count)
+	cognate.CheckRules(t.Context(), ruleUser(), cognate.AllOf(cognate.Group("admins"), count))
+	cognate.CheckRules(t.Context(), ruleUser(), cognate.AnyOf(cognate.Group("ops"), count))
+	if asked != 0 {
+		t.Errorf("asked %d times for nothing", asked)
+	}
+}
+
+func TestRuleText(t *testing.T) {
+	long := cognate.Group(slices.Repeat([]string{"grüße"}, 1000)...)
+	for _, tt := range []struct {
+		rule cognate.Rule
+		want string
+	}{
+		{cognate.Group("admins", "ops"), `group "admins" or "ops"`},
+		{cognate.Claim("custom:tier", "gold"), `claim "custom:tier" of "gold"`},
+		{cognate.ClaimPath([]string{"a", "b"}, "x"), `claim "a" → "b" of "x"`},
+		{cognate.AnyOf(cognate.VerifiedEmail(), cognate.Rule{}), `any of (a verified e-mail address; an empty rule)`},
+		{cognate.AllOf(cognate.Scope("a", "b"), cognate.Group()), `all of (scope "a" and "b"; group (none given))`},
+	} {
+		if got := tt.rule.String(); got != tt.want {
+			t.Errorf("got %s, want %s", got, tt.want)
+		}
+	}
+	for _, r := range []cognate.Rule{long, cognate.AnyOf(long, long), cognate.AllOf(cognate.AnyOf(long), long)} {
+		if s := r.String(); len(s) > 400 || strings.ContainsRune(s, '\uFFFD') {
+			t.Errorf("%d bytes: %s", len(s), s)
+		}
+	}
+	e := cognate.CheckRules(t.Context(), &cognate.User{}, cognate.AnyOf(cognate.Group("admins"), cognate.Scope("x\ny")))
+	if e == nil || !strings.Contains(e.Error(), `"admins"`) || !strings.Contains(e.Error(), `"x\ny"`) || strings.Contains(e.Error(), "\n") {
+		t.Errorf("error %q does not say in one line what was required", e)
+	}
+	e = cognate.CheckRules(t.Context(), ruleUser(), cognate.Claim("email", "bob@example.com"), long)
+	if strings.Contains(e.Error(), "ann@") {
+		t.Errorf("error %q says who it was", e)
+	}
+}
+
+// TestRulesKeepTheirNames: what the caller does to its slices afterwards changes no rule.
+func TestRulesKeepTheirNames(t *testing.T) {
+	names, rules, path := []string{"admins"}, []cognate.Rule{cognate.Group("admins")}, []string{"a", "b"}
+	made := []cognate.Rule{cognate.Group(names...), cognate.Scope(names...), cognate.Claim("list", names...), cognate.AnyOf(rules...)}
+	reaches := cognate.ClaimPath(path, "inside")
+	names[0], rules[0], path[1] = "ops", cognate.AllOf(), "c"
+	u := cognate.User{Groups: []string{"ops"}, Scopes: []string{"ops"}}.WithClaims(map[string]string{"list": `"ops"`})
+	for _, r := range made {
+		if e := cognate.CheckRules(t.Context(), u, r); e == nil {
+			t.Errorf("%s changed", r)
+		}
+	}
+	if e := cognate.CheckRules(t.Context(), ruleUser(), reaches); e != nil {
+		t.Error(e)
+	}
+}
+
+func TestClaimsOfRules(t *testing.T) {
+	got := cognate.ClaimsOf([]cognate.Rule{
+		cognate.Claim("z", "1"), cognate.Group("g"), cognate.HostedDomain("example.com"), {},
+		cognate.AnyOf(cognate.Claim("b", "1"), cognate.AllOf(cognate.ClaimPath([]string{"c", "d"}, "1"), cognate.Claim("z", "2"))),
+	})
+	if want := []string{"b", "c", "hd", "z"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestRulesAreSafeForConcurrentUse(t *testing.T) {
+	rule := cognate.AnyOf(cognate.Group("admins"), cognate.AllOf(cognate.Claim("list", "a"), cognate.VerifiedEmail()))
+	u := ruleUser()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				if e := cognate.CheckRules(context.Background(), u, rule); e != nil {
+					t.Error(e)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,269 @@
+package cognate
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// UserAs decodes a user's claims into a T, a struct with json tags as a rule:
+//
+//	type Customer struct {
+//		Email string `json:"email"`
+//		Tier  string `json:"custom:tier"`
+//		Seats int    `json:"custom:seats,string"` // Cognito's custom: attributes are strings
+//	}
+//	customer, err := cognate.UserAs[Customer](cognate.UserFrom(r.Context()))
+//
+// There are the claims that are kept (Config.Claims), under their own names, and the fields
+// of User under sub, iss, email, email_verified, name, username and groups; see [User.Text].
+// A claim that is absent leaves its field alone. Names are compared to the letter, unlike
+// encoding/json does. The error of a claim that does not fit names it and holds no value.
+func UserAs[T any](u *User) (T, error) {
+	var v, zero T
+	if u == nil {
+		return zero, errors.New("cognate: there is no user whose claims could be decoded")
+	}
+	known := u.claims()
+	if names, ok := fieldNames(reflect.TypeFor[T]()); ok {
+		for name := range known {
+			if !slices.Contains(names, name) {
+				delete(known, name)
+			}
+		}
+	}
+	data, err := json.Marshal(known)
+	if err == nil {
+		err = json.Unmarshal(data, &v)
+	}
+	if err != nil { // its text may quote the claim
+		return zero, fmt.Errorf("cognate: the claim %.80q does not fit %T", misfit[T](known), v)
+	}
+	return v, nil
+}
+
+// misfit names the first claim that can't be decoded by itself.
+func misfit[T any](c claims) string {
+	for _, name := range sortedNames(c) {
+		var v T
+		data, err := json.Marshal(claims{name: c[name]})
+		if err != nil || json.Unmarshal(data, &v) != nil {
+			return name
+		}
+	}
+	return ""
+}
+
+// fieldNames returns the names that encoding/json knows a struct's members by; ok is
+// false for another type, which takes what comes.
+func fieldNames(t reflect.Type) (names []string, ok bool) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
+		return nil, false
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		setDefault(&name, f.Name)
+		names = append(names, name)
+	}
+	return names, true
+}
+
+// Text returns a claim as text: a string, or what a number or boolean is in JSON. It is ""
+// for a claim that is something else, absent, or not kept (Config.Claims).
+//
+// The names sub, iss, email, email_verified and name are the fields of User, as checked at
+// sign-in. So are username and groups, unless claims of these names are kept. Text, List
+// and Truth of a nil User are those of a user without claims.
+func (u *User) Text(name string) string {
+	s, _ := textOfClaim(u.claim(name))
+	return s
+}
+
+// List returns a claim that is a list, each member as [User.Text] has it; a single value
+// is a list of one. It is nil for a claim that is something else, absent, or not kept.
+func (u *User) List(name string) []string { return texts(u.claim(name)) }
+
+// Truth tells whether a claim is true, as a boolean or, as Cognito writes some, a string.
+func (u *User) Truth(name string) bool { return u.Text(name) == "true" }
+
+// An Identity is an account at another provider, such as Google or a company's SAML
+// directory, that a Cognito user signs in with or is linked to (developer guide, "Using the
+// ID token", identities).
+type Identity struct {
+	// UserID is the account's name at that provider.
+	UserID string
+	// Provider is the provider's name in the user pool, Type its kind: "Google",
+	// "SAML", "OIDC".
+	Provider, Type string
+	// Issuer is the SAML entity or OpenID Connect issuer, or "".
+	Issuer string
+	// Primary tells whether the user was made from this identity.
+	Primary bool
+	// Created is when it was linked, or zero.
+	Created time.Time
+}
+
+// maxIdentities bounds Identities. Cognito links at most 5 to a user.
+const maxIdentities = 32
+
+// Identities returns the claim identities of a Cognito user, which has to be kept: name it
+// in Config.Claims. It is a list in the ID token and a string that holds a list in
+// userInfo; both are read. What can't be read is left out.
+func (u *User) Identities() []Identity {
+	raw := u.claim("identities")
+	if s, ok := textOfClaim(raw); ok {
+		raw = json.RawMessage(s)
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return nil
+	}
+	var out []Identity
+	for _, member := range list[:min(len(list), maxIdentities)] {
+		var c claims
+		if json.Unmarshal(member, &c) == nil && c != nil {
+			out = append(out, identityOf(c))
+		}
+	}
+	return out
+}
+
+func identityOf(c claims) Identity {
+	text := func(name string) string { s, _ := textOfClaim(c[name]); return s }
+	id := Identity{
+		UserID: text("userId"), Provider: text("providerName"), Type: text("providerType"), Issuer: text("issuer"),
+		Primary: c.truth("primary"),
+	}
+	ms, err := strconv.ParseInt(text("dateCreated"), 10, 64)
+	if err == nil && ms > 0 && ms/1000 <= maxNumericDate {
+		id.Created = time.UnixMilli(ms)
+	}
+	return id
+}
+
+// checkedNames are claims that are always those of User's fields.
+var checkedNames = []string{"sub", "iss", "email", "email_verified", "name"}
+
+// claim returns a claim as JSON, or nil.
+func (u *User) claim(name string) json.RawMessage {
+	if u == nil {
+		return nil
+	}
+	if raw, ok := u.extra[name]; ok && !slices.Contains(checkedNames, name) {
+		return raw
+	}
+	var v any
+	switch name {
+	case "sub":
+		v = u.Subject
+	case "iss":
+		v = u.Issuer
+	case "email":
+		v = u.Email
+	case "email_verified":
+		return strconv.AppendBool(nil, u.EmailVerified)
+	case "name":
+		v = u.Name
+	case "username":
+		v = u.Username
+	case "groups":
+		v = u.Groups
+	}
+	if v == nil || v == "" || len(u.Groups) == 0 && name == "groups" {
+		return nil
+	}
+	raw, _ := json.Marshal(v) // strings always can be encoded
+	return raw
+}
+
+// claims returns all that there are.
+func (u *User) claims() claims {
+	all := make(claims, len(u.extra)+len(checkedNames)+2)
+	for name, raw := range u.extra {
+		all[name] = raw
+	}
+	for _, name := range append([]string{"username", "groups"}, checkedNames...) {
+		raw := u.claim(name)
+		if raw == nil {
+			delete(all, name)
+			continue
+		}
+		all[name] = raw
+	}
+	return all
+}
+
+// textOfClaim is the text of a string, number or boolean.
+func textOfClaim(raw json.RawMessage) (s string, ok bool) {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || bytes.ContainsAny(raw[:1], "[{n") {
+		return "", false
+	}
+	if raw[0] != '"' {
+		return string(raw), true
+	}
+	return s, json.Unmarshal(raw, &s) == nil
+}
+
+// texts is the text of each member of a list, or that of a single value.
+func texts(raw json.RawMessage) []string {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		list = []json.RawMessage{raw}
+	}
+	var out []string
+	for _, member := range list {
+		if s, ok := textOfClaim(member); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// descend follows names into objects; nil is where there is nothing.
+func descend(raw json.RawMessage, names []string) json.RawMessage {
+	for _, name := range names {
+		var c claims
+		if json.Unmarshal(raw, &c) != nil {
+			return nil
+		}
+		raw = c[name]
+	}
+	return raw
+}
+
+// maxClaimNames bounds Config.Claims.
+const maxClaimNames = 100
+
+// claimNameProblems checks the names of Config.Claims.
+func claimNameProblems(patterns []string) (problems []error) {
+	if len(patterns) > maxClaimNames {
+		return []error{fmt.Errorf("%d Claims; expected at most %d", len(patterns), maxClaimNames)}
+	}
+	for _, p := range patterns {
+		prefix := strings.TrimSuffix(p, "*")
+		if prefix == "" || len(p) > 256 || strings.Contains(prefix, "*") {
+			problems = append(problems, fmt.Errorf("Claims has %.80q; expected the name of a claim, "+ //nolint:staticcheck // the field's name
+				"or how several begin and a * at the end, such as custom:*", p))
+		}
+	}
+	return problems
+}
+
+// keeps tells whether a claim is among those to keep. A * keeps no claim that says what
+// the token is worth: "a*" is about attributes, not about aud.
+func keeps(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		prefix, several := strings.CutSuffix(p, "*")
+		return p == name || several && prefix != "" && strings.HasPrefix(name, prefix) && !slices.Contains(protocolClaims, name)
+	})
+}
