@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/cognate-auth/cognate v0.0.0
+	github.com/cognate-auth/cognate/redisstore v0.0.0
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/go-jose/go-jose/v4 v4.1.8
 	github.com/golang-jwt/jwt/v5 v5.3.1
@@ -17,7 +18,11 @@ require (
 
 require (
 	github.com/gorilla/securecookie v1.1.2 // indirect
+	github.com/redis/rueidis v1.0.79 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 )
 
-replace github.com/cognate-auth/cognate => ..
+replace (
+	github.com/cognate-auth/cognate => ..
+	github.com/cognate-auth/cognate/redisstore => ../redisstore
+)

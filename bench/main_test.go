@@ -26,16 +26,16 @@ func TestMain(m *testing.M) {
 // the table says what they cost.
 func TestRun(t *testing.T) {
 	var out, say strings.Builder
-	err := run(t.Context(), []string{"-quick", "-rows", "bare-cookie,cognate,bearer"}, &out, &say)
+	err := run(t.Context(), []string{"-quick", "-rows", "bare-cookie,cognate,cognate-memory,bearer"}, &out, &say)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, say.String())
 	}
-	for _, want := range []string{"| bare handler | ", "| bare handler, small cookie unread | ", "| **Cognate, small cookie** | ", "golang-jwt"} {
+	for _, want := range []string{"| bare handler | ", "| bare handler, small cookie unread | ", "| **Cognate, small cookie** | ", "| **Cognate, memory store** | ", "| golang-jwt v5 | "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q", want)
 		}
 	}
-	if strings.Contains(out.String(), "not measured") || strings.Contains(out.String(), "memory store") {
+	if strings.Contains(out.String(), "not measured") || strings.Contains(out.String(), "sessions |") {
 		t.Errorf("something was not measured, or not asked for:\n%s\n%s", out.String(), say.String())
 	}
 }

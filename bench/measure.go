@@ -79,6 +79,9 @@ func (l *lab) measure(ctx context.Context, say progress, all map[string]spec, ro
 		}
 		results = append(results, res)
 	}
+	if !slices.ContainsFunc(results, func(r *result) bool { return r.err == nil }) {
+		return results, nil
+	}
 	for i := range p.rounds + 1 {
 		say("  round %d of %d", i, p.rounds)
 		for _, j := range rand.Perm(len(results)) { //nolint:gosec // an order is no secret

@@ -52,7 +52,7 @@ text { font: 14px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", s
 .page { fill: var(--page); stroke: var(--edge) }
 .title { font-size: 20px; font-weight: 650 }
 .soft { fill: var(--soft) }
-.small { font-size: 12.5px }
+.small { font-size: 12.5px; font-weight: 400 }
 .name { text-anchor: end }
 .value { font-variant-numeric: tabular-nums }
 .limit { fill: var(--limit) } .ours { fill: var(--ours) } .peer { fill: var(--peer) }

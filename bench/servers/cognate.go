@@ -9,15 +9,30 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/cognate-auth/cognate"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/redisstore"
 )
 
 // stores opens the stores that sessions are kept in.
 var stores = map[string]func(Config) (cognate.SessionStore, error){
-	"cognate-memory":  nil,
-	"cognate-redis":   nil,
-	"cognate-redis-c": nil,
+	"cognate-memory":  memoryStore,
+	"cognate-redis":   func(cfg Config) (cognate.SessionStore, error) { return redisStore(cfg, true) },
+	"cognate-redis-c": func(cfg Config) (cognate.SessionStore, error) { return redisStore(cfg, false) },
+}
+
+// signIns is room for those who sign in to be measured.
+const signIns = 10_000
+
+func memoryStore(cfg Config) (cognate.SessionStore, error) {
+	return cognate.NewMemoryStore(cfg.Records + signIns), nil
+}
+
+func redisStore(cfg Config, disableCache bool) (cognate.SessionStore, error) {
+	return redisstore.New(redisstore.Config{
+		Addresses: []string{cfg.RedisAddr}, KeyPrefix: cfg.ClientID + ":", DisableCache: disableCache,
+	})
 }
 
 // cognateServer is an app as the README has it.
@@ -27,7 +42,7 @@ func cognateServer(ctx context.Context, cfg Config) (http.Handler, error) {
 		RedirectURL: cfg.RedirectURL, Logger: slog.New(slog.DiscardHandler),
 	}
 	conf.Session.TokensInCookie = cfg.Kind == "cognate-tokens"
-	if open := stores[cfg.Kind]; open != nil {
+	if open, ok := stores[cfg.Kind]; ok {
 		store, err := open(cfg)
 		if err != nil {
 			return nil, err

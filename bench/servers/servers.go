@@ -5,7 +5,6 @@ package servers
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,7 +21,7 @@ const variable = "COGNATE_BENCH_SERVER"
 
 // Config says which server to run, and where.
 type Config struct {
-	// Kind is one of those that [Has] knows.
+	// Kind is what the server signs people in with: a key of kinds.
 	Kind string
 	// Addr is where it listens; StatsAddr where it tells what it has allocated.
 	Addr, StatsAddr string
@@ -56,6 +55,9 @@ var kinds = map[string]maker{
 // Command returns the command that runs a server: this program, with the configuration in
 // its environment. The program has to call [Main] first of all.
 func Command(ctx context.Context, cfg Config) (*exec.Cmd, error) {
+	if _, ok := kinds[cfg.Kind]; !ok {
+		return nil, fmt.Errorf("there is no server %q", cfg.Kind)
+	}
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -146,17 +148,4 @@ func app(protect func(http.Handler) http.Handler) *http.ServeMux {
 
 func bare(context.Context, Config) (http.Handler, error) {
 	return app(func(h http.Handler) http.Handler { return h }), nil
-}
-
-var errNoStore = errors.New("this version of Cognate does not have it")
-
-// Missing says why a kind can't run, or returns nil.
-func Missing(kind string) error {
-	if _, ok := kinds[kind]; !ok {
-		return fmt.Errorf("there is no server %q", kind)
-	}
-	if open, ok := stores[kind]; ok && open == nil {
-		return errNoStore
-	}
-	return nil
 }
