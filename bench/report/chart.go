@@ -24,10 +24,17 @@ type Bar struct {
 	Kind        Kind
 }
 
-// A Chart is bars of one unit, with a heading.
+// A Chart is bars of one unit, with a heading. Legend says what the kinds are.
 type Chart struct {
 	Title, Subtitle, Unit string
 	Bars                  []Bar
+	Legend                []Entry
+}
+
+// An Entry of a legend is a few characters long.
+type Entry struct {
+	Kind Kind
+	Text string
 }
 
 // Sizes of a chart, in pixels at its natural size.
@@ -38,7 +45,8 @@ const (
 	barLength = 370 // of the largest value
 	pitch     = 27  // from bar to bar
 	barHeight = 15
-	headSize  = 84 // from the top of a chart to its first bar
+	entryStep = 124 // from one entry of a legend to the next
+	headSize  = 84  // from the top of a chart to its first bar
 	chartGap  = 20
 )
 
@@ -86,6 +94,11 @@ func (c Chart) height() int { return headSize - pitch + pitch*len(c.Bars) }
 func (c Chart) draw(b *strings.Builder, top int) {
 	fmt.Fprintf(b, "<text class=\"title\" x=\"%d\" y=\"%d\">%s</text>\n", margin, top+18, escape(c.Title))
 	fmt.Fprintf(b, "<text class=\"soft\" x=\"%d\" y=\"%d\">%s</text>\n", margin, top+42, escape(c.Subtitle))
+	for i, e := range c.Legend {
+		x := width - margin - entryStep*(len(c.Legend)-i)
+		fmt.Fprintf(b, "<circle class=\"%s\" cx=\"%d\" cy=\"%d\" r=\"5\"/>\n", e.Kind, x, top+13)
+		fmt.Fprintf(b, "<text class=\"soft small\" x=\"%d\" y=\"%d\">%s</text>\n", x+12, top+17, escape(e.Text))
+	}
 	largest := 0.0
 	for _, bar := range c.Bars {
 		largest = math.Max(largest, bar.Value)
