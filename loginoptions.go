@@ -242,6 +242,19 @@ func (l *loginRequest) check(d *Dialect) {
 	}
 }
 
+// loginOptionProblems finds options that can't be those of every sign-in.
+func loginOptionProblems(options []LoginOption, d *Dialect) (problems []error) {
+	l := newLogin(options)
+	l.check(d)
+	if l.silent() {
+		l.mistake("Silent is for single sign-ins: a page that needs somebody would begin one after the other")
+	}
+	for _, err := range slices.Concat(l.mistakes, l.leftOut) {
+		problems = append(problems, fmt.Errorf("the LoginOptions: %w", err))
+	}
+	return problems
+}
+
 // params are the parameters that the options add to an authorization request.
 func (l *loginRequest) params(d *Dialect) url.Values {
 	q := url.Values{}
