@@ -49,9 +49,14 @@ func (a *Auth) testSession(ctx context.Context, u User) ([]*http.Cookie, error) 
 // cookieWriter is a ResponseWriter for its header.
 type cookieWriter http.Header
 
-func (w cookieWriter) Header() http.Header         { return http.Header(w) }
+// Header returns what is kept.
+func (w cookieWriter) Header() http.Header { return http.Header(w) }
+
+// Write throws p away.
 func (w cookieWriter) Write(p []byte) (int, error) { return len(p), nil }
-func (w cookieWriter) WriteHeader(int)             {}
+
+// WriteHeader does nothing.
+func (w cookieWriter) WriteHeader(int) {}
 
 // testBearer makes up an access token that is taken for one that was checked, for an hour.
 func (a *Auth) testBearer(u User) (string, error) {

@@ -60,7 +60,7 @@ func (t *transaction) encode() []byte {
 		b = appendString(b, f)
 	}
 	b = appendTime(b, t.started)
-	b = binary.AppendUvarint(b, uint64(t.maxAge-noMaxAge))
+	b = binary.AppendUvarint(b, uint64(t.maxAge-noMaxAge)) //nolint:gosec // at least 0
 	b = binary.AppendUvarint(b, uint64(len(t.acr)))
 	for _, v := range t.acr {
 		b = appendString(b, v)
