@@ -33,7 +33,7 @@ func init() {
 // testSession begins a session as a sign-in would, with the same keys and in the same
 // place, for a user whom a sign-in could have brought. It holds no tokens.
 func (a *Auth) testSession(ctx context.Context, u User) ([]*http.Cookie, error) {
-	err := a.couldSignIn(&u)
+	err := a.couldSignIn(ctx, &u)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (a *Auth) testBearer(u User) (string, error) {
 
 // couldSignIn says why no sign-in could have brought this user, so that a test doesn't
 // pass with a user whom nobody will ever meet.
-func (a *Auth) couldSignIn(u *User) error {
+func (a *Auth) couldSignIn(ctx context.Context, u *User) error {
 	switch {
 	case u.Subject == "":
 		return errors.New("the user has no Subject, which every user has")
@@ -83,6 +83,9 @@ func (a *Auth) couldSignIn(u *User) error {
 	case !a.sessions.admits(u):
 		return errors.New("the user's e-mail address is not verified, and Config.RequireVerifiedEmail is set; " +
 			"set Email and EmailVerified")
+	}
+	if e := checkRules(ctx, a.loginRules, u); e != nil {
+		return fmt.Errorf("Config.LoginRules refuse the user: %w", e)
 	}
 	kept := a.keptClaims.trim(u)
 	for name := range u.extra {

@@ -115,6 +115,10 @@ func TestImpossibleUsers(t *testing.T) {
 		tt.change(u)
 		checkFatal(t, name, tt.want, func(tb testing.TB) { cognatetest.SignedIn(tb, auth, request("/"), u) })
 	}
+	cfg := offline()
+	cfg.LoginRules = []cognate.Rule{cognate.Group("staff")}
+	strict, _ := newApp(t, cfg)
+	checkFatal(t, "rules of sign-in", "LoginRules", func(tb testing.TB) { cognatetest.SignedIn(tb, strict, request("/"), ann()) })
 	for name, use := range map[string]func(tb testing.TB){
 		"Subject":          func(tb testing.TB) { cognatetest.WithUser(tb, request("/"), &cognate.User{Email: "x@example.com"}) },
 		"no Subject":       func(tb testing.TB) { cognatetest.WithUser(tb, request("/"), nil) },
