@@ -325,11 +325,11 @@ func TestRevokeOnLogout(t *testing.T) {
 			if took := time.Since(start); took > 5*time.Second {
 				t.Errorf("signing out took %s", took)
 			}
-			if resp.StatusCode != http.StatusSeeOther || b.signedIn() || len(p.requests) != tt.calls {
-				t.Errorf("status %d, %d requests", resp.StatusCode, len(p.requests))
+			if resp.StatusCode != http.StatusSeeOther || b.signedIn() || len(p.requests()) != tt.calls {
+				t.Errorf("status %d, %d requests", resp.StatusCode, len(p.requests()))
 			}
-			if tt.calls > 0 && (p.requests[0].PostForm.Get("token") != "refresh-0") {
-				t.Errorf("revoked %v", p.requests[0].PostForm)
+			if tt.calls > 0 && (p.requests()[0].PostForm.Get("token") != "refresh-0") {
+				t.Errorf("revoked %v", p.requests()[0].PostForm)
 			}
 			log := b.app.log.String()
 			if !strings.Contains(log, tt.log) || strings.Contains(log, "not revoked") != (tt.log != "") || strings.Contains(log, "refresh-0") {
