@@ -16,6 +16,7 @@ type Auth struct {
 	provider     *provider
 	client       *client
 	verifier     *verifier
+	bearer       *Bearer
 	sessions     *sessions
 	transactions *transactions
 	// crossOrigin refuses a POST that another site caused, by Fetch Metadata or the
@@ -45,8 +46,8 @@ type Auth struct {
 	hooks           Hooks
 	metrics         Metrics
 	errorHandler    func(http.ResponseWriter, *http.Request, *Error)
-	// pausedRefresh holds the IDs of sessions whose refresh has just failed.
-	pausedRefresh *expiring
+	// failedRefresh holds, by the session's ID, when a refresh failed last.
+	failedRefresh *cache[time.Time]
 	quiet         throttle // for lines that an outage would repeat with every request
 	log           *slog.Logger
 	now           func() time.Time
@@ -70,7 +71,7 @@ func New(cfg Config) (*Auth, error) {
 		userInfo: s.UserInfo, keepsTokens: s.Session.Store != nil || s.Session.TokensInCookie, tracksAnswer: s.Session.TokensInCookie,
 		loginOptions: s.LoginOptions, pushes: s.PushedAuthorization,
 		loginRules: s.LoginRules, revokes: s.RevokeOnLogout, hooks: s.Hooks, metrics: s.Metrics,
-		pausedRefresh: newExpiring(maxEnded), quiet: throttle{every: time.Second},
+		failedRefresh: newCache[time.Time](s.Session.CacheSize), quiet: throttle{every: time.Second},
 		errorHandler: s.ErrorHandler, log: s.Logger, now: s.Now,
 	}
 	a.keptClaims.add(s.Claims...)
@@ -81,6 +82,8 @@ func New(cfg Config) (*Auth, error) {
 		return nil, fmt.Errorf("cognate: configuration: RedirectURL: %w", err)
 	}
 	a.verifier = newVerifier(s.Issuer, s.ClientID, s.Dialect, s.SigningAlgorithms, s.ClockSkew, s.Now, a.provider.keys)
+	a.bearer = newBearer(s.bearer(), a.provider)
+	a.bearer.auth = a
 	err = a.openJars(s)
 	if err != nil {
 		return nil, err

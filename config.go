@@ -115,6 +115,9 @@ type Config struct {
 	Keys []Secret
 	// Session bounds how long a sign-in lasts.
 	Session SessionConfig
+	// Bearer says which access tokens [Auth.RequireBearer] takes. Its zero value accepts
+	// those that the provider issued to this app client.
+	Bearer BearerConfig
 	// CookieName names the session cookie. Empty means "cognate". Over https the name
 	// begins with __Host-. Give each Auth of one host its own.
 	CookieName string
@@ -192,7 +195,7 @@ func (c Config) resolve() (*settings, error) {
 		return nil, err
 	}
 	s.defaults()
-	problems := slices.Concat(s.checkProvider(), s.checkRoutes(), s.checkPolicy(), s.checkSession())
+	problems := slices.Concat(s.checkProvider(), s.checkRoutes(), s.checkPolicy(), s.checkSession(), s.checkBearer())
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("cognate: configuration: %w", errors.Join(problems...))
 	}

@@ -60,13 +60,17 @@ type Dialect struct {
 	LogoutPath string
 	// UsernameClaim and GroupsClaim fill User.Username and User.Groups.
 	UsernameClaim, GroupsClaim string
-	// TokenUseClaim, if not empty, must be "id" in an ID token.
+	// TokenUseClaim, if not empty, must be "id" in an ID token and "access" in an access
+	// token.
 	TokenUseClaim string
 	// LangParam and ProviderParam are the parameters of [Lang] and [IdentityProvider];
 	// empty for a provider that has none.
 	LangParam, ProviderParam string
 	// ClientAuth is how a client with a secret authenticates, unless Config says.
 	ClientAuth AuthMethod
+	// ClientBound tells that an access token names the client it was issued to
+	// (client_id), and an audience only if it is bound to a resource.
+	ClientBound bool
 }
 
 // CognitoDialect is Amazon Cognito's: sign-out wants client_id and logout_uri
@@ -78,7 +82,7 @@ func CognitoDialect() *Dialect {
 	return &Dialect{
 		Name: "cognito", LogoutParam: "logout_uri", LogoutPath: "/logout",
 		UsernameClaim: "cognito:username", GroupsClaim: "cognito:groups", TokenUseClaim: "token_use",
-		LangParam: "lang", ProviderParam: "identity_provider", ClientAuth: ClientSecretPost,
+		LangParam: "lang", ProviderParam: "identity_provider", ClientAuth: ClientSecretPost, ClientBound: true,
 	}
 }
 
@@ -118,6 +122,7 @@ type provider struct {
 	dialect    *Dialect
 	configured Endpoints
 	insecure   bool // Config.InsecureHTTP
+	keysOnly   bool // nobody signs in with it: it issues tokens to others
 	http       *http.Client
 	metadata   *remote[metadata]
 	keys       *keySet
@@ -132,6 +137,7 @@ type metadata struct {
 	// authMethods and assertionAlgs are how clients may authenticate; nil if it isn't
 	// said.
 	authMethods, assertionAlgs []string
+	introspection              string // endpoint of RFC 7662, or ""
 }
 
 // discover fetches and checks the discovery document, if it is needed.
@@ -153,6 +159,7 @@ func (p *provider) discover(ctx context.Context) (metadata, error) {
 
 		AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
 		AssertionAlgs []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+		Introspection string   `json:"introspection_endpoint"`
 	}
 	address := strings.TrimSuffix(p.issuer, "/") + "/.well-known/openid-configuration"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -169,7 +176,7 @@ func (p *provider) discover(ctx context.Context) (metadata, error) {
 	m := metadata{Endpoints: Endpoints{
 		Authorization: doc.Authorization, Token: doc.Token, UserInfo: doc.UserInfo,
 		EndSession: doc.EndSession, Revocation: doc.Revocation, JWKS: doc.JWKS, PushedAuthorization: doc.Push,
-	}, responseIssuer: doc.ResponseIssuer, pushRequired: doc.PushRequired, authMethods: doc.AuthMethods, assertionAlgs: doc.AssertionAlgs}
+	}, responseIssuer: doc.ResponseIssuer, pushRequired: doc.PushRequired, authMethods: doc.AuthMethods, assertionAlgs: doc.AssertionAlgs, introspection: doc.Introspection}
 	m.override(p.configured)
 	return m, p.checkEndpoints(m.Endpoints)
 }
@@ -209,7 +216,7 @@ func (p *provider) checkEndpoints(e Endpoints) error {
 		{"revocation endpoint", e.Revocation, false},
 		{"pushed authorization request endpoint", e.PushedAuthorization, false},
 	} {
-		if endpoint.url == "" && !endpoint.required {
+		if endpoint.url == "" && !endpoint.required || p.keysOnly && endpoint.url != e.JWKS {
 			continue
 		}
 		if err := checkURL(endpoint.url, p.insecure); err != nil {

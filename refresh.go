@@ -94,7 +94,7 @@ func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, 
 		return got, nil
 	}
 	if !endsSession(reason) {
-		a.pausedRefresh.add(s.id, a.now().Add(refreshPause), a.now())
+		a.failedRefresh.put(s.id, a.now())
 		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the tokens could not be refreshed; the session stays", slog.String("err", err.Error()))
 		return nil, err
 	}
@@ -210,31 +210,4 @@ func (a *Auth) admit(ctx context.Context, u *User) error {
 		return e
 	}
 	return nil
-}
-
-// verifyRefreshed checks an ID token that came with a refresh (OpenID Connect Core 1.0,
-// 12.2): all that is checked at sign-in, and that it is about the same user. It need not
-// have a nonce.
-func (v *verifier) verifyRefreshed(ctx context.Context, raw, nonce, accessToken string, was *User) (claims, error) {
-	token, c, err := v.verifySignature(ctx, raw)
-	if err != nil {
-		return nil, err
-	}
-	for _, check := range []func(claims) error{v.checkParties, v.checkDates} {
-		if err := check(c); err != nil {
-			return nil, err
-		}
-	}
-	if c.text("sub") != was.Subject {
-		return nil, refuse(ReasonTokenSubject, "the refreshed ID token is about another subject")
-	}
-	if _, ok := c["nonce"]; ok {
-		if got, err := c.str("nonce"); err != nil || !equal(got, nonce) {
-			return nil, refuse(ReasonTokenNonce, "the refreshed ID token's nonce is not the one of the sign-in")
-		}
-	}
-	if at, ok, err := c.date("auth_time"); err != nil || ok && !was.AuthTime.IsZero() && !at.Equal(was.AuthTime) {
-		return nil, refuse(ReasonTokenAuthTime, "the refreshed ID token is from another sign-in: auth_time has changed")
-	}
-	return c, checkAccessHash(c, token.Method, accessToken)
 }

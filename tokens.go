@@ -146,7 +146,7 @@ func (a *Auth) refreshTokens(c *requestContext) (*tokenSet, error) {
 		return nil, a.breakLoop(c.session, errEnded)
 	case old.refresh == "":
 		return old, nil
-	case a.pausedRefresh.has(c.session.id, a.now()):
+	case a.refreshPaused(c.session):
 		if old.usable(a.now()) {
 			return old, nil
 		}
@@ -181,4 +181,10 @@ func (a *Auth) breakLoop(s *session, e *Error) *Error {
 	}
 	return refuse(ReasonNoTokens, "the tokens of a sign-in moments ago are lost or of no use: does the browser take all cookies, "+
 		"and does the provider grant refresh tokens? %w", e)
+}
+
+// refreshPaused tells whether a refresh of the session failed a moment ago.
+func (a *Auth) refreshPaused(s *session) bool {
+	at, ok := a.failedRefresh.get(s.id)
+	return ok && within(a.now(), at, refreshPause)
 }
