@@ -209,20 +209,27 @@ func (a *Auth) RequireLogin(next http.Handler) http.Handler {
 		switch {
 		case err != nil:
 			a.fail(w, r, asError(err, ReasonStoreDown), a.returnTarget(requestTarget(r)))
-			return
-		case s == nil || !a.sessions.roll(w, r, s):
+		case s == nil || !a.pass(w, r, s, next):
 			a.challenge(w, r, present)
-			return
 		}
-		w.Header().Set("Cache-Control", "private, no-cache")
-		c := &requestContext{Context: r.Context(), auth: a, user: s.user, session: s, r: r, w: w}
-		if a.tracksAnswer {
-			c.answer = &answer{ResponseWriter: w}
-			w = c.answer
-			defer c.answer.started.Store(true) // whoever keeps the context comes too late
-		}
-		next.ServeHTTP(w, r.WithContext(c))
 	})
+}
+
+// pass serves a request with a live session. It reports false, and has done nothing, if the
+// session turns out to have ended.
+func (a *Auth) pass(w http.ResponseWriter, r *http.Request, s *session, next http.Handler) bool {
+	if !a.sessions.roll(w, r, s) {
+		return false
+	}
+	w.Header().Set("Cache-Control", "private, no-cache")
+	c := &requestContext{Context: r.Context(), auth: a, user: s.user, session: s, r: r, w: w}
+	if a.tracksAnswer {
+		c.answer = &answer{ResponseWriter: w}
+		w = c.answer
+		defer c.answer.started.Store(true) // whoever keeps the context comes too late
+	}
+	next.ServeHTTP(w, r.WithContext(c))
+	return true
 }
 
 // Require is [Auth.RequireLogin] with rules: all of them must let the user pass, or the

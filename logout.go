@@ -78,6 +78,17 @@ func (a *Auth) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOpti
 			o.apply(&l)
 		}
 	}
+	idToken, err := a.endHere(w, r)
+	if err != nil {
+		a.fail(w, r, asError(err, ReasonStoreDown), a.homePath) // the cookie stays, so that another try can end the session
+		return
+	}
+	a.leave(w, r, a.afterLogout(r.Context(), l, idToken))
+}
+
+// endHere ends the session in this browser and what was begun there, and returns its ID
+// token if it holds one.
+func (a *Auth) endHere(w http.ResponseWriter, r *http.Request) (idToken string, err error) {
 	s, _, err := a.sessions.read(r)
 	var t tokenSet
 	if s != nil {
@@ -89,8 +100,7 @@ func (a *Auth) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOpti
 		_, err = a.sessions.close(r.Context(), s)
 	}
 	if err != nil {
-		a.fail(w, r, asError(err, ReasonStoreDown), a.homePath) // the cookie stays, so that another try can end the session
-		return
+		return "", err
 	}
 	a.sessions.forget(w, r)
 	a.transactions.forget(w, r)
@@ -99,7 +109,7 @@ func (a *Auth) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOpti
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed out", slog.String("sub", s.user.Subject))
 	}
 	a.revokeTokens(r.Context(), t.refresh)
-	a.leave(w, r, a.afterLogout(r.Context(), l, t.id))
+	return t.id, nil
 }
 
 // afterLogout is where a sign-out leads to.

@@ -41,6 +41,7 @@ type page struct {
 	Logout            string
 	LogoutLabel       string
 	Home              string
+	Choices           []LoginChoice
 }
 
 func (p page) write(w http.ResponseWriter, status int) {

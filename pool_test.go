@@ -38,7 +38,7 @@ func TestSignInWithLocalPool(t *testing.T) {
 	pool, x := localPool(t)
 	b := x.browser(t)
 	resp := b.get("/private/page?x=1")
-	back := pool.SignIn(t, atPool(b), resp.Header.Get("Location"), "ann", "Correct-Horse-7")
+	back := pool.Authorize(t, atPool(b), resp.Header.Get("Location"), "ann", "Correct-Horse-7")
 	resp = b.get(back.RequestURI())
 	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/private/page?x=1" {
 		t.Fatalf("callback: status %d to %q\n%s", resp.StatusCode, resp.Header.Get("Location"), x.log)
@@ -59,7 +59,7 @@ func TestUserInfoOfLocalPool(t *testing.T) {
 		})
 		b := x.browser(t)
 		resp := b.get("/private/")
-		b.get(pool.SignIn(t, atPool(b), resp.Header.Get("Location"), name, "Correct-Horse-7").RequestURI())
+		b.get(pool.Authorize(t, atPool(b), resp.Header.Get("Location"), name, "Correct-Horse-7").RequestURI())
 		if u := b.user(); u == nil || u.EmailVerified != verified {
 			t.Errorf("%s: user = %+v, want verified %v\n%s", name, u, verified, x.log)
 		}
@@ -70,7 +70,7 @@ func TestUnverifiedEmailAtLocalPool(t *testing.T) {
 	pool, x := localPool(t)
 	b := x.browser(t)
 	resp := b.get("/private/")
-	back := pool.SignIn(t, atPool(b), resp.Header.Get("Location"), "bob", "Correct-Horse-7")
+	back := pool.Authorize(t, atPool(b), resp.Header.Get("Location"), "bob", "Correct-Horse-7")
 	if resp := b.get(back.RequestURI()); resp.StatusCode != http.StatusForbidden || b.user() != nil {
 		t.Errorf("status %d, user %v; want 403 and nobody", resp.StatusCode, b.user())
 	}
@@ -82,7 +82,7 @@ func TestLogoutAtLocalPool(t *testing.T) {
 	pool, x := localPool(t)
 	b := x.browser(t)
 	resp := b.get("/private/")
-	b.get(pool.SignIn(t, atPool(b), resp.Header.Get("Location"), "ann", "Correct-Horse-7").RequestURI())
+	b.get(pool.Authorize(t, atPool(b), resp.Header.Get("Location"), "ann", "Correct-Horse-7").RequestURI())
 
 	client := atPool(b)
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

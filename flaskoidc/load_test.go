@@ -280,7 +280,7 @@ func TestErrors(t *testing.T) {
 		settings map[string]any
 		want     []string
 	}{
-		{"misspelt", map[string]any{"OIDC_CLIENT_SECERTS": "x"}, []string{`"OIDC_CLIENT_SECERTS"`, "nearest", "OIDC_CLIENT_SECRETS"}},
+		{"misspelt", map[string]any{"OIDC_CLIENT_SECRTES": "x"}, []string{`"OIDC_CLIENT_SECRTES"`, "nearest", "OIDC_CLIENT_SECRETS"}},
 		{"one letter too few", map[string]any{"OIDC_REQUIRE_VERIFED_EMAIL": true}, []string{"OIDC_REQUIRE_VERIFIED_EMAIL"}},
 		{"letters swapped in the prefix", map[string]any{"ODIC_SCOPES": "openid"}, []string{"ODIC_SCOPES", "OIDC_SCOPES"}},
 		{"lower case", map[string]any{"oidc_google_apps_domain": "example.com"}, []string{"OIDC_GOOGLE_APPS_DOMAIN"}},

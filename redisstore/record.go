@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/cognate-auth/cognate"
@@ -16,7 +15,7 @@ import (
 //	offset  size
 //	     0     1  the format, 1
 //	     1     8  Version, big-endian
-//	     9     8  the life: random bytes that Create chose
+//	     9     8  the life: random text that Create chose
 //	    17    16  until when the indexes hold the record, in decimal milliseconds
 //	    33     8  Expires in milliseconds, big-endian
 //	    41     1  how many indexes follow
@@ -55,14 +54,14 @@ func parse(stored []byte) (h head, value []byte, err error) {
 	}
 	h.version = binary.BigEndian.Uint64(stored[1:])
 	copy(h.life[:], stored[9:])
-	h.indexed, err = strconv.ParseInt(string(stored[17:33]), 10, 64)
 	expires, n := binary.BigEndian.Uint64(stored[33:]), int(stored[41])
 	end := headSize + n*nameSize
-	if err != nil || h.indexed < 0 || h.version == 0 || expires > lastMilli || n > maxIndexes || len(stored) < end ||
-		len(stored)-end > cognate.MaxRecordValue {
+	var ok bool
+	if h.indexed, ok = parseDecimal(stored[17:33]); !ok || h.version == 0 || expires > lastMilli ||
+		n > maxIndexes || len(stored) < end || len(stored)-end > cognate.MaxRecordValue {
 		return head{}, nil, errForeign
 	}
-	h.expires = int64(expires) //nolint:gosec // at most lastMilli
+	h.expires = int64(expires)
 	if n > 0 {
 		names := string(stored[headSize:end])
 		h.indexes = make([]string, n)
@@ -90,10 +89,21 @@ func (h *head) append(b []byte) []byte {
 // decimal is how a time that scripts read stands in a head.
 func decimal(milli int64) string { return fmt.Sprintf("%016d", milli) }
 
+// parseDecimal reads what decimal wrote, and nothing else.
+func parseDecimal(b []byte) (n int64, ok bool) {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, true
+}
+
 // newHead makes the head of a record that is being created.
 func newHead(r cognate.Record, now time.Time) head {
 	h := head{version: 1, expires: milli(r.Expires), indexes: r.Indexes}
-	_, _ = rand.Read(h.life[:]) // never fails
+	copy(h.life[:], rand.Text())
 	h.indexed = indexedUntil(h.expires, now)
 	return h
 }

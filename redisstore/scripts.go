@@ -12,7 +12,7 @@ var (
 	update = rueidis.NewLuaScript(`
 local h = redis.call('GETRANGE', KEYS[1], 0, 213)
 if h == '' then return 0 end
-if #h < 42 or string.byte(h, 1) ~= 1 then return redis.error_reply('ERR not a record') end
+if #h < 42 or string.byte(h, 1) ~= 1 or string.byte(h, 42) > 4 then return redis.error_reply('ERR not a record') end
 if string.sub(h, 2, 9) ~= ARGV[1] then return 1 end
 local indexed = string.sub(h, 18, 33)
 if ARGV[5] ~= '' and tonumber(ARGV[5]) > tonumber(indexed) then indexed = ARGV[5] end

@@ -114,7 +114,7 @@ func (s *Server) Start() {
 		return
 	}
 	// Not the test's context: that ends before the clean-up, which has to wait for it.
-	s.process = exec.CommandContext(context.Background(), program(s.tb), s.args...)
+	s.process = exec.CommandContext(context.Background(), program(s.tb), s.args...) //nolint:gosec // the tester's own server
 	s.output, s.exited = &output{}, make(chan struct{})
 	s.process.Stdout, s.process.Stderr = s.output, s.output
 	if err := s.process.Start(); err != nil {
@@ -138,7 +138,7 @@ func (s *Server) awaitPort() {
 		}
 		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", s.Addr)
 		if err == nil {
-			conn.Close() //nolint:errcheck // nothing was written
+			conn.Close()
 			return
 		}
 	}
