@@ -39,7 +39,7 @@ func TestTokensOfLocalPool(t *testing.T) {
 	})
 	b := x.browser(t)
 	resp := b.get("/private/")
-	b.get(pool.SignIn(t, atPool(b), resp.Header.Get("Location"), "ann", "Correct-Horse-7").RequestURI())
+	b.get(pool.Authorize(t, atPool(b), resp.Header.Get("Location"), "ann", "Correct-Horse-7").RequestURI())
 	u, err := x.auth.VerifyAccessToken(t.Context(), tokens.Access, "openid", "email")
 	if err != nil || u.Username != "ann" || u.Subject != b.user().Subject || u.Claim("client_id") != client.ID {
 		t.Errorf("user %+v, error %v", u, err)
