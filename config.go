@@ -107,13 +107,13 @@ type Config struct {
 	// where the provider demands it. A sign-in then begins with a request to the provider.
 	PushedAuthorization bool
 
-	// Keys encrypt the cookies: secrets of at least 32 random bytes, the newest
+	// Keys encrypt the cookies, and what a Session.Store keeps: secrets of at least 32 random bytes, the newest
 	// first. The first encrypts and all decrypt, so that a new one signs nobody out:
 	// append it in every process, then move it to the front, then drop the old one
 	// when the sessions it sealed have ended. Every process of one app needs the
 	// same keys. Nil means a key made at start: sign-ins then end with the process.
 	Keys []Secret
-	// Session bounds how long a sign-in lasts.
+	// Session says how long a sign-in lasts, and where it is kept.
 	Session SessionConfig
 	// Bearer says which access tokens [Auth.RequireBearer] takes. Its zero value accepts
 	// those that the provider issued to this app client.
@@ -129,9 +129,11 @@ type Config struct {
 	Hooks Hooks
 	// Metrics counts. Nil: nothing does.
 	Metrics Metrics
-	// ErrorHandler writes the answer of a refused sign-in or sign-out in the place of
-	// the built-in page. The log line is written before. It must answer with
-	// e.Status or another error status.
+	// ErrorHandler writes the answer of whatever is refused (a sign-in, a sign-out, a rule,
+	// a store that is down) in the place of the built-in page, and of the JSON that scripts
+	// get. The log line is written before. It must answer with e.Status or another error
+	// status. That nobody is signed in is no error, and bearer tokens have a handler of
+	// their own in Bearer.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, e *Error)
 	// Logger gets one line for each sign-in, refusal and sign-out. Nil means
 	// slog.Default().
@@ -147,7 +149,7 @@ type Config struct {
 	InsecureHTTP bool
 }
 
-// SessionConfig bounds a session.
+// SessionConfig says how long a session lasts, and where it is kept.
 type SessionConfig struct {
 	// Lifetime is how long a sign-in lasts at most, used or not. Zero means 8 hours.
 	Lifetime time.Duration
