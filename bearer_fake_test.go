@@ -164,8 +164,16 @@ func (x *bearerAPI) serveIntrospection(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
 	x.mu.Lock()
 	x.asks = append(x.asks, introspection{r.Header, r.PostForm})
+	answer := x.answer
 	x.mu.Unlock()
-	x.answer(w, r.PostForm.Get("token"))
+	answer(w, r.PostForm.Get("token"))
+}
+
+// answerWith has introspection requests answered by f from now on.
+func (x *bearerAPI) answerWith(f func(w http.ResponseWriter, token string)) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.answer = f
 }
 
 func (x *bearerAPI) asked() int {

@@ -49,7 +49,7 @@ func newIntrospectingAPI(t testing.TB, in cognate.Introspection, change func(*co
 			change(i)
 		}
 	})
-	x.answer = answering(activeAnswer(x))
+	x.answerWith(answering(activeAnswer(x)))
 	return x
 }
 
@@ -90,7 +90,7 @@ func TestIntrospectionAnswers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			x := newIntrospectingAPI(t, post, tt.issuer)
-			x.answer = answering(activeAnswer(x, tt.change...))
+			x.answerWith(answering(activeAnswer(x, tt.change...)))
 			_, err := x.bearer.Verify(t.Context(), "opaque-token")
 			if reasonOf(err) != tt.want {
 				t.Errorf("error %v, want %q", err, tt.want)
@@ -158,12 +158,12 @@ func TestIntrospectionCache(t *testing.T) {
 	}
 	expect("new", 200, 1)
 	x.clock.advance(59 * time.Second)
-	x.answer = answering(map[string]any{"active": false})
+	x.answerWith(answering(map[string]any{"active": false}))
 	expect("within a minute", 200, 1)
 	x.clock.advance(time.Second)
 	expect("revoked, a minute later", 401, 2)
 	expect("again", 401, 3) // not remembered
-	x.answer = answering(activeAnswer(x, "exp", x.clock.now().Add(-50*time.Second).Unix()))
+	x.answerWith(answering(activeAnswer(x, "exp", x.clock.now().Add(-50*time.Second).Unix())))
 	expect("expires soon", 200, 4)
 	x.clock.advance(9 * time.Second)
 	expect("nearly there", 200, 4)
@@ -207,7 +207,7 @@ func TestIntrospectionDown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newIntrospectingAPI(t, post, nil)
-			x.answer = answer
+			x.answerWith(answer)
 			resp := x.call("/api", "opaque-and-secret")
 			if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "1" || x.metrics.count(cognate.ReasonIntrospection) != 1 {
 				t.Errorf("status %d, header %v, denials %v; want 503", resp.StatusCode, resp.Header, x.metrics.m)
@@ -215,7 +215,7 @@ func TestIntrospectionDown(t *testing.T) {
 			if s := x.log.String(); strings.Contains(s, "opaque") || strings.Contains(s, "s3cret") {
 				t.Errorf("the log holds a secret: %s", s)
 			}
-			x.answer = answering(activeAnswer(x))
+			x.answerWith(answering(activeAnswer(x)))
 			if resp := x.call("/api", "opaque-and-secret"); resp.StatusCode != http.StatusOK {
 				t.Errorf("status %d when the endpoint is back", resp.StatusCode)
 			}
@@ -228,11 +228,11 @@ func TestIntrospectionOnce(t *testing.T) {
 	x := newIntrospectingAPI(t, post, nil)
 	arrived := make(chan struct{}, 100)
 	release := make(chan struct{})
-	x.answer = func(w http.ResponseWriter, _ string) {
+	x.answerWith(func(w http.ResponseWriter, _ string) {
 		arrived <- struct{}{}
 		<-release
 		serveJSON(w, http.StatusOK, activeAnswer(x))
-	}
+	})
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
@@ -261,7 +261,7 @@ func TestIntrospectionDiscovery(t *testing.T) {
 		{"in the clear", "http://provider.test/introspect", "not an https URL"},
 	} {
 		x := newBearerAPI(t, introspecting(post))
-		x.answer = answering(activeAnswer(x))
+		x.answerWith(answering(activeAnswer(x)))
 		x.p.discovery = func(doc map[string]any) {
 			if s, ok := tt.announce.(string); ok {
 				doc["introspection_endpoint"] = strings.Replace(s, "/introspect", x.p.URL+"/introspect", 1)
@@ -314,7 +314,7 @@ func TestIntrospectionPicksIssuer(t *testing.T) {
 		t.Errorf("an opaque token: status %d, %d questions", resp.StatusCode, second.asked())
 	}
 	x = newBearerAPI(t, func(c *cognate.BearerConfig) { both(c, true) })
-	x.answer = answering(activeAnswer(x))
+	x.answerWith(answering(activeAnswer(x)))
 	if resp := x.call("/api", "another-opaque"); resp.StatusCode != http.StatusUnauthorized || second.asked() != 2 || x.asked() != 0 {
 		t.Errorf("an opaque token of two possible issuers: status %d, %d and %d questions", resp.StatusCode, x.asked(), second.asked())
 	}
@@ -325,7 +325,7 @@ func TestIntrospectionByApp(t *testing.T) {
 	helper := newIntrospectingAPI(t, post, nil)
 	p := helper.p
 	p.discovery = func(doc map[string]any) { doc["introspection_endpoint"] = p.URL + "/introspect" }
-	helper.answer = answering(activeAnswer(helper, "client_id", clientID, "aud", nil))
+	helper.answerWith(answering(activeAnswer(helper, "client_id", clientID, "aud", nil)))
 	x := newApp(t, p, func(c *cognate.Config) {
 		c.Bearer.Issuers = []cognate.BearerIssuer{{Introspection: &cognate.Introspection{}}}
 	})
@@ -336,7 +336,7 @@ func TestIntrospectionByApp(t *testing.T) {
 	if form.Get("client_id") != clientID || form.Get("client_secret") != clientSecret {
 		t.Errorf("form %v", form)
 	}
-	helper.answer = answering(activeAnswer(helper, "client_id", "another", "aud", nil))
+	helper.answerWith(answering(activeAnswer(helper, "client_id", "another", "aud", nil)))
 	if _, err := x.auth.VerifyAccessToken(t.Context(), "opaque-2"); reasonOf(err) != cognate.ReasonTokenClient {
 		t.Errorf("a token of another client: %v", err)
 	}
@@ -392,7 +392,7 @@ func TestIntrospectionsAtOnce(t *testing.T) {
 	x := newIntrospectingAPI(t, post, nil)
 	var mu sync.Mutex
 	running, most := 0, 0
-	x.answer = func(w http.ResponseWriter, _ string) {
+	x.answerWith(func(w http.ResponseWriter, _ string) {
 		mu.Lock()
 		running++
 		most = max(most, running)
@@ -402,7 +402,7 @@ func TestIntrospectionsAtOnce(t *testing.T) {
 		running--
 		mu.Unlock()
 		serveJSON(w, http.StatusOK, activeAnswer(x))
-	}
+	})
 	var wg sync.WaitGroup
 	for i := range 200 {
 		wg.Go(func() {
@@ -427,16 +427,16 @@ func TestIntrospectionWithoutAnswer(t *testing.T) {
 	}
 	x = newIntrospectingAPI(t, post, nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	x.answer = func(w http.ResponseWriter, _ string) {
+	x.answerWith(func(w http.ResponseWriter, _ string) {
 		cancel()
 		<-ctx.Done()
 		time.Sleep(20 * time.Millisecond)
 		serveJSON(w, http.StatusOK, activeAnswer(x))
-	}
+	})
 	if _, err := x.bearer.Verify(ctx, "opaque"); reasonOf(err) != cognate.ReasonIntrospection || !errors.Is(err, context.Canceled) {
 		t.Errorf("a client that left: error %v", err)
 	}
-	x.answer = answering(activeAnswer(x))
+	x.answerWith(answering(activeAnswer(x)))
 	if _, err := x.bearer.Verify(t.Context(), "opaque"); err != nil {
 		t.Errorf("the next one: %v", err)
 	}
