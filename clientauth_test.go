@@ -139,7 +139,7 @@ func TestSignerFails(t *testing.T) {
 }
 
 func TestClientKeyErrors(t *testing.T) {
-	small, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // too small on purpose
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,8 @@ type Config struct {
 
 	// RedirectURL is the callback URL, as it is registered for the app client. Its
 	// path is where [Auth.Handler] answers. Empty means the first redirect URI of
-	// the client secrets.
+	// the client secrets. To answer at an old callback URL too, put the Handler of a second
+	// Auth around, whose configuration differs in nothing else: they share sessions.
 	RedirectURL string
 	// LogoutRedirectURL is where the provider sends the browser after sign-out. It
 	// has to be registered there, to the letter: with Cognito, https://example.com
@@ -427,7 +428,7 @@ func (s *settings) checkSession() (problems []error) {
 		problems = append(problems, errors.New("Session.TokensInCookie and Session.Store are both set; a store keeps the tokens")) //nolint:staticcheck // the field's name
 	}
 	if s.BackchannelLogoutPath != "" && s.Session.Store == nil {
-		problems = append(problems, errors.New("BackchannelLogoutPath needs Session.Store: sessions in cookies can't be ended from outside")) //nolint:staticcheck // the field's name
+		problems = append(problems, errors.New("BackchannelLogoutPath needs Session.Store: sessions in cookies can't be ended from outside"))
 	}
 	if !cookieName.MatchString(s.CookieName) {
 		problems = append(problems, fmt.Errorf("CookieName is %q; expected letters, digits, - and _, beginning with neither of the last", s.CookieName))
