@@ -139,7 +139,7 @@ func TestSignerFails(t *testing.T) {
 }
 
 func TestClientKeyErrors(t *testing.T) {
-	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	small, err := rsa.GenerateKey(rand.Reader, 1024) // too small on purpose
 	if err != nil {
 		t.Fatal(err)
 	}
