@@ -47,7 +47,8 @@ type Config struct {
 
 	// RedirectURL is the callback URL, as it is registered for the app client. Its
 	// path is where [Auth.Handler] answers. Empty means the first redirect URI of
-	// the client secrets.
+	// the client secrets. To answer at an old callback URL too, put the Handler of a second
+	// Auth around, whose configuration differs in nothing else: they share sessions.
 	RedirectURL string
 	// LogoutRedirectURL is where the provider sends the browser after sign-out. It
 	// has to be registered there, to the letter: with Cognito, https://example.com

@@ -5,6 +5,7 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/cognate-auth/cognate"
 )
@@ -50,4 +51,65 @@ func ExampleAuth_Login() {
 	http.HandleFunc("GET /join", func(w http.ResponseWriter, r *http.Request) {
 		auth.Login(w, r, cognate.ReturnTo("/welcome"))
 	})
+}
+
+// A public page that greets who is signed in elsewhere already, without asking anybody for
+// a password. It asks the provider once per visit: the page with ?asked asks no more.
+func ExampleSilent() {
+	var auth *cognate.Auth // from cognate.New
+	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		user := auth.User(r)
+		if user == nil && !r.URL.Query().Has("asked") {
+			auth.Login(w, r, cognate.Silent(), cognate.ReturnTo("/?asked"))
+			return
+		}
+		if user != nil {
+			fmt.Fprintf(w, "Good to see you, %s.", user.Name)
+			return
+		}
+		fmt.Fprint(w, "Good to see you, whoever you are.")
+	})
+}
+
+// A page for which the password must have been typed within the last five minutes.
+func ExampleMaxAge() {
+	var auth *cognate.Auth // from cognate.New
+	transfer := func(w http.ResponseWriter, r *http.Request) {
+		if time.Since(cognate.UserFrom(r.Context()).AuthTime) > 5*time.Minute {
+			auth.Login(w, r, cognate.MaxAge(0), cognate.ReturnTo("/transfer"))
+			return
+		}
+		fmt.Fprint(w, "How much, and to whom?")
+	}
+	http.Handle("GET /transfer", auth.RequireLogin(http.HandlerFunc(transfer)))
+}
+
+// Customers sign in with one user pool and staff with another.
+func ExampleNewSeveral() {
+	customers, err := cognate.New(cognate.Config{
+		ClientSecretsFile: "customers.json", RedirectURL: "https://example.com/customers/callback",
+		CookieName: "customers", DisplayName: "Customer account",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	staff, err := cognate.New(cognate.Config{
+		ClientSecretsFile: "staff.json", RedirectURL: "https://example.com/staff/callback",
+		CookieName: "staff", DisplayName: "Staff",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	several, err := cognate.NewSeveral(customers, staff)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /orders", several.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user := cognate.UserFrom(r.Context())
+		fmt.Fprintf(w, "Logged in as %s of %s", user.Email, user.Issuer)
+	})))
+	mux.Handle("GET /stock", staff.RequireLogin(http.NotFoundHandler())) // staff only
+	log.Fatal(http.ListenAndServe(":8080", several.Handler(mux)))
 }

@@ -108,7 +108,8 @@ func Prompt(value string) LoginOption {
 // Silent signs in without asking the person for anything (prompt=none): it works if the
 // provider's session is open and there is nothing to agree to. If not, the visitor lands
 // on the page to return to all the same, signed in or not as before, and sees no error; nor
-// does it matter then that the provider is down.
+// does it matter then that the provider is down. Of the hooks after OnLoginStart only
+// OnCallback is called.
 //
 // A public page that wants to greet who is known elsewhere begins one, and has to see to
 // it that the page it returns to begins no other, or the browser would go round and round:
