@@ -75,10 +75,11 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 
 // failLogin is fail for a sign-in.
 func (a *Auth) failLogin(w http.ResponseWriter, r *http.Request, e *Error, target string) {
+	e = e.answerable(target)
 	if a.hooks.OnLoginError != nil {
 		a.hooks.OnLoginError(r.Context(), e)
 	}
-	a.fail(w, r, e, target)
+	a.answerRefusal(w, r, e)
 }
 
 // redeemed is what an authorization code was worth.

@@ -1,6 +1,7 @@
 package cognate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -174,6 +175,14 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// status is the status to answer with: Status, if it is an error's.
+func (e *Error) status() int {
+	if e.Status >= http.StatusBadRequest && e.Status <= 599 {
+		return e.Status
+	}
+	return cmp.Or(pages[e.Reason].status, http.StatusForbidden)
+}
 
 // refuse makes the error of a failed check, with the status of its reason.
 func refuse(reason Reason, format string, args ...any) *Error {

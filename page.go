@@ -65,16 +65,28 @@ func (p page) write(w http.ResponseWriter, status int) {
 // fail is the one way out for a refusal: a log line for those who run the site, and a page,
 // JSON for a script, or the app's own answer, for the visitor.
 func (a *Auth) fail(w http.ResponseWriter, r *http.Request, e *Error, target string) {
+	a.answerRefusal(w, r, e.answerable(target))
+}
+
+// answerable is a copy of e that can be answered with: hooks and rules return errors of
+// their own, which may be shared by requests.
+func (e *Error) answerable(target string) *Error {
+	own := *e
+	own.Status = e.status()
+	own.ReturnTo = target
+	own.Reference = strings.ToLower(rand.Text()[:8])
+	return &own
+}
+
+func (a *Auth) answerRefusal(w http.ResponseWriter, r *http.Request, e *Error) {
 	a.metrics.Denied(e.Reason)
-	e.ReturnTo = target
-	e.Reference = strings.ToLower(rand.Text()[:8])
 	a.logRefusal(r, e)
 	h := w.Header()
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
 	if e.Status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", authenticate(a.loginURL(target)))
+		h.Set("WWW-Authenticate", authenticate(a.loginURL(e.ReturnTo)))
 	}
 	h.Set("Cache-Control", "no-store")
 	switch {
@@ -110,7 +122,13 @@ func (a *Auth) logRefusal(r *http.Request, e *Error) {
 }
 
 func (a *Auth) errorPage(e *Error) page {
-	text := pages[e.Reason]
+	text, known := pages[e.Reason]
+	if !known { // a reason of the app's own
+		text = pages[ReasonDenied]
+		if e.Status >= http.StatusInternalServerError {
+			text = pages[ReasonInternal]
+		}
+	}
 	p := page{
 		Title: text.title, Text: text.text, Reference: e.Reference,
 		Retry: a.loginURL(e.ReturnTo), RetryLabel: "Try again", Home: a.homePath,

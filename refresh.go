@@ -83,20 +83,22 @@ func newTokens(t tokens, nonce string, old *tokenSet, now time.Time) *tokenSet {
 // ask redeems the refresh token, checks what comes back, and asks those who may refuse. A
 // refusal ends the session.
 func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, error) {
-	start := time.Now()
+	start := a.now()
 	got, err := a.redeemRefresh(ctx, s, old)
-	reason := Reason("")
-	if err != nil {
-		reason = asError(err, ReasonRefreshFailed).Reason
-	}
-	a.metrics.Refresh(time.Since(start), reason)
+	problem := err
 	if err == nil {
+		problem = got.unusable
+	}
+	if problem == nil {
+		a.metrics.Refresh(a.now().Sub(start), "")
 		return got, nil
 	}
+	reason := asError(problem, ReasonRefreshFailed).Reason
+	a.metrics.Refresh(a.now().Sub(start), reason)
 	if !endsSession(reason) {
 		a.failedRefresh.put(s.id, a.now())
-		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the tokens could not be refreshed; the session stays", slog.String("err", err.Error()))
-		return nil, err
+		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the tokens could not be refreshed; the session stays", slog.String("err", problem.Error()))
+		return got, err
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "cognate: the tokens may not be refreshed; the session has ended",
 		slog.String("reason", string(reason)), slog.String("sub", s.user.Subject), slog.String("err", err.Error()))

@@ -166,11 +166,15 @@ func TestFail(t *testing.T) {
 	}{
 		{errors.New("secret detail"), 500},
 		{fmt.Errorf("wrapped: %w", &cognate.Error{Reason: cognate.ReasonDenied, Status: 403}), 403},
+		{&cognate.Error{}, 403},
+		{&cognate.Error{Reason: "own", Status: 200}, 403},
+		{&cognate.Error{Reason: "own", Status: 507}, 507},
+		{&cognate.Error{Reason: cognate.ReasonStoreDown}, 503},
 		{&cognate.Error{Reason: cognate.ReasonRefreshRefused, Status: 401}, 302},
 	} {
 		err = tt.err
 		status, text := b.fetch("/page")
-		if status != tt.status || strings.Contains(text, "secret detail") {
+		if status != tt.status || strings.Contains(text, "secret detail") || status != http.StatusFound && !strings.Contains(text, "<h1") {
 			t.Errorf("%v: status %d, want %d; %s", tt.err, status, tt.status, text)
 		}
 	}
