@@ -130,7 +130,7 @@ func (u *User) Identities() []Identity {
 	var out []Identity
 	for _, member := range list[:min(len(list), maxIdentities)] {
 		var c claims
-		if json.Unmarshal(member, &c) == nil && c != nil {
+		if json.Unmarshal(member, &c) == nil {
 			out = append(out, identityOf(c))
 		}
 	}

@@ -97,7 +97,8 @@ func TestUserAsEmbedded(t *testing.T) {
 
 func TestUserAsErrors(t *testing.T) {
 	type number struct {
-		Seats int8 `json:"custom:seats"`
+		Address any  `json:"address"` // fits
+		Seats   int8 `json:"custom:seats"`
 	}
 	type quoted struct {
 		Seats int `json:"custom:seats,string"`
@@ -106,7 +107,7 @@ func TestUserAsErrors(t *testing.T) {
 		Seats time.Time `json:"custom:seats"`
 	}
 	for name, raw := range map[string]string{"text": `"verysecret"`, "large": `31337`, "list": `["verysecret"]`, "object": `{"verysecret": 1}`} {
-		u := cognate.User{Subject: "s-1"}.WithClaims(map[string]string{"custom:seats": raw})
+		u := cognate.User{Subject: "s-1"}.WithClaims(map[string]string{"custom:seats": raw, "address": `"x"`})
 		for _, err := range []error{errorOf(cognate.UserAs[number](u)), errorOf(cognate.UserAs[quoted](u)), errorOf(cognate.UserAs[date](u))} {
 			if err == nil || !strings.Contains(err.Error(), "custom:seats") {
 				t.Errorf("%s: error %v does not name the claim", name, err)

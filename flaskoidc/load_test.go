@@ -149,6 +149,7 @@ func TestEveryKey(t *testing.T) {
 		{"cookie's name", map[string]any{"OIDC_ID_TOKEN_COOKIE_NAME": "shop"}, same(func(l *flaskoidc.Loaded) any { return l.Config.CookieName }, "shop")},
 		{"lifetime", map[string]any{"OIDC_ID_TOKEN_COOKIE_TTL": 28800}, same(func(l *flaskoidc.Loaded) any { return l.Config.Session.Lifetime }, 8*time.Hour)},
 		{"lifetime, as JSON has it", map[string]any{"OIDC_ID_TOKEN_COOKIE_TTL": 604800.0}, same(func(l *flaskoidc.Loaded) any { return l.Config.Session.Lifetime }, 7*24*time.Hour)},
+		{"lifetime, 64 bits", map[string]any{"OIDC_ID_TOKEN_COOKIE_TTL": int64(3600)}, same(func(l *flaskoidc.Loaded) any { return l.Config.Session.Lifetime }, time.Hour)},
 		{"lifetime of Go", map[string]any{"OIDC_ID_TOKEN_COOKIE_TTL": time.Hour}, same(func(l *flaskoidc.Loaded) any { return l.Config.Session.Lifetime }, time.Hour)},
 		{"several keys", map[string]any{"SECRET_KEY": []any{strings.Repeat("n", 32), strings.Repeat("o", 40)}}, func(l *flaskoidc.Loaded) (any, any) {
 			return []string{string(l.Config.Keys[0]), string(l.Config.Keys[1])}, []string{strings.Repeat("n", 32), strings.Repeat("o", 40)}
@@ -269,6 +270,19 @@ func TestCookieSwitches(t *testing.T) {
 		_, err := flaskoidc.Load(with(switches))
 		if (err != nil) != (tt.overHTTP != "") || err != nil && !strings.Contains(err.Error(), tt.overHTTP) {
 			t.Errorf("%v, %v over http: error %v, want one of %q", tt.first, tt.second, err, tt.overHTTP)
+		}
+	}
+}
+
+func TestBooleans(t *testing.T) {
+	for want, values := range map[bool][]any{
+		true:  {true, "True", "true", "t", "yes", "Y", " on ", "1", 1, 1.0, json.Number("1")},
+		false: {false, "False", "FALSE", "f", "no", "n", "off", "0", 0, 0.0, json.Number("0")},
+	} {
+		for _, v := range values {
+			if got := load(t, with(map[string]any{"OIDC_REQUIRE_VERIFIED_EMAIL": v})).Config.RequireVerifiedEmail; got != want {
+				t.Errorf("%T %v is %v", v, v, got)
+			}
 		}
 	}
 }

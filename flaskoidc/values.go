@@ -37,8 +37,8 @@ func textOf(v any) (s string, ok bool) {
 }
 
 var words = map[string]bool{
-	"true": true, "t": true, "yes": true, "y": true, "on": true, "1": true,
-	"false": false, "f": false, "no": false, "n": false, "off": false, "0": false,
+	"true": true, "t": true, "yes": true, "y": true, "on": true,
+	"false": false, "f": false, "no": false, "n": false, "off": false,
 }
 
 // flagOf reads a boolean. Python would take the text "False" for true; nobody who wrote it
