@@ -215,13 +215,17 @@ func (a *Auth) RequireLogin(next http.Handler) http.Handler {
 	})
 }
 
+// privateNoCache is shared by all answers, which saves each an allocation: header values
+// are replaced and appended to, not changed in place.
+var privateNoCache = []string{"private, no-cache"}
+
 // pass serves a request with a live session. It reports false, and has done nothing, if the
 // session turns out to have ended.
 func (a *Auth) pass(w http.ResponseWriter, r *http.Request, s *session, next http.Handler) bool {
 	if !a.sessions.roll(w, r, s) {
 		return false
 	}
-	w.Header().Set("Cache-Control", "private, no-cache")
+	w.Header()["Cache-Control"] = privateNoCache
 	c := &requestContext{Context: r.Context(), auth: a, user: s.user, session: s, r: r, w: w}
 	if a.tracksAnswer {
 		c.answer = &answer{ResponseWriter: w}

@@ -97,7 +97,8 @@ func (a *Auth) endByToken(w http.ResponseWriter, r *http.Request) (int, logoutTo
 
 // readLogoutToken takes the token out of a request. It is in the body, and nowhere else.
 func readLogoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
 		return "", refuse(ReasonLogoutToken, "the body is no form")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLogoutBody))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -501,4 +502,34 @@ func TestNoBackchannelByDefault(t *testing.T) {
 	if resp := x.browser(t).request(http.MethodPost, "/backchannel"); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("status %d", resp.StatusCode)
 	}
+}
+
+// FuzzBackchannelLogout sends what is no token: it may end nothing, and break nothing.
+func FuzzBackchannelLogout(f *testing.F) {
+	p := newFakeProvider(f)
+	store := &logoutStore{records: map[string]cognate.Record{}, fails: map[string]bool{}, now: p.now}
+	auth, err := cognate.New(cognate.Config{
+		Issuer: p.issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/cb", BackchannelLogoutPath: "/backchannel",
+		Keys: []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))}, Session: cognate.SessionConfig{Store: store},
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	handler := auth.Handler(nil)
+	for _, seed := range []string{
+		"", "logout_token=", "logout_token=..", "logout_token=e30.e30.", "logout_token=eyJhbGciOiJub25lIn0.eyJldmVudHMiOnt9fQ.",
+		"logout_token=a&logout_token=b", "%zz", "logout_token=eyJ0eXAiOjd9.bnVsbA.AA",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		r := httptest.NewRequest(http.MethodPost, "/backchannel", strings.NewReader(body))
+		r.Header.Set("Content-Type", formType)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != http.StatusBadRequest || len(store.records) != 0 {
+			t.Errorf("status %d, %d records for %q", w.Code, len(store.records), body)
+		}
+	})
 }

@@ -127,7 +127,7 @@ func (b *Bearer) middleware(scopes []string, missing func(next http.Handler) htt
 				b.refuse(w, r, asError(err, ReasonTokenMalformed), scopes)
 				return
 			}
-			w.Header().Set("Cache-Control", "private, no-cache")
+			w.Header()["Cache-Control"] = privateNoCache
 			next.ServeHTTP(w, r.WithContext(&requestContext{Context: r.Context(), auth: b.auth, user: user, r: r, w: w}))
 		})
 	}

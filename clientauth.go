@@ -69,7 +69,8 @@ const maxRequestURI = 1 << 10
 // the browser with the reference to it.
 func (c *client) push(ctx context.Context, hc *http.Client, e Endpoints, params url.Values) (string, error) {
 	if e.PushedAuthorization == "" {
-		return "", refuse(ReasonClientRefused, "authorization requests are to be pushed, but the provider's endpoint for them is not known")
+		return "", refuse(ReasonClientRefused, "authorization requests are to be pushed, "+
+			"but the provider's endpoint for them is not known")
 	}
 	status, body, err := c.post(ctx, hc, e.PushedAuthorization, params)
 	if err != nil {
@@ -258,8 +259,8 @@ func (k *clientKey) sign(input []byte) ([]byte, error) {
 	}
 	var numbers struct{ R, S *big.Int }
 	rest, err := asn1.Unmarshal(sig, &numbers)
-	if err != nil || len(rest) > 0 || numbers.R.BitLen() > 256 || numbers.S.BitLen() > 256 || numbers.R.Sign() < 0 || numbers.S.Sign() < 0 {
-		return nil, errors.New("not an ECDSA signature on P-256")
+	if err != nil || len(rest) > 0 || numbers.R.BitLen() > 256 || numbers.S.BitLen() > 256 {
+		return nil, errors.New("not an ECDSA signature on P-256") // FillBytes would panic
 	}
 	out := make([]byte, 64)
 	numbers.R.FillBytes(out[:32])

@@ -14,7 +14,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -137,7 +139,7 @@ func TestSignerFails(t *testing.T) {
 }
 
 func TestClientKeyErrors(t *testing.T) {
-	small, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // too small on purpose
+	small, err := rsa.GenerateKey(rand.Reader, 1024) // too small on purpose
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,8 +227,16 @@ func TestAnnouncedMethods(t *testing.T) {
 type pusher struct {
 	*fakeProvider
 	answer   func(http.ResponseWriter, *http.Request)
-	requests []*http.Request
 	required bool
+
+	pushMu sync.Mutex
+	pushed []*http.Request // with their forms parsed
+}
+
+func (p *pusher) requests() []*http.Request {
+	p.pushMu.Lock()
+	defer p.pushMu.Unlock()
+	return slices.Clone(p.pushed)
 }
 
 func newPusher(t *testing.T) *pusher {
@@ -244,7 +254,9 @@ func newPusher(t *testing.T) *pusher {
 			return
 		}
 		_ = r.ParseForm()
-		p.requests = append(p.requests, r)
+		p.pushMu.Lock()
+		p.pushed = append(p.pushed, r)
+		p.pushMu.Unlock()
 		p.answer(w, r)
 	})
 	return p
@@ -270,24 +282,24 @@ func TestPushedAuthorization(t *testing.T) {
 			location := mustURL(t, b.get("/signin").Header.Get("Location"))
 			q := location.Query()
 			if !tt.pushes {
-				if len(p.requests) != 0 || q.Get("state") == "" {
-					t.Errorf("%d pushed, redirected to %s", len(p.requests), location)
+				if len(p.requests()) != 0 || q.Get("state") == "" {
+					t.Errorf("%d pushed, redirected to %s", len(p.requests()), location)
 				}
 				return
 			}
 			want := url.Values{"client_id": {clientID}, "request_uri": {"urn:ietf:params:oauth:request_uri:a+b&c"}}
-			if q.Encode() != want.Encode() || len(p.requests) != 1 {
-				t.Fatalf("%d pushed, redirected to %s", len(p.requests), location)
+			if q.Encode() != want.Encode() || len(p.requests()) != 1 {
+				t.Fatalf("%d pushed, redirected to %s", len(p.requests()), location)
 			}
-			form := p.requests[0].PostForm
+			form := p.requests()[0].PostForm
 			for _, name := range []string{"client_id", "state", "nonce", "code_challenge", "redirect_uri", "response_type", "scope", "prompt"} {
 				if form.Get(name) == "" {
 					t.Errorf("pushed without %s", name)
 				}
 			}
-			_, secret, _ := p.requests[0].BasicAuth()
+			_, secret, _ := p.requests()[0].BasicAuth()
 			if form.Get("client_assertion") == "" && secret == "" && tt.name != "public client" {
-				t.Errorf("pushed without authentication: %v", p.requests[0])
+				t.Errorf("pushed without authentication: %v", p.requests()[0])
 			}
 			// The person signs in to what was pushed.
 			b.get("/oidc_callback?" + p.grant(t, p.URL+"/authorize?"+form.Encode()).Encode())
@@ -327,8 +339,8 @@ func TestPushFails(t *testing.T) {
 			p.answer = tt.answer
 			b := newApp(t, p.fakeProvider, nil).browser(t)
 			resp := b.get("/private/")
-			if resp.StatusCode != http.StatusBadGateway || resp.Header.Get("Location") != "" || len(b.cookies()) != 0 || len(p.requests) != 1 {
-				t.Errorf("status %d to %q, cookies %q, %d requests", resp.StatusCode, resp.Header.Get("Location"), b.cookies(), len(p.requests))
+			if resp.StatusCode != http.StatusBadGateway || resp.Header.Get("Location") != "" || len(b.cookies()) != 0 || len(p.requests()) != 1 {
+				t.Errorf("status %d to %q, cookies %q, %d requests", resp.StatusCode, resp.Header.Get("Location"), b.cookies(), len(p.requests()))
 			}
 			log := b.app.log.String()
 			if !strings.Contains(log, "reason="+tt.reason+" ") || strings.Contains(log, "SECRET") || strings.Contains(log, clientSecret) {
@@ -363,7 +375,7 @@ func TestRevokeWithAKey(t *testing.T) {
 		withKey(cognate.ClientKey{Signer: testKeys()[1]})(c)
 		c.Endpoints.Revocation = p.URL + "/par"
 	})
-	if err := cognate.Revoke(t.Context(), x.auth, oldRefreshToken); err != nil || p.requests[0].PostForm.Get("client_assertion") == "" {
+	if err := cognate.Revoke(t.Context(), x.auth, oldRefreshToken); err != nil || p.requests()[0].PostForm.Get("client_assertion") == "" {
 		t.Errorf("error %v", err)
 	}
 }

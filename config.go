@@ -424,10 +424,10 @@ func (s *settings) checkSession() (problems []error) {
 		problems = append(problems, fmt.Errorf("Session.CacheSize is %d; expected 0 or more", s.Session.CacheSize))
 	}
 	if s.Session.Store != nil && s.Session.TokensInCookie {
-		problems = append(problems, errors.New("Session.TokensInCookie and Session.Store are both set; a store keeps the tokens")) //nolint:staticcheck // the field's name
+		problems = append(problems, errors.New("Session.TokensInCookie and Session.Store are both set; a store keeps the tokens"))
 	}
 	if s.BackchannelLogoutPath != "" && s.Session.Store == nil {
-		problems = append(problems, errors.New("BackchannelLogoutPath needs Session.Store: sessions in cookies can't be ended from outside")) //nolint:staticcheck // the field's name
+		problems = append(problems, errors.New("BackchannelLogoutPath needs Session.Store: sessions in cookies can't be ended from outside"))
 	}
 	if !cookieName.MatchString(s.CookieName) {
 		problems = append(problems, fmt.Errorf("CookieName is %q; expected letters, digits, - and _, beginning with neither of the last", s.CookieName))

@@ -53,12 +53,13 @@ const (
 	ReasonTokenSignature Reason = "token_signature"
 	// ReasonTokenIssuer: iss is not the configured issuer, to the letter.
 	ReasonTokenIssuer Reason = "token_issuer"
-	// ReasonTokenAudience: aud does not name this client.
+	// ReasonTokenAudience: aud does not name this client, or in an access token this API.
 	ReasonTokenAudience Reason = "token_audience"
 	// ReasonTokenAuthorizedParty: azp names another client, or is missing beside
 	// several audiences.
 	ReasonTokenAuthorizedParty Reason = "token_authorized_party"
-	// ReasonTokenUse: a Cognito token whose token_use is not "id".
+	// ReasonTokenUse: a token of another kind, such as an access token in the place of an
+	// ID token, or the reverse.
 	ReasonTokenUse Reason = "token_use"
 	// ReasonTokenExpired: exp has passed.
 	ReasonTokenExpired Reason = "token_expired"

@@ -162,7 +162,9 @@ func (c *client) expiry(raw string) time.Time {
 // post sends a form to an endpoint of the provider, authenticated as this client. It
 // tries once: a code or a refresh token that came with a wrong authentication may be used
 // up by it.
-func (c *client) post(ctx context.Context, hc *http.Client, endpoint string, form url.Values) (status int, body []byte, err error) {
+func (c *client) post(
+	ctx context.Context, hc *http.Client, endpoint string, form url.Values,
+) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	header := http.Header{}

@@ -1,8 +1,10 @@
 package cognate_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -383,4 +385,59 @@ func FuzzIntrospection(f *testing.F) {
 			t.Fatalf("%q passed as %+v", s, u)
 		}
 	})
+}
+
+// TestIntrospectionsAtOnce sends more different tokens than may be asked about at a time.
+func TestIntrospectionsAtOnce(t *testing.T) {
+	x := newIntrospectingAPI(t, post, nil)
+	var mu sync.Mutex
+	running, most := 0, 0
+	x.answer = func(w http.ResponseWriter, _ string) {
+		mu.Lock()
+		running++
+		most = max(most, running)
+		mu.Unlock()
+		time.Sleep(10 * time.Millisecond)
+		mu.Lock()
+		running--
+		mu.Unlock()
+		serveJSON(w, http.StatusOK, activeAnswer(x))
+	}
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			if got := x.call("/api", fmt.Sprint("opaque-", i)).StatusCode; got != http.StatusOK {
+				t.Errorf("status %d", got)
+			}
+		})
+	}
+	wg.Wait()
+	if most > 64 {
+		t.Errorf("%d requests at once, want at most 64", most)
+	}
+}
+
+// TestIntrospectionWithoutAnswer has nobody who answers: no discovery document, or a client
+// that does not wait.
+func TestIntrospectionWithoutAnswer(t *testing.T) {
+	x := newBearerAPI(t, introspecting(post))
+	x.p.down = true
+	if resp := x.call("/api", "opaque"); resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("no discovery document: status %d, want 503", resp.StatusCode)
+	}
+	x = newIntrospectingAPI(t, post, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	x.answer = func(w http.ResponseWriter, _ string) {
+		cancel()
+		<-ctx.Done()
+		time.Sleep(20 * time.Millisecond)
+		serveJSON(w, http.StatusOK, activeAnswer(x))
+	}
+	if _, err := x.bearer.Verify(ctx, "opaque"); reasonOf(err) != cognate.ReasonIntrospection || !errors.Is(err, context.Canceled) {
+		t.Errorf("a client that left: error %v", err)
+	}
+	x.answer = answering(activeAnswer(x))
+	if _, err := x.bearer.Verify(t.Context(), "opaque"); err != nil {
+		t.Errorf("the next one: %v", err)
+	}
 }

@@ -17,7 +17,8 @@ func (a *Auth) Login(w http.ResponseWriter, r *http.Request, opts ...LoginOption
 	l := newLogin(a.loginOptions, opts)
 	l.returnTo = a.returnTarget(l.returnTo)
 	if l.silent() && r.Method == http.MethodGet && l.returnTo == a.returnTarget(requestTarget(r)) {
-		l.mistake("a Silent sign-in returns to the page that begins it, and would go round and round; give it a ReturnTo that begins no other")
+		l.mistake("a Silent sign-in returns to the page that begins it, and would go round and round; " +
+			"give it a ReturnTo that begins no other")
 	}
 	a.begin(w, r, l)
 }
@@ -121,7 +122,8 @@ func (a *Auth) authorize(r *http.Request, l *loginRequest, t *transaction) (stri
 // reportLeftOut writes down the hints that are not used. Their values are not written.
 func (a *Auth) reportLeftOut(r *http.Request, l *loginRequest) {
 	if len(l.leftOut) > 0 {
-		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: a login option is left out", slog.String("err", errors.Join(l.leftOut...).Error()))
+		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: a login option is left out",
+			slog.String("err", errors.Join(l.leftOut...).Error()))
 	}
 }
 

@@ -392,3 +392,29 @@ func TestOnLoginStart(t *testing.T) {
 		t.Errorf("OnLoginError got %v", failed)
 	}
 }
+
+// TestHooksOfARefusedSignIn counts who is told that the provider said no.
+func TestHooksOfARefusedSignIn(t *testing.T) {
+	p := newFakeProvider(t)
+	var calls []string
+	b := loginApp(t, p, func(c *cognate.Config) {
+		c.Hooks.OnCallback = func(context.Context, *http.Request) { calls = append(calls, "callback") }
+		c.Hooks.OnLogin = func(context.Context, cognate.LoginEvent) error { calls = append(calls, "login"); return nil }
+		c.Hooks.OnLoginError = func(_ context.Context, e *cognate.Error) {
+			calls = append(calls, string(e.Reason)+" "+e.ProviderCode)
+		}
+	}, cognate.Silent())
+	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	q.Set("error", "access_denied")
+	b.get("/oidc_callback?" + q.Encode())
+	if got := strings.Join(calls, ", "); got != "callback, provider_error access_denied" {
+		t.Errorf("called: %s", got)
+	}
+	calls = nil
+	q = p.grant(t, b.get("/signin").Header.Get("Location"))
+	q.Set("error", "login_required")
+	b.get("/oidc_callback?" + q.Encode())
+	if got := strings.Join(calls, ", "); got != "callback" {
+		t.Errorf("a silent sign-in in vain called: %s", got)
+	}
+}

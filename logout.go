@@ -164,6 +164,7 @@ func (a *Auth) revokeTokens(ctx context.Context, refreshToken string) {
 		err = a.client.revoke(ctx, a.provider.http, m.Revocation, refreshToken)
 	}
 	if err != nil {
-		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the refresh token of an ended session was not revoked", slog.String("err", err.Error()))
+		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the refresh token of an ended session was not revoked",
+			slog.String("err", err.Error()))
 	}
 }

@@ -1,6 +1,7 @@
 package cognate_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -325,16 +326,64 @@ func TestRevokeOnLogout(t *testing.T) {
 			if took := time.Since(start); took > 5*time.Second {
 				t.Errorf("signing out took %s", took)
 			}
-			if resp.StatusCode != http.StatusSeeOther || b.signedIn() || len(p.requests) != tt.calls {
-				t.Errorf("status %d, %d requests", resp.StatusCode, len(p.requests))
+			if resp.StatusCode != http.StatusSeeOther || b.signedIn() || len(p.requests()) != tt.calls {
+				t.Errorf("status %d, %d requests", resp.StatusCode, len(p.requests()))
 			}
-			if tt.calls > 0 && (p.requests[0].PostForm.Get("token") != "refresh-0") {
-				t.Errorf("revoked %v", p.requests[0].PostForm)
+			if tt.calls > 0 && (p.requests()[0].PostForm.Get("token") != "refresh-0") {
+				t.Errorf("revoked %v", p.requests()[0].PostForm)
 			}
 			log := b.app.log.String()
 			if !strings.Contains(log, tt.log) || strings.Contains(log, "not revoked") != (tt.log != "") || strings.Contains(log, "refresh-0") {
 				t.Errorf("log:\n%s", log)
 			}
 		})
+	}
+}
+
+// TestLogoutHook counts who is told of a sign-out, and why.
+func TestLogoutHook(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(b *browser, c *clock)
+		want string
+	}{
+		{"by the person", func(b *browser, _ *clock) { b.request(http.MethodPost, "/logout") }, "user user-1"},
+		{"twice", func(b *browser, _ *clock) {
+			b.request(http.MethodPost, "/logout")
+			b.request(http.MethodPost, "/logout")
+		}, "user user-1"},
+		{"of this app only", func(b *browser, _ *clock) { b.get("/out") }, "user user-1"},
+		{"by expiry", func(b *browser, c *clock) {
+			c.advance(9 * time.Hour)
+			b.get("/private/")
+			b.get("/private/")
+		}, "expired user-1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newClock()
+			p := newFakeProvider(t)
+			p.now = c.now
+			var got []string
+			b := logoutApp(t, p, func(cfg *cognate.Config) {
+				cfg.Hooks.OnLogout = func(_ context.Context, e cognate.LogoutEvent) {
+					got = append(got, string(e.Reason)+" "+e.Subject)
+				}
+			}, cognate.Local())
+			b.signIn(p)
+			tt.end(b, c)
+			if strings.Join(got, ", ") != tt.want {
+				t.Errorf("OnLogout got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestLogoutOfNobody is the same for who isn't signed in.
+func TestLogoutOfNobody(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, cognitoDialect).browser(t)
+	resp := b.request(http.MethodPost, "/logout")
+	if want := p.URL + "/end?client_id=client-1&logout_uri=https%3A%2F%2Fapp.test%2F"; resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != want {
+		t.Errorf("status %d to %s", resp.StatusCode, resp.Header.Get("Location"))
 	}
 }

@@ -88,6 +88,32 @@ func TestMemoryStoreFull(t *testing.T) {
 	}
 }
 
+// TestMemoryStoreFullOfEnded is about records whose end came nearer.
+func TestMemoryStoreFullOfEnded(t *testing.T) {
+	const limit = 1000
+	clock := &movedClock{now: time.Unix(1_800_000_000, 0)}
+	s := cognate.NewMemoryStore(limit)
+	s.Now = clock.Now
+	for i := range limit {
+		if err := s.Create(t.Context(), memoryRecord(i, clock.Now().Add(time.Hour))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := limit / 2; i < limit; i++ {
+		r := memoryRecord(i, clock.Now().Add(time.Minute))
+		r.Version = 1
+		if err := s.Update(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clock.Advance(time.Minute)
+	for i := range limit / 2 {
+		if err := s.Create(t.Context(), memoryRecord(limit+i, clock.Now().Add(time.Hour))); err != nil {
+			t.Fatalf("record %d in the room of expired ones: %v", i, err)
+		}
+	}
+}
+
 // TestMemoryStoreForgets is about memory: what has expired leaves with later calls.
 func TestMemoryStoreForgets(t *testing.T) {
 	clock := &movedClock{now: time.Unix(1_800_000_000, 0)}

@@ -118,3 +118,33 @@ func TestLogoutAtLocalPool(t *testing.T) {
 		t.Errorf("after the sign-out the pool sends to %s, want its sign-in page", got)
 	}
 }
+
+// revocations records the requests to the pool's revocation endpoint.
+type revocations struct{ statuses []int }
+
+func (v *revocations) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && r.URL.Path == "/oauth2/revoke" {
+		v.statuses = append(v.statuses, resp.StatusCode)
+	}
+	return resp, err
+}
+
+func TestRevokeAtLocalPool(t *testing.T) {
+	pool, _ := localPool(t)
+	client := pool.AddClient(userpool.Client{CallbackURLs: []string{appOrigin + "/oidc_callback"}, LogoutURLs: []string{appOrigin + "/"}})
+	seen := &revocations{}
+	x := newApp(t, newFakeProvider(t), func(c *cognate.Config) {
+		c.Issuer, c.ClientID, c.ClientSecret, c.Now = pool.Issuer, client.ID, cognate.Secret(client.Secret), nil
+		c.Session.TokensInCookie, c.RevokeOnLogout, c.HTTPClient = true, true, &http.Client{Transport: seen}
+	})
+	b := x.browser(t)
+	b.get(pool.Authorize(t, atPool(b), b.get("/private/").Header.Get("Location"), "ann", "Correct-Horse-7").RequestURI())
+	resp := b.request(http.MethodPost, "/logout")
+	if got := mustURL(t, resp.Header.Get("Location")).Query(); len(got) != 2 || got.Get("client_id") == "" || got.Get("logout_uri") != appOrigin+"/" {
+		t.Errorf("sign-out with %v, want client_id and logout_uri alone", got)
+	}
+	if len(seen.statuses) != 1 || seen.statuses[0] != http.StatusOK {
+		t.Errorf("revocations answered %v, want one 200; log:\n%s", seen.statuses, x.log)
+	}
+}

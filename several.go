@@ -39,13 +39,15 @@ type LoginChoice struct {
 // not.
 func NewSeveral(auths ...*Auth) (*Several, error) {
 	if len(auths) == 0 || len(auths) > maxSeveral || slices.Contains(auths, nil) {
-		return nil, fmt.Errorf("cognate: several providers: %d given, or one of them nil; expected 1 to %d", len(auths), maxSeveral)
+		return nil, fmt.Errorf("cognate: several providers: %d given, or one of them nil; expected 1 to %d",
+			len(auths), maxSeveral)
 	}
 	var problems []error
 	taken := map[string]int{} // what has to differ → whose it is
 	for i, a := range auths {
 		if a.origin != auths[0].origin {
-			problems = append(problems, fmt.Errorf("the RedirectURLs of 0 and %d are on %s and %s; expected one origin", i, auths[0].origin, a.origin))
+			problems = append(problems, fmt.Errorf("the RedirectURLs of 0 and %d are on %s and %s; expected one origin",
+				i, auths[0].origin, a.origin))
 		}
 		for _, claim := range a.identity() {
 			if other, ok := taken[claim]; ok {

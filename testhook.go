@@ -33,7 +33,7 @@ func init() {
 // testSession begins a session as a sign-in would, with the same keys and in the same
 // place, for a user whom a sign-in could have brought. It holds no tokens.
 func (a *Auth) testSession(ctx context.Context, u User) ([]*http.Cookie, error) {
-	err := a.couldSignIn(&u)
+	err := a.couldSignIn(ctx, &u)
 	if err != nil {
 		return nil, err
 	}
@@ -49,9 +49,14 @@ func (a *Auth) testSession(ctx context.Context, u User) ([]*http.Cookie, error) 
 // cookieWriter is a ResponseWriter for its header.
 type cookieWriter http.Header
 
-func (w cookieWriter) Header() http.Header         { return http.Header(w) }
+// Header returns what is kept.
+func (w cookieWriter) Header() http.Header { return http.Header(w) }
+
+// Write throws p away.
 func (w cookieWriter) Write(p []byte) (int, error) { return len(p), nil }
-func (w cookieWriter) WriteHeader(int)             {}
+
+// WriteHeader does nothing.
+func (w cookieWriter) WriteHeader(int) {}
 
 // testBearer makes up an access token that is taken for one that was checked, for an hour.
 func (a *Auth) testBearer(u User) (string, error) {
@@ -69,7 +74,7 @@ func (a *Auth) testBearer(u User) (string, error) {
 
 // couldSignIn says why no sign-in could have brought this user, so that a test doesn't
 // pass with a user whom nobody will ever meet.
-func (a *Auth) couldSignIn(u *User) error {
+func (a *Auth) couldSignIn(ctx context.Context, u *User) error {
 	switch {
 	case u.Subject == "":
 		return errors.New("the user has no Subject, which every user has")
@@ -78,6 +83,9 @@ func (a *Auth) couldSignIn(u *User) error {
 	case !a.sessions.admits(u):
 		return errors.New("the user's e-mail address is not verified, and Config.RequireVerifiedEmail is set; " +
 			"set Email and EmailVerified")
+	}
+	if e := checkRules(ctx, a.loginRules, u); e != nil {
+		return fmt.Errorf("Config.LoginRules refuse the user: %w", e)
 	}
 	kept := a.keptClaims.trim(u)
 	for name := range u.extra {

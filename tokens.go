@@ -55,6 +55,7 @@ type tokenSource struct {
 	ctx  context.Context //nolint:containedctx // it is what names the session
 }
 
+// Token returns the access token as it is now.
 func (s tokenSource) Token() (*oauth2.Token, error) {
 	t, err := s.auth.freshTokens(s.ctx)
 	if err != nil {

@@ -60,7 +60,7 @@ func (t *transaction) encode() []byte {
 		b = appendString(b, f)
 	}
 	b = appendTime(b, t.started)
-	b = binary.AppendUvarint(b, uint64(t.maxAge-noMaxAge))
+	b = binary.AppendUvarint(b, uint64(max(t.maxAge-noMaxAge, 0)))
 	b = binary.AppendUvarint(b, uint64(len(t.acr)))
 	for _, v := range t.acr {
 		b = appendString(b, v)
@@ -97,7 +97,8 @@ func (t *transaction) check(c claims, skew time.Duration) error {
 		at, ok, err := c.date("auth_time")
 		oldest := t.started.Add(-time.Duration(t.maxAge)*time.Second - skew)
 		if err != nil || !ok || at.Before(oldest) {
-			return refuse(ReasonTokenAuthTime, "auth_time is missing or more than the %d seconds of max_age before the sign-in", t.maxAge)
+			return refuse(ReasonTokenAuthTime, "auth_time is missing, or more than max_age, %d seconds, before the sign-in",
+				t.maxAge)
 		}
 	}
 	acr, err := c.str("acr")

@@ -30,7 +30,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, say.String())
 	}
-	for _, want := range []string{"| bare handler | ", "| bare handler, small cookie unread | ", "| **Cognate, small cookie** | ", "| **Cognate, memory store** | ", "| golang-jwt v5 | "} {
+	for _, want := range []string{"| bare handler | ", "| bare handler, small cookie unread | ", "| **Cognate, small cookie** | ", "| **Cognate, memory store** | ", "| golang-jwt v5 | ", "| **Cognate, new token** | "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q", want)
 		}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	josejwt "github.com/go-jose/go-jose/v4/jwt"
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/bench/report"
 )
 
@@ -50,6 +52,8 @@ const (
 func verifiers() []verifier {
 	return []verifier{
 		{rawKey, "rsa.VerifyPKCS1v15 alone", report.Limit, openRSA},
+		{"cognate-seen", "Cognate, token seen before", report.Ours, openCognate(0)},
+		{"cognate-new", "Cognate, new token", report.Ours, openCognate(1)},
 		{"golang-jwt", "golang-jwt v5", report.Peer, openGolangJWT},
 		{"go-jose", "go-jose v4", report.Peer, openGoJOSE},
 		{"go-oidc", "go-oidc v3", report.Peer, openGoOIDC},
@@ -109,6 +113,21 @@ func (c *accessClaims) check(t *issued) error {
 		return errToken
 	}
 	return nil
+}
+
+// openCognate checks tokens with a memory of so many; 0 means the default, which holds all of
+// them. With one of the smallest size a token is forgotten before its turn comes again.
+func openCognate(cacheSize int) func(context.Context, *issued) (func(string) error, error) {
+	return func(ctx context.Context, t *issued) (func(string) error, error) {
+		auth, err := cognate.New(cognate.Config{
+			Issuer: t.issuer, ClientID: t.clientID, RedirectURL: "http://127.0.0.1:1/callback",
+			Bearer: cognate.BearerConfig{CacheSize: cacheSize}, Logger: slog.New(slog.DiscardHandler),
+		})
+		return func(raw string) error {
+			_, err := auth.VerifyAccessToken(ctx, raw)
+			return err
+		}, err
+	}
 }
 
 func openGolangJWT(_ context.Context, t *issued) (func(string) error, error) {

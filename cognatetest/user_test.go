@@ -28,7 +28,8 @@ func ann() *cognate.User {
 func TestWithUser(t *testing.T) {
 	t.Parallel()
 	r := request("/hello")
-	u := cognatetest.WithClaims(t, ann(), map[string]any{"custom:plan": "gold"})
+	plain := ann()
+	u := cognatetest.WithClaims(t, plain, map[string]any{"custom:plan": "gold"})
 	w := httptest.NewRecorder()
 	hello(w, cognatetest.WithUser(t, r, u))
 	if got, want := w.Body.String(), "hello, ann@example.com (gold)"; got != want {
@@ -37,7 +38,7 @@ func TestWithUser(t *testing.T) {
 	if cognate.UserFrom(r.Context()) != nil {
 		t.Error("the request that was passed has a user, too")
 	}
-	if ann().Claim("custom:plan") != nil {
+	if plain.Claim("custom:plan") != nil {
 		t.Error("the user that was passed has the claim, too")
 	}
 }
@@ -114,6 +115,10 @@ func TestImpossibleUsers(t *testing.T) {
 		tt.change(u)
 		checkFatal(t, name, tt.want, func(tb testing.TB) { cognatetest.SignedIn(tb, auth, request("/"), u) })
 	}
+	cfg := offline()
+	cfg.LoginRules = []cognate.Rule{cognate.Group("staff")}
+	strict, _ := newApp(t, cfg)
+	checkFatal(t, "rules of sign-in", "LoginRules", func(tb testing.TB) { cognatetest.SignedIn(tb, strict, request("/"), ann()) })
 	for name, use := range map[string]func(tb testing.TB){
 		"Subject":          func(tb testing.TB) { cognatetest.WithUser(tb, request("/"), &cognate.User{Email: "x@example.com"}) },
 		"no Subject":       func(tb testing.TB) { cognatetest.WithUser(tb, request("/"), nil) },

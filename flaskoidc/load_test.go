@@ -93,6 +93,11 @@ func TestEveryKey(t *testing.T) {
 	redirect := func(l *flaskoidc.Loaded) any { return l.Config.RedirectURL }
 	three := []string{"openid", "email", "profile"}
 	for _, tt := range (rows{
+		{"nothing said", nil, func(l *flaskoidc.Loaded) (any, any) {
+			c := l.Config
+			return []any{c.RequireVerifiedEmail, c.UserInfo, c.LoginRules, c.ClockSkew, c.Session.Lifetime, c.CookieName, c.Endpoints, l.AuthParams},
+				[]any{false, cognate.UserInfoIfNeeded, []cognate.Rule(nil), time.Duration(0), time.Duration(0), "", cognate.Endpoints{}, map[string]string(nil)}
+		}},
 		{"client id", map[string]any{"OIDC_CLIENT_ID": "other"}, same(func(l *flaskoidc.Loaded) any { return l.Config.ClientID }, "other")},
 		{"client secret", map[string]any{"OIDC_CLIENT_SECRET": "other"}, same(func(l *flaskoidc.Loaded) any { return string(l.Config.ClientSecret) }, "other")},
 		{"scopes by default", nil, same(scopes, []string(nil))},
@@ -268,6 +273,17 @@ func TestCookieSwitches(t *testing.T) {
 	}
 }
 
+// TestRedirectURIThatIsNone: New says what is wrong with it.
+func TestRedirectURIThatIsNone(t *testing.T) {
+	l, err := flaskoidc.Load(with(map[string]any{"OIDC_COOKIE_SECURE": true, "OIDC_OVERWRITE_REDIRECT_URI": "http://[::1]:port/cb"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cognate.New(l.Config); err == nil || !strings.Contains(err.Error(), "RedirectURL") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "client_secrets.json")
 	file := func(change func(m map[string]any)) map[string]any {
@@ -351,6 +367,9 @@ func TestErrors(t *testing.T) {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("error %q does not say %q", err, part)
 				}
+			}
+			if n := strings.Count(err.Error(), "OIDC_CLIENT_SECRETS: "); n > 1 {
+				t.Errorf("error %q says it %d times", err, n)
 			}
 			if strings.Contains(err.Error(), secret) || len(err.Error()) > 2000 {
 				t.Errorf("error of %d bytes, or with the secret: %.2000s", len(err.Error()), err)

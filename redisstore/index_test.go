@@ -91,3 +91,30 @@ func TestIndexStaysSmall(t *testing.T) {
 		t.Errorf("the server still has %d keys, want none", got)
 	}
 }
+
+// TestLivesAreApart: when a key is used again, what still hangs about of its first life
+// can't touch the second.
+func TestLivesAreApart(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	s := open(t, redisstore.Config{Addresses: []string{server.Addr}, Timeout: patient})
+	r := record("ann", "x")
+	must(t, s.Create(t.Context(), r))
+	_, err := server.Do("DEL", "cognate:r:"+r.Key)
+	must(t, err)
+	must(t, s.Create(t.Context(), r))
+	if got := number(t, server, "ZCARD", "cognate:x:"+name("x")); got != 2 {
+		t.Errorf("two lives are %d members, want 2", got)
+	}
+
+	_, err = server.Do("DEL", "cognate:r:"+r.Key)
+	must(t, err)
+	r.Indexes, r.Value = nil, []byte(name("x")) // a value that looks like the index
+	must(t, s.Create(t.Context(), r))
+	n, err := s.DeleteIndexed(t.Context(), name("x"))
+	if n != 0 || err != nil {
+		t.Errorf("deleted %d records, error %v, want none: the second life has not the index", n, err)
+	}
+	_, err = s.LoadLatest(t.Context(), r.Key)
+	must(t, err)
+}

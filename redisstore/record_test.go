@@ -119,6 +119,9 @@ func TestForeign(t *testing.T) {
 		if err == nil || errors.Is(err, cognate.ErrNoRecord) {
 			t.Errorf("%s: Create: got error %v", what, err)
 		}
+		if _, err := s.LoadLatest(ctx, r.Key); what == "bad index" && !errors.Is(err, cognate.ErrNoRecord) {
+			t.Errorf("%s: a failed Create leaves its record: got error %v", what, err)
+		}
 		_, err = s.DeleteIndexed(ctx, r.Indexes[0])
 		if wrong := what == "bad index" || what == "a list"; (err != nil) != wrong {
 			t.Errorf("%s: DeleteIndexed: got error %v, want one: %t", what, err, wrong)

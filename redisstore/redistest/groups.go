@@ -29,12 +29,14 @@ func StartSentinel(tb testing.TB) *Sentinel {
 	for range 3 {
 		s := start(tb, []string{"--sentinel"}, []string{
 			fmt.Sprintf("sentinel monitor %s %s %s 2", g.MasterName, host, port),
-			"sentinel down-after-milliseconds " + g.MasterName + " 1000",
-			"sentinel failover-timeout " + g.MasterName + " 5000",
+			// FailOver doesn't wait for the Sentinels to notice and to vote, which on a busy
+			// machine can take many rounds.
+			"sentinel down-after-milliseconds " + g.MasterName + " 60000",
+			"sentinel failover-timeout " + g.MasterName + " 3000",
 		})
 		// Faster than they are in production, to find each other in less than seconds.
 		s.must("SENTINEL", "DEBUG", "INFO-PERIOD", "200", "PING-PERIOD", "100", "PUBLISH-PERIOD", "200",
-			"ASK-PERIOD", "100", "DEFAULT-DOWN-AFTER", "1000", "TILT-PERIOD", "100")
+			"ASK-PERIOD", "100", "TILT-PERIOD", "100")
 		g.sentinels = append(g.sentinels, s)
 		g.Addrs = append(g.Addrs, s.Addr)
 	}
@@ -44,10 +46,12 @@ func StartSentinel(tb testing.TB) *Sentinel {
 	return g
 }
 
-// FailOver kills the master and waits until the Sentinels have made the replica master.
+// FailOver kills the master, has a Sentinel make the replica master, and waits until all
+// of them know.
 func (g *Sentinel) FailOver() {
 	g.Master.tb.Helper()
 	g.Master.Kill()
+	g.sentinels[0].must("SENTINEL", "FAILOVER", g.MasterName)
 	_, port, _ := net.SplitHostPort(g.Replica.Addr)
 	for _, s := range g.sentinels {
 		s.until(contains(port), "SENTINEL", "GET-MASTER-ADDR-BY-NAME", g.MasterName)

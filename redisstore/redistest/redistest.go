@@ -24,7 +24,7 @@ import (
 )
 
 // patience bounds every wait for a server. It is long, for machines that are busy.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // A Server is one redis-server process. Its methods are for the test's goroutine.
 type Server struct {

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,9 +22,9 @@ type rotating struct {
 	first  string
 }
 
-func newRotating(t *testing.T, grace time.Duration) *rotating {
+func newRotating(t *testing.T, grace time.Duration, changes ...func(*userpool.Config)) *rotating {
 	t.Helper()
-	e := pooltest.New(t)
+	e := pooltest.New(t, changes...)
 	c := e.AddClient(t, userpool.Client{
 		ID: "rotating", GenerateSecret: true, CallbackURLs: []string{pooltest.Callback},
 		RefreshTokenRotation: userpool.RefreshTokenRotation{Enabled: true, RetryGracePeriod: grace},
@@ -67,9 +68,59 @@ func TestRotation(t *testing.T) {
 	checkRefused(t, x.refresh(t, x.first), "invalid_grant")
 
 	// The grace did not begin again with its use, and the reuse took nothing from
-	// those who came after.
+	// those who came after; nor does the removal of what is over.
+	x.Clock.Advance(2 * time.Minute)
 	x.next(t, second)
 	x.next(t, inGrace)
+}
+
+// TestRotatedTokensAreForgotten refreshes often: what can't be used any more is not kept.
+func TestRotatedTokensAreForgotten(t *testing.T) {
+	t.Parallel()
+	x := newRotating(t, 0)
+	token := x.first
+	for range 3 {
+		token = x.next(t, token)
+	}
+	x.Clock.Advance(2 * time.Minute)
+	x.next(t, token)
+	left, err := x.Store.DeleteExpired(t.Context(), x.Clock.Now(), 100)
+	if err != nil || left != 1 {
+		t.Errorf("%d rotated tokens are left, %v; want the last one", left, err)
+	}
+}
+
+// conflicting is a store where somebody else rotates the token first, some times.
+type conflicting struct {
+	userpool.Store
+
+	times atomic.Int64
+}
+
+func (s *conflicting) RotateRefreshToken(
+	ctx context.Context, pool, hash string, was, until time.Time, next userpool.RefreshToken, keep int,
+) error {
+	if s.times.Add(-1) >= 0 {
+		return userpool.ErrConflict
+	}
+	return s.Store.RotateRefreshToken(ctx, pool, hash, was, until, next, keep)
+}
+
+// TestRotationConflict looks again when the token changed under its hands, but not for
+// ever.
+func TestRotationConflict(t *testing.T) {
+	t.Parallel()
+	store := &conflicting{}
+	x := newRotating(t, time.Minute, func(c *userpool.Config) {
+		store.Store = c.Store
+		c.Store = store
+	})
+	for times, want := range map[int64]int{0: 200, 1: 200, 2: 200, 3: 500, 1000: 500} {
+		store.times.Store(times)
+		if a := x.refresh(t, x.first); a.StatusCode != want {
+			t.Errorf("%d conflicts: got %d, want %d", times, a.StatusCode, want)
+		}
+	}
 }
 
 // TestRotationWithoutGrace also shows that the clock need not move.

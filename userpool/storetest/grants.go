@@ -129,6 +129,9 @@ func testFamilies(t *testing.T, s userpool.Store) {
 
 func testRotation(t *testing.T, s userpool.Store) {
 	ctx, old, until := t.Context(), token("h1", "ann", "o1"), moment.Add(time.Minute)
+	between := token("h0", "bob", "o0") // ends before old, and after old once it is rotated
+	between.Expires = moment.Add(2 * time.Hour)
+	must(t, s.PutRefreshToken(ctx, poolA, between, 2))
 	must(t, s.PutRefreshToken(ctx, poolA, old, 2))
 	must(t, s.RotateRefreshToken(ctx, poolA, "h1", time.Time{}, until, token("h2", "ann", "o1"), 2))
 	old.RetryUntil, old.Expires = until, until
