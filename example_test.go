@@ -3,7 +3,6 @@ package cognate_test
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
@@ -155,18 +154,8 @@ func ExampleAuth_RequireBearer() {
 	// {"error":"missing_authorization","error_description":"Send an access token in the Authorization header."}
 }
 
-// One route for the app's own pages, by their session, and for other programs, by a token.
-func ExampleAuth_RequireLoginOrBearer() {
-	var auth *cognate.Auth // from cognate.New
-	me := func(w http.ResponseWriter, r *http.Request) {
-		user := cognate.UserFrom(r.Context())
-		_ = json.NewEncoder(w).Encode(map[string]any{"subject": user.Subject, "groups": user.Groups})
-	}
-	http.Handle("GET /api/me", auth.RequireLoginOrBearer()(http.HandlerFunc(me)))
-}
-
-// An API without a sign-in of its own, for the tokens of a user pool and of another provider.
-func ExampleNewBearer() {
+// A token that did not come by HTTP, of a user pool or of another provider.
+func ExampleBearer_Verify() {
 	bearer, err := cognate.NewBearer(cognate.BearerConfig{Issuers: []cognate.BearerIssuer{
 		{
 			Issuer:  "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01",
