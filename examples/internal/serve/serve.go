@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -35,7 +34,7 @@ func Main(newApp func(ctx context.Context, cfg cognate.Config) (http.Handler, er
 	err := run(ctx, newApp)
 	stop()
 	if err != nil {
-		log.Fatal(filepath.Base(os.Args[0]), ": ", err)
+		log.Fatal(err)
 	}
 }
 
