@@ -88,11 +88,17 @@ async function start() {
 
 $("add").addEventListener("submit", (event) => {
   event.preventDefault();
+  const text = $("text").value;
+  $("text").value = ""; // at once: the next item may be typed before the answer is there
+  $("text").focus();
   attempt(async () => {
-    $("items").append(row(await api("POST", "/api/items", { text: $("text").value })));
+    try {
+      $("items").append(row(await api("POST", "/api/items", { text })));
+    } catch (error) {
+      $("text").value ||= text;
+      throw error;
+    }
     count();
-    $("text").value = "";
-    $("text").focus();
   });
 });
 
