@@ -235,33 +235,6 @@ func ExampleHooks() {
 	}}
 }
 
-// Two providers for one app. Visitors who need to sign in get a page to choose from.
-func ExampleNewSeveral() {
-	staff, customers := exampleConfig, exampleConfig
-	staff.ClientID, staff.DisplayName, staff.CookieName = "staff-client", "Staff", "staff"
-	staff.RedirectURL = "https://shop.example.com/staff/oidc_callback"
-	customers.DisplayName = "Customers"
-
-	var auths []*cognate.Auth
-	for _, cfg := range []cognate.Config{customers, staff} {
-		auth, err := cognate.New(cfg)
-		if err != nil {
-			log.Fatal(err)
-		}
-		auths = append(auths, auth)
-	}
-	several, err := cognate.NewSeveral(auths...)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, c := range several.Choices("/orders") {
-		fmt.Println(c.Name, c.URL)
-	}
-	// Output:
-	// Customers /login?return_to=%2Forders
-	// Staff /staff/login?return_to=%2Forders
-}
-
 // A token that comes by another way than the Authorization header.
 func ExampleAuth_Fail() {
 	var auth *cognate.Auth // from cognate.New
