@@ -94,7 +94,7 @@ func (k *storeSessions) find(r *http.Request) (s *session, present bool, err err
 	}
 	rec, err := k.store.Load(r.Context(), key)
 	switch {
-	case errors.Is(err, ErrNoRecord) && ok && k.over(known):
+	case errors.Is(err, ErrNoRecord) && ok && k.over(known, k.now()):
 		return known, true, nil // the store has dropped it in time
 	case errors.Is(err, ErrNoRecord):
 		return nil, true, nil
@@ -255,7 +255,7 @@ func (k *storeSessions) latest(ctx context.Context, key string) (*session, error
 		return nil, storeDown(err)
 	}
 	s := k.open(ctx, rec, key)
-	if s == nil || k.over(s) {
+	if s == nil || k.over(s, k.now()) {
 		return nil, errEnded
 	}
 	return s, nil
