@@ -50,7 +50,9 @@ func (p *sessionPolicy) over(s *session, now time.Time) bool { return !now.Befor
 
 // early tells whether a session begins in the future: it comes from a clock that was
 // wrong. Within the skew it is forgiven.
-func (p *sessionPolicy) early(s *session, now time.Time) bool { return s.created.After(now.Add(p.skew)) }
+func (p *sessionPolicy) early(s *session, now time.Time) bool {
+	return s.created.After(now.Add(p.skew))
+}
 
 // A keeper is where sessions are: in the browser's cookies or in a store.
 type keeper interface {
