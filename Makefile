@@ -4,14 +4,16 @@
 FUZZTIME ?= 10s
 BENCH    ?= .
 ARGS     ?=
+ROWS     ?=
+QUICK    ?=
 
 # One module, or a few, instead of all of them: make test MODULES="./devtls ./e2e".
 MODULES ?=
 
-export FUZZTIME BENCH MODULES
+export FUZZTIME BENCH MODULES ROWS QUICK
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e lint fuzz bench clean
+.PHONY: help demo test e2e lint fuzz bench bench-go clean
 
 help:
 	@echo 'Cognate: sign-in for web apps with Amazon Cognito'
@@ -21,7 +23,8 @@ help:
 	@echo '  make e2e      run the browser tests alone              CHROMIUM=/path/to/browser'
 	@echo '  make lint     check format, vet and lint every module'
 	@echo '  make fuzz     run every fuzz target for a while        FUZZTIME=$(FUZZTIME)'
-	@echo '  make bench    run the benchmarks                       BENCH=Session'
+	@echo '  make bench    measure sign-in beside other ways        ROWS="cognate,scs,bearer" QUICK=1'
+	@echo '  make bench-go run the Go benchmarks of every module    BENCH=Session'
 	@echo '  make clean    remove what the others built'
 	@echo
 
@@ -42,6 +45,9 @@ fuzz:
 
 bench:
 	@tools/bench.sh
+
+bench-go:
+	@tools/bench-go.sh
 
 clean:
 	rm -rf bin

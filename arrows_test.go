@@ -2,6 +2,7 @@ package cognate_test
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -13,14 +14,15 @@ func TestArrows(t *testing.T) {
 		pkg       string
 		forbidden []string // packages below module that pkg must not reach
 	}{
-		{"", []string{"/"}},
+		{"", []string{"/userpool", "/userpool/", "/cognatetest", "/devtls"}},
+		{"/internal/testhook", []string{"", "/"}},
 		{"/devtls", []string{"", "/userpool"}},
-		{"/userpool", []string{"", "/userpool/", "/cognatetest"}},
+		{"/userpool", []string{"", "/userpool/", "/cognatetest", "/internal/testhook"}},
 		{"/userpool/memstore", []string{"", "/userpool/oauth", "/userpool/hosted"}},
 		{"/userpool/oauth", []string{"", "/userpool/hosted", "/userpool/server", "/userpool/memstore"}},
 		{"/userpool/hosted", []string{"", "/userpool/oauth", "/userpool/server", "/userpool/memstore"}},
 		{"/userpool/server", []string{"", "/userpool/memstore", "/cognatetest"}},
-		{"/cognatetest", []string{""}},
+		{"/cognatetest", []string{"/devtls", "/examples/"}},
 		{"/examples/hello/app", []string{"/userpool", "/cognatetest"}},
 	} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+tt.pkg).Output()
@@ -36,5 +38,40 @@ func TestArrows(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestTestsOnly lists who may import what makes somebody signed in without a sign-in: no
+// package that is part of a program.
+func TestTestsOnly(t *testing.T) {
+	const module = "github.com/cognate-auth/cognate"
+	may := map[string][]string{
+		module + "/internal/testhook": {module, module + "/cognatetest"},
+		module + "/cognatetest":       nil,
+	}
+	dirs, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}/...").Output()
+	if err != nil {
+		t.Fatalf("go list -m: %v", err)
+	}
+	const imports = `{{range .Imports}}{{$.ImportPath}} {{.}}{{"\n"}}{{end}}`
+	args := append([]string{"list", "-f", imports}, strings.Fields(string(dirs))...)
+	out, err := exec.CommandContext(t.Context(), "go", args...).Output() // .Imports leaves out those of tests
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	found := 0
+	for line := range strings.Lines(string(out)) {
+		pkg, imported, _ := strings.Cut(strings.TrimSpace(line), " ")
+		who, guarded := may[imported]
+		if !guarded {
+			continue
+		}
+		found++
+		if !slices.Contains(who, pkg) {
+			t.Errorf("%s imports %s", pkg, imported)
+		}
+	}
+	if found != 2 {
+		t.Errorf("found %d imports of testhook, want those of its two users", found)
 	}
 }

@@ -16,6 +16,7 @@ type Auth struct {
 	provider     *provider
 	client       *client
 	verifier     *verifier
+	bearer       *Bearer
 	sessions     *sessions
 	transactions *transactions
 	// crossOrigin refuses a POST that another site caused, by Fetch Metadata or the
@@ -29,18 +30,24 @@ type Auth struct {
 	logoutPath   string
 	homePath     string
 	logoutReturn string // absolute
-	logoutOnGET  bool
-	userInfo     UserInfoMode
-	keptClaims   keptClaims
-	keepsTokens  bool
-	tracksAnswer bool // new tokens go into cookies
-	loginRules   []Rule
-	revokes      bool // Config.RevokeOnLogout
-	hooks        Hooks
-	metrics      Metrics
-	errorHandler func(http.ResponseWriter, *http.Request, *Error)
-	// pausedRefresh holds the IDs of sessions whose refresh has just failed.
-	pausedRefresh *expiring
+	// logoutReturns are all that LogoutTo may name.
+	logoutReturns   []string
+	backchannelPath string // empty: off
+	displayName     string
+	logoutOnGET     bool
+	userInfo        UserInfoMode
+	keptClaims      keptClaims
+	keepsTokens     bool
+	tracksAnswer    bool // new tokens go into cookies
+	loginRules      []Rule
+	loginOptions    []LoginOption
+	pushes          bool // Config.PushedAuthorization
+	revokes         bool // Config.RevokeOnLogout
+	hooks           Hooks
+	metrics         Metrics
+	errorHandler    func(http.ResponseWriter, *http.Request, *Error)
+	// failedRefresh holds, by the session's ID, when a refresh failed last.
+	failedRefresh *cache[time.Time]
 	quiet         throttle // for lines that an outage would repeat with every request
 	log           *slog.Logger
 	now           func() time.Time
@@ -59,10 +66,12 @@ func New(cfg Config) (*Auth, error) {
 		client:       newClient(s),
 		origin:       s.origin,
 		callbackPath: s.callbackPath, loginPath: s.LoginPath, logoutPath: s.LogoutPath, homePath: s.HomePath,
-		logoutReturn: s.LogoutRedirectURL, logoutOnGET: s.AllowGETLogout,
+		logoutReturn: s.LogoutRedirectURL, logoutReturns: append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...),
+		logoutOnGET: s.AllowGETLogout, backchannelPath: s.BackchannelLogoutPath, displayName: s.DisplayName,
 		userInfo: s.UserInfo, keepsTokens: s.Session.Store != nil || s.Session.TokensInCookie, tracksAnswer: s.Session.TokensInCookie,
+		loginOptions: s.LoginOptions, pushes: s.PushedAuthorization,
 		loginRules: s.LoginRules, revokes: s.RevokeOnLogout, hooks: s.Hooks, metrics: s.Metrics,
-		pausedRefresh: newExpiring(maxEnded), quiet: throttle{every: time.Second},
+		failedRefresh: newCache[time.Time](s.Session.CacheSize), quiet: throttle{every: time.Second},
 		errorHandler: s.ErrorHandler, log: s.Logger, now: s.Now,
 	}
 	a.keptClaims.add(s.Claims...)
@@ -73,6 +82,8 @@ func New(cfg Config) (*Auth, error) {
 		return nil, fmt.Errorf("cognate: configuration: RedirectURL: %w", err)
 	}
 	a.verifier = newVerifier(s.Issuer, s.ClientID, s.Dialect, s.SigningAlgorithms, s.ClockSkew, s.Now, a.provider.keys)
+	a.bearer = newBearer(s.bearer(), a.provider)
+	a.bearer.auth = a
 	err = a.openJars(s)
 	if err != nil {
 		return nil, err
@@ -151,6 +162,9 @@ func (a *Auth) Handler(next http.Handler) http.Handler {
 		a.loginPath:    only(a.login, http.MethodGet),
 		a.logoutPath:   only(a.logout, http.MethodGet, http.MethodPost),
 	}
+	if a.backchannelPath != "" {
+		own[a.backchannelPath] = only(a.backchannelLogout, http.MethodPost)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := own[r.URL.Path]; ok {
 			h(w, r)
@@ -195,20 +209,31 @@ func (a *Auth) RequireLogin(next http.Handler) http.Handler {
 		switch {
 		case err != nil:
 			a.fail(w, r, asError(err, ReasonStoreDown), a.returnTarget(requestTarget(r)))
-			return
-		case s == nil || !a.sessions.roll(w, r, s):
+		case s == nil || !a.pass(w, r, s, next):
 			a.challenge(w, r, present)
-			return
 		}
-		w.Header().Set("Cache-Control", "private, no-cache")
-		c := &requestContext{Context: r.Context(), auth: a, user: s.user, session: s, r: r, w: w}
-		if a.tracksAnswer {
-			c.answer = &answer{ResponseWriter: w}
-			w = c.answer
-			defer c.answer.started.Store(true) // whoever keeps the context comes too late
-		}
-		next.ServeHTTP(w, r.WithContext(c))
 	})
+}
+
+// privateNoCache is shared by all answers, which saves each an allocation: header values
+// are replaced and appended to, not changed in place.
+var privateNoCache = []string{"private, no-cache"}
+
+// pass serves a request with a live session. It reports false, and has done nothing, if the
+// session turns out to have ended.
+func (a *Auth) pass(w http.ResponseWriter, r *http.Request, s *session, next http.Handler) bool {
+	if !a.sessions.roll(w, r, s) {
+		return false
+	}
+	w.Header()["Cache-Control"] = privateNoCache
+	c := &requestContext{Context: r.Context(), auth: a, user: s.user, session: s, r: r, w: w}
+	if a.tracksAnswer {
+		c.answer = &answer{ResponseWriter: w}
+		w = c.answer
+		defer c.answer.started.Store(true) // whoever keeps the context comes too late
+	}
+	next.ServeHTTP(w, r.WithContext(c))
+	return true
 }
 
 // Require is [Auth.RequireLogin] with rules: all of them must let the user pass, or the

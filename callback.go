@@ -65,7 +65,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = a.signIn(w, r, t, got)
 	}
-	if err != nil {
+	if err != nil && !t.inVain(err) {
 		a.failLogin(w, r, asError(err, ReasonTokenEndpoint), target)
 		return
 	}
@@ -75,10 +75,11 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 
 // failLogin is fail for a sign-in.
 func (a *Auth) failLogin(w http.ResponseWriter, r *http.Request, e *Error, target string) {
+	e = e.answerable(target)
 	if a.hooks.OnLoginError != nil {
 		a.hooks.OnLoginError(r.Context(), e)
 	}
-	a.fail(w, r, e, target)
+	a.answerRefusal(w, r, e)
 }
 
 // redeemed is what an authorization code was worth.
@@ -110,6 +111,10 @@ func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (*rede
 		return nil, err
 	}
 	c, err := a.verifier.verify(ctx, tokens.id, t.nonce, tokens.access)
+	if err != nil {
+		return nil, err
+	}
+	err = t.check(c, a.verifier.skew)
 	if err != nil {
 		return nil, err
 	}

@@ -650,7 +650,7 @@ func mustURL(t *testing.T, s string) *url.URL {
 	return u
 }
 
-func body(t *testing.T, resp *http.Response) string {
+func body(t testing.TB, resp *http.Response) string {
 	t.Helper()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {

@@ -1,13 +1,14 @@
 package cognate
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 // claims is a JSON object of claims, each still encoded. Names are compared to the
@@ -20,9 +21,9 @@ var errClaims = errors.New("claims are not a JSON object")
 // UnmarshalJSON reads a JSON object whose members are all different. encoding/json
 // alone would take the last of two, where another reader takes the first.
 func (c *claims) UnmarshalJSON(data []byte) error {
-	m, err := jsonMembers(data)
+	m, err := splitObject(slices.Clone(data)) // data is only lent
 	if err != nil {
-		return errClaims
+		return err
 	}
 	*c = m
 	return nil
@@ -34,11 +35,24 @@ func (c claims) str(name string) (string, error) {
 	if !ok || string(raw) == "null" {
 		return "", nil
 	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
+	s, ok := decodeString(raw)
+	if !ok {
 		return "", fmt.Errorf("claim %s is not a string", name)
 	}
 	return s, nil
+}
+
+// decodeString decodes a JSON string, and nothing else. Most have no escapes and are what they look like.
+func decodeString(raw json.RawMessage) (string, bool) {
+	if raw[0] != '"' {
+		return "", false
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1]), true
+	}
+	var s string
+	err := json.Unmarshal(raw, &s)
+	return s, err == nil
 }
 
 // text is str for claims that only describe the user: a wrong type counts as absent.
@@ -57,15 +71,14 @@ func (c claims) strings(name string) ([]string, error) {
 	if !ok || string(raw) == "null" {
 		return nil, nil
 	}
-	var list []string
-	if json.Unmarshal(raw, &list) == nil {
-		return list, nil
+	if one, ok := decodeString(raw); ok {
+		return []string{one}, nil
 	}
-	var one string
-	if json.Unmarshal(raw, &one) != nil {
+	var list []string
+	if json.Unmarshal(raw, &list) != nil {
 		return nil, fmt.Errorf("claim %s is neither a string nor a list of strings", name)
 	}
-	return []string{one}, nil
+	return list, nil
 }
 
 // maxNumericDate is the year 9999 in seconds: beyond it a date is a mistake, and the
@@ -78,11 +91,10 @@ func (c claims) date(name string) (t time.Time, ok bool, err error) {
 	if !ok {
 		return time.Time{}, false, nil
 	}
-	var n json.Number
-	if raw[0] == '"' || json.Unmarshal(raw, &n) != nil {
+	if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return time.Time{}, false, fmt.Errorf("claim %s is not a number", name)
 	}
-	seconds, err := n.Float64()
+	seconds, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil || math.IsNaN(seconds) || seconds < 0 || seconds > maxNumericDate {
 		return time.Time{}, false, fmt.Errorf("claim %s is not a date in seconds", name)
 	}
@@ -94,11 +106,4 @@ func (c claims) date(name string) (t time.Time, ok bool, err error) {
 func (c claims) truth(name string) bool {
 	raw := string(c[name])
 	return raw == "true" || raw == `"true"`
-}
-
-// A tokenClaims is claims in the form that golang-jwt wants. It asks for the registered
-// claims to check them; they are checked here instead, with one clock and one skew.
-type tokenClaims struct {
-	claims
-	jwt.RegisteredClaims // stays empty
 }

@@ -30,9 +30,13 @@ type Config struct {
 	ClientID string
 	// ClientSecret is the app client's secret; empty for a public client.
 	ClientSecret Secret
+	// ClientKey signs the client's assertions in the place of a secret; see
+	// [PrivateKeyJWT].
+	ClientKey ClientKey
 	// ClientAuth is how the client authenticates at the token endpoint. Empty means
-	// what the dialect says for a client with a secret, and ClientAuthNone for one
-	// without. It is never found out by trying: that would spend the code.
+	// PrivateKeyJWT for a client with a key, what the dialect says for one with a
+	// secret, and ClientAuthNone for one without. It is never found out by trying: that
+	// would spend the code.
 	ClientAuth AuthMethod
 	// Endpoints overrides what the provider's discovery document says.
 	Endpoints Endpoints
@@ -43,13 +47,16 @@ type Config struct {
 
 	// RedirectURL is the callback URL, as it is registered for the app client. Its
 	// path is where [Auth.Handler] answers. Empty means the first redirect URI of
-	// the client secrets.
+	// the client secrets. To answer at an old callback URL too, put the Handler of a second
+	// Auth around, whose configuration differs in nothing else: they share sessions.
 	RedirectURL string
 	// LogoutRedirectURL is where the provider sends the browser after sign-out. It
 	// has to be registered there, to the letter: with Cognito, https://example.com
 	// and https://example.com/ differ. Empty means HomePath on RedirectURL's host,
 	// such as https://127.0.0.1:5000/.
 	LogoutRedirectURL string
+	// LogoutRedirectURLs are further places that are registered for that, for [LogoutTo].
+	LogoutRedirectURLs []string
 	// HomePath is where a visitor lands when no page is to be returned to. Empty
 	// means "/".
 	HomePath string
@@ -64,6 +71,14 @@ type Config struct {
 	// or POST. (Browsers say so over https and on loopback; a GET from one that says
 	// nothing, not even by Referer, is followed.)
 	AllowGETLogout bool
+
+	// BackchannelLogoutPath is where the provider says that somebody signed out there
+	// (OpenID Connect Back-Channel Logout 1.0); it has to be registered with the provider,
+	// with this app's origin in front. It needs Session.Store. Empty: nowhere.
+	BackchannelLogoutPath string
+	// DisplayName is what a page calls the provider where there are several; see
+	// [NewSeveral]. Empty means the issuer's host.
+	DisplayName string
 
 	// Scopes are asked for; openid has to be among them. Nil means openid and email.
 	Scopes []string
@@ -88,15 +103,22 @@ type Config struct {
 	LoginRules []Rule
 	// LoginOptions are those of every sign-in; options of [Auth.Login] come after them.
 	LoginOptions []LoginOption
+	// PushedAuthorization sends the parameters of a sign-in to the provider directly and
+	// only a reference to them through the browser (RFC 9126). Without it, that is done
+	// where the provider demands it. A sign-in then begins with a request to the provider.
+	PushedAuthorization bool
 
-	// Keys encrypt the cookies: secrets of at least 32 random bytes, the newest
+	// Keys encrypt the cookies, and what a Session.Store keeps: secrets of at least 32 random bytes, the newest
 	// first. The first encrypts and all decrypt, so that a new one signs nobody out:
 	// append it in every process, then move it to the front, then drop the old one
 	// when the sessions it sealed have ended. Every process of one app needs the
 	// same keys. Nil means a key made at start: sign-ins then end with the process.
 	Keys []Secret
-	// Session bounds how long a sign-in lasts.
+	// Session says how long a sign-in lasts, and where it is kept.
 	Session SessionConfig
+	// Bearer says which access tokens [Auth.RequireBearer] takes. Its zero value accepts
+	// those that the provider issued to this app client.
+	Bearer BearerConfig
 	// CookieName names the session cookie. Empty means "cognate". Over https the name
 	// begins with __Host-. Give each Auth of one host its own.
 	CookieName string
@@ -108,9 +130,11 @@ type Config struct {
 	Hooks Hooks
 	// Metrics counts. Nil: nothing does.
 	Metrics Metrics
-	// ErrorHandler writes the answer of a refused sign-in or sign-out in the place of
-	// the built-in page. The log line is written before. It must answer with
-	// e.Status or another error status.
+	// ErrorHandler writes the answer of whatever is refused (a sign-in, a sign-out, a rule,
+	// a store that is down) in the place of the built-in page, and of the JSON that scripts
+	// get. The log line is written before. It must answer with e.Status or another error
+	// status. That nobody is signed in is no error, and bearer tokens have a handler of
+	// their own in Bearer.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, e *Error)
 	// Logger gets one line for each sign-in, refusal and sign-out. Nil means
 	// slog.Default().
@@ -126,7 +150,7 @@ type Config struct {
 	InsecureHTTP bool
 }
 
-// SessionConfig bounds a session.
+// SessionConfig says how long a session lasts, and where it is kept.
 type SessionConfig struct {
 	// Lifetime is how long a sign-in lasts at most, used or not. Zero means 8 hours.
 	Lifetime time.Duration
@@ -163,6 +187,7 @@ type settings struct {
 	callbackPath string
 	secure       bool // RedirectURL is https
 	ephemeral    bool // the key was made here
+	clientKey    *clientKey
 }
 
 // resolve fills in and checks a configuration; the error lists all that is wrong.
@@ -173,7 +198,7 @@ func (c Config) resolve() (*settings, error) {
 		return nil, err
 	}
 	s.defaults()
-	problems := slices.Concat(s.checkProvider(), s.checkRoutes(), s.checkPolicy(), s.checkSession())
+	problems := slices.Concat(s.checkProvider(), s.checkRoutes(), s.checkPolicy(), s.checkSession(), s.checkBearer())
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("cognate: configuration: %w", errors.Join(problems...))
 	}
@@ -227,7 +252,10 @@ func (s *settings) defaults() {
 	}
 	if s.ClientAuth == "" {
 		s.ClientAuth = s.Dialect.ClientAuth
-		if s.ClientSecret == "" {
+		switch {
+		case s.ClientKey.given():
+			s.ClientAuth = PrivateKeyJWT
+		case s.ClientSecret == "":
 			s.ClientAuth = ClientAuthNone
 		}
 	}
@@ -237,6 +265,9 @@ func (s *settings) defaults() {
 		s.callbackPath = u.EscapedPath()
 		s.origin = originOf(u)
 		s.secure = u.Scheme == "https"
+	}
+	if u, err := url.Parse(s.Issuer); err == nil {
+		setDefault(&s.DisplayName, u.Host)
 	}
 	setDefault(&s.HomePath, "/")
 	setDefault(&s.LoginPath, path.Join(path.Dir(s.callbackPath), "login"))
@@ -299,6 +330,7 @@ func (s *settings) checkProvider() (problems []error) {
 		{"EndSession", s.Endpoints.EndSession},
 		{"Revocation", s.Endpoints.Revocation},
 		{"JWKS", s.Endpoints.JWKS},
+		{"PushedAuthorization", s.Endpoints.PushedAuthorization},
 	} {
 		if e.url == "" {
 			continue
@@ -307,16 +339,7 @@ func (s *settings) checkProvider() (problems []error) {
 			problems = append(problems, fmt.Errorf("the %s endpoint %q %w", e.name, shown(e.url), err))
 		}
 	}
-	switch {
-	case !validAuthMethod(s.ClientAuth):
-		problems = append(problems, fmt.Errorf("ClientAuth %q is not known; expected %s, %s or %s",
-			s.ClientAuth, ClientSecretBasic, ClientSecretPost, ClientAuthNone))
-	case s.ClientAuth != ClientAuthNone && s.ClientSecret == "":
-		problems = append(problems, fmt.Errorf("ClientAuth %s needs a ClientSecret", s.ClientAuth))
-	case s.ClientAuth == ClientAuthNone && s.ClientSecret != "":
-		problems = append(problems, errors.New("ClientAuth none contradicts a ClientSecret"))
-	}
-	return problems
+	return append(problems, s.checkClientAuth()...)
 }
 
 func (s *settings) checkRoutes() (problems []error) {
@@ -330,6 +353,11 @@ func (s *settings) checkRoutes() (problems []error) {
 		problems = append(problems, fmt.Errorf("RedirectURL %q is none of the client secrets' redirect_uris %q; "+
 			"the provider compares to the letter", s.RedirectURL, cs.RedirectURIs))
 	}
+	for _, u := range s.LogoutRedirectURLs {
+		if err := checkURL(u, s.InsecureHTTP); err != nil {
+			problems = append(problems, fmt.Errorf("LogoutRedirectURLs: %q %w", shown(u), err))
+		}
+	}
 	if err := checkURL(s.LogoutRedirectURL, s.InsecureHTTP); err != nil {
 		problems = append(problems, fmt.Errorf("LogoutRedirectURL %q %w", shown(s.LogoutRedirectURL), err))
 	}
@@ -339,7 +367,11 @@ func (s *settings) checkRoutes() (problems []error) {
 		{"LoginPath", s.LoginPath},
 		{"LogoutPath", s.LogoutPath},
 		{"HomePath", s.HomePath},
+		{"BackchannelLogoutPath", s.BackchannelLogoutPath},
 	} {
+		if p.path == "" && p.name == "BackchannelLogoutPath" {
+			continue
+		}
 		if clean, ok := localTarget(p.path); !ok || clean != p.path || strings.ContainsAny(p.path, "?#%") {
 			problems = append(problems, fmt.Errorf("%s is %q; expected a plain path such as /oidc_callback", p.name, p.path))
 		}
@@ -364,6 +396,7 @@ func (s *settings) checkPolicy() (problems []error) {
 		problems = append(problems, fmt.Errorf("ClockSkew is %s; expected at most %s", s.ClockSkew, maxSkew))
 	}
 	problems = append(problems, claimNameProblems(s.Claims)...)
+	problems = append(problems, loginOptionProblems(s.LoginOptions, s.Dialect)...)
 	if s.UserInfo < UserInfoIfNeeded || s.UserInfo > UserInfoNever {
 		problems = append(problems, fmt.Errorf("UserInfo is %d, which is none of the modes", s.UserInfo))
 	}
@@ -394,7 +427,10 @@ func (s *settings) checkSession() (problems []error) {
 		problems = append(problems, fmt.Errorf("Session.CacheSize is %d; expected 0 or more", s.Session.CacheSize))
 	}
 	if s.Session.Store != nil && s.Session.TokensInCookie {
-		problems = append(problems, errors.New("Session.TokensInCookie and Session.Store are both set; a store keeps the tokens")) //nolint:staticcheck // the field's name
+		problems = append(problems, errors.New("Session.TokensInCookie and Session.Store are both set; a store keeps the tokens"))
+	}
+	if s.BackchannelLogoutPath != "" && s.Session.Store == nil {
+		problems = append(problems, errors.New("BackchannelLogoutPath needs Session.Store: sessions in cookies can't be ended from outside"))
 	}
 	if !cookieName.MatchString(s.CookieName) {
 		problems = append(problems, fmt.Errorf("CookieName is %q; expected letters, digits, - and _, beginning with neither of the last", s.CookieName))

@@ -115,7 +115,7 @@ func TestDependencies(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"github.com/cognate-auth/cognate",
-		"github.com/golang-jwt/jwt/v5",
+		"github.com/cognate-auth/cognate/internal/testhook",
 		"golang.org/x/oauth2",
 		"golang.org/x/oauth2/internal",
 		"golang.org/x/sync/singleflight",

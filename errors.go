@@ -1,6 +1,7 @@
 package cognate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -53,12 +54,13 @@ const (
 	ReasonTokenSignature Reason = "token_signature"
 	// ReasonTokenIssuer: iss is not the configured issuer, to the letter.
 	ReasonTokenIssuer Reason = "token_issuer"
-	// ReasonTokenAudience: aud does not name this client.
+	// ReasonTokenAudience: aud does not name this client, or in an access token this API.
 	ReasonTokenAudience Reason = "token_audience"
 	// ReasonTokenAuthorizedParty: azp names another client, or is missing beside
 	// several audiences.
 	ReasonTokenAuthorizedParty Reason = "token_authorized_party"
-	// ReasonTokenUse: a Cognito token whose token_use is not "id".
+	// ReasonTokenUse: a token of another kind, such as an access token in the place of an
+	// ID token, or the reverse.
 	ReasonTokenUse Reason = "token_use"
 	// ReasonTokenExpired: exp has passed.
 	ReasonTokenExpired Reason = "token_expired"
@@ -126,6 +128,11 @@ const (
 	ReasonIntrospection Reason = "introspection"
 	// ReasonInternal: an error that has no reason here was given to [Auth.Fail].
 	ReasonInternal Reason = "internal"
+	// ReasonLoginOption: a [LoginOption] can't be used; the program has to be changed.
+	ReasonLoginOption Reason = "login_option"
+	// ReasonPushedRequest: the provider took no pushed authorization request, or can't be
+	// reached for it.
+	ReasonPushedRequest Reason = "pushed_request"
 	// ReasonMisplaced: RequireLogin is put around Handler instead of inside it.
 	ReasonMisplaced Reason = "misplaced"
 )
@@ -168,6 +175,14 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// status is the status to answer with: Status, if it is an error's.
+func (e *Error) status() int {
+	if e.Status >= http.StatusBadRequest && e.Status <= 599 {
+		return e.Status
+	}
+	return cmp.Or(pages[e.Reason].status, http.StatusForbidden)
+}
 
 // refuse makes the error of a failed check, with the status of its reason.
 func refuse(reason Reason, format string, args ...any) *Error {
@@ -259,6 +274,8 @@ var pages = map[Reason]pageText{
 	ReasonInsufficientScope: {status: http.StatusForbidden, title: titleDenied, text: textDenied},
 	ReasonIntrospection:     {status: http.StatusServiceUnavailable, title: "Please try again", text: textDown},
 	ReasonSessionTooLarge:   {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonLoginOption:       {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonPushedRequest:     {status: http.StatusBadGateway, title: "Sign-in is not available", text: textDown},
 	ReasonMisplaced:         {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
 	ReasonCrossOrigin: {
 		status: http.StatusForbidden, title: "You are still signed in",

@@ -1,10 +1,16 @@
 package cognate_test
 
 import (
+	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"time"
 
 	"github.com/cognate-auth/cognate"
 )
@@ -30,6 +36,231 @@ func Example() {
 	log.Fatal(http.ListenAndServeTLS("127.0.0.1:5000", "cert.pem", "key.pem", auth.Handler(mux)))
 }
 
+// exampleConfig is an app client. New uses no network, so the examples run anywhere.
+var exampleConfig = cognate.Config{
+	Issuer:      "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01",
+	ClientID:    "4exampleclientid0123456789",
+	RedirectURL: "https://shop.example.com/oidc_callback",
+	Keys:        []cognate.Secret{"an example, and no key for anything else"},
+}
+
+func hello(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintf(w, "hello, %s", cognate.UserFrom(r.Context()).Name)
+}
+
+// A configuration that can't work is refused at once, with all that is wrong with it.
+func ExampleNew() {
+	_, err := cognate.New(cognate.Config{
+		ClientID:    "4exampleclientid0123456789",
+		Issuer:      "http://provider.example.com",
+		RedirectURL: "https://shop.example.com/oidc_callback",
+		Keys:        []cognate.Secret{"too short"},
+	})
+	fmt.Println(err)
+	// Output:
+	// cognate: configuration: the Issuer "http://provider.example.com" is not https; plain http is for loopback addresses, or with InsecureHTTP
+	// the secret Keys[0] has 9 bytes; expected at least 32 random ones, as from: openssl rand -base64 32
+}
+
+// Nobody is signed in: a script is told where to go, a person is sent there.
+func ExampleAuth_RequireLogin() {
+	auth, err := cognate.New(exampleConfig)
+	if err != nil {
+		log.Fatal(err)
+	}
+	app := auth.Handler(auth.RequireLogin(http.HandlerFunc(hello)))
+
+	r := httptest.NewRequest(http.MethodGet, "https://shop.example.com/orders.json", nil)
+	r.Header.Set("Sec-Fetch-Mode", "cors") // as fetch says
+	r.Header.Set("Referer", "https://shop.example.com/orders?page=2")
+	w := httptest.NewRecorder()
+	app.ServeHTTP(w, r)
+	fmt.Print(w.Code, " ", w.Body)
+	// Output:
+	// 401 {"error":"login_required","login_url":"/login?return_to=%2Forders%3Fpage%3D2"}
+}
+
+// Routes for some of those who are signed in.
+func ExampleAuth_Require() {
+	auth, err := cognate.New(exampleConfig)
+	if err != nil {
+		log.Fatal(err)
+	}
+	staff := auth.Require(cognate.AnyOf(cognate.Group("staff", "admins"), cognate.Claim("custom:tier", "gold")))
+	admins := auth.Require(cognate.Group("admins"), cognate.VerifiedEmail())
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /reports", staff(http.HandlerFunc(hello)))
+	mux.Handle("GET /admin", admins(http.HandlerFunc(hello)))
+}
+
+// A public page that greets those who are known.
+func ExampleAuth_User() {
+	var auth *cognate.Auth // from cognate.New
+	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "private, no-cache") // the page depends on who asks
+		if user := auth.User(r); user != nil {
+			fmt.Fprintf(w, "Welcome back, %s.", user.Name)
+			return
+		}
+		fmt.Fprintln(w, "Welcome.")
+	})
+}
+
+// Calling an API as the user who is signed in.
+func ExampleAuth_Client() {
+	var auth *cognate.Auth // from cognate.New, with a Session.Store
+	orders := func(w http.ResponseWriter, r *http.Request) {
+		resp, err := auth.Client(r.Context()).Get("https://api.example.com/orders")
+		if err != nil {
+			auth.Fail(w, r, err)
+			return
+		}
+		defer resp.Body.Close()
+		fmt.Fprintln(w, resp.Status)
+	}
+	http.Handle("GET /orders", auth.RequireLogin(http.HandlerFunc(orders)))
+}
+
+// The token itself, for a client that is not made of net/http.
+func ExampleAuth_AccessToken() {
+	var auth *cognate.Auth // from cognate.New, with a Session.Store
+	token := func(w http.ResponseWriter, r *http.Request) {
+		accessToken, err := auth.AccessToken(r.Context())
+		if err != nil {
+			auth.Fail(w, r, err) // a new sign-in, or a page that says to try again
+			return
+		}
+		_ = accessToken // goes into the metadata of a call, say; never into a log
+	}
+	http.Handle("GET /token", auth.RequireLogin(http.HandlerFunc(token)))
+}
+
+// An API for programs, and what it says to one that sends no token.
+func ExampleAuth_RequireBearer() {
+	auth, err := cognate.New(exampleConfig)
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /api/orders", auth.RequireBearer("shop/orders.read")(http.HandlerFunc(hello)))
+
+	w := httptest.NewRecorder()
+	auth.Handler(mux).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/orders", nil))
+	fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
+	fmt.Print(w.Body)
+	// Output:
+	// 401 Bearer
+	// {"error":"missing_authorization","error_description":"Send an access token in the Authorization header."}
+}
+
+// A token that did not come by HTTP, of a user pool or of another provider.
+func ExampleBearer_Verify() {
+	bearer, err := cognate.NewBearer(cognate.BearerConfig{Issuers: []cognate.BearerIssuer{
+		{
+			Issuer:  "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01",
+			Clients: []string{"4exampleclientid0123456789"},
+		},
+		{Issuer: "https://login.example.com", Audiences: []string{"https://api.example.com"}},
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = bearer.Verify(context.Background(), "no.such.token")
+	e, ok := errors.AsType[*cognate.Error](err)
+	fmt.Println(ok, e.Reason)
+	// Output:
+	// true token_malformed
+}
+
+// The claims of a user in a struct of the app's own.
+func ExampleUserAs() {
+	type customer struct {
+		Email string   `json:"email"`
+		Roles []string `json:"groups"`
+	}
+	user := &cognate.User{Subject: "1", Email: "ann@example.com", Groups: []string{"staff"}}
+	c, err := cognate.UserAs[customer](user)
+	fmt.Printf("%+v %v\n", c, err)
+	// Output:
+	// {Email:ann@example.com Roles:[staff]} <nil>
+}
+
+// Sessions that the server can end, in one process.
+func ExampleNewMemoryStore() {
+	cfg := exampleConfig
+	cfg.Session.Store = cognate.NewMemoryStore(0)
+	auth, err := cognate.New(cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	n, err := auth.LogoutEverywhere(context.Background(), "subject of a user")
+	fmt.Println(n, err)
+	// Output:
+	// 0 <nil>
+}
+
+// A rule that asks a database. A database that can't be asked is no denial.
+func ExampleRuleFunc() {
+	var db *sql.DB
+	mayEdit := cognate.RuleFunc(func(ctx context.Context, u *cognate.User) error {
+		var ok bool
+		err := db.QueryRowContext(ctx, "SELECT may_edit FROM staff WHERE issuer = $1 AND subject = $2", u.Issuer, u.Subject).Scan(&ok)
+		switch {
+		case errors.Is(err, sql.ErrNoRows) || err == nil && !ok:
+			return errors.New("not an editor")
+		case err != nil:
+			return &cognate.Error{Reason: cognate.ReasonRuleFailed, Status: http.StatusServiceUnavailable, Err: err}
+		}
+		return nil
+	})
+	var auth *cognate.Auth // from cognate.New
+	http.Handle("POST /edit", auth.Require(mayEdit)(http.HandlerFunc(hello)))
+}
+
+// An audit trail, and a sign-in that waits for an account of the app's own.
+func ExampleHooks() {
+	known := func(context.Context, *cognate.User) bool { return true }
+	_ = cognate.Config{Hooks: cognate.Hooks{
+		OnLogin: func(ctx context.Context, e cognate.LoginEvent) error {
+			if !known(ctx, e.User) {
+				return errors.New("no account here")
+			}
+			slog.InfoContext(ctx, "signed in", "sub", e.User.Subject, "next", e.ReturnTo)
+			return nil
+		},
+		OnLogout: func(ctx context.Context, e cognate.LogoutEvent) {
+			slog.InfoContext(ctx, "session ended", "sub", e.Subject, "reason", e.Reason)
+		},
+	}}
+}
+
+// A token that comes by another way than the Authorization header.
+func ExampleAuth_Fail() {
+	var auth *cognate.Auth // from cognate.New
+	http.HandleFunc("GET /feed", func(w http.ResponseWriter, r *http.Request) {
+		user, err := auth.VerifyAccessToken(r.Context(), r.Header.Get("X-Feed-Token"), "shop/feed")
+		if err != nil {
+			auth.Fail(w, r, err)
+			return
+		}
+		fmt.Fprintf(w, "the feed of %s", user.Subject)
+	})
+}
+
+// A page for those who proved a moment ago who they are.
+func ExampleMaxAge() {
+	var auth *cognate.Auth // from cognate.New
+	transfer := func(w http.ResponseWriter, r *http.Request) {
+		if time.Since(cognate.UserFrom(r.Context()).AuthTime) > 10*time.Minute {
+			auth.Login(w, r, cognate.MaxAge(0), cognate.ReturnTo("/transfer")) // asks for the password
+			return
+		}
+		fmt.Fprintln(w, "How much?")
+	}
+	http.Handle("GET /transfer", auth.RequireLogin(http.HandlerFunc(transfer)))
+}
+
 // A page of the app's own in the place of the built-in one.
 func ExampleConfig_errorHandler() {
 	_ = cognate.Config{
@@ -50,4 +281,52 @@ func ExampleAuth_Login() {
 	http.HandleFunc("GET /join", func(w http.ResponseWriter, r *http.Request) {
 		auth.Login(w, r, cognate.ReturnTo("/welcome"))
 	})
+}
+
+// A public page that greets who is signed in elsewhere already, without asking anybody for
+// a password. It asks the provider once per visit: the page with ?asked asks no more.
+func ExampleSilent() {
+	var auth *cognate.Auth // from cognate.New
+	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		user := auth.User(r)
+		if user == nil && !r.URL.Query().Has("asked") {
+			auth.Login(w, r, cognate.Silent(), cognate.ReturnTo("/?asked"))
+			return
+		}
+		if user != nil {
+			fmt.Fprintf(w, "Good to see you, %s.", user.Name)
+			return
+		}
+		fmt.Fprint(w, "Good to see you, whoever you are.")
+	})
+}
+
+// Customers sign in with one user pool and staff with another.
+func ExampleNewSeveral() {
+	customers, err := cognate.New(cognate.Config{
+		ClientSecretsFile: "customers.json", RedirectURL: "https://example.com/customers/callback",
+		CookieName: "customers", DisplayName: "Customer account",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	staff, err := cognate.New(cognate.Config{
+		ClientSecretsFile: "staff.json", RedirectURL: "https://example.com/staff/callback",
+		CookieName: "staff", DisplayName: "Staff",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	several, err := cognate.NewSeveral(customers, staff)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /orders", several.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user := cognate.UserFrom(r.Context())
+		fmt.Fprintf(w, "Logged in as %s of %s", user.Email, user.Issuer)
+	})))
+	mux.Handle("GET /stock", staff.RequireLogin(http.NotFoundHandler())) // staff only
+	log.Fatal(http.ListenAndServe(":8080", several.Handler(mux)))
 }

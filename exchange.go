@@ -12,36 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/oauth2"
 )
-
-// client is this app client at its provider. It is safe for concurrent use.
-type client struct {
-	id          string
-	secret      Secret
-	method      AuthMethod
-	redirectURL string
-	scopes      []string
-	now         func() time.Time
-}
-
-func newClient(s *settings) *client {
-	return &client{
-		id: s.ClientID, secret: s.ClientSecret, method: s.ClientAuth,
-		redirectURL: s.RedirectURL, scopes: s.Scopes, now: s.Now,
-	}
-}
-
-// authorizationURL is where the browser goes to sign in: an authorization request with
-// state, nonce and PKCE (OpenID Connect Core 1.0, 3.1.2.1; RFC 7636, 4.3), always.
-func (c *client) authorizationURL(endpoint string, t *transaction) string {
-	return addQuery(endpoint, url.Values{
-		"response_type": {"code"}, "client_id": {c.id}, "redirect_uri": {c.redirectURL}, "scope": {strings.Join(c.scopes, " ")},
-		"state": {t.state}, "nonce": {t.nonce},
-		"code_challenge": {oauth2.S256ChallengeFromVerifier(t.verifier)}, "code_challenge_method": {"S256"},
-	})
-}
 
 // tokens are what the token endpoint gave (RFC 6749, 5.1). Empty fields were not in the
 // answer.
@@ -111,7 +82,7 @@ func (c *client) request(ctx context.Context, hc *http.Client, endpoint string, 
 	}
 	code := errorIn(body)
 	if status != http.StatusOK || code != "" {
-		return tokens{}, g.refusal(status, code)
+		return tokens{}, g.refusal("token request", status, code)
 	}
 	t, err := c.parseTokens(body)
 	if err != nil {
@@ -122,7 +93,7 @@ func (c *client) request(ctx context.Context, hc *http.Client, endpoint string, 
 
 // refusal is the error of an answer that is none of success. A server that is broken has
 // refused nothing, whatever it says.
-func (g grant) refusal(status int, code string) *Error {
+func (g grant) refusal(what string, status int, code string) *Error {
 	reason := g.failed
 	switch {
 	case status >= http.StatusInternalServerError:
@@ -131,7 +102,7 @@ func (g grant) refusal(status int, code string) *Error {
 	case slices.Contains(g.client, code):
 		reason = ReasonClientRefused
 	}
-	e := refuse(reason, "the token endpoint answered with status %d", status)
+	e := refuse(reason, "the answer to the %s has status %d", what, status)
 	e.ProviderCode = code
 	return e
 }
@@ -191,11 +162,16 @@ func (c *client) expiry(raw string) time.Time {
 // post sends a form to an endpoint of the provider, authenticated as this client. It
 // tries once: a code or a refresh token that came with a wrong authentication may be used
 // up by it.
-func (c *client) post(ctx context.Context, hc *http.Client, endpoint string, form url.Values) (status int, body []byte, err error) {
+func (c *client) post(
+	ctx context.Context, hc *http.Client, endpoint string, form url.Values,
+) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	header := http.Header{}
-	c.authenticate(form, header)
+	err = c.authenticate(form, header)
+	if err != nil {
+		return 0, nil, err
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil { // endpoints are checked before
 		return 0, nil, errors.New("the endpoint is not a URL")
@@ -216,20 +192,6 @@ func (c *client) post(ctx context.Context, hc *http.Client, endpoint string, for
 		return 0, nil, fmt.Errorf("it is larger than %d bytes", maxDocument)
 	}
 	return resp.StatusCode, body, nil
-}
-
-// authenticate adds the client's proof of itself to a request (RFC 6749, 2.3).
-func (c *client) authenticate(form url.Values, header http.Header) {
-	if c.method == ClientSecretBasic {
-		// Both are form-encoded before (2.3.1).
-		r := http.Request{Header: header}
-		r.SetBasicAuth(url.QueryEscape(c.id), url.QueryEscape(string(c.secret)))
-		return
-	}
-	form.Set("client_id", c.id)
-	if c.method == ClientSecretPost {
-		form.Set("client_secret", string(c.secret))
-	}
 }
 
 // withoutBody keeps the cause of a failed connection and drops every other text, which

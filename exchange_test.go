@@ -124,30 +124,22 @@ func TestRefreshFails(t *testing.T) {
 }
 
 func TestRevoke(t *testing.T) {
-	p := newFakeProvider(t)
-	status, body := http.StatusOK, ""
-	var got []*http.Request
-	p.discovery = func(d map[string]any) { d["revocation_endpoint"] = p.URL + "/revoke" }
-	inner := p.Config.Handler
-	p.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/revoke" {
-			inner.ServeHTTP(w, r)
-			return
-		}
-		_ = r.ParseForm()
-		got = append(got, r)
-		answerWith(status, body)(w, r)
-	})
-	x := newApp(t, p, nil)
+	p := newPusher(t)
+	p.discovery = func(d map[string]any) { d["revocation_endpoint"] = p.URL + "/par" }
+	p.answer = answerWith(http.StatusOK, "")
+	x := newApp(t, p.fakeProvider, nil)
 	if err := cognate.Revoke(t.Context(), x.auth, oldRefreshToken); err != nil {
 		t.Fatal(err)
 	}
-	id, _, _ := got[0].BasicAuth()
-	if form := got[0].PostForm; form.Get("token") != oldRefreshToken || form.Get("token_type_hint") != "refresh_token" || id != clientID {
+	got := p.requests()[0]
+	id, _, _ := got.BasicAuth()
+	if form := got.PostForm; form.Get("token") != oldRefreshToken || form.Get("token_type_hint") != "refresh_token" || id != clientID {
 		t.Errorf("request with %v, client %q", form, id)
 	}
-	status, body = http.StatusBadRequest, `{"error":"unsupported_token_type","error_description":"refresh-SECRET"}`
-	err := cognate.Revoke(t.Context(), x.auth, oldRefreshToken)
+	p = newPusher(t)
+	p.discovery = func(d map[string]any) { d["revocation_endpoint"] = p.URL + "/par" }
+	p.answer = answerWith(http.StatusBadRequest, `{"error":"unsupported_token_type","error_description":"refresh-SECRET"}`)
+	err := cognate.Revoke(t.Context(), newApp(t, p.fakeProvider, nil).auth, oldRefreshToken)
 	if err == nil || !strings.Contains(err.Error(), "unsupported_token_type") || strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("error %v", err)
 	}

@@ -3,7 +3,9 @@ package cognate
 import (
 	"context"
 	"crypto/rsa"
+	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -110,4 +112,40 @@ func TokenVerifier(issuer, clientID, kid string, key *rsa.PublicKey, now func() 
 		_, err := v.verify(context.Background(), raw, nonce, "")
 		return err
 	}
+}
+
+// MemoryStoreSize returns how many records a store keeps and how many members its
+// indexes have, expired ones included.
+func MemoryStoreSize(s *MemoryStore) (records, members int) {
+	for i := range s.shards {
+		records += len(s.shards[i].records)
+		for _, m := range s.indexes[i].members {
+			members += len(m)
+		}
+	}
+	return records, members
+}
+
+// ReadStored decodes a session as a store has it and encodes it again.
+func ReadStored(data []byte) (again []byte, ok bool) {
+	s, err := decodeStored(data)
+	if err != nil {
+		return nil, false
+	}
+	return encodeStored(s, s.stored.tokens, s.stored.lease), true
+}
+
+// SampleStored is such a session.
+func SampleStored() []byte {
+	day := time.Unix(86400, 0)
+	s := &session{id: strings.Repeat("i", sessionIDSize), created: day, seen: day, expires: day, sid: "s", dropped: true, user: &User{
+		Subject: "sub", Email: "e", EmailVerified: true, Groups: []string{"g"}, Scopes: []string{"openid"}, extra: claims{"x": []byte("1")},
+	}}
+	return encodeStored(s, &tokenSet{access: "a", refresh: "r", id: "i", nonce: "n", expires: day, refreshAt: day}, lease{"h", day})
+}
+
+// ReadChunks puts together what a Cookie header spreads over several cookies.
+func ReadChunks(h http.Header, name string) string {
+	value, _ := readChunks(h, name, maxTokenChunks)
+	return value
 }

@@ -109,7 +109,14 @@ type Metrics interface {
 // noMetrics is Metrics for nobody.
 type noMetrics struct{}
 
-func (noMetrics) Login(time.Duration)           {}
-func (noMetrics) Denied(Reason)                 {}
+// Login counts nothing.
+func (noMetrics) Login(time.Duration) {}
+
+// Denied counts nothing.
+func (noMetrics) Denied(Reason) {}
+
+// Refresh counts nothing.
 func (noMetrics) Refresh(time.Duration, Reason) {}
-func (noMetrics) Logout(LogoutReason)           {}
+
+// Logout counts nothing.
+func (noMetrics) Logout(LogoutReason) {}

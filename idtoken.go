@@ -2,13 +2,9 @@ package cognate
 
 import (
 	"context"
-	"crypto"
 	"encoding/base64"
-	"errors"
 	"slices"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 // maxToken bounds an ID token, in bytes. Cognito's have about 1 KiB; groups and custom
@@ -22,88 +18,132 @@ var signingAlgorithms = []string{
 	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
 }
 
+// tokenRules are what holds for every token of one provider, whatever its kind: who signed
+// it, who made it, and when. It is safe for concurrent use.
+type tokenRules struct {
+	issuer string
+	algs   []string
+	skew   time.Duration
+	now    func() time.Time
+	keys   *keySet
+}
+
 // A verifier checks ID tokens of one provider for one client (OpenID Connect Core 1.0,
 // section 3.1.3.7). It is safe for concurrent use.
 type verifier struct {
-	issuer   string
+	tokenRules
 	clientID string
 	tokenUse string // name of the claim that must be "id"; "" if there is none
-	skew     time.Duration
-	now      func() time.Time
-	keys     *keySet
-	parser   *jwt.Parser
-	algs     []string
 }
 
 func newVerifier(issuer, clientID string, d *Dialect, algs []string, skew time.Duration, now func() time.Time, keys *keySet) *verifier {
-	return &verifier{
-		issuer: issuer, clientID: clientID, tokenUse: d.TokenUseClaim, skew: skew, now: now, keys: keys, algs: algs,
-		parser: jwt.NewParser(jwt.WithValidMethods(algs), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation()),
-	}
+	return &verifier{tokenRules{issuer, algs, skew, now, keys}, clientID, d.TokenUseClaim}
 }
 
-// verify returns the claims of an ID token that passes every check, or an *Error that
-// names the check that failed.
+// verify returns the claims of the ID token of a sign-in, or an *Error that names the
+// check that failed.
 func (v *verifier) verify(ctx context.Context, raw, nonce, accessToken string) (claims, error) {
+	c, err := v.check(ctx, raw, accessToken)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.str("nonce")
+	if err != nil || nonce == "" || !equal(got, nonce) {
+		return nil, refuse(ReasonTokenNonce, "nonce is not the one of this sign-in")
+	}
+	return c, nil
+}
+
+// verifyRefreshed is verify for an ID token that came with a refresh (OpenID Connect Core
+// 1.0, 12.2): it is about the same user and sign-in, and need not have a nonce.
+func (v *verifier) verifyRefreshed(ctx context.Context, raw, nonce, accessToken string, was *User) (claims, error) {
+	c, err := v.check(ctx, raw, accessToken)
+	if err != nil {
+		return nil, err
+	}
+	if c.text("sub") != was.Subject {
+		return nil, refuse(ReasonTokenSubject, "the refreshed ID token is about another subject")
+	}
+	if _, ok := c["nonce"]; ok {
+		if got, err := c.str("nonce"); err != nil || !equal(got, nonce) {
+			return nil, refuse(ReasonTokenNonce, "the refreshed ID token's nonce is not the one of the sign-in")
+		}
+	}
+	if at, ok, err := c.date("auth_time"); err != nil || ok && !was.AuthTime.IsZero() && !at.Equal(was.AuthTime) {
+		return nil, refuse(ReasonTokenAuthTime, "the refreshed ID token is from another sign-in: auth_time has changed")
+	}
+	return c, nil
+}
+
+// check is what holds for every ID token.
+func (v *verifier) check(ctx context.Context, raw, accessToken string) (claims, error) {
 	token, c, err := v.verifySignature(ctx, raw)
 	if err != nil {
 		return nil, err
+	}
+	// An access token says at+jwt (RFC 9068, 2.1), a logout token logout+jwt.
+	if token.typ != "" && token.typ != "jwt" {
+		return nil, refuse(ReasonTokenUse, "the token's typ is %.40q, expected none or \"JWT\"", token.typ)
 	}
 	for _, check := range []func(claims) error{v.checkParties, v.checkDates} {
 		if err := check(c); err != nil {
 			return nil, err
 		}
 	}
-	got, err := c.str("nonce")
-	if err != nil || nonce == "" || !equal(got, nonce) {
-		return nil, refuse(ReasonTokenNonce, "nonce is not the one of this sign-in")
-	}
-	return c, checkAccessHash(c, token.Method, accessToken)
+	return c, checkAccessHash(c, token.alg, accessToken)
 }
 
 // verifySignature reads a token and checks who signed it.
-func (v *verifier) verifySignature(ctx context.Context, raw string) (*jwt.Token, claims, error) {
-	if len(raw) > maxToken {
-		return nil, nil, refuse(ReasonTokenMalformed, "the ID token is larger than %d bytes", maxToken)
+func (v *verifier) verifySignature(ctx context.Context, raw string) (*signedToken, claims, error) {
+	t, err := readToken(raw, maxToken)
+	if err != nil {
+		return nil, nil, refuse(ReasonTokenMalformed, "the token can't be read")
 	}
-	var c tokenClaims
-	token, err := v.parser.ParseWithClaims(raw, &c, func(t *jwt.Token) (any, error) {
-		// An extension that is marked as critical changes what the signature means
-		// (RFC 7515, 4.1.11); none is known here.
-		if _, ok := t.Header["crit"]; ok {
-			return nil, refuse(ReasonTokenMalformed, "the ID token's header has critical extensions")
-		}
-		kid, _ := t.Header["kid"].(string)
-		return v.keys.find(ctx, kid, t.Method.Alg())
-	})
-	if err == nil && c.claims == nil {
-		err = jwt.ErrTokenMalformed // the payload is null
+	err = v.checkSignature(ctx, t)
+	if err != nil {
+		return nil, nil, err
 	}
-	if err == nil {
-		return token, c.claims, nil
-	}
-	// The library's texts are not passed on: they may quote the token.
-	if e, ok := errors.AsType[*Error](err); ok {
-		return nil, nil, e
-	}
-	if token == nil || errors.Is(err, jwt.ErrTokenMalformed) {
-		return nil, nil, refuse(ReasonTokenMalformed, "the ID token can't be read")
-	}
-	if token.Method == nil || !slices.Contains(v.algs, token.Method.Alg()) {
-		return nil, nil, refuse(ReasonTokenAlgorithm, "the ID token's alg is none of %q", v.algs)
-	}
-	return nil, nil, refuse(ReasonTokenSignature, "the ID token's signature is wrong")
+	return t, t.claims, nil
 }
 
-// checkParties checks who made the token, for whom, and that it is an ID token.
-func (v *verifier) checkParties(c claims) error {
+// checkSignature checks who signed a token. The algorithm is looked at first: it decides
+// which keys fit, and is itself named by whoever made the token.
+func (v *tokenRules) checkSignature(ctx context.Context, t *signedToken) error {
+	if !slices.Contains(v.algs, t.alg) {
+		return refuse(ReasonTokenAlgorithm, "the token's alg is none of %q", v.algs)
+	}
+	key, err := v.keys.find(ctx, t.kid, t.alg)
+	if err != nil {
+		return err
+	}
+	if !t.verify(key) {
+		return refuse(ReasonTokenSignature, "the token's signature is wrong")
+	}
+	return nil
+}
+
+// checkOrigin checks who made the token and that it is about somebody.
+func (v *tokenRules) checkOrigin(c claims) error {
 	iss, err := c.str("iss")
 	if err != nil || iss != v.issuer {
 		return refuse(ReasonTokenIssuer, "iss is %.200q, expected %q", iss, v.issuer)
 	}
+	return checkSubject(c)
+}
+
+func checkSubject(c claims) error {
 	sub, err := c.str("sub")
 	if err != nil || sub == "" || len(sub) > 255 {
 		return refuse(ReasonTokenMalformed, "sub is missing or no string of at most 255 bytes")
+	}
+	return nil
+}
+
+// checkParties checks who made the token, for whom, and that it is an ID token.
+func (v *verifier) checkParties(c claims) error {
+	err := v.checkOrigin(c)
+	if err != nil {
+		return err
 	}
 	aud, err := c.strings("aud")
 	if err != nil || !slices.Contains(aud, v.clientID) {
@@ -122,35 +162,42 @@ func (v *verifier) checkParties(c claims) error {
 	return nil
 }
 
-// checkDates checks exp, iat and nbf with one skew in both directions. How old a token
-// is does not matter while it has not expired.
-func (v *verifier) checkDates(c claims) error {
+// checkDates checks exp, iat and nbf. How old a token is does not matter while it has not
+// expired.
+func (v *tokenRules) checkDates(c claims) error {
+	for _, name := range []string{"exp", "iat"} {
+		if _, ok := c[name]; !ok {
+			return refuse(ReasonTokenMalformed, "%s is missing", name)
+		}
+	}
+	return v.checkGivenDates(c)
+}
+
+// checkGivenDates checks those dates that are there, with one skew in both directions.
+func (v *tokenRules) checkGivenDates(c claims) error {
 	now := v.now()
 	exp, ok, err := c.date("exp")
-	if err != nil || !ok {
-		return refuse(ReasonTokenMalformed, "exp is missing or no date")
-	}
-	if !now.Before(exp.Add(v.skew)) {
-		return refuse(ReasonTokenExpired, "the ID token expired %s ago", now.Sub(exp).Round(time.Second))
-	}
-	iat, ok, err := c.date("iat")
-	if err != nil || !ok {
-		return refuse(ReasonTokenMalformed, "iat is missing or no date")
-	}
-	nbf, hasNBF, err := c.date("nbf")
 	if err != nil {
-		return refuse(ReasonTokenMalformed, "nbf is no date")
+		return refuse(ReasonTokenMalformed, "%w", err)
 	}
-	latest := now.Add(v.skew)
-	if iat.After(latest) || hasNBF && nbf.After(latest) {
-		return refuse(ReasonTokenNotYetValid, "iat or nbf lies in the future; compare this machine's clock with the provider's")
+	if ok && !now.Before(exp.Add(v.skew)) {
+		return refuse(ReasonTokenExpired, "the token expired %s ago", now.Sub(exp).Round(time.Second))
+	}
+	for _, name := range []string{"iat", "nbf"} {
+		date, ok, err := c.date(name)
+		if err != nil {
+			return refuse(ReasonTokenMalformed, "%w", err)
+		}
+		if ok && date.After(now.Add(v.skew)) {
+			return refuse(ReasonTokenNotYetValid, "%s lies in the future; compare this machine's clock with the provider's", name)
+		}
 	}
 	return nil
 }
 
 // checkAccessHash compares at_hash, if there is one, with the access token: the left
 // half of its hash under the ID token's algorithm (OpenID Connect Core 1.0, 3.1.3.6).
-func checkAccessHash(c claims, method jwt.SigningMethod, accessToken string) error {
+func checkAccessHash(c claims, alg, accessToken string) error {
 	if _, ok := c["at_hash"]; !ok {
 		return nil
 	}
@@ -158,27 +205,11 @@ func checkAccessHash(c claims, method jwt.SigningMethod, accessToken string) err
 	if err != nil {
 		return refuse(ReasonTokenAccessHash, "%w", err)
 	}
-	hash := hashOf(method)
-	if !hash.Available() {
-		return refuse(ReasonTokenAccessHash, "no hash is known for %s", method.Alg())
-	}
-	h := hash.New()
+	h := hashOf(alg).New()
 	h.Write([]byte(accessToken))
 	sum := h.Sum(nil)
 	if !equal(want, base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])) {
 		return refuse(ReasonTokenAccessHash, "at_hash does not fit the access token")
 	}
 	return nil
-}
-
-func hashOf(method jwt.SigningMethod) crypto.Hash {
-	switch m := method.(type) {
-	case *jwt.SigningMethodRSA:
-		return m.Hash
-	case *jwt.SigningMethodRSAPSS:
-		return m.Hash
-	case *jwt.SigningMethodECDSA:
-		return m.Hash
-	}
-	return 0
 }

@@ -42,19 +42,23 @@ type publicKey struct {
 func (k *keySet) find(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
 	keys, err := k.set.get(ctx)
 	if err != nil {
-		e := refuse(ReasonProviderDown, "%w", err)
-		e.RetryAfter = k.set.retryAfter()
-		return nil, e
+		return nil, k.down(err)
 	}
 	key, err := pick(keys, kid, alg)
 	if err == nil {
 		return key, nil
 	}
-	keys, refreshErr := k.set.refresh(ctx)
-	if refreshErr != nil {
-		return nil, refuse(ReasonProviderDown, "%w", refreshErr)
+	keys, err = k.set.refresh(ctx)
+	if err != nil {
+		return nil, k.down(err)
 	}
 	return pick(keys, kid, alg)
+}
+
+func (k *keySet) down(err error) *Error {
+	e := refuse(ReasonProviderDown, "%w", err)
+	e.RetryAfter = k.set.retryAfter()
+	return e
 }
 
 // pick finds the one key of that ID that is made for the algorithm: two kinds of keys
@@ -91,11 +95,15 @@ func (k publicKey) fits(alg string) bool {
 // fetchKeys fetches the key set from the address that discovery or the configuration
 // names.
 func (p *provider) fetchKeys(ctx context.Context) ([]publicKey, error) {
-	m, err := p.metadata.get(ctx)
-	if err != nil {
-		return nil, err
+	address := p.configured.JWKS
+	if address == "" {
+		m, err := p.metadata.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		address = m.JWKS
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.JWKS, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, fmt.Errorf("fetching the provider's keys: %w", err)
 	}

@@ -2,6 +2,7 @@ package cognate
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -9,31 +10,24 @@ import (
 	"strings"
 )
 
-// A LoginOption changes one sign-in; see [Auth.Login].
-type LoginOption struct {
-	apply func(*loginRequest)
-}
-
-// loginRequest is what a sign-in is begun with.
-type loginRequest struct {
-	returnTo string
-}
-
-// ReturnTo says where the visitor goes after signing in: a path on this site, with its
-// query. Anything else means HomePath.
-func ReturnTo(target string) LoginOption {
-	return LoginOption{func(l *loginRequest) { l.returnTo = target }}
-}
-
 // Login sends the browser to the provider to sign in, even if somebody is signed in
 // already. Without [ReturnTo] it comes back to HomePath, and not to the page of this
 // request: that one would begin a sign-in again.
 func (a *Auth) Login(w http.ResponseWriter, r *http.Request, opts ...LoginOption) {
-	var l loginRequest
-	for _, o := range opts {
-		o.apply(&l)
+	l := newLogin(a.loginOptions, opts)
+	l.returnTo = a.returnTarget(l.returnTo)
+	if l.silent() && r.Method == http.MethodGet && l.returnTo == a.returnTarget(requestTarget(r)) {
+		l.mistake("a Silent sign-in returns to the page that begins it, and would go round and round; " +
+			"give it a ReturnTo that begins no other")
 	}
-	a.begin(w, r, a.returnTarget(l.returnTo))
+	a.begin(w, r, l)
+}
+
+// signInAt begins an ordinary sign-in that ends at target.
+func (a *Auth) signInAt(w http.ResponseWriter, r *http.Request, target string) {
+	l := newLogin(a.loginOptions)
+	l.returnTo = target
+	a.begin(w, r, l)
 }
 
 // login answers the login path.
@@ -48,7 +42,7 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) {
 		redirect(w, target, http.StatusFound)
 		return
 	}
-	a.begin(w, r, target)
+	a.signInAt(w, r, target)
 }
 
 // challenge answers a request that needs a sign-in and has none.
@@ -63,7 +57,7 @@ func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, uselessCookie b
 	case !isNavigation(r):
 		a.unauthorized(w, r)
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		a.begin(w, r, a.returnTarget(requestTarget(r)))
+		a.signInAt(w, r, a.returnTarget(requestTarget(r)))
 	default:
 		// The page with the form, if it is known: the form's own address may answer
 		// no GET. What was filled in is neither kept nor sent again.
@@ -71,26 +65,66 @@ func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, uselessCookie b
 		if !ok {
 			target = a.returnTarget(requestTarget(r))
 		}
-		a.begin(w, r, target)
+		a.signInAt(w, r, target)
 	}
 }
 
-// begin starts a sign-in that ends at target.
-func (a *Auth) begin(w http.ResponseWriter, r *http.Request, target string) {
-	m, err := a.provider.ready(r.Context())
-	if err != nil {
-		a.fail(w, r, asError(err, ReasonProviderDown), target)
-		return
-	}
-	a.warnOfOtherHost(r)
-	t := newTransaction(target, a.now())
-	a.transactions.begin(w, r, t)
+// begin starts a sign-in.
+func (a *Auth) begin(w http.ResponseWriter, r *http.Request, l *loginRequest) {
+	l.check(a.provider.dialect)
+	a.reportLeftOut(r, l)
+	t := newTransaction(l, a.now())
+	address, err := a.authorize(r, l, t)
 	w.Header().Set("Cache-Control", "no-store")
 	status := http.StatusFound
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		status = http.StatusSeeOther // the body is not to be sent to the provider
 	}
-	redirect(w, a.client.authorizationURL(m.Authorization, t), status)
+	e := asError(err, ReasonProviderDown)
+	switch {
+	case err == nil:
+		a.warnOfOtherHost(r)
+		a.transactions.begin(w, r, t)
+		redirect(w, address, status)
+	case l.silent() && (e.Reason == ReasonProviderDown || e.Reason == ReasonPushedRequest):
+		redirect(w, l.returnTo, status)
+	default:
+		a.failLogin(w, r, e, l.returnTo)
+	}
+}
+
+// authorize returns where to send the browser for a sign-in that may begin.
+func (a *Auth) authorize(r *http.Request, l *loginRequest, t *transaction) (string, error) {
+	if len(l.mistakes) > 0 {
+		return "", refuse(ReasonLoginOption, "%w", errors.Join(l.mistakes...))
+	}
+	if a.hooks.OnLoginStart != nil {
+		err := a.hooks.OnLoginStart(r.Context(), LoginStart{ReturnTo: l.returnTo, Request: r})
+		if err != nil {
+			return "", asError(err, ReasonVetoed)
+		}
+	}
+	m, err := a.provider.ready(r.Context())
+	if err != nil {
+		return "", err
+	}
+	err = a.client.checkMethod(m)
+	if err != nil {
+		return "", err
+	}
+	params := a.client.authorization(t, l.params(a.provider.dialect))
+	if !m.pushRequired && !a.pushes {
+		return addQuery(m.Authorization, params), nil
+	}
+	return a.client.push(r.Context(), a.provider.http, m.Endpoints, params)
+}
+
+// reportLeftOut writes down the hints that are not used. Their values are not written.
+func (a *Auth) reportLeftOut(r *http.Request, l *loginRequest) {
+	if len(l.leftOut) > 0 {
+		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: a login option is left out",
+			slog.String("err", errors.Join(l.leftOut...).Error()))
+	}
 }
 
 // warnOfOtherHost says once what otherwise takes long to find: a sign-in that begins on
@@ -162,7 +196,7 @@ func (a *Auth) returnTarget(s string) string {
 	}
 	p, _, _ := strings.Cut(target, "?")
 	p, _, _ = strings.Cut(p, "#")
-	if decoded, err := url.PathUnescape(p); err != nil || slices.Contains([]string{a.callbackPath, a.loginPath, a.logoutPath}, decoded) {
+	if decoded, err := url.PathUnescape(p); err != nil || slices.Contains([]string{a.callbackPath, a.loginPath, a.logoutPath, a.backchannelPath}, decoded) {
 		return a.homePath
 	}
 	return target

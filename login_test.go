@@ -332,3 +332,23 @@ func TestHandlerWithoutNext(t *testing.T) {
 		t.Errorf("status %d, want 404", resp.StatusCode)
 	}
 }
+
+// TestCallbackAlias answers at an old callback URL beside a new one: two values of one
+// configuration share sessions, and each redeems its codes with its own redirect URI.
+func TestCallbackAlias(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, func(c *cognate.Config) { c.RedirectURL = appOrigin + "/auth/callback" })
+	old := newApp(t, p, nil)
+	x.handler = old.auth.Handler(x.handler)
+	for login, callback := range map[string]string{"/login": "/oidc_callback", "/auth/login": "/auth/callback"} {
+		b := x.browser(t)
+		location := b.get(login).Header.Get("Location")
+		if got := mustURL(t, location).Query().Get("redirect_uri"); got != appOrigin+callback {
+			t.Errorf("%s: redirect_uri = %q", login, got)
+		}
+		b.get(callback + "?" + p.grant(t, location).Encode())
+		if !b.signedIn() {
+			t.Errorf("%s: not signed in:\n%s%s", login, x.log, old.log)
+		}
+	}
+}

@@ -1,9 +1,13 @@
 package cognate
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 )
 
 // logout answers the logout path. A link or an image on another site must not sign
@@ -32,38 +36,104 @@ func (a *Auth) foreign(r *http.Request) bool {
 	return referer != "" && referer != a.origin && !strings.HasPrefix(referer, a.origin+"/")
 }
 
+// A LogoutOption changes one sign-out; see [Auth.Logout].
+type LogoutOption struct {
+	apply func(*logoutRequest)
+}
+
+// logoutRequest is what a sign-out is done with.
+type logoutRequest struct {
+	local  bool
+	target string
+}
+
+// Local ends the session of this app only. The provider's own stays open, so that the next
+// sign-in may ask for no password. The visitor lands on HomePath, or where [LogoutTo] says.
+func Local() LogoutOption { return LogoutOption{func(l *logoutRequest) { l.local = true }} }
+
+// LogoutTo says where the visitor lands: on LogoutRedirectURL or one of LogoutRedirectURLs,
+// to the letter, or, after a [Local] sign-out, also on a path of this site. Anything else
+// means the place without this option.
+func LogoutTo(target string) LogoutOption {
+	return LogoutOption{func(l *logoutRequest) { l.target = target }}
+}
+
 // Logout ends the session in this browser and sends it to the provider to end the one
 // there, from where it returns to LogoutRedirectURL. Without the provider's part the
 // next sign-in would ask for no password; a provider that has no end-session endpoint,
 // or whose endpoint is not known because it can't be reached, leaves it at that, and a
 // line in the log. A script gets the address to navigate to instead of a redirect.
 //
-// The provider gets the client ID and no id_token_hint, because the session holds no
-// token. Some providers then ask the person once more.
+// If the session holds the ID token the provider gets it as id_token_hint, where the dialect
+// says so; without it, some providers ask the person once more. With Config.RevokeOnLogout
+// the refresh token is revoked, which takes two seconds at most and holds up nothing if it
+// fails.
 //
 // It does not ask whether the person wants to sign out, nor where the request came
 // from: call it from a handler of your own that checked.
-func (a *Auth) Logout(w http.ResponseWriter, r *http.Request) {
-	ended, _, err := a.sessions.read(r)
-	if err == nil {
-		_, err = a.sessions.close(r.Context(), ended)
+func (a *Auth) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOption) {
+	var l logoutRequest
+	for _, o := range opts {
+		if o.apply != nil {
+			o.apply(&l)
+		}
 	}
+	idToken, err := a.endHere(w, r)
 	if err != nil {
 		a.fail(w, r, asError(err, ReasonStoreDown), a.homePath) // the cookie stays, so that another try can end the session
 		return
 	}
+	a.leave(w, r, a.afterLogout(r.Context(), l, idToken))
+}
+
+// endHere ends the session in this browser and what was begun there, and returns its ID
+// token if it holds one.
+func (a *Auth) endHere(w http.ResponseWriter, r *http.Request) (idToken string, err error) {
+	s, _, err := a.sessions.read(r)
+	var t tokenSet
+	if s != nil {
+		if held := a.sessions.tokens(r, s); held != nil {
+			t = *held
+		}
+	}
+	if err == nil {
+		_, err = a.sessions.close(r.Context(), s)
+	}
+	if err != nil {
+		return "", err
+	}
 	a.sessions.forget(w, r)
 	a.transactions.forget(w, r)
+	if s != nil {
+		a.ended(r.Context(), s.user.Subject, LogoutUser)
+		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed out", slog.String("sub", s.user.Subject))
+	}
+	a.revokeTokens(r.Context(), t.refresh)
+	return t.id, nil
+}
+
+// afterLogout is where a sign-out leads to.
+func (a *Auth) afterLogout(ctx context.Context, l logoutRequest, idToken string) string {
+	back := a.logoutReturn
+	if slices.Contains(a.logoutReturns, l.target) {
+		back = l.target
+	}
+	if !l.local {
+		if target := a.provider.endSession(ctx, a.client.id, back, idToken); target != "" {
+			return target
+		}
+		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the provider's own session stays: its end-session endpoint is not known")
+		return back
+	}
+	if back == l.target {
+		return back
+	}
+	return a.returnTarget(l.target)
+}
+
+// leave sends the browser on from a sign-out.
+func (a *Auth) leave(w http.ResponseWriter, r *http.Request, target string) {
 	w.Header().Set("Cache-Control", "no-store")
-	if ended != nil {
-		a.ended(r.Context(), ended.user.Subject, LogoutUser)
-		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed out", slog.String("sub", ended.user.Subject))
-	}
-	target := a.provider.endSession(r.Context(), a.client.id, a.logoutReturn)
-	if target == "" {
-		target = a.logoutReturn
-		a.log.LogAttrs(r.Context(), slog.LevelWarn, "cognate: the provider's own session stays: its end-session endpoint is not known")
-	}
 	if isNavigation(r) {
 		redirect(w, target, http.StatusSeeOther)
 		return
@@ -72,4 +142,29 @@ func (a *Auth) Logout(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("HX-Redirect", target)
 	}
 	writeJSON(w, http.StatusOK, map[string]string{"logout_url": target})
+}
+
+// revokeTimeout bounds how long a sign-out waits for the provider.
+const revokeTimeout = 2 * time.Second
+
+// revokeTokens makes the provider forget a refresh token, if that is wanted. What it can't
+// do it writes down; a visitor who leaves meanwhile does not stop it.
+func (a *Auth) revokeTokens(ctx context.Context, refreshToken string) {
+	if !a.revokes || refreshToken == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
+	defer cancel()
+	m, err := a.provider.ready(ctx)
+	switch {
+	case err != nil:
+	case m.Revocation == "":
+		err = errors.New("the provider's revocation endpoint is not known")
+	default:
+		err = a.client.revoke(ctx, a.provider.http, m.Revocation, refreshToken)
+	}
+	if err != nil {
+		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the refresh token of an ended session was not revoked",
+			slog.String("err", err.Error()))
+	}
 }

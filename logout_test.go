@@ -1,10 +1,12 @@
 package cognate_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cognate-auth/cognate"
 )
@@ -100,7 +102,14 @@ func TestLogoutAtTheProvider(t *testing.T) {
 				tt.setup(p)
 			}
 			b := newApp(t, p, tt.change).browser(t)
-			if got, want := b.request(http.MethodPost, "/logout").Header.Get("Location"), p.URL+tt.want; got != want {
+			got := mustURL(t, b.request(http.MethodPost, "/logout").Header.Get("Location"))
+			q := got.Query()
+			if standard := strings.Contains(tt.want, "post_logout"); len(q.Get("state")) >= 22 != standard {
+				t.Errorf("state %q", q.Get("state"))
+			}
+			q.Del("state")
+			got.RawQuery = q.Encode()
+			if want := p.URL + tt.want; got.String() != want {
 				t.Errorf("redirected to\n%s, want\n%s", got, want)
 			}
 		})
@@ -184,5 +193,197 @@ func TestLogoutForgetsSignInsUnderWay(t *testing.T) {
 	b.request(http.MethodPost, "/logout")
 	if resp := b.get("/oidc_callback?" + q.Encode()); resp.StatusCode != http.StatusBadRequest || b.signedIn() {
 		t.Errorf("status %d, want 400", resp.StatusCode)
+	}
+}
+
+// logoutApp is an app that keeps tokens, with a page /out that signs out with options.
+func logoutApp(t *testing.T, p *fakeProvider, change func(*cognate.Config), opts ...cognate.LogoutOption) *browser {
+	t.Helper()
+	x := newApp(t, p, func(c *cognate.Config) {
+		c.Session.TokensInCookie = true
+		c.LogoutRedirectURLs = []string{"https://app.test/bye?x=1"}
+		if change != nil {
+			change(c)
+		}
+	})
+	inner := x.handler
+	x.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/out" {
+			x.auth.Logout(w, r, opts...)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	})
+	return x.browser(t)
+}
+
+// TestLogoutHint has a session that holds the ID token.
+func TestLogoutHint(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*cognate.Config)
+		claims func(map[string]any)
+		hint   bool
+	}{
+		{"standard", nil, nil, true},
+		{"cognito", cognitoDialect, nil, false},
+		{"no token kept", func(c *cognate.Config) { c.Session.TokensInCookie = false }, nil, false},
+		{"token too long for a URL", nil, func(m map[string]any) { m["pad"] = strings.Repeat("x", 6000) }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			p.claims = tt.claims
+			b := logoutApp(t, p, tt.change)
+			b.signIn(p)
+			location := b.request(http.MethodPost, "/logout").Header.Get("Location")
+			hint := mustURL(t, location).Query().Get("id_token_hint")
+			if (strings.Count(hint, ".") == 2) != tt.hint || len(location) > 8000 || b.signedIn() {
+				t.Errorf("redirected to %s", location)
+			}
+			if again := b.request(http.MethodPost, "/logout").Header.Get("Location"); strings.Contains(again, "id_token_hint") || !strings.HasPrefix(again, p.URL) {
+				t.Errorf("signed out already: redirected to %s", again)
+			}
+		})
+	}
+}
+
+func TestLogoutOptions(t *testing.T) {
+	const bye = "https://app.test/bye?x=1"
+	for _, tt := range []struct {
+		name string
+		opts []cognate.LogoutOption
+		want string // beginning with / at the provider: the return address
+	}{
+		{"to a registered place", []cognate.LogoutOption{cognate.LogoutTo(bye)}, "end " + bye},
+		{"to the usual place", []cognate.LogoutOption{cognate.LogoutTo(appOrigin + "/")}, "end " + appOrigin + "/"},
+		{"to a place nearly registered", []cognate.LogoutOption{cognate.LogoutTo("https://app.test/bye?x=2")}, "end " + appOrigin + "/"},
+		{"to another site", []cognate.LogoutOption{cognate.LogoutTo("https://evil.test/")}, "end " + appOrigin + "/"},
+		{"to a path, which nobody registers", []cognate.LogoutOption{cognate.LogoutTo("/bye")}, "end " + appOrigin + "/"},
+		{"local", []cognate.LogoutOption{cognate.Local()}, "/"},
+		{"local, to a path", []cognate.LogoutOption{cognate.Local(), cognate.LogoutTo("/bye?a=b")}, "/bye?a=b"},
+		{"local, to a registered place", []cognate.LogoutOption{cognate.LogoutTo(bye), cognate.Local()}, bye},
+		{"local, to another site", []cognate.LogoutOption{cognate.Local(), cognate.LogoutTo("//evil.test")}, "/"},
+		{"local, to the logout", []cognate.LogoutOption{cognate.Local(), cognate.LogoutTo("/logout")}, "/"},
+		{"nothing", []cognate.LogoutOption{{}}, "end " + appOrigin + "/"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			b := logoutApp(t, p, nil, tt.opts...)
+			b.signIn(p)
+			got := b.get("/out").Header.Get("Location")
+			if u := mustURL(t, got); strings.HasPrefix(got, p.URL+"/end?") {
+				got = "end " + u.Query().Get("post_logout_redirect_uri")
+			}
+			if got != tt.want || b.signedIn() || len(b.cookies()) != 0 {
+				t.Errorf("redirected to %q, want %q; cookies %q", got, tt.want, b.cookies())
+			}
+		})
+	}
+}
+
+// TestLogoutRequestNamesNoTarget tries to have the logout path lead elsewhere.
+func TestLogoutRequestNamesNoTarget(t *testing.T) {
+	p := newFakeProvider(t)
+	b := logoutApp(t, p, nil)
+	b.signIn(p)
+	location := b.request(http.MethodPost, "/logout?return_to=https://evil.test&logout_uri=https://evil.test&post_logout_redirect_uri=https://evil.test").Header.Get("Location")
+	if strings.Contains(location, "evil") || !strings.HasPrefix(location, p.URL+"/end?") {
+		t.Errorf("redirected to %s", location)
+	}
+}
+
+func TestRevokeOnLogout(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		revoke bool
+		answer func(http.ResponseWriter, *http.Request)
+		change func(*cognate.Config)
+		calls  int
+		log    string
+	}{
+		{"revoked", true, answerWith(200, ""), nil, 1, ""},
+		{"not asked for", false, answerWith(200, ""), nil, 0, ""},
+		{"refused", true, answerWith(400, `{"error":"unsupported_token_type"}`), nil, 1, "was not revoked"},
+		{"broken", true, answerWith(500, "refresh-0"), nil, 1, "was not revoked"},
+		{"hangs up", true, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil, 1, "was not revoked"},
+		{"slow", true, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, nil, 1, "was not revoked"},
+		{"no tokens kept", true, nil, func(c *cognate.Config) { c.Session.TokensInCookie = false }, 0, ""},
+		{"no endpoint", true, nil, func(c *cognate.Config) { c.Endpoints.Revocation = "" }, 0, "endpoint is not known"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPusher(t)
+			p.required, p.answer = false, tt.answer
+			b := logoutApp(t, p.fakeProvider, func(c *cognate.Config) {
+				c.RevokeOnLogout = tt.revoke
+				c.Endpoints.Revocation = p.URL + "/par"
+				if tt.change != nil {
+					tt.change(c)
+				}
+			})
+			b.signIn(p.fakeProvider)
+			start := time.Now()
+			resp := b.request(http.MethodPost, "/logout")
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("signing out took %s", took)
+			}
+			if resp.StatusCode != http.StatusSeeOther || b.signedIn() || len(p.requests()) != tt.calls {
+				t.Errorf("status %d, %d requests", resp.StatusCode, len(p.requests()))
+			}
+			if tt.calls > 0 && (p.requests()[0].PostForm.Get("token") != "refresh-0") {
+				t.Errorf("revoked %v", p.requests()[0].PostForm)
+			}
+			log := b.app.log.String()
+			if !strings.Contains(log, tt.log) || strings.Contains(log, "not revoked") != (tt.log != "") || strings.Contains(log, "refresh-0") {
+				t.Errorf("log:\n%s", log)
+			}
+		})
+	}
+}
+
+// TestLogoutHook counts who is told of a sign-out, and why.
+func TestLogoutHook(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(b *browser, c *clock)
+		want string
+	}{
+		{"by the person", func(b *browser, _ *clock) { b.request(http.MethodPost, "/logout") }, "user user-1"},
+		{"twice", func(b *browser, _ *clock) {
+			b.request(http.MethodPost, "/logout")
+			b.request(http.MethodPost, "/logout")
+		}, "user user-1"},
+		{"of this app only", func(b *browser, _ *clock) { b.get("/out") }, "user user-1"},
+		{"by expiry", func(b *browser, c *clock) {
+			c.advance(9 * time.Hour)
+			b.get("/private/")
+			b.get("/private/")
+		}, "expired user-1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newClock()
+			p := newFakeProvider(t)
+			p.now = c.now
+			var got []string
+			b := logoutApp(t, p, func(cfg *cognate.Config) {
+				cfg.Hooks.OnLogout = func(_ context.Context, e cognate.LogoutEvent) {
+					got = append(got, string(e.Reason)+" "+e.Subject)
+				}
+			}, cognate.Local())
+			b.signIn(p)
+			tt.end(b, c)
+			if strings.Join(got, ", ") != tt.want {
+				t.Errorf("OnLogout got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestLogoutOfNobody is the same for who isn't signed in.
+func TestLogoutOfNobody(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, cognitoDialect).browser(t)
+	resp := b.request(http.MethodPost, "/logout")
+	if want := p.URL + "/end?client_id=client-1&logout_uri=https%3A%2F%2Fapp.test%2F"; resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != want {
+		t.Errorf("status %d to %s", resp.StatusCode, resp.Header.Get("Location"))
 	}
 }

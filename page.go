@@ -41,6 +41,7 @@ type page struct {
 	Logout            string
 	LogoutLabel       string
 	Home              string
+	Choices           []LoginChoice
 }
 
 func (p page) write(w http.ResponseWriter, status int) {
@@ -61,12 +62,49 @@ func (p page) write(w http.ResponseWriter, status int) {
 	_, _ = w.Write([]byte(b.String())) // the visitor has left if this fails
 }
 
-// fail is the one way out for a refused sign-in or sign-out: a log line for those who
-// run the site, and a page, or the app's own answer, for the visitor.
+// fail is the one way out for a refusal: a log line for those who run the site, and a page,
+// JSON for a script, or the app's own answer, for the visitor.
 func (a *Auth) fail(w http.ResponseWriter, r *http.Request, e *Error, target string) {
+	a.answerRefusal(w, r, e.answerable(target))
+}
+
+// answerable is a copy of e that can be answered with: hooks and rules return errors of
+// their own, which may be shared by requests.
+func (e *Error) answerable(target string) *Error {
+	own := *e
+	own.Status = e.status()
+	own.ReturnTo = target
+	own.Reference = strings.ToLower(rand.Text()[:8])
+	return &own
+}
+
+func (a *Auth) answerRefusal(w http.ResponseWriter, r *http.Request, e *Error) {
 	a.metrics.Denied(e.Reason)
-	e.ReturnTo = target
-	e.Reference = strings.ToLower(rand.Text()[:8])
+	a.logRefusal(r, e)
+	h := w.Header()
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
+	if e.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", authenticate(a.loginURL(e.ReturnTo)))
+	}
+	h.Set("Cache-Control", "no-store")
+	switch {
+	case a.errorHandler != nil:
+		a.errorHandler(w, r, e)
+	case isNavigation(r) || isPrefetch(r):
+		a.errorPage(e).write(w, e.Status)
+	default:
+		writeJSON(w, e.Status, map[string]string{"error": string(e.Reason), "reference": e.Reference})
+	}
+}
+
+// logRefusal writes the line that the reference leads to. An outage of the store fails every
+// request alike: one line a second tells as much.
+func (a *Auth) logRefusal(r *http.Request, e *Error) {
+	if e.Reason == ReasonStoreDown && !a.quiet.pass(a.now()) {
+		return
+	}
 	level := slog.LevelWarn
 	if e.Status >= http.StatusInternalServerError {
 		level = slog.LevelError
@@ -81,21 +119,19 @@ func (a *Auth) fail(w http.ResponseWriter, r *http.Request, e *Error, target str
 		attrs = append(attrs, slog.String("err", e.Err.Error()))
 	}
 	a.log.LogAttrs(r.Context(), level, "cognate: refused", attrs...)
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+}
+
+func (a *Auth) errorPage(e *Error) page {
+	text, known := pages[e.Reason]
+	if !known { // a reason of the app's own
+		text = pages[ReasonDenied]
+		if e.Status >= http.StatusInternalServerError {
+			text = pages[ReasonInternal]
+		}
 	}
-	if e.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", authenticate(a.loginURL(target)))
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	if a.errorHandler != nil {
-		a.errorHandler(w, r, e)
-		return
-	}
-	text := pages[e.Reason]
 	p := page{
 		Title: text.title, Text: text.text, Reference: e.Reference,
-		Retry: a.loginURL(target), RetryLabel: "Try again", Home: a.homePath,
+		Retry: a.loginURL(e.ReturnTo), RetryLabel: "Try again", Home: a.homePath,
 	}
 	if text.showCode {
 		p.Code = e.ProviderCode
@@ -103,7 +139,7 @@ func (a *Auth) fail(w http.ResponseWriter, r *http.Request, e *Error, target str
 	if text.switchUser {
 		p.Logout, p.LogoutLabel = a.logoutPath, "Use another account"
 	}
-	p.write(w, e.Status)
+	return p
 }
 
 // askLogout asks whether to sign out, for a GET that may not do it by itself.

@@ -38,7 +38,7 @@ func TestSignInWithLocalPool(t *testing.T) {
 	pool, x := localPool(t)
 	b := x.browser(t)
 	resp := b.get("/private/page?x=1")
-	back := pool.SignIn(t, atPool(b), resp.Header.Get("Location"), "ann", "Correct-Horse-7")
+	back := pool.Authorize(t, atPool(b), resp.Header.Get("Location"), "ann", "Correct-Horse-7")
 	resp = b.get(back.RequestURI())
 	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/private/page?x=1" {
 		t.Fatalf("callback: status %d to %q\n%s", resp.StatusCode, resp.Header.Get("Location"), x.log)
@@ -59,7 +59,7 @@ func TestUserInfoOfLocalPool(t *testing.T) {
 		})
 		b := x.browser(t)
 		resp := b.get("/private/")
-		b.get(pool.SignIn(t, atPool(b), resp.Header.Get("Location"), name, "Correct-Horse-7").RequestURI())
+		b.get(pool.Authorize(t, atPool(b), resp.Header.Get("Location"), name, "Correct-Horse-7").RequestURI())
 		if u := b.user(); u == nil || u.EmailVerified != verified {
 			t.Errorf("%s: user = %+v, want verified %v\n%s", name, u, verified, x.log)
 		}
@@ -70,7 +70,7 @@ func TestUnverifiedEmailAtLocalPool(t *testing.T) {
 	pool, x := localPool(t)
 	b := x.browser(t)
 	resp := b.get("/private/")
-	back := pool.SignIn(t, atPool(b), resp.Header.Get("Location"), "bob", "Correct-Horse-7")
+	back := pool.Authorize(t, atPool(b), resp.Header.Get("Location"), "bob", "Correct-Horse-7")
 	if resp := b.get(back.RequestURI()); resp.StatusCode != http.StatusForbidden || b.user() != nil {
 		t.Errorf("status %d, user %v; want 403 and nobody", resp.StatusCode, b.user())
 	}
@@ -82,7 +82,7 @@ func TestLogoutAtLocalPool(t *testing.T) {
 	pool, x := localPool(t)
 	b := x.browser(t)
 	resp := b.get("/private/")
-	b.get(pool.SignIn(t, atPool(b), resp.Header.Get("Location"), "ann", "Correct-Horse-7").RequestURI())
+	b.get(pool.Authorize(t, atPool(b), resp.Header.Get("Location"), "ann", "Correct-Horse-7").RequestURI())
 
 	client := atPool(b)
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -116,5 +116,35 @@ func TestLogoutAtLocalPool(t *testing.T) {
 	}
 	if got := authorize(); got.Path != "/login" {
 		t.Errorf("after the sign-out the pool sends to %s, want its sign-in page", got)
+	}
+}
+
+// revocations records the requests to the pool's revocation endpoint.
+type revocations struct{ statuses []int }
+
+func (v *revocations) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && r.URL.Path == "/oauth2/revoke" {
+		v.statuses = append(v.statuses, resp.StatusCode)
+	}
+	return resp, err
+}
+
+func TestRevokeAtLocalPool(t *testing.T) {
+	pool, _ := localPool(t)
+	client := pool.AddClient(userpool.Client{CallbackURLs: []string{appOrigin + "/oidc_callback"}, LogoutURLs: []string{appOrigin + "/"}})
+	seen := &revocations{}
+	x := newApp(t, newFakeProvider(t), func(c *cognate.Config) {
+		c.Issuer, c.ClientID, c.ClientSecret, c.Now = pool.Issuer, client.ID, cognate.Secret(client.Secret), nil
+		c.Session.TokensInCookie, c.RevokeOnLogout, c.HTTPClient = true, true, &http.Client{Transport: seen}
+	})
+	b := x.browser(t)
+	b.get(pool.Authorize(t, atPool(b), b.get("/private/").Header.Get("Location"), "ann", "Correct-Horse-7").RequestURI())
+	resp := b.request(http.MethodPost, "/logout")
+	if got := mustURL(t, resp.Header.Get("Location")).Query(); len(got) != 2 || got.Get("client_id") == "" || got.Get("logout_uri") != appOrigin+"/" {
+		t.Errorf("sign-out with %v, want client_id and logout_uri alone", got)
+	}
+	if len(seen.statuses) != 1 || seen.statuses[0] != http.StatusOK {
+		t.Errorf("revocations answered %v, want one 200; log:\n%s", seen.statuses, x.log)
 	}
 }

@@ -2,13 +2,13 @@ package cognate
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
@@ -19,7 +19,7 @@ const discoveryMaxAge = 24 * time.Hour
 // AuthMethod is how the app client proves itself at the token endpoint.
 type AuthMethod string
 
-// The methods of OpenID Connect Core 1.0, section 9, that need no key pair.
+// The methods of OpenID Connect Core 1.0, section 9, but for client_secret_jwt.
 const (
 	// ClientSecretBasic sends the secret in the Authorization header.
 	ClientSecretBasic AuthMethod = "client_secret_basic"
@@ -27,6 +27,8 @@ const (
 	ClientSecretPost AuthMethod = "client_secret_post"
 	// ClientAuthNone is for a public client: it has no secret.
 	ClientAuthNone AuthMethod = "none"
+	// PrivateKeyJWT sends an assertion that Config.ClientKey signs; no secret is shared.
+	PrivateKeyJWT AuthMethod = "private_key_jwt"
 )
 
 // Endpoints are the URLs of a provider. Empty ones come from its discovery document,
@@ -39,6 +41,8 @@ type Endpoints struct {
 	EndSession    string
 	Revocation    string
 	JWKS          string
+	// PushedAuthorization is the pushed authorization request endpoint (RFC 9126).
+	PushedAuthorization string
 }
 
 // A Dialect is what a kind of provider does in its own way, as data. [New] picks one
@@ -49,15 +53,24 @@ type Dialect struct {
 	// LogoutParam is the parameter of the end-session endpoint that says where to go
 	// afterwards.
 	LogoutParam string
+	// LogoutHint tells that the end-session endpoint takes id_token_hint and state.
+	LogoutHint bool
 	// LogoutPath, if not empty, is the end-session endpoint's path on the
 	// authorization endpoint's host, for a provider whose discovery lacks it.
 	LogoutPath string
 	// UsernameClaim and GroupsClaim fill User.Username and User.Groups.
 	UsernameClaim, GroupsClaim string
-	// TokenUseClaim, if not empty, must be "id" in an ID token.
+	// TokenUseClaim, if not empty, must be "id" in an ID token and "access" in an access
+	// token.
 	TokenUseClaim string
+	// LangParam and ProviderParam are the parameters of [Lang] and [IdentityProvider];
+	// empty for a provider that has none.
+	LangParam, ProviderParam string
 	// ClientAuth is how a client with a secret authenticates, unless Config says.
 	ClientAuth AuthMethod
+	// ClientBound tells that an access token names the client it was issued to
+	// (client_id), and an audience only if it is bound to a resource.
+	ClientBound bool
 }
 
 // CognitoDialect is Amazon Cognito's: sign-out wants client_id and logout_uri
@@ -69,16 +82,16 @@ func CognitoDialect() *Dialect {
 	return &Dialect{
 		Name: "cognito", LogoutParam: "logout_uri", LogoutPath: "/logout",
 		UsernameClaim: "cognito:username", GroupsClaim: "cognito:groups", TokenUseClaim: "token_use",
-		ClientAuth: ClientSecretPost,
+		LangParam: "lang", ProviderParam: "identity_provider", ClientAuth: ClientSecretPost, ClientBound: true,
 	}
 }
 
 // StandardDialect is plain OpenID Connect with RP-Initiated Logout 1.0.
 func StandardDialect() *Dialect {
 	return &Dialect{
-		Name: "standard", LogoutParam: "post_logout_redirect_uri",
+		Name: "standard", LogoutParam: "post_logout_redirect_uri", LogoutHint: true,
 		UsernameClaim: "preferred_username", GroupsClaim: "groups",
-		ClientAuth: ClientSecretBasic,
+		LangParam: "ui_locales", ClientAuth: ClientSecretBasic,
 	}
 }
 
@@ -109,6 +122,7 @@ type provider struct {
 	dialect    *Dialect
 	configured Endpoints
 	insecure   bool // Config.InsecureHTTP
+	keysOnly   bool // nobody signs in with it: it issues tokens to others
 	http       *http.Client
 	metadata   *remote[metadata]
 	keys       *keySet
@@ -119,6 +133,11 @@ type provider struct {
 type metadata struct {
 	Endpoints
 	responseIssuer bool // RFC 9207: every authorization response has iss
+	pushRequired   bool // RFC 9126: authorization requests are pushed
+	// authMethods and assertionAlgs are how clients may authenticate; nil if it isn't
+	// said.
+	authMethods, assertionAlgs []string
+	introspection              string // endpoint of RFC 7662, or ""
 }
 
 // discover fetches and checks the discovery document, if it is needed.
@@ -134,7 +153,13 @@ func (p *provider) discover(ctx context.Context) (metadata, error) {
 		EndSession     string `json:"end_session_endpoint"`
 		Revocation     string `json:"revocation_endpoint"`
 		JWKS           string `json:"jwks_uri"`
+		Push           string `json:"pushed_authorization_request_endpoint"`
 		ResponseIssuer bool   `json:"authorization_response_iss_parameter_supported"`
+		PushRequired   bool   `json:"require_pushed_authorization_requests"`
+
+		AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
+		AssertionAlgs []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+		Introspection string   `json:"introspection_endpoint"`
 	}
 	address := strings.TrimSuffix(p.issuer, "/") + "/.well-known/openid-configuration"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -150,8 +175,8 @@ func (p *provider) discover(ctx context.Context) (metadata, error) {
 	}
 	m := metadata{Endpoints: Endpoints{
 		Authorization: doc.Authorization, Token: doc.Token, UserInfo: doc.UserInfo,
-		EndSession: doc.EndSession, Revocation: doc.Revocation, JWKS: doc.JWKS,
-	}, responseIssuer: doc.ResponseIssuer}
+		EndSession: doc.EndSession, Revocation: doc.Revocation, JWKS: doc.JWKS, PushedAuthorization: doc.Push,
+	}, responseIssuer: doc.ResponseIssuer, pushRequired: doc.PushRequired, authMethods: doc.AuthMethods, assertionAlgs: doc.AssertionAlgs, introspection: doc.Introspection}
 	m.override(p.configured)
 	return m, p.checkEndpoints(m.Endpoints)
 }
@@ -168,6 +193,7 @@ func (e *Endpoints) override(by Endpoints) {
 		{&e.EndSession, by.EndSession},
 		{&e.Revocation, by.Revocation},
 		{&e.JWKS, by.JWKS},
+		{&e.PushedAuthorization, by.PushedAuthorization},
 	} {
 		if f.from != "" {
 			*f.into = f.from
@@ -188,8 +214,9 @@ func (p *provider) checkEndpoints(e Endpoints) error {
 		{"userInfo endpoint", e.UserInfo, false},
 		{"end-session endpoint", e.EndSession, false},
 		{"revocation endpoint", e.Revocation, false},
+		{"pushed authorization request endpoint", e.PushedAuthorization, false},
 	} {
-		if endpoint.url == "" && !endpoint.required {
+		if endpoint.url == "" && !endpoint.required || p.keysOnly && endpoint.url != e.JWKS {
 			continue
 		}
 		if err := checkURL(endpoint.url, p.insecure); err != nil {
@@ -210,10 +237,18 @@ func (p *provider) ready(ctx context.Context) (metadata, error) {
 	return m, nil
 }
 
+// maxLogoutURL bounds the end-session URL with an ID token in it, in bytes: servers refuse
+// request lines beyond 8 KiB.
+const maxLogoutURL = 8000
+
 // endSession returns where to send the browser to end the provider's own session, or
 // "" if the provider has no such place. It works without the provider where the
 // dialect knows the path.
-func (p *provider) endSession(ctx context.Context, clientID, returnTo string) string {
+//
+// An ID token says whose session it is (OpenID Connect RP-Initiated Logout 1.0, 2); one that
+// would make the URL too long is left out. state comes back to a page that needs none: it
+// is there for providers that want one.
+func (p *provider) endSession(ctx context.Context, clientID, returnTo, idToken string) string {
 	m, err := p.metadata.get(ctx)
 	if err != nil {
 		m = metadata{Endpoints: p.configured}
@@ -228,7 +263,16 @@ func (p *provider) endSession(ctx context.Context, clientID, returnTo string) st
 	if endpoint == "" {
 		return ""
 	}
-	return addQuery(endpoint, url.Values{"client_id": {clientID}, p.dialect.LogoutParam: {returnTo}})
+	params := url.Values{"client_id": {clientID}, p.dialect.LogoutParam: {returnTo}}
+	if !p.dialect.LogoutHint {
+		return addQuery(endpoint, params)
+	}
+	params.Set("state", rand.Text())
+	address := addQuery(endpoint, params)
+	if idToken == "" || len(address)+len("&id_token_hint=")+len(idToken) > maxLogoutURL {
+		return address
+	}
+	return addQuery(address, url.Values{"id_token_hint": {idToken}})
 }
 
 // addQuery adds parameters to an endpoint, which may have some of its own (RFC 6749,
@@ -296,8 +340,4 @@ func noRedirects(client *http.Client) *http.Client {
 	c.Jar = nil
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &c
-}
-
-func validAuthMethod(m AuthMethod) bool {
-	return slices.Contains([]AuthMethod{ClientSecretBasic, ClientSecretPost, ClientAuthNone}, m)
 }

@@ -19,6 +19,9 @@ const (
 	// refreshPause is how long a session's tokens are left alone after a refresh that
 	// failed.
 	refreshPause = 3 * time.Second
+	// loopTime is how young a session is whose tokens are lost already: another
+	// sign-in would end the same way, and so on.
+	loopTime = 10 * time.Second
 )
 
 var (
@@ -80,20 +83,22 @@ func newTokens(t tokens, nonce string, old *tokenSet, now time.Time) *tokenSet {
 // ask redeems the refresh token, checks what comes back, and asks those who may refuse. A
 // refusal ends the session.
 func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, error) {
-	start := time.Now()
+	start := a.now()
 	got, err := a.redeemRefresh(ctx, s, old)
-	reason := Reason("")
-	if err != nil {
-		reason = asError(err, ReasonRefreshFailed).Reason
-	}
-	a.metrics.Refresh(time.Since(start), reason)
+	problem := err
 	if err == nil {
+		problem = got.unusable
+	}
+	if problem == nil {
+		a.metrics.Refresh(a.now().Sub(start), "")
 		return got, nil
 	}
+	reason := asError(problem, ReasonRefreshFailed).Reason
+	a.metrics.Refresh(a.now().Sub(start), reason)
 	if !endsSession(reason) {
-		a.pausedRefresh.add(s.id, a.now().Add(refreshPause), a.now())
-		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the tokens could not be refreshed; the session stays", slog.String("err", err.Error()))
-		return nil, err
+		a.failedRefresh.put(s.id, a.now())
+		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the tokens could not be refreshed; the session stays", slog.String("err", problem.Error()))
+		return got, err
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "cognate: the tokens may not be refreshed; the session has ended",
 		slog.String("reason", string(reason)), slog.String("sub", s.user.Subject), slog.String("err", err.Error()))
@@ -104,10 +109,11 @@ func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, 
 }
 
 // endsSession tells whether a failed refresh says something about the session, and not
-// only about the network, the provider's health or this app client.
+// only about the network, the provider's health or this app client. A key that is not known
+// may be one that can't be fetched just now.
 func endsSession(r Reason) bool {
 	switch r {
-	case ReasonRefreshFailed, ReasonProviderDown, ReasonClientRefused, ReasonTokenEndpoint, ReasonUserInfo,
+	case ReasonRefreshFailed, ReasonProviderDown, ReasonClientRefused, ReasonTokenEndpoint, ReasonTokenKey, ReasonUserInfo,
 		ReasonRuleFailed, ReasonStoreDown:
 		return false
 	}
@@ -153,7 +159,7 @@ func (a *Auth) redeemRefresh(ctx context.Context, s *session, old *tokenSet) (*r
 	}
 	// Nobody can say for now whether these tokens may be used, but a rotated refresh
 	// token can't be had a second time.
-	out.user, out.unusable = s.user, err
+	out.user, out.unusable = s.user, refuse(ReasonRefreshFailed, "the new tokens can't be checked: %w", err)
 	out.tokens.access, out.tokens.id, out.tokens.expires, out.tokens.refreshAt = old.access, old.id, old.expires, a.now()
 	return out, nil
 }
@@ -206,31 +212,4 @@ func (a *Auth) admit(ctx context.Context, u *User) error {
 		return e
 	}
 	return nil
-}
-
-// verifyRefreshed checks an ID token that came with a refresh (OpenID Connect Core 1.0,
-// 12.2): all that is checked at sign-in, and that it is about the same user. It need not
-// have a nonce.
-func (v *verifier) verifyRefreshed(ctx context.Context, raw, nonce, accessToken string, was *User) (claims, error) {
-	token, c, err := v.verifySignature(ctx, raw)
-	if err != nil {
-		return nil, err
-	}
-	for _, check := range []func(claims) error{v.checkParties, v.checkDates} {
-		if err := check(c); err != nil {
-			return nil, err
-		}
-	}
-	if c.text("sub") != was.Subject {
-		return nil, refuse(ReasonTokenSubject, "the refreshed ID token is about another subject")
-	}
-	if _, ok := c["nonce"]; ok {
-		if got, err := c.str("nonce"); err != nil || !equal(got, nonce) {
-			return nil, refuse(ReasonTokenNonce, "the refreshed ID token's nonce is not the one of the sign-in")
-		}
-	}
-	if at, ok, err := c.date("auth_time"); err != nil || ok && !was.AuthTime.IsZero() && !at.Equal(was.AuthTime) {
-		return nil, refuse(ReasonTokenAuthTime, "the refreshed ID token is from another sign-in: auth_time has changed")
-	}
-	return c, checkAccessHash(c, token.Method, accessToken)
 }

@@ -84,16 +84,17 @@ func (a *answer) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(a.ResponseWriter, r)
 }
 
-// Flush, Hijack and Unwrap keep working what asks for the interfaces and not for an
-// http.ResponseController.
+// Flush keeps working what asks for an http.Flusher and not for a ResponseController.
 func (a *answer) Flush() {
 	a.started.Store(true)
 	_ = http.NewResponseController(a.ResponseWriter).Flush() // it can or it can't
 }
 
+// Hijack does the same for an http.Hijacker.
 func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	a.started.Store(true)
 	return http.NewResponseController(a.ResponseWriter).Hijack()
 }
 
+// Unwrap is for ResponseControllers.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -1,7 +1,6 @@
 package cognate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -175,9 +174,7 @@ func ruleError(err error) *Error {
 		return refuse(ReasonDenied, "a rule returned a nil *cognate.Error as its error")
 	case ok:
 		own := *e // it may be a variable of the app, shared by all requests
-		if own.Status < http.StatusBadRequest || own.Status > 599 {
-			own.Status = cmp.Or(pages[own.Reason].status, http.StatusForbidden)
-		}
+		own.Status = e.status()
 		if _, known := pages[own.Reason]; !known { // it has no page, and counts are by reason
 			own.Reason = ReasonDenied
 			if own.undecided() {

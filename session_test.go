@@ -320,7 +320,7 @@ func FuzzOpenCookie(f *testing.F) {
 // FuzzReadSession reads what stands inside a sealed cookie: only what was written by
 // the library itself, and that in one spelling.
 func FuzzReadSession(f *testing.F) {
-	f.Add([]byte("\x01\x10idididididididid\x01\x02\x03\x04\x03sub\x00\x00\x00\x01\x00\x00"))
+	f.Add([]byte("\x02\x10idididididididid\x01\x02\x03\x04\x00\x03sub\x00\x00\x00\x01\x00\x00\x00"))
 	f.Add([]byte("\x01\x03abc\x03abc\x03abc\x01/\x01"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if again, ok := cognate.ReadSession(data); ok && !bytes.Equal(again, data) {
@@ -332,6 +332,30 @@ func FuzzReadSession(f *testing.F) {
 			if second, ok := cognate.ReadTransaction(again); !ok || !bytes.Equal(again, second) {
 				t.Fatalf("%q became %q and then %q", data, again, second)
 			}
+		}
+	})
+}
+
+// FuzzReadStored reads what somebody may have written to a store with the right keys: an
+// older or newer version of this package, at worst.
+func FuzzReadStored(f *testing.F) {
+	f.Add(cognate.SampleStored())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if again, ok := cognate.ReadStored(data); ok {
+			if second, ok := cognate.ReadStored(again); !ok || !bytes.Equal(again, second) {
+				t.Fatalf("%q became %q and then %q", data, again, second)
+			}
+		}
+	})
+}
+
+func FuzzReadChunks(f *testing.F) {
+	f.Add("n=2.a; n.1=b")
+	f.Add("n=9.a; n.1=b; n.1=c; n=x")
+	f.Fuzz(func(t *testing.T, header string) {
+		value := cognate.ReadChunks(http.Header{"Cookie": {header}}, "n")
+		if len(value) > len(header) {
+			t.Fatalf("%q became %q", header, value)
 		}
 	})
 }

@@ -15,7 +15,8 @@ import (
 // are about records, and package storetest checks them.
 //
 // All methods are safe for concurrent use, obey the context's deadline, and copy what
-// they keep: callers may change the slices they passed or got. An error that is neither
+// they keep: callers may change the slices they passed. They must not change those they
+// got, which others may be reading too; neither does the store. An error that is neither
 // [ErrNoRecord] nor [ErrRecordChanged] means that the store could not be asked; the
 // library then answers 503, keeps the cookie and tries again with the next request.
 type SessionStore interface {

@@ -299,15 +299,16 @@ func (k *storeSessions) settled(s *session) bool {
 // takeLease returns the session as it is in the store: settled, or with a lease that this
 // call holds.
 func (k *storeSessions) takeLease(ctx context.Context, key string) (*session, error) {
+	mine := randomBytes(8)
 	for {
 		s, err := k.latest(ctx, key)
-		if err != nil || k.settled(s) {
+		if err != nil || k.settled(s) || s.stored.lease.holder == mine {
 			return s, err
 		}
 		if now := k.now(); !s.stored.lease.held(now) {
-			mine := lease{holder: randomBytes(8), until: now.Add(leaseTime)}
-			next, err := k.update(ctx, s, s.stored.tokens, mine)
-			if !errors.Is(err, ErrRecordChanged) {
+			// Whatever goes wrong, the next look tells what came of it.
+			next, err := k.update(ctx, s, s.stored.tokens, lease{holder: mine, until: now.Add(leaseTime)})
+			if err == nil || errors.Is(err, errEnded) {
 				return next, err
 			}
 		}

@@ -55,6 +55,7 @@ type tokenSource struct {
 	ctx  context.Context //nolint:containedctx // it is what names the session
 }
 
+// Token returns the access token as it is now.
 func (s tokenSource) Token() (*oauth2.Token, error) {
 	t, err := s.auth.freshTokens(s.ctx)
 	if err != nil {
@@ -143,10 +144,10 @@ func (a *Auth) refreshTokens(c *requestContext) (*tokenSet, error) {
 		return nil, refuse(ReasonNoTokens, "the session holds no tokens: set Session.Store, or Session.TokensInCookie if they are small")
 	case old == nil || old.refresh == "" && !old.usable(a.now()):
 		a.finish(c, c.session, LogoutRefused)
-		return nil, errEnded
+		return nil, a.breakLoop(c.session, errEnded)
 	case old.refresh == "":
 		return old, nil
-	case a.pausedRefresh.has(c.session.id, a.now()):
+	case a.refreshPaused(c.session):
 		if old.usable(a.now()) {
 			return old, nil
 		}
@@ -162,7 +163,7 @@ func (a *Auth) refreshTokens(c *requestContext) (*tokenSet, error) {
 	case err == nil:
 		return nil, refuse(ReasonNoTokens, "the new tokens are too large to be kept")
 	case errors.Is(err, errRefused):
-		return nil, asError(err, ReasonRefreshRefused)
+		return nil, a.breakLoop(c.session, asError(err, ReasonRefreshRefused))
 	case old.usable(a.now()):
 		return old, nil
 	}
@@ -171,4 +172,20 @@ func (a *Auth) refreshTokens(c *requestContext) (*tokenSet, error) {
 		e.RetryAfter = refreshPause
 	}
 	return nil, e
+}
+
+// breakLoop keeps a browser from being sent to sign in again and again, when tokens don't
+// last from the sign-in to the next request.
+func (a *Auth) breakLoop(s *session, e *Error) *Error {
+	if !within(a.now(), s.created, loopTime) {
+		return e
+	}
+	return refuse(ReasonNoTokens, "the tokens of a sign-in moments ago are lost or of no use: does the browser take all cookies, "+
+		"and does the provider grant refresh tokens? %w", e)
+}
+
+// refreshPaused tells whether a refresh of the session failed a moment ago.
+func (a *Auth) refreshPaused(s *session) bool {
+	at, ok := a.failedRefresh.get(s.id)
+	return ok && within(a.now(), at, refreshPause)
 }

@@ -2,6 +2,7 @@ package cognate
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"net/http"
 	"slices"
@@ -22,7 +23,7 @@ const (
 	// maxForeign bounds how many cookies with a transaction's name are looked at.
 	maxForeign = 50
 
-	transactionFormat = 1
+	transactionFormat = 2
 	// state, nonce and the transaction's part of the cookie name, in random bytes.
 	stateSize, nonceSize = 24, 16
 	transactionIDLength  = 11 // characters of the state, base64url: 66 bits
@@ -36,26 +37,35 @@ type transaction struct {
 	nonce    string
 	verifier string // code verifier (RFC 7636, 4.1)
 	returnTo string
-	started  time.Time
 	appState string
+	started  time.Time
+	maxAge   int64    // seconds, or noMaxAge
+	acr      []string // any, or one of these
+	silent   bool
 }
 
 // newTransaction makes the random values. state and nonce are base64url: Cognito does
 // not bring other characters back unchanged.
-func newTransaction(returnTo string, now time.Time) *transaction {
+func newTransaction(l *loginRequest, now time.Time) *transaction {
 	random := func(n int) string { return base64.RawURLEncoding.EncodeToString([]byte(randomBytes(n))) }
 	return &transaction{
-		state: random(stateSize), nonce: random(nonceSize), verifier: random(32),
-		returnTo: returnTo, started: now.Truncate(time.Second),
+		state: random(stateSize), nonce: random(nonceSize), verifier: random(32), started: now.Truncate(time.Second),
+		returnTo: l.returnTo, appState: l.appState, maxAge: l.maxAge, acr: l.acr, silent: l.silent(),
 	}
 }
 
 func (t *transaction) encode() []byte {
-	b := []byte{transactionFormat}
-	for _, f := range []string{t.state, t.nonce, t.verifier, t.returnTo} {
+	b := []byte{transactionFormat, map[bool]byte{true: 1}[t.silent]}
+	for _, f := range []string{t.state, t.nonce, t.verifier, t.returnTo, t.appState} {
 		b = appendString(b, f)
 	}
-	return appendTime(b, t.started)
+	b = appendTime(b, t.started)
+	b = binary.AppendUvarint(b, uint64(max(t.maxAge-noMaxAge, 0)))
+	b = binary.AppendUvarint(b, uint64(len(t.acr)))
+	for _, v := range t.acr {
+		b = appendString(b, v)
+	}
+	return b
 }
 
 var errTransaction = errors.New("not an encoded transaction")
@@ -65,15 +75,37 @@ func decodeTransaction(data []byte) (*transaction, error) {
 	if d.byte() != transactionFormat {
 		return nil, errTransaction
 	}
-	t := &transaction{}
-	for _, f := range []*string{&t.state, &t.nonce, &t.verifier, &t.returnTo} {
+	silent := d.byte()
+	t := &transaction{silent: silent == 1}
+	for _, f := range []*string{&t.state, &t.nonce, &t.verifier, &t.returnTo, &t.appState} {
 		*f = d.string()
 	}
 	t.started = d.time()
-	if d.bad || len(d.data) != 0 || t.state == "" || t.nonce == "" || t.verifier == "" {
+	age := d.uvarint()
+	t.maxAge = int64(min(age, maxNumericDate)) + noMaxAge
+	t.acr = d.strings()
+	if !d.done() || silent > 1 || age > maxNumericDate || t.state == "" || t.nonce == "" || t.verifier == "" {
 		return nil, errTransaction
 	}
 	return t, nil
+}
+
+// check refuses the claims of an ID token that say less than this sign-in asked for
+// (OpenID Connect Core 1.0, 3.1.3.7, 12 and 13).
+func (t *transaction) check(c claims, skew time.Duration) error {
+	if t.maxAge != noMaxAge {
+		at, ok, err := c.date("auth_time")
+		oldest := t.started.Add(-time.Duration(t.maxAge)*time.Second - skew)
+		if err != nil || !ok || at.Before(oldest) {
+			return refuse(ReasonTokenAuthTime, "auth_time is missing, or more than max_age, %d seconds, before the sign-in",
+				t.maxAge)
+		}
+	}
+	acr, err := c.str("acr")
+	if len(t.acr) > 0 && (err != nil || !slices.Contains(t.acr, acr)) {
+		return refuse(ReasonTokenACR, "acr is %.100q, expected one of %q", acr, t.acr)
+	}
+	return nil
 }
 
 // transactions keeps sign-ins under way in the browser's cookies. It is safe for
@@ -101,10 +133,15 @@ func (m *transactions) name(state string) string {
 }
 
 // begin puts a transaction into the browser, and removes those that it has no room
-// for.
+// for. What the app wants back takes precedence over a page to return to that is so long
+// that both don't fit; all else is bounded to less than half of maxTransactionBytes.
 func (m *transactions) begin(w http.ResponseWriter, r *http.Request, t *transaction) {
 	name := m.name(t.state)
-	value := m.sealer.seal(name, t.encode()) // below maxSealed, as maxReturnTarget is
+	value := m.sealer.seal(name, t.encode())
+	if len(value) > maxTransactionBytes {
+		t.returnTo = ""
+		value = m.sealer.seal(name, t.encode())
+	}
 	m.prune(w, r, len(value))
 	m.cookie.set(w, name, value, transactionLifetime)
 }

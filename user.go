@@ -37,8 +37,8 @@ type User struct {
 }
 
 // Claim returns the claim of the given name as encoding/json decodes it (string,
-// bool, float64, []any, map[string]any), or nil. Only claims listed in Config.Claims
-// are kept; the fields of User hold the others.
+// bool, float64, []any, map[string]any), or nil. Of a sign-in only claims listed in
+// Config.Claims are kept, and the fields of User hold the others; of an access token all are.
 func (u *User) Claim(name string) any {
 	var v any
 	if raw, ok := u.extra[name]; !ok || json.Unmarshal(raw, &v) != nil {

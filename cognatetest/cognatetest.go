@@ -1,28 +1,62 @@
-// Package cognatetest runs a real local user pool inside a Go test.
+// Package cognatetest tests apps that sign people in with package cognate: as somebody,
+// without any sign-in; against a real local user pool, inside the test; and against a
+// pool that fails in the way the test wants.
 //
-//	func TestSignIn(t *testing.T) {
+// # Handlers, as a user
+//
+// A handler that is called directly finds the user whom [WithUser] puts there. A route
+// with its middleware lets through a request with a session of [SignedIn], sealed with
+// the app's own keys. Neither needs a provider.
+//
+//	ann := &cognate.User{Subject: "ann", Email: "ann@example.com", EmailVerified: true}
+//	r := httptest.NewRequest(http.MethodGet, "/hello", nil)
+//	hello(w, cognatetest.WithUser(t, r, ann))               // the handler alone
+//	app.ServeHTTP(w, cognatetest.SignedIn(t, auth, r, ann)) // behind RequireLogin
+//
+// # The whole sign-in
+//
+// [New] starts a pool on a free port, and [Pool.SignIn] does what a person with a
+// browser does: it opens a page of the app, fills in the pool's form, and comes back.
+//
+//	func TestHello(t *testing.T) {
 //		pool := cognatetest.New(t)
-//		client := pool.AddClient(userpool.Client{CallbackURLs: []string{callback}})
+//		client := pool.AddClient(userpool.Client{CallbackURLs: []string{"https://app.example/oidc_callback"}})
 //		pool.AddUser(userpool.NewUser{Username: "ann", Password: "correct horse"})
-//		// point the app under test at pool.Issuer, client.ID and client.Secret
-//		location := pool.SignIn(t, browser, authorizationURL, "ann", "correct horse")
+//
+//		app := newApp(pool.AppConfig(client)) // your app: cognate.New and the routes
+//		browser := cognatetest.NewBrowser(t, "https://app.example", app)
+//		pool.SignIn(t, browser, "https://app.example/hello", "ann", "correct horse")
+//
+//		resp, err := browser.Get("https://app.example/hello") // signed in
 //	}
 //
-// It is the same pool, with the same endpoints and pages, that serves people;
-// nothing is faked but, if a test wants to, the time. The signing keys are made
-// once per process and shared by all its pools, since making them takes longer
-// than all else; tokens of two pools still differ in their issuer.
+// It is the same pool, with the same endpoints and pages, that serves people. Nothing
+// is faked, but it is made to start in a few milliseconds: passwords are hashed cheaply,
+// and all pools sign with the same two keys, which everyone knows, until
+// [Pool.RotateKeys]. Tokens of two pools differ in their issuer. The time is that of
+// [Options], so that a test can turn the [Clock].
+//
+// # Faults
+//
+// [Pool.Break] makes an endpoint slow, refuse, or drop the connection, for all requests
+// or the next few; [Pool.Requests] counts. [Pool.RotateKeys], [Pool.ChangeIDToken] and
+// [Pool.WrongNonce] make tokens that an app must look at twice, and [Pool.LogoutToken]
+// signs what a provider sends to end a session.
+//
+// Every function wants a [testing.TB], directly or to make its pool, so that no program
+// gets here by accident.
 package cognatetest
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/memstore"
 	"github.com/cognate-auth/cognate/userpool/server"
@@ -51,11 +85,15 @@ type Pool struct {
 	URL    string // the domain, http://localhost:<port>
 	Issuer string // URL, a slash and the pool id
 
-	tb   testing.TB
-	pool *userpool.Pool
-}
+	tb      testing.TB
+	pool    *userpool.Pool
+	now     func() time.Time
+	keys    *signingKeys
+	changes *changes
+	faults  *faults
 
-var sharedKeys = sync.OnceValues(userpool.GenerateSigningKeys)
+	cookieKey cognate.Secret
+}
 
 // New starts a pool on a free port of 127.0.0.1 and stops it when the test
 // ends. At most one Options may be given. A failure ends the test.
@@ -77,32 +115,48 @@ func New(tb testing.TB, options ...Options) *Pool {
 	if err != nil {
 		tb.Fatalf("cognatetest: reading own address: %v", err)
 	}
-	p := &Pool{tb: tb, URL: "http://localhost:" + port}
-	p.pool = newPool(tb, p.URL, opts)
+	p := &Pool{tb: tb, URL: "http://localhost:" + port, now: opts.Now, keys: &signingKeys{}, cookieKey: cognate.Secret(rand.Text() + rand.Text())}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	p.pool = newPool(tb, p.URL, opts, p.keys)
 	p.Issuer = p.pool.Issuer()
 	handler, err := server.New(server.Config{Pool: p.pool, BaseURL: p.URL, Logger: opts.Logger})
 	if err != nil {
 		tb.Fatalf("cognatetest: %v", err)
 	}
-	serve(tb, listener, handler)
+	p.changes = &changes{next: handler, keys: p.keys}
+	p.faults = &faults{
+		poolID: p.pool.ID(), next: p.changes, done: tb.Context().Done(),
+		broken: make(map[Endpoint][]Fault), counts: make(map[Endpoint]int),
+	}
+	serve(tb, listener, p.faults)
 	return p
 }
 
-func newPool(tb testing.TB, base string, opts Options) *userpool.Pool {
+// cheap is a cost of hashing that lets a test add users and sign in often.
+var cheap = userpool.HashCost{MemoryKiB: 8, Passes: 1, Lanes: 1}
+
+func newPool(tb testing.TB, base string, opts Options, keys *signingKeys) *userpool.Pool {
 	tb.Helper()
-	keys, err := sharedKeys()
+	pair, err := sharedKeys(0)
 	if err != nil {
-		tb.Fatalf("cognatetest: generating keys: %v", err)
+		tb.Fatalf("cognatetest: %v", err)
 	}
 	store := opts.Store
 	if store == nil {
 		store = memstore.New()
 	}
 	pool, err := userpool.New(tb.Context(), userpool.Config{
-		ID: opts.PoolID, Issuer: base + "/", Store: store, Keys: keys, Now: opts.Now, Logger: opts.Logger,
+		ID: opts.PoolID, Issuer: base + "/", Store: store, Keys: pair.set, Now: opts.Now, Logger: opts.Logger,
 		UsernameAttributes: opts.UsernameAttributes, AliasAttributes: opts.AliasAttributes,
+		Hashing:  cheap,
 		HashWait: time.Minute, // a test machine may be busy with other tests
 	})
+	if err != nil {
+		tb.Fatalf("cognatetest: %v", err)
+	}
+	err = keys.use(pool, pair)
 	if err != nil {
 		tb.Fatalf("cognatetest: %v", err)
 	}
@@ -128,6 +182,25 @@ func serve(tb testing.TB, listener net.Listener, handler http.Handler) {
 
 // UserPool returns the rules behind the endpoints.
 func (p *Pool) UserPool() *userpool.Pool { return p.pool }
+
+// AppConfig returns a configuration for an app that signs in with the client c: issuer,
+// client and the first of its callback and logout URLs, a cookie key that is the same for
+// all apps of this pool, the pool's clock, and no log. Change the copy as you like.
+func (p *Pool) AppConfig(c userpool.Client) cognate.Config {
+	p.tb.Helper()
+	if len(c.CallbackURLs) == 0 {
+		p.tb.Fatal("cognatetest: AppConfig needs a client with a callback URL")
+	}
+	cfg := cognate.Config{
+		Issuer: p.Issuer, ClientID: c.ID, ClientSecret: cognate.Secret(c.Secret), RedirectURL: c.CallbackURLs[0],
+		Keys: []cognate.Secret{p.cookieKey},
+		Now:  p.now, Logger: slog.New(slog.DiscardHandler),
+	}
+	if len(c.LogoutURLs) > 0 {
+		cfg.LogoutRedirectURL = c.LogoutURLs[0]
+	}
+	return cfg
+}
 
 // AddClient adds a confidential app client, with a generated secret unless c
 // has one, and returns it. A failure ends the test.

@@ -12,8 +12,8 @@ import (
 
 const callback = "http://localhost:8080/callback"
 
-// TestSignIn signs in on the real pages, and a second time without a form.
-func TestSignIn(t *testing.T) {
+// TestAuthorize signs in on the real pages, and a second time without a form.
+func TestAuthorize(t *testing.T) {
 	t.Parallel()
 	pool := cognatetest.New(t)
 	client := pool.AddClient(userpool.Client{CallbackURLs: []string{callback}})
@@ -28,8 +28,8 @@ func TestSignIn(t *testing.T) {
 	}
 	address := pool.URL + "/oauth2/authorize?" + q.Encode()
 
-	first := pool.SignIn(t, browser, address, "ann", "correct horse")
-	again := pool.SignIn(t, browser, address, "ann", "not needed")
+	first := pool.Authorize(t, browser, address, "ann", "correct horse")
+	again := pool.Authorize(t, browser, address, "ann", "not needed")
 	for name, got := range map[string]*url.URL{"form": first, "session": again} {
 		if got.Scheme+"://"+got.Host+got.Path != callback {
 			t.Errorf("%s: redirected to %s, want %s", name, got, callback)

@@ -8,16 +8,17 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// SignIn does the browser's part without a browser: it opens the authorization
-// URL, fills in the sign-in form as a person would, and returns the redirect
-// back to the app without following it. The browser needs a cookie jar; if it
-// holds a live session there is no form, only the redirect. A refused sign-in,
-// or an answer that leads nowhere, ends the test.
-func (p *Pool) SignIn(
+// Authorize is the pool's half of a sign-in: it opens the authorization URL, fills
+// in the sign-in form as a person would, and returns the redirect back to the app
+// without following it. The browser needs a cookie jar; if it holds a live session
+// there is no form, only the redirect. A refused sign-in, or an answer that leads
+// nowhere, ends the test. [Pool.SignIn] is the whole of it.
+func (p *Pool) Authorize(
 	tb testing.TB, browser *http.Client, authorizationURL, username, password string,
 ) (location *url.URL) {
 	tb.Helper()
@@ -28,11 +29,13 @@ func (p *Pool) SignIn(
 	return location
 }
 
+var errNoJar = errors.New("the browser needs a cookie jar")
+
 func (p *Pool) signIn(
 	tb testing.TB, browser *http.Client, authorizationURL, username, password string,
 ) (*url.URL, error) {
 	if browser.Jar == nil {
-		return nil, errors.New("the browser needs a cookie jar")
+		return nil, errNoJar
 	}
 	page, err := p.open(tb, browser, authorizationURL)
 	if err != nil || page.leaves != nil {
@@ -103,7 +106,7 @@ func (p *Pool) send(browser *http.Client, req *http.Request) (answer page, next 
 		return page{}, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
 	if err != nil {
 		return page{}, nil, err
 	}
@@ -115,16 +118,20 @@ func (p *Pool) send(browser *http.Client, req *http.Request) (answer page, next 
 	if err != nil {
 		return page{}, nil, err
 	}
-	if to.Scheme+"://"+to.Host == p.URL && ownPath(to.Path) {
+	if p.owns(to) {
 		return page{}, to, nil
 	}
 	answer.leaves = to
 	return answer, nil, nil
 }
 
-// ownPath tells the pool's pages from an app that happens to share its address.
-func ownPath(path string) bool {
-	return path == "/login" || path == "/error" || path == "/logout" || strings.HasPrefix(path, "/oauth2/")
+// owns tells the pool's pages from everything else, also from an app that happens to
+// share its address.
+func (p *Pool) owns(u *url.URL) bool {
+	if u.Scheme+"://"+u.Host != p.URL {
+		return false
+	}
+	return slices.Contains([]string{"/login", "/error", "/logout"}, u.Path) || strings.HasPrefix(u.Path, "/oauth2/")
 }
 
 // The pages are our own, so that these need not understand all of HTML.

@@ -1,19 +1,14 @@
 #!/bin/sh
-# Runs the benchmarks of every module that has some; BENCH selects by name.
+# Measures what sign-in costs beside other ways, and writes the tables and the picture of
+# docs/performance.md. ROWS (some rows) or QUICK (a brief look) write nothing.
 . "$(dirname "$0")/common.sh"
 
-bench_module() {
-	packages=$(cd "$1" && go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./...) ||
-		fail "$1 does not load, see above."
-	found=
-	for package in $packages; do
-		if grep -q '^func Benchmark' "$package"/*_test.go; then found="$found $package"; fi
-	done
-	[ -n "$found" ] || return 0
-	say "benchmarks of $1"
-	# One package at a time (-p 1), so that they do not compete for the processor.
-	(cd "$1" && go test -p 1 -run '^$' -bench "$BENCH" -benchmem $found) ||
-		fail "the benchmarks of $1 failed, see above."
-}
+set --
+if [ -n "${ROWS:-}" ]; then set -- "$@" -rows "$ROWS"; fi
+if [ -n "${QUICK:-}" ]; then set -- "$@" -quick; fi
+if [ $# -eq 0 ]; then set -- -o docs; fi
 
-each_module bench_module
+# Built, not run: the program keeps itself on one processor, and the compiler need not be.
+mkdir -p bin
+go build -o bin/bench ./bench || fail "the benchmark does not build, see above."
+exec bin/bench "$@"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the tests of every module with the race detector, and first gets the C compiler
-# and the browser they need.
+# Runs the tests of every module with the race detector, and first gets the C compiler,
+# the browser and the Redis server they need.
 . "$(dirname "$0")/common.sh"
 
 # The race detector links with the C compiler.
@@ -36,6 +36,22 @@ need_chromium() {
       elsewhere install Chrome, or set CHROMIUM to the path of one you have."
 }
 
+# The tests look in the same places: see redisstore/redistest.
+need_redis() {
+	if [ -n "${REDIS_SERVER:-}" ]; then
+		have "$REDIS_SERVER" || fail "REDIS_SERVER is $REDIS_SERVER, and no program is there."
+		return
+	fi
+	have redis-server && return
+	case $(uname -s) in
+	Darwin) fail "the tests of sessions in Redis need redis-server. Install it with: brew install redis
+      or set REDIS_SERVER to the path of one you have, or of a valkey-server." ;;
+	esac
+	apt redis-server && have redis-server ||
+		fail "the tests of sessions in Redis need redis-server. On Debian or Ubuntu: sudo apt-get install redis-server
+      elsewhere install it, or set REDIS_SERVER to the path of one you have, or of a valkey-server."
+}
+
 test_module() {
 	say "tests of $1"
 	fresh=
@@ -47,5 +63,6 @@ test_module() {
 
 need_compiler
 case $(modules) in *e2e*) need_chromium ;; esac
+case $(modules) in *redisstore* | *e2e* | *examples* | *bench*) need_redis ;; esac
 each_module test_module
 say "all tests passed"

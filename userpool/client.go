@@ -37,6 +37,17 @@ type Client struct {
 	AccessTokenValidity, IDTokenValidity time.Duration
 	// RefreshTokenValidity is 1 hour to 3650 days. Zero: 30 days.
 	RefreshTokenValidity time.Duration
+	// RefreshTokenRotation is off by default: a refresh token stays the same.
+	RefreshTokenRotation RefreshTokenRotation
+}
+
+// RefreshTokenRotation says that every refresh brings a new refresh token, which
+// ends when the first one would have ended (RefreshTokenRotationType).
+type RefreshTokenRotation struct {
+	Enabled bool // Cognito's Feature: ENABLED
+	// RetryGracePeriod is how long the token before can still be used, for an
+	// app that lost the answer: whole seconds, at most 60. Zero: not at all.
+	RetryGracePeriod time.Duration
 }
 
 // Clone returns a copy that shares no memory with c.
@@ -172,6 +183,8 @@ func checkValidity(c Client) error {
 		return invalid("access and ID tokens are valid for 5 minutes to 24 hours, in whole seconds")
 	case !between(c.RefreshTokenValidity, time.Hour, 3650*day):
 		return invalid("refresh tokens are valid for 1 hour to 3650 days, in whole seconds")
+	case !between(c.RefreshTokenRotation.RetryGracePeriod, 0, time.Minute):
+		return invalid("the retry grace period of rotated refresh tokens is 0 to 60 seconds, in whole seconds")
 	}
 	return nil
 }

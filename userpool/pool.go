@@ -83,7 +83,7 @@ type Pool struct {
 	id, issuer string
 	usernames  signInNames
 	store      Store
-	keys       *SigningKeys
+	keys       *keyRing
 	hasher     *hasher
 	gate       *gate
 	now        func() time.Time
@@ -96,7 +96,7 @@ var poolID = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
 
 // New returns a pool. It names the field that is wrong.
 func New(_ context.Context, cfg Config) (*Pool, error) {
-	p := &Pool{store: cfg.Store, keys: cfg.Keys, now: cfg.Now, log: cfg.Logger}
+	p := &Pool{store: cfg.Store, now: cfg.Now, log: cfg.Logger}
 	err := p.setNames(cfg)
 	if err != nil {
 		return nil, err
@@ -109,12 +109,14 @@ func New(_ context.Context, cfg Config) (*Pool, error) {
 		return nil, fmt.Errorf("userpool: Config.Hashing: %w", err)
 	}
 	p.gate = newGate(p.hasher.wait)
-	if p.keys == nil {
-		p.keys, err = GenerateSigningKeys()
+	keys := cfg.Keys
+	if keys == nil {
+		keys, err = GenerateSigningKeys()
 		if err != nil {
 			return nil, fmt.Errorf("userpool: generating keys: %w", err)
 		}
 	}
+	p.keys = newKeyRing(keys)
 	p.setDefaults()
 	return p, nil
 }

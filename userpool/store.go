@@ -92,6 +92,14 @@ type RefreshTokenStore interface {
 	PutRefreshToken(ctx context.Context, pool string, t RefreshToken, keep int) error
 	// RefreshToken returns the token with this hash.
 	RefreshToken(ctx context.Context, pool, hash string) (t RefreshToken, ok bool, err error)
+	// RotateRefreshToken adds next, as PutRefreshToken does, and sets RetryUntil
+	// and Expires of the token with this hash to until: all of it or nothing.
+	// When that token is gone, or its RetryUntil is not was any more, it returns
+	// ErrConflict; so a revoked family does not come back, and of any number of
+	// concurrent calls with a zero was at most one succeeds.
+	RotateRefreshToken(
+		ctx context.Context, pool, hash string, was, until time.Time, next RefreshToken, keep int,
+	) error
 	// FamilyAlive reports whether any token with this OriginJTI is stored.
 	FamilyAlive(ctx context.Context, pool, originJTI string) (bool, error)
 	// DeleteFamily removes every token with this OriginJTI.
@@ -141,6 +149,7 @@ type RefreshToken struct {
 	OriginJTI  string
 	AuthTime   time.Time
 	ValidUntil time.Time // end of the refresh token itself
+	RetryUntil time.Time // end of the token's grace after it was rotated; zero: it was not
 	Expires    time.Time // later: when no access token of the family is alive
 }
 

@@ -124,52 +124,21 @@ func (p *Pool) startFamily(ctx context.Context, c Client, code Code, now time.Ti
 	return tokens, nil
 }
 
-// Refresh answers a token request with a refresh token, which stays valid until
-// its own end. Refusals are an [*Error].
-func (p *Pool) Refresh(ctx context.Context, c Client, token Secret) (TokenSet, error) {
-	if token == "" {
-		return TokenSet{}, badRequest("refresh_token is missing")
-	}
-	t, ok, err := p.store.RefreshToken(ctx, p.id, token.digest())
-	if err != nil {
-		return TokenSet{}, fmt.Errorf("userpool: reading refresh token: %w", err)
-	}
-	now := p.now()
-	switch {
-	case !ok:
-		return TokenSet{}, p.refuseGrant(ctx, c, "unknown or revoked refresh token", errGrant)
-	case t.ClientID != c.ID:
-		return TokenSet{}, p.refuseGrant(ctx, c, "the refresh token is another client's", errGrant)
-	case !now.Before(t.ValidUntil):
-		return TokenSet{}, p.refuseGrant(ctx, c, "the refresh token is expired", errGrant)
-	}
-	user, err := p.user(ctx, t.Sub)
-	if errors.Is(err, errGone) {
-		return TokenSet{}, p.refuseGrant(ctx, c, "the user is gone", errGrant)
-	}
-	if err != nil {
-		return TokenSet{}, err
-	}
-	// No nonce: a refreshed ID token answers no authorization request (OpenID
-	// Connect Core section 12.2).
-	return p.issue(c, user, t, "", now)
-}
-
 // issue signs the tokens of a family for the user as he is now.
 func (p *Pool) issue(c Client, u User, t RefreshToken, nonce string, now time.Time) (TokenSet, error) {
 	claims := tokenClaims{
 		issuer: p.issuer, client: c.ID, user: u, family: t, nonce: nonce, now: now, eventID: NewUUID(),
 	}
-	out := TokenSet{ExpiresIn: c.AccessTokenValidity}
+	out, keys := TokenSet{ExpiresIn: c.AccessTokenValidity}, p.keys.signing()
 	var err error
-	out.AccessToken, err = p.keys.access.sign(claims.access(c.AccessTokenValidity))
+	out.AccessToken, err = keys.access.sign(claims.access(c.AccessTokenValidity))
 	if err != nil {
 		return TokenSet{}, fmt.Errorf("userpool: access token: %w", err)
 	}
 	if !slices.Contains(t.Scopes, scopeOpenID) {
 		return out, nil
 	}
-	out.IDToken, err = p.keys.id.sign(claims.id(c.IDTokenValidity, out.AccessToken))
+	out.IDToken, err = keys.id.sign(claims.id(c.IDTokenValidity, out.AccessToken))
 	if err != nil {
 		return TokenSet{}, fmt.Errorf("userpool: ID token: %w", err)
 	}

@@ -59,7 +59,7 @@ func (p *Pool) accessToken(ctx context.Context, token Secret) (accessClaims, err
 	if len(token) > maxToken {
 		return claims, errToken
 	}
-	_, err := p.jwtParser().ParseWithClaims(string(token), &claims, p.verifyingKey(&p.keys.access))
+	_, err := p.jwtParser().ParseWithClaims(string(token), &claims, p.verifyingKey(false))
 	if err != nil || claims.TokenUse != "access" {
 		return claims, errToken
 	}
@@ -80,7 +80,7 @@ func (p *Pool) isOwnJWT(token Secret) bool {
 		return false
 	}
 	parser := p.jwtParser(jwt.WithoutClaimsValidation())
-	_, err := parser.Parse(string(token), p.verifyingKey(&p.keys.access, &p.keys.id))
+	_, err := parser.Parse(string(token), p.verifyingKey(true))
 	return err == nil
 }
 
@@ -92,12 +92,16 @@ func (p *Pool) jwtParser(more ...jwt.ParserOption) *jwt.Parser {
 	}, more...)...)
 }
 
-// verifyingKey finds the key by kid among those that may have signed.
-func (p *Pool) verifyingKey(keys ...*signingKey) jwt.Keyfunc {
+// verifyingKey finds the key by kid among those that may have signed an access
+// token or, if alsoID is set, an ID token.
+func (p *Pool) verifyingKey(alsoID bool) jwt.Keyfunc {
 	return func(t *jwt.Token) (any, error) {
-		for _, k := range keys {
-			if t.Header["kid"] == k.kid {
-				return &k.key.PublicKey, nil
+		for _, set := range p.keys.all() {
+			switch {
+			case t.Header["kid"] == set.access.kid:
+				return &set.access.key.PublicKey, nil
+			case alsoID && t.Header["kid"] == set.id.kid:
+				return &set.id.key.PublicKey, nil
 			}
 		}
 		return nil, errors.New("unknown kid")

@@ -207,6 +207,9 @@ func TestCreateClient(t *testing.T) {
 		"negative":          {AccessTokenValidity: -time.Hour},
 		"refresh too long":  {RefreshTokenValidity: 3651 * 24 * time.Hour},
 		"fraction":          {IDTokenValidity: time.Hour + 1},
+		"long grace":        {RefreshTokenRotation: userpool.RefreshTokenRotation{RetryGracePeriod: 61 * time.Second}},
+		"negative grace":    {RefreshTokenRotation: userpool.RefreshTokenRotation{RetryGracePeriod: -time.Second}},
+		"fraction of grace": {RefreshTokenRotation: userpool.RefreshTokenRotation{RetryGracePeriod: time.Millisecond}},
 	} {
 		_, err := e.Pool.CreateClient(t.Context(), c)
 		if _, ok := errors.AsType[*userpool.Error](err); !ok {

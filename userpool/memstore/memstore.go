@@ -177,11 +177,32 @@ func (s *Store) TakeCode(_ context.Context, pool, hash string) (userpool.Code, b
 func (s *Store) PutRefreshToken(_ context.Context, pool string, t userpool.RefreshToken, keep int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.putToken(pool, t, keep)
+	return nil
+}
+
+func (s *Store) putToken(pool string, t userpool.RefreshToken, keep int) {
 	t.Scopes = slices.Clone(t.Scopes)
 	k, family := key{pool, t.Hash}, key{pool, t.OriginJTI}
 	s.tokens.take(k)
 	s.members[family] = append(s.members[family], k)
 	s.tokens.putOwned(k, key{pool, t.Sub}, t, t.Expires, keep)
+}
+
+// RotateRefreshToken implements userpool.RefreshTokenStore.
+func (s *Store) RotateRefreshToken(
+	_ context.Context, pool, hash string, was, until time.Time, next userpool.RefreshToken, keep int,
+) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := key{pool, hash}
+	old, ok := s.tokens.get(k)
+	if !ok || !old.RetryUntil.Equal(was) {
+		return userpool.ErrConflict
+	}
+	old.RetryUntil, old.Expires = until, until
+	s.tokens.replace(k, old, until)
+	s.putToken(pool, next, keep)
 	return nil
 }
 

@@ -68,6 +68,13 @@ func (t *table[V]) putOwned(k, owner key, v V, expires time.Time, keep int) {
 	}
 }
 
+// replace changes a record that is there; it keeps its owner and its turn.
+func (t *table[V]) replace(k key, v V, expires time.Time) {
+	r := t.records[k]
+	r.value, r.expires = v, expires
+	heap.Fix(&t.soonest, r.at)
+}
+
 // take removes and returns a record.
 func (t *table[V]) take(k key) (v V, ok bool) {
 	r, ok := t.records[k]

@@ -31,13 +31,11 @@ func (h *Handler) Mount(mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
-	keys, err := h.Pool.JWKS()
-	if err != nil {
-		return err
-	}
 	issuer := "/" + h.Pool.ID() + "/.well-known/"
-	mux.Handle("GET "+issuer+"openid-configuration", public(discovery))
-	mux.Handle("GET "+issuer+"jwks.json", public(keys))
+	mux.HandleFunc("GET "+issuer+"openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		writePublic(w, discovery)
+	})
+	mux.HandleFunc("GET "+issuer+"jwks.json", h.keys)
 
 	mux.HandleFunc("GET /oauth2/authorize", h.authorize)
 	mux.HandleFunc("GET /logout", h.logout)
@@ -76,17 +74,25 @@ func (h *Handler) discovery() ([]byte, error) {
 	})
 }
 
-// public serves a document that everyone may read, and keep for five minutes: a
-// development pool may come back with other keys soon.
-func public(document []byte) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Access-Control-Allow-Origin", "*")
-		w.Header().Set("Cache-Control", "public, max-age=300")
-		w.Header().Del("Pragma")
-		w.Header().Del("Expires")
-		_, _ = w.Write(document)
-	})
+// keys serves the key set as it is now: keys are rotated.
+func (h *Handler) keys(w http.ResponseWriter, r *http.Request) {
+	keys, err := h.Pool.JWKS()
+	if err != nil {
+		h.serverError(w, r, err)
+		return
+	}
+	writePublic(w, keys)
+}
+
+// writePublic writes a document that everyone may read, and keep for five
+// minutes: a development pool may come back with other keys soon.
+func writePublic(w http.ResponseWriter, document []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Header().Del("Pragma")
+	w.Header().Del("Expires")
+	_, _ = w.Write(document)
 }
 
 func getOnly(w http.ResponseWriter, _ *http.Request) {

@@ -14,6 +14,7 @@ func client(id string) userpool.Client {
 		CallbackURLs: []string{"https://app.example/a", "myapp://b"}, LogoutURLs: []string{"https://app.example/"},
 		AllowedOAuthScopes: []string{"openid", "https://api.example/read"}, AllowedOAuthFlows: []string{"code"},
 		AccessTokenValidity: 5 * time.Minute, IDTokenValidity: time.Hour, RefreshTokenValidity: 24 * time.Hour,
+		RefreshTokenRotation: userpool.RefreshTokenRotation{Enabled: true, RetryGracePeriod: 7 * time.Second},
 	}
 }
 

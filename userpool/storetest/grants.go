@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,6 +125,64 @@ func testFamilies(t *testing.T, s userpool.Store) {
 	absent[userpool.RefreshToken](t)(s.RefreshToken(ctx, poolA, "h1"))
 	absent[userpool.RefreshToken](t)(s.RefreshToken(ctx, poolA, "h2"))
 	present[userpool.RefreshToken](t)(s.RefreshToken(ctx, poolA, "h3"))
+}
+
+func testRotation(t *testing.T, s userpool.Store) {
+	ctx, old, until := t.Context(), token("h1", "ann", "o1"), moment.Add(time.Minute)
+	between := token("h0", "bob", "o0") // ends before old, and after old once it is rotated
+	between.Expires = moment.Add(2 * time.Hour)
+	must(t, s.PutRefreshToken(ctx, poolA, between, 2))
+	must(t, s.PutRefreshToken(ctx, poolA, old, 2))
+	must(t, s.RotateRefreshToken(ctx, poolA, "h1", time.Time{}, until, token("h2", "ann", "o1"), 2))
+	old.RetryUntil, old.Expires = until, until
+	same(t, present[userpool.RefreshToken](t)(s.RefreshToken(ctx, poolA, "h1")), old)
+	same(t, present[userpool.RefreshToken](t)(s.RefreshToken(ctx, poolA, "h2")), token("h2", "ann", "o1"))
+
+	// Once more from the same token, in its grace; the oldest makes room.
+	must(t, s.RotateRefreshToken(ctx, poolA, "h1", until, until, token("h3", "ann", "o1"), 3))
+	same(t, present[userpool.RefreshToken](t)(s.RefreshToken(ctx, poolA, "h1")), old)
+	must(t, s.RotateRefreshToken(ctx, poolA, "h3", time.Time{}, until, token("h4", "ann", "o1"), 3))
+	absent[userpool.RefreshToken](t)(s.RefreshToken(ctx, poolA, "h1"))
+
+	// The rotated one leaves when its grace is over, and the family lives on.
+	deleted(t, s, until, 100, 1)
+	absent[userpool.RefreshToken](t)(s.RefreshToken(ctx, poolA, "h3"))
+	present[userpool.RefreshToken](t)(s.RefreshToken(ctx, poolA, "h4"))
+	alive(t, s, poolA, "o1", true)
+	must(t, s.DeleteFamily(ctx, poolA, "o1"))
+	absent[userpool.RefreshToken](t)(s.RefreshToken(ctx, poolA, "h4"))
+}
+
+func testRotationConflict(t *testing.T, s userpool.Store) {
+	ctx, zero, until := t.Context(), time.Time{}, moment.Add(time.Minute)
+	rotate := func(pool, hash string, was time.Time) error {
+		return s.RotateRefreshToken(ctx, pool, hash, was, until, token("next", "ann", "o1"), 10)
+	}
+	wantErr(t, "no such token", rotate(poolA, "h1", zero), userpool.ErrConflict)
+	must(t, s.PutRefreshToken(ctx, poolA, token("h1", "ann", "o1"), 10))
+	wantErr(t, "another pool's token", rotate(poolB, "h1", zero), userpool.ErrConflict)
+	wantErr(t, "never rotated", rotate(poolA, "h1", until), userpool.ErrConflict)
+	same(t, present[userpool.RefreshToken](t)(s.RefreshToken(ctx, poolA, "h1")), token("h1", "ann", "o1"))
+	must(t, s.RotateRefreshToken(ctx, poolA, "h1", zero, until, token("h2", "ann", "o1"), 10))
+	wantErr(t, "rotated meanwhile", rotate(poolA, "h1", zero), userpool.ErrConflict)
+	must(t, s.DeleteFamily(ctx, poolA, "o1"))
+	wantErr(t, "revoked meanwhile", rotate(poolA, "h1", until), userpool.ErrConflict)
+	absent[userpool.RefreshToken](t)(s.RefreshToken(ctx, poolA, "next")) // all or nothing
+	absent[userpool.RefreshToken](t)(s.RefreshToken(ctx, poolB, "next"))
+	alive(t, s, poolA, "o1", false)
+}
+
+func testRotationRace(t *testing.T, s userpool.Store) {
+	ctx := t.Context()
+	must(t, s.PutRefreshToken(ctx, poolA, token("h", "ann", "o"), 100))
+	var n atomic.Int64
+	wins := race(50, func() bool {
+		next := token(fmt.Sprint("h", n.Add(1)), "ann", "o")
+		return s.RotateRefreshToken(ctx, poolA, "h", time.Time{}, moment, next, 100) == nil
+	})
+	if wins != 1 {
+		t.Errorf("the token was rotated %d times, want once", wins)
+	}
 }
 
 func alive(t *testing.T, s userpool.Store, pool, origin string, want bool) {

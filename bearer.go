@@ -1,0 +1,255 @@
+package cognate
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxAccessToken bounds an access token, in bytes. Cognito's have about 1 KiB.
+	maxAccessToken = 16 << 10
+	// rememberedFor bounds how long a token that was verified here is not verified again.
+	// A key that the provider withdraws is so good for keysMaxAge and this at most.
+	rememberedFor = 5 * time.Minute
+)
+
+// Bearer lets programs in by the access token that they send along (RFC 6750), without
+// login routes and without cookies: a resource server. Make one with [NewBearer]; an
+// [Auth] has its own. It is safe for concurrent use.
+//
+// Everything about a token is checked: signature, issuer, dates, whom it is for, and that
+// it is an access token and no ID token. A token that was verified is remembered for up to
+// five minutes, never longer than it lives.
+type Bearer struct {
+	issuers map[string]*bearerIssuer
+	opaque  *bearerIssuer // is asked about tokens that are no JWT; nil: they are refused
+	seen    *cache[*seenToken]
+	auth    *Auth // that it belongs to; nil for a resource server alone
+	config  BearerConfig
+	log     *slog.Logger
+	now     func() time.Time
+	warned  atomic.Int64 // when the last line of level Warn was written, Unix seconds
+}
+
+// A seenToken is a token that passed, and when that may be taken for granted.
+type seenToken struct {
+	user        *User
+	from, until time.Time
+}
+
+// NewBearer checks the configuration and makes a Bearer of it. It uses no network. The
+// error lists everything that is wrong with the configuration, not only the first.
+func NewBearer(cfg BearerConfig) (*Bearer, error) {
+	cfg.defaults()
+	problems := cfg.check()
+	if len(cfg.Issuers) == 0 {
+		problems = append(problems, errors.New("Issuers is empty: whose tokens are to be accepted?")) //nolint:staticcheck // the field's name
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("cognate: bearer configuration: %w", errors.Join(problems...))
+	}
+	return newBearer(cfg, nil), nil
+}
+
+// newBearer makes a Bearer of a configuration that is filled in and checked. own, if not
+// nil, is the provider of the first issuer.
+func newBearer(c BearerConfig, own *provider) *Bearer {
+	b := &Bearer{
+		issuers: make(map[string]*bearerIssuer, len(c.Issuers)), seen: newCache[*seenToken](c.CacheSize),
+		config: c, log: c.Logger, now: c.Now,
+	}
+	var asked []*bearerIssuer
+	for n := range c.Issuers {
+		i := newBearerIssuer(&c, &c.Issuers[n], own)
+		if own != nil {
+			i.self, own = c.self, nil
+		}
+		b.issuers[i.issuer] = i
+		if i.introspector != nil {
+			asked = append(asked, i)
+		}
+	}
+	// With two of them, one would get to see the other's tokens.
+	if len(asked) == 1 {
+		b.opaque = asked[0]
+	}
+	return b
+}
+
+// Require lets a request through to the next handler if it has a good access token that
+// was granted all of the scopes; [UserFrom] then tells whose it is. Others are answered as
+// RFC 6750 says: 401 without a token or with a bad one, 403 if it lacks a scope, 400 if
+// the request can't be read, and 503 while tokens can't be checked. It panics if a scope
+// is none, such as two in one string.
+func (b *Bearer) Require(scopes ...string) func(http.Handler) http.Handler {
+	missing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.refuse(w, r, refuse(ReasonBearerMissing, "the request has no bearer token"), nil)
+	})
+	return b.middleware(scopes, func(http.Handler) http.Handler { return missing })
+}
+
+// Optional is Require, but for requests without a token, which pass: [UserFrom] then
+// returns nil. A bad token is refused.
+func (b *Bearer) Optional(scopes ...string) func(http.Handler) http.Handler {
+	return b.middleware(scopes, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Add("Vary", "Authorization")
+			next.ServeHTTP(w, r)
+		})
+	})
+}
+
+// middleware passes requests with a good token to the next handler, and those without one
+// to what missing makes of it.
+func (b *Bearer) middleware(scopes []string, missing func(next http.Handler) http.Handler) func(http.Handler) http.Handler {
+	mustScopes(scopes)
+	return func(next http.Handler) http.Handler {
+		without := missing(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			raw, err := b.token(w, r)
+			if err == nil && raw == "" {
+				without.ServeHTTP(w, r)
+				return
+			}
+			var user *User
+			if err == nil {
+				user, err = b.verify(r.Context(), raw, scopes)
+			}
+			if err != nil {
+				b.refuse(w, r, asError(err, ReasonTokenMalformed), scopes)
+				return
+			}
+			w.Header()["Cache-Control"] = privateNoCache
+			next.ServeHTTP(w, r.WithContext(&requestContext{Context: r.Context(), auth: b.auth, user: user, r: r, w: w}))
+		})
+	}
+}
+
+// scopeToken is one scope (RFC 6749, 3.3).
+var scopeToken = regexp.MustCompile(`^[!#-\[\]-~]{1,256}$`)
+
+func mustScopes(scopes []string) {
+	for _, s := range scopes {
+		if !scopeToken.MatchString(s) {
+			panic(fmt.Sprintf("cognate: %q is no scope; give each as an argument of its own", s))
+		}
+	}
+}
+
+// Verify returns whose access token raw is, if it is good and was granted all of the
+// scopes, for programs that get it by other ways than HTTP. The error is an [*Error]; an
+// empty token is refused with [ReasonBearerMissing].
+func (b *Bearer) Verify(ctx context.Context, raw string, scopes ...string) (*User, error) {
+	user, err := b.verify(ctx, raw, scopes)
+	if err != nil {
+		e := asError(err, ReasonTokenMalformed)
+		b.config.Metrics.Denied(e.Reason)
+		return nil, e
+	}
+	return user, nil
+}
+
+func (b *Bearer) verify(ctx context.Context, raw string, scopes []string) (*User, error) {
+	switch {
+	case raw == "":
+		return nil, refuse(ReasonBearerMissing, "the token is empty")
+	case len(raw) > maxAccessToken:
+		return nil, refuse(ReasonBearerMalformed, "the access token is larger than %d bytes", maxAccessToken)
+	}
+	key := tokenKey(raw)
+	now := b.now()
+	t, ok := b.seen.get(key)
+	if !ok || now.Before(t.from) || !now.Before(t.until) {
+		var err error
+		t, err = b.check(ctx, raw, key)
+		if err != nil {
+			return nil, err
+		}
+		if now.Before(t.until) {
+			b.seen.put(key, t)
+		}
+	}
+	return t.user, checkScopes(t.user, scopes)
+}
+
+// tokenKey is what a token is remembered by: its SHA-256. Tokens of the usual size are
+// copied to the stack to be hashed, not to the heap.
+func tokenKey(raw string) string {
+	var usual [2048]byte
+	data := append(usual[:0], raw...)
+	sum := sha256.Sum256(data)
+	return string(sum[:])
+}
+
+// check verifies a token, or has its issuer do so. The issuer is one that is configured,
+// so a token can't make this process ask anybody else.
+func (b *Bearer) check(ctx context.Context, raw, key string) (*seenToken, error) {
+	t, err := readToken(raw, maxAccessToken)
+	if err != nil {
+		if b.opaque == nil {
+			return nil, refuse(ReasonTokenMalformed, "the access token can't be read")
+		}
+		return b.opaque.introspect(ctx, raw, key)
+	}
+	iss, err := t.claims.str("iss")
+	i, ok := b.issuers[iss]
+	if err != nil || !ok {
+		return nil, refuse(ReasonTokenIssuer, "iss is %.200q, which is no issuer that is accepted", iss)
+	}
+	if i.introspector != nil {
+		return i.introspect(ctx, raw, key)
+	}
+	return i.verify(ctx, t)
+}
+
+func checkScopes(u *User, scopes []string) error {
+	for _, s := range scopes {
+		if !slices.Contains(u.Scopes, s) {
+			return refuse(ReasonInsufficientScope, "the scope %q is missing", s)
+		}
+	}
+	return nil
+}
+
+// RequireBearer lets a request through if it has a good access token that was granted all
+// of the scopes; see [Bearer.Require] and Config.Bearer. Cookies are not looked at.
+func (a *Auth) RequireBearer(scopes ...string) func(http.Handler) http.Handler {
+	return a.bearer.Require(scopes...)
+}
+
+// OptionalBearer is [Auth.RequireBearer], but for requests without a token, which pass:
+// [UserFrom] then returns nil. A bad token is refused.
+func (a *Auth) OptionalBearer(scopes ...string) func(http.Handler) http.Handler {
+	return a.bearer.Optional(scopes...)
+}
+
+// RequireLoginOrBearer is for a route that people and programs share. A request with a
+// bearer token, good or bad, is treated as by [Auth.RequireBearer]; every other one as by
+// [Auth.RequireLogin]. The scopes hold for both: a session's are those that its sign-in
+// was granted.
+func (a *Auth) RequireLoginOrBearer(scopes ...string) func(http.Handler) http.Handler {
+	return a.bearer.middleware(scopes, func(next http.Handler) http.Handler {
+		return a.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			err := checkScopes(UserFrom(r.Context()), scopes)
+			if err != nil {
+				a.fail(w, r, asError(err, ReasonInsufficientScope), a.returnTarget(requestTarget(r)))
+				return
+			}
+			next.ServeHTTP(w, r)
+		}))
+	})
+}
+
+// VerifyAccessToken returns whose access token raw is, if it is good and was granted all
+// of the scopes; see [Bearer.Verify].
+func (a *Auth) VerifyAccessToken(ctx context.Context, raw string, scopes ...string) (*User, error) {
+	return a.bearer.Verify(ctx, raw, scopes...)
+}

@@ -1,0 +1,102 @@
+package cognate_test
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/cognate-auth/cognate"
+)
+
+// cognitoToken is a token as long as Cognito's, some 1,080 bytes.
+func cognitoToken(key *rsa.PrivateKey, issuer, id string) string {
+	now := time.Now()
+	return signRS256(key, "aVCqtzWMfKzPQqRVZcJTQnVoOxyBwxvGbvHOGMXxWkU=", jwt.MapClaims{
+		"sub": "f3a4b5c6-7d8e-4f90-a1b2-c3d4e5f60718", "cognito:groups": []string{"admins", "staff"}, "iss": issuer, "version": 2,
+		"client_id": clientID, "origin_jti": "0d1e2f3a-4b5c-6d7e-8f90-a1b2c3d4e5f6", "event_id": "5f0e3c9a-1b2d-4c3e-9f80-7a6b5c4d3e2f",
+		"token_use": "access", "scope": "openid profile email orders/read orders/write phone aws.cognito.signin.user.admin",
+		"auth_time": now.Unix(), "exp": now.Add(time.Hour).Unix(), "iat": now.Unix(), "jti": id, "username": "f3a4b5c6-7d8e-4f90-a1b2-c3d4e5f60718",
+	})
+}
+
+// BenchmarkBearer is the whole check of an access token that was never seen, and of one
+// that was, beside the one RSA verification that can't be saved and the check by another
+// library, which looks at fewer claims.
+func BenchmarkBearer(b *testing.B) {
+	key := testKeys()[0]
+	const issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Abcdefghi"
+	api, err := cognate.NewBearer(cognate.BearerConfig{
+		Issuers:   []cognate.BearerIssuer{{Issuer: issuer, Clients: []string{clientID}, JWKS: "https://issuer.test/keys"}},
+		CacheSize: 32,
+		HTTPClient: &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+			return respond(map[string]any{"keys": []any{publicJWK(key, "aVCqtzWMfKzPQqRVZcJTQnVoOxyBwxvGbvHOGMXxWkU=")}}), nil
+		})},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	// More tokens than are remembered, so that each comes back as a new one.
+	raws := make([]string, 256)
+	for i := range raws {
+		raws[i] = cognitoToken(key, issuer, rand.Text())
+	}
+	b.Run("raw RSA", func(b *testing.B) {
+		parts := strings.Split(raws[0], ".")
+		digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
+		signature, _ := base64.RawURLEncoding.DecodeString(parts[2])
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest[:], signature); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	verify := func(b *testing.B, raws []string) {
+		b.Helper()
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			if _, err := api.Verify(b.Context(), raws[i%len(raws)], "orders/read"); err != nil {
+				b.Fatal(err)
+			}
+			i++
+		}
+	}
+	b.Run("cold", func(b *testing.B) { verify(b, raws) })
+	b.Run("warm", func(b *testing.B) { verify(b, raws[:1]) })
+	b.Run("warm request", func(b *testing.B) {
+		h := api.Require("orders/read")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+raws[0])
+		w := &discard{header: http.Header{}}
+		b.ReportAllocs()
+		for b.Loop() {
+			clear(w.header)
+			h.ServeHTTP(w, r)
+		}
+		if w.status != 0 {
+			b.Fatalf("status %d", w.status)
+		}
+	})
+	b.Run("golang-jwt", func(b *testing.B) {
+		parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithIssuer(issuer), jwt.WithExpirationRequired())
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			_, err := parser.ParseWithClaims(raws[i%len(raws)], jwt.MapClaims{}, func(*jwt.Token) (any, error) { return &key.PublicKey, nil })
+			if err != nil {
+				b.Fatal(err)
+			}
+			i++
+		}
+	})
+}

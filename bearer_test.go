@@ -1,0 +1,627 @@
+package cognate_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/cognate-auth/cognate"
+)
+
+// TestAccessTokenChecks changes one thing of a good access token at a time.
+func TestAccessTokenChecks(t *testing.T) {
+	c := newClock()
+	at := func(d time.Duration) int64 { return c.now().Add(d).Unix() }
+	set := func(pairs ...any) func(jwt.MapClaims) {
+		return func(m jwt.MapClaims) {
+			for i := 0; i < len(pairs); i += 2 {
+				name := pairs[i].(string)
+				if m[name] = pairs[i+1]; pairs[i+1] == nil {
+					delete(m, name)
+				}
+			}
+		}
+	}
+	const ok = cognate.Reason("")
+	for _, tt := range []struct {
+		name   string
+		claims func(jwt.MapClaims)
+		want   cognate.Reason
+	}{
+		{"unchanged", set(), ok},
+
+		{"other issuer", set("iss", "https://evil.test"), cognate.ReasonTokenIssuer},
+		{"issuer with a slash more", func(m jwt.MapClaims) { m["iss"] = m["iss"].(string) + "/" }, cognate.ReasonTokenIssuer},
+		{"no issuer", set("iss", nil), cognate.ReasonTokenIssuer},
+		{"issuer under another case", func(m jwt.MapClaims) { m["ISS"] = m["iss"]; delete(m, "iss") }, cognate.ReasonTokenIssuer},
+		{"list of issuers", func(m jwt.MapClaims) { m["iss"] = []any{m["iss"]} }, cognate.ReasonTokenIssuer},
+
+		{"audiences with ours among them", set("aud", []string{"https://other.test", bearerAudience}), ok},
+		{"other audience", set("aud", "https://other.test"), cognate.ReasonTokenAudience},
+		{"audience with a slash more", set("aud", bearerAudience+"/"), cognate.ReasonTokenAudience},
+		{"no audience", set("aud", nil), cognate.ReasonTokenAudience},
+		{"empty list of audiences", set("aud", []string{}), cognate.ReasonTokenAudience},
+		{"audience is a number", set("aud", 1), cognate.ReasonTokenAudience},
+		{"any client", set("client_id", "another"), ok},
+
+		{"expired at the end of the skew", set("exp", at(-60*time.Second)), cognate.ReasonTokenExpired},
+		{"expired within the skew", set("exp", at(-59*time.Second)), ok},
+		{"no exp", set("exp", nil), cognate.ReasonTokenMalformed},
+		{"exp is a string", set("exp", "4102444800"), cognate.ReasonTokenMalformed},
+		{"exp beyond time", set("exp", 1e300), cognate.ReasonTokenMalformed},
+		{"issued in the future", set("iat", at(61*time.Second)), cognate.ReasonTokenNotYetValid},
+		{"issued in the future within the skew", set("iat", at(59*time.Second)), ok},
+		{"no iat", set("iat", nil), cognate.ReasonTokenMalformed},
+		{"not yet valid", set("nbf", at(61*time.Second)), cognate.ReasonTokenNotYetValid},
+		{"nbf is null", func(m jwt.MapClaims) { m["nbf"] = nil }, cognate.ReasonTokenMalformed},
+
+		{"no subject", set("sub", nil), cognate.ReasonTokenMalformed},
+		{"empty subject", set("sub", ""), cognate.ReasonTokenMalformed},
+		{"long subject", set("sub", strings.Repeat("s", 256)), cognate.ReasonTokenMalformed},
+		{"scope is a list", set("scope", []string{"openid"}), cognate.ReasonTokenMalformed},
+		{"scp is a number", set("scope", nil, "scp", 1), cognate.ReasonTokenMalformed},
+
+		{"ID token by its nonce", set("nonce", "n"), cognate.ReasonTokenUse},
+		{"ID token by its at_hash", set("at_hash", "x"), cognate.ReasonTokenUse},
+		{"ID token by its c_hash", set("c_hash", "x"), cognate.ReasonTokenUse},
+		{"ID token by its s_hash", set("s_hash", "x"), cognate.ReasonTokenUse},
+		{"ID token by token_use", set("token_use", "id"), cognate.ReasonTokenUse},
+		{"ID token by typ", set("typ", "ID"), cognate.ReasonTokenUse},
+		{"refresh token by typ", set("typ", "Refresh"), cognate.ReasonTokenUse},
+		{"access token by typ", set("typ", "Bearer"), ok},
+		{"logout token", set("events", map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}), cognate.ReasonTokenUse},
+		{"bound to a key", set("cnf", map[string]any{"jkt": "x"}), cognate.ReasonTokenUse},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			x := newBearerAPI(t, nil)
+			resp := x.call("/api", x.token(tt.claims))
+			if tt.want == ok {
+				if resp.StatusCode != http.StatusOK {
+					t.Fatalf("status %d: %s", resp.StatusCode, x.log)
+				}
+				return
+			}
+			if resp.StatusCode != http.StatusUnauthorized || x.metrics.count(tt.want) != 1 {
+				t.Errorf("status %d, denials %v; want 401 and %s", resp.StatusCode, x.metrics.m, tt.want)
+			}
+			if m := jsonBody(t, resp); m["error"] != "invalid_token" {
+				t.Errorf("error %q, want invalid_token", m["error"])
+			}
+		})
+	}
+}
+
+// TestAccessTokenType looks at the header's typ (RFC 9068, 2.1).
+func TestAccessTokenType(t *testing.T) {
+	for _, tt := range []struct {
+		typ   any
+		nonce bool
+		want  int
+	}{
+		{nil, false, 200}, {"JWT", false, 200}, {"at+jwt", false, 200}, {"application/at+jwt", false, 200}, {"AT+JWT", true, 200},
+		{"JWT", true, 401}, {"logout+jwt", false, 401}, {"id+jwt", false, 401}, {"dpop+jwt", false, 401}, {7, false, 401},
+	} {
+		x := newBearerAPI(t, nil)
+		now := x.clock.now()
+		tok := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+			"iss": x.p.issuer, "sub": "user-1", "aud": bearerAudience, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+		})
+		if tt.nonce {
+			tok.Claims.(jwt.MapClaims)["nonce"] = "n"
+		}
+		tok.Header["kid"] = x.p.kid
+		if tok.Header["typ"] = tt.typ; tt.typ == nil {
+			delete(tok.Header, "typ")
+		}
+		raw, err := tok.SignedString(x.p.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp := x.call("/api", raw); resp.StatusCode != tt.want {
+			t.Errorf("typ %v, nonce %v: status %d, want %d", tt.typ, tt.nonce, resp.StatusCode, tt.want)
+		}
+	}
+}
+
+func TestAccessTokenSignature(t *testing.T) {
+	x := newBearerAPI(t, nil)
+	good := x.token(nil)
+	parts := strings.Split(good, ".")
+	claims := jwt.MapClaims{"iss": x.p.issuer, "sub": "admin", "aud": bearerAudience, "iat": x.clock.now().Unix(), "exp": x.clock.now().Add(time.Hour).Unix()}
+	for _, tt := range []struct {
+		name, raw string
+		want      cognate.Reason
+	}{
+		{"another key", signRS256(testKeys()[1], x.p.kid, claims), cognate.ReasonTokenSignature},
+		{"unknown kid", signRS256(x.p.key, "other", claims), cognate.ReasonTokenKey},
+		{"none", signWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, x.p.kid, claims), cognate.ReasonTokenAlgorithm},
+		{"HS256", signWith(jwt.SigningMethodHS256, []byte(clientSecret), x.p.kid, claims), cognate.ReasonTokenAlgorithm},
+		{"RS512", signWith(jwt.SigningMethodRS512, x.p.key, x.p.kid, claims), cognate.ReasonTokenAlgorithm},
+		{"no signature", parts[0] + "." + parts[1] + ".", cognate.ReasonTokenSignature},
+		{"other payload", parts[0] + "." + b64(string(mustJSON(t, claims))) + "." + parts[2], cognate.ReasonTokenSignature},
+		{"second spelling", respell(good), cognate.ReasonTokenMalformed},
+		{"two parts", parts[0] + "." + parts[1], cognate.ReasonTokenMalformed},
+		{"opaque", "abcdef", cognate.ReasonTokenMalformed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := x.bearer.Verify(t.Context(), tt.raw)
+			if got := reasonOf(err); got != tt.want {
+				t.Errorf("refused because of %q, want %q", got, tt.want)
+			}
+			if resp := x.call("/api", tt.raw); resp.StatusCode != http.StatusUnauthorized {
+				t.Errorf("status %d, want 401", resp.StatusCode)
+			}
+		})
+	}
+	if x.p.keyFetches > 2 {
+		t.Errorf("%d key fetches, want the first and one for the unknown kid", x.p.keyFetches)
+	}
+	if _, err := x.bearer.Verify(t.Context(), good); err != nil {
+		t.Errorf("the good one: %v", err)
+	}
+}
+
+func reasonOf(err error) cognate.Reason {
+	if e, ok := errors.AsType[*cognate.Error](err); ok {
+		return e.Reason
+	}
+	return ""
+}
+
+// TestBearerUser looks at what a handler gets to know.
+func TestBearerUser(t *testing.T) {
+	x := newBearerAPI(t, nil)
+	raw := x.token(func(m jwt.MapClaims) {
+		m["preferred_username"], m["email"], m["email_verified"] = "ann", "ann@example.com", "true"
+	})
+	for range 2 { // verified, and remembered
+		u, err := x.bearer.Verify(t.Context(), raw, "openid", "orders/read")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.Issuer != x.p.issuer || u.Subject != "user-1" || u.Username != "ann" || u.Email != "ann@example.com" || !u.EmailVerified {
+			t.Errorf("user %+v", u)
+		}
+		if fmt.Sprint(u.Scopes, u.Groups) != "[orders/read openid] [staff]" {
+			t.Errorf("scopes %q, groups %q", u.Scopes, u.Groups)
+		}
+		if u.Claim("client_id") != "machine" || fmt.Sprint(u.Claim("tier")) != "map[n:1]" || u.Claim("none") != nil {
+			t.Errorf("claims %v, %v, %v", u.Claim("client_id"), u.Claim("tier"), u.Claim("none"))
+		}
+	}
+	if resp := x.call("/api", raw); resp.Header.Get("Cache-Control") != "private, no-cache" {
+		t.Errorf("Cache-Control %q", resp.Header.Get("Cache-Control"))
+	}
+	if resp := x.call("/optional", ""); resp.Header.Get("Vary") != "Authorization" {
+		t.Errorf("Vary %q", resp.Header.Get("Vary"))
+	}
+}
+
+func TestBearerScopeClaims(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		claims func(jwt.MapClaims)
+		want   string
+	}{
+		{"scope", func(jwt.MapClaims) {}, "[orders/read openid]"},
+		{"blanks", func(m jwt.MapClaims) { m["scope"] = " a  b " }, "[a b]"},
+		{"empty", func(m jwt.MapClaims) { m["scope"] = "" }, "[]"},
+		{"none", func(m jwt.MapClaims) { delete(m, "scope") }, "[]"},
+		{"scp as a list", func(m jwt.MapClaims) { delete(m, "scope"); m["scp"] = []string{"a", "b"} }, "[a b]"},
+		{"scp as a string", func(m jwt.MapClaims) { delete(m, "scope"); m["scp"] = "a b" }, "[a b]"},
+		{"scope wins over scp", func(m jwt.MapClaims) { m["scp"] = []string{"admin"} }, "[orders/read openid]"},
+	} {
+		x := newBearerAPI(t, nil)
+		u, err := x.bearer.Verify(t.Context(), x.token(tt.claims))
+		if err != nil || fmt.Sprint(u.Scopes) != tt.want {
+			t.Errorf("%s: user %v, error %v; want scopes %s", tt.name, u, err, tt.want)
+		}
+	}
+}
+
+// TestVerifyNothing is the verify function without a token, as programs may call it.
+func TestVerifyNothing(t *testing.T) {
+	x := newBearerAPI(t, nil)
+	for raw, want := range map[string]cognate.Reason{
+		"": cognate.ReasonBearerMissing, " ": cognate.ReasonTokenMalformed, strings.Repeat("a", 1<<20): cognate.ReasonBearerMalformed,
+	} {
+		u, err := x.bearer.Verify(t.Context(), raw)
+		if u != nil || reasonOf(err) != want || x.metrics.count(want) != 1 {
+			t.Errorf("%.20q: user %v, error %v, denials %v; want %s", raw, u, err, x.metrics.m, want)
+		}
+	}
+	if _, err := x.bearer.Verify(t.Context(), x.token(nil), "admin"); reasonOf(err) != cognate.ReasonInsufficientScope {
+		t.Errorf("error %v, want a missing scope", err)
+	}
+	if x.p.keyFetches != 1 {
+		t.Errorf("%d key fetches, want one for the good token", x.p.keyFetches)
+	}
+}
+
+// TestCognitoAccessTokens is about tokens that name the client and not the audience.
+func TestCognitoAccessTokens(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		audiences []string
+		claims    func(jwt.MapClaims)
+		want      cognate.Reason
+	}{
+		{"right client", nil, func(jwt.MapClaims) {}, ""},
+		{"second client", nil, func(m jwt.MapClaims) { m["client_id"] = "mobile" }, ""},
+		{"wrong client", nil, func(m jwt.MapClaims) { m["client_id"] = "other" }, cognate.ReasonTokenClient},
+		{"no client", nil, func(m jwt.MapClaims) { delete(m, "client_id") }, cognate.ReasonTokenClient},
+		{"list of clients", nil, func(m jwt.MapClaims) { m["client_id"] = []string{clientID} }, cognate.ReasonTokenClient},
+		{"ID token", nil, func(m jwt.MapClaims) {
+			m["token_use"], m["aud"] = "id", clientID
+			delete(m, "client_id")
+		}, cognate.ReasonTokenAudience},
+		{"ID token with client_id", nil, func(m jwt.MapClaims) { m["token_use"] = "id" }, cognate.ReasonTokenUse},
+		{"no token_use", nil, func(m jwt.MapClaims) { delete(m, "token_use") }, cognate.ReasonTokenUse},
+		{"token_use of another case", nil, func(m jwt.MapClaims) { m["token_use"] = "Access" }, cognate.ReasonTokenUse},
+		{"bound to this API", []string{bearerAudience}, func(m jwt.MapClaims) { m["aud"] = bearerAudience }, ""},
+		{"bound to another API", []string{bearerAudience}, func(m jwt.MapClaims) { m["aud"] = "https://other.test" }, cognate.ReasonTokenAudience},
+		{"bound to an API, and this one has no name", nil, func(m jwt.MapClaims) { m["aud"] = "https://other.test" }, cognate.ReasonTokenAudience},
+		{"not bound, and this one has a name", []string{bearerAudience}, func(jwt.MapClaims) {}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			x := newBearerAPI(t, func(c *cognate.BearerConfig) {
+				i := &c.Issuers[0]
+				i.Dialect, i.Audiences, i.Clients = cognate.CognitoDialect(), tt.audiences, []string{clientID, "mobile"}
+			})
+			u, err := x.bearer.Verify(t.Context(), x.token(func(m jwt.MapClaims) {
+				delete(m, "aud")
+				m["token_use"], m["client_id"], m["username"], m["cognito:groups"] = "access", clientID, "ann", []string{"admins"}
+				tt.claims(m)
+			}))
+			if reasonOf(err) != tt.want {
+				t.Fatalf("error %v, want %q", err, tt.want)
+			}
+			if err == nil && (u.Username != "ann" || fmt.Sprint(u.Groups) != "[admins]") {
+				t.Errorf("user %+v", u)
+			}
+		})
+	}
+}
+
+// TestClientCredentialsToken is a token of a program of its own: its subject is the client.
+func TestClientCredentialsToken(t *testing.T) {
+	x := newBearerAPI(t, func(c *cognate.BearerConfig) {
+		c.Issuers[0].Dialect, c.Issuers[0].Clients = cognate.CognitoDialect(), []string{"batch"}
+	})
+	u, err := x.bearer.Verify(t.Context(), x.token(func(m jwt.MapClaims) {
+		delete(m, "aud")
+		delete(m, "groups")
+		m["sub"], m["client_id"], m["token_use"], m["version"] = "batch", "batch", "access", 2
+	}), "orders/read")
+	if err != nil || u.Subject != "batch" || u.Username != "" || u.Groups != nil {
+		t.Errorf("user %+v, error %v", u, err)
+	}
+}
+
+// TestSeveralIssuers has two issuers that use the same key ID.
+func TestSeveralIssuers(t *testing.T) {
+	second := newFakeProvider(t)
+	second.key = testKeys()[1]
+	x := newBearerAPI(t, func(c *cognate.BearerConfig) {
+		c.Audiences = []string{"https://shared.test"}
+		c.Issuers = append(c.Issuers, cognate.BearerIssuer{Issuer: second.issuer, Clients: []string{"partner"}})
+	})
+	claims := func(issuer, audience, client string) func(jwt.MapClaims) {
+		return func(m jwt.MapClaims) { m["iss"], m["aud"], m["client_id"] = issuer, audience, client }
+	}
+	sign := func(change func(jwt.MapClaims)) string {
+		x.p.key = second.key
+		defer func() { x.p.key = testKeys()[0] }()
+		return x.token(change)
+	}
+	for _, tt := range []struct {
+		name, raw string
+		want      cognate.Reason
+	}{
+		{"first", x.token(nil), ""},
+		{"second", sign(claims(second.issuer, "https://shared.test", "partner")), ""},
+		{"second, of another client", sign(claims(second.issuer, "https://shared.test", "x")), cognate.ReasonTokenClient},
+		{"second, for the first's audience", sign(claims(second.issuer, bearerAudience, "partner")), cognate.ReasonTokenAudience},
+		{"first, for the shared audience", x.token(claims(x.p.issuer, "https://shared.test", "x")), cognate.ReasonTokenAudience},
+		{"second's key in the first's name", sign(nil), cognate.ReasonTokenSignature},
+		{"first's key in the second's name", x.token(claims(second.issuer, "https://shared.test", "partner")), cognate.ReasonTokenSignature},
+		{"a third", x.token(claims("https://third.test", bearerAudience, "x")), cognate.ReasonTokenIssuer},
+	} {
+		if _, err := x.bearer.Verify(t.Context(), tt.raw); reasonOf(err) != tt.want {
+			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestUnknownIssuerAsksNobody lets every connection fail the test.
+func TestUnknownIssuerAsksNobody(t *testing.T) {
+	b, err := cognate.NewBearer(cognate.BearerConfig{
+		Issuers: []cognate.BearerIssuer{{Issuer: bearerIssuer, Audiences: []string{bearerAudience}}},
+		HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			t.Errorf("request to %s", r.URL)
+			return nil, errors.New("no network")
+		})},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for _, iss := range []any{"https://evil.test", "https://issuer.test/", "http://issuer.test", "", nil, 1, []string{bearerIssuer}} {
+		raw := signRS256(testKeys()[1], "k", jwt.MapClaims{"iss": iss, "sub": "x", "aud": bearerAudience, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()})
+		if _, err := b.Verify(t.Context(), raw); reasonOf(err) != cognate.ReasonTokenIssuer {
+			t.Errorf("issuer %v: error %v", iss, err)
+		}
+	}
+}
+
+// TestRememberedToken moves the clock while a token is remembered.
+func TestRememberedToken(t *testing.T) {
+	x := newBearerAPI(t, nil)
+	raw := x.token(func(m jwt.MapClaims) { m["exp"] = x.clock.now().Add(2 * time.Minute).Unix() })
+	good := func(when string, want cognate.Reason) {
+		t.Helper()
+		if _, err := x.bearer.Verify(t.Context(), raw); reasonOf(err) != want {
+			t.Errorf("%s: error %v, want %q", when, err, want)
+		}
+	}
+	good("new", "")
+	x.clock.advance(2*time.Minute + 59*time.Second)
+	good("within the skew", "")
+	x.clock.advance(time.Second)
+	good("expired", cognate.ReasonTokenExpired)
+	x.clock.advance(-time.Hour)
+	good("before it was issued", cognate.ReasonTokenNotYetValid)
+	x.clock.advance(time.Hour - 2*time.Minute)
+	good("again in its time", "")
+	other := raw[:len(raw)-10] + strings.Repeat("A", 10)
+	if _, err := x.bearer.Verify(t.Context(), other); reasonOf(err) != cognate.ReasonTokenSignature {
+		t.Errorf("another signature: error %v", err)
+	}
+	if _, err := x.bearer.Verify(t.Context(), raw, "admin"); reasonOf(err) != cognate.ReasonInsufficientScope {
+		t.Errorf("a scope that was not asked for before: error %v", err)
+	}
+}
+
+// TestWithdrawnKey takes the provider's key away while tokens signed with it live.
+func TestWithdrawnKey(t *testing.T) {
+	x := newBearerAPI(t, nil)
+	raw := x.token(func(m jwt.MapClaims) { m["exp"] = x.clock.now().Add(24 * time.Hour).Unix() })
+	call := func() int { return x.call("/api", raw).StatusCode }
+	if call() != http.StatusOK {
+		t.Fatal("a good token was refused")
+	}
+	x.p.key, x.p.kid = testKeys()[1], "new"
+	x.clock.advance(59 * time.Minute)
+	if call() != http.StatusOK {
+		t.Error("refused although the keys are less than an hour old")
+	}
+	x.clock.advance(6 * time.Minute)
+	if got := call(); got != http.StatusUnauthorized {
+		t.Errorf("status %d an hour and five minutes after the key was last seen, want 401", got)
+	}
+	if got := x.call("/api", x.token(nil)).StatusCode; got != http.StatusOK {
+		t.Errorf("status %d with the new key", got)
+	}
+}
+
+func TestUnknownKeyFloodAtAPI(t *testing.T) {
+	x := newBearerAPI(t, nil)
+	x.call("/api", x.token(nil))
+	parts := strings.Split(x.token(nil), ".")
+	flood := func(n int) {
+		t.Helper()
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for range n / 8 {
+					raw := b64(`{"alg":"RS256","kid":"`+rand.Text()+`"}`) + "." + parts[1] + "." + parts[2]
+					if resp := x.call("/api", raw); resp.StatusCode != http.StatusUnauthorized {
+						t.Errorf("status %d, want 401", resp.StatusCode)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	flood(10_000)
+	if x.p.keyFetches != 2 {
+		t.Errorf("%d key fetches, want the first and one more", x.p.keyFetches)
+	}
+	x.clock.advance(31 * time.Second)
+	flood(80)
+	if x.p.keyFetches != 3 {
+		t.Errorf("half a minute later: %d key fetches, want 3", x.p.keyFetches)
+	}
+	for range 100 {
+		x.call("/api", parts[0]+"."+parts[1]+"."+b64(rand.Text()))
+	}
+	if x.p.keyFetches != 3 {
+		t.Errorf("after bad signatures: %d key fetches, want 3", x.p.keyFetches)
+	}
+}
+
+// TestKeysDown has no keys at first: that is nobody's fault who sent a token.
+func TestKeysDown(t *testing.T) {
+	x := newBearerAPI(t, nil)
+	x.p.down = true
+	raw := x.token(nil)
+	for range 20 {
+		resp := x.call("/api", raw)
+		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || resp.Header.Get("WWW-Authenticate") != "" {
+			t.Fatalf("status %d, header %v; want 503 with Retry-After", resp.StatusCode, resp.Header)
+		}
+		if m := jsonBody(t, resp); m["error"] != "temporarily_unavailable" {
+			t.Errorf("error %q", m["error"])
+		}
+	}
+	if n := strings.Count(x.log.String(), "level=WARN"); n != 1 {
+		t.Errorf("%d warnings, want 1", n)
+	}
+	x.clock.advance(11 * time.Second)
+	x.call("/api", raw)
+	if n := strings.Count(x.log.String(), "level=WARN"); n != 2 {
+		t.Errorf("%d warnings ten seconds later, want 2", n)
+	}
+	if x.call("/optional", "").StatusCode != http.StatusOK {
+		t.Error("a request without a token needs no keys")
+	}
+	x.p.down = false
+	x.clock.advance(time.Minute)
+	if resp := x.call("/api", raw); resp.StatusCode != http.StatusOK {
+		t.Errorf("status %d when the provider is back", resp.StatusCode)
+	}
+}
+
+// TestOwnProviderDefaults leaves Config.Bearer empty: tokens for the app's own client are
+// good, and the keys are those of sign-in.
+func TestOwnProviderDefaults(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		cognito bool
+		claims  func(jwt.MapClaims)
+		want    cognate.Reason
+	}{
+		{"standard", false, func(m jwt.MapClaims) { m["aud"] = clientID }, ""},
+		{"standard, other audience", false, func(m jwt.MapClaims) { m["aud"] = "other" }, cognate.ReasonTokenAudience},
+		{"standard, an ID token without nonce", false, func(m jwt.MapClaims) {
+			m["aud"] = clientID
+			delete(m, "scope")
+			delete(m, "client_id")
+		}, cognate.ReasonTokenUse},
+		{"Cognito", true, func(m jwt.MapClaims) { delete(m, "aud"); m["client_id"], m["token_use"] = clientID, "access" }, ""},
+		{"Cognito, other client", true, func(m jwt.MapClaims) { delete(m, "aud"); m["client_id"], m["token_use"] = "x", "access" }, cognate.ReasonTokenClient},
+		{"Cognito, an ID token", true, func(m jwt.MapClaims) {
+			m["aud"], m["token_use"] = clientID, "id"
+			delete(m, "client_id")
+		}, cognate.ReasonTokenAudience},
+	} {
+		p := newFakeProvider(t)
+		c := newClock()
+		p.now = c.now
+		x := newApp(t, p, func(cfg *cognate.Config) {
+			if tt.cognito {
+				cfg.Dialect = cognate.CognitoDialect()
+				p.claims = func(m map[string]any) { m["token_use"] = "id" }
+			}
+		})
+		x.browser(t).signIn(p)
+		_, err := x.auth.VerifyAccessToken(t.Context(), (&bearerAPI{p: p, clock: c}).token(tt.claims))
+		if reasonOf(err) != tt.want {
+			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
+		}
+		if p.keyFetches != 1 {
+			t.Errorf("%s: %d key fetches, want 1 for sign-in and tokens", tt.name, p.keyFetches)
+		}
+	}
+}
+
+// TestAccessTokenAsIDToken has the provider send an access token in the ID token's place.
+func TestAccessTokenAsIDToken(t *testing.T) {
+	for typ, want := range map[string]cognate.Reason{"JWT": "", "at+jwt": cognate.ReasonTokenUse, "logout+jwt": cognate.ReasonTokenUse} {
+		p := newFakeProvider(t)
+		p.sign = func(c jwt.MapClaims) string {
+			tok := jwt.NewWithClaims(jwt.SigningMethodRS256, c)
+			tok.Header["kid"], tok.Header["typ"] = p.kid, typ
+			s, _ := tok.SignedString(p.key)
+			return s
+		}
+		expectReason(t, p, nil, want)
+	}
+}
+
+// TestBearerCancelled gives up on a request while the keys are fetched.
+func TestBearerCancelled(t *testing.T) {
+	x := newBearerAPI(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := x.bearer.Verify(ctx, x.token(nil)); reasonOf(err) != cognate.ReasonProviderDown {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestOldClientClaim: providers older than RFC 9068 name the client in azp.
+func TestOldClientClaim(t *testing.T) {
+	x := newBearerAPI(t, func(c *cognate.BearerConfig) { c.Clients = []string{"web"} })
+	for _, tt := range []struct {
+		client, azp any
+		want        cognate.Reason
+	}{
+		{nil, "web", ""}, {nil, "other", cognate.ReasonTokenClient}, {nil, nil, cognate.ReasonTokenClient},
+		{"other", "web", cognate.ReasonTokenClient}, {"web", "other", ""}, {"", "web", cognate.ReasonTokenClient},
+	} {
+		_, err := x.bearer.Verify(t.Context(), x.token(func(m jwt.MapClaims) {
+			delete(m, "client_id")
+			if tt.client != nil {
+				m["client_id"] = tt.client
+			}
+			if tt.azp != nil {
+				m["azp"] = tt.azp
+			}
+		}))
+		if reasonOf(err) != tt.want {
+			t.Errorf("client_id %v, azp %v: error %v, want %q", tt.client, tt.azp, err, tt.want)
+		}
+	}
+}
+
+// TestIssuerWithoutSignIn is a provider that only issues tokens to machines. What its
+// discovery document says beside the keys does not matter.
+func TestIssuerWithoutSignIn(t *testing.T) {
+	x := newBearerAPI(t, nil)
+	x.p.discovery = func(doc map[string]any) {
+		doc["authorization_endpoint"] = "urn:nobody"
+		delete(doc, "token_endpoint")
+	}
+	if resp := x.call("/api", x.token(nil)); resp.StatusCode != http.StatusOK {
+		t.Errorf("status %d: %s", resp.StatusCode, x.log)
+	}
+	x = newBearerAPI(t, nil)
+	x.p.discovery = func(doc map[string]any) { doc["jwks_uri"] = "http://provider.test/keys" }
+	if resp := x.call("/api", x.token(nil)); resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("keys in the clear: status %d, want 503", resp.StatusCode)
+	}
+	x = newBearerAPI(t, func(c *cognate.BearerConfig) { c.Issuers[0].JWKS = c.Issuers[0].Issuer + "/keys" })
+	if resp := x.call("/api", x.token(nil)); resp.StatusCode != http.StatusOK || x.p.discoveries != 0 {
+		t.Errorf("configured keys: status %d after %d discoveries, want none", resp.StatusCode, x.p.discoveries)
+	}
+}
+
+// TestKeysThatCannotBeUsed serves one broken key at a time beside the good one, under the
+// good one's ID: it is passed over.
+func TestKeysThatCannotBeUsed(t *testing.T) {
+	ec := func(pairs ...string) map[string]any {
+		j := jwkOf(t, "key/1+==", signingKeys(t)["ES256"])
+		for i := 0; i < len(pairs); i += 2 {
+			j[pairs[i]] = pairs[i+1]
+		}
+		return j
+	}
+	rsaKey := func(pairs ...string) map[string]any {
+		j := publicJWK(testKeys()[1], "key/1+==")
+		for i := 0; i < len(pairs); i += 2 {
+			j[pairs[i]] = pairs[i+1]
+		}
+		return j
+	}
+	for name, key := range map[string]map[string]any{
+		"modulus in another alphabet": rsaKey("n", "+/+/"), "no exponent": rsaKey("e", ""), "long exponent": rsaKey("e", "AQABAQABAQAB"),
+		"even exponent": rsaKey("e", "Ag"), "exponent 1": rsaKey("e", "AQ"), "short modulus": rsaKey("n", "AQAB"), "no modulus": rsaKey("n", ""),
+		"for encryption": rsaKey("use", "enc"), "unknown kind": rsaKey("kty", "OKP"), "for another algorithm": rsaKey("alg", "PS256"),
+		"unknown curve": ec("crv", "secp256k1"), "coordinate in another alphabet": ec("x", "+/+/"), "short coordinate": ec("y", "AQAB"),
+		"curve of another size": ec("crv", "P-384"), "point that is nowhere": ec("x", strings.Repeat("A", 43)), "another kind": ec(),
+	} {
+		x := newBearerAPI(t, nil)
+		x.p.keySet = []any{key, publicJWK(x.p.key, x.p.kid)}
+		if _, err := x.bearer.Verify(t.Context(), x.token(nil)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

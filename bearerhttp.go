@@ -1,0 +1,191 @@
+package cognate
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// maxTokenForm bounds a form that is read to find the token in it, in bytes.
+	maxTokenForm = 1 << 20
+	// warnPause is how often a line of level Warn tells that tokens can't be checked.
+	warnPause = 10 * time.Second
+)
+
+// token finds the request's token by the ways of RFC 6750, section 2, that are switched
+// on; "" is none. An Authorization header of another scheme is none, too.
+func (b *Bearer) token(w http.ResponseWriter, r *http.Request) (string, error) {
+	found, err := headerToken(r.Header["Authorization"])
+	if err != nil {
+		return "", err
+	}
+	if !b.config.TokenInForm && !b.config.InsecureTokenInQuery {
+		return found, nil
+	}
+	others, err := b.parameterTokens(w, r)
+	if err != nil {
+		return "", err
+	}
+	for _, t := range others {
+		// A client uses one way at a time (RFC 6750, 2).
+		if found != "" || !wellFormed(t) {
+			return "", refuse(ReasonBearerMalformed, "there are several tokens, or one that can't be read")
+		}
+		found = t
+	}
+	return found, nil
+}
+
+// headerToken reads the Authorization header: Bearer, in any case (RFC 9110, 11.1), and
+// the token. A second header could mean one thing here and another in front.
+func headerToken(values []string) (string, error) {
+	if len(values) == 0 {
+		return "", nil
+	}
+	const scheme = "bearer"
+	v := values[0]
+	switch {
+	case len(values) > 1:
+		return "", refuse(ReasonBearerMalformed, "the request has %d Authorization headers", len(values))
+	case len(v) < len(scheme) || !strings.EqualFold(v[:len(scheme)], scheme):
+		return "", nil
+	case len(v) > len(scheme) && v[len(scheme)] != ' ':
+		return "", nil // a longer word
+	}
+	token := strings.TrimLeft(v[len(scheme):], " ")
+	if !wellFormed(token) {
+		return "", refuse(ReasonBearerMalformed, "the Authorization header has no token that can be read, of at most %d bytes", maxAccessToken)
+	}
+	return token, nil
+}
+
+// wellFormed tells whether s can be a token: b64token of RFC 6750, 2.1.
+func wellFormed(s string) bool {
+	if s == "" || len(s) > maxAccessToken {
+		return false
+	}
+	s = strings.TrimRight(s, "=")
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '-', c == '.', c == '_', c == '~', c == '+', c == '/':
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
+
+// parameterTokens returns the values of access_token in the form and the query.
+func (b *Bearer) parameterTokens(w http.ResponseWriter, r *http.Request) (tokens []string, err error) {
+	if b.config.InsecureTokenInQuery && strings.Contains(r.URL.RawQuery, "access_token") {
+		q, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			return nil, refuse(ReasonBearerMalformed, "the query can't be read")
+		}
+		tokens = q["access_token"]
+	}
+	if b.config.TokenInForm && isForm(r) {
+		if r.PostForm == nil {
+			r.Body = http.MaxBytesReader(w, r.Body, maxTokenForm)
+		}
+		if r.ParseForm() != nil {
+			return nil, refuse(ReasonBearerMalformed, "the form can't be read, or is larger than %d bytes", maxTokenForm)
+		}
+		tokens = append(tokens, r.PostForm["access_token"]...)
+	}
+	return tokens, nil
+}
+
+// isForm tells whether r.PostForm will hold the body. A form in a GET has no meaning (RFC
+// 6750, 2.2).
+func isForm(r *http.Request) bool {
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return (r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch) &&
+		strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded") && r.Body != nil
+}
+
+// A bearerAnswer is what a client is told: fixed texts, nothing of what it sent.
+type bearerAnswer struct {
+	code, description string
+}
+
+// answerTo returns the error code of RFC 6750, section 3.1, and a text. Which check failed
+// is told only where the client can know it by itself.
+func answerTo(e *Error) bearerAnswer {
+	switch {
+	case e.Reason == ReasonBearerMissing:
+		return bearerAnswer{"missing_authorization", "Send an access token in the Authorization header."}
+	case e.Reason == ReasonTokenExpired:
+		return bearerAnswer{"invalid_token", "The access token has expired."}
+	case e.Reason == ReasonInsufficientScope:
+		return bearerAnswer{"insufficient_scope", "The access token was not granted what this needs."}
+	case e.Status == http.StatusBadRequest:
+		return bearerAnswer{"invalid_request", "The access token can't be read from the request, or is there more than once."}
+	case e.Status == http.StatusUnauthorized:
+		return bearerAnswer{"invalid_token", "The access token is not valid here."}
+	}
+	return bearerAnswer{"temporarily_unavailable", "Access tokens can't be checked right now."}
+}
+
+// refuse answers a request that does not get through.
+func (b *Bearer) refuse(w http.ResponseWriter, r *http.Request, e *Error, scopes []string) {
+	b.config.Metrics.Denied(e.Reason)
+	b.logRefusal(r, e)
+	answer := answerTo(e)
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	if e.Status < http.StatusInternalServerError {
+		h.Set("WWW-Authenticate", b.challenge(e, answer, scopes))
+	} else {
+		h.Set("Retry-After", strconv.Itoa(int(max(e.RetryAfter, time.Second).Round(time.Second)/time.Second)))
+	}
+	if b.config.ErrorHandler != nil {
+		b.config.ErrorHandler(w, r, e)
+		return
+	}
+	writeJSON(w, e.Status, map[string]string{"error": answer.code, "error_description": answer.description})
+}
+
+// challenge is the value of WWW-Authenticate. Without a token it has no error code: the
+// client may not have known that it needs one (RFC 6750, 3.1).
+func (b *Bearer) challenge(e *Error, answer bearerAnswer, scopes []string) string {
+	var params []string
+	add := func(name, value string) {
+		if value != "" {
+			params = append(params, name+`="`+value+`"`)
+		}
+	}
+	add("realm", b.config.Realm)
+	if e.Reason != ReasonBearerMissing {
+		add("error", answer.code)
+		add("error_description", answer.description)
+	}
+	if e.Reason == ReasonInsufficientScope {
+		add("scope", strings.Join(scopes, " "))
+	}
+	add("resource_metadata", b.config.ResourceMetadata)
+	return strings.TrimSpace("Bearer " + strings.Join(params, ", "))
+}
+
+// logRefusal writes a line. Anybody can cause refusals, so they are for debugging; that
+// tokens can't be checked is for those who run the site, and told now and then.
+func (b *Bearer) logRefusal(r *http.Request, e *Error) {
+	level := slog.LevelDebug
+	if e.Status >= http.StatusInternalServerError {
+		now, last := b.now().Unix(), b.warned.Load()
+		quiet := now >= last && now-last < int64(warnPause/time.Second)
+		if !quiet && b.warned.CompareAndSwap(last, now) {
+			level = slog.LevelWarn
+		}
+	}
+	if !b.log.Enabled(r.Context(), level) {
+		return
+	}
+	b.log.LogAttrs(r.Context(), level, "cognate: bearer token refused",
+		slog.String("reason", string(e.Reason)), slog.Int("status", e.Status), slog.Any("err", e.Err))
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http/cookiejar"
+	"net/url"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/cognate-auth/cognate/bench/machine"
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// A trial is a verifier with what was measured.
+type trial struct {
+	verifier
+	cpu, allocs []float64 // µs and allocations per token, one of each round
+	err         error
+	verify      func(raw string) error
+}
+
+// measureBearer measures verifiers in this process, in rounds.
+func measureBearer(ctx context.Context, say progress, p *provider, all []verifier, pc pace) ([]*trial, error) {
+	tokens, err := p.issue(ctx, manyTokens)
+	if err != nil {
+		return nil, fmt.Errorf("getting access tokens: %w", err)
+	}
+	var checks []*trial
+	for _, v := range all {
+		c := &trial{verifier: v}
+		c.verify, c.err = v.open(ctx, tokens)
+		if c.err == nil {
+			c.err = proves(c.verify, tokens)
+		}
+		if c.err != nil {
+			say("  %s can't run: %v", v.label, c.err)
+		}
+		checks = append(checks, c)
+	}
+	for i := range pc.rounds {
+		say("  round %d of %d", i+1, pc.rounds)
+		for _, j := range rand.Perm(len(checks)) { //nolint:gosec // an order is no secret
+			if c := checks[j]; c.err == nil {
+				c.err = c.measure(tokens.tokens, pc.slot)
+			}
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+		}
+	}
+	return checks, nil
+}
+
+var errTakesAll = errors.New("it takes a token with a wrong signature")
+
+// proves makes sure that a verifier takes the tokens and no other.
+func proves(verify func(string) error, t *issued) error {
+	for _, raw := range t.tokens {
+		err := verify(raw)
+		if err != nil {
+			return err
+		}
+	}
+	for _, raw := range t.tampered() {
+		if verify(raw) == nil {
+			return errTakesAll
+		}
+	}
+	return nil
+}
+
+// batch is how many tokens are checked between two looks at the clock.
+const batch = 32
+
+// measure checks tokens in turn for a while.
+func (c *trial) measure(tokens []string, d time.Duration) error {
+	runtime.GC() // what another one left behind is not this one's to collect
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start, n := clock(), 0
+	for until := time.Now().Add(d); time.Now().Before(until); {
+		for range batch {
+			err := c.verify(tokens[n%len(tokens)])
+			if err != nil {
+				return err
+			}
+			n++
+		}
+	}
+	used := clock() - start
+	runtime.ReadMemStats(&after)
+	c.cpu = append(c.cpu, micros(used)/float64(n))
+	c.allocs = append(c.allocs, float64(after.Mallocs-before.Mallocs)/float64(n))
+	return nil
+}
+
+var started = time.Now()
+
+// clock is the CPU time of this process, or the time of day where that is not told: nothing
+// else runs meanwhile.
+func clock() time.Duration {
+	t, err := machine.SelfCPU()
+	if err != nil {
+		return time.Since(started)
+	}
+	return t
+}
+
+// code signs in and returns the authorization code.
+func (p *provider) code(ctx context.Context, clientID, callback string) (string, error) {
+	app, err := cookiejar.New(nil)
+	if err != nil {
+		return "", err
+	}
+	b := &browser{pool: p, jar: jars{strings.TrimPrefix(p.base, "http://"), p.cookies, app}}
+	q := url.Values{"client_id": {clientID}, "response_type": {"code"}, "redirect_uri": {callback}, "state": {"s"}}
+	at, err := b.visit(ctx, p.base+"/oauth2/authorize?"+q.Encode(), callback)
+	if err != nil {
+		return "", err
+	}
+	code := at.Query().Get("code")
+	if code == "" {
+		return "", errors.New("the pool gave no code")
+	}
+	return code, nil
+}
+
+func codeGrant(code, callback string) userpool.CodeGrant {
+	return userpool.CodeGrant{Code: userpool.Secret(code), RedirectURI: callback}
+}

@@ -1,0 +1,28 @@
+module github.com/cognate-auth/cognate/bench
+
+go 1.26.0
+
+require (
+	github.com/alexedwards/scs/v2 v2.9.0
+	github.com/cognate-auth/cognate v0.0.0
+	github.com/cognate-auth/cognate/redisstore v0.0.0
+	github.com/coreos/go-oidc/v3 v3.21.0
+	github.com/go-jose/go-jose/v4 v4.1.8
+	github.com/golang-jwt/jwt/v5 v5.3.1
+	github.com/google/go-cmp v0.7.0
+	github.com/gorilla/sessions v1.4.0
+	golang.org/x/oauth2 v0.37.0
+	golang.org/x/sync v0.24.0
+	golang.org/x/sys v0.49.0
+)
+
+require (
+	github.com/gorilla/securecookie v1.1.2 // indirect
+	github.com/redis/rueidis v1.0.79 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+)
+
+replace (
+	github.com/cognate-auth/cognate => ..
+	github.com/cognate-auth/cognate/redisstore => ../redisstore
+)

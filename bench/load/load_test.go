@@ -1,0 +1,127 @@
+package load_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate/bench/load"
+)
+
+// TestRun counts on both sides of the wire.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	seen, cookies := 0, map[string]int{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen++
+		cookies[r.Header.Get("Cookie")]++
+		if r.URL.Path != "/hello" || r.Method != http.MethodGet {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		fmt.Fprint(w, "hello\n")
+	}))
+	t.Cleanup(srv.Close)
+	c := dial(t, load.Target{
+		Addr: srv.Listener.Addr().String(), Path: "/hello", Cookies: []string{"a=1", "b=2; c=3"}, Status: http.StatusOK,
+	}, 4)
+
+	got, err := c.Run(t.Context(), 50*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Requests != seen || seen < 8 {
+		t.Errorf("counted %d requests, the server %d; want the same, and 8 at least", got.Requests, seen)
+	}
+	if len(cookies) != 2 || cookies["a=1"] == 0 || cookies["b=2; c=3"] == 0 {
+		t.Errorf("cookies: %v, want both", cookies)
+	}
+	if got.P50 <= 0 || got.P99 < got.P50 || got.Elapsed < 50*time.Millisecond {
+		t.Errorf("got %+v: want 0 < P50 <= P99, and the time asked for", got)
+	}
+}
+
+// TestRunRefuses has a server that says something else.
+func TestRunRefuses(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ answer, want string }{
+		"status":      {"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "status 302, expected 200"},
+		"chunks":      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "no Content-Length"},
+		"length":      {"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "no number"},
+		"protocol":    {"SSH-2.0\r\n\r\n", "not HTTP/1.1"},
+		"more":        {"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nab", "longer than its Content-Length"},
+		"large":       {"HTTP/1.1 200 OK\r\nContent-Length: 2000000000\r\n\r\n", "longer than 65536"},
+		"endless":     {"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 70_000), "longer than 65536"},
+		"cut":         {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", "EOF"},
+		"nothing":     {"", "EOF"},
+		"short line":  {"HTTP/1.1 2\r\n\r\n", "not HTTP/1.1"},
+		"status text": {"HTTP/1.1 abc\r\n\r\n", "not HTTP/1.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := dial(t, load.Target{Addr: answering(t, tt.answer), Path: "/", Status: http.StatusOK}, 1)
+			_, err := c.Run(t.Context(), time.Second)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestRunEnds takes the context away from a server that never answers.
+func TestRunEnds(t *testing.T) {
+	t.Parallel()
+	listener := listen(t)
+	c := dial(t, load.Target{Addr: listener.Addr().String(), Path: "/", Status: http.StatusOK}, 2)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := c.Run(ctx, time.Hour)
+	if err == nil || time.Since(start) > 5*time.Second {
+		t.Errorf("ended after %s with %v, want an error at once", time.Since(start), err)
+	}
+}
+
+func dial(t *testing.T, target load.Target, connections int) *load.Client {
+	t.Helper()
+	c, err := load.Dial(t.Context(), target, connections)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// answering is the address of a server that reads a little, answers so and closes.
+func answering(t *testing.T, answer string) string {
+	t.Helper()
+	l := listen(t)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, _ = c.Read(make([]byte, 1024))
+		_, _ = c.Write([]byte(answer))
+	}()
+	return l.Addr().String()
+}

@@ -1,0 +1,187 @@
+package machine
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// CPUs lists the processors that this process may use.
+func CPUs() []int {
+	var set unix.CPUSet
+	if unix.SchedGetaffinity(0, &set) != nil {
+		return nil
+	}
+	var all []int
+	for i := range len(set) * 64 {
+		if set.IsSet(i) {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// Pin keeps this whole process on one processor.
+func Pin(cpu int) error {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		tid, err := strconv.Atoi(t.Name())
+		if err == nil {
+			err = pinThread(tid, cpu)
+		}
+		if err != nil {
+			return fmt.Errorf("choosing a processor: %w", err)
+		}
+	}
+	// A thread inherits the choice from the one that starts it.
+	runtime.GOMAXPROCS(1)
+	return nil
+}
+
+func pinThread(tid, cpu int) error {
+	var set unix.CPUSet
+	set.Set(cpu)
+	return unix.SchedSetaffinity(tid, &set)
+}
+
+// startOn starts cmd from a thread that is on the processor: the choice is inherited.
+func startOn(cmd *exec.Cmd, cpu int) error {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	// A group of its own holds what it starts in turn.
+	cmd.SysProcAttr.Setpgid = true
+	if cpu < 0 {
+		return cmd.Start()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before unix.CPUSet
+	err := unix.SchedGetaffinity(0, &before)
+	if err != nil {
+		return err
+	}
+	err = pinThread(0, cpu)
+	if err != nil {
+		return err
+	}
+	err = cmd.Start()
+	return firstError(err, unix.SchedSetaffinity(0, &before))
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func interrupt(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+func kill(cmd *exec.Cmd)      { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+
+// Usage is the CPU time of each process of a group.
+type Usage map[int]time.Duration
+
+// CPU reads the CPU time that the process, its threads and its children used so far. The
+// processes' CPU clocks count what utime and stime in /proc/<pid>/stat count, in
+// nanoseconds instead of hundredths of a second.
+func (p *Process) CPU() (Usage, error) {
+	group := p.cmd.Process.Pid
+	pids, err := members(group)
+	if err != nil {
+		return nil, err
+	}
+	usage := Usage{}
+	for _, pid := range pids {
+		t, err := clock(pid)
+		if err == nil {
+			usage[pid] = t
+		}
+	}
+	if _, ok := usage[group]; !ok {
+		return nil, fmt.Errorf("process %d has ended: %s", group, p.Output())
+	}
+	return usage, nil
+}
+
+// Since returns what was used after an earlier reading.
+func (u Usage) Since(before Usage) time.Duration {
+	var sum time.Duration
+	for pid, t := range u {
+		sum += t - before[pid]
+	}
+	return sum
+}
+
+// clock reads the CPU clock of a process. Its number is made as clock_getcpuclockid(3)
+// makes it: the inverted process ID, and 2 for the scheduler's own count.
+func clock(pid int) (time.Duration, error) {
+	var ts unix.Timespec
+	err := unix.ClockGettime(int32(^pid<<3|2), &ts) //nolint:gosec // a process ID has 22 bits
+	return time.Duration(ts.Nano()), err
+}
+
+// SelfCPU reads the CPU time that this process used so far.
+func SelfCPU() (time.Duration, error) {
+	var ts unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &ts)
+	return time.Duration(ts.Nano()), err
+}
+
+// members lists the processes of a group.
+func members(group int) ([]int, error) {
+	dirs, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, d := range dirs {
+		pid, err := strconv.Atoi(d.Name())
+		if err != nil {
+			continue
+		}
+		stat, err := os.ReadFile("/proc/" + d.Name() + "/stat")
+		if err == nil && groupOf(string(stat)) == group {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+// groupOf returns the process group in the text of /proc/<pid>/stat, or 0. The second
+// field, the program's name, may hold anything but is the only one in parentheses (proc(5)).
+func groupOf(stat string) int {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 3 {
+		return 0
+	}
+	group, err := strconv.Atoi(fields[2])
+	if err != nil {
+		return 0
+	}
+	return group
+}
+
+// nobody is the user and group without rights, by the custom of Linux.
+const nobody = 65534
+
+// Unprivileged makes cmd run without root's rights, if this process has them, and dir its own.
+func Unprivileged(cmd *exec.Cmd, dir string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	return os.Chown(dir, nobody, nobody)
+}

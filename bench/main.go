@@ -1,0 +1,177 @@
+// Command bench measures what sign-in costs, side by side: a handler without it, the same
+// handler behind Cognate, and behind what else there is. It signs in to each server with a
+// local pool, sends requests with the cookie it got, and reads how much CPU time the server
+// used for them. A table goes to the standard output and, with -o, to performance.md and
+// images/performance.svg.
+//
+// What is not installed is listed with the reason, and how to get it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cognate-auth/cognate/bench/machine"
+	"github.com/cognate-auth/cognate/bench/servers"
+)
+
+func main() {
+	servers.Main() // does not return in a server's process
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the command line's.
+type options struct {
+	rows  string // what to run, by the beginning of a key
+	quick bool
+	out   string
+	peers string
+}
+
+func parseOptions(args []string, help io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(help)
+	f.StringVar(&o.rows, "rows", "", "measure these `keys` only, comma-separated, such as cognate,scs,growth,bearer; bare is always measured")
+	f.BoolVar(&o.quick, "quick", false, "measure briefly: figures to see that it works, not to quote")
+	f.StringVar(&o.out, "o", "", "write performance.md and images/performance.svg in this `folder`")
+	f.StringVar(&o.peers, "peers", "bench/peers", "`folder` of the servers that are not written in Go")
+	err := f.Parse(args)
+	if err == nil && f.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q; the rows are named by -rows", f.Arg(0))
+	}
+	return o, err
+}
+
+// picked tells whether a part or row is asked for. Of one part, growth or bearer, all rows are.
+func (o options) picked(key string) bool {
+	return o.rows == "" || slices.Contains(strings.Split(strings.ReplaceAll(o.rows, " ", ""), ","), key)
+}
+
+func (o options) pace() pace {
+	if o.quick {
+		return pace{rounds: 2, warmUp: 30 * time.Millisecond, slot: 150 * time.Millisecond}
+	}
+	return pace{rounds: 8, warmUp: 150 * time.Millisecond, slot: 900 * time.Millisecond}
+}
+
+// findings are all that was measured.
+type findings struct {
+	requests, growth []*result
+	checks           []*trial
+	pace             pace
+	pinned           bool // servers and load have a processor each
+	date             time.Time
+}
+
+// progress tells how far it is, in lines.
+type progress func(format string, args ...any)
+
+func run(ctx context.Context, args []string, out, stderr io.Writer) error {
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(stderr, format+"\n", args...) } // as good as it goes
+	o, err := parseOptions(args, stderr)
+	if err != nil {
+		return err
+	}
+	rows, err := o.requestRows()
+	if err != nil {
+		return err
+	}
+	l, cleanUp, err := newLab(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer cleanUp()
+	f := findings{pace: o.pace(), pinned: l.serverCPU != l.loadCPU, date: time.Now()}
+	say("signed-in requests")
+	f.requests, err = l.measure(ctx, say, specs(), rows, f.pace)
+	if err == nil && o.picked("growth") {
+		f.growth, err = l.measureGrowth(ctx, say, o)
+	}
+	if err == nil && o.picked("bearer") {
+		say("bearer tokens")
+		pc := f.pace
+		pc.slot /= 3
+		f.checks, err = measureBearer(ctx, say, l.provider, verifiers(), pc)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, f.markdown())
+	if err != nil || o.out == "" {
+		return err
+	}
+	return f.write(o.out)
+}
+
+func (l *lab) measureGrowth(ctx context.Context, say progress, o options) ([]*result, error) {
+	say("growth")
+	most := 1_000_000
+	if o.quick {
+		most = 1_000
+	}
+	all, rows := growth(most)
+	return l.measure(ctx, say, all, rows, o.pace())
+}
+
+// requestRows are the rows that were asked for, in the table's order.
+func (o options) requestRows() ([]row, error) {
+	known := []string{"growth", "bearer"}
+	var rows []row
+	for _, r := range requestRows() {
+		known = append(known, r.key)
+		if r.key == bareKey || o.picked(r.key) {
+			rows = append(rows, r)
+		}
+	}
+	if o.rows == "" {
+		return rows, nil
+	}
+	for key := range strings.SplitSeq(strings.ReplaceAll(o.rows, " ", ""), ",") {
+		if !slices.Contains(known, key) {
+			return nil, fmt.Errorf("there is no row %q; there are %s", key, strings.Join(known, ", "))
+		}
+	}
+	return rows, nil
+}
+
+// newLab starts the pool and chooses the processors: the servers' own one, if there are two.
+func newLab(ctx context.Context, o options) (*lab, func(), error) {
+	l := &lab{peers: o.peers, serverCPU: -1, loadCPU: -1, servers: map[string]*running{}}
+	if cpus := machine.CPUs(); len(cpus) > 0 {
+		l.serverCPU, l.loadCPU = cpus[0], cpus[len(cpus)-1]
+		err := machine.Pin(l.loadCPU)
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	var err error
+	l.provider, err = startProvider(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("starting the pool: %w", err)
+	}
+	l.dir, err = os.MkdirTemp("", "cognate-bench-")
+	if err != nil {
+		return nil, nil, err
+	}
+	cleanUp := func() {
+		l.stop()
+		_ = l.provider.server.Close() // nothing is left to save
+		_ = os.RemoveAll(l.dir)
+	}
+	return l, cleanUp, os.Chmod(l.dir, 0o755) //nolint:gosec // a server with fewer rights reads in it
+}

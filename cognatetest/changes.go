@@ -1,0 +1,188 @@
+package cognatetest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// A change alters the claims of a token before it is signed.
+type change = func(claims map[string]any)
+
+// changes stands in front of the token endpoint and signs tokens anew, with the pool's
+// keys, once a test has changed what they say. The pool itself can't be made to lie.
+type changes struct {
+	next http.Handler
+	keys *signingKeys
+
+	mu         sync.Mutex
+	id, access change
+}
+
+func (c *changes) set(id, access change) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.id, c.access = id, access
+}
+
+// ChangeIDToken lets change alter the claims of every ID token from now on, until
+// another call or [Pool.Repair]; nil ends it. The token is signed by the pool's key
+// and good but for what change did: another nonce, audience or subject, a date long
+// ago. change is called by the pool's goroutines. Numbers are float64.
+func (p *Pool) ChangeIDToken(change func(claims map[string]any)) {
+	p.changes.mu.Lock()
+	defer p.changes.mu.Unlock()
+	p.changes.id = change
+}
+
+// ChangeAccessToken is [Pool.ChangeIDToken] for access tokens. The ID token's at_hash
+// fits the changed one.
+func (p *Pool) ChangeAccessToken(change func(claims map[string]any)) {
+	p.changes.mu.Lock()
+	defer p.changes.mu.Unlock()
+	p.changes.access = change
+}
+
+// WrongNonce gives every ID token a nonce that no app asked for, until [Pool.Repair].
+func (p *Pool) WrongNonce() {
+	p.ChangeIDToken(func(claims map[string]any) { claims["nonce"] = userpool.NewUUID() })
+}
+
+func (c *changes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	id, access := c.id, c.access
+	c.mu.Unlock()
+	if r.URL.Path != string(TokenEndpoint) || id == nil && access == nil {
+		c.next.ServeHTTP(w, r)
+		return
+	}
+	recorder := httptest.NewRecorder()
+	c.next.ServeHTTP(recorder, r)
+	body := recorder.Body.Bytes()
+	if recorder.Code == http.StatusOK {
+		var err error
+		body, err = c.rewrite(body, id, access)
+		if err != nil {
+			http.Error(w, "cognatetest: changing tokens: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
+	}
+	for name, values := range recorder.Header() {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(recorder.Code)
+	_, _ = w.Write(body)
+}
+
+// rewrite changes the tokens of a token response.
+func (c *changes) rewrite(body []byte, id, access change) ([]byte, error) {
+	var members map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	err := decoder.Decode(&members)
+	if err != nil {
+		return nil, err
+	}
+	if access != nil {
+		err = c.resign(members, "access_token", access)
+		if err != nil {
+			return nil, err
+		}
+	}
+	err = c.resign(members, "id_token", func(claims map[string]any) {
+		if token, _ := members["access_token"].(string); access != nil {
+			claims["at_hash"] = accessHash(token)
+		}
+		if id != nil {
+			id(claims)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(members)
+}
+
+// accessHash is at_hash (OpenID Connect Core section 3.1.3.6).
+func accessHash(access string) string {
+	sum := sha256.Sum256([]byte(access))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// resign changes the claims of a token, if there is one, and keeps header and key.
+func (c *changes) resign(members map[string]any, name string, change change) error {
+	raw, ok := members[name].(string)
+	if !ok {
+		return nil
+	}
+	claims := jwt.MapClaims{}
+	token, _, err := jwt.NewParser().ParseUnverified(raw, claims)
+	if err != nil {
+		return fmt.Errorf("reading the %s: %w", name, err)
+	}
+	kid, _ := token.Header["kid"].(string)
+	key, ok := c.keys.find(kid)
+	if !ok {
+		return fmt.Errorf("the %s is signed by a key that this package did not make", name)
+	}
+	change(claims)
+	signed, err := sign(claims, signer{kid, key}, "")
+	if err != nil {
+		return err
+	}
+	members[name] = signed
+	return nil
+}
+
+// sign returns a JWT whose header has kid, alg and, if it is not empty, typ.
+func sign(claims map[string]any, key signer, typ string) (string, error) {
+	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims(claims))
+	token.Header["kid"] = key.kid
+	delete(token.Header, "typ")
+	if typ != "" {
+		token.Header["typ"] = typ
+	}
+	return token.SignedString(key.key)
+}
+
+// LogoutToken returns a logout token (OpenID Connect Back-Channel Logout 1.0, section
+// 2.4) of the pool's issuer for an app client, signed with the pool's key and good for
+// two minutes: what a provider would post to the app as logout_token. subject or
+// session may be empty. change, if there is one, alters the claims before they are
+// signed, so as to try what the app must refuse.
+//
+// Amazon Cognito sends no logout tokens, and neither does the pool; this is a tool for
+// the tests of an app that may meet another provider.
+func (p *Pool) LogoutToken(clientID, subject, session string, change ...func(claims map[string]any)) string {
+	p.tb.Helper()
+	now := p.now()
+	claims := map[string]any{
+		"iss": p.Issuer, "aud": clientID, "jti": userpool.NewUUID(),
+		"iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(),
+		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
+	}
+	if subject != "" {
+		claims["sub"] = subject
+	}
+	if session != "" {
+		claims["sid"] = session
+	}
+	for _, c := range change {
+		c(claims)
+	}
+	token, err := sign(claims, p.keys.forID(), "logout+jwt")
+	if err != nil {
+		p.tb.Fatalf("cognatetest: signing a logout token: %v", err)
+	}
+	return token
+}

@@ -1,0 +1,97 @@
+package cognatetest
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/testhook"
+)
+
+// WithUser returns a copy of r in which u is signed in: cognate.UserFrom returns u. It
+// is for handlers that are called directly, without the middleware in front of them,
+// which would decide anew. A user without Subject ends the test.
+func WithUser(tb testing.TB, r *http.Request, u *cognate.User) *http.Request {
+	tb.Helper()
+	if u == nil || u.Subject == "" {
+		tb.Fatal("cognatetest: the user has no Subject, which every user has")
+	}
+	return r.WithContext(testhook.Context(r.Context(), u))
+}
+
+// SignedIn adds a session of u to r, and returns r. The cookie is a genuine one, sealed
+// with auth's keys: RequireLogin and auth.User open and check it like any other. No
+// provider is asked and nothing is sent; auth may be configured for one that doesn't
+// exist. A session that r had before is replaced.
+//
+// u's Issuer may be empty. What no sign-in could lead to ends the test: a user without
+// Subject, with an unverified address where auth wants them verified, or with a claim
+// that auth doesn't keep.
+func SignedIn(tb testing.TB, auth *cognate.Auth, r *http.Request, u *cognate.User) *http.Request {
+	tb.Helper()
+	if auth == nil || u == nil {
+		tb.Fatal("cognatetest: SignedIn needs an Auth and a User")
+	}
+	cookies, err := testhook.Session(r.Context(), auth, u)
+	if err != nil {
+		tb.Fatalf("cognatetest: making a session: %v", err)
+	}
+	addCookies(r, cookies)
+	return r
+}
+
+// Bearer gives r an access token of u that was granted the scopes, and returns r. The
+// token is a random word that auth takes, for an hour, for one that it has checked:
+// RequireBearer, RequireLoginOrBearer and VerifyAccessToken accept it, and no other Auth
+// does. No provider is asked and nothing is sent.
+func Bearer(tb testing.TB, auth *cognate.Auth, r *http.Request, u *cognate.User, scopes ...string) *http.Request {
+	tb.Helper()
+	if auth == nil || u == nil {
+		tb.Fatal("cognatetest: Bearer needs an Auth and a User")
+	}
+	granted := *u
+	granted.Scopes = scopes
+	token, err := testhook.Bearer(auth, &granted)
+	if err != nil {
+		tb.Fatalf("cognatetest: making an access token: %v", err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	return r
+}
+
+// addCookies gives r the cookies, in the place of those of the same name.
+func addCookies(r *http.Request, cookies []*http.Cookie) {
+	fresh := make(map[string]bool)
+	for _, c := range cookies {
+		fresh[c.Name] = true
+	}
+	before := r.Cookies()
+	r.Header.Del("Cookie")
+	for _, c := range before {
+		if !fresh[c.Name] {
+			r.AddCookie(c)
+		}
+	}
+	for _, c := range cookies {
+		r.AddCookie(c) // name and value alone
+	}
+}
+
+// WithClaims returns a copy of u that has these claims, and no others, for u.Claim and
+// what else reads claims. Their values are encoded as JSON.
+func WithClaims(tb testing.TB, u *cognate.User, claims map[string]any) *cognate.User {
+	tb.Helper()
+	if u == nil {
+		tb.Fatal("cognatetest: WithClaims needs a User")
+	}
+	encoded := make(map[string]json.RawMessage, len(claims))
+	for name, value := range claims {
+		raw, err := json.Marshal(value)
+		if err != nil {
+			tb.Fatalf("cognatetest: claim %s: %v", name, err)
+		}
+		encoded[name] = raw
+	}
+	return testhook.Claims(u, encoded).(*cognate.User)
+}

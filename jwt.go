@@ -1,0 +1,213 @@
+package cognate
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	_ "crypto/sha256" // for crypto.SHA256
+	_ "crypto/sha512" // for crypto.SHA384 and crypto.SHA512
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"math/big"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxNesting bounds how deep objects and lists of a token may lie in each other. Tokens
+// have two or three levels.
+const maxNesting = 32
+
+// A signedToken is a compact JWS with claims (RFC 7515, 7.1; RFC 7519), taken apart.
+// Reading it verifies nothing.
+type signedToken struct {
+	alg, kid  string
+	typ       string // in lower case, without "application/" (RFC 7515, 4.1.9)
+	claims    claims
+	signed    []byte // what the signature is over
+	signature []byte
+}
+
+var errToken = errors.New("not a signed token")
+
+// tokenEncoding refuses a last character with stray bits, so that one signature has one
+// spelling. It still passes over line ends: those are looked for before.
+var tokenEncoding = base64.RawURLEncoding.Strict()
+
+// readToken reads a token of at most limit bytes. What is marked as critical changes what
+// the signature means (RFC 7515, 4.1.11), b64 changes what it is over (RFC 7797), and zip
+// belongs to encryption (RFC 7516, 4.1.3): none of them is known here.
+func readToken(raw string, limit int) (*signedToken, error) {
+	if len(raw) > limit || strings.ContainsAny(raw, "\r\n") {
+		return nil, errToken
+	}
+	head, rest, _ := strings.Cut(raw, ".")
+	body, sig, ok := strings.Cut(rest, ".")
+	if !ok {
+		return nil, errToken
+	}
+	header, err := decodeObject(head)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"crit", "b64", "zip"} {
+		if _, ok := header[name]; ok {
+			return nil, errToken
+		}
+	}
+	t := &signedToken{signed: []byte(raw[:len(head)+1+len(body)])}
+	for _, f := range []struct {
+		name string
+		into *string
+	}{{"alg", &t.alg}, {"kid", &t.kid}, {"typ", &t.typ}} {
+		if *f.into, err = header.str(f.name); err != nil {
+			return nil, errToken
+		}
+	}
+	t.typ = strings.TrimPrefix(strings.ToLower(t.typ), "application/")
+	if t.claims, err = decodeObject(body); err != nil {
+		return nil, err
+	}
+	t.signature, err = tokenEncoding.DecodeString(sig) // a fourth part is none of its letters
+	if err != nil {
+		return nil, errToken
+	}
+	return t, nil
+}
+
+// decodeObject reads the JSON object in one part of a token.
+func decodeObject(part string) (claims, error) {
+	data, err := tokenEncoding.DecodeString(part)
+	if err != nil {
+		return nil, errToken
+	}
+	return splitObject(data)
+}
+
+// verify tells whether the key made the signature under the token's algorithm. The key
+// has to fit the algorithm; see [publicKey.fits].
+func (t *signedToken) verify(key crypto.PublicKey) bool {
+	hash := hashOf(t.alg)
+	if hash == 0 {
+		return false
+	}
+	h := hash.New()
+	h.Write(t.signed)
+	digest := h.Sum(make([]byte, 0, 64))
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		if strings.HasPrefix(t.alg, "PS") {
+			// The salt is as long as the hash (RFC 7518, 3.5).
+			return rsa.VerifyPSS(key, hash, digest, t.signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+		}
+		return strings.HasPrefix(t.alg, "RS") && rsa.VerifyPKCS1v15(key, hash, digest, t.signature) == nil
+	case *ecdsa.PublicKey:
+		// Two numbers of the curve's size, one after the other (RFC 7518, 3.4).
+		size := (key.Curve.Params().BitSize + 7) / 8
+		if !strings.HasPrefix(t.alg, "ES") || len(t.signature) != 2*size {
+			return false
+		}
+		r, s := new(big.Int).SetBytes(t.signature[:size]), new(big.Int).SetBytes(t.signature[size:])
+		return ecdsa.Verify(key, digest, r, s)
+	}
+	return false
+}
+
+// hashOf returns the hash of a signing algorithm, or 0 if it is none of
+// signingAlgorithms.
+func hashOf(alg string) crypto.Hash {
+	switch alg {
+	case "RS256", "PS256", "ES256":
+		return crypto.SHA256
+	case "RS384", "PS384", "ES384":
+		return crypto.SHA384
+	case "RS512", "PS512", "ES512":
+		return crypto.SHA512
+	}
+	return 0
+}
+
+// splitObject returns the members of the JSON object in data, which they keep. It sees
+// what encoding/json does, and refuses what that would guess at: a name that is there
+// twice, of which other readers take the other one, and text that is not UTF-8.
+func splitObject(data []byte) (claims, error) {
+	if !utf8.Valid(data) || !json.Valid(data) {
+		return nil, errClaims
+	}
+	// From here on the JSON is known to be well formed, so every index exists.
+	i := skipSpace(data, 0)
+	if data[i] != '{' {
+		return nil, errClaims
+	}
+	text := string(data) // names are parts of it: one copy for all
+	c := make(claims, min(bytes.Count(data, []byte(",")), 24)+1)
+	for {
+		i = skipSpace(data, i+1)
+		if data[i] == '}' { // the object is empty
+			return c, nil
+		}
+		end := stringEnd(data, i)
+		name := text[i+1 : end-1]
+		if strings.IndexByte(name, '\\') >= 0 {
+			name, _ = decodeString(data[i:end])
+		}
+		start := skipSpace(data, skipSpace(data, end)+1)
+		end = valueEnd(data, start)
+		if _, twice := c[name]; twice || end < 0 {
+			return nil, errClaims
+		}
+		c[name] = data[start:end:end]
+		i = skipSpace(data, end)
+		if data[i] == '}' {
+			return c, nil
+		}
+	}
+}
+
+func skipSpace(data []byte, i int) int {
+	for data[i] == ' ' || data[i] == '\t' || data[i] == '\n' || data[i] == '\r' {
+		i++
+	}
+	return i
+}
+
+// stringEnd returns the index after the string that begins at i.
+func stringEnd(data []byte, i int) int {
+	for i++; data[i] != '"'; i++ {
+		if data[i] == '\\' {
+			i++
+		}
+	}
+	return i + 1
+}
+
+// valueEnd returns the index after the value that begins at i, or -1 if it is nested too
+// deeply.
+func valueEnd(data []byte, i int) int {
+	switch data[i] {
+	case '"':
+		return stringEnd(data, i)
+	case '{', '[':
+		return nestedEnd(data, i)
+	}
+	return i + bytes.IndexAny(data[i:], ",} \t\r\n")
+}
+
+func nestedEnd(data []byte, i int) int {
+	for depth := 0; ; {
+		switch data[i] {
+		case '"':
+			i = stringEnd(data, i) - 1
+		case '{', '[':
+			if depth++; depth > maxNesting {
+				return -1
+			}
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+		i++
+	}
+}

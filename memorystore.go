@@ -1,0 +1,315 @@
+package cognate
+
+import (
+	"bytes"
+	"container/heap"
+	"context"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// defaultMemoryRecords bounds a [MemoryStore] that was given no limit.
+const defaultMemoryRecords = 100_000
+
+// A MemoryStore is a [SessionStore] in this process: for development, tests and
+// apps that run as one process and may forget their sessions when it ends. All calls
+// cost the same with ten records and with a million.
+//
+// It is split into shards, each with a lock of its own, so that requests seldom wait for
+// each other. What has expired is removed by later Creates and Updates, a few records
+// at a time.
+type MemoryStore struct {
+	// Now is the clock, for tests. Nil means time.Now. Set it before the first use.
+	Now func() time.Time
+
+	limit   int64
+	count   atomic.Int64 // records in all shards, expired ones included
+	seed    maphash.Seed
+	shards  [memoryShards]memoryShard
+	indexes [memoryShards]memoryIndex
+}
+
+var _ SessionStore = (*MemoryStore)(nil)
+
+const memoryShards = 64
+
+// NewMemoryStore makes a store for at most limit records that have not expired; 0 means
+// 100,000. One with a value of 400 bytes and two indexes takes about 1.2 KB.
+//
+// When it is full, Create fails, and with it that sign-in; it never drops a live record.
+// A dropped session would let whoever can sign in often end the sessions of others, and
+// a dropped mark that something was used would let it be used again. Records are created
+// by sign-ins that succeeded, not by requests, so a stranger can't fill the store.
+func NewMemoryStore(limit int) *MemoryStore {
+	if limit <= 0 {
+		limit = defaultMemoryRecords
+	}
+	s := &MemoryStore{limit: int64(limit), seed: maphash.MakeSeed()}
+	for i := range memoryShards {
+		s.shards[i].records = make(map[string]*memoryRecord)
+		s.indexes[i].members = make(map[string]map[*memoryRecord]struct{})
+	}
+	return s
+}
+
+// A memoryRecord is guarded by its shard's lock, but for Key and Indexes, which never
+// change. The bytes of Value are replaced, never modified: readers hold them.
+type memoryRecord struct {
+	Record
+	place int // in the shard's queue
+}
+
+type memoryShard struct {
+	mu      sync.RWMutex
+	records map[string]*memoryRecord
+	queue   memoryQueue
+}
+
+// A memoryIndex knows the records of a share of the indexes. A shard's lock may be held
+// while an index's is taken, never the other way round.
+type memoryIndex struct {
+	mu      sync.Mutex
+	members map[string]map[*memoryRecord]struct{}
+}
+
+func (s *MemoryStore) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
+}
+
+func (s *MemoryStore) shard(key string) *memoryShard {
+	return &s.shards[maphash.String(s.seed, key)%memoryShards]
+}
+
+func (s *MemoryStore) index(name string) *memoryIndex {
+	return &s.indexes[maphash.String(s.seed, name)%memoryShards]
+}
+
+// Create implements [SessionStore].
+func (s *MemoryStore) Create(ctx context.Context, r Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := checkRecord(r); err != nil {
+		return err
+	}
+	now := s.now()
+	if s.count.Add(1) > s.limit && !s.makeRoom(now) {
+		s.count.Add(-1)
+		return fmt.Errorf("cognate: the memory store holds %d records, its limit: raise it, or use a store outside of the process",
+			s.limit)
+	}
+	r.Version, r.Value, r.Indexes = 1, bytes.Clone(r.Value), slices.Clone(r.Indexes)
+	sh := s.shard(r.Key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s.sweep(sh, now, 2)
+	if old := sh.records[r.Key]; old != nil {
+		if old.alive(now) {
+			s.count.Add(-1)
+			return ErrRecordChanged
+		}
+		s.remove(sh, old)
+	}
+	s.add(sh, &memoryRecord{Record: r})
+	return nil
+}
+
+// checkRecord refuses what is beyond the bounds that Record states.
+func checkRecord(r Record) error {
+	if len(r.Value) > MaxRecordValue {
+		return fmt.Errorf("cognate: a record's value has %d bytes, expected at most %d", len(r.Value), MaxRecordValue)
+	}
+	if len(r.Indexes) > maxRecordIndexes {
+		return fmt.Errorf("cognate: a record has %d indexes, expected at most %d", len(r.Indexes), maxRecordIndexes)
+	}
+	return nil
+}
+
+const maxRecordIndexes = 4
+
+// Load implements [SessionStore].
+func (s *MemoryStore) Load(ctx context.Context, key string) (Record, error) {
+	if err := ctx.Err(); err != nil {
+		return Record{}, err
+	}
+	sh := s.shard(key)
+	now := s.now()
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	found := sh.records[key]
+	if found == nil || !found.alive(now) {
+		return Record{}, ErrNoRecord
+	}
+	return found.Record, nil
+}
+
+// LoadLatest implements [SessionStore]; it is the same as Load.
+func (s *MemoryStore) LoadLatest(ctx context.Context, key string) (Record, error) {
+	return s.Load(ctx, key)
+}
+
+// Update implements [SessionStore].
+func (s *MemoryStore) Update(ctx context.Context, r Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := checkRecord(r); err != nil {
+		return err
+	}
+	value := bytes.Clone(r.Value)
+	sh := s.shard(r.Key)
+	now := s.now()
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s.sweep(sh, now, 2)
+	found := sh.records[r.Key]
+	if found == nil || !found.alive(now) {
+		return ErrNoRecord
+	}
+	if found.Version != r.Version {
+		return ErrRecordChanged
+	}
+	found.Version++
+	found.Value, found.Expires = value, r.Expires
+	heap.Fix(&sh.queue, found.place)
+	return nil
+}
+
+// Delete implements [SessionStore].
+func (s *MemoryStore) Delete(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	sh := s.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if found := sh.records[key]; found != nil {
+		s.remove(sh, found)
+	}
+	return nil
+}
+
+// DeleteIndexed implements [SessionStore].
+func (s *MemoryStore) DeleteIndexed(ctx context.Context, index string) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	now, live := s.now(), 0
+	for _, member := range s.index(index).list(index) {
+		sh := s.shard(member.Key)
+		sh.mu.Lock()
+		// Compared as pointers: a later record of that key may not have the index.
+		if sh.records[member.Key] == member {
+			if member.alive(now) {
+				live++
+			}
+			s.remove(sh, member)
+		}
+		sh.mu.Unlock()
+	}
+	return live, nil
+}
+
+// makeRoom removes all that has expired and tells whether the store, with the record to
+// come, is within its limit again.
+func (s *MemoryStore) makeRoom(now time.Time) bool {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		s.sweep(sh, now, len(sh.queue))
+		sh.mu.Unlock()
+	}
+	return s.count.Load() <= s.limit
+}
+
+// sweep removes at most n expired records. Every call that may add work does two, so
+// that what has expired can't pile up. The shard is locked.
+func (s *MemoryStore) sweep(sh *memoryShard, now time.Time, n int) {
+	for range n {
+		if len(sh.queue) == 0 || sh.queue[0].alive(now) {
+			return
+		}
+		s.remove(sh, sh.queue[0])
+	}
+}
+
+// add puts in a record that is already counted. The shard is locked.
+func (s *MemoryStore) add(sh *memoryShard, r *memoryRecord) {
+	sh.records[r.Key] = r
+	heap.Push(&sh.queue, r)
+	for _, name := range r.Indexes {
+		s.index(name).add(name, r)
+	}
+}
+
+// remove takes a record out. The shard is locked.
+func (s *MemoryStore) remove(sh *memoryShard, r *memoryRecord) {
+	delete(sh.records, r.Key)
+	heap.Remove(&sh.queue, r.place)
+	for _, name := range r.Indexes {
+		s.index(name).remove(name, r)
+	}
+	s.count.Add(-1)
+}
+
+func (r *memoryRecord) alive(now time.Time) bool { return now.Before(r.Expires) }
+
+func (x *memoryIndex) add(name string, r *memoryRecord) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.members[name] == nil {
+		x.members[name] = make(map[*memoryRecord]struct{}, 1)
+	}
+	x.members[name][r] = struct{}{}
+}
+
+func (x *memoryIndex) remove(name string, r *memoryRecord) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if delete(x.members[name], r); len(x.members[name]) == 0 {
+		delete(x.members, name)
+	}
+}
+
+func (x *memoryIndex) list(name string) []*memoryRecord {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	members := make([]*memoryRecord, 0, len(x.members[name]))
+	for r := range x.members[name] {
+		members = append(members, r)
+	}
+	return members
+}
+
+// A memoryQueue is a heap with the record that expires first on top.
+type memoryQueue []*memoryRecord
+
+func (q memoryQueue) Len() int           { return len(q) }
+func (q memoryQueue) Less(i, j int) bool { return q[i].Expires.Before(q[j].Expires) }
+func (q memoryQueue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].place, q[j].place = i, j
+}
+
+// Push is for container/heap.
+func (q *memoryQueue) Push(r any) {
+	m := r.(*memoryRecord)
+	m.place = len(*q)
+	*q = append(*q, m)
+}
+
+// Pop is for container/heap.
+func (q *memoryQueue) Pop() any {
+	last := len(*q) - 1
+	r := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	return r
+}

@@ -1,0 +1,195 @@
+package cognate_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/storetest"
+)
+
+func TestMemoryStore(t *testing.T) {
+	storetest.Run(t, func(*testing.T) cognate.SessionStore { return cognate.NewMemoryStore(0) },
+		storetest.Clock(func(s cognate.SessionStore) (func() time.Time, func(time.Duration)) {
+			clock := &movedClock{now: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
+			s.(*cognate.MemoryStore).Now = clock.Now
+			return clock.Now, clock.Advance
+		}))
+}
+
+type movedClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *movedClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *movedClock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func memoryRecord(i int, expires time.Time) cognate.Record {
+	return cognate.Record{
+		Key: fmt.Sprintf("%043d", i), Value: make([]byte, 400), Expires: expires,
+		Indexes: []string{fmt.Sprintf("s%042d", i%1000), fmt.Sprintf("i%042d", i)},
+	}
+}
+
+func TestMemoryStoreFull(t *testing.T) {
+	const limit = 100
+	clock := &movedClock{now: time.Unix(1_800_000_000, 0)}
+	s := cognate.NewMemoryStore(limit)
+	s.Now = clock.Now
+	create := func(i int, life time.Duration) error {
+		return s.Create(t.Context(), memoryRecord(i, clock.Now().Add(life)))
+	}
+	for i := range limit {
+		if err := create(i, time.Duration(1+i%2)*time.Hour); err != nil {
+			t.Fatalf("record %d of %d: %v", i, limit, err)
+		}
+	}
+	err := create(limit, time.Hour)
+	if err == nil || !strings.Contains(err.Error(), "100 records, its limit") {
+		t.Errorf("one more: got error %v, want one that names the limit", err)
+	}
+	for i := range limit {
+		if _, err := s.Load(t.Context(), fmt.Sprintf("%043d", i)); err != nil {
+			t.Errorf("record %d after that: %v", i, err)
+		}
+	}
+	if err := create(0, time.Hour); err == nil {
+		t.Error("a record that is there was created again")
+	}
+
+	clock.Advance(time.Hour) // half of them expire
+	for i := range limit / 2 {
+		if err := create(limit+i, time.Hour); err != nil {
+			t.Fatalf("record %d in the room of expired ones: %v", i, err)
+		}
+	}
+	if err := create(3*limit, time.Hour); err == nil {
+		t.Error("no error in a full store")
+	}
+	if err := s.Delete(t.Context(), fmt.Sprintf("%043d", limit)); err != nil {
+		t.Fatal(err)
+	}
+	if err := create(3*limit, time.Hour); err != nil {
+		t.Errorf("in the room of a deleted one: %v", err)
+	}
+}
+
+// TestMemoryStoreFullOfEnded is about records whose end came nearer.
+func TestMemoryStoreFullOfEnded(t *testing.T) {
+	const limit = 1000
+	clock := &movedClock{now: time.Unix(1_800_000_000, 0)}
+	s := cognate.NewMemoryStore(limit)
+	s.Now = clock.Now
+	for i := range limit {
+		if err := s.Create(t.Context(), memoryRecord(i, clock.Now().Add(time.Hour))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := limit / 2; i < limit; i++ {
+		r := memoryRecord(i, clock.Now().Add(time.Minute))
+		r.Version = 1
+		if err := s.Update(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clock.Advance(time.Minute)
+	for i := range limit / 2 {
+		if err := s.Create(t.Context(), memoryRecord(limit+i, clock.Now().Add(time.Hour))); err != nil {
+			t.Fatalf("record %d in the room of expired ones: %v", i, err)
+		}
+	}
+}
+
+// TestMemoryStoreForgets is about memory: what has expired leaves with later calls.
+func TestMemoryStoreForgets(t *testing.T) {
+	clock := &movedClock{now: time.Unix(1_800_000_000, 0)}
+	s := cognate.NewMemoryStore(0)
+	s.Now = clock.Now
+	for i := range 50_000 {
+		clock.Advance(time.Second)
+		if err := s.Create(t.Context(), memoryRecord(i, clock.Now().Add(1000*time.Second))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	records, members := cognate.MemoryStoreSize(s)
+	if records > 1500 || members != 2*records {
+		t.Errorf("with 1000 live records it keeps %d, and %d members of indexes; want at most 1500 and twice that",
+			records, members)
+	}
+}
+
+func TestMemoryStoreBounds(t *testing.T) {
+	s := cognate.NewMemoryStore(0)
+	for name, change := range map[string]func(*cognate.Record){
+		"value":   func(r *cognate.Record) { r.Value = make([]byte, cognate.MaxRecordValue+1) },
+		"indexes": func(r *cognate.Record) { r.Indexes = make([]string, 5) },
+	} {
+		r := memoryRecord(1, time.Now().Add(time.Hour))
+		change(&r)
+		if err := s.Create(t.Context(), r); err == nil || !strings.Contains(err.Error(), "expected at most") {
+			t.Errorf("create, too large %s: got error %v", name, err)
+		}
+		if err := s.Update(t.Context(), r); err == nil || !strings.Contains(err.Error(), "expected at most") {
+			t.Errorf("update, too large %s: got error %v", name, err)
+		}
+	}
+}
+
+var memorySizes = []int{10, 1_000, 1_000_000}
+
+func benchmarkMemoryStore(b *testing.B, call func(ctx context.Context, s *cognate.MemoryStore, i, size int) error) {
+	for _, size := range memorySizes {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			s := cognate.NewMemoryStore(size + 1)
+			expires := time.Now().Add(time.Hour)
+			for i := range size {
+				if err := s.Create(b.Context(), memoryRecord(i, expires.Add(time.Duration(i)))); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportAllocs()
+			ctx, i := b.Context(), 0
+			for b.Loop() {
+				if err := call(ctx, s, i, size); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+		})
+	}
+}
+
+func BenchmarkMemoryStoreLoad(b *testing.B) {
+	keys := make([]string, 1<<16)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%043d", i)
+	}
+	benchmarkMemoryStore(b, func(ctx context.Context, s *cognate.MemoryStore, i, size int) error {
+		_, err := s.Load(ctx, keys[i%min(size, len(keys))])
+		return err
+	})
+}
+
+func BenchmarkMemoryStoreCreateDelete(b *testing.B) {
+	extra := memoryRecord(1<<40, time.Now().Add(2*time.Hour))
+	benchmarkMemoryStore(b, func(ctx context.Context, s *cognate.MemoryStore, _, _ int) error {
+		if err := s.Create(ctx, extra); err != nil {
+			return err
+		}
+		return s.Delete(ctx, extra.Key)
+	})
+}

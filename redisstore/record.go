@@ -1,0 +1,167 @@
+package redisstore
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+)
+
+// A record is one string:
+//
+//	offset  size
+//	     0     1  the format, 1
+//	     1     8  Version, big-endian
+//	     9     8  the life: random text that Create chose
+//	    17    16  until when the indexes hold the record, in decimal milliseconds
+//	    33     8  Expires in milliseconds, big-endian
+//	    41     1  how many indexes follow
+//	    42   43n  the indexes
+//	        rest  Value
+//
+// The scripts know these offsets. What they calculate with is decimal, because Lua has
+// no integers of 64 bits.
+const (
+	format      = 1
+	nameSize    = 43
+	lifeSize    = 8
+	headSize    = 42
+	maxIndexes  = 4
+	maxHeadSize = headSize + maxIndexes*nameSize
+	maxSize     = maxHeadSize + cognate.MaxRecordValue
+	// lastMilli is the end of the year 9999, which is later than any session's.
+	lastMilli = 253402300799999
+)
+
+// A head is the part of a record that is not its value.
+type head struct {
+	version uint64
+	life    [lifeSize]byte
+	indexed int64 // milliseconds
+	expires int64 // milliseconds
+	indexes []string
+}
+
+var errForeign = errors.New("what the server holds under this name is not a record of this version of the store")
+
+// parse reads a record's stored form. It doesn't trust it: others may have written it.
+func parse(stored []byte) (h head, value []byte, err error) {
+	if len(stored) < headSize || len(stored) > maxSize || stored[0] != format {
+		return head{}, nil, errForeign
+	}
+	h.version = binary.BigEndian.Uint64(stored[1:])
+	copy(h.life[:], stored[9:])
+	expires, n := binary.BigEndian.Uint64(stored[33:]), int(stored[41])
+	end := headSize + n*nameSize
+	var ok bool
+	if h.indexed, ok = parseDecimal(stored[17:33]); !ok || h.version == 0 || expires > lastMilli ||
+		n > maxIndexes || len(stored) < end || len(stored)-end > cognate.MaxRecordValue {
+		return head{}, nil, errForeign
+	}
+	h.expires = int64(expires)
+	if n > 0 {
+		names := string(stored[headSize:end])
+		h.indexes = make([]string, n)
+		for i := range h.indexes {
+			h.indexes[i] = names[i*nameSize : (i+1)*nameSize]
+		}
+	}
+	return h, stored[end:len(stored):len(stored)], nil
+}
+
+// append adds the head's stored form.
+func (h *head) append(b []byte) []byte {
+	b = append(b, format)
+	b = binary.BigEndian.AppendUint64(b, h.version)
+	b = append(b, h.life[:]...)
+	b = append(b, decimal(h.indexed)...)
+	b = binary.BigEndian.AppendUint64(b, uint64(h.expires)) //nolint:gosec // never negative
+	b = append(b, byte(len(h.indexes)))                     //nolint:gosec // at most maxIndexes
+	for _, x := range h.indexes {
+		b = append(b, x...)
+	}
+	return b
+}
+
+// decimal is how a time that scripts read stands in a head.
+func decimal(milli int64) string { return fmt.Sprintf("%016d", milli) }
+
+// parseDecimal reads what decimal wrote, and nothing else.
+func parseDecimal(b []byte) (n int64, ok bool) {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, true
+}
+
+// newHead makes the head of a record that is being created.
+func newHead(r cognate.Record, now time.Time) head {
+	h := head{version: 1, expires: milli(r.Expires), indexes: r.Indexes}
+	copy(h.life[:], rand.Text())
+	h.indexed = indexedUntil(h.expires, now)
+	return h
+}
+
+// indexedUntil is how long an index holds a member: twice as long as the record lives,
+// so that a session that is made longer with each request needs a change of its
+// indexes only now and then. A minute is for clocks that differ.
+func indexedUntil(expires int64, now time.Time) int64 {
+	return expires + max(expires-now.UnixMilli(), time.Minute.Milliseconds())
+}
+
+// milli is an expiry as the server takes it: it refuses 0 and less.
+func milli(t time.Time) int64 { return min(max(t.UnixMilli(), 1), lastMilli) }
+
+// member is how an index names a life of a record: a later one of the same key
+// is another member.
+func (h *head) member(key string) string { return key + string(h.life[:]) }
+
+// keyOf returns the key in a member of an index.
+func keyOf(member string) (string, bool) {
+	if len(member) != nameSize+lifeSize || !isName(member[:nameSize]) {
+		return "", false
+	}
+	return member[:nameSize], true
+}
+
+// check refuses what is not in the form that cognate.Record states.
+func check(r cognate.Record) error {
+	if len(r.Value) > cognate.MaxRecordValue {
+		return fmt.Errorf("redisstore: a record's value has %d bytes, expected at most %d",
+			len(r.Value), cognate.MaxRecordValue)
+	}
+	if len(r.Indexes) > maxIndexes {
+		return fmt.Errorf("redisstore: a record has %d indexes, expected at most %d", len(r.Indexes), maxIndexes)
+	}
+	for _, x := range r.Indexes {
+		if !isName(x) {
+			return errName
+		}
+	}
+	return checkKey(r.Key)
+}
+
+var errName = errors.New("redisstore: a key or index is not in the form that cognate.Record states: 43 characters of base64url")
+
+func checkKey(key string) error {
+	if !isName(key) {
+		return errName
+	}
+	return nil
+}
+
+func isName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return len(s) == nameSize
+}

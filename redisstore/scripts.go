@@ -1,0 +1,51 @@
+package redisstore
+
+import "github.com/redis/rueidis"
+
+// Each script touches one key, so that a cluster can run it. rueidis sends the script's
+// hash, and the script itself to a server that doesn't know it yet.
+var (
+	// update replaces a record's value and expiry. ARGV: the version it must have, the
+	// next one, the expiry as stored and in decimal, until when the indexes hold the
+	// record or "", the value. It returns 0 for no record, 1 for another version, 2 when
+	// done; and the head when the indexes would forget the record before it expires.
+	update = rueidis.NewLuaScript(`
+local h = redis.call('GETRANGE', KEYS[1], 0, 213)
+if h == '' then return 0 end
+if #h < 42 or string.byte(h, 1) ~= 1 or string.byte(h, 42) > 4 then return redis.error_reply('ERR not a record') end
+if string.sub(h, 2, 9) ~= ARGV[1] then return 1 end
+local indexed = string.sub(h, 18, 33)
+if ARGV[5] ~= '' and tonumber(ARGV[5]) > tonumber(indexed) then indexed = ARGV[5] end
+local n = string.byte(h, 42)
+if n > 0 and tonumber(ARGV[4]) > tonumber(indexed) then return h end
+redis.call('SET', KEYS[1], string.sub(h, 1, 1) .. ARGV[2] .. string.sub(h, 10, 17) .. indexed .. ARGV[3] ..
+  string.sub(h, 42, 42 + 43 * n) .. ARGV[6], 'PXAT', ARGV[4])
+return 2`)
+
+	// remove deletes a record and returns the head it had, or "".
+	remove = rueidis.NewLuaScript(`
+local h = redis.call('GETRANGE', KEYS[1], 0, 213)
+redis.call('DEL', KEYS[1])
+return h`)
+
+	// removeIndexed deletes a record if it has the index ARGV[1], and returns how many
+	// records that were.
+	removeIndexed = rueidis.NewLuaScript(`
+local h = redis.call('GETRANGE', KEYS[1], 0, 213)
+for i = 43, #h - 42, 43 do
+  if i < 43 + 43 * string.byte(h, 42) and string.sub(h, i, i + 42) == ARGV[1] then
+    return redis.call('DEL', KEYS[1])
+  end
+end
+return 0`)
+
+	// addMember puts a member into an index until ARGV[2], or longer if it was to stay
+	// longer, and drops those whose time is over. The index expires with its last member.
+	addMember = rueidis.NewLuaScript(`
+local now = redis.call('TIME')
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now[1] .. string.format('%03d', math.floor(now[2] / 1000)))
+redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', tonumber(last[2])))
+return 1`)
+)

@@ -1,0 +1,338 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+	"github.com/redis/rueidis"
+)
+
+// A Store is a [cognate.SessionStore] in Redis or Valkey. It is safe for concurrent use.
+type Store struct {
+	config  Config
+	client  rueidis.Client
+	written *written
+	close   func()
+}
+
+var _ cognate.SessionStore = (*Store)(nil)
+
+// Close ends the connections, unless they are those of [NewFromClient]'s caller, and
+// waits for calls that are under way.
+func (s *Store) Close() { s.close() }
+
+// Ping asks the server, or one node of a cluster, for a sign of life.
+func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	defer cancel()
+	if err := s.client.Do(ctx, s.client.B().Ping().Build()).Error(); err != nil {
+		return s.config.wrap("asking the server for a sign of life", err)
+	}
+	return nil
+}
+
+func (s *Store) recordKey(key string) string  { return s.config.KeyPrefix + "r:" + key }
+func (s *Store) indexKey(index string) string { return s.config.KeyPrefix + "x:" + index }
+
+// Create implements [cognate.SessionStore].
+func (s *Store) Create(ctx context.Context, r cognate.Record) error {
+	if err := check(r); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return s.config.wrap("creating a record", err)
+	}
+	h := newHead(r, time.Now())
+	stored := append(h.append(make([]byte, 0, maxHeadSize+len(r.Value))), r.Value...)
+	err := s.set(ctx, r.Key, string(stored), h.expires)
+	if err != nil {
+		return err
+	}
+	// After the record: whoever removes a member whose record is gone then knows that it
+	// isn't still to come.
+	if err := s.index(ctx, r.Key, &h); err != nil {
+		s.undo(ctx, r.Key)
+		return s.config.wrap("indexing a record", err)
+	}
+	return nil
+}
+
+// set saves a record that must be new.
+func (s *Store) set(ctx context.Context, key, stored string, expires int64) error {
+	wait := s.patient(ctx)
+	defer wait.stop()
+	err := s.client.Do(wait, s.client.B().Set().Key(s.recordKey(key)).Value(stored).Nx().
+		PxatMillisecondsTimestamp(expires).Build()).Error()
+	switch {
+	case err == nil:
+		s.note(key, 1)
+		return nil
+	case rueidis.IsRedisNil(err):
+		return cognate.ErrRecordChanged
+	}
+	s.note(key, unknown)
+	return s.config.wrap("creating a record", err)
+}
+
+// undo removes a record whose Create fails, even when the caller has gone.
+func (s *Store) undo(ctx context.Context, key string) {
+	// Nobody knows its key. If it stays, it ends when it expires.
+	_ = s.Delete(context.WithoutCancel(ctx), key)
+}
+
+// index puts a record into its indexes.
+func (s *Store) index(ctx context.Context, key string, h *head) error {
+	if len(h.indexes) == 0 {
+		return nil
+	}
+	wait := s.patient(ctx)
+	defer wait.stop()
+	return each(h.indexes, func(index string) error {
+		return addMember.Exec(wait, s.client, []string{s.indexKey(index)},
+			[]string{h.member(key), decimal(h.indexed)}).Error()
+	})
+}
+
+// Load implements [cognate.SessionStore]. It may answer from memory; see the package's
+// documentation.
+func (s *Store) Load(ctx context.Context, key string) (cognate.Record, error) {
+	if s.config.DisableCache {
+		return s.LoadLatest(ctx, key)
+	}
+	if err := checkKey(key); err != nil {
+		return cognate.Record{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return cognate.Record{}, s.config.wrap("loading a record", err)
+	}
+	now := time.Now()
+	oldest := s.written.oldest(key, now)
+	if oldest == unknown {
+		return s.LoadLatest(ctx, key)
+	}
+	wait := s.patient(ctx)
+	defer wait.stop()
+	r, err := s.record(key, now, s.client.DoCache(wait,
+		s.client.B().Get().Key(s.recordKey(key)).Cache(), s.config.LocalTTL))
+	// Calls that wait for the same answer get the error of the one who asked, and that
+	// one's context is none of ours.
+	others := err != nil && isContext(err) && wait.Err() == nil
+	if others || r.Version < oldest && (err == nil || errors.Is(err, cognate.ErrNoRecord)) {
+		return s.LoadLatest(ctx, key)
+	}
+	return r, err
+}
+
+// LoadLatest implements [cognate.SessionStore].
+func (s *Store) LoadLatest(ctx context.Context, key string) (cognate.Record, error) {
+	if err := checkKey(key); err != nil {
+		return cognate.Record{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return cognate.Record{}, s.config.wrap("loading a record", err)
+	}
+	wait := s.patient(ctx)
+	defer wait.stop()
+	return s.record(key, time.Now(), s.client.Do(wait, s.client.B().Get().Key(s.recordKey(key)).Build()))
+}
+
+// record reads the server's answer. The value is shared with the client's memory.
+func (s *Store) record(key string, now time.Time, answer rueidis.RedisResult) (cognate.Record, error) {
+	stored, err := answer.AsBytes()
+	if rueidis.IsRedisNil(err) {
+		return cognate.Record{}, cognate.ErrNoRecord
+	}
+	if err != nil {
+		return cognate.Record{}, s.config.wrap("loading a record", err)
+	}
+	h, value, err := parse(stored)
+	if err != nil {
+		return cognate.Record{}, s.config.wrap("loading a record", err)
+	}
+	expires := time.UnixMilli(h.expires)
+	if !now.Before(expires) {
+		return cognate.Record{}, cognate.ErrNoRecord
+	}
+	return cognate.Record{Key: key, Version: h.version, Value: value, Indexes: h.indexes, Expires: expires}, nil
+}
+
+// Update implements [cognate.SessionStore].
+func (s *Store) Update(ctx context.Context, r cognate.Record) error {
+	if err := check(r); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return s.config.wrap("updating a record", err)
+	}
+	short, err := s.update(ctx, r, "")
+	if err != nil || short == nil {
+		return err
+	}
+	// The indexes first: they must hold the record as long as it lives.
+	short.indexed = indexedUntil(milli(r.Expires), time.Now())
+	if err := s.index(ctx, r.Key, short); err != nil {
+		return s.config.wrap("indexing a record", err)
+	}
+	short, err = s.update(ctx, r, decimal(short.indexed))
+	if err == nil && short != nil {
+		err = s.config.wrap("updating a record", errForeign)
+	}
+	return err
+}
+
+// update runs the script. If the record's indexes would forget it too early, it changes
+// nothing and returns the record's head.
+func (s *Store) update(ctx context.Context, r cognate.Record, indexed string) (*head, error) {
+	wait := s.patient(ctx)
+	defer wait.stop()
+	expires := milli(r.Expires)
+	answer, err := update.Exec(wait, s.client, []string{s.recordKey(r.Key)}, []string{
+		bigEndian(r.Version), bigEndian(r.Version + 1), bigEndian(uint64(expires)), //nolint:gosec // not negative
+		strconv.FormatInt(expires, 10), indexed, string(r.Value),
+	}).ToMessage()
+	if err != nil {
+		s.note(r.Key, unknown)
+		return nil, s.config.wrap("updating a record", err)
+	}
+	if answer.IsString() {
+		stored, _ := answer.AsBytes()
+		h, _, err := parse(stored)
+		if err != nil {
+			return nil, s.config.wrap("updating a record", err)
+		}
+		return &h, nil
+	}
+	switch done, _ := answer.AsInt64(); done {
+	case 0:
+		return nil, cognate.ErrNoRecord
+	case 1:
+		return nil, cognate.ErrRecordChanged
+	}
+	s.note(r.Key, r.Version+1)
+	return nil, nil
+}
+
+func bigEndian(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
+
+// Delete implements [cognate.SessionStore].
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return s.config.wrap("deleting a record", err)
+	}
+	wait := s.patient(ctx)
+	defer wait.stop()
+	stored, err := remove.Exec(wait, s.client, []string{s.recordKey(key)}, nil).AsBytes()
+	s.note(key, unknown)
+	if err != nil {
+		return s.config.wrap("deleting a record", err)
+	}
+	h, _, err := parse(stored)
+	if err != nil {
+		return nil // there was none, or nothing of ours
+	}
+	// A dead member does no harm, so that it stays is no error: it leaves in its time.
+	_ = each(h.indexes, func(index string) error {
+		return s.client.Do(wait, s.client.B().Zrem().Key(s.indexKey(index)).Member(h.member(key)).Build()).Error()
+	})
+	return nil
+}
+
+// page is how many records DeleteIndexed handles at once.
+const page = 500
+
+// DeleteIndexed implements [cognate.SessionStore]. If it fails, the records that it
+// deleted until then stay deleted; calling it again continues.
+func (s *Store) DeleteIndexed(ctx context.Context, index string) (int, error) {
+	if err := checkKey(index); err != nil {
+		return 0, err
+	}
+	live := 0
+	for {
+		if err := ctx.Err(); err != nil {
+			return live, s.config.wrap("deleting records by index", err)
+		}
+		n, more, err := s.deletePage(ctx, index)
+		live += n
+		if err != nil {
+			return live, s.config.wrap("deleting records by index", err)
+		}
+		if !more {
+			return live, nil
+		}
+	}
+}
+
+// deletePage deletes the records of some members of an index, and then the members. It
+// returns how many live records there were, and whether the index may have more members.
+func (s *Store) deletePage(ctx context.Context, index string) (live int, more bool, err error) {
+	wait := s.patient(ctx)
+	defer wait.stop()
+	members, err := s.client.Do(wait, s.client.B().Zrange().Key(s.indexKey(index)).
+		Min("0").Max(strconv.Itoa(page-1)).Build()).AsStrSlice()
+	if err != nil || len(members) == 0 {
+		return 0, false, err
+	}
+	var mu sync.Mutex
+	err = each(members, func(member string) error {
+		key, ok := keyOf(member)
+		if !ok {
+			return nil // nothing of ours
+		}
+		n, err := removeIndexed.Exec(wait, s.client, []string{s.recordKey(key)}, []string{index}).AsInt64()
+		s.note(key, unknown)
+		mu.Lock()
+		defer mu.Unlock()
+		live += int(n)
+		return err
+	})
+	if err != nil {
+		return live, false, err
+	}
+	err = s.client.Do(wait, s.client.B().Zrem().Key(s.indexKey(index)).Member(members...).Build()).Error()
+	return live, true, err
+}
+
+// note remembers what this process wrote, for Load.
+func (s *Store) note(key string, version uint64) {
+	if !s.config.DisableCache {
+		s.written.note(key, version, time.Now())
+	}
+}
+
+// isContext tells whether an error is that of some context.
+func isContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// each calls do for all items, some at a time, and returns one of the errors. The client
+// sends what is under way at the same time together.
+func each(items []string, do func(string) error) error {
+	if len(items) == 1 {
+		return do(items[0])
+	}
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 64)
+	errs := make([]error, len(items))
+	for i, item := range items {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = do(item)
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

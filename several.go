@@ -1,0 +1,232 @@
+package cognate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// maxSeveral bounds how many providers one app has: a request asks each for its session.
+const maxSeveral = 16
+
+// Several is one app whose visitors sign in with one of several providers, or with one of
+// several clients of a provider. Each [Auth] keeps its own cookies, its own callback, login
+// and logout paths and its own sessions; who signs in with another provider is another
+// user. Make it with [NewSeveral]. It is safe for concurrent use.
+type Several struct {
+	// Choose writes the answer to a person who has to sign in and may choose with whom, in
+	// the place of the built-in page. Set it before the first request. It must answer with
+	// an error status, such as 401.
+	Choose func(w http.ResponseWriter, r *http.Request, choices []LoginChoice)
+
+	auths []*Auth
+}
+
+// A LoginChoice is one way to sign in.
+type LoginChoice struct {
+	// Name is Config.DisplayName.
+	Name string `json:"name"`
+	// URL begins the sign-in: a path on this site, with the page to come back to.
+	URL string `json:"login_url"`
+}
+
+// NewSeveral puts several together. The order is that of the choices, and decides whose user
+// a visitor is who signed in twice. All have to be on one origin, with different cookie
+// names, paths, display names, and pairs of issuer and client ID: the error says which are
+// not.
+func NewSeveral(auths ...*Auth) (*Several, error) {
+	if len(auths) == 0 || len(auths) > maxSeveral || slices.Contains(auths, nil) {
+		return nil, fmt.Errorf("cognate: several providers: %d given, or one of them nil; expected 1 to %d",
+			len(auths), maxSeveral)
+	}
+	var problems []error
+	taken := map[string]int{} // what has to differ → whose it is
+	for i, a := range auths {
+		if a.origin != auths[0].origin {
+			problems = append(problems, fmt.Errorf("the RedirectURLs of 0 and %d are on %s and %s; expected one origin",
+				i, auths[0].origin, a.origin))
+		}
+		for _, claim := range a.identity() {
+			if other, ok := taken[claim]; ok {
+				problems = append(problems, fmt.Errorf("%d and %d have the same %s", other, i, claim))
+			}
+			taken[claim] = i
+		}
+		for j, b := range auths {
+			// A cookie that begins so would be taken for one of the other's sign-ins.
+			if i != j && strings.HasPrefix(b.sessions.cookie.name, a.transactions.prefix()) {
+				problems = append(problems, fmt.Errorf("the CookieName of %d begins like the cookies of %d", j, i))
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("cognate: several providers: %w", errors.Join(problems...))
+	}
+	return &Several{auths: slices.Clone(auths)}, nil
+}
+
+// identity is what no other Auth of the same app may have.
+func (a *Auth) identity() []string {
+	own := []string{
+		"CookieName " + a.sessions.cookie.name, "DisplayName " + a.displayName,
+		"Issuer and ClientID " + a.provider.issuer + " " + a.client.id,
+	}
+	for _, p := range []string{a.callbackPath, a.loginPath, a.logoutPath, a.backchannelPath} {
+		if p != "" {
+			own = append(own, "path "+p)
+		}
+	}
+	return own
+}
+
+// Handler is [Auth.Handler] for all of them.
+func (s *Several) Handler(next http.Handler) http.Handler {
+	if next == nil {
+		next = http.NotFoundHandler()
+	}
+	for _, a := range s.auths {
+		next = a.Handler(next)
+	}
+	return next
+}
+
+// RequireLogin is [Auth.RequireLogin] for a session with any of them. A person who has none
+// gets a page to choose from; a script gets 401 with all login URLs.
+func (s *Several) RequireLogin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var down *Auth // whose store can't be asked
+		var cause error
+		var useless []*Auth
+		for _, a := range s.auths {
+			session, present, err := a.sessions.read(r)
+			switch {
+			case err != nil:
+				down, cause = a, err
+			case session != nil && a.pass(w, r, session, next):
+				return
+			case present:
+				useless = append(useless, a)
+			}
+		}
+		if down != nil {
+			down.fail(w, r, asError(cause, ReasonStoreDown), down.returnTarget(requestTarget(r)))
+			return
+		}
+		for _, a := range useless {
+			a.sessions.forget(w, r)
+		}
+		s.challenge(w, r)
+	})
+}
+
+// Require is [Auth.Require] for a session with any of them.
+func (s *Several) Require(rules ...Rule) func(http.Handler) http.Handler {
+	for _, a := range s.auths {
+		a.keptClaims.add(claimsOf(rules)...)
+	}
+	return func(next http.Handler) http.Handler {
+		checked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if e := checkRules(r.Context(), rules, UserFrom(r.Context())); e != nil {
+				a := s.Auth(r.Context())
+				a.fail(w, r, e, a.returnTarget(requestTarget(r)))
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+		signedIn := s.RequireLogin(checked)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if s.Auth(r.Context()) != nil {
+				checked.ServeHTTP(w, r)
+				return
+			}
+			signedIn.ServeHTTP(w, r)
+		})
+	}
+}
+
+// Auth returns the one that signed a request in, for [Auth.AccessToken] and the like; nil if
+// ctx is none of a request behind [Several.RequireLogin].
+func (s *Several) Auth(ctx context.Context) *Auth {
+	c, _ := ctx.Value(requestKey{}).(*requestContext)
+	if c == nil || !slices.Contains(s.auths, c.auth) {
+		return nil
+	}
+	return c.auth
+}
+
+// User is [Auth.User] for a session with any of them.
+func (s *Several) User(r *http.Request) *User {
+	for _, a := range s.auths {
+		if u := a.User(r); u != nil {
+			return u
+		}
+	}
+	return nil
+}
+
+// Logout is [Auth.Logout] for the sessions with all of them. The browser goes on to the
+// provider whose user it was; sessions that are open at others stay there.
+func (s *Several) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOption) {
+	first := s.auths[0]
+	for _, a := range slices.Backward(s.auths) {
+		if a.User(r) != nil {
+			first = a
+		}
+	}
+	for _, a := range s.auths {
+		if a == first {
+			continue
+		}
+		if _, err := a.endHere(w, r); err != nil {
+			a.fail(w, r, asError(err, ReasonStoreDown), a.homePath)
+			return
+		}
+	}
+	first.Logout(w, r, opts...)
+}
+
+// Choices are the ways to sign in and come back to a page of this site, for a page of the
+// app's own.
+func (s *Several) Choices(returnTo string) []LoginChoice {
+	choices := make([]LoginChoice, len(s.auths))
+	for i, a := range s.auths {
+		choices[i] = LoginChoice{a.displayName, a.loginURL(a.returnTarget(returnTo))}
+	}
+	return choices
+}
+
+// challenge answers a request that needs a sign-in and has none.
+func (s *Several) challenge(w http.ResponseWriter, r *http.Request) {
+	for _, a := range s.auths {
+		if len(s.auths) == 1 || r.URL.Path == a.callbackPath {
+			a.challenge(w, r, false)
+			return
+		}
+	}
+	target := requestTarget(r)
+	navigation := isNavigation(r)
+	if !navigation || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		// The page that the script or the form is on, if it is known.
+		if page, ok := s.auths[0].callingPage(r); ok || !navigation {
+			target = page
+		}
+	}
+	choices := s.Choices(target)
+	w.Header().Set("Cache-Control", "no-store")
+	for _, c := range choices {
+		w.Header().Add("WWW-Authenticate", authenticate(c.URL))
+	}
+	switch {
+	case !navigation:
+		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "login_required", "logins": choices})
+	case s.Choose != nil:
+		s.Choose(w, r, choices)
+	default:
+		text := pages[ReasonNotSignedIn]
+		page{Title: text.title, Text: text.text + " How do you want to sign in?", Choices: choices, Home: s.auths[0].homePath}.
+			write(w, text.status)
+	}
+}

@@ -1,0 +1,80 @@
+package cognate_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cognate-auth/cognate"
+)
+
+// flakyStore is a store that can be taken down, and that sees what it is given.
+type flakyStore struct {
+	cognate.SessionStore
+	down atomic.Bool
+	// failUpdates makes that many updates fail after they were made, as a connection
+	// that breaks at the wrong moment does.
+	failUpdates atomic.Int32
+	updates     atomic.Int32
+
+	mu   sync.Mutex
+	seen []cognate.Record
+}
+
+var errDown = errors.New("connection refused")
+
+func (s *flakyStore) see(r cognate.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = append(s.seen, r)
+}
+
+func (s *flakyStore) Create(ctx context.Context, r cognate.Record) error {
+	if s.down.Load() {
+		return errDown
+	}
+	s.see(r)
+	return s.SessionStore.Create(ctx, r)
+}
+
+func (s *flakyStore) Load(ctx context.Context, key string) (cognate.Record, error) {
+	if s.down.Load() {
+		return cognate.Record{}, errDown
+	}
+	return s.SessionStore.Load(ctx, key)
+}
+
+func (s *flakyStore) LoadLatest(ctx context.Context, key string) (cognate.Record, error) {
+	if s.down.Load() {
+		return cognate.Record{}, errDown
+	}
+	return s.SessionStore.LoadLatest(ctx, key)
+}
+
+func (s *flakyStore) Update(ctx context.Context, r cognate.Record) error {
+	if s.down.Load() {
+		return errDown
+	}
+	s.see(r)
+	s.updates.Add(1)
+	err := s.SessionStore.Update(ctx, r)
+	if err == nil && s.failUpdates.Add(-1) >= 0 {
+		return errDown
+	}
+	return err
+}
+
+func (s *flakyStore) Delete(ctx context.Context, key string) error {
+	if s.down.Load() {
+		return errDown
+	}
+	return s.SessionStore.Delete(ctx, key)
+}
+
+func (s *flakyStore) DeleteIndexed(ctx context.Context, index string) (int, error) {
+	if s.down.Load() {
+		return 0, errDown
+	}
+	return s.SessionStore.DeleteIndexed(ctx, index)
+}

@@ -1,0 +1,352 @@
+package cognate_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+)
+
+// storeApp is an app with its sessions in a store that can be taken down. The clock is the
+// store's and everybody's.
+func storeApp(t *testing.T, change func(*cognate.Config)) (*app, *fakeProvider, *flakyStore, *clock) {
+	t.Helper()
+	p, c := newFakeProvider(t), newClock()
+	p.now, p.accessLife = c.now, 300
+	store := &flakyStore{SessionStore: newMemoryStore(c.now)}
+	x := newApp(t, p, func(cfg *cognate.Config) {
+		cfg.Session.Store = store
+		if change != nil {
+			change(cfg)
+		}
+	})
+	return x, p, store, c
+}
+
+// TestStoreSeesNoSecret looks at everything a store is given.
+func TestStoreSeesNoSecret(t *testing.T) {
+	x, p, store, c := storeApp(t, nil)
+	p.claims = func(c map[string]any) { c["sid"] = "provider-session" }
+	b := x.browser(t)
+	b.signIn(p)
+	c.advance(time.Hour)
+	b.get("/token")
+	cookie := sessionCookie(t, b)
+	if len(cookie.Value) != 43 {
+		t.Errorf("the cookie has %d characters, want a random id", len(cookie.Value))
+	}
+	if len(store.seen) != 3 { // created, lease taken, tokens saved
+		t.Errorf("%d writes", len(store.seen))
+	}
+	for _, r := range store.seen {
+		if r.Key == cookie.Value || len(r.Key) != 43 {
+			t.Errorf("the key %q is no hash of the id", r.Key)
+		}
+		for _, secret := range []string{"ann", "user-1", "access-", "refresh-", "provider-session", "staff", cookie.Value} {
+			if bytes.Contains(r.Value, []byte(secret)) || slices.Contains(r.Indexes, secret) {
+				t.Errorf("the store sees %q", secret)
+			}
+		}
+	}
+	if n := len(store.seen[0].Indexes); n != 2 {
+		t.Errorf("%d indexes, want subject and sid", n)
+	}
+}
+
+// TestStoreDown takes the store away and brings it back: nobody is signed out, nobody gets
+// in, nobody is sent round in circles.
+func TestStoreDown(t *testing.T) {
+	x, p, store, _ := storeApp(t, nil)
+	b, stranger := x.browser(t), x.browser(t)
+	b.signIn(p)
+	store.down.Store(true)
+	for _, path := range []string{"/private/", "/token", "/login", "/login?return_to=/private/"} {
+		resp := b.get(path)
+		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: status %d, Retry-After %q", path, resp.StatusCode, resp.Header.Get("Retry-After"))
+		}
+		if c := resp.Header["Set-Cookie"]; len(c) != 0 {
+			t.Errorf("%s touches cookies: %q", path, c)
+		}
+	}
+	if status, text := b.fetch("/"); status != http.StatusOK || text != "public" {
+		t.Errorf("public page: %d %s", status, text)
+	}
+	if resp := b.request(http.MethodPost, "/logout"); resp.StatusCode != http.StatusServiceUnavailable || len(resp.Header["Set-Cookie"]) != 0 {
+		t.Errorf("sign-out: status %d, %q; want 503 and the cookie, so that another try ends the session", resp.StatusCode, resp.Header["Set-Cookie"])
+	}
+	if resp := stranger.signIn(p); resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("sign-in: status %d", resp.StatusCode)
+	}
+	store.down.Store(false)
+	if !b.signedIn() || stranger.signedIn() {
+		t.Errorf("after it came back: signed in %v and %v, want true and false", b.signedIn(), stranger.signedIn())
+	}
+}
+
+// TestStoreDownDuringRefresh spends a refresh token and can't save the next one at first.
+func TestStoreDownDuringRefresh(t *testing.T) {
+	x, p, store, c := storeApp(t, nil)
+	p.rotate = true
+	b := x.browser(t)
+	b.signIn(p)
+	c.advance(time.Hour)
+	p.refreshed = func(map[string]any) {
+		store.down.Store(true)
+		time.AfterFunc(300*time.Millisecond, func() { store.down.Store(false) })
+	}
+	wantFetch(t, b, "/token", http.StatusOK, "access-1")
+	p.refreshed = nil
+	store.failUpdates.Store(2) // made, but the answer is lost
+	c.advance(time.Hour)
+	wantFetch(t, b, "/token", http.StatusOK, "access-2")
+	c.advance(time.Hour)
+	wantFetch(t, b, "/token", http.StatusOK, "access-3")
+}
+
+// TestCrashedHolder waits for a process that took the right to refresh and died.
+func TestCrashedHolder(t *testing.T) {
+	x, p, store, c := storeApp(t, nil)
+	b := x.browser(t)
+	b.signIn(p)
+	c.advance(time.Hour)
+	p.refresh = func(http.ResponseWriter, *http.Request) {
+		store.down.Store(true) // so that the lease can't be given back
+		panic(http.ErrAbortHandler)
+	}
+	b.get("/token")
+	store.down.Store(false)
+	p.refresh = nil
+	c.advance(5 * time.Second)
+	next := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store })
+	done := make(chan string)
+	go func() { done <- fetchWith(t, next.handler, "/token", b.jar.Cookies(appURL)) }()
+	select {
+	case got := <-done:
+		t.Fatalf("did not wait for the one who is at it: %s", got)
+	case <-time.After(200 * time.Millisecond):
+	}
+	c.advance(time.Minute)
+	if got := <-done; got != "200 access-2" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestSessionEndsEverywhere ends all sessions of a user, and nobody else's.
+func TestSessionEndsEverywhere(t *testing.T) {
+	var ended []cognate.LogoutEvent
+	x, p, _, _ := storeApp(t, func(cfg *cognate.Config) {
+		cfg.Hooks.OnLogout = func(_ context.Context, e cognate.LogoutEvent) { ended = append(ended, e) }
+	})
+	phone, laptop, other := x.browser(t), x.browser(t), x.browser(t)
+	phone.signIn(p)
+	laptop.signIn(p)
+	p.claims = func(c map[string]any) { c["sub"] = "user-2" }
+	other.signIn(p)
+	n, err := x.auth.LogoutEverywhere(t.Context(), "user-1")
+	if n != 2 || err != nil || phone.signedIn() || laptop.signedIn() || !other.signedIn() {
+		t.Errorf("%d sessions, %v; signed in: %v, %v, %v", n, err, phone.signedIn(), laptop.signedIn(), other.signedIn())
+	}
+	if len(ended) != 1 || ended[0] != (cognate.LogoutEvent{Reason: cognate.LogoutEverywhere, Issuer: p.issuer, Subject: "user-1"}) {
+		t.Errorf("the hook saw %+v", ended)
+	}
+	if _, err := newApp(t, p, nil).auth.LogoutEverywhere(t.Context(), "user-1"); err == nil || !strings.Contains(err.Error(), "Session.Store") {
+		t.Errorf("without a store: %v", err)
+	}
+}
+
+// TestReplayAfterLogout sends the old cookie again, also to another process.
+func TestReplayAfterLogout(t *testing.T) {
+	x, p, store, _ := storeApp(t, nil)
+	other := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store })
+	phone, laptop := x.browser(t), x.browser(t)
+	phone.signIn(p)
+	laptop.signIn(p)
+	cookies := phone.jar.Cookies(appURL)
+	phone.request(http.MethodPost, "/logout")
+	for name, h := range map[string]http.Handler{"same process": x.handler, "another": other.handler} {
+		if got := fetchWith(t, h, "/private/", cookies); !strings.HasPrefix(got, "302") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if !laptop.signedIn() {
+		t.Error("the other browser was signed out, too")
+	}
+}
+
+// TestNewIDAtLogin ends the session that the browser had before.
+func TestNewIDAtLogin(t *testing.T) {
+	var ended []cognate.LogoutReason
+	x, p, _, _ := storeApp(t, func(cfg *cognate.Config) {
+		cfg.Hooks.OnLogout = func(_ context.Context, e cognate.LogoutEvent) { ended = append(ended, e.Reason) }
+	})
+	b := x.browser(t)
+	b.signIn(p)
+	before := b.jar.Cookies(appURL)
+	id := sessionCookie(t, b).Value
+	b.get("/oidc_callback?" + p.grant(t, loginAgain(b).Header.Get("Location")).Encode())
+	if sessionCookie(t, b).Value == id {
+		t.Error("the id stayed")
+	}
+	if got := fetchWith(t, x.handler, "/private/", before); !strings.HasPrefix(got, "302") || !slices.Equal(ended, []cognate.LogoutReason{cognate.LogoutReplaced}) {
+		t.Errorf("the old session: %s; ended %v", got, ended)
+	}
+}
+
+// TestStoredLifetimes rolls the idle time, and ends at the lifetime whatever happens.
+func TestStoredLifetimes(t *testing.T) {
+	var ended []cognate.LogoutReason
+	x, p, store, c := storeApp(t, func(cfg *cognate.Config) {
+		cfg.Session.Lifetime, cfg.Session.IdleTimeout = 2*time.Hour, 30*time.Minute
+		cfg.Hooks.OnLogout = func(_ context.Context, e cognate.LogoutEvent) { ended = append(ended, e.Reason) }
+	})
+	b := x.browser(t)
+	b.signIn(p)
+	for range 5 {
+		c.advance(20 * time.Minute)
+		if !b.signedIn() {
+			t.Fatal("signed out although used")
+		}
+	}
+	if n := store.updates.Load(); n != 5 {
+		t.Errorf("%d updates, want one per tenth of the idle time at most", n)
+	}
+	for range 10 {
+		b.signedIn()
+	}
+	if n := store.updates.Load(); n != 5 {
+		t.Errorf("%d updates after ten quick requests", n)
+	}
+	c.advance(25 * time.Minute)
+	if b.signedIn() {
+		t.Error("signed in after two hours")
+	}
+	if !slices.Equal(ended, []cognate.LogoutReason{cognate.LogoutExpired}) {
+		t.Errorf("ended %v, want expired", ended)
+	}
+	b.signIn(p)
+	c.advance(31 * time.Minute)
+	if b.signedIn() {
+		t.Error("signed in after half an hour without use")
+	}
+}
+
+// TestStoredSessionsAndKeys rotates the keys without signing anybody out.
+func TestStoredSessionsAndKeys(t *testing.T) {
+	first, second := cognate.Secret(strings.Repeat("1", 32)), cognate.Secret(strings.Repeat("2", 32))
+	keys := func(ks ...cognate.Secret) func(*cognate.Config) {
+		return func(cfg *cognate.Config) { cfg.Keys = ks }
+	}
+	x, p, store, _ := storeApp(t, keys(first))
+	b := x.browser(t)
+	b.signIn(p)
+	cookies := b.jar.Cookies(appURL)
+	process := func(ks ...cognate.Secret) *app {
+		return newApp(t, p, func(cfg *cognate.Config) {
+			cfg.Session.Store = store
+			keys(ks...)(cfg)
+		})
+	}
+	if got := fetchWith(t, process(second).handler, "/private/", cookies); !strings.HasPrefix(got, "302") {
+		t.Errorf("with a foreign key: %s", got)
+	}
+	if got := fetchWith(t, process(second, first).handler, "/private/", cookies); !strings.HasPrefix(got, "200") {
+		t.Errorf("with both keys: %s", got)
+	}
+	if got := fetchWith(t, process(second).handler, "/private/", cookies); !strings.HasPrefix(got, "200") {
+		t.Errorf("after it was sealed anew: %s", got)
+	}
+}
+
+// TestSpoiledStore is a store that somebody else wrote to.
+func TestSpoiledStore(t *testing.T) {
+	for name, spoil := range map[string]func(mine, foreign []byte) []byte{
+		"changed":           func(mine, _ []byte) []byte { mine[20] ^= 1; return mine },
+		"cut":               func(mine, _ []byte) []byte { return mine[:20] },
+		"empty":             func([]byte, []byte) []byte { return nil },
+		"another session's": func(_, foreign []byte) []byte { return foreign },
+		"huge":              func([]byte, []byte) []byte { return make([]byte, cognate.MaxRecordValue) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x, p, store, _ := storeApp(t, nil)
+			b, other := x.browser(t), x.browser(t)
+			b.signIn(p)
+			other.signIn(p)
+			r, err := store.Load(t.Context(), store.seen[0].Key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Value = spoil(bytes.Clone(r.Value), store.seen[1].Value)
+			if err := store.Update(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if b.signedIn() || !other.signedIn() || !strings.Contains(x.log.String(), "can't be read") {
+				t.Errorf("signed in: %v and %v; log:\n%s", b.signedIn(), other.signedIn(), x.log)
+			}
+		})
+	}
+}
+
+// TestForgedIDs sends what is no session's id.
+func TestForgedIDs(t *testing.T) {
+	x, p, _, _ := storeApp(t, nil)
+	b := x.browser(t)
+	b.signIn(p)
+	good := sessionCookie(t, b)
+	for name, values := range map[string][]string{
+		"unknown":     {strings.Repeat("A", 43)},
+		"stray bits":  {good.Value[:42] + "_"},
+		"longer":      {good.Value + "A"},
+		"empty":       {""},
+		"a megabyte":  {strings.Repeat("A", 1<<20)},
+		"twice":       {good.Value, good.Value},
+		"with a twin": {good.Value, strings.Repeat("A", 43)},
+		"chunks":      {"2." + good.Value},
+	} {
+		var cookies []*http.Cookie
+		for _, v := range values {
+			cookies = append(cookies, &http.Cookie{Name: good.Name, Value: v})
+		}
+		if got := fetchWith(t, x.handler, "/private/", cookies); !strings.HasPrefix(got, "302") {
+			t.Errorf("%s: %.60s", name, got)
+		}
+	}
+}
+
+// TestClockJumpAndLease sets the clock back while a lease is out.
+func TestClockJumpAndLease(t *testing.T) {
+	x, p, store, c := storeApp(t, nil)
+	b := x.browser(t)
+	b.signIn(p)
+	c.advance(2 * time.Hour)
+	p.refresh = func(http.ResponseWriter, *http.Request) {
+		store.down.Store(true)
+		panic(http.ErrAbortHandler)
+	}
+	b.get("/token")
+	store.down.Store(false)
+	p.refresh = nil
+	c.advance(-time.Hour)
+	wantFetch(t, b, "/token", http.StatusOK, "access-2")
+}
+
+// TestHugeIdentityInStore refuses what no store takes.
+func TestHugeIdentityInStore(t *testing.T) {
+	p := newFakeProvider(t)
+	p.response = func(r map[string]any) { r["access_token"] = strings.Repeat("a", 9000) }
+	p.claims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 40_000); delete(c, "at_hash") }
+	x := newApp(t, p, func(c *cognate.Config) { c.Session.Store = cognate.NewMemoryStore(0) })
+	b := x.browser(t)
+	b.signIn(p)
+	if !b.signedIn() || !strings.Contains(x.log.String(), "tokens were left out") {
+		t.Errorf("signed in: %v; log %.500s", b.signedIn(), x.log)
+	}
+	if status, text := b.fetch("/token"); status != http.StatusOK || len(text) != 9000 {
+		t.Errorf("status %d: the ID token makes room first", status)
+	}
+}

@@ -1,0 +1,196 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+)
+
+var expiryTests = group{
+	"a record ends when it expires":          testExpiry,
+	"an expired key may be used again":       testExpiredAgain,
+	"update makes a record live longer":      testLonger,
+	"update makes a record live shorter":     testShorter,
+	"a longer life keeps the indexes":        testLongerIndexed,
+	"a record that has expired when created": testExpiredNew,
+}
+
+// life is how long the records of these tests live: long enough that a slow machine
+// sees them alive.
+const life = time.Second
+
+// createFor saves a record that lives for life.
+func (b *bench) createFor(d time.Duration, name string, indexes ...string) cognate.Record {
+	b.Helper()
+	r := b.record(name, indexes...)
+	r.Expires = b.now().Add(d).Truncate(time.Millisecond)
+	b.must(b.store.Create(b.Context(), r))
+	return r
+}
+
+// expire waits for a record's end.
+func (b *bench) expire(r cognate.Record) {
+	// A store's clock may be another machine's, but not in a test.
+	b.advance(r.Expires.Sub(b.now()) + 20*time.Millisecond)
+}
+
+// alive checks that the record is there, unless this machine was too slow to ask in time.
+func (b *bench) alive(r cognate.Record) {
+	b.Helper()
+	for name, load := range loads(b.store) {
+		if _, err := load(b.Context(), r.Key); err != nil && b.now().Before(r.Expires) {
+			b.Errorf("%s before the end: %v", name, err)
+		}
+	}
+}
+
+func testExpiry(b *bench) {
+	r := b.createFor(life, "ann", "x")
+	other := b.create("bob", "x")
+	b.alive(r)
+	b.expire(r)
+	b.gone("expired", r.Key)
+	b.wantErr("update", b.store.Update(b.Context(), r), cognate.ErrNoRecord)
+	b.gone("after the update", r.Key)
+	b.loaded(other)
+	b.deleted("x", 1) // an expired member does not count
+	b.must(b.store.Delete(b.Context(), r.Key))
+}
+
+func testExpiredAgain(b *bench) {
+	r := b.createFor(life, "ann", "x")
+	b.alive(r)
+	b.expire(r)
+	again := b.create("ann", "y")
+	b.loaded(again)
+	b.deleted("x", 0)
+	b.deleted("y", 1)
+}
+
+func testLonger(b *bench) {
+	first := b.createFor(life, "ann")
+	b.alive(first)
+	longer := first
+	longer.Expires = first.Expires.Add(time.Hour)
+	if err := b.store.Update(b.Context(), longer); err != nil && !b.now().Before(first.Expires) {
+		b.Fatalf("this machine took more than %v for three calls", life)
+	} else {
+		b.must(err)
+	}
+	b.expire(first)
+	longer.Version = 2
+	b.loaded(longer)
+}
+
+func testShorter(b *bench) {
+	r := b.create("ann", "x")
+	b.loaded(r)
+	r.Expires = b.now().Add(life).Truncate(time.Millisecond)
+	b.must(b.store.Update(b.Context(), r))
+	r.Version = 2
+	b.alive(r)
+	b.expire(r)
+	b.gone("expired", r.Key)
+	b.deleted("x", 0)
+
+	r = b.create("bob", "x")
+	r.Expires = b.now().Add(-time.Second)
+	b.must(b.store.Update(b.Context(), r))
+	b.gone("ended by the update", r.Key)
+	b.deleted("x", 0)
+}
+
+// testLongerIndexed would find a store whose index forgets a member when its first life
+// is over. A new member is what may make it tidy up.
+func testLongerIndexed(b *bench) {
+	r := b.createFor(life, "ann", "x", "y")
+	first := r.Expires
+	r.Expires = first.Add(time.Hour)
+	b.must(b.store.Update(b.Context(), r))
+	b.advance(first.Sub(b.now()) + 20*time.Millisecond)
+	b.create("bob", "x")
+	b.deleted("x", 2)
+	b.gone("deleted by index", r.Key)
+}
+
+func testExpiredNew(b *bench) {
+	r := b.record("ann", "x")
+	for _, expires := range []time.Time{b.now().Add(-time.Millisecond), time.Unix(1, 0), {}} {
+		r.Expires = expires
+		b.must(b.store.Create(b.Context(), r))
+		b.gone("expired when created", r.Key)
+		b.deleted("x", 0)
+	}
+	b.loaded(b.create("ann", "x"))
+}
+
+var contextTests = group{
+	"a cancelled context":           testCancelled,
+	"a context past its deadline":   testPastDeadline,
+	"a context cancelled in flight": testCancelledInFlight,
+}
+
+// calls is every method, on a record that exists.
+func (b *bench) calls(ctx context.Context, r cognate.Record) map[string]func() error {
+	return map[string]func() error{
+		"Create":        func() error { return b.store.Create(ctx, b.record("new", "x")) },
+		"Load":          func() error { _, err := b.store.Load(ctx, r.Key); return err },
+		"LoadLatest":    func() error { _, err := b.store.LoadLatest(ctx, r.Key); return err },
+		"Update":        func() error { return b.store.Update(ctx, r) },
+		"Delete":        func() error { return b.store.Delete(ctx, r.Key) },
+		"DeleteIndexed": func() error { _, err := b.store.DeleteIndexed(ctx, key("x")); return err },
+	}
+}
+
+// refuses checks that each call returns at once with an error that says nothing about
+// the record: whoever reads ErrNoRecord would end the session.
+func (b *bench) refuses(ctx context.Context) {
+	b.Helper()
+	r := b.create("ann", "x")
+	b.loaded(r)
+	for name, call := range b.calls(ctx, r) {
+		start := time.Now()
+		err := call()
+		if err == nil || errors.Is(err, cognate.ErrNoRecord) || errors.Is(err, cognate.ErrRecordChanged) {
+			b.Errorf("%s: got error %v, want one of the context", name, err)
+		}
+		if took := time.Since(start); took > 2*time.Second {
+			b.Errorf("%s took %v", name, took)
+		}
+	}
+}
+
+func testCancelled(b *bench) {
+	ctx, cancel := context.WithCancel(b.Context())
+	cancel()
+	b.refuses(ctx)
+}
+
+func testPastDeadline(b *bench) {
+	ctx, cancel := context.WithDeadline(b.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	b.refuses(ctx)
+}
+
+// testCancelledInFlight is about the others: who waits for the same record must not get
+// the error of the one who went away.
+func testCancelledInFlight(b *bench) {
+	r := b.create("ann")
+	race(40, func(i int) {
+		ctx := b.Context()
+		if i%2 == 0 {
+			short, cancel := context.WithTimeout(ctx, time.Duration(i)*50*time.Microsecond)
+			defer cancel()
+			_, err := b.store.Load(short, r.Key)
+			if errors.Is(err, cognate.ErrNoRecord) {
+				b.Errorf("with a short deadline: got %v", err)
+			}
+			return
+		}
+		if _, err := b.store.Load(ctx, r.Key); err != nil {
+			b.Errorf("beside short deadlines: %v", err)
+		}
+	})
+}

@@ -1,0 +1,97 @@
+package cognate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/cognate-auth/cognate/internal/testhook"
+)
+
+// What package cognatetest needs of the inside. None of it can be reached but through
+// that package, whose functions ask for a testing.TB.
+func init() {
+	testhook.Context = func(ctx context.Context, user any) context.Context {
+		return &requestContext{Context: ctx, user: user.(*User)}
+	}
+	testhook.Claims = func(user any, c map[string]json.RawMessage) any {
+		u := *user.(*User)
+		u.extra = c
+		return &u
+	}
+	testhook.Session = func(ctx context.Context, auth, user any) ([]*http.Cookie, error) {
+		return auth.(*Auth).testSession(ctx, *user.(*User))
+	}
+	testhook.Bearer = func(auth, user any) (string, error) {
+		return auth.(*Auth).testBearer(*user.(*User))
+	}
+}
+
+// testSession begins a session as a sign-in would, with the same keys and in the same
+// place, for a user whom a sign-in could have brought. It holds no tokens.
+func (a *Auth) testSession(ctx context.Context, u User) ([]*http.Cookie, error) {
+	err := a.couldSignIn(ctx, &u)
+	if err != nil {
+		return nil, err
+	}
+	u.Issuer = a.provider.issuer
+	answer := cookieWriter{}
+	err = a.sessions.begin(answer, (&http.Request{}).WithContext(ctx), a.sessions.create(&u, ""), nil)
+	if err != nil {
+		return nil, err
+	}
+	return (&http.Response{Header: http.Header(answer)}).Cookies(), nil
+}
+
+// cookieWriter is a ResponseWriter for its header.
+type cookieWriter http.Header
+
+// Header returns what is kept.
+func (w cookieWriter) Header() http.Header { return http.Header(w) }
+
+// Write throws p away.
+func (w cookieWriter) Write(p []byte) (int, error) { return len(p), nil }
+
+// WriteHeader does nothing.
+func (w cookieWriter) WriteHeader(int) {}
+
+// testBearer makes up an access token that is taken for one that was checked, for an hour.
+func (a *Auth) testBearer(u User) (string, error) {
+	if u.Subject == "" {
+		return "", errors.New("the user has no Subject, which every access token has")
+	}
+	if u.Issuer == "" {
+		u.Issuer = a.provider.issuer
+	}
+	token := cookieEncoding.EncodeToString([]byte(randomBytes(sessionIDSize)))
+	now := a.now()
+	a.bearer.seen.put(tokenKey(token), &seenToken{user: &u, from: now, until: now.Add(time.Hour)})
+	return token, nil
+}
+
+// couldSignIn says why no sign-in could have brought this user, so that a test doesn't
+// pass with a user whom nobody will ever meet.
+func (a *Auth) couldSignIn(ctx context.Context, u *User) error {
+	switch {
+	case u.Subject == "":
+		return errors.New("the user has no Subject, which every user has")
+	case u.Issuer != "" && u.Issuer != a.provider.issuer:
+		return fmt.Errorf("the user's Issuer is %.200q, expected %q or nothing", u.Issuer, a.provider.issuer)
+	case !a.sessions.admits(u):
+		return errors.New("the user's e-mail address is not verified, and Config.RequireVerifiedEmail is set; " +
+			"set Email and EmailVerified")
+	}
+	if e := checkRules(ctx, a.loginRules, u); e != nil {
+		return fmt.Errorf("Config.LoginRules refuse the user: %w", e)
+	}
+	kept := a.keptClaims.trim(u)
+	for name := range u.extra {
+		if _, ok := kept.extra[name]; !ok {
+			return fmt.Errorf("the claim %.200q is not kept in sessions; name it in Config.Claims", name)
+		}
+	}
+	return nil
+}
