@@ -223,7 +223,8 @@ var privateNoCache = []string{"private, no-cache"}
 // pass serves a request with a live session. It reports false, and has done nothing, if the
 // session turns out to have ended.
 func (a *Auth) pass(w http.ResponseWriter, r *http.Request, s *session, now time.Time, next http.Handler) bool {
-	if !a.sessions.roll(w, r, s, now) {
+	s = a.sessions.roll(w, r, s, now)
+	if s == nil {
 		return false
 	}
 	w.Header()["Cache-Control"] = privateNoCache

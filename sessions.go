@@ -114,17 +114,20 @@ func (m *sessions) read(r *http.Request, now time.Time) (s *session, present boo
 }
 
 // roll writes the session anew when its idle clock has run for a tenth of the idle time,
-// or when an old key had sealed it. So most requests write nothing. It tells whether the
-// session still exists.
-func (m *sessions) roll(w http.ResponseWriter, r *http.Request, s *session, now time.Time) bool {
+// or when an old key had sealed it. So most requests write nothing. It returns the session
+// as it is now, or nil if it exists no more.
+func (m *sessions) roll(w http.ResponseWriter, r *http.Request, s *session, now time.Time) *session {
 	due := m.idle > 0 && now.Sub(s.seen) >= m.idle/10
 	if !due && !s.oldKey {
-		return true
+		return s
 	}
 	next := *s
 	next.oldKey = false
 	next.seen = now.Truncate(time.Second)
-	return m.renew(w, r, &next)
+	if !m.renew(w, r, &next) {
+		return nil
+	}
+	return &next
 }
 
 // close ends the session and sees to it that this process takes it no more; first tells

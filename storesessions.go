@@ -44,10 +44,10 @@ type lease struct {
 	until  time.Time
 }
 
-// held tells whether somebody else is at it. A lease that ends later than any can comes
-// from a clock that was wrong.
-func (l lease) held(now time.Time) bool {
-	return l.holder != "" && now.Before(l.until) && l.until.Sub(now) <= leaseTime
+// held tells whether somebody else is at it, whose clock may differ from this one by the
+// skew. A lease that ends later than any can comes from a clock that was wrong.
+func (l lease) held(now time.Time, skew time.Duration) bool {
+	return l.holder != "" && now.Before(l.until) && l.until.Sub(now) <= leaseTime+skew
 }
 
 // storeSessions keeps sessions in a SessionStore. The browser's cookie holds a random id;
@@ -305,7 +305,7 @@ func (k *storeSessions) takeLease(ctx context.Context, key string) (*session, er
 		if err != nil || k.settled(s) || s.stored.lease.holder == mine {
 			return s, err
 		}
-		if now := k.now(); !s.stored.lease.held(now) {
+		if now := k.now(); !s.stored.lease.held(now, k.skew) {
 			// Whatever goes wrong, the next look tells what came of it.
 			next, err := k.update(ctx, s, s.stored.tokens, lease{holder: mine, until: now.Add(leaseTime)})
 			if err == nil || errors.Is(err, errEnded) {
