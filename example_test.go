@@ -235,8 +235,8 @@ func ExampleHooks() {
 	}}
 }
 
-// Two providers for one app. Visitors who need to sign in get a page to choose from.
-func ExampleNewSeveral() {
+// A menu of the app's own with the ways to sign in.
+func ExampleSeveral_Choices() {
 	staff, customers := exampleConfig, exampleConfig
 	staff.ClientID, staff.DisplayName, staff.CookieName = "staff-client", "Staff", "staff"
 	staff.RedirectURL = "https://shop.example.com/staff/oidc_callback"
