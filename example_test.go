@@ -210,7 +210,7 @@ func ExampleRuleFunc() {
 		case errors.Is(err, sql.ErrNoRows) || err == nil && !ok:
 			return errors.New("not an editor")
 		case err != nil:
-			return &cognate.Error{Reason: cognate.ReasonRuleFailed, Status: http.StatusServiceUnavailable, Err: err}
+			return &cognate.Error{Reason: cognate.ReasonRuleFailed, Err: err}
 		}
 		return nil
 	})
