@@ -16,6 +16,9 @@ func TestArrows(t *testing.T) {
 	}{
 		{"", []string{"/userpool", "/userpool/", "/cognatetest", "/devtls"}},
 		{"/internal/testhook", []string{"", "/"}},
+		{"/storetest", []string{"/userpool", "/userpool/", "/cognatetest"}},
+		{"/flaskoidc", []string{"/userpool", "/userpool/", "/cognatetest"}},
+		{"/redisstore", []string{"/userpool", "/userpool/", "/cognatetest", "/storetest"}},
 		{"/devtls", []string{"", "/userpool"}},
 		{"/userpool", []string{"", "/userpool/", "/cognatetest", "/internal/testhook"}},
 		{"/userpool/memstore", []string{"", "/userpool/oauth", "/userpool/hosted"}},

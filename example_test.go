@@ -210,7 +210,7 @@ func ExampleRuleFunc() {
 		case errors.Is(err, sql.ErrNoRows) || err == nil && !ok:
 			return errors.New("not an editor")
 		case err != nil:
-			return &cognate.Error{Reason: cognate.ReasonRuleFailed, Status: http.StatusServiceUnavailable, Err: err}
+			return &cognate.Error{Reason: cognate.ReasonRuleFailed, Err: err}
 		}
 		return nil
 	})
@@ -233,6 +233,33 @@ func ExampleHooks() {
 			slog.InfoContext(ctx, "session ended", "sub", e.Subject, "reason", e.Reason)
 		},
 	}}
+}
+
+// A menu of the app's own with the ways to sign in.
+func ExampleSeveral_Choices() {
+	staff, customers := exampleConfig, exampleConfig
+	staff.ClientID, staff.DisplayName, staff.CookieName = "staff-client", "Staff", "staff"
+	staff.RedirectURL = "https://shop.example.com/staff/oidc_callback"
+	customers.DisplayName = "Customers"
+
+	var auths []*cognate.Auth
+	for _, cfg := range []cognate.Config{customers, staff} {
+		auth, err := cognate.New(cfg)
+		if err != nil {
+			log.Fatal(err)
+		}
+		auths = append(auths, auth)
+	}
+	several, err := cognate.NewSeveral(auths...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, c := range several.Choices("/orders") {
+		fmt.Println(c.Name, c.URL)
+	}
+	// Output:
+	// Customers /login?return_to=%2Forders
+	// Staff /staff/login?return_to=%2Forders
 }
 
 // A token that comes by another way than the Authorization header.
