@@ -76,6 +76,12 @@ func (k *storeSessions) hash(kind, value string) string {
 	return cookieEncoding.EncodeToString(h.Sum(nil))
 }
 
+// key names the session with this id in the store. The cookie's name is in it: the id of one
+// Auth, moved into the cookie of another that asks more of a sign-in, is none of its own.
+func (k *storeSessions) key(id string) string {
+	return k.hash("session", k.cookie.name+"\x00"+id)
+}
+
 func (k *storeSessions) find(r *http.Request) (s *session, present bool, err error) {
 	value, count := findCookie(r.Header, k.cookie.name)
 	if count != 1 || len(value) != cookieEncoding.EncodedLen(storeIDSize) {
@@ -90,7 +96,7 @@ func (k *storeSessions) find(r *http.Request) (s *session, present bool, err err
 		if err != nil {
 			return nil, true, nil //nolint:nilerr // it is no id of ours
 		}
-		key = k.hash("session", string(id))
+		key = k.key(string(id))
 	}
 	rec, err := k.store.Load(r.Context(), key)
 	switch {
@@ -210,7 +216,7 @@ func (k *storeSessions) seal(key string, s *session, t *tokenSet, l lease) Recor
 
 func (k *storeSessions) begin(w http.ResponseWriter, r *http.Request, s *session, t *tokenSet) error {
 	id := randomBytes(storeIDSize)
-	rec, s, _ := k.record(r.Context(), k.hash("session", id), s, t, lease{})
+	rec, s, _ := k.record(r.Context(), k.key(id), s, t, lease{})
 	if len(rec.Value) > MaxRecordValue {
 		return refuse(ReasonSessionTooLarge, "the identity takes %d bytes sealed, more than a record's %d; keep fewer claims (Config.Claims)",
 			len(rec.Value), MaxRecordValue)
