@@ -21,10 +21,6 @@ type Loaded struct {
 	// Config is for [cognate.New]. What flask-oidc has no word for is left at its zero
 	// value; change what you like before.
 	Config cognate.Config
-	// AuthParams are further parameters of the authorization request, by name: those of
-	// OIDC_AUTHORIZE_PARAMS and OIDC_EXTRA_REQUEST_AUTH_PARAMS, and hd for
-	// OIDC_GOOGLE_APPS_DOMAIN. That the domain is kept to is a rule in Config.LoginRules.
-	AuthParams map[string]string
 	// ResourceServerOnly says that the app signs nobody in and only takes access tokens.
 	ResourceServerOnly bool
 	// Introspection, if not nil, says how flask-oidc asked the provider about access
@@ -53,7 +49,7 @@ func Load(settings map[string]any) (*Loaded, error) {
 	if len(settings) > maxSettings {
 		return nil, fmt.Errorf("flaskoidc: %d settings; expected at most %d", len(settings), maxSettings)
 	}
-	l := &loader{settings: settings, file: &cognate.ClientSecrets{}}
+	l := &loader{settings: settings, file: &cognate.ClientSecrets{}, params: map[string]string{}}
 	for _, step := range []func(){
 		l.checkNames, l.readClient, l.readParams, l.readIssuer, l.readEndpoints, l.readRedirect, l.readPolicy,
 		l.readSession, l.readCookieSwitches, l.readBearer, l.readCognitoUI, l.refuseTestMode,
@@ -72,6 +68,7 @@ type loader struct {
 	out      Loaded
 	file     *cognate.ClientSecrets // empty if there is none
 	introURI string                 // token_introspection_uri of the file
+	params   map[string]string      // further parameters of the authorization request
 	problems []error
 }
 
@@ -259,14 +256,32 @@ var ownParams = []string{
 
 // param adds a parameter, which must not be there with another value.
 func (l *loader) param(key, name, value string) {
-	if other, ok := l.out.AuthParams[name]; ok && other != value {
-		l.problem(key, "another setting gives the parameter %.40q another value; remove one", name)
+	if other, ok := l.params[name]; ok {
+		if other != value {
+			l.problem(key, "another setting gives the parameter %.40q another value; remove one", name)
+		}
+		return
 	}
-	if l.out.AuthParams == nil {
-		l.out.AuthParams = map[string]string{}
+	l.params[name] = value
+	option := cognate.Param(name, value)
+	switch name { // of what these ask for, the answer is checked
+	case "prompt":
+		option = cognate.Prompt(value)
+	case "acr_values":
+		option = cognate.ACRValues(strings.Fields(value)...)
+	case "max_age":
+		age, ok := numberOf(value)
+		if !ok || age < 0 || age > int64(maxAge/time.Second) {
+			l.problem(key, "max_age: expected 0 to %d seconds", maxAge/time.Second)
+			return
+		}
+		option = cognate.MaxAge(time.Duration(age) * time.Second)
 	}
-	l.out.AuthParams[name] = value
+	l.out.Config.LoginOptions = append(l.out.Config.LoginOptions, option)
 }
+
+// maxAge is the longest lifetime, and age of a sign-in, that Config takes.
+const maxAge = 400 * 24 * time.Hour
 
 // readIssuer settles which one provider it is.
 func (l *loader) readIssuer() {

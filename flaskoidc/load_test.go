@@ -3,6 +3,9 @@ package flaskoidc_test
 import (
 	"encoding/json"
 	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -95,8 +98,8 @@ func TestEveryKey(t *testing.T) {
 	for _, tt := range (rows{
 		{"nothing said", nil, func(l *flaskoidc.Loaded) (any, any) {
 			c := l.Config
-			return []any{c.RequireVerifiedEmail, c.UserInfo, c.LoginRules, c.ClockSkew, c.Session.Lifetime, c.CookieName, c.Endpoints, l.AuthParams},
-				[]any{false, cognate.UserInfoIfNeeded, []cognate.Rule(nil), time.Duration(0), time.Duration(0), "", cognate.Endpoints{}, map[string]string(nil)}
+			return []any{c.RequireVerifiedEmail, c.UserInfo, c.LoginRules, c.ClockSkew, c.Session.Lifetime, c.CookieName, c.Endpoints, len(c.LoginOptions)},
+				[]any{false, cognate.UserInfoIfNeeded, []cognate.Rule(nil), time.Duration(0), time.Duration(0), "", cognate.Endpoints{}, 0}
 		}},
 		{"client id", map[string]any{"OIDC_CLIENT_ID": "other"}, same(func(l *flaskoidc.Loaded) any { return l.Config.ClientID }, "other")},
 		{"client secret", map[string]any{"OIDC_CLIENT_SECRET": "other"}, same(func(l *flaskoidc.Loaded) any { return string(l.Config.ClientSecret) }, "other")},
@@ -109,13 +112,8 @@ func TestEveryKey(t *testing.T) {
 		{"scopes as a Python list", map[string]any{"OIDC_SCOPES": `['openid', "email", 'profile']`}, same(scopes, three)},
 		{"scopes as a Python tuple", map[string]any{"OIDC_SCOPES": `('openid', 'email', 'profile',)`}, same(scopes, three)},
 		{"hosted domain", map[string]any{"OIDC_GOOGLE_APPS_DOMAIN": "example.com"}, func(l *flaskoidc.Loaded) (any, any) {
-			return []any{l.AuthParams, len(l.Config.LoginRules), l.Config.LoginRules[0].String()},
-				[]any{map[string]string{"hd": "example.com"}, 1, cognate.HostedDomain("example.com").String()}
+			return []any{len(l.Config.LoginRules), l.Config.LoginRules[0].String()}, []any{1, cognate.HostedDomain("example.com").String()}
 		}},
-		{"parameters, 2.x", map[string]any{"OIDC_AUTHORIZE_PARAMS": map[string]string{"domain_hint": "a"}},
-			same(func(l *flaskoidc.Loaded) any { return l.AuthParams }, map[string]string{"domain_hint": "a"})},
-		{"parameters, 1.x and JSON", map[string]any{"OIDC_EXTRA_REQUEST_AUTH_PARAMS": `{"a": "1", "b": "2"}`, "OIDC_AUTHORIZE_PARAMS": map[string]any{"a": "1"}},
-			same(func(l *flaskoidc.Loaded) any { return l.AuthParams }, map[string]string{"a": "1", "b": "2"})},
 		{"discovery of the issuer", map[string]any{"OIDC_SERVER_METADATA_URL": issuer + "/.well-known/openid-configuration"},
 			same(func(l *flaskoidc.Loaded) any { return l.Config.Issuer }, "")},
 		{"discovery instead of the file", map[string]any{
@@ -180,6 +178,50 @@ func TestEveryKey(t *testing.T) {
 				t.Errorf("warnings: %q", l.Warnings)
 			}
 		})
+	}
+}
+
+// authorize starts a sign-in and returns its authorization request.
+func authorize(t *testing.T, l *flaskoidc.Loaded) url.Values {
+	t.Helper()
+	cfg := l.Config
+	cfg.Endpoints.JWKS = issuer + "/keys" // with all of them there, nothing is asked of the provider
+	auth, err := cognate.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	auth.Login(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://app.test/", nil))
+	location, err := url.Parse(w.Header().Get("Location"))
+	if err != nil || w.Code != http.StatusFound {
+		t.Fatalf("status %d to %q, %v", w.Code, location, err)
+	}
+	return location.Query()
+}
+
+// TestParameters: further parameters reach the authorization request.
+func TestParameters(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		settings map[string]any
+		want     map[string]string
+	}{
+		{"none", nil, map[string]string{"hd": "", "prompt": "", "max_age": ""}},
+		{"hosted domain", map[string]any{"OIDC_GOOGLE_APPS_DOMAIN": "example.com"}, map[string]string{"hd": "example.com"}},
+		{"hosted domain twice", map[string]any{"OIDC_GOOGLE_APPS_DOMAIN": "example.com", "OIDC_AUTHORIZE_PARAMS": map[string]any{"hd": "example.com"}},
+			map[string]string{"hd": "example.com"}},
+		{"2.x", map[string]any{"OIDC_AUTHORIZE_PARAMS": map[string]string{"domain_hint": "a"}}, map[string]string{"domain_hint": "a"}},
+		{"1.x and JSON", map[string]any{"OIDC_EXTRA_REQUEST_AUTH_PARAMS": `{"a": "1", "b": "2"}`, "OIDC_AUTHORIZE_PARAMS": map[string]any{"a": "1"}},
+			map[string]string{"a": "1", "b": "2"}},
+		{"those that have an option", map[string]any{"OIDC_AUTHORIZE_PARAMS": `{"prompt": "login", "max_age": "60", "acr_values": "gold silver"}`},
+			map[string]string{"prompt": "login", "max_age": "60", "acr_values": "gold silver"}},
+	} {
+		got := authorize(t, load(t, with(tt.settings)))
+		for name, value := range tt.want {
+			if got.Get(name) != value || len(got[name]) > 1 {
+				t.Errorf("%s: %s is %q, want %q", tt.name, name, got[name], value)
+			}
+		}
 	}
 }
 
@@ -367,6 +409,9 @@ func TestErrors(t *testing.T) {
 		{"too many scopes", map[string]any{"OIDC_SCOPES": strings.Repeat("s ", 101)}, []string{"OIDC_SCOPES"}},
 		{"too many scopes as a list", map[string]any{"OIDC_SCOPES": slices.Repeat([]any{"s"}, 101)}, []string{"OIDC_SCOPES"}},
 		{"too many scopes as a list of Go", map[string]any{"OIDC_SCOPES": slices.Repeat([]string{"s"}, 101)}, []string{"OIDC_SCOPES"}},
+		{"age that is none", map[string]any{"OIDC_AUTHORIZE_PARAMS": map[string]any{"max_age": "soon"}}, []string{"OIDC_AUTHORIZE_PARAMS", "max_age"}},
+		{"age below zero", map[string]any{"OIDC_AUTHORIZE_PARAMS": map[string]any{"max_age": "-1"}}, []string{"OIDC_AUTHORIZE_PARAMS", "max_age"}},
+		{"endless age", map[string]any{"OIDC_AUTHORIZE_PARAMS": map[string]any{"max_age": "9223372036854775807"}}, []string{"OIDC_AUTHORIZE_PARAMS", "max_age"}},
 		{"parameters as null", map[string]any{"OIDC_AUTHORIZE_PARAMS": "null"}, []string{"OIDC_AUTHORIZE_PARAMS"}},
 		{"introspection by bearer", map[string]any{"OIDC_INTROSPECTION_AUTH_METHOD": "bearer"}, []string{"OIDC_INTROSPECTION_AUTH_METHOD", "bearer"}},
 		{"introspection by magic", map[string]any{"OIDC_INTROSPECTION_AUTH_METHOD": "magic"}, []string{"OIDC_INTROSPECTION_AUTH_METHOD"}},
@@ -468,7 +513,7 @@ func TestFromEnv(t *testing.T) {
 	}
 	c := l.Config
 	if c.ClientSecrets == nil || len(c.Keys) != 1 || !slices.Equal(c.Scopes, []string{"openid", "email"}) || c.ClockSkew != 30*time.Second ||
-		!c.RequireVerifiedEmail || c.Session.Lifetime != time.Hour || c.UserInfo != cognate.UserInfoNever || l.AuthParams["hd"] != "example.com" {
+		!c.RequireVerifiedEmail || c.Session.Lifetime != time.Hour || c.UserInfo != cognate.UserInfoNever || authorize(t, l).Get("hd") != "example.com" {
 		t.Errorf("%+v", l)
 	}
 	if len(l.Warnings) > 0 {
@@ -531,7 +576,7 @@ func FuzzLoad(f *testing.F) {
 				t.Errorf("a warning holds the secret: %s", w)
 			}
 		}
-		if more["OIDC_GOOGLE_APPS_DOMAIN"] != nil && (len(l.Config.LoginRules) != 1 || l.AuthParams["hd"] == "") {
+		if more["OIDC_GOOGLE_APPS_DOMAIN"] != nil && (len(l.Config.LoginRules) != 1 || len(l.Config.LoginOptions) == 0) {
 			t.Errorf("the domain was dropped: %s", data)
 		}
 		if more["OIDC_REQUIRE_VERIFIED_EMAIL"] == true && !l.Config.RequireVerifiedEmail {

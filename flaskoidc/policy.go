@@ -32,7 +32,7 @@ func (l *loader) readPolicy() {
 func (l *loader) readSession() {
 	c := &l.out.Config
 	c.CookieName = l.text("OIDC_ID_TOKEN_COOKIE_NAME")
-	c.Session.Lifetime, _ = l.seconds("OIDC_ID_TOKEN_COOKIE_TTL", time.Minute, 400*24*time.Hour)
+	c.Session.Lifetime, _ = l.seconds("OIDC_ID_TOKEN_COOKIE_TTL", time.Minute, maxAge)
 }
 
 // readCookieSwitches reads the two switches of the cookie's attribute Secure, which it has
