@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -243,6 +244,7 @@ func (a *Auth) pass(w http.ResponseWriter, r *http.Request, s *session, now time
 // it when the routes are set up. Behind another middleware of this Auth that signed the
 // request in, such as [Auth.RequireBearer], it asks that one's user.
 func (a *Auth) Require(rules ...Rule) func(http.Handler) http.Handler {
+	rules = slices.Clone(rules) // they are the route's now
 	a.keptClaims.add(claimsOf(rules)...)
 	return func(next http.Handler) http.Handler {
 		checked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

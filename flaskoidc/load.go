@@ -21,23 +21,11 @@ type Loaded struct {
 	// Config is for [cognate.New]. What flask-oidc has no word for is left at its zero
 	// value; change what you like before.
 	Config cognate.Config
-	// ResourceServerOnly says that the app signs nobody in and only takes access tokens.
+	// ResourceServerOnly says that the app signs nobody in and only takes access tokens:
+	// [cognate.NewBearer] is for it.
 	ResourceServerOnly bool
-	// Introspection, if not nil, says how flask-oidc asked the provider about access
-	// tokens. It is there if the client secrets name the place (token_introspection_uri).
-	Introspection *Introspection
 	// Warnings say which settings have no effect, or another one, one sentence each.
 	Warnings []string
-}
-
-// Introspection is how the provider is asked about an access token (RFC 7662).
-type Introspection struct {
-	// Endpoint is the URL.
-	Endpoint string
-	// Auth is how the client proves itself: ClientSecretPost or ClientSecretBasic.
-	Auth cognate.AuthMethod
-	// TokenTypeHint is sent as token_type_hint; empty: none is.
-	TokenTypeHint string
 }
 
 // maxSettings bounds how many settings are looked at.

@@ -162,7 +162,7 @@ func TestEveryKey(t *testing.T) {
 		{"authentication", map[string]any{"OIDC_INTROSPECTION_AUTH_METHOD": "client_secret_basic"},
 			same(func(l *flaskoidc.Loaded) any { return l.Config.ClientAuth }, cognate.ClientSecretBasic)},
 		{"no introspection", map[string]any{"OIDC_INTROSPECTION_AUTH_METHOD": "client_secret_post"},
-			same(func(l *flaskoidc.Loaded) any { return l.Introspection }, (*flaskoidc.Introspection)(nil))},
+			same(func(l *flaskoidc.Loaded) any { return len(l.Config.Bearer.Issuers) }, 0)},
 		{"sign-out", map[string]any{"COGNITO_UI_LOGOUT_REDIRECT": "https://app.test/bye", "COGNITO_UI_CLIENT_ID": "client-1"},
 			same(func(l *flaskoidc.Loaded) any { return l.Config.LogoutRedirectURL }, "https://app.test/bye")},
 		{"on, and nobody faked", map[string]any{"OIDC_ENABLED": true, "OIDC_TESTING_PROFILE": map[string]any{}}, same(redirect, "")},
@@ -239,18 +239,23 @@ func TestIntrospection(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		settings map[string]any
-		want     flaskoidc.Introspection
+		want     cognate.Introspection
 	}{
-		{"as it comes", nil, flaskoidc.Introspection{Auth: cognate.ClientSecretPost, TokenTypeHint: "access_token"}},
+		{"as it comes", nil, cognate.Introspection{Auth: cognate.ClientSecretPost, TokenTypeHint: "access_token"}},
 		{"basic, another hint", map[string]any{"OIDC_INTROSPECTION_AUTH_METHOD": "client_secret_basic", "OIDC_TOKEN_TYPE_HINT": "jwt"},
-			flaskoidc.Introspection{Auth: cognate.ClientSecretBasic, TokenTypeHint: "jwt"}},
-		{"no hint", map[string]any{"OIDC_TOKEN_TYPE_HINT": "none"}, flaskoidc.Introspection{Auth: cognate.ClientSecretPost}},
+			cognate.Introspection{Auth: cognate.ClientSecretBasic, TokenTypeHint: "jwt"}},
+		{"no hint", map[string]any{"OIDC_TOKEN_TYPE_HINT": "none"}, cognate.Introspection{Auth: cognate.ClientSecretPost}},
 	} {
 		settings := with(tt.settings)
 		settings["OIDC_CLIENT_SECRETS"] = file
 		tt.want.Endpoint = issuer + "/introspect"
-		if diff := cmp.Diff(&tt.want, load(t, settings).Introspection); diff != "" {
+		cfg := load(t, settings).Config
+		want := []cognate.BearerIssuer{{Introspection: &tt.want}}
+		if diff := cmp.Diff(want, cfg.Bearer.Issuers); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", tt.name, diff)
+		}
+		if _, err := cognate.New(cfg); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
 }

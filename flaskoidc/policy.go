@@ -67,7 +67,7 @@ func (l *loader) readBearer() {
 	if !l.flag("OIDC_RESOURCE_CHECK_AUD", true) {
 		l.warn("OIDC_RESOURCE_CHECK_AUD", "has no effect: whom an access token is for is always checked")
 	}
-	in := Introspection{Endpoint: l.introURI, Auth: cognate.ClientSecretPost, TokenTypeHint: "access_token"}
+	in := cognate.Introspection{Endpoint: l.introURI, Auth: cognate.ClientSecretPost, TokenTypeHint: "access_token"}
 	const methodKey, hintKey = "OIDC_INTROSPECTION_AUTH_METHOD", "OIDC_TOKEN_TYPE_HINT"
 	switch method := l.text(methodKey); method {
 	case "", string(cognate.ClientSecretPost):
@@ -89,7 +89,8 @@ func (l *loader) readBearer() {
 		}
 	}
 	if in.Endpoint != "" {
-		l.out.Introspection = &in
+		// Without an issuer's name it is the app's own provider.
+		l.out.Config.Bearer.Issuers = []cognate.BearerIssuer{{Introspection: &in}}
 	}
 	if c := &l.out.Config; c.ClientSecret != "" || l.file.ClientSecret != "" {
 		c.ClientAuth = in.Auth // flask-oidc has one setting for both, and posts without it
