@@ -13,8 +13,7 @@
 //	cognate pool                                    (in another terminal)
 //	redis-server                                    (in a third one)
 //	cognate client-secrets > client_secrets.json
-//	cd examples/cluster
-//	go run . -client-secrets ../../client_secrets.json
+//	go run ./examples/cluster
 //
 // Against Amazon Cognito nothing changes but that file.
 package main
