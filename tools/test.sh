@@ -63,6 +63,6 @@ test_module() {
 
 need_compiler
 case $(modules) in *e2e*) need_chromium ;; esac
-case $(modules) in *redisstore* | *e2e* | *examples* | *bench*) need_redis ;; esac
+case $(modules) in *redisstore* | *e2e* | *examples/cluster* | *bench*) need_redis ;; esac
 each_module test_module
 say "all tests passed"

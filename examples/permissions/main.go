@@ -10,8 +10,7 @@
 //
 //	cognate pool                                    (in another terminal)
 //	cognate client-secrets > client_secrets.json
-//	cd examples/permissions
-//	go run . -client-secrets ../../client_secrets.json -admin ann@example.com
+//	go run ./examples/permissions -admin ann@example.com
 //
 // Against Amazon Cognito nothing changes but that file, and who the first admin is.
 package main

@@ -1,0 +1,133 @@
+package main_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/cognatetest"
+	"github.com/cognate-auth/cognate/redisstore/redistest"
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// TestProgram runs the whole: the proxy, two processes, Redis and a pool.
+func TestProgram(t *testing.T) {
+	addr := freeAddr(t)
+	site := "https://" + addr
+	pool := cognatetest.New(t)
+	client := pool.AddClient(userpool.Client{CallbackURLs: []string{site + "/oidc_callback"}, LogoutURLs: []string{site + "/"}})
+	pool.AddUser(userpool.NewUser{
+		Username: "ann", Password: "Correct-Horse-7",
+		Attributes: map[string]string{"email": "ann@example.com", "email_verified": "true"},
+	})
+	launch(t, "-client-secrets", clientSecrets(t, pool, client), "-redis", redistest.Start(t).Addr)
+
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	await(t, browser, site)
+	pool.SignIn(t, browser, site+"/hello", "ann", "Correct-Horse-7")
+	seen := make(map[string]bool)
+	for range 4 {
+		seen[answeredBy(t, browser, site+"/hello")] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("answered by %v, want two processes", seen)
+	}
+}
+
+// answeredBy returns the process that a page names.
+func answeredBy(t *testing.T, browser *http.Client, page string) string {
+	t.Helper()
+	resp, err := browser.Get(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	process := regexp.MustCompile(`process \d+`).Find(body)
+	if resp.StatusCode != http.StatusOK || process == nil || !bytes.Contains(body, []byte("ann@example.com")) {
+		t.Fatalf("got %s, want ann's page with a process in:\n%s", resp.Status, body)
+	}
+	return string(process)
+}
+
+// clientSecrets writes the file that leads the program to the pool.
+func clientSecrets(t *testing.T, pool *cognatetest.Pool, c userpool.Client) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "client_secrets.json")
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	secrets := cognate.ClientSecrets{
+		Issuer: pool.Issuer, ClientID: c.ID, ClientSecret: cognate.Secret(c.Secret), RedirectURIs: c.CallbackURLs,
+		AuthURI: pool.URL + "/oauth2/authorize", TokenURI: pool.URL + "/oauth2/token",
+	}
+	if err := secrets.Encode(file); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// launch builds and starts the program, and stops it, as Ctrl-C does, when the test ends.
+func launch(t *testing.T, args ...string) {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "cluster.exe") // the ending is for Windows
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	var out bytes.Buffer
+	cmd := exec.Command(program, args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err != nil || t.Failed() {
+			t.Errorf("the program: %v, having printed:\n%s", err, &out)
+		}
+	})
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// await waits until the program answers.
+func await(t *testing.T, browser *http.Client, page string) {
+	t.Helper()
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		resp, err := browser.Get(page)
+		if err == nil {
+			_ = resp.Body.Close()
+			return
+		}
+		if time.Since(began) > 30*time.Second {
+			t.Fatal(err)
+		}
+	}
+}
