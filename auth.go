@@ -205,11 +205,12 @@ func only(h http.HandlerFunc, methods ...string) http.HandlerFunc {
 // RequireLogin: now and then it sets the session's cookie anew.
 func (a *Auth) RequireLogin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s, present, err := a.sessions.read(r)
+		now := a.now()
+		s, present, err := a.sessions.read(r, now)
 		switch {
 		case err != nil:
 			a.fail(w, r, asError(err, ReasonStoreDown), a.returnTarget(requestTarget(r)))
-		case s == nil || !a.pass(w, r, s, next):
+		case s == nil || !a.pass(w, r, s, now, next):
 			a.challenge(w, r, present)
 		}
 	})
@@ -221,8 +222,9 @@ var privateNoCache = []string{"private, no-cache"}
 
 // pass serves a request with a live session. It reports false, and has done nothing, if the
 // session turns out to have ended.
-func (a *Auth) pass(w http.ResponseWriter, r *http.Request, s *session, next http.Handler) bool {
-	if !a.sessions.roll(w, r, s) {
+func (a *Auth) pass(w http.ResponseWriter, r *http.Request, s *session, now time.Time, next http.Handler) bool {
+	s = a.sessions.roll(w, r, s, now)
+	if s == nil {
 		return false
 	}
 	w.Header()["Cache-Control"] = privateNoCache
@@ -266,7 +268,7 @@ func (a *Auth) Require(rules ...Rule) func(http.Handler) http.Handler {
 // a store that can't be asked knows nobody. An answer that depends on it must not be cached
 // for others.
 func (a *Auth) User(r *http.Request) *User {
-	s, _, err := a.sessions.read(r)
+	s, _, err := a.sessions.read(r, a.now())
 	if err != nil && a.quiet.pass(a.now()) {
 		a.log.LogAttrs(r.Context(), slog.LevelError, "cognate: nobody is known: the session store can't be asked", slog.String("err", err.Error()))
 	}

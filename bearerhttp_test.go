@@ -17,6 +17,7 @@ import (
 func TestBearerAnswers(t *testing.T) {
 	x := newBearerAPI(t, nil)
 	good := x.token(nil)
+	granted := x.token(func(m jwt.MapClaims) { m["scope"] = "orders/write openid orders/read" })
 	expired := x.token(func(m jwt.MapClaims) { m["exp"] = x.clock.now().Add(-time.Hour).Unix() })
 	for _, tt := range []struct {
 		name      string
@@ -50,6 +51,7 @@ func TestBearerAnswers(t *testing.T) {
 			`Bearer error="invalid_token", error_description="The access token has expired."`},
 		{"scope missing", "/scoped", []string{"Bearer " + good}, 403, "insufficient_scope",
 			`Bearer error="insufficient_scope", error_description="The access token was not granted what this needs.", scope="orders/read orders/write"`},
+		{"scopes granted", "/scoped", []string{"Bearer " + granted}, 200, "", ""},
 		{"scopes and no token", "/scoped", nil, 401, "missing_authorization", `Bearer`},
 		{"optional and no token", "/optional", nil, 200, "", ""},
 		{"optional and another scheme", "/optional", []string{"Basic YTpi"}, 200, "", ""},

@@ -14,11 +14,10 @@ import (
 )
 
 // BenchmarkRequest is a signed-in request without the network: the handler alone, and behind
-// RequireLogin with the session in the cache.
+// RequireLogin with the session in its various places.
 func BenchmarkRequest(b *testing.B) {
 	const url = "https://app.test/private"
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello\n")) })
-	auth, cookie := signedIn(b)
 	run := func(b *testing.B, h http.Handler, cookies ...string) {
 		b.Helper()
 		requests := make([]*http.Request, len(cookies))
@@ -38,8 +37,13 @@ func BenchmarkRequest(b *testing.B) {
 			b.Fatalf("status %d", w.status)
 		}
 	}
-	b.Run("bare", func(b *testing.B) { run(b, handler, cookie) })
-	b.Run("signed in", func(b *testing.B) { run(b, auth.RequireLogin(handler), cookie) })
+	b.Run("bare", func(b *testing.B) { run(b, handler, "a=b") })
+	for name, session := range map[string]cognate.SessionConfig{
+		"cookie": {}, "tokens in cookies": {TokensInCookie: true}, "memory store": {Store: cognate.NewMemoryStore(0)},
+	} {
+		auth, cookie := signedIn(b, session)
+		b.Run(name, func(b *testing.B) { run(b, auth.RequireLogin(handler), cookie) })
+	}
 }
 
 // discard is a ResponseWriter that costs nothing.
@@ -53,13 +57,13 @@ func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 
 // signedIn returns an Auth and a Cookie header that it takes.
-func signedIn(b *testing.B) (*cognate.Auth, string) {
+func signedIn(b *testing.B, session cognate.SessionConfig) (*cognate.Auth, string) {
 	b.Helper()
 	p := newFakeProvider(b)
 	auth, err := cognate.New(cognate.Config{
 		Issuer: p.issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/oidc_callback",
 		Keys:   []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))},
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.DiscardHandler), Session: session,
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -67,8 +71,7 @@ func signedIn(b *testing.B) (*cognate.Auth, string) {
 	x := &app{auth: auth, handler: auth.Handler(auth.RequireLogin(http.NotFoundHandler()))}
 	visitor := x.browser(b)
 	visitor.signIn(p)
-	c := sessionCookie(b, visitor)
-	return auth, c.Name + "=" + c.Value
+	return auth, cookieHeader(visitor)
 }
 
 // BenchmarkIDToken is the whole check of an ID token.

@@ -141,7 +141,7 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction, go
 			return asError(err, ReasonVetoed)
 		}
 	}
-	old, _, err := a.sessions.read(r)
+	old, _, err := a.sessions.read(r, a.now())
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cognate_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -319,37 +320,40 @@ func TestTokenEndpointFails(t *testing.T) {
 		name   string
 		token  func(http.ResponseWriter, *http.Request)
 		status int
+		reason cognate.Reason // empty: ReasonTokenEndpoint
 	}{
-		{"500", answer(500, json, `{"error":"server_error","leak":"LEAK"}`), 502},
-		{"html 200", answer(200, "text/html", "<h1>LEAK</h1>"), 502},
-		{"html 502", answer(502, "text/html", "<h1>LEAK</h1>"), 502},
-		{"broken json", answer(200, json, `{"access_token":"LEAK`), 502},
-		{"empty", answer(200, json, ``), 502},
-		{"no access token", answer(200, json, `{"id_token":"LEAK"}`), 502},
-		{"other token type", answer(200, json, `{"access_token":"LEAK","id_token":"LEAK","token_type":"mac"}`), 502},
-		{"no id token", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer"}`), 502},
-		{"empty id token", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer","id_token":""}`), 502},
-		{"id token of another type", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer","id_token":{"a":1}}`), 502},
-		{"invalid_grant", answer(400, json, `{"error":"invalid_grant","error_description":"LEAK"}`), 400},
-		{"invalid_client", answer(401, json, `{"error":"invalid_client","error_description":"LEAK"}`), 502},
-		{"error with status 200", answer(200, json, `{"error":"invalid_grant"}`), 400},
-		{"hostile error code", answer(400, json, `{"error":"<script>\"\\LEAK"}`), 502},
+		{"500", answer(500, json, `{"error":"server_error","leak":"LEAK"}`), 502, ""},
+		{"html 200", answer(200, "text/html", "<h1>LEAK</h1>"), 502, ""},
+		{"html 502", answer(502, "text/html", "<h1>LEAK</h1>"), 502, ""},
+		{"broken json", answer(200, json, `{"access_token":"LEAK`), 502, ""},
+		{"empty", answer(200, json, ``), 502, ""},
+		{"no access token", answer(200, json, `{"id_token":"LEAK"}`), 502, ""},
+		{"other token type", answer(200, json, `{"access_token":"LEAK","id_token":"LEAK","token_type":"mac"}`), 502, ""},
+		{"no id token", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer"}`), 502, cognate.ReasonNoIDToken},
+		{"empty id token", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer","id_token":""}`), 502, cognate.ReasonNoIDToken},
+		{"id token of another type", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer","id_token":{"a":1}}`), 502, ""},
+		{"invalid_grant", answer(400, json, `{"error":"invalid_grant","error_description":"LEAK"}`), 400, cognate.ReasonCodeRefused},
+		{"invalid_client", answer(401, json, `{"error":"invalid_client","error_description":"LEAK"}`), 502, cognate.ReasonClientRefused},
+		{"error with status 200", answer(200, json, `{"error":"invalid_grant"}`), 400, cognate.ReasonCodeRefused},
+		{"hostile error code", answer(400, json, `{"error":"<script>\"\\LEAK"}`), 502, ""},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/token", http.StatusTemporaryRedirect)
-		}, 502},
+		}, 502, ""},
 		{"endless", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", json)
 			for range 1 << 10 {
 				_, _ = w.Write(make([]byte, 4<<10))
 			}
-		}, 502},
-		{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 502},
-		{"slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 502},
+		}, 502, ""},
+		{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 502, ""},
+		{"slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 502, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newFakeProvider(t)
 			p.token = tt.token
+			var got *cognate.Error
 			x := newApp(t, p, func(c *cognate.Config) {
+				c.Hooks.OnLoginError = func(_ context.Context, e *cognate.Error) { got = e }
 				if tt.name == "slow" {
 					c.HTTPClient = &http.Client{Timeout: 500 * time.Millisecond}
 				}
@@ -357,6 +361,12 @@ func TestTokenEndpointFails(t *testing.T) {
 			b := x.browser(t)
 			resp := b.signIn(p)
 			page := body(t, resp)
+			if tt.reason == "" {
+				tt.reason = cognate.ReasonTokenEndpoint
+			}
+			if got == nil || got.Reason != tt.reason || got.Status != tt.status {
+				t.Errorf("error %v, want %s with status %d", got, tt.reason, tt.status)
+			}
 			if resp.StatusCode != tt.status || !strings.Contains(page, "<h1>") {
 				t.Errorf("status %d, want %d and a page", resp.StatusCode, tt.status)
 			}

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -91,6 +92,14 @@ func TestClientAssertion(t *testing.T) {
 					Parse(r.PostForm.Get("client_assertion"), func(*jwt.Token) (any, error) { return tt.public, nil })
 				if err != nil {
 					t.Fatal(err)
+				}
+				if tt.alg == "PS256" { // the other implementation takes salts of any length; RFC 7518, 3.5 does not
+					input := r.PostForm.Get("client_assertion")
+					digest := sha256.Sum256([]byte(input[:strings.LastIndex(input, ".")]))
+					err := rsa.VerifyPSS(&rsaKey.PublicKey, crypto.SHA256, digest[:], tok.Signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+					if err != nil {
+						t.Errorf("the salt: %v", err)
+					}
 				}
 				claims := tok.Claims.(jwt.MapClaims)
 				audience := tt.audience

@@ -33,7 +33,7 @@ func (a *Auth) signInAt(w http.ResponseWriter, r *http.Request, target string) {
 // login answers the login path.
 func (a *Auth) login(w http.ResponseWriter, r *http.Request) {
 	target := a.returnTarget(r.URL.Query().Get("return_to"))
-	s, _, err := a.sessions.read(r)
+	s, _, err := a.sessions.read(r, a.now())
 	switch {
 	case err != nil:
 		a.fail(w, r, asError(err, ReasonStoreDown), target)

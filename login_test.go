@@ -305,6 +305,26 @@ func TestHostHeaderChangesNothing(t *testing.T) {
 	}
 }
 
+// TestBehindATLSProxy is reached in the clear, whatever a header says of it.
+func TestBehindATLSProxy(t *testing.T) {
+	for _, proto := range []string{"", "http", "https"} {
+		x := newApp(t, newFakeProvider(t), nil)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://backend.internal:8080/private/", nil)
+		if proto != "" {
+			r.Header.Set("X-Forwarded-Proto", proto)
+			r.Header.Set("Forwarded", "proto="+proto)
+		}
+		w := httptest.NewRecorder()
+		x.handler.ServeHTTP(w, r)
+		if got := mustURL(t, w.Header().Get("Location")).Query().Get("redirect_uri"); got != appOrigin+"/oidc_callback" {
+			t.Errorf("%q: redirect_uri = %q", proto, got)
+		}
+		if c := w.Result().Cookies(); len(c) != 1 || !c[0].Secure {
+			t.Errorf("%q: cookies %v, want one that is Secure", proto, c)
+		}
+	}
+}
+
 func TestSubPath(t *testing.T) {
 	p := newFakeProvider(t)
 	x := newApp(t, p, func(c *cognate.Config) { c.RedirectURL = appOrigin + "/app/oidc_callback" })
@@ -313,6 +333,9 @@ func TestSubPath(t *testing.T) {
 	x.handler = x.auth.Handler(http.StripPrefix("/app", mux))
 	b := x.browser(t)
 	resp := b.get("/app/hello?x=1")
+	if got := mustURL(t, resp.Header.Get("Location")).Query().Get("redirect_uri"); got != appOrigin+"/app/oidc_callback" {
+		t.Errorf("redirect_uri = %q", got)
+	}
 	resp = b.get("/app/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
 	if got := resp.Header.Get("Location"); got != "/app/hello?x=1" {
 		t.Errorf("returned to %q", got)

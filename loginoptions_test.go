@@ -418,3 +418,16 @@ func TestHooksOfARefusedSignIn(t *testing.T) {
 		t.Errorf("a silent sign-in in vain called: %s", got)
 	}
 }
+
+// TestDialectCantOverride has a dialect whose parameters are those of the sign-in itself.
+func TestDialectCantOverride(t *testing.T) {
+	p := newFakeProvider(t)
+	b := loginApp(t, p, func(c *cognate.Config) {
+		c.Dialect = cognate.StandardDialect()
+		c.Dialect.LangParam, c.Dialect.ProviderParam = "state", "redirect_uri"
+	}, cognate.Lang("de"), cognate.IdentityProvider("https://evil.test"))
+	q := mustURL(t, b.get("/signin").Header.Get("Location")).Query()
+	if len(q["state"]) != 1 || len(q.Get("state")) < 22 || len(q["redirect_uri"]) != 1 || q.Get("redirect_uri") != appOrigin+"/oidc_callback" {
+		t.Errorf("asked for %v", q)
+	}
+}

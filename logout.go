@@ -89,7 +89,7 @@ func (a *Auth) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOpti
 // endHere ends the session in this browser and what was begun there, and returns its ID
 // token if it holds one.
 func (a *Auth) endHere(w http.ResponseWriter, r *http.Request) (idToken string, err error) {
-	s, _, err := a.sessions.read(r)
+	s, _, err := a.sessions.read(r, a.now())
 	var t tokenSet
 	if s != nil {
 		if held := a.sessions.tokens(r, s); held != nil {

@@ -46,11 +46,13 @@ func (p *sessionPolicy) ends(s *session) time.Time {
 }
 
 // over tells whether a session's time has passed.
-func (p *sessionPolicy) over(s *session) bool { return !p.now().Before(p.ends(s)) }
+func (p *sessionPolicy) over(s *session, now time.Time) bool { return !now.Before(p.ends(s)) }
 
 // early tells whether a session begins in the future: it comes from a clock that was
 // wrong. Within the skew it is forgiven.
-func (p *sessionPolicy) early(s *session) bool { return s.created.After(p.now().Add(p.skew)) }
+func (p *sessionPolicy) early(s *session, now time.Time) bool {
+	return s.created.After(now.Add(p.skew))
+}
 
 // A keeper is where sessions are: in the browser's cookies or in a store.
 type keeper interface {
@@ -93,36 +95,39 @@ func (m *sessions) create(u *User, sid string) *session {
 }
 
 // read returns the live session of a request, or nil; present tells whether there was a
-// cookie at all, so that a useless one can be removed.
-func (m *sessions) read(r *http.Request) (s *session, present bool, err error) {
+// cookie at all, so that a useless one can be removed. The time is the caller's: asking the
+// clock is a good part of what a signed-in request costs.
+func (m *sessions) read(r *http.Request, now time.Time) (s *session, present bool, err error) {
 	s, present, err = m.find(r)
 	switch {
 	case s == nil || err != nil:
 		return nil, present, err
-	case m.over(s):
-		if m.ended.add(s.id, m.now().Add(m.lifetime), m.now()) {
+	case m.over(s, now):
+		if m.ended.add(s.id, now.Add(m.lifetime), now) {
 			m.lapsed(r.Context(), s)
 		}
 		return nil, true, nil
-	case m.early(s), m.ended.has(s.id, m.now()):
+	case m.early(s, now), m.ended.has(s.id, now):
 		return nil, true, nil
 	}
 	return s, true, nil
 }
 
 // roll writes the session anew when its idle clock has run for a tenth of the idle time,
-// or when an old key had sealed it. So most requests write nothing. It tells whether the
-// session still exists.
-func (m *sessions) roll(w http.ResponseWriter, r *http.Request, s *session) bool {
-	now := m.now()
+// or when an old key had sealed it. So most requests write nothing. It returns the session
+// as it is now, or nil if it exists no more.
+func (m *sessions) roll(w http.ResponseWriter, r *http.Request, s *session, now time.Time) *session {
 	due := m.idle > 0 && now.Sub(s.seen) >= m.idle/10
 	if !due && !s.oldKey {
-		return true
+		return s
 	}
 	next := *s
 	next.oldKey = false
 	next.seen = now.Truncate(time.Second)
-	return m.renew(w, r, &next)
+	if !m.renew(w, r, &next) {
+		return nil
+	}
+	return &next
 }
 
 // close ends the session and sees to it that this process takes it no more; first tells

@@ -101,11 +101,12 @@ func (s *Several) RequireLogin(next http.Handler) http.Handler {
 		var cause error
 		var useless []*Auth
 		for _, a := range s.auths {
-			session, present, err := a.sessions.read(r)
+			now := a.now()
+			session, present, err := a.sessions.read(r, now)
 			switch {
 			case err != nil:
 				down, cause = a, err
-			case session != nil && a.pass(w, r, session, next):
+			case session != nil && a.pass(w, r, session, now, next):
 				return
 			case present:
 				useless = append(useless, a)

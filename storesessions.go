@@ -44,10 +44,10 @@ type lease struct {
 	until  time.Time
 }
 
-// held tells whether somebody else is at it. A lease that ends later than any can comes
-// from a clock that was wrong.
-func (l lease) held(now time.Time) bool {
-	return l.holder != "" && now.Before(l.until) && l.until.Sub(now) <= leaseTime
+// held tells whether somebody else is at it, whose clock may differ from this one by the
+// skew. A lease that ends later than any can comes from a clock that was wrong.
+func (l lease) held(now time.Time, skew time.Duration) bool {
+	return l.holder != "" && now.Before(l.until) && l.until.Sub(now) <= leaseTime+skew
 }
 
 // storeSessions keeps sessions in a SessionStore. The browser's cookie holds a random id;
@@ -76,6 +76,12 @@ func (k *storeSessions) hash(kind, value string) string {
 	return cookieEncoding.EncodeToString(h.Sum(nil))
 }
 
+// key names the session with this id in the store. The cookie's name is in it: the id of one
+// Auth, moved into the cookie of another that asks more of a sign-in, is none of its own.
+func (k *storeSessions) key(id string) string {
+	return k.hash("session", k.cookie.name+"\x00"+id)
+}
+
 func (k *storeSessions) find(r *http.Request) (s *session, present bool, err error) {
 	value, count := findCookie(r.Header, k.cookie.name)
 	if count != 1 || len(value) != cookieEncoding.EncodedLen(storeIDSize) {
@@ -90,11 +96,11 @@ func (k *storeSessions) find(r *http.Request) (s *session, present bool, err err
 		if err != nil {
 			return nil, true, nil //nolint:nilerr // it is no id of ours
 		}
-		key = k.hash("session", string(id))
+		key = k.key(string(id))
 	}
 	rec, err := k.store.Load(r.Context(), key)
 	switch {
-	case errors.Is(err, ErrNoRecord) && ok && k.over(known):
+	case errors.Is(err, ErrNoRecord) && ok && k.over(known, k.now()):
 		return known, true, nil // the store has dropped it in time
 	case errors.Is(err, ErrNoRecord):
 		return nil, true, nil
@@ -210,7 +216,7 @@ func (k *storeSessions) seal(key string, s *session, t *tokenSet, l lease) Recor
 
 func (k *storeSessions) begin(w http.ResponseWriter, r *http.Request, s *session, t *tokenSet) error {
 	id := randomBytes(storeIDSize)
-	rec, s, _ := k.record(r.Context(), k.hash("session", id), s, t, lease{})
+	rec, s, _ := k.record(r.Context(), k.key(id), s, t, lease{})
 	if len(rec.Value) > MaxRecordValue {
 		return refuse(ReasonSessionTooLarge, "the identity takes %d bytes sealed, more than a record's %d; keep fewer claims (Config.Claims)",
 			len(rec.Value), MaxRecordValue)
@@ -255,7 +261,7 @@ func (k *storeSessions) latest(ctx context.Context, key string) (*session, error
 		return nil, storeDown(err)
 	}
 	s := k.open(ctx, rec, key)
-	if s == nil || k.over(s) {
+	if s == nil || k.over(s, k.now()) {
 		return nil, errEnded
 	}
 	return s, nil
@@ -305,7 +311,7 @@ func (k *storeSessions) takeLease(ctx context.Context, key string) (*session, er
 		if err != nil || k.settled(s) || s.stored.lease.holder == mine {
 			return s, err
 		}
-		if now := k.now(); !s.stored.lease.held(now) {
+		if now := k.now(); !s.stored.lease.held(now, k.skew) {
 			// Whatever goes wrong, the next look tells what came of it.
 			next, err := k.update(ctx, s, s.stored.tokens, lease{holder: mine, until: now.Add(leaseTime)})
 			if err == nil || errors.Is(err, errEnded) {

@@ -350,3 +350,22 @@ func TestHugeIdentityInStore(t *testing.T) {
 		t.Errorf("status %d: the ID token makes room first", status)
 	}
 }
+
+// TestSessionsOfAnotherName are those of another Auth of the same app client, with the same
+// store, that asks more of a sign-in: whoever moves the id into its cookie is nobody there.
+func TestSessionsOfAnotherName(t *testing.T) {
+	x, p, store, _ := storeApp(t, nil)
+	strict := newApp(t, p, func(cfg *cognate.Config) {
+		cfg.Session.Store, cfg.CookieName = store, "strict"
+		cfg.LoginRules = []cognate.Rule{cognate.Group("gods")}
+	})
+	b := x.browser(t)
+	b.signIn(p)
+	moved := []*http.Cookie{{Name: "__Host-strict", Value: sessionCookie(t, b).Value}}
+	if got := fetchWith(t, strict.handler, "/private/", moved); !strings.HasPrefix(got, "302") {
+		t.Errorf("got %s, want a sign-in", got)
+	}
+	if n, err := strict.auth.LogoutEverywhere(t.Context(), "user-1"); n != 1 || err != nil || b.signedIn() {
+		t.Errorf("%d sessions ended, %v; want the user's, whatever their cookie is called", n, err)
+	}
+}

@@ -209,6 +209,9 @@ func TestRefreshFailures(t *testing.T) {
 		{"no connection", func(p *fakeProvider) {
 			p.refresh = func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 		}, false},
+		{"timeout", func(p *fakeProvider) {
+			p.refresh = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+		}, false},
 		{"HTML", func(p *fakeProvider) {
 			p.refresh = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }
 		}, false},
@@ -228,6 +231,7 @@ func TestRefreshFailures(t *testing.T) {
 				var ended []cognate.LogoutReason
 				b := newApp(t, p, func(cfg *cognate.Config) {
 					mode(cfg)
+					cfg.HTTPClient = &http.Client{Timeout: time.Second}
 					cfg.Hooks.OnLogout = func(_ context.Context, e cognate.LogoutEvent) { ended = append(ended, e.Reason) }
 				}).browser(t)
 				b.signIn(p)
@@ -328,8 +332,18 @@ func TestNoRefreshToken(t *testing.T) {
 		c.advance(290 * time.Second)
 		wantFetch(t, b, "/token", http.StatusOK, "access-token")
 		c.advance(time.Minute)
-		if status, _ := b.fetch("/token"); status != http.StatusFound || b.signedIn() || p.refreshCount() != 0 {
-			t.Errorf("status %d, signed in: %v", status, b.signedIn())
+		if status, text := b.fetch("/token", "Sec-Fetch-Mode", "cors"); status != http.StatusUnauthorized || !strings.Contains(text, "login_required") {
+			t.Errorf("a script: status %d, %s", status, text)
+		}
+		b.signIn(p)
+		c.advance(time.Hour)
+		resp := b.get("/token?page=3")
+		if resp.StatusCode != http.StatusFound || b.signedIn() || p.refreshCount() != 0 {
+			t.Errorf("status %d, signed in: %v", resp.StatusCode, b.signedIn())
+		}
+		resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+		if got := resp.Header.Get("Location"); got != "/token?page=3" {
+			t.Errorf("comes back to %q", got)
 		}
 	})
 }

@@ -149,6 +149,9 @@ func TestBearer(t *testing.T) {
 	if status, _ := get(t, api, r); status != http.StatusUnauthorized {
 		t.Errorf("a token for another app: got %d, want 401", status)
 	}
+	if status, _ := get(t, api, request("/api")); status != http.StatusUnauthorized {
+		t.Errorf("nobody: got %d, want 401", status)
+	}
 	checkFatal(t, "no subject", "no Subject", func(tb testing.TB) { cognatetest.Bearer(tb, auth, request("/"), &cognate.User{}) })
 	checkFatal(t, "nobody", "needs an Auth", func(tb testing.TB) { cognatetest.Bearer(tb, auth, request("/"), nil) })
 }

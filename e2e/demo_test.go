@@ -159,27 +159,33 @@ func TestKeyboardOnly(t *testing.T) {
 	tab.WaitForText(privateText)
 }
 
-// TestPages looks at every page in light and dark, wide and on a phone. With
-// SCREENSHOTS set to a folder, the pictures are kept there.
-func TestPages(t *testing.T) {
-	d, tab := start(t)
+// lookAt looks at a page in light and dark, wide and on a phone. With SCREENSHOTS set to a
+// folder, the pictures are kept there.
+func lookAt(t *testing.T, tab *browser.Tab, page string) {
+	t.Helper()
 	folder := os.Getenv("SCREENSHOTS")
 	if folder == "" {
 		folder = t.TempDir()
 	}
+	for _, scheme := range []string{"light", "dark"} {
+		tab.ColorScheme(scheme)
+		tab.Window(1100, 720)
+		tab.Screenshot(filepath.Join(folder, page+"-"+scheme+".png"))
+		tab.Phone()
+		if tab.ScrollsSideways() {
+			t.Errorf("%s scrolls sideways on a phone", page)
+		}
+		tab.Screenshot(filepath.Join(folder, page+"-"+scheme+"-phone.png"))
+	}
+	tab.Window(1100, 720)
+}
+
+// TestPages looks at every page.
+func TestPages(t *testing.T) {
+	d, tab := start(t)
 	look := func(page string) {
 		t.Helper()
-		for _, scheme := range []string{"light", "dark"} {
-			tab.ColorScheme(scheme)
-			tab.Window(1100, 720)
-			tab.Screenshot(filepath.Join(folder, page+"-"+scheme+".png"))
-			tab.Phone()
-			if tab.ScrollsSideways() {
-				t.Errorf("%s scrolls sideways on a phone", page)
-			}
-			tab.Screenshot(filepath.Join(folder, page+"-"+scheme+"-phone.png"))
-		}
-		tab.Window(1100, 720)
+		lookAt(t, tab, page)
 	}
 	tab.Visit(d.AppURL)
 	tab.WaitForText(publicText)

@@ -17,6 +17,22 @@ import (
 // TestHello runs what the README tells readers of examples/hello to run: the pool alone,
 // the file for its client, and the example.
 func TestHello(t *testing.T) {
+	app := startExample(t, "hello")
+	tab := browser.Start(t).NewVisitor(t)
+	tab.Visit(app + "/")
+	tab.WaitForText(publicText)
+	tab.Click("Private page")
+	signIn(tab, demo.User{Username: "ann@example.com", Password: "Correct-Horse-7"})
+	tab.WaitForText(privateText)
+	tab.Click("Log out")
+	tab.WaitForURL(app + "/")
+	tab.Click("Private page")
+	tab.WaitForText("Password")
+}
+
+// startExample starts a pool and one of the examples, and returns where the example is.
+func startExample(t *testing.T, name string, args ...string) (url string) {
+	t.Helper()
 	cognate := demo.Program(t)
 	poolAddr, appAddr := freeAddr(t), freeAddr(t)
 	callback := "https://" + appAddr + "/oidc_callback"
@@ -30,26 +46,16 @@ func TestHello(t *testing.T) {
 	if err := os.WriteFile(file, secrets, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	hello := filepath.Join(t.TempDir(), "hello.exe") // the ending is for Windows
-	build := exec.Command("go", "build", "-o", hello, "./examples/hello")
+	program := filepath.Join(t.TempDir(), name+".exe") // the ending is for Windows
+	build := exec.Command("go", "build", "-o", program, "./examples/"+name)
 	build.Dir = ".."
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building examples/hello: %v\n%s", err, out)
+		t.Fatalf("building examples/%s: %v\n%s", name, err, out)
 	}
-	launch(t, exec.Command(hello, "-client-secrets", file))
+	launch(t, exec.Command(program, append(args, "-client-secrets", file)...))
 	await(t, poolAddr)
 	await(t, appAddr)
-
-	tab := browser.Start(t).NewVisitor(t)
-	tab.Visit("https://" + appAddr + "/")
-	tab.WaitForText(publicText)
-	tab.Click("Private page")
-	signIn(tab, demo.User{Username: "ann@example.com", Password: "Correct-Horse-7"})
-	tab.WaitForText(privateText)
-	tab.Click("Log out")
-	tab.WaitForURL("https://" + appAddr + "/")
-	tab.Click("Private page")
-	tab.WaitForText("Password")
+	return "https://" + appAddr
 }
 
 // freeAddr is an address that nobody listens on at the moment.

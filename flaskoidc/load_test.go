@@ -105,6 +105,7 @@ func TestEveryKey(t *testing.T) {
 		{"scopes as JSON has them", map[string]any{"OIDC_SCOPES": []any{"openid", "email", "profile"}}, same(scopes, three)},
 		{"scopes as one text", map[string]any{"OIDC_SCOPES": " openid email  profile"}, same(scopes, three)},
 		{"scopes as a JSON list", map[string]any{"OIDC_SCOPES": `["openid", "email", "profile"]`}, same(scopes, three)},
+		{"scopes as a JSON list with escapes", map[string]any{"OIDC_SCOPES": `["open\u0069d", "email", "profile"]`}, same(scopes, three)},
 		{"scopes as a Python list", map[string]any{"OIDC_SCOPES": `['openid', "email", 'profile']`}, same(scopes, three)},
 		{"scopes as a Python tuple", map[string]any{"OIDC_SCOPES": `('openid', 'email', 'profile',)`}, same(scopes, three)},
 		{"hosted domain", map[string]any{"OIDC_GOOGLE_APPS_DOMAIN": "example.com"}, func(l *flaskoidc.Loaded) (any, any) {
@@ -167,7 +168,7 @@ func TestEveryKey(t *testing.T) {
 		{"sign-out", map[string]any{"COGNITO_UI_LOGOUT_REDIRECT": "https://app.test/bye", "COGNITO_UI_CLIENT_ID": "client-1"},
 			same(func(l *flaskoidc.Loaded) any { return l.Config.LogoutRedirectURL }, "https://app.test/bye")},
 		{"on, and nobody faked", map[string]any{"OIDC_ENABLED": true, "OIDC_TESTING_PROFILE": map[string]any{}}, same(redirect, "")},
-		{"others' keys", map[string]any{"DEBUG": true, "SESSION_COOKIE_SECURE": false, "oauth": struct{}{}, "": 1}, same(redirect, "")},
+		{"others' keys", map[string]any{"DEBUG": true, "SESSION_COOKIE_SECURE": false, "oauth": struct{}{}, "": 1, "SECRET_KEYS": 1}, same(redirect, "")},
 	}) {
 		t.Run(tt.name, func(t *testing.T) {
 			l := load(t, with(tt.settings))
@@ -364,6 +365,9 @@ func TestErrors(t *testing.T) {
 		{"scopes is a broken list", map[string]any{"OIDC_SCOPES": `["openid", `}, []string{"OIDC_SCOPES"}},
 		{"scopes is a list of numbers", map[string]any{"OIDC_SCOPES": []any{1}}, []string{"OIDC_SCOPES"}},
 		{"too many scopes", map[string]any{"OIDC_SCOPES": strings.Repeat("s ", 101)}, []string{"OIDC_SCOPES"}},
+		{"too many scopes as a list", map[string]any{"OIDC_SCOPES": slices.Repeat([]any{"s"}, 101)}, []string{"OIDC_SCOPES"}},
+		{"too many scopes as a list of Go", map[string]any{"OIDC_SCOPES": slices.Repeat([]string{"s"}, 101)}, []string{"OIDC_SCOPES"}},
+		{"parameters as null", map[string]any{"OIDC_AUTHORIZE_PARAMS": "null"}, []string{"OIDC_AUTHORIZE_PARAMS"}},
 		{"introspection by bearer", map[string]any{"OIDC_INTROSPECTION_AUTH_METHOD": "bearer"}, []string{"OIDC_INTROSPECTION_AUTH_METHOD", "bearer"}},
 		{"introspection by magic", map[string]any{"OIDC_INTROSPECTION_AUTH_METHOD": "magic"}, []string{"OIDC_INTROSPECTION_AUTH_METHOD"}},
 		{"sign-in switched off", map[string]any{"OIDC_ENABLED": "False"}, []string{"OIDC_ENABLED", "cognatetest"}},

@@ -108,7 +108,7 @@ func listOf(v any) (list []string, ok bool) {
 		return nil, false
 	case s[0] != '[' && s[0] != '(':
 		list = strings.Fields(s)
-	case json.Unmarshal([]byte(s), &list) == nil && list != nil:
+	case json.Unmarshal([]byte(s), &list) == nil:
 	case pythonList.MatchString(s):
 		list = []string{}
 		for _, item := range pythonItem.FindAllString(s, -1) {

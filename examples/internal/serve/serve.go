@@ -1,0 +1,87 @@
+// Package serve runs an example on this machine: its flags, its client_secrets.json, TLS.
+// What it does stands in one piece in examples/hello, to be copied.
+package serve
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/devtls"
+)
+
+var (
+	file = flag.String("client-secrets", "client_secrets.json", "the app client, as a `file` in the tutorial's format")
+	addr = flag.String("addr", "", "the loopback `address` to listen on (default: that of the callback URL)")
+)
+
+// Main reads the flags, of which an example may have defined more, and serves what newApp
+// makes of the configuration until Ctrl-C. The context ends then.
+func Main(newApp func(ctx context.Context, cfg cognate.Config) (http.Handler, error)) {
+	flag.Parse()
+	log.SetFlags(0)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, newApp)
+	stop()
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, newApp func(context.Context, cognate.Config) (http.Handler, error)) error {
+	cfg, err := Config()
+	if err != nil {
+		return err
+	}
+	app, err := newApp(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	home, err := url.Parse(cfg.ClientSecrets.RedirectURIs[0]) // cognate.New has checked that there is one
+	if err != nil {
+		return err
+	}
+	if *addr == "" {
+		*addr = home.Host
+	}
+	ln, err := devtls.Listen(*addr)
+	if err != nil {
+		return fmt.Errorf("%w; choose where to listen with -addr", err)
+	}
+	srv := &http.Server{Handler: app, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	context.AfterFunc(ctx, func() { _ = srv.Close() })
+	log.Printf("Open https://%s (your browser will warn: the certificate was made just now, for this machine).", home.Host)
+	err = srv.Serve(ln)
+	if !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Config reads the client secrets that the flag names and, from COOKIE_KEY, the secret that
+// seals the cookies (openssl rand -base64 32). Without that, sign-ins end with the program.
+// Call it after flag.Parse.
+func Config() (cognate.Config, error) {
+	secrets, err := cognate.LoadClientSecrets(*file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return cognate.Config{}, fmt.Errorf("%w; make one for the local pool with: cognate client-secrets > %s", err, *file)
+	}
+	if err != nil {
+		return cognate.Config{}, err
+	}
+	cfg := cognate.Config{ClientSecrets: secrets, RequireVerifiedEmail: true}
+	if key := os.Getenv("COOKIE_KEY"); key != "" {
+		cfg.Keys = []cognate.Secret{cognate.Secret(key)}
+	}
+	return cfg, nil
+}

@@ -1,0 +1,83 @@
+// Package app is the tutorial's app with has_permissions made real.
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/examples/internal/page"
+)
+
+// New returns the app. Who signs in with the address firstAdmin becomes admin as long as
+// there is none; empty is nobody.
+func New(cfg cognate.Config, roles *Roles, firstAdmin string) (http.Handler, error) {
+	cfg.RequireVerifiedEmail = true // or anybody could claim to be firstAdmin
+	cfg.Hooks.OnLogin = func(ctx context.Context, e cognate.LoginEvent) error {
+		first := firstAdmin != "" && strings.EqualFold(e.User.Email, firstAdmin)
+		return undecided(roles.SignedIn(ctx, e.User, first))
+	}
+	auth, err := cognate.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	readers := auth.Require(hasPermission(roles, Reader, Admin))
+	admins := auth.Require(hasPermission(roles, Admin))
+	panel := &adminPanel{auth, roles}
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		show(w, auth.User(r), "Public Endpoint", "No authentication is needed.")
+	})
+	mux.Handle("GET /hello", readers(http.HandlerFunc(hello)))
+	mux.Handle("GET /admin", admins(http.HandlerFunc(panel.show)))
+	mux.Handle("POST /admin/grant", admins(http.HandlerFunc(panel.grant)))
+	mux.Handle("POST /admin/revoke", admins(http.HandlerFunc(panel.revoke)))
+	// An admin's browser sends the cookie with forms of other sites, too.
+	return auth.Handler(http.NewCrossOriginProtection().Handler(mux)), nil
+}
+
+// hasPermission is a rule that asks the database, at each request: it lets those pass who
+// have one of the roles. It asks by Subject, which is one account for good; an e-mail
+// address can be given to somebody else.
+func hasPermission(roles *Roles, oneOf ...string) cognate.Rule {
+	return cognate.RuleFunc(func(ctx context.Context, user *cognate.User) error {
+		ok, err := roles.Has(ctx, user.Subject, oneOf...)
+		if err != nil {
+			return undecided(err)
+		}
+		if !ok {
+			return fmt.Errorf("%s has none of the roles %q", user.Subject, oneOf) // 403; for the log
+		}
+		return nil
+	})
+}
+
+// undecided makes an error of the database one that is answered with 503: that nobody can
+// tell whether this person may is not the same as that they may not.
+func undecided(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &cognate.Error{
+		Reason: cognate.ReasonRuleFailed, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second, Err: err,
+	}
+}
+
+func hello(w http.ResponseWriter, r *http.Request) {
+	user := cognate.UserFrom(r.Context())
+	show(w, user, "Private Endpoint", "Logged in as: "+user.Email)
+}
+
+var links = []page.Link{{Name: "Public", URL: "/"}, {Name: "Private", URL: "/hello"}, {Name: "Admins", URL: "/admin"}}
+
+func show(w http.ResponseWriter, user *cognate.User, title, text string) {
+	p := page.Page{Title: title, Text: text, User: user, Links: links}
+	if user != nil {
+		p.Facts = []page.Fact{{Name: "Email", Value: user.Email}, {Name: "Subject", Value: user.Subject}}
+	}
+	page.Write(w, http.StatusOK, p)
+}

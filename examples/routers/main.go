@@ -1,0 +1,45 @@
+// Routers is one app with three routers: chi, gin and echo. What each needs stands in a
+// file of its own, chi/chi.go, gin/gin.go and echo/echo.go; they answer alike.
+//
+// To run it against a pool on this machine:
+//
+//	cognate pool                                    (in another terminal)
+//	cognate client-secrets > client_secrets.json
+//	go run ./examples/routers -router gin
+//
+// Against Amazon Cognito nothing changes but that file. People in the group admins see
+// /admin.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+
+	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/examples/internal/serve"
+	"github.com/cognate-auth/cognate/examples/routers/chi"
+	"github.com/cognate-auth/cognate/examples/routers/echo"
+	"github.com/cognate-auth/cognate/examples/routers/gin"
+)
+
+var router = flag.String("router", "chi", "the `name` of the router: chi, gin or echo")
+
+func main() {
+	serve.Main(func(_ context.Context, cfg cognate.Config) (http.Handler, error) {
+		auth, err := cognate.New(cfg)
+		if err != nil {
+			return nil, err
+		}
+		switch *router {
+		case "chi":
+			return chi.New(auth), nil
+		case "gin":
+			return gin.New(auth), nil
+		case "echo":
+			return echo.New(auth), nil
+		}
+		return nil, fmt.Errorf("-router %q is none of chi, gin and echo", *router)
+	})
+}

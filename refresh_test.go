@@ -1,0 +1,64 @@
+package cognate_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+)
+
+// TestRollAndRefreshTogether winds the idle clock in the same answer that brings new tokens.
+func TestRollAndRefreshTogether(t *testing.T) {
+	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+		b := newApp(t, p, func(cfg *cognate.Config) {
+			mode(cfg)
+			cfg.Session.IdleTimeout = 30 * time.Minute
+		}).browser(t)
+		b.signIn(p)
+		for i := 1; i <= 4; i++ {
+			c.advance(20 * time.Minute)
+			wantFetch(t, b, "/token", http.StatusOK, fmt.Sprintf("access-%d", i))
+		}
+	})
+}
+
+// TestLeaseAcrossClocks lets two processes refresh at once whose clocks differ a little, as
+// clocks do.
+func TestLeaseAcrossClocks(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"behind": -3 * time.Second, "ahead": 3 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			x, p, store, c := storeApp(t, nil)
+			p.rotate = true
+			other := newApp(t, p, func(cfg *cognate.Config) {
+				cfg.Session.Store = store
+				cfg.Now = func() time.Time { return c.now().Add(ahead) }
+			})
+			b := x.browser(t)
+			b.signIn(p)
+			c.advance(time.Hour)
+			cookies := b.jar.Cookies(appURL)
+			asked, goOn := make(chan bool), make(chan bool)
+			var once sync.Once
+			p.refreshed = func(map[string]any) {
+				once.Do(func() { close(asked); <-goOn })
+			}
+			done := make(chan string, 2)
+			go func() { done <- fetchWith(t, x.handler, "/token", cookies) }()
+			<-asked
+			go func() { done <- fetchWith(t, other.handler, "/token", cookies) }()
+			time.Sleep(200 * time.Millisecond)
+			close(goOn)
+			for range 2 {
+				if got := <-done; got != "200 access-1" {
+					t.Errorf("got %s", got)
+				}
+			}
+			if n := p.refreshCount(); n != 1 {
+				t.Errorf("%d refreshes, want 1", n)
+			}
+		})
+	}
+}
