@@ -27,6 +27,8 @@ func TestArrows(t *testing.T) {
 		{"/userpool/server", []string{"", "/userpool/memstore", "/cognatetest"}},
 		{"/cognatetest", []string{"/devtls", "/examples/"}},
 		{"/examples/hello/app", []string{"/userpool", "/cognatetest"}},
+		{"/examples/api/app", []string{"/userpool", "/cognatetest"}},
+		{"/examples/spa/app", []string{"/userpool", "/cognatetest"}},
 	} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+tt.pkg).Output()
 		if err != nil {
