@@ -59,6 +59,7 @@ func testedDirs(t *testing.T) map[string][]string {
 func TestDocumentedTestsExist(t *testing.T) {
 	dirs := testedDirs(t)
 	named := regexp.MustCompile("`(?:([a-z]+)\\.)?((?:Test|Fuzz)[A-Z]\\w*)`")
+	sources := map[string]string{}
 	found := 0
 	for page, text := range pages(t) {
 		for _, m := range named.FindAllStringSubmatch(text, -1) {
@@ -70,7 +71,13 @@ func TestDocumentedTestsExist(t *testing.T) {
 			case m[1] == "":
 				in = []string{"."}
 			}
-			if !slices.ContainsFunc(in, func(dir string) bool { return hasTest(t, dir, m[2]) }) {
+			isThere := func(dir string) bool {
+				if sources[dir] == "" {
+					sources[dir] = testSource(t, dir)
+				}
+				return hasBody(sources[dir], m[2], "")
+			}
+			if !slices.ContainsFunc(in, isThere) {
 				t.Errorf("%s names %s, which is not there", page, m[0])
 			}
 		}
@@ -78,21 +85,6 @@ func TestDocumentedTestsExist(t *testing.T) {
 	if found < 100 {
 		t.Errorf("the pages name %d tests, want more", found)
 	}
-}
-
-func hasTest(t *testing.T, dir, name string) bool {
-	t.Helper()
-	files, _ := filepath.Glob(filepath.Join(dir, "*_test.go"))
-	for _, file := range files {
-		source, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(source), "\nfunc "+name+"(") {
-			return true
-		}
-	}
-	return false
 }
 
 // TestDocumentedLinks looks for the files and headings that the pages link to.

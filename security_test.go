@@ -1,9 +1,13 @@
 package cognate_test
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cognate-auth/cognate"
 )
@@ -34,6 +38,68 @@ func TestPageHeaders(t *testing.T) {
 		}
 		if page := body(t, resp); resp.StatusCode == http.StatusFound || !strings.Contains(page, "<h1>") || strings.Contains(page, "<script") {
 			t.Errorf("%s: status %d and\n%s", path, resp.StatusCode, page)
+		}
+	}
+}
+
+// TestRuleTextIsNotShown refuses somebody for a reason that is not theirs to know.
+func TestRuleTextIsNotShown(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	rule := cognate.RuleFunc(func(context.Context, *cognate.User) error { return errors.New("on the list of the fraud team") })
+	x.handler = x.auth.Handler(x.auth.Require(rule)(http.NotFoundHandler()))
+	b := x.browser(t)
+	b.signIn(p)
+	for _, mode := range []string{"navigate", "cors"} {
+		resp := b.get("/private/", "Sec-Fetch-Mode", mode)
+		if text := body(t, resp); resp.StatusCode != http.StatusForbidden || strings.Contains(text, "fraud") {
+			t.Errorf("%s: status %d and %s", mode, resp.StatusCode, text)
+		}
+	}
+	if !strings.Contains(x.log.String(), "fraud team") {
+		t.Errorf("the log does not say why:\n%s", x.log)
+	}
+}
+
+// TestLogHoldsNoSecret goes through good and bad requests and looks for everything secret in
+// the log, at its most talkative.
+func TestLogHoldsNoSecret(t *testing.T) {
+	p, c := newFakeProvider(t), newClock()
+	p.now, p.rotate = c.now, true
+	log := &logBuffer{}
+	x := newApp(t, p, func(cfg *cognate.Config) {
+		tokenModes["store"](cfg)
+		cfg.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	b := x.browser(t)
+	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	secrets := []string{clientSecret, q.Get("code"), q.Get("state"), b.jar.Cookies(appURL)[0].Value}
+	b.get("/oidc_callback?" + q.Encode())
+	secrets = append(secrets, sessionCookie(t, b).Value, p.tokenCalls[0].PostForm.Get("code_verifier"))
+	x.browser(t).get("/oidc_callback?" + q.Encode()) // another browser's
+	c.advance(time.Hour)
+	b.get("/token")
+	c.advance(time.Hour)
+	p.refresh = func(w http.ResponseWriter, _ *http.Request) {
+		serveJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant", "access_token": "access-9"})
+	}
+	b.get("/token")
+	p.refresh = nil
+	b.signIn(p)
+	_, err := x.auth.VerifyAccessToken(t.Context(), signedByStranger(p.userClaims("")))
+	if err == nil {
+		t.Error("a stranger's token is accepted")
+	}
+	b.request(http.MethodPost, "/logout")
+	secrets = append(secrets, "access-", "refresh-0", "refresh-1", "eyJ") // tokens, and how every JWT begins
+
+	text := log.String()
+	if !strings.Contains(text, "signed in") || !strings.Contains(text, "reason=state") || !strings.Contains(text, "signed out") {
+		t.Errorf("the log does not tell what happened:\n%s", text)
+	}
+	for _, s := range secrets {
+		if s == "" || strings.Contains(text, s) {
+			t.Errorf("the log has %q:\n%s", s, text)
 		}
 	}
 }
