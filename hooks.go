@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// Hooks are called at the turning points of a sign-in. Any of them may be nil. They run in
-// the goroutine of the request and hold it up; they must be safe for concurrent use, and
-// must not write to the answer. An error vetoes: what was about to happen does not.
+// Hooks are called at the turning points of a sign-in. Any of them may be nil. They hold up
+// the request, or all requests that wait for the same refresh, whose context's values are
+// those of the first; they must be safe for concurrent use, and must not write to the
+// answer. An error vetoes: what was about to happen does not.
 // Visitors see no more of it than a page of its reason; an [*Error] is taken as it is, any
 // other error becomes one with [ReasonVetoed].
 //

@@ -1,8 +1,10 @@
 package cognate_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -61,4 +63,49 @@ func TestLeaseAcrossClocks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestParallelFailure gives many requests the outcome of one refresh that failed.
+func TestParallelFailure(t *testing.T) {
+	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+		x := newApp(t, p, mode)
+		b := x.browser(t)
+		b.signIn(p)
+		c.advance(time.Hour)
+		cookies := b.jar.Cookies(appURL)
+		p.refresh = func(w http.ResponseWriter, _ *http.Request) {
+			time.Sleep(100 * time.Millisecond)
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		parallel(20, func(int) {
+			if got := fetchWith(t, x.handler, "/token", cookies); !strings.HasPrefix(got, "503") {
+				t.Errorf("got %.60s", got)
+			}
+		})
+		if n := p.refreshCount(); n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
+		}
+	})
+}
+
+// TestPanicDuringRefresh keeps a panic of the app's within the requests that wait.
+func TestPanicDuringRefresh(t *testing.T) {
+	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+		x := newApp(t, p, func(cfg *cognate.Config) {
+			mode(cfg)
+			cfg.Hooks.OnRefresh = func(context.Context, cognate.RefreshEvent) error { panic("a mistake") }
+		})
+		b := x.browser(t)
+		b.signIn(p)
+		c.advance(time.Hour)
+		cookies := b.jar.Cookies(appURL)
+		parallel(3, func(int) {
+			defer func() {
+				if got := fmt.Sprint(recover()); !strings.Contains(got, "a mistake") {
+					t.Errorf("recovered %q", got)
+				}
+			}()
+			fetchWith(t, x.handler, "/token", cookies)
+		})
+	})
 }

@@ -167,11 +167,11 @@ func (a *Auth) refreshTokens(c *requestContext) (*tokenSet, error) {
 	case old.usable(a.now()):
 		return old, nil
 	}
-	e := asError(err, ReasonRefreshFailed)
+	e := *asError(err, ReasonRefreshFailed) // a copy: others that waited have the same
 	if e.RetryAfter == 0 {
 		e.RetryAfter = refreshPause
 	}
-	return nil, e
+	return nil, &e
 }
 
 // breakLoop keeps a browser from being sent to sign in again and again, when tokens don't
