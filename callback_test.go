@@ -526,6 +526,30 @@ func TestVerifiedOnlyInUserInfo(t *testing.T) {
 	}
 }
 
+// TestUserInfoOfToken asks about a token that came from elsewhere.
+func TestUserInfoOfToken(t *testing.T) {
+	p := newFakeProvider(t)
+	var asked string
+	answer := map[string]any{"sub": "user-9", "email": "eve@example.com", "email_verified": "false", "shoe": 43}
+	p.userInfo = func(w http.ResponseWriter, r *http.Request) {
+		asked = r.Header.Get("Authorization")
+		serveJSON(w, http.StatusOK, answer)
+	}
+	x := newApp(t, p, nil)
+	u, err := x.auth.UserInfo(t.Context(), "t0ken")
+	if err != nil || asked != "Bearer t0ken" || u.Subject != "user-9" || u.Issuer != p.issuer || u.EmailVerified || u.Claim("shoe") != 43.0 {
+		t.Errorf("user %+v, %v; asked with %q", u, err, asked)
+	}
+	_, err = x.auth.UserInfo(t.Context(), "")
+	expectError(t, err, cognate.ReasonBearerMissing)
+	delete(answer, "sub")
+	_, err = x.auth.UserInfo(t.Context(), "t0ken")
+	expectError(t, err, cognate.ReasonTokenMalformed)
+	p.userInfo = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }
+	_, err = x.auth.UserInfo(t.Context(), "t0ken")
+	expectError(t, err, cognate.ReasonUserInfo)
+}
+
 // TestIdentityTooLargeKeepsTheOldSession refuses a second sign-in and leaves the first.
 func TestIdentityTooLargeKeepsTheOldSession(t *testing.T) {
 	p := newFakeProvider(t)

@@ -189,10 +189,12 @@ func refuse(reason Reason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Status: pages[reason].status, Err: fmt.Errorf(format, args...)}
 }
 
-// asError returns err as an *Error; what is none becomes one of the given reason.
+// asError returns err as an *Error of the caller's own: several requests may wait for the
+// same error. What is none becomes one of the given reason.
 func asError(err error, reason Reason) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
-		return e
+		own := *e
+		return &own
 	}
 	return &Error{Reason: reason, Status: pages[reason].status, Err: err}
 }

@@ -31,7 +31,8 @@ func init() {
 }
 
 // testSession begins a session as a sign-in would, with the same keys and in the same
-// place, for a user whom a sign-in could have brought. It holds no tokens.
+// place, for a user whom a sign-in could have brought. Where sessions hold tokens, it has a
+// made-up access token that no API will take.
 func (a *Auth) testSession(ctx context.Context, u User) ([]*http.Cookie, error) {
 	err := a.couldSignIn(ctx, &u)
 	if err != nil {
@@ -39,7 +40,11 @@ func (a *Auth) testSession(ctx context.Context, u User) ([]*http.Cookie, error) 
 	}
 	u.Issuer = a.provider.issuer
 	answer := cookieWriter{}
-	err = a.sessions.begin(answer, (&http.Request{}).WithContext(ctx), a.sessions.create(&u, ""), nil)
+	var t *tokenSet
+	if a.keepsTokens {
+		t = &tokenSet{access: "made-up-by-cognatetest"}
+	}
+	err = a.sessions.begin(answer, (&http.Request{}).WithContext(ctx), a.sessions.create(&u, ""), t)
 	if err != nil {
 		return nil, err
 	}

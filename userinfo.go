@@ -35,9 +35,32 @@ func (a *Auth) wantsUserInfo(c claims, e Endpoints) bool {
 	return e.UserInfo != "" && lacking && slices.Contains(a.client.scopes, "email")
 }
 
-// addUserInfo asks the userInfo endpoint (OpenID Connect Core 1.0, 5.3) and adds its
-// claims to those of the ID token, which it must be about.
-func (a *Auth) addUserInfo(ctx context.Context, c claims, e Endpoints, accessToken string) (claims, error) {
+// UserInfo asks the provider's userInfo endpoint (OpenID Connect Core 1.0, 5.3) about an
+// access token. All claims of the answer can be read with [User.Claim]. The error is an
+// [*Error]; an empty token is refused with [ReasonBearerMissing].
+//
+// It says whose the token is, and not that it was meant for this app: a provider answers for
+// tokens of all its clients. For who may pass, see [Auth.VerifyAccessToken].
+func (a *Auth) UserInfo(ctx context.Context, accessToken string) (*User, error) {
+	if accessToken == "" {
+		return nil, refuse(ReasonBearerMissing, "the token is empty")
+	}
+	m, err := a.provider.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	info, err := a.askUserInfo(ctx, m.Endpoints, accessToken)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSubject(info); err != nil {
+		return nil, err
+	}
+	return a.userOf(info), nil
+}
+
+// askUserInfo returns the claims of userInfo, which may be about anybody.
+func (a *Auth) askUserInfo(ctx context.Context, e Endpoints, accessToken string) (claims, error) {
 	if e.UserInfo == "" {
 		return nil, refuse(ReasonUserInfo, "the provider has no userInfo endpoint")
 	}
@@ -52,6 +75,15 @@ func (a *Auth) addUserInfo(ctx context.Context, c claims, e Endpoints, accessTok
 	err = getJSON(a.provider.http, req, &info)
 	if err != nil {
 		return nil, refuse(ReasonUserInfo, "asking userInfo: %w", err)
+	}
+	return info, nil
+}
+
+// addUserInfo adds the claims of userInfo to those of the ID token, which it must be about.
+func (a *Auth) addUserInfo(ctx context.Context, c claims, e Endpoints, accessToken string) (claims, error) {
+	info, err := a.askUserInfo(ctx, e, accessToken)
+	if err != nil {
+		return nil, err
 	}
 	// Without this, an access token that was swapped on its way would make the
 	// visitor somebody else (5.3.2).

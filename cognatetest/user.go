@@ -23,7 +23,8 @@ func WithUser(tb testing.TB, r *http.Request, u *cognate.User) *http.Request {
 // SignedIn adds a session of u to r, and returns r. The cookie is a genuine one, sealed
 // with auth's keys: RequireLogin and auth.User open and check it like any other. No
 // provider is asked and nothing is sent; auth may be configured for one that doesn't
-// exist. A session that r had before is replaced.
+// exist. A session that r had before is replaced. Where auth keeps tokens the session has a
+// made-up access token, which no API takes.
 //
 // u's Issuer may be empty. What no sign-in could lead to ends the test: a user without
 // Subject, with an unverified address where auth wants them verified, or with a claim

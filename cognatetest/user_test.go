@@ -131,6 +131,25 @@ func TestImpossibleUsers(t *testing.T) {
 	}
 }
 
+// TestSignedInWithTokens has a token to hand to an API that the test made up, too.
+func TestSignedInWithTokens(t *testing.T) {
+	t.Parallel()
+	for name, session := range map[string]cognate.SessionConfig{"store": {Store: cognate.NewMemoryStore(0)}, "cookies": {TokensInCookie: true}} {
+		cfg := offline()
+		cfg.Session = session
+		auth, _ := newApp(t, cfg)
+		h := auth.RequireAccessToken(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			token, err := auth.AccessToken(r.Context())
+			if token == "" || err != nil {
+				t.Errorf("%s: %q, %v", name, token, err)
+			}
+		}))
+		if status, _ := get(t, h, cognatetest.SignedIn(t, auth, request("/"), ann())); status != http.StatusOK {
+			t.Errorf("%s: got %d", name, status)
+		}
+	}
+}
+
 // TestBearer calls a route for programs, with the provider out of reach.
 func TestBearer(t *testing.T) {
 	t.Parallel()
