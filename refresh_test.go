@@ -2,6 +2,7 @@ package cognate_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -108,4 +109,63 @@ func TestPanicDuringRefresh(t *testing.T) {
 			fetchWith(t, x.handler, "/token", cookies)
 		})
 	})
+}
+
+// TestAccessTokenDeadline waits no longer than the caller wants.
+func TestAccessTokenDeadline(t *testing.T) {
+	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+		x := newApp(t, p, mode)
+		b := x.browser(t)
+		b.signIn(p)
+		c.advance(time.Hour)
+		goOn := make(chan bool)
+		proceed := sync.OnceFunc(func() { close(goOn) })
+		p.refreshed = func(map[string]any) { <-goOn }
+		h := x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			for range 2 { // the second finds the first's refresh still under way
+				ctx, cancel := context.WithTimeout(r.Context(), 50*time.Millisecond)
+				defer cancel()
+				_, err := x.auth.AccessToken(ctx)
+				expectError(t, err, cognate.ReasonRefreshFailed)
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("error %v, want the context's", err)
+				}
+			}
+			proceed()
+			if got, err := x.auth.AccessToken(r.Context()); got != "access-1" || err != nil {
+				t.Errorf("%s, %v", got, err)
+			}
+		}))
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			fetchWith(t, h, "/", b.jar.Cookies(appURL))
+		}()
+		select {
+		case <-done:
+		case <-time.After(5 * time.Second):
+			proceed()
+			t.Error("AccessToken does not end with its context")
+			<-done
+		}
+	})
+}
+
+// TestTokensOfOneRequest asks from several goroutines of one request.
+func TestTokensOfOneRequest(t *testing.T) {
+	x, p, _, c := storeApp(t, nil)
+	b := x.browser(t)
+	b.signIn(p)
+	c.advance(time.Hour)
+	h := x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		parallel(20, func(int) {
+			if got, err := x.auth.AccessToken(r.Context()); got != "access-1" || err != nil {
+				t.Errorf("%s, %v", got, err)
+			}
+		})
+	}))
+	fetchWith(t, h, "/", b.jar.Cookies(appURL))
+	if n := p.refreshCount(); n != 1 {
+		t.Errorf("%d refreshes, want 1", n)
+	}
 }

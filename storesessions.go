@@ -269,9 +269,11 @@ func (k *storeSessions) latest(ctx context.Context, key string) (*session, error
 
 // refresh takes the lease, asks the provider and saves the tokens before anybody uses
 // them. If another process has the lease, it waits for what that one gets.
-func (k *storeSessions) refresh(c *requestContext, s *session, ask asker) (*session, *tokenSet, error) {
+func (k *storeSessions) refresh(
+	ctx context.Context, _ *requestContext, s *session, _ *tokenSet, ask asker,
+) (*session, *tokenSet, error) {
 	key := s.stored.key
-	next, err := shared(c, &k.flight, key, func(ctx context.Context) (*session, error) { return k.refreshOnce(ctx, key, ask) })
+	next, err := shared(ctx, &k.flight, key, func(ctx context.Context) (*session, error) { return k.refreshOnce(ctx, key, ask) })
 	if err != nil {
 		return nil, nil, err
 	}
