@@ -169,3 +169,37 @@ func TestTokensOfOneRequest(t *testing.T) {
 		t.Errorf("%d refreshes, want 1", n)
 	}
 }
+
+// TestLeaseGivenBack lets others try at once after a refresh that failed, even if the session
+// was changed meanwhile.
+func TestLeaseGivenBack(t *testing.T) {
+	x, p, store, c := storeApp(t, func(cfg *cognate.Config) { cfg.Session.IdleTimeout = 2 * time.Hour })
+	other := newApp(t, p, func(cfg *cognate.Config) {
+		cfg.Session.Store = store
+		cfg.Session.IdleTimeout = 2 * time.Hour
+	})
+	b := x.browser(t)
+	b.signIn(p)
+	c.advance(time.Hour)
+	cookies := b.jar.Cookies(appURL)
+	p.refresh = func(w http.ResponseWriter, _ *http.Request) {
+		c.advance(14 * time.Minute) // so that the idle clock is wound, and back
+		fetchWith(t, other.handler, "/private/", cookies)
+		c.advance(-14 * time.Minute)
+		w.WriteHeader(http.StatusBadGateway)
+	}
+	b.get("/token")
+	p.refresh = nil
+	done := make(chan string)
+	go func() { done <- fetchWith(t, other.handler, "/token", cookies) }()
+	select {
+	case got := <-done:
+		if got != "200 access-2" {
+			t.Errorf("got %s", got)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("waits for a lease that nobody holds")
+		c.advance(time.Minute)
+		<-done
+	}
+}
