@@ -147,12 +147,10 @@ func (k *cookieSessions) end(context.Context, *session) error { return nil }
 
 // refresh asks the provider, unless somebody just did with the same refresh token, and
 // sets the cookies.
-func (k *cookieSessions) refresh(c *requestContext, s *session, ask asker) (*session, *tokenSet, error) {
-	old := k.tokens(c.r, s)
-	if old == nil {
-		return nil, nil, refuse(ReasonRefreshRefused, "the tokens' cookie is missing or can't be read")
-	}
-	got, err := shared(c, &k.flight, old.refresh, func(ctx context.Context) (*refreshed, error) {
+func (k *cookieSessions) refresh(
+	ctx context.Context, c *requestContext, s *session, old *tokenSet, ask asker,
+) (*session, *tokenSet, error) {
+	got, err := shared(ctx, &k.flight, old.refresh, func(ctx context.Context) (*refreshed, error) {
 		if got, known := k.recent.get(old.refresh, k.now()); known {
 			return got, nil
 		}
@@ -170,13 +168,21 @@ func (k *cookieSessions) refresh(c *requestContext, s *session, ask asker) (*ses
 	}
 	next := *s
 	next.user = got.user
-	if c.writable() == nil {
-		err = k.begin(c.w, c.r, &next, got.tokens)
-	}
+	err = k.give(c, &next, got.tokens)
 	if err == nil {
 		err = got.unusable
 	}
 	return &next, got.tokens, err
+}
+
+// give sets the cookies while that is possible. Others with the old ones get what is recent.
+func (k *cookieSessions) give(c *requestContext, s *session, t *tokenSet) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.writable() != nil {
+		return nil
+	}
+	return k.begin(c.w, c.r, s, t)
 }
 
 // recentTime is how long what came of a refresh is given to those who come with the old

@@ -2,6 +2,7 @@ package cognate_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -108,4 +109,97 @@ func TestPanicDuringRefresh(t *testing.T) {
 			fetchWith(t, x.handler, "/token", cookies)
 		})
 	})
+}
+
+// TestAccessTokenDeadline waits no longer than the caller wants.
+func TestAccessTokenDeadline(t *testing.T) {
+	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+		x := newApp(t, p, mode)
+		b := x.browser(t)
+		b.signIn(p)
+		c.advance(time.Hour)
+		goOn := make(chan bool)
+		proceed := sync.OnceFunc(func() { close(goOn) })
+		p.refreshed = func(map[string]any) { <-goOn }
+		h := x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			for range 2 { // the second finds the first's refresh still under way
+				ctx, cancel := context.WithTimeout(r.Context(), 50*time.Millisecond)
+				defer cancel()
+				_, err := x.auth.AccessToken(ctx)
+				expectError(t, err, cognate.ReasonRefreshFailed)
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("error %v, want the context's", err)
+				}
+			}
+			proceed()
+			if got, err := x.auth.AccessToken(r.Context()); got != "access-1" || err != nil {
+				t.Errorf("%s, %v", got, err)
+			}
+		}))
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			fetchWith(t, h, "/", b.jar.Cookies(appURL))
+		}()
+		select {
+		case <-done:
+		case <-time.After(5 * time.Second):
+			proceed()
+			t.Error("AccessToken does not end with its context")
+			<-done
+		}
+	})
+}
+
+// TestTokensOfOneRequest asks from several goroutines of one request.
+func TestTokensOfOneRequest(t *testing.T) {
+	x, p, _, c := storeApp(t, nil)
+	b := x.browser(t)
+	b.signIn(p)
+	c.advance(time.Hour)
+	h := x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		parallel(20, func(int) {
+			if got, err := x.auth.AccessToken(r.Context()); got != "access-1" || err != nil {
+				t.Errorf("%s, %v", got, err)
+			}
+		})
+	}))
+	fetchWith(t, h, "/", b.jar.Cookies(appURL))
+	if n := p.refreshCount(); n != 1 {
+		t.Errorf("%d refreshes, want 1", n)
+	}
+}
+
+// TestLeaseGivenBack lets others try at once after a refresh that failed, even if the session
+// was changed meanwhile.
+func TestLeaseGivenBack(t *testing.T) {
+	x, p, store, c := storeApp(t, func(cfg *cognate.Config) { cfg.Session.IdleTimeout = 2 * time.Hour })
+	other := newApp(t, p, func(cfg *cognate.Config) {
+		cfg.Session.Store = store
+		cfg.Session.IdleTimeout = 2 * time.Hour
+	})
+	b := x.browser(t)
+	b.signIn(p)
+	c.advance(time.Hour)
+	cookies := b.jar.Cookies(appURL)
+	p.refresh = func(w http.ResponseWriter, _ *http.Request) {
+		c.advance(14 * time.Minute) // so that the idle clock is wound, and back
+		fetchWith(t, other.handler, "/private/", cookies)
+		c.advance(-14 * time.Minute)
+		w.WriteHeader(http.StatusBadGateway)
+	}
+	b.get("/token")
+	p.refresh = nil
+	done := make(chan string)
+	go func() { done <- fetchWith(t, other.handler, "/token", cookies) }()
+	select {
+	case got := <-done:
+		if got != "200 access-2" {
+			t.Errorf("got %s", got)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("waits for a lease that nobody holds")
+		c.advance(time.Minute)
+		<-done
+	}
 }

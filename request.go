@@ -22,6 +22,8 @@ type requestContext struct {
 	// answer is w if something needs to know whether its header has been sent.
 	answer *answer
 
+	// mu is for what follows and for cookies that are set while next runs. It is never
+	// held while somebody is asked.
 	mu      sync.Mutex
 	session *session  // nil for a bearer token
 	tokens  *tokenSet // nil until somebody asked
@@ -48,6 +50,24 @@ func (c *requestContext) Value(key any) any {
 func UserFrom(ctx context.Context) *User {
 	u, _ := ctx.Value(userKey{}).(*User)
 	return u
+}
+
+// held returns the session, if there is one, and its tokens as they are known without asking
+// anybody.
+func (c *requestContext) held() (*session, *tokenSet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.session != nil && c.tokens == nil {
+		c.tokens = c.auth.sessions.tokens(c.r, c.session)
+	}
+	return c.session, c.tokens
+}
+
+// hold keeps what came of a refresh.
+func (c *requestContext) hold(s *session, t *tokenSet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.session, c.tokens = s, t
 }
 
 // writable tells whether cookies can still be set.

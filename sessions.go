@@ -69,9 +69,9 @@ type keeper interface {
 	// tokens returns the session's tokens as far as they are known without asking
 	// anybody, or nil.
 	tokens(r *http.Request, s *session) *tokenSet
-	// refresh returns the session with tokens that are fresh, asking the provider with
-	// ask if they are not; for any number of callers only one asks.
-	refresh(c *requestContext, s *session, ask asker) (*session, *tokenSet, error)
+	// refresh returns the session of a request with tokens in the place of old ones that
+	// are not fresh, asking the provider with ask; for any number of callers only one asks.
+	refresh(ctx context.Context, c *requestContext, s *session, old *tokenSet, ask asker) (*session, *tokenSet, error)
 }
 
 // sessions are the sessions of one Auth. It is safe for concurrent use.

@@ -269,9 +269,11 @@ func (k *storeSessions) latest(ctx context.Context, key string) (*session, error
 
 // refresh takes the lease, asks the provider and saves the tokens before anybody uses
 // them. If another process has the lease, it waits for what that one gets.
-func (k *storeSessions) refresh(c *requestContext, s *session, ask asker) (*session, *tokenSet, error) {
+func (k *storeSessions) refresh(
+	ctx context.Context, _ *requestContext, s *session, _ *tokenSet, ask asker,
+) (*session, *tokenSet, error) {
 	key := s.stored.key
-	next, err := shared(c, &k.flight, key, func(ctx context.Context) (*session, error) { return k.refreshOnce(ctx, key, ask) })
+	next, err := shared(ctx, &k.flight, key, func(ctx context.Context) (*session, error) { return k.refreshOnce(ctx, key, ask) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -283,11 +285,15 @@ func (k *storeSessions) refreshOnce(ctx context.Context, key string, ask asker) 
 	if err != nil || k.settled(s) {
 		return s, err
 	}
-	got, err := ask(ctx, s, s.stored.tokens)
-	if err != nil {
-		if !errors.Is(err, errRefused) {
-			_, _ = k.update(ctx, s, s.stored.tokens, lease{}) // gives the lease back
+	done := false
+	defer func() {
+		if !done { // also after a panic
+			k.giveBack(ctx, s)
 		}
+	}()
+	got, err := ask(ctx, s, s.stored.tokens)
+	done = err == nil || errors.Is(err, errRefused)
+	if err != nil {
 		return nil, err
 	}
 	next, err := k.save(ctx, s, got)
@@ -321,6 +327,22 @@ func (k *storeSessions) takeLease(ctx context.Context, key string) (*session, er
 		if !pause(ctx, leasePoll) {
 			return nil, refuse(ReasonRefreshFailed, "another process took too long to refresh the tokens: %w", ctx.Err())
 		}
+	}
+}
+
+// giveBack lets others try at once, as far as the store lets it. Somebody may have changed
+// the session's dates under the lease.
+func (k *storeSessions) giveBack(ctx context.Context, s *session) {
+	for range 3 {
+		_, err := k.update(ctx, s, s.stored.tokens, lease{})
+		if !errors.Is(err, ErrRecordChanged) {
+			return
+		}
+		latest, err := k.latest(ctx, s.stored.key)
+		if err != nil || latest.stored.lease.holder != s.stored.lease.holder {
+			return
+		}
+		s = latest
 	}
 }
 

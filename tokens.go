@@ -25,7 +25,7 @@ func (a *Auth) RequireAccessToken(next http.Handler) http.Handler {
 }
 
 // AccessToken returns the access token of the user who is signed in, for calling APIs as
-// that user. ctx is the request's, behind [Auth.RequireLogin]. A token that expires within
+// that user. ctx is the request's, behind [Auth.RequireLogin], or one made of it. A token that expires within
 // the next minute is refreshed first: once for all requests of the session, also of other
 // processes if they share a [SessionStore]. A token whose life the provider did not state
 // is used until the session ends.
@@ -121,33 +121,35 @@ func (a *Auth) Fail(w http.ResponseWriter, r *http.Request, err error) {
 // freshTokens returns the tokens of the session that ctx belongs to.
 func (a *Auth) freshTokens(ctx context.Context) (*tokenSet, error) {
 	c, _ := ctx.Value(requestKey{}).(*requestContext)
-	if c == nil || c.auth != a || c.session == nil {
-		return nil, refuse(ReasonNotSignedIn, "the context is none of a request behind RequireLogin")
+	if c == nil || c.auth != a {
+		return nil, errNoRequest()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.tokens == nil {
-		c.tokens = a.sessions.tokens(c.r, c.session)
+	s, t := c.held()
+	if s == nil {
+		return nil, errNoRequest()
 	}
-	if c.tokens != nil && c.tokens.fresh(a.now()) {
-		return c.tokens, nil
+	if t != nil && t.fresh(a.now()) {
+		return t, nil
 	}
-	return a.refreshTokens(c)
+	return a.refreshTokens(ctx, c, s, t)
+}
+
+func errNoRequest() *Error {
+	return refuse(ReasonNotSignedIn, "the context is none of a request behind RequireLogin")
 }
 
 // refreshTokens gets new tokens for a session whose own are missing or no longer fresh. As
 // long as the old one works, a provider that is down disturbs nobody.
-func (a *Auth) refreshTokens(c *requestContext) (*tokenSet, error) {
-	old := c.tokens
+func (a *Auth) refreshTokens(ctx context.Context, c *requestContext, s *session, old *tokenSet) (*tokenSet, error) {
 	switch {
-	case old == nil && (!a.keepsTokens || c.session.dropped):
+	case old == nil && (!a.keepsTokens || s.dropped):
 		return nil, refuse(ReasonNoTokens, "the session holds no tokens: set Session.Store, or Session.TokensInCookie if they are small")
 	case old == nil || old.refresh == "" && !old.usable(a.now()):
-		a.finish(c, c.session, LogoutRefused)
-		return nil, a.breakLoop(c.session, errEnded)
+		a.finish(ctx, s, LogoutRefused)
+		return nil, a.breakLoop(s, errEnded)
 	case old.refresh == "":
 		return old, nil
-	case a.refreshPaused(c.session):
+	case a.refreshPaused(s):
 		if old.usable(a.now()) {
 			return old, nil
 		}
@@ -155,15 +157,15 @@ func (a *Auth) refreshTokens(c *requestContext) (*tokenSet, error) {
 		e.RetryAfter = refreshPause
 		return nil, e
 	}
-	next, tokens, err := a.sessions.refresh(c, c.session, a.ask)
+	next, tokens, err := a.sessions.refresh(ctx, c, s, old, a.ask)
 	switch {
 	case err == nil && tokens != nil:
-		c.session, c.tokens = next, tokens
+		c.hold(next, tokens)
 		return tokens, nil
 	case err == nil:
 		return nil, refuse(ReasonNoTokens, "the new tokens are too large to be kept")
 	case errors.Is(err, errRefused):
-		return nil, a.breakLoop(c.session, asError(err, ReasonRefreshRefused))
+		return nil, a.breakLoop(s, asError(err, ReasonRefreshRefused))
 	case old.usable(a.now()):
 		return old, nil
 	}
