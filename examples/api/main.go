@@ -21,6 +21,9 @@
 //	curl -k https://127.0.0.1:5000/api/notes -H "Authorization: Bearer $TOKEN" -d '{"text": "milk"}'
 //	curl -k https://127.0.0.1:5000/api/notes -H "Authorization: Bearer $TOKEN" -X DELETE -i   403
 //
+// On the shared routes, a request without a token that doesn't say it is a script's (Accept:
+// application/json does) is taken for a person's and led to the sign-in page.
+//
 // Against Amazon Cognito nothing changes but that file. There, a resource server called
 // notes has the scope admin, and a program gets a token for it with the grant
 // client_credentials; Config.Bearer names its app client if it is another one.

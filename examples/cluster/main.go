@@ -58,16 +58,15 @@ func main() {
 
 // proxy starts the processes and returns what shares the requests out to them.
 func proxy(ctx context.Context, cfg cognate.Config) (http.Handler, error) {
+	if len(cfg.Keys) == 0 {
+		cfg.Keys = []cognate.Secret{cognate.Secret(rand.Text() + rand.Text())} // all processes need the same
+	}
 	if _, err := cognate.New(cfg); err != nil {
 		return nil, err // better told once, here
 	}
-	key := rand.Text() + rand.Text() // all processes need the same
-	if len(cfg.Keys) > 0 {
-		key = string(cfg.Keys[0])
-	}
 	var backends []http.Handler
 	for range processes {
-		b, err := startWorker(ctx, key)
+		b, err := startWorker(ctx, string(cfg.Keys[0]))
 		if err != nil {
 			return nil, err
 		}

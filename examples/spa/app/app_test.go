@@ -112,6 +112,7 @@ func TestList(t *testing.T) {
 		{"bob's list", bob, same, "GET", "/api/items", "", 200, "[]"},
 		{"bob removes ann's", bob, same, "DELETE", "/api/items/1", "", 404, "error"},
 		{"another site removes", ann, cross, "DELETE", "/api/items/1", "", 403, ""},
+		{"no such item", ann, same, "DELETE", "/api/items/99", "", 404, "error"},
 		{"removed", ann, same, "DELETE", "/api/items/1", "", 204, ""},
 		{"no such path", ann, same, "GET", "/api/other", "", 404, ""},
 		{"sign-out by another site", ann, cross, "POST", "/logout", "", 403, ""},
