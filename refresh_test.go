@@ -203,3 +203,29 @@ func TestLeaseGivenBack(t *testing.T) {
 		<-done
 	}
 }
+
+// TestShortLivedTokens never gives out a token that is over.
+func TestShortLivedTokens(t *testing.T) {
+	for _, rotate := range []bool{false, true} {
+		eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+			p.accessLife, p.rotate = 20, rotate
+			x := newApp(t, p, mode)
+			b := x.browser(t)
+			b.signIn(p)
+			first := b.jar.Cookies(appURL)
+			for i := 1; i <= 5; i++ {
+				c.advance(25 * time.Second)
+				wantFetch(t, b, "/token", http.StatusOK, fmt.Sprintf("access-%d", i))
+				if i <= 2 { // the answer with the new cookies may have been lost
+					want := fmt.Sprintf("200 access-%d", i)
+					if got := fetchWith(t, x.handler, "/token", first); got != want {
+						t.Errorf("with the first cookies %s, want %s", got, want)
+					}
+				}
+			}
+			if n := p.refreshCount(); n != 5 {
+				t.Errorf("%d refreshes, want 5", n)
+			}
+		})
+	}
+}
