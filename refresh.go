@@ -188,9 +188,13 @@ func (a *Auth) redeemRefresh(ctx context.Context, s *session, old *tokenSet) (*r
 // acceptRefresh checks what came of a refresh and asks the hook. It returns the user as it
 // is now.
 func (a *Auth) acceptRefresh(ctx context.Context, t tokens, was *User, old *tokenSet) (u *User, err error) {
-	u = was
+	now := *was
+	if len(t.scopes) > 0 {
+		now.Scopes = t.scopes
+	}
+	u = &now
 	if t.id != "" {
-		u, err = a.refreshedUser(ctx, t, was, old)
+		u, err = a.refreshedUser(ctx, t, u, old)
 		if err != nil {
 			return nil, err
 		}
@@ -217,8 +221,8 @@ func (a *Auth) refreshedUser(ctx context.Context, t tokens, was *User, old *toke
 	}
 	u := a.userOf(c)
 	u.Scopes = was.Scopes
-	if len(t.scopes) > 0 {
-		u.Scopes = t.scopes
+	if u.AuthTime.IsZero() {
+		u.AuthTime = was.AuthTime
 	}
 	err = a.admit(ctx, u)
 	return a.keptClaims.trim(u), err

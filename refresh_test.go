@@ -229,3 +229,44 @@ func TestShortLivedTokens(t *testing.T) {
 		})
 	}
 }
+
+// TestNarrowedScopes takes over what a refresh granted, also without an ID token.
+func TestNarrowedScopes(t *testing.T) {
+	for _, lacks := range []string{"", "id_token"} {
+		eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+			p.response = func(r map[string]any) { r["scope"] = "openid orders:write" }
+			p.refreshed = func(r map[string]any) {
+				r["scope"] = "openid"
+				delete(r, lacks)
+			}
+			b := newApp(t, p, mode).browser(t)
+			b.signIn(p)
+			c.advance(time.Hour)
+			wantFetch(t, b, "/token", http.StatusOK, "access-1")
+			if u := b.user(); u == nil || fmt.Sprint(u.Scopes) != "[openid]" {
+				t.Errorf("user %+v, want the scopes of the refresh", u)
+			}
+		})
+	}
+}
+
+// TestRefreshKeepsAuthTime remembers when the person signed in, whether or not a refreshed
+// ID token says it again.
+func TestRefreshKeepsAuthTime(t *testing.T) {
+	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+		b := newApp(t, p, mode).browser(t)
+		b.signIn(p)
+		at := b.user().AuthTime
+		p.claims = func(c map[string]any) { delete(c, "auth_time") }
+		c.advance(time.Hour)
+		wantFetch(t, b, "/token", http.StatusOK, "access-1")
+		if u := b.user(); u == nil || !u.AuthTime.Equal(at) || at.IsZero() {
+			t.Errorf("user %+v, want AuthTime %s", u, at)
+		}
+		p.claims = func(c map[string]any) { c["auth_time"] = at.Unix() + 60 }
+		c.advance(time.Hour)
+		if status, _ := b.fetch("/token"); status != http.StatusFound {
+			t.Errorf("status %d for another sign-in's ID token", status)
+		}
+	})
+}
