@@ -270,3 +270,38 @@ func TestRefreshKeepsAuthTime(t *testing.T) {
 		}
 	})
 }
+
+// TestLateSave puts new tokens over a lease that somebody else took meanwhile and gave back
+// with nothing.
+func TestLateSave(t *testing.T) {
+	x, p, store, c := storeApp(t, nil)
+	other := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store.SessionStore })
+	p.rotate = true
+	b := x.browser(t)
+	b.signIn(p)
+	c.advance(time.Hour)
+	cookies := b.jar.Cookies(appURL)
+	var once sync.Once
+	lost := make(chan bool)
+	p.refreshed = func(map[string]any) {
+		once.Do(func() {
+			store.down.Store(true)
+			close(lost)
+		})
+	}
+	done := make(chan string)
+	go func() { done <- fetchWith(t, x.handler, "/token", cookies) }()
+	<-lost
+	p.refresh = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+	c.advance(20 * time.Second) // longer than the lease
+	if got := fetchWith(t, other.handler, "/token", cookies); !strings.HasPrefix(got, "503") {
+		t.Errorf("the other process got %s", got)
+	}
+	store.down.Store(false)
+	if got := <-done; got != "200 access-1" {
+		t.Errorf("got %s", got)
+	}
+	p.refresh = nil
+	c.advance(time.Hour)
+	wantFetch(t, b, "/token", http.StatusOK, "access-3") // by refresh-1
+}

@@ -377,10 +377,11 @@ func (k *storeSessions) update(ctx context.Context, s *session, t *tokenSet, l l
 }
 
 // save writes new tokens and gives back the lease. Only dates can have changed under the
-// lease, so somebody else's change is taken over and the tokens put on top. A store that
-// fails for a moment is tried again: the refresh token that was spent is worth it.
+// lease, so somebody else's change is taken over and the tokens put on top; so they are when
+// the lease was over and somebody else's attempt came to nothing. A store that fails for a
+// moment is tried again: the refresh token that was spent is worth it.
 func (k *storeSessions) save(ctx context.Context, s *session, got *refreshed) (*session, error) {
-	holder, wait := s.stored.lease.holder, leasePoll
+	mine, wait := s.stored.lease.holder, leasePoll
 	for {
 		next := *s
 		next.user = got.user
@@ -398,8 +399,10 @@ func (k *storeSessions) save(ctx context.Context, s *session, got *refreshed) (*
 			return nil, readErr
 		case readErr != nil:
 			continue
-		case latest.stored.lease.holder != holder:
+		case k.settled(latest):
 			return latest, nil // it was saved after all, or another process was faster
+		case latest.stored.lease.holder != mine && latest.stored.tokens.refresh == got.tokens.refresh && got.unusable != nil:
+			return latest, nil // the same, with nothing that can be used
 		}
 		s = latest
 	}
