@@ -78,7 +78,8 @@ type sessions struct {
 	keeper
 	cookie cookieSpec
 	// ended holds the IDs of sessions that ended here. A cookie can't be recalled, and
-	// a store may be read from a memory; this process at least does not take it again.
+	// a store may be read from a memory; this process at least does not take it again. It
+	// also holds, after "over ", those that lapsed has been called for.
 	ended *expiring
 	// lapsed is called once for a session that is seen after its time.
 	lapsed func(ctx context.Context, s *session)
@@ -100,7 +101,8 @@ func (m *sessions) read(r *http.Request) (s *session, present bool, err error) {
 	case s == nil || err != nil:
 		return nil, present, err
 	case m.over(s):
-		if m.ended.add(s.id, m.now().Add(m.lifetime), m.now()) {
+		// Not its end: this may be an old copy of a cookie whose idle clock was wound since.
+		if !m.ended.has(s.id, m.now()) && m.ended.add("over "+s.id, m.now().Add(m.lifetime), m.now()) {
 			m.lapsed(r.Context(), s)
 		}
 		return nil, true, nil

@@ -99,21 +99,31 @@ func (k *storeSessions) find(r *http.Request) (s *session, present bool, err err
 		key = k.key(string(id))
 	}
 	rec, err := k.store.Load(r.Context(), key)
-	switch {
-	case errors.Is(err, ErrNoRecord) && ok && k.over(known):
-		return known, true, nil // the store has dropped it in time
-	case errors.Is(err, ErrNoRecord):
-		return nil, true, nil
-	case err != nil:
-		return nil, true, storeDown(err)
-	case ok && known.stored.version == rec.Version:
-		return known, true, nil
+	s, err = k.read(r.Context(), rec, err, key, known)
+	if err == nil && s != nil && k.over(s) {
+		// The idle clock may have been wound in another process a moment ago.
+		rec, err = k.store.LoadLatest(r.Context(), key)
+		s, err = k.read(r.Context(), rec, err, key, s)
 	}
-	s = k.open(r.Context(), rec, key)
-	if s != nil {
+	if err == nil && s != nil && s != known {
 		k.opened.put(strings.Clone(value), s)
 	}
-	return s, true, nil
+	return s, true, err
+}
+
+// read makes a session of a store's answer. known is what was decrypted before, if anything.
+func (k *storeSessions) read(ctx context.Context, rec Record, err error, key string, known *session) (*session, error) {
+	switch {
+	case errors.Is(err, ErrNoRecord) && known != nil && k.over(known):
+		return known, nil // the store has dropped it in time
+	case errors.Is(err, ErrNoRecord):
+		return nil, nil
+	case err != nil:
+		return nil, storeDown(err)
+	case known != nil && known.stored.version == rec.Version:
+		return known, nil
+	}
+	return k.open(ctx, rec, key), nil
 }
 
 // storeDown is the refusal that a store which can't be asked leads to.
