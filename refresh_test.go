@@ -305,3 +305,27 @@ func TestLateSave(t *testing.T) {
 	c.advance(time.Hour)
 	wantFetch(t, b, "/token", http.StatusOK, "access-3") // by refresh-1
 }
+
+// TestTokenOutsideOfRequireLogin is a mistake in the program: an error, and no sign-ins
+// without end.
+func TestTokenOutsideOfRequireLogin(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, tokenModes["store"])
+	inner := x.handler
+	x.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/open" {
+			inner.ServeHTTP(w, r)
+			return
+		}
+		_, err := x.auth.AccessToken(r.Context())
+		x.auth.Fail(w, r, err)
+	})
+	b := x.browser(t)
+	if status, _ := b.fetch("/open"); status != http.StatusFound {
+		t.Errorf("nobody: status %d, want a sign-in", status)
+	}
+	b.signIn(p)
+	if status, _ := b.fetch("/open"); status != http.StatusInternalServerError || !b.signedIn() {
+		t.Errorf("somebody: status %d, signed in: %v; want 500 and the session", status, b.signedIn())
+	}
+}

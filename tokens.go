@@ -3,6 +3,7 @@ package cognate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"golang.org/x/oauth2"
@@ -104,12 +105,16 @@ func redirectedAway(req *http.Request) bool {
 // Fail answers a request that failed with an error of [Auth.AccessToken], of
 // [Auth.VerifyAccessToken] or of a [Rule]: a session that has ended leads to a sign-in or,
 // for a script, to 401, as [Auth.RequireLogin] would; everything else to the page or JSON
-// of its reason, or to Config.ErrorHandler. An error that is no [*Error] is 500.
+// of its reason, or to Config.ErrorHandler. An error that is no [*Error] is 500, and so is
+// a handler that asks for a token outside of RequireLogin although somebody is signed in.
 func (a *Auth) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
 	switch {
 	case !ok:
 		e = &Error{Reason: ReasonInternal, Status: http.StatusInternalServerError, Err: err}
+	case e.Reason == ReasonNotSignedIn && a.User(r) != nil:
+		// Signing in would lead here again, and so on.
+		e = &Error{Reason: ReasonInternal, Status: http.StatusInternalServerError, Err: fmt.Errorf("put RequireLogin in front: %w", err)}
 	case e.Reason == ReasonRefreshRefused || e.Reason == ReasonNotSignedIn:
 		a.sessions.forget(w, r)
 		a.challenge(w, r, false)
