@@ -200,7 +200,11 @@ func (a *Auth) acceptRefresh(ctx context.Context, t tokens, was *User, old *toke
 		}
 	}
 	if a.hooks.OnRefresh != nil {
-		if err := a.hooks.OnRefresh(ctx, RefreshEvent{User: u, Expires: t.expires}); err != nil {
+		err := a.hooks.OnRefresh(ctx, RefreshEvent{User: u, Expires: t.expires})
+		if err != nil && ctx.Err() != nil {
+			return nil, refuse(ReasonRefreshFailed, "the OnRefresh hook took too long: %w", err)
+		}
+		if err != nil {
 			return nil, asError(err, ReasonVetoed)
 		}
 	}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cognate-auth/cognate"
@@ -328,4 +330,43 @@ func TestTokenOutsideOfRequireLogin(t *testing.T) {
 	if status, _ := b.fetch("/open"); status != http.StatusInternalServerError || !b.signedIn() {
 		t.Errorf("somebody: status %d, signed in: %v; want 500 and the session", status, b.signedIn())
 	}
+}
+
+// TestSlowHook takes longer than others wait for the one who refreshes: the session stays, and
+// no refresh token is spent twice.
+func TestSlowHook(t *testing.T) {
+	p := newFakeProvider(t)
+	synctest.Test(t, func(t *testing.T) {
+		p.now, p.accessLife, p.rotate = time.Now, 300, true
+		store := cognate.NewMemoryStore(0)
+		asked := false
+		process := func() *app {
+			return newApp(t, p, func(cfg *cognate.Config) {
+				cfg.Session.Store = store
+				cfg.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+					w := httptest.NewRecorder()
+					p.Config.Handler.ServeHTTP(w, r)
+					return w.Result(), nil
+				})}
+				cfg.Hooks.OnRefresh = func(ctx context.Context, _ cognate.RefreshEvent) error {
+					if asked {
+						return nil
+					}
+					asked = true
+					<-ctx.Done()
+					return ctx.Err()
+				}
+			})
+		}
+		x, other := process(), process()
+		b := x.browser(t)
+		b.signIn(p)
+		time.Sleep(time.Hour)
+		cookies := b.jar.Cookies(appURL)
+		go fetchWith(t, x.handler, "/token", cookies)
+		time.Sleep(time.Second)
+		if got := fetchWith(t, other.handler, "/token", cookies); got != "200 access-2" {
+			t.Errorf("the other process got %s, want what the next refresh gave", got)
+		}
+	})
 }

@@ -22,6 +22,9 @@ const (
 	// before another one tries: longer than a request to the provider can take, and
 	// short enough for those who wait when the process died.
 	leaseTime = fetchTimeout + 5*time.Second
+	// askTime bounds what is done under a lease before the tokens are saved, userInfo and
+	// hooks included: after it somebody else would spend the same refresh token.
+	askTime = leaseTime - 2*time.Second
 	// leasePoll is the pause between two looks at a session that another process
 	// refreshes.
 	leasePoll = 50 * time.Millisecond
@@ -301,7 +304,9 @@ func (k *storeSessions) refreshOnce(ctx context.Context, key string, ask asker) 
 			k.giveBack(ctx, s)
 		}
 	}()
-	got, err := ask(ctx, s, s.stored.tokens)
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	got, err := ask(asking, s, s.stored.tokens)
 	done = err == nil || errors.Is(err, errRefused)
 	if err != nil {
 		return nil, err
