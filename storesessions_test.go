@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -411,5 +413,32 @@ func TestStaleIdleTime(t *testing.T) {
 	c.advance(time.Hour)
 	if got := fetchWith(t, other.handler, "/private/", cookies); !strings.HasPrefix(got, "302") {
 		t.Errorf("after an hour: %s", got)
+	}
+}
+
+// TestNobodyToSignOut tells nobody of ends that were none, or of one twice.
+func TestNobodyToSignOut(t *testing.T) {
+	var ended atomic.Int32
+	x, p, _, _ := storeApp(t, func(cfg *cognate.Config) {
+		cfg.Hooks.OnLogout = func(context.Context, cognate.LogoutEvent) { ended.Add(1) }
+	})
+	if n, err := x.auth.LogoutEverywhere(t.Context(), "user-1"); n != 0 || err != nil || ended.Load() != 0 {
+		t.Errorf("%d sessions, %v, %d calls of the hook; want none", n, err, ended.Load())
+	}
+	for range 20 {
+		ended.Store(0)
+		b := x.browser(t)
+		b.signIn(p)
+		cookies := b.jar.Cookies(appURL)
+		parallel(4, func(int) {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, appOrigin+"/logout", nil)
+			for _, c := range cookies {
+				r.AddCookie(c)
+			}
+			x.handler.ServeHTTP(httptest.NewRecorder(), r)
+		})
+		if n := ended.Load(); n != 1 {
+			t.Fatalf("%d calls of the hook for one sign-out", n)
+		}
 	}
 }
