@@ -281,12 +281,12 @@ func (a *Auth) User(r *http.Request) *User {
 }
 
 // LogoutEverywhere ends every session of the user with this [User.Subject], in all
-// browsers, and returns how many there were. It needs Session.Store: cookies can't be
-// recalled. The provider's own session stays, and access tokens stay good until they
-// expire.
+// browsers, and returns how many there were, also with an error: call it again then. It
+// needs Session.Store: cookies can't be recalled. The provider's own session stays, and
+// access tokens stay good until they expire.
 func (a *Auth) LogoutEverywhere(ctx context.Context, subject string) (int, error) {
 	n, err := a.endSessions(ctx, "sub", subject)
-	if err == nil {
+	if n > 0 {
 		a.ended(ctx, subject, LogoutEverywhere)
 	}
 	return n, err
@@ -301,7 +301,7 @@ func (a *Auth) endSessions(ctx context.Context, kind, value string) (int, error)
 	}
 	n, err := k.store.DeleteIndexed(ctx, k.hash(kind, value))
 	if err != nil {
-		return 0, storeDown(err)
+		return n, storeDown(err)
 	}
 	return n, nil
 }

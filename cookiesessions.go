@@ -30,7 +30,7 @@ type cookieSessions struct {
 }
 
 // find decrypts the cookie, or knows it already.
-func (k *cookieSessions) find(r *http.Request) (s *session, present bool, err error) {
+func (k *cookieSessions) find(r *http.Request, _ time.Time) (s *session, present bool, err error) {
 	value, count := readChunks(r.Header, k.cookie.name, maxIdentityChunks)
 	if count != 1 || value == "" {
 		// Two cookies of one name: one of them is not from here. Nobody can say which.
@@ -150,8 +150,9 @@ func (k *cookieSessions) end(context.Context, *session) error { return nil }
 func (k *cookieSessions) refresh(
 	ctx context.Context, c *requestContext, s *session, old *tokenSet, ask asker,
 ) (*session, *tokenSet, error) {
+	old = k.recent.newest(old, k.now())
 	got, err := shared(ctx, &k.flight, old.refresh, func(ctx context.Context) (*refreshed, error) {
-		if got, known := k.recent.get(old.refresh, k.now()); known {
+		if got, known := k.recent.get(old.refresh, k.now()); known && got.tokens.fresh(k.now()) {
 			return got, nil
 		}
 		if err := c.writable(); err != nil {
@@ -209,6 +210,22 @@ func (m *recent) get(refresh string, now time.Time) (*refreshed, bool) {
 		return nil, false
 	}
 	return o.refreshed, true
+}
+
+// maxRecent bounds how many refreshes newest follows.
+const maxRecent = 16
+
+// newest returns the tokens that the next refresh is for: old ones, or those that came of
+// them and are over already.
+func (m *recent) newest(old *tokenSet, now time.Time) *tokenSet {
+	for range maxRecent {
+		got, known := m.get(old.refresh, now)
+		if !known || got.tokens.fresh(now) {
+			break
+		}
+		old = got.tokens
+	}
+	return old
 }
 
 func (m *recent) put(refresh string, got *refreshed, now time.Time) {

@@ -26,8 +26,9 @@ type Hooks struct {
 	// OnLoginError is called when a sign-in is refused, by whatever check or hook.
 	OnLoginError func(ctx context.Context, e *Error)
 	// OnRefresh is called when the provider gave new tokens, before they are used. A
-	// veto ends the session. It must not ask for the session's tokens: that would wait for
-	// this refresh to end.
+	// veto ends the session; an error after the time of ctx is over, some ten seconds, is
+	// none, and the hook is asked again at the next refresh. It must not ask for the
+	// session's tokens: that would wait for this refresh to end.
 	OnRefresh func(ctx context.Context, e RefreshEvent) error
 	// OnLogout is called when a session has ended.
 	OnLogout func(ctx context.Context, e LogoutEvent)

@@ -96,15 +96,16 @@ func (a *Auth) endHere(w http.ResponseWriter, r *http.Request) (idToken string, 
 			t = *held
 		}
 	}
+	first := false
 	if err == nil {
-		_, err = a.sessions.close(r.Context(), s)
+		first, err = a.sessions.close(r.Context(), s)
 	}
 	if err != nil {
 		return "", err
 	}
 	a.sessions.forget(w, r)
 	a.transactions.forget(w, r)
-	if s != nil {
+	if first {
 		a.ended(r.Context(), s.user.Subject, LogoutUser)
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed out", slog.String("sub", s.user.Subject))
 	}

@@ -188,15 +188,23 @@ func (a *Auth) redeemRefresh(ctx context.Context, s *session, old *tokenSet) (*r
 // acceptRefresh checks what came of a refresh and asks the hook. It returns the user as it
 // is now.
 func (a *Auth) acceptRefresh(ctx context.Context, t tokens, was *User, old *tokenSet) (u *User, err error) {
-	u = was
+	now := *was
+	if len(t.scopes) > 0 {
+		now.Scopes = t.scopes
+	}
+	u = &now
 	if t.id != "" {
-		u, err = a.refreshedUser(ctx, t, was, old)
+		u, err = a.refreshedUser(ctx, t, u, old)
 		if err != nil {
 			return nil, err
 		}
 	}
 	if a.hooks.OnRefresh != nil {
-		if err := a.hooks.OnRefresh(ctx, RefreshEvent{User: u, Expires: t.expires}); err != nil {
+		err := a.hooks.OnRefresh(ctx, RefreshEvent{User: u, Expires: t.expires})
+		if err != nil && ctx.Err() != nil {
+			return nil, refuse(ReasonRefreshFailed, "the OnRefresh hook took too long: %w", err)
+		}
+		if err != nil {
 			return nil, asError(err, ReasonVetoed)
 		}
 	}
@@ -217,8 +225,8 @@ func (a *Auth) refreshedUser(ctx context.Context, t tokens, was *User, old *toke
 	}
 	u := a.userOf(c)
 	u.Scopes = was.Scopes
-	if len(t.scopes) > 0 {
-		u.Scopes = t.scopes
+	if u.AuthTime.IsZero() {
+		u.AuthTime = was.AuthTime
 	}
 	err = a.admit(ctx, u)
 	return a.keptClaims.trim(u), err

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cognate-auth/cognate"
@@ -202,4 +204,169 @@ func TestLeaseGivenBack(t *testing.T) {
 		c.advance(time.Minute)
 		<-done
 	}
+}
+
+// TestShortLivedTokens never gives out a token that is over.
+func TestShortLivedTokens(t *testing.T) {
+	for _, rotate := range []bool{false, true} {
+		eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+			p.accessLife, p.rotate = 20, rotate
+			x := newApp(t, p, mode)
+			b := x.browser(t)
+			b.signIn(p)
+			first := b.jar.Cookies(appURL)
+			for i := 1; i <= 5; i++ {
+				c.advance(25 * time.Second)
+				wantFetch(t, b, "/token", http.StatusOK, fmt.Sprintf("access-%d", i))
+				if i <= 2 { // the answer with the new cookies may have been lost
+					want := fmt.Sprintf("200 access-%d", i)
+					if got := fetchWith(t, x.handler, "/token", first); got != want {
+						t.Errorf("with the first cookies %s, want %s", got, want)
+					}
+				}
+			}
+			if n := p.refreshCount(); n != 5 {
+				t.Errorf("%d refreshes, want 5", n)
+			}
+		})
+	}
+}
+
+// TestNarrowedScopes takes over what a refresh granted, also without an ID token.
+func TestNarrowedScopes(t *testing.T) {
+	for _, lacks := range []string{"", "id_token"} {
+		eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+			p.response = func(r map[string]any) { r["scope"] = "openid orders:write" }
+			p.refreshed = func(r map[string]any) {
+				r["scope"] = "openid"
+				delete(r, lacks)
+			}
+			b := newApp(t, p, mode).browser(t)
+			b.signIn(p)
+			c.advance(time.Hour)
+			wantFetch(t, b, "/token", http.StatusOK, "access-1")
+			if u := b.user(); u == nil || fmt.Sprint(u.Scopes) != "[openid]" {
+				t.Errorf("user %+v, want the scopes of the refresh", u)
+			}
+		})
+	}
+}
+
+// TestRefreshKeepsAuthTime remembers when the person signed in, whether or not a refreshed
+// ID token says it again.
+func TestRefreshKeepsAuthTime(t *testing.T) {
+	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+		b := newApp(t, p, mode).browser(t)
+		b.signIn(p)
+		at := b.user().AuthTime
+		p.claims = func(c map[string]any) { delete(c, "auth_time") }
+		c.advance(time.Hour)
+		wantFetch(t, b, "/token", http.StatusOK, "access-1")
+		if u := b.user(); u == nil || !u.AuthTime.Equal(at) || at.IsZero() {
+			t.Errorf("user %+v, want AuthTime %s", u, at)
+		}
+		p.claims = func(c map[string]any) { c["auth_time"] = at.Unix() + 60 }
+		c.advance(time.Hour)
+		if status, _ := b.fetch("/token"); status != http.StatusFound {
+			t.Errorf("status %d for another sign-in's ID token", status)
+		}
+	})
+}
+
+// TestLateSave puts new tokens over a lease that somebody else took meanwhile and gave back
+// with nothing.
+func TestLateSave(t *testing.T) {
+	x, p, store, c := storeApp(t, nil)
+	other := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store.SessionStore })
+	p.rotate = true
+	b := x.browser(t)
+	b.signIn(p)
+	c.advance(time.Hour)
+	cookies := b.jar.Cookies(appURL)
+	var once sync.Once
+	lost := make(chan bool)
+	p.refreshed = func(map[string]any) {
+		once.Do(func() {
+			store.down.Store(true)
+			close(lost)
+		})
+	}
+	done := make(chan string)
+	go func() { done <- fetchWith(t, x.handler, "/token", cookies) }()
+	<-lost
+	p.refresh = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+	c.advance(20 * time.Second) // longer than the lease
+	if got := fetchWith(t, other.handler, "/token", cookies); !strings.HasPrefix(got, "503") {
+		t.Errorf("the other process got %s", got)
+	}
+	store.down.Store(false)
+	if got := <-done; got != "200 access-1" {
+		t.Errorf("got %s", got)
+	}
+	p.refresh = nil
+	c.advance(time.Hour)
+	wantFetch(t, b, "/token", http.StatusOK, "access-3") // by refresh-1
+}
+
+// TestTokenOutsideOfRequireLogin is a mistake in the program: an error, and no sign-ins
+// without end.
+func TestTokenOutsideOfRequireLogin(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, tokenModes["store"])
+	inner := x.handler
+	x.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/open" {
+			inner.ServeHTTP(w, r)
+			return
+		}
+		_, err := x.auth.AccessToken(r.Context())
+		x.auth.Fail(w, r, err)
+	})
+	b := x.browser(t)
+	if status, _ := b.fetch("/open"); status != http.StatusFound {
+		t.Errorf("nobody: status %d, want a sign-in", status)
+	}
+	b.signIn(p)
+	if status, _ := b.fetch("/open"); status != http.StatusInternalServerError || !b.signedIn() {
+		t.Errorf("somebody: status %d, signed in: %v; want 500 and the session", status, b.signedIn())
+	}
+}
+
+// TestSlowHook takes longer than others wait for the one who refreshes: the session stays, and
+// no refresh token is spent twice.
+func TestSlowHook(t *testing.T) {
+	p := newFakeProvider(t)
+	synctest.Test(t, func(t *testing.T) {
+		p.now, p.accessLife, p.rotate = time.Now, 300, true
+		store := cognate.NewMemoryStore(0)
+		asked := false
+		process := func() *app {
+			return newApp(t, p, func(cfg *cognate.Config) {
+				cfg.Session.Store = store
+				cfg.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+					w := httptest.NewRecorder()
+					p.Config.Handler.ServeHTTP(w, r)
+					return w.Result(), nil
+				})}
+				cfg.Hooks.OnRefresh = func(ctx context.Context, _ cognate.RefreshEvent) error {
+					if asked {
+						return nil
+					}
+					asked = true
+					<-ctx.Done()
+					return ctx.Err()
+				}
+			})
+		}
+		x, other := process(), process()
+		b := x.browser(t)
+		b.signIn(p)
+		time.Sleep(time.Hour)
+		cookies := b.jar.Cookies(appURL)
+		go fetchWith(t, x.handler, "/token", cookies)
+		time.Sleep(time.Second)
+		if got := fetchWith(t, other.handler, "/token", cookies); got != "200 access-2" {
+			t.Errorf("the other process got %s, want what the next refresh gave", got)
+		}
+	})
 }

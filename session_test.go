@@ -2,6 +2,7 @@ package cognate_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"net/http"
 	"strings"
@@ -358,4 +359,28 @@ func FuzzReadChunks(f *testing.F) {
 			t.Fatalf("%q became %q", header, value)
 		}
 	})
+}
+
+// TestOldCopyOfACookie is over, and ends nothing: the session has gone on since.
+func TestOldCopyOfACookie(t *testing.T) {
+	p, c := newFakeProvider(t), newClock()
+	p.now = c.now
+	var ended []cognate.LogoutReason
+	x := newApp(t, p, func(cfg *cognate.Config) {
+		cfg.Session.IdleTimeout = 30 * time.Minute
+		cfg.Hooks.OnLogout = func(_ context.Context, e cognate.LogoutEvent) { ended = append(ended, e.Reason) }
+	})
+	b, old := x.browser(t), x.browser(t)
+	b.signIn(p)
+	old.jar.SetCookies(appURL, b.jar.Cookies(appURL))
+	c.advance(20 * time.Minute)
+	b.get("/private/")
+	c.advance(15 * time.Minute)
+	if old.signedIn() || !b.signedIn() {
+		t.Errorf("signed in: %v with the copy, %v with the cookie; want false and true", old.signedIn(), b.signedIn())
+	}
+	c.advance(time.Hour)
+	if b.signedIn() || b.signedIn() || len(ended) > 2 {
+		t.Errorf("ended %v", ended)
+	}
 }

@@ -58,7 +58,7 @@ func (p *sessionPolicy) early(s *session, now time.Time) bool {
 type keeper interface {
 	// find returns the session that a request's cookie stands for, or nil; present
 	// tells whether there is a cookie at all. An error means that nobody knows.
-	find(r *http.Request) (s *session, present bool, err error)
+	find(r *http.Request, now time.Time) (s *session, present bool, err error)
 	// begin saves a new session and its tokens, and gives the browser its cookie.
 	begin(w http.ResponseWriter, r *http.Request, s *session, t *tokenSet) error
 	// renew saves a session that has changed in nothing but its dates and keys, and
@@ -80,7 +80,8 @@ type sessions struct {
 	keeper
 	cookie cookieSpec
 	// ended holds the IDs of sessions that ended here. A cookie can't be recalled, and
-	// a store may be read from a memory; this process at least does not take it again.
+	// a store may be read from a memory; this process at least does not take it again. It
+	// also holds, after "over ", those that lapsed has been called for.
 	ended *expiring
 	// lapsed is called once for a session that is seen after its time.
 	lapsed func(ctx context.Context, s *session)
@@ -98,12 +99,13 @@ func (m *sessions) create(u *User, sid string) *session {
 // cookie at all, so that a useless one can be removed. The time is the caller's: asking the
 // clock is a good part of what a signed-in request costs.
 func (m *sessions) read(r *http.Request, now time.Time) (s *session, present bool, err error) {
-	s, present, err = m.find(r)
+	s, present, err = m.find(r, now)
 	switch {
 	case s == nil || err != nil:
 		return nil, present, err
 	case m.over(s, now):
-		if m.ended.add(s.id, now.Add(m.lifetime), now) {
+		// Not its end: this may be an old copy of a cookie whose idle clock was wound since.
+		if !m.ended.has(s.id, now) && m.ended.add("over "+s.id, now.Add(m.lifetime), now) {
 			m.lapsed(r.Context(), s)
 		}
 		return nil, true, nil

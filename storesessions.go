@@ -22,6 +22,9 @@ const (
 	// before another one tries: longer than a request to the provider can take, and
 	// short enough for those who wait when the process died.
 	leaseTime = fetchTimeout + 5*time.Second
+	// askTime bounds what is done under a lease before the tokens are saved, userInfo and
+	// hooks included: after it somebody else would spend the same refresh token.
+	askTime = leaseTime - 2*time.Second
 	// leasePoll is the pause between two looks at a session that another process
 	// refreshes.
 	leasePoll = 50 * time.Millisecond
@@ -82,7 +85,7 @@ func (k *storeSessions) key(id string) string {
 	return k.hash("session", k.cookie.name+"\x00"+id)
 }
 
-func (k *storeSessions) find(r *http.Request) (s *session, present bool, err error) {
+func (k *storeSessions) find(r *http.Request, now time.Time) (s *session, present bool, err error) {
 	value, count := findCookie(r.Header, k.cookie.name)
 	if count != 1 || len(value) != cookieEncoding.EncodedLen(storeIDSize) {
 		return nil, count > 0, nil
@@ -99,21 +102,33 @@ func (k *storeSessions) find(r *http.Request) (s *session, present bool, err err
 		key = k.key(string(id))
 	}
 	rec, err := k.store.Load(r.Context(), key)
-	switch {
-	case errors.Is(err, ErrNoRecord) && ok && k.over(known, k.now()):
-		return known, true, nil // the store has dropped it in time
-	case errors.Is(err, ErrNoRecord):
-		return nil, true, nil
-	case err != nil:
-		return nil, true, storeDown(err)
-	case ok && known.stored.version == rec.Version:
-		return known, true, nil
+	s, err = k.read(r.Context(), rec, err, key, known, now)
+	if err == nil && s != nil && k.over(s, now) {
+		// The idle clock may have been wound in another process a moment ago.
+		rec, err = k.store.LoadLatest(r.Context(), key)
+		s, err = k.read(r.Context(), rec, err, key, s, now)
 	}
-	s = k.open(r.Context(), rec, key)
-	if s != nil {
+	if err == nil && s != nil && s != known {
 		k.opened.put(strings.Clone(value), s)
 	}
-	return s, true, nil
+	return s, true, err
+}
+
+// read makes a session of a store's answer. known is what was decrypted before, if anything.
+func (k *storeSessions) read(
+	ctx context.Context, rec Record, err error, key string, known *session, now time.Time,
+) (*session, error) {
+	switch {
+	case errors.Is(err, ErrNoRecord) && known != nil && k.over(known, now):
+		return known, nil // the store has dropped it in time
+	case errors.Is(err, ErrNoRecord):
+		return nil, nil
+	case err != nil:
+		return nil, storeDown(err)
+	case known != nil && known.stored.version == rec.Version:
+		return known, nil
+	}
+	return k.open(ctx, rec, key), nil
 }
 
 // storeDown is the refusal that a store which can't be asked leads to.
@@ -291,7 +306,9 @@ func (k *storeSessions) refreshOnce(ctx context.Context, key string, ask asker) 
 			k.giveBack(ctx, s)
 		}
 	}()
-	got, err := ask(ctx, s, s.stored.tokens)
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	got, err := ask(asking, s, s.stored.tokens)
 	done = err == nil || errors.Is(err, errRefused)
 	if err != nil {
 		return nil, err
@@ -377,10 +394,11 @@ func (k *storeSessions) update(ctx context.Context, s *session, t *tokenSet, l l
 }
 
 // save writes new tokens and gives back the lease. Only dates can have changed under the
-// lease, so somebody else's change is taken over and the tokens put on top. A store that
-// fails for a moment is tried again: the refresh token that was spent is worth it.
+// lease, so somebody else's change is taken over and the tokens put on top; so they are when
+// the lease was over and somebody else's attempt came to nothing. A store that fails for a
+// moment is tried again: the refresh token that was spent is worth it.
 func (k *storeSessions) save(ctx context.Context, s *session, got *refreshed) (*session, error) {
-	holder, wait := s.stored.lease.holder, leasePoll
+	mine, wait := s.stored.lease.holder, leasePoll
 	for {
 		next := *s
 		next.user = got.user
@@ -398,8 +416,10 @@ func (k *storeSessions) save(ctx context.Context, s *session, got *refreshed) (*
 			return nil, readErr
 		case readErr != nil:
 			continue
-		case latest.stored.lease.holder != holder:
+		case k.settled(latest):
 			return latest, nil // it was saved after all, or another process was faster
+		case latest.stored.lease.holder != mine && latest.stored.tokens.refresh == got.tokens.refresh && got.unusable != nil:
+			return latest, nil // the same, with nothing that can be used
 		}
 		s = latest
 	}

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -367,5 +370,75 @@ func TestSessionsOfAnotherName(t *testing.T) {
 	}
 	if n, err := strict.auth.LogoutEverywhere(t.Context(), "user-1"); n != 1 || err != nil || b.signedIn() {
 		t.Errorf("%d sessions ended, %v; want the user's, whatever their cookie is called", n, err)
+	}
+}
+
+// staleStore answers Load as if no word of a change ever came.
+type staleStore struct {
+	cognate.SessionStore
+	first sync.Map
+}
+
+func (s *staleStore) Load(ctx context.Context, key string) (cognate.Record, error) {
+	if r, ok := s.first.Load(key); ok {
+		return r.(cognate.Record), nil
+	}
+	r, err := s.SessionStore.Load(ctx, key)
+	if err == nil {
+		s.first.Store(key, r)
+	}
+	return r, err
+}
+
+// TestStaleIdleTime is wound in one process, and the other has not heard of it.
+func TestStaleIdleTime(t *testing.T) {
+	idle := func(cfg *cognate.Config) { cfg.Session.IdleTimeout = 30 * time.Minute }
+	x, p, store, c := storeApp(t, idle)
+	other := newApp(t, p, func(cfg *cognate.Config) {
+		idle(cfg)
+		cfg.Session.Store = &staleStore{SessionStore: store}
+	})
+	b := x.browser(t)
+	b.signIn(p)
+	cookies := b.jar.Cookies(appURL)
+	for range 3 {
+		if got := fetchWith(t, other.handler, "/private/", cookies); !strings.HasPrefix(got, "200") {
+			t.Errorf("got %s", got)
+		}
+		c.advance(20 * time.Minute)
+		if !b.signedIn() {
+			t.Fatal("signed out")
+		}
+	}
+	c.advance(time.Hour)
+	if got := fetchWith(t, other.handler, "/private/", cookies); !strings.HasPrefix(got, "302") {
+		t.Errorf("after an hour: %s", got)
+	}
+}
+
+// TestNobodyToSignOut tells nobody of ends that were none, or of one twice.
+func TestNobodyToSignOut(t *testing.T) {
+	var ended atomic.Int32
+	x, p, _, _ := storeApp(t, func(cfg *cognate.Config) {
+		cfg.Hooks.OnLogout = func(context.Context, cognate.LogoutEvent) { ended.Add(1) }
+	})
+	if n, err := x.auth.LogoutEverywhere(t.Context(), "user-1"); n != 0 || err != nil || ended.Load() != 0 {
+		t.Errorf("%d sessions, %v, %d calls of the hook; want none", n, err, ended.Load())
+	}
+	for range 20 {
+		ended.Store(0)
+		b := x.browser(t)
+		b.signIn(p)
+		cookies := b.jar.Cookies(appURL)
+		parallel(4, func(int) {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, appOrigin+"/logout", nil)
+			for _, c := range cookies {
+				r.AddCookie(c)
+			}
+			x.handler.ServeHTTP(httptest.NewRecorder(), r)
+		})
+		if n := ended.Load(); n != 1 {
+			t.Fatalf("%d calls of the hook for one sign-out", n)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package cognate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"golang.org/x/oauth2"
@@ -25,10 +26,10 @@ func (a *Auth) RequireAccessToken(next http.Handler) http.Handler {
 }
 
 // AccessToken returns the access token of the user who is signed in, for calling APIs as
-// that user. ctx is the request's, behind [Auth.RequireLogin], or one made of it. A token that expires within
-// the next minute is refreshed first: once for all requests of the session, also of other
-// processes if they share a [SessionStore]. A token whose life the provider did not state
-// is used until the session ends.
+// that user. ctx is the request's, behind [Auth.RequireLogin], or one made of it. A token
+// that expires within the next minute is refreshed first: once for all requests of the
+// session, also of other processes if they share a [SessionStore]. A token whose life the
+// provider did not state is used until the session ends.
 //
 // The error is an [*Error]; give it to [Auth.Fail]. Its reasons are
 // [ReasonNotSignedIn]; [ReasonNoTokens]; [ReasonRefreshRefused], after which the session has
@@ -104,12 +105,16 @@ func redirectedAway(req *http.Request) bool {
 // Fail answers a request that failed with an error of [Auth.AccessToken], of
 // [Auth.VerifyAccessToken] or of a [Rule]: a session that has ended leads to a sign-in or,
 // for a script, to 401, as [Auth.RequireLogin] would; everything else to the page or JSON
-// of its reason, or to Config.ErrorHandler. An error that is no [*Error] is 500.
+// of its reason, or to Config.ErrorHandler. An error that is no [*Error] is 500, and so is
+// a handler that asks for a token outside of RequireLogin although somebody is signed in.
 func (a *Auth) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
 	switch {
 	case !ok:
 		e = &Error{Reason: ReasonInternal, Status: http.StatusInternalServerError, Err: err}
+	case e.Reason == ReasonNotSignedIn && a.User(r) != nil:
+		// Signing in would lead here again, and so on.
+		e = &Error{Reason: ReasonInternal, Status: http.StatusInternalServerError, Err: fmt.Errorf("put RequireLogin in front: %w", err)}
 	case e.Reason == ReasonRefreshRefused || e.Reason == ReasonNotSignedIn:
 		a.sessions.forget(w, r)
 		a.challenge(w, r, false)

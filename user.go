@@ -28,8 +28,8 @@ type User struct {
 	// session began, if the provider still had a session of its own. Zero if the
 	// provider did not say.
 	AuthTime time.Time
-	// Scopes are what the tokens were granted: at sign-in, or those of the bearer
-	// token.
+	// Scopes are what the tokens were granted: at sign-in or the last refresh that said
+	// so, or those of the bearer token.
 	Scopes []string
 
 	// extra holds the claims named in Config.Claims as they came.
