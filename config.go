@@ -99,7 +99,8 @@ type Config struct {
 	// lack it. Claims that a rule of [Auth.Require] reads are kept without being named.
 	Claims []string
 	// LoginRules must all be passed to sign in. They see every claim of the ID token
-	// and of userInfo, kept or not.
+	// and of userInfo, kept or not. They are asked again when a refresh brings an ID
+	// token, and never of bearer tokens: put [Auth.Require] behind [Auth.RequireBearer].
 	LoginRules []Rule
 	// LoginOptions are those of every sign-in; options of [Auth.Login] come after them.
 	LoginOptions []LoginOption

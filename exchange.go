@@ -2,9 +2,11 @@ package cognate
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -195,18 +197,23 @@ func (c *client) post(
 }
 
 // withoutBody keeps the cause of a failed connection and drops every other text, which
-// could quote what was sent.
+// could quote what was sent: net/http shows the beginning of an answer that is none.
 func withoutBody(err error) error {
-	for _, known := range []error{context.DeadlineExceeded, context.Canceled} {
+	for _, known := range []error{
+		context.DeadlineExceeded, context.Canceled, http.ErrSchemeMismatch, io.EOF, io.ErrUnexpectedEOF,
+	} {
 		if errors.Is(err, known) {
 			return known
 		}
 	}
-	if ne, ok := errors.AsType[interface {
-		error
-		Timeout() bool
-	}](err); ok {
-		return fmt.Errorf("no connection: %w", ne)
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return fmt.Errorf("no connection: %w", e)
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("no connection: %w", e)
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return errors.New("it took too long")
 	}
 	return errors.New("it broke off")
 }

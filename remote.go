@@ -155,6 +155,9 @@ func within(now, start time.Time, span time.Duration) bool {
 func getJSON(client *http.Client, req *http.Request, v any) error {
 	req.Header.Set("Accept", "application/json")
 	resp, err := client.Do(req)
+	if err != nil && (req.Body != nil || req.Header.Get("Authorization") != "") {
+		return withoutBody(err)
+	}
 	if err != nil {
 		return err
 	}
