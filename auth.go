@@ -124,7 +124,7 @@ func (a *Auth) openJars(s *settings) error {
 		return err
 	}
 	a.sessions = &sessions{
-		sessionPolicy: policy, keeper: keeper, cookie: cookie, ended: newExpiring(maxEnded),
+		sessionPolicy: policy, keeper: keeper, cookie: cookie, ended: newExpiring(maxEnded), past: newExpiring(maxEnded),
 		lapsed: func(ctx context.Context, s *session) { a.ended(ctx, s.user.Subject, LogoutExpired) },
 	}
 	return nil
@@ -138,7 +138,7 @@ func newKeeper(s *settings, policy *sessionPolicy, cookie cookieSpec, bound stri
 			sessionPolicy: policy, cookie: cookie, store: s.Session.Store, sealer: sealer, bound: bound, log: s.Logger, opened: opened,
 		}, err
 	}
-	k := &cookieSessions{sessionPolicy: policy, cookie: cookie, log: s.Logger, opened: opened, recent: newRecent(s.Session.CacheSize)}
+	k := &cookieSessions{sessionPolicy: policy, cookie: cookie, log: s.Logger, opened: opened, recent: newRecent()}
 	var err error
 	k.identities, err = newSealer(s.Keys, "session", bound, maxIdentityChunks*maxSealed)
 	if err == nil && s.Session.TokensInCookie {

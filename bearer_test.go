@@ -625,3 +625,28 @@ func TestKeysThatCannotBeUsed(t *testing.T) {
 		}
 	}
 }
+
+// TestIDTokenForAClientThatIsAnAPI is a provider without names for APIs: the tokens of both
+// kinds are for the client.
+func TestIDTokenForAClientThatIsAnAPI(t *testing.T) {
+	x := newBearerAPI(t, func(c *cognate.BearerConfig) {
+		c.Issuers[0].Audiences, c.Issuers[0].Clients = []string{"app"}, []string{"app"}
+	})
+	token := func(names ...string) string {
+		return x.token(func(m jwt.MapClaims) {
+			m["aud"], m["azp"] = "app", "app"
+			delete(m, "scope")
+			delete(m, "client_id")
+			for _, n := range names {
+				m[n] = "app"
+			}
+		})
+	}
+	for want, raw := range map[int]string{
+		http.StatusUnauthorized: token(), http.StatusOK: token("scope"),
+	} {
+		if resp := x.call("/api", raw); resp.StatusCode != want {
+			t.Errorf("status %d, want %d: %s", resp.StatusCode, want, x.log)
+		}
+	}
+}

@@ -74,7 +74,9 @@ type BearerIssuer struct {
 	// Audiences are the names of this API at the issuer. A token's aud must have one of
 	// them. Tokens of Amazon Cognito have an aud only if they are bound to a resource; one
 	// that is must be bound to one of these. For the app's own provider, if it is no
-	// Cognito, nil means ClientID.
+	// Cognito, nil means ClientID. Name no client here that people sign in with, if the
+	// provider has names for APIs: its ID tokens have the same aud. Where there is no other
+	// way, name it in Clients, too, and tokens without a scope or client_id are refused.
 	Audiences []string
 	// Clients are those a token may have been issued to. Amazon Cognito's tokens are
 	// accepted by this. Elsewhere nil means any. For the app's own provider, if it is

@@ -118,7 +118,8 @@ func (i *bearerIssuer) checkUse(t *signedToken) error {
 // same aud. Only access tokens have scopes or name their client apart from it.
 func (i *bearerIssuer) checkNoIDToken(c claims) error {
 	aud, _ := c.strings("aud")
-	if !slices.Contains(aud, i.self) {
+	isClient := func(a string) bool { return a == i.self || slices.Contains(i.clients, a) }
+	if !slices.ContainsFunc(aud, isClient) {
 		return nil
 	}
 	for _, name := range []string{"scope", "scp", "client_id"} {
@@ -126,7 +127,7 @@ func (i *bearerIssuer) checkNoIDToken(c claims) error {
 			return nil
 		}
 	}
-	return refuse(ReasonTokenUse, "the token is for this client and has neither scope nor client_id: it could be an ID token; "+
+	return refuse(ReasonTokenUse, "the token is for a client and has neither scope nor client_id: it could be an ID token; "+
 		"set Audiences to the API's own name")
 }
 

@@ -138,7 +138,7 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction, go
 	if a.hooks.OnLogin != nil {
 		err := a.hooks.OnLogin(r.Context(), LoginEvent{User: got.user, State: t.appState, ReturnTo: a.returnTarget(t.returnTo), Request: r})
 		if err != nil {
-			return asError(err, ReasonVetoed)
+			return vetoed(err)
 		}
 	}
 	old, _, err := a.sessions.read(r, a.now())

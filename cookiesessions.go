@@ -202,7 +202,10 @@ type outcome struct {
 	at time.Time
 }
 
-func newRecent(size int) *recent { return &recent{newCache[outcome](size)} }
+// maxRecentRefreshes bounds how many are remembered, of some 5 KB each.
+const maxRecentRefreshes = 2000
+
+func newRecent() *recent { return &recent{newCache[outcome](maxRecentRefreshes)} }
 
 func (m *recent) get(refresh string, now time.Time) (*refreshed, bool) {
 	o, ok := m.outcomes.get(recentKey(refresh))

@@ -2,6 +2,7 @@ package cognate
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -11,7 +12,8 @@ import (
 // those of the first; they must be safe for concurrent use, and must not write to the
 // answer. An error vetoes: what was about to happen does not.
 // Visitors see no more of it than a page of its reason; an [*Error] is taken as it is, any
-// other error becomes one with [ReasonVetoed].
+// other error becomes one with [ReasonVetoed], or, if it is a context's end, [ReasonRuleFailed]:
+// a hook that could not decide refuses nobody for good.
 //
 // For a sign-in that goes well the order is OnLoginStart, then, when the visitor comes back,
 // OnCallback and OnLogin. One that fails ends with OnLoginError instead of OnLogin.
@@ -32,6 +34,14 @@ type Hooks struct {
 	OnRefresh func(ctx context.Context, e RefreshEvent) error
 	// OnLogout is called when a session has ended.
 	OnLogout func(ctx context.Context, e LogoutEvent)
+}
+
+// vetoed makes of a hook's error one that can be answered with.
+func vetoed(err error) *Error {
+	if _, ok := errors.AsType[*Error](err); !ok && undecidedBy(err) {
+		return refuse(ReasonRuleFailed, "a hook could not decide: %w", err)
+	}
+	return asError(err, ReasonVetoed)
 }
 
 // A LoginStart is a sign-in that is about to begin.

@@ -47,7 +47,8 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) {
 
 // challenge answers a request that needs a sign-in and has none.
 func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, uselessCookie bool) {
-	if uselessCookie {
+	if uselessCookie && isNavigation(r) {
+		// Not for a script: its answer may come late, after a sign-in in another tab.
 		a.sessions.forget(w, r)
 	}
 	switch {
@@ -101,7 +102,7 @@ func (a *Auth) authorize(r *http.Request, l *loginRequest, t *transaction) (stri
 	if a.hooks.OnLoginStart != nil {
 		err := a.hooks.OnLoginStart(r.Context(), LoginStart{ReturnTo: l.returnTo, Request: r})
 		if err != nil {
-			return "", asError(err, ReasonVetoed)
+			return "", vetoed(err)
 		}
 	}
 	m, err := a.provider.ready(r.Context())

@@ -205,7 +205,7 @@ func (a *Auth) acceptRefresh(ctx context.Context, t tokens, was *User, old *toke
 			return nil, refuse(ReasonRefreshFailed, "the OnRefresh hook took too long: %w", err)
 		}
 		if err != nil {
-			return nil, asError(err, ReasonVetoed)
+			return nil, vetoed(err)
 		}
 	}
 	return u, nil

@@ -106,8 +106,13 @@ func (a *answer) ReadFrom(r io.Reader) (int64, error) {
 
 // Flush keeps working what asks for an http.Flusher and not for a ResponseController.
 func (a *answer) Flush() {
+	_ = a.FlushError() // it can or it can't
+}
+
+// FlushError is Flush for a ResponseController, which wants to know.
+func (a *answer) FlushError() error {
 	a.started.Store(true)
-	_ = http.NewResponseController(a.ResponseWriter).Flush() // it can or it can't
+	return http.NewResponseController(a.ResponseWriter).Flush()
 }
 
 // Hijack does the same for an http.Hijacker.

@@ -244,3 +244,46 @@ func TestKeysOfTokenCookies(t *testing.T) {
 		wantFetch(t, b, "/token", http.StatusOK, "access-token")
 	}
 }
+
+// TestUndecidedHook lets people try again after a hook that ran out of time.
+func TestUndecidedHook(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, func(c *cognate.Config) {
+		c.Hooks.OnLogin = func(context.Context, cognate.LoginEvent) error { return fmt.Errorf("database: %w", context.DeadlineExceeded) }
+	}).browser(t)
+	if resp := b.signIn(p); resp.StatusCode != http.StatusServiceUnavailable || b.signedIn() {
+		t.Errorf("status %d, signed in: %v; want 503", resp.StatusCode, b.signedIn())
+	}
+}
+
+// TestScriptKeepsCookies leaves the cookies alone in the answer to a script: it may come after
+// that of a sign-in in another tab.
+func TestScriptKeepsCookies(t *testing.T) {
+	p, c := newFakeProvider(t), newClock()
+	p.now = c.now
+	b := newApp(t, p, nil).browser(t)
+	b.signIn(p)
+	c.advance(9 * time.Hour)
+	if resp := b.get("/private/", "Sec-Fetch-Mode", "cors"); resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) != 0 {
+		t.Errorf("script: status %d, cookies %v", resp.StatusCode, resp.Cookies())
+	}
+	if resp := b.get("/private/", "Sec-Fetch-Mode", "navigate"); len(resp.Cookies()) != 2 {
+		t.Errorf("person: cookies %v, want the old one removed and a sign-in begun", resp.Cookies())
+	}
+}
+
+// TestFlushTells passes on that nothing can flush.
+func TestFlushTells(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, tokenModes["cookies"])
+	b := x.browser(t)
+	b.signIn(p)
+	var err error
+	h := x.auth.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { err = http.NewResponseController(w).Flush() }))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	r.Header.Set("Cookie", cookieHeader(b))
+	h.ServeHTTP(&discard{header: http.Header{}}, r)
+	if !errors.Is(err, http.ErrNotSupported) {
+		t.Errorf("error %v, want not supported", err)
+	}
+}

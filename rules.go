@@ -183,10 +183,16 @@ func ruleError(err error) *Error {
 		}
 		setDefault(&own.Err, errors.New("a rule refused"))
 		return &own
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case undecidedBy(err):
 		return refuse(ReasonRuleFailed, "%w", err)
 	}
 	return refuse(ReasonDenied, "%w", err)
+}
+
+// undecidedBy tells an error that says nothing about the user: time was over, or whoever
+// asked has left.
+func undecidedBy(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // undecided tells a rule that could not decide from one that refused.

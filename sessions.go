@@ -80,9 +80,10 @@ type sessions struct {
 	keeper
 	cookie cookieSpec
 	// ended holds the IDs of sessions that ended here. A cookie can't be recalled, and
-	// a store may be read from a memory; this process at least does not take it again. It
-	// also holds, after "over ", those that lapsed has been called for.
+	// a store may be read from a memory; this process at least does not take it again.
 	ended *expiring
+	// past holds the IDs of sessions whose time was over when they were last seen.
+	past *expiring
 	// lapsed is called once for a session that is seen after its time.
 	lapsed func(ctx context.Context, s *session)
 }
@@ -105,7 +106,7 @@ func (m *sessions) read(r *http.Request, now time.Time) (s *session, present boo
 		return nil, present, err
 	case m.over(s, now):
 		// Not its end: this may be an old copy of a cookie whose idle clock was wound since.
-		if !m.ended.has(s.id, now) && m.ended.add("over "+s.id, now.Add(m.lifetime), now) {
+		if !m.ended.has(s.id, now) && m.past.add(s.id, now.Add(m.lifetime), now) {
 			m.lapsed(r.Context(), s)
 		}
 		return nil, true, nil
