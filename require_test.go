@@ -249,7 +249,9 @@ func TestKeysOfTokenCookies(t *testing.T) {
 func TestUndecidedHook(t *testing.T) {
 	p := newFakeProvider(t)
 	b := newApp(t, p, func(c *cognate.Config) {
-		c.Hooks.OnLogin = func(context.Context, cognate.LoginEvent) error { return fmt.Errorf("database: %w", context.DeadlineExceeded) }
+		c.Hooks.OnLogin = func(context.Context, cognate.LoginEvent) error {
+			return fmt.Errorf("database: %w", context.DeadlineExceeded)
+		}
 	}).browser(t)
 	if resp := b.signIn(p); resp.StatusCode != http.StatusServiceUnavailable || b.signedIn() {
 		t.Errorf("status %d, signed in: %v; want 503", resp.StatusCode, b.signedIn())
