@@ -31,6 +31,7 @@ const (
 type Bearer struct {
 	issuers map[string]*bearerIssuer
 	opaque  *bearerIssuer // is asked about tokens that are no JWT; nil: they are refused
+	reader  tokenReader
 	seen    *cache[*seenToken]
 	auth    *Auth // that it belongs to; nil for a resource server alone
 	config  BearerConfig
@@ -64,7 +65,7 @@ func NewBearer(cfg BearerConfig) (*Bearer, error) {
 func newBearer(c BearerConfig, own *provider) *Bearer {
 	b := &Bearer{
 		issuers: make(map[string]*bearerIssuer, len(c.Issuers)), seen: newCache[*seenToken](c.CacheSize),
-		config: c, log: c.Logger, now: c.Now,
+		reader: tokenReader{limit: maxAccessToken}, config: c, log: c.Logger, now: c.Now,
 	}
 	var asked []*bearerIssuer
 	for n := range c.Issuers {
@@ -192,7 +193,7 @@ func tokenKey(raw string) string {
 // check verifies a token, or has its issuer do so. The issuer is one that is configured,
 // so a token can't make this process ask anybody else.
 func (b *Bearer) check(ctx context.Context, raw, key string) (*seenToken, error) {
-	t, err := readToken(raw, maxAccessToken)
+	t, err := b.reader.read(raw)
 	if err != nil {
 		if b.opaque == nil {
 			return nil, refuse(ReasonTokenMalformed, "the access token can't be read")

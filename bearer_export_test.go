@@ -7,7 +7,7 @@ func SplitObject(data []byte) (map[string]json.RawMessage, error) { return split
 
 // ReadToken takes a token apart and returns its header's alg, kid and typ, and its claims.
 func ReadToken(raw string) (alg, kid, typ string, members map[string]json.RawMessage, err error) {
-	t, err := readToken(raw, maxToken)
+	t, err := (&tokenReader{limit: maxToken}).read(raw)
 	if err != nil {
 		return "", "", "", nil, err
 	}

@@ -32,12 +32,16 @@ type tokenRules struct {
 // section 3.1.3.7). It is safe for concurrent use.
 type verifier struct {
 	tokenRules
+	reader   tokenReader
 	clientID string
 	tokenUse string // name of the claim that must be "id"; "" if there is none
 }
 
 func newVerifier(issuer, clientID string, d *Dialect, algs []string, skew time.Duration, now func() time.Time, keys *keySet) *verifier {
-	return &verifier{tokenRules{issuer, algs, skew, now, keys}, clientID, d.TokenUseClaim}
+	return &verifier{
+		tokenRules: tokenRules{issuer, algs, skew, now, keys}, reader: tokenReader{limit: maxToken},
+		clientID: clientID, tokenUse: d.TokenUseClaim,
+	}
 }
 
 // verify returns the claims of the ID token of a sign-in, or an *Error that names the
@@ -95,7 +99,7 @@ func (v *verifier) check(ctx context.Context, raw, accessToken string) (claims, 
 
 // verifySignature reads a token and checks who signed it.
 func (v *verifier) verifySignature(ctx context.Context, raw string) (*signedToken, claims, error) {
-	t, err := readToken(raw, maxToken)
+	t, err := v.reader.read(raw)
 	if err != nil {
 		return nil, nil, refuse(ReasonTokenMalformed, "the token can't be read")
 	}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"math/big"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -22,11 +23,24 @@ const maxNesting = 32
 // A signedToken is a compact JWS with claims (RFC 7515, 7.1; RFC 7519), taken apart.
 // Reading it verifies nothing.
 type signedToken struct {
-	alg, kid  string
-	typ       string // in lower case, without "application/" (RFC 7515, 4.1.9)
+	*tokenHeader
 	claims    claims
 	signed    []byte // what the signature is over
 	signature []byte
+}
+
+// A tokenHeader is the first part of a token. It is never changed once made.
+type tokenHeader struct {
+	part     string // as it came
+	alg, kid string
+	typ      string // in lower case, without "application/" (RFC 7515, 4.1.9)
+}
+
+// A tokenReader reads tokens of a bounded size. A provider's tokens have the same header
+// until its key changes, so the last one is remembered. It is safe for concurrent use.
+type tokenReader struct {
+	limit int // in bytes
+	last  atomic.Pointer[tokenHeader]
 }
 
 var errToken = errors.New("not a signed token")
@@ -35,11 +49,9 @@ var errToken = errors.New("not a signed token")
 // spelling. It still passes over line ends: those are looked for before.
 var tokenEncoding = base64.RawURLEncoding.Strict()
 
-// readToken reads a token of at most limit bytes. What is marked as critical changes what
-// the signature means (RFC 7515, 4.1.11), b64 changes what it is over (RFC 7797), and zip
-// belongs to encryption (RFC 7516, 4.1.3): none of them is known here.
-func readToken(raw string, limit int) (*signedToken, error) {
-	if len(raw) > limit || strings.ContainsAny(raw, "\r\n") {
+// read takes a token apart.
+func (r *tokenReader) read(raw string) (*signedToken, error) {
+	if len(raw) > r.limit || strings.ContainsAny(raw, "\r\n") {
 		return nil, errToken
 	}
 	head, rest, _ := strings.Cut(raw, ".")
@@ -47,25 +59,11 @@ func readToken(raw string, limit int) (*signedToken, error) {
 	if !ok {
 		return nil, errToken
 	}
-	header, err := decodeObject(head)
+	header, err := r.header(head)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"crit", "b64", "zip"} {
-		if _, ok := header[name]; ok {
-			return nil, errToken
-		}
-	}
-	t := &signedToken{signed: []byte(raw[:len(head)+1+len(body)])}
-	for _, f := range []struct {
-		name string
-		into *string
-	}{{"alg", &t.alg}, {"kid", &t.kid}, {"typ", &t.typ}} {
-		if *f.into, err = header.str(f.name); err != nil {
-			return nil, errToken
-		}
-	}
-	t.typ = strings.TrimPrefix(strings.ToLower(t.typ), "application/")
+	t := &signedToken{tokenHeader: header, signed: []byte(raw[:len(head)+1+len(body)])}
 	if t.claims, err = decodeObject(body); err != nil {
 		return nil, err
 	}
@@ -74,6 +72,36 @@ func readToken(raw string, limit int) (*signedToken, error) {
 		return nil, errToken
 	}
 	return t, nil
+}
+
+// header reads the first part. What is marked as critical changes what the signature means
+// (RFC 7515, 4.1.11), b64 changes what it is over (RFC 7797), and zip belongs to encryption
+// (RFC 7516, 4.1.3): none of them is known here.
+func (r *tokenReader) header(part string) (*tokenHeader, error) {
+	if last := r.last.Load(); last != nil && last.part == part {
+		return last, nil
+	}
+	members, err := decodeObject(part)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"crit", "b64", "zip"} {
+		if _, ok := members[name]; ok {
+			return nil, errToken
+		}
+	}
+	h := &tokenHeader{part: strings.Clone(part)} // not all of the token
+	for _, f := range []struct {
+		name string
+		into *string
+	}{{"alg", &h.alg}, {"kid", &h.kid}, {"typ", &h.typ}} {
+		if *f.into, err = members.str(f.name); err != nil {
+			return nil, errToken
+		}
+	}
+	h.typ = strings.TrimPrefix(strings.ToLower(h.typ), "application/")
+	r.last.Store(h)
+	return h, nil
 }
 
 // decodeObject reads the JSON object in one part of a token.
