@@ -119,8 +119,8 @@ func TokenVerifier(issuer, clientID, kid string, key *rsa.PublicKey, now func() 
 func MemoryStoreSize(s *MemoryStore) (records, members int) {
 	for i := range s.shards {
 		records += len(s.shards[i].records)
-		for _, m := range s.indexes[i].members {
-			members += len(m)
+		for name := range s.indexes[i].first {
+			members += len(s.indexes[i].list(name))
 		}
 	}
 	return records, members

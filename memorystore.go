@@ -51,7 +51,7 @@ func NewMemoryStore(limit int) *MemoryStore {
 	s := &MemoryStore{limit: int64(limit), seed: maphash.MakeSeed()}
 	for i := range memoryShards {
 		s.shards[i].records = make(map[string]*memoryRecord)
-		s.indexes[i].members = make(map[string]map[*memoryRecord]struct{})
+		s.indexes[i].first = make(map[string]*memoryRecord)
 	}
 	return s
 }
@@ -61,6 +61,7 @@ func NewMemoryStore(limit int) *MemoryStore {
 type memoryRecord struct {
 	Record
 	place int // in the shard's queue
+	links [maxRecordIndexes]memoryLink
 }
 
 type memoryShard struct {
@@ -72,8 +73,8 @@ type memoryShard struct {
 // A memoryIndex knows the records of a share of the indexes. A shard's lock may be held
 // while an index's is taken, never the other way round.
 type memoryIndex struct {
-	mu      sync.Mutex
-	members map[string]map[*memoryRecord]struct{}
+	mu    sync.Mutex
+	first map[string]*memoryRecord // of the list of each index
 }
 
 func (s *MemoryStore) now() time.Time {
@@ -105,7 +106,7 @@ func (s *MemoryStore) Create(ctx context.Context, r Record) error {
 		return fmt.Errorf("cognate: the memory store holds %d records, its limit: raise it, or use a store outside of the process",
 			s.limit)
 	}
-	r.Version, r.Value, r.Indexes = 1, bytes.Clone(r.Value), slices.Clone(r.Indexes)
+	r.Version, r.Value, r.Indexes = 1, bytes.Clone(r.Value), distinct(r.Indexes)
 	sh := s.shard(r.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -119,6 +120,17 @@ func (s *MemoryStore) Create(ctx context.Context, r Record) error {
 	}
 	s.add(sh, &memoryRecord{Record: r})
 	return nil
+}
+
+// distinct is a copy of names with each of them once.
+func distinct(names []string) []string {
+	var out []string
+	for _, name := range names {
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // checkRecord refuses what is beyond the bounds that Record states.
@@ -261,28 +273,48 @@ func (s *MemoryStore) remove(sh *memoryShard, r *memoryRecord) {
 
 func (r *memoryRecord) alive(now time.Time) bool { return now.Before(r.Expires) }
 
+// A memoryLink is a record's place among those with one of its indexes: a list that needs
+// no memory of its own, since a million small maps would keep the garbage collector busy.
+type memoryLink struct{ before, after *memoryRecord }
+
+// link is the record's place in the list of an index.
+func (r *memoryRecord) link(name string) *memoryLink {
+	return &r.links[slices.Index(r.Indexes, name)]
+}
+
 func (x *memoryIndex) add(name string, r *memoryRecord) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.members[name] == nil {
-		x.members[name] = make(map[*memoryRecord]struct{}, 1)
+	first := x.first[name]
+	r.link(name).after = first
+	if first != nil {
+		first.link(name).before = r
 	}
-	x.members[name][r] = struct{}{}
+	x.first[name] = r
 }
 
 func (x *memoryIndex) remove(name string, r *memoryRecord) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if delete(x.members[name], r); len(x.members[name]) == 0 {
-		delete(x.members, name)
+	at := *r.link(name)
+	*r.link(name) = memoryLink{}
+	if at.after != nil {
+		at.after.link(name).before = at.before
+	}
+	switch {
+	case at.before != nil:
+		at.before.link(name).after = at.after
+	case at.after != nil:
+		x.first[name] = at.after
+	default:
+		delete(x.first, name)
 	}
 }
 
-func (x *memoryIndex) list(name string) []*memoryRecord {
+func (x *memoryIndex) list(name string) (members []*memoryRecord) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	members := make([]*memoryRecord, 0, len(x.members[name]))
-	for r := range x.members[name] {
+	for r := x.first[name]; r != nil; r = r.link(name).after {
 		members = append(members, r)
 	}
 	return members

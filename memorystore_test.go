@@ -193,3 +193,33 @@ func BenchmarkMemoryStoreCreateDelete(b *testing.B) {
 		return s.Delete(ctx, extra.Key)
 	})
 }
+
+// TestMemoryIndexes takes records out of the beginning, the middle and the end of an index,
+// and one that names its index twice.
+func TestMemoryIndexes(t *testing.T) {
+	key := func(c string) string { return strings.Repeat(c, 43) }
+	for _, out := range []string{"a", "b", "c", "ab", "ac", "bc", "cba", "abc"} {
+		s := cognate.NewMemoryStore(0)
+		for _, c := range []string{"a", "b", "c"} {
+			r := cognate.Record{Key: key(c), Indexes: []string{key("x"), key("y"), key("x")}, Expires: time.Now().Add(time.Hour)}
+			if err := s.Create(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range out {
+			if err := s.Delete(t.Context(), key(string(c))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		left := 3 - len(out)
+		if records, members := cognate.MemoryStoreSize(s); records != left || members != 2*left {
+			t.Errorf("without %s: %d records and %d members, want %d and %d", out, records, members, left, 2*left)
+		}
+		if n, err := s.DeleteIndexed(t.Context(), key("x")); n != left || err != nil {
+			t.Errorf("without %s: %d had the index, %v; want %d", out, n, err, left)
+		}
+		if records, members := cognate.MemoryStoreSize(s); records != 0 || members != 0 {
+			t.Errorf("without %s: %d records and %d members in the end", out, records, members)
+		}
+	}
+}
