@@ -38,7 +38,7 @@ var _ SessionStore = (*MemoryStore)(nil)
 const memoryShards = 64
 
 // NewMemoryStore makes a store for at most limit records that have not expired; 0 means
-// 100,000. One with a value of 400 bytes and two indexes takes about 1.2 KB.
+// 100,000. One with a value of 400 bytes and two indexes takes about 1 KB.
 //
 // When it is full, Create fails, and with it that sign-in; it never drops a live record.
 // A dropped session would let whoever can sign in often end the sessions of others, and
