@@ -244,19 +244,34 @@ func (a *Auth) pass(w http.ResponseWriter, r *http.Request, s *session, now time
 // it when the routes are set up. Behind another middleware of this Auth that signed the
 // request in, such as [Auth.RequireBearer], it asks that one's user.
 func (a *Auth) Require(rules ...Rule) func(http.Handler) http.Handler {
-	rules = slices.Clone(rules) // they are the route's now
 	a.keptClaims.add(claimsOf(rules)...)
+	signedInBy := func(ctx context.Context) *Auth {
+		if c, _ := ctx.Value(requestKey{}).(*requestContext); c != nil && c.auth == a {
+			return a
+		}
+		return nil
+	}
+	return requireRules(rules, signedInBy, a.RequireLogin)
+}
+
+// requireRules is Require for one Auth or several. signedInBy tells who has signed a request
+// in already, or nil.
+func requireRules(
+	rules []Rule, signedInBy func(context.Context) *Auth, requireLogin func(http.Handler) http.Handler,
+) func(http.Handler) http.Handler {
+	rules = slices.Clone(rules) // they are the route's now
 	return func(next http.Handler) http.Handler {
 		checked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if e := checkRules(r.Context(), rules, UserFrom(r.Context())); e != nil {
+				a := signedInBy(r.Context())
 				a.fail(w, r, e, a.returnTarget(requestTarget(r)))
 				return
 			}
 			next.ServeHTTP(w, r)
 		})
-		signedIn := a.RequireLogin(checked)
+		signedIn := requireLogin(checked)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if c, _ := r.Context().Value(requestKey{}).(*requestContext); c != nil && c.auth == a {
+			if signedInBy(r.Context()) != nil {
 				checked.ServeHTTP(w, r)
 				return
 			}

@@ -128,24 +128,7 @@ func (s *Several) Require(rules ...Rule) func(http.Handler) http.Handler {
 	for _, a := range s.auths {
 		a.keptClaims.add(claimsOf(rules)...)
 	}
-	return func(next http.Handler) http.Handler {
-		checked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if e := checkRules(r.Context(), rules, UserFrom(r.Context())); e != nil {
-				a := s.Auth(r.Context())
-				a.fail(w, r, e, a.returnTarget(requestTarget(r)))
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
-		signedIn := s.RequireLogin(checked)
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if s.Auth(r.Context()) != nil {
-				checked.ServeHTTP(w, r)
-				return
-			}
-			signedIn.ServeHTTP(w, r)
-		})
-	}
+	return requireRules(rules, s.Auth, s.RequireLogin)
 }
 
 // Auth returns the one that signed a request in, for [Auth.AccessToken] and the like; nil if
