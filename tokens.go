@@ -70,17 +70,35 @@ func (s tokenSource) Token() (*oauth2.Token, error) {
 // come back inside of the client's. A redirect to another host is followed without the
 // token. Requests have no time limit but their own context's.
 func (a *Auth) Client(ctx context.Context) *http.Client {
-	return &http.Client{Transport: &bearerTransport{a.TokenSource(ctx)}}
+	return &http.Client{Transport: &bearerTransport{a, ctx}}
 }
 
-type bearerTransport struct{ source oauth2.TokenSource }
+type bearerTransport struct {
+	auth *Auth
+	ctx  context.Context //nolint:containedctx // it is what names the session
+}
+
+// callContext lives as long as one call of an API, and has the session of the request that
+// makes it.
+type callContext struct {
+	context.Context
+	session context.Context //nolint:containedctx // it is what names the session
+}
+
+// Value returns the session, or what the call's own context holds.
+func (c callContext) Value(key any) any {
+	if _, ok := key.(requestKey); ok {
+		return c.session.Value(key)
+	}
+	return c.Context.Value(key)
+}
 
 // RoundTrip sends a copy of req with the token.
 func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if redirectedAway(req) {
 		return http.DefaultTransport.RoundTrip(req)
 	}
-	token, err := t.source.Token()
+	token, err := t.auth.freshTokens(callContext{req.Context(), t.ctx})
 	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close() // a RoundTripper always does
@@ -88,7 +106,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	out := req.Clone(req.Context())
-	out.Header.Set("Authorization", "Bearer "+token.AccessToken)
+	out.Header.Set("Authorization", "Bearer "+token.access)
 	return http.DefaultTransport.RoundTrip(out)
 }
 
