@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -53,7 +52,7 @@ func (a *Auth) backchannelLogout(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	w.Header().Set("Retry-After", strconv.Itoa(int(max(e.RetryAfter, time.Second)/time.Second)))
+	setRetryAfter(w, e.RetryAfter)
 	writeJSON(w, http.StatusServiceUnavailable, map[string]string{
 		"error": "temporarily_unavailable", "error_description": "The logout could not be done. Please try again.",
 	})
@@ -183,9 +182,9 @@ func checkLogoutEvent(c claims) error {
 	if _, ok := c["nonce"]; ok {
 		return refuse(ReasonLogoutToken, "there is a nonce, as in an ID token")
 	}
-	events, err := jsonMembers(c["events"])
+	events, err := splitObject(c["events"])
 	if err == nil {
-		_, err = jsonMembers(events[logoutEvent])
+		_, err = splitObject(events[logoutEvent])
 	}
 	if err != nil {
 		return refuse(ReasonLogoutToken, "events has no object %s", logoutEvent)

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"sync/atomic"
 	"time"
 )
 
@@ -37,7 +36,8 @@ type Bearer struct {
 	config  BearerConfig
 	log     *slog.Logger
 	now     func() time.Time
-	warned  atomic.Int64 // when the last line of level Warn was written, Unix seconds
+	// warnings lets through the lines of level Warn.
+	warnings throttle
 }
 
 // A seenToken is a token that passed, and when that may be taken for granted.
@@ -66,6 +66,7 @@ func newBearer(c BearerConfig, own *provider) *Bearer {
 	b := &Bearer{
 		issuers: make(map[string]*bearerIssuer, len(c.Issuers)), seen: newCache[*seenToken](c.CacheSize),
 		reader: tokenReader{limit: maxAccessToken}, config: c, log: c.Logger, now: c.Now,
+		warnings: throttle{every: warnPause},
 	}
 	var asked []*bearerIssuer
 	for n := range c.Issuers {

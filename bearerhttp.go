@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -142,7 +141,7 @@ func (b *Bearer) refuse(w http.ResponseWriter, r *http.Request, e *Error, scopes
 	if e.Status < http.StatusInternalServerError {
 		h.Set("WWW-Authenticate", b.challenge(e, answer, scopes))
 	} else {
-		h.Set("Retry-After", strconv.Itoa(int(max(e.RetryAfter, time.Second).Round(time.Second)/time.Second)))
+		setRetryAfter(w, e.RetryAfter)
 	}
 	if b.config.ErrorHandler != nil {
 		b.config.ErrorHandler(w, r, e)
@@ -176,12 +175,8 @@ func (b *Bearer) challenge(e *Error, answer bearerAnswer, scopes []string) strin
 // tokens can't be checked is for those who run the site, and told now and then.
 func (b *Bearer) logRefusal(r *http.Request, e *Error) {
 	level := slog.LevelDebug
-	if e.Status >= http.StatusInternalServerError {
-		now, last := b.now().Unix(), b.warned.Load()
-		quiet := now >= last && now-last < int64(warnPause/time.Second)
-		if !quiet && b.warned.CompareAndSwap(last, now) {
-			level = slog.LevelWarn
-		}
+	if e.Status >= http.StatusInternalServerError && b.warnings.pass(b.now()) {
+		level = slog.LevelWarn
 	}
 	if !b.log.Enabled(r.Context(), level) {
 		return

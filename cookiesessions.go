@@ -151,7 +151,7 @@ func (k *cookieSessions) refresh(
 	ctx context.Context, c *requestContext, s *session, old *tokenSet, ask asker,
 ) (*session, *tokenSet, error) {
 	old = k.recent.newest(old, k.now())
-	got, err := shared(ctx, &k.flight, old.refresh, func(ctx context.Context) (*refreshed, error) {
+	got, err := shared(ctx, &k.flight, old.refresh, refreshTime, func(ctx context.Context) (*refreshed, error) {
 		if got, known := k.recent.get(old.refresh, k.now()); known && got.tokens.fresh(k.now()) {
 			return got, nil
 		}
@@ -215,13 +215,13 @@ func (m *recent) get(refresh string, now time.Time) (*refreshed, bool) {
 	return o.refreshed, true
 }
 
-// maxRecent bounds how many refreshes newest follows.
-const maxRecent = 16
+// maxFollowed bounds how many refreshes newest follows.
+const maxFollowed = 16
 
 // newest returns the tokens that the next refresh is for: old ones, or those that came of
 // them and are over already.
 func (m *recent) newest(old *tokenSet, now time.Time) *tokenSet {
-	for range maxRecent {
+	for range maxFollowed {
 		got, known := m.get(old.refresh, now)
 		if !known || got.tokens.fresh(now) {
 			break

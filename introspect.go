@@ -47,12 +47,9 @@ func (i *bearerIssuer) introspect(ctx context.Context, raw, key string) (*seenTo
 	return i.seen(c, max(i.introspector.config.CacheFor, 0))
 }
 
-// ask sends one request for all callers that have the same token. It does not end with the
-// first caller's request, or a client that leaves would fail the others.
+// ask sends one request for all callers that have the same token.
 func (in *introspector) ask(ctx context.Context, raw, key string) (claims, error) {
-	done := in.flight.DoChan(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
-		defer cancel()
+	c, err := shared(ctx, &in.flight, key, fetchTimeout, func(ctx context.Context) (claims, error) {
 		select {
 		case in.slots <- struct{}{}:
 			defer func() { <-in.slots }()
@@ -61,18 +58,12 @@ func (in *introspector) ask(ctx context.Context, raw, key string) (claims, error
 		}
 		return in.fetch(ctx, raw)
 	})
-	select {
-	case res := <-done:
-		if res.Err != nil {
-			e := refuse(ReasonIntrospection, "introspection: %w", res.Err)
-			e.RetryAfter = firstPause
-			return nil, e
-		}
-		c, _ := res.Val.(claims)
-		return c, nil
-	case <-ctx.Done():
-		return nil, refuse(ReasonIntrospection, "introspection: %w", ctx.Err())
+	if err != nil {
+		e := refuse(ReasonIntrospection, "introspection: %w", err)
+		e.RetryAfter = firstPause
+		return nil, e
 	}
+	return c, nil
 }
 
 func (in *introspector) fetch(ctx context.Context, raw string) (claims, error) {

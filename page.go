@@ -83,7 +83,7 @@ func (a *Auth) answerRefusal(w http.ResponseWriter, r *http.Request, e *Error) {
 	a.logRefusal(r, e)
 	h := w.Header()
 	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+		setRetryAfter(w, e.RetryAfter)
 	}
 	if e.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", authenticate(a.loginURL(e.ReturnTo)))
@@ -119,6 +119,12 @@ func (a *Auth) logRefusal(r *http.Request, e *Error) {
 		attrs = append(attrs, slog.String("err", e.Err.Error()))
 	}
 	a.log.LogAttrs(r.Context(), level, "cognate: refused", attrs...)
+}
+
+// setRetryAfter says when another try makes sense, in whole seconds: a moment at least.
+func setRetryAfter(w http.ResponseWriter, d time.Duration) {
+	seconds := max((d+time.Second-1)/time.Second, 1)
+	w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
 }
 
 func (a *Auth) errorPage(e *Error) page {

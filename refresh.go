@@ -3,12 +3,8 @@ package cognate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 )
 
 const (
@@ -45,43 +41,6 @@ type refreshed struct {
 // An asker asks the provider for new tokens. If it refuses, the session has ended and the
 // error is errRefused too.
 type asker func(ctx context.Context, s *session, old *tokenSet) (*refreshed, error)
-
-// panicked is a panic on its way to those who wait: hooks, rules and stores are the app's,
-// and one in a goroutine of its own would end the process.
-type panicked struct {
-	value any
-	stack []byte
-}
-
-// Error returns the panic's value and where it happened.
-func (p *panicked) Error() string { return fmt.Sprintf("%v\n\n%s", p.value, p.stack) }
-
-// shared calls f once for all callers with the same key that come while it runs. f does
-// not end with the first caller's request, or one visitor who leaves would fail all others.
-// If f panics they all do.
-func shared[T any](ctx context.Context, g *singleflight.Group, key string, f func(context.Context) (T, error)) (T, error) {
-	done := g.DoChan(key, func() (_ any, err error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTime)
-		defer cancel()
-		defer func() {
-			if v := recover(); v != nil {
-				err = &panicked{v, debug.Stack()}
-			}
-		}()
-		return f(ctx)
-	})
-	select {
-	case res := <-done:
-		if p, ok := errors.AsType[*panicked](res.Err); ok {
-			panic(p)
-		}
-		value, _ := res.Val.(T)
-		return value, res.Err
-	case <-ctx.Done():
-		var none T
-		return none, refuse(ReasonRefreshFailed, "the request ended before the tokens were refreshed: %w", ctx.Err())
-	}
-}
 
 // newTokens makes a session's tokens of what the token endpoint gave. What it left out
 // stays as it was.

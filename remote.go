@@ -86,10 +86,9 @@ func (r *remote[T]) refresh(ctx context.Context) (T, error) {
 }
 
 // load fetches once for all callers that wait, and not at all for one that comes when
-// the attempt it was to join has just ended. The fetch does not end with the first
-// caller's request, or one visitor who leaves would fail all others.
+// the attempt it was to join has just ended.
 func (r *remote[T]) load(ctx context.Context, attempts int) (T, error) {
-	done := r.flight.DoChan("", func() (any, error) {
+	return shared(ctx, &r.flight, "", fetchTimeout, func(ctx context.Context) (T, error) {
 		r.mu.Lock()
 		value, have, err, ended := r.value, r.have, r.err, r.attempts > attempts
 		r.mu.Unlock()
@@ -99,19 +98,9 @@ func (r *remote[T]) load(ctx context.Context, attempts int) (T, error) {
 		if ended {
 			return value, err
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
-		defer cancel()
 		value, err = r.fetch(ctx)
 		return r.keep(value, err)
 	})
-	select {
-	case res := <-done:
-		value, _ := res.Val.(T)
-		return value, res.Err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
 }
 
 // keep records the outcome of a fetch. A failed one leaves the last good document.

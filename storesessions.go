@@ -288,7 +288,9 @@ func (k *storeSessions) refresh(
 	ctx context.Context, _ *requestContext, s *session, _ *tokenSet, ask asker,
 ) (*session, *tokenSet, error) {
 	key := s.stored.key
-	next, err := shared(ctx, &k.flight, key, func(ctx context.Context) (*session, error) { return k.refreshOnce(ctx, key, ask) })
+	next, err := shared(ctx, &k.flight, key, refreshTime, func(ctx context.Context) (*session, error) {
+		return k.refreshOnce(ctx, key, ask)
+	})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -192,11 +192,11 @@ func (a *Auth) refreshTokens(ctx context.Context, c *requestContext, s *session,
 	case old.usable(a.now()):
 		return old, nil
 	}
-	e := *asError(err, ReasonRefreshFailed) // a copy: others that waited have the same
+	e := asError(err, ReasonRefreshFailed)
 	if e.RetryAfter == 0 {
 		e.RetryAfter = refreshPause
 	}
-	return nil, &e
+	return nil, e
 }
 
 // breakLoop keeps a browser from being sent to sign in again and again, when tokens don't

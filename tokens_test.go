@@ -293,26 +293,6 @@ func TestRefreshFailureNearExpiry(t *testing.T) {
 	})
 }
 
-// TestParallelRefreshFailure gives each of the requests that waited an error of its own.
-func TestParallelRefreshFailure(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-		x := newApp(t, p, mode)
-		b := x.browser(t)
-		b.signIn(p)
-		p.refresh = func(w http.ResponseWriter, _ *http.Request) {
-			time.Sleep(50 * time.Millisecond)
-			w.WriteHeader(http.StatusInternalServerError)
-		}
-		c.advance(time.Hour)
-		cookies := b.jar.Cookies(appURL)
-		parallel(20, func(int) {
-			if got := fetchWith(t, x.handler, "/token", cookies); !strings.HasPrefix(got, "503") {
-				t.Errorf("got %.100s", got)
-			}
-		})
-	})
-}
-
 // TestSparseRefresh is a refresh that gives less than everything.
 func TestSparseRefresh(t *testing.T) {
 	for _, tt := range []struct {
