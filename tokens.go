@@ -134,8 +134,7 @@ func (a *Auth) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		// Signing in would lead here again, and so on.
 		e = &Error{Reason: ReasonInternal, Status: http.StatusInternalServerError, Err: fmt.Errorf("put RequireLogin in front: %w", err)}
 	case e.Reason == ReasonRefreshRefused || e.Reason == ReasonNotSignedIn:
-		a.sessions.forget(w, r)
-		a.challenge(w, r, false)
+		a.challenge(w, r, true)
 		return
 	}
 	a.fail(w, r, e, a.returnTarget(requestTarget(r)))
