@@ -76,8 +76,8 @@ type Options struct {
 	// Store keeps the pool's data. Nil: a fresh memstore.
 	Store userpool.Store
 
-	// UsernameAttributes and AliasAttributes are those of userpool.Config.
-	UsernameAttributes, AliasAttributes []string
+	// Settings are those of userpool.Config.
+	Settings userpool.Settings
 }
 
 // Pool is a running user pool.
@@ -149,7 +149,7 @@ func newPool(tb testing.TB, base string, opts Options, keys *signingKeys) *userp
 	}
 	pool, err := userpool.New(tb.Context(), userpool.Config{
 		ID: opts.PoolID, Issuer: base + "/", Store: store, Keys: pair.set, Now: opts.Now, Logger: opts.Logger,
-		UsernameAttributes: opts.UsernameAttributes, AliasAttributes: opts.AliasAttributes,
+		Settings: opts.Settings,
 		Hashing:  cheap,
 		HashWait: time.Minute, // a test machine may be busy with other tests
 	})

@@ -279,7 +279,7 @@ func (p *Pool) Authorize(ctx context.Context, a *Authorization, s Session) (loca
 		Hash: code.digest(), ClientID: a.Client.ID, Sub: s.Sub,
 		RedirectURI: a.RedirectURI, RedirectOmitted: a.redirectOmitted,
 		Challenge: a.challenge, Nonce: a.Nonce, Scopes: a.Scopes,
-		AuthTime: s.AuthTime, Expires: now.Add(CodeLifetime),
+		AuthTime: s.AuthTime, Methods: s.Methods, Expires: now.Add(CodeLifetime),
 	}, maxCodes)
 	if err != nil {
 		return "", fmt.Errorf("userpool: storing code: %w", err)

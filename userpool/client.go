@@ -17,6 +17,9 @@ type Client struct {
 	// Secret makes the client confidential: 24 to 64 of [A-Za-z0-9_+]. Empty
 	// makes it public, unless GenerateSecret is set.
 	Secret Secret
+	// SecondSecret works as well as Secret, so that secrets can be replaced
+	// without a gap. Only beside Secret, and different.
+	SecondSecret Secret
 	// GenerateSecret asks CreateClient for a fresh Secret. It is not stored.
 	GenerateSecret bool
 
@@ -30,8 +33,27 @@ type Client struct {
 	// AllowedOAuthScopes are at most 50. Empty: openid, email, phone, profile.
 	// The last three need openid.
 	AllowedOAuthScopes []string
-	// AllowedOAuthFlows is {"code"}, which is also what empty means.
+	// AllowedOAuthFlows are FlowCode and FlowImplicit, or FlowClientCredentials
+	// alone, which needs a secret. Empty: FlowCode.
 	AllowedOAuthFlows []string
+
+	// SupportedIdentityProviders are ProviderCognito and names of the pool's
+	// identity providers. Empty: ProviderCognito.
+	SupportedIdentityProviders []string
+	// ExplicitAuthFlows are Cognito's ALLOW_ names; ALLOW_USER_AUTH lets people
+	// choose how to sign in (Settings.FirstFactors).
+	ExplicitAuthFlows []string
+	// ReadAttributes and WriteAttributes are what the client may see and change
+	// of its users. Empty: all.
+	ReadAttributes, WriteAttributes []string
+	// RevealUserExistence tells apart names that nobody has
+	// (PreventUserExistenceErrors LEGACY).
+	RevealUserExistence bool
+	// DisableRevocation is EnableTokenRevocation, inverted: tokens have neither
+	// jti nor origin_jti, and revoking one is invalid_request.
+	DisableRevocation bool
+	// Branding is how the pages look.
+	Branding Branding
 
 	// AccessTokenValidity and IDTokenValidity are 5 minutes to 24 hours. Zero: 1 hour.
 	AccessTokenValidity, IDTokenValidity time.Duration
@@ -39,6 +61,32 @@ type Client struct {
 	RefreshTokenValidity time.Duration
 	// RefreshTokenRotation is off by default: a refresh token stays the same.
 	RefreshTokenRotation RefreshTokenRotation
+
+	Version int64 // counted up by the store
+}
+
+// The OAuth flows of a client (AllowedOAuthFlows).
+const (
+	FlowCode              = "code"
+	FlowImplicit          = "implicit"
+	FlowClientCredentials = "client_credentials"
+)
+
+// ProviderCognito is the pool itself, among identity providers.
+const ProviderCognito = "COGNITO"
+
+// Branding is how the sign-in pages look for one client.
+type Branding struct {
+	// Logo is a PNG, JPEG or SVG image of at most 100 KB, and LogoAlt says what
+	// it shows; empty: our own mark.
+	Logo    []byte
+	LogoAlt string
+	// Primary is the colour of buttons and links, and Background that of the
+	// page, as in #0a6cff; empty: our own. DarkPrimary and DarkBackground are
+	// those of the dark theme.
+	Primary, Background, DarkPrimary, DarkBackground string
+	// CSS is added to the page's style sheet: at most 64 KB.
+	CSS string
 }
 
 // RefreshTokenRotation says that every refresh brings a new refresh token, which
@@ -56,6 +104,11 @@ func (c Client) Clone() Client {
 	c.LogoutURLs = slices.Clone(c.LogoutURLs)
 	c.AllowedOAuthScopes = slices.Clone(c.AllowedOAuthScopes)
 	c.AllowedOAuthFlows = slices.Clone(c.AllowedOAuthFlows)
+	c.SupportedIdentityProviders = slices.Clone(c.SupportedIdentityProviders)
+	c.ExplicitAuthFlows = slices.Clone(c.ExplicitAuthFlows)
+	c.ReadAttributes = slices.Clone(c.ReadAttributes)
+	c.WriteAttributes = slices.Clone(c.WriteAttributes)
+	c.Branding.Logo = slices.Clone(c.Branding.Logo)
 	return c
 }
 
@@ -68,7 +121,6 @@ var (
 const (
 	maxURLs   = 100
 	maxScopes = 50
-	flowCode  = "code"
 )
 
 // CreateClient checks c, fills in what is empty, stores it and returns it, with
@@ -87,6 +139,7 @@ func (p *Pool) CreateClient(ctx context.Context, c Client) (Client, error) {
 	if err != nil {
 		return Client{}, fmt.Errorf("userpool: creating client: %w", err)
 	}
+	c.Version = 1
 	return c, nil
 }
 
@@ -94,7 +147,9 @@ func (p *Pool) CreateClient(ctx context.Context, c Client) (Client, error) {
 // [*Error] whose description says what was expected.
 func CheckClient(c Client) error {
 	c = withClientDefaults(c.Clone())
-	for _, check := range []func(Client) error{checkClientNames, checkClientURLs, checkClientOAuth, checkValidity} {
+	for _, check := range []func(Client) error{
+		checkClientNames, checkClientURLs, checkClientOAuth, checkValidity, checkBranding,
+	} {
 		err := check(c)
 		if err != nil {
 			return err
@@ -111,7 +166,7 @@ func withClientDefaults(c Client) Client {
 		c.AllowedOAuthScopes = []string{scopeOpenID, scopeEmail, scopePhone, scopeProfile}
 	}
 	if len(c.AllowedOAuthFlows) == 0 {
-		c.AllowedOAuthFlows = []string{flowCode}
+		c.AllowedOAuthFlows = []string{FlowCode}
 	}
 	if c.AccessTokenValidity == 0 {
 		c.AccessTokenValidity = time.Hour
@@ -156,7 +211,7 @@ func checkClientURLs(c Client) error {
 }
 
 func checkClientOAuth(c Client) error {
-	if !slices.Equal(c.AllowedOAuthFlows, []string{flowCode}) {
+	if !slices.Equal(c.AllowedOAuthFlows, []string{FlowCode}) {
 		return invalid(`the only supported OAuth flow is "code"`)
 	}
 	if len(c.AllowedOAuthScopes) > maxScopes {

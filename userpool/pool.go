@@ -47,15 +47,8 @@ type Config struct {
 	// the process.
 	Keys *SigningKeys
 
-	// UsernameAttributes is empty or {"email"}: people sign in with their
-	// e-mail address, which replaces the user name; the user name is then the
-	// user's sub. Like AliasAttributes it cannot change once users exist.
-	UsernameAttributes []string
-
-	// AliasAttributes is empty or {"email"}: people may sign in with the user
-	// name or with a verified e-mail address. Not together with
-	// UsernameAttributes.
-	AliasAttributes []string
+	// Settings say how people sign up and in. [Pool.Configure] changes them.
+	Settings Settings
 
 	// Hashing is the cost of password hashes. Zero: argon2id with 19 MiB, two
 	// passes, one lane. Stored hashes of another cost keep working and are
@@ -82,7 +75,8 @@ type Config struct {
 type Pool struct {
 	id, issuer string
 	usernames  signInNames
-	store      Store
+	settings   atomic.Pointer[Settings]
+	store      records
 	keys       *keyRing
 	hasher     *hasher
 	gate       *gate
@@ -96,12 +90,12 @@ var poolID = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
 
 // New returns a pool. It names the field that is wrong.
 func New(_ context.Context, cfg Config) (*Pool, error) {
-	p := &Pool{store: cfg.Store, now: cfg.Now, log: cfg.Logger}
+	p := &Pool{store: records{cfg.Store}, now: cfg.Now, log: cfg.Logger}
 	err := p.setNames(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if p.store == nil {
+	if cfg.Store == nil {
 		return nil, errors.New("userpool: Config.Store is required")
 	}
 	p.hasher, err = newHasher(cfg.Hashing, cfg.MaxHashes, cfg.HashWait)
@@ -145,8 +139,10 @@ func (p *Pool) setNames(cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("userpool: Config.Issuer: %w", err)
 	}
-	p.usernames, err = newSignInNames(cfg.UsernameAttributes, cfg.AliasAttributes)
-	return err
+	settings := withSettingsDefaults(cfg.Settings)
+	p.settings.Store(&settings)
+	p.usernames = newSignInNames(settings)
+	return CheckSettings(settings)
 }
 
 func (p *Pool) setDefaults() {
@@ -185,8 +181,21 @@ func (p *Pool) ID() string { return p.id }
 // Issuer returns the iss claim of the pool's tokens.
 func (p *Pool) Issuer() string { return p.issuer }
 
-// SignInName says what people type to sign in: "username", "email" or "either".
-func (p *Pool) SignInName() string { return p.usernames.String() }
+// SignInNames says what people type to sign in: some of "username", "email" and
+// "phone_number".
+func (p *Pool) SignInNames() []string {
+	n, out := p.usernames, []string{}
+	if !n.replaced() {
+		out = append(out, "username")
+	}
+	if n.email || n.aliasEmail {
+		out = append(out, "email")
+	}
+	if n.phone || n.aliasPhone {
+		out = append(out, "phone_number")
+	}
+	return out
+}
 
 // collect removes expired records, at most once a minute. A failure costs
 // memory and nothing else, since the pool checks every expiry itself.
@@ -220,31 +229,20 @@ func clip(s string) string {
 
 // signInNames says which names a person may type.
 type signInNames struct {
-	email bool // the address is the user name
-	alias bool // a verified address stands in for the user name
+	email, phone           bool // the address is the user name
+	aliasEmail, aliasPhone bool // a verified address stands in for the user name
+	aliasName              bool // so does preferred_username
 }
 
-func newSignInNames(username, alias []string) (signInNames, error) {
-	only := []string{"email"}
-	n := signInNames{email: slices.Equal(username, only), alias: slices.Equal(alias, only)}
-	switch {
-	case len(username) > 0 && !n.email:
-		return n, errors.New(`userpool: Config.UsernameAttributes: only {"email"} is supported`)
-	case len(alias) > 0 && !n.alias:
-		return n, errors.New(`userpool: Config.AliasAttributes: only {"email"} is supported`)
-	case n.email && n.alias:
-		return n, errors.New("userpool: Config.AliasAttributes: not together with UsernameAttributes")
+func newSignInNames(s Settings) signInNames {
+	return signInNames{
+		email:      slices.Contains(s.UsernameAttributes, "email"),
+		phone:      slices.Contains(s.UsernameAttributes, "phone_number"),
+		aliasEmail: slices.Contains(s.AliasAttributes, "email"),
+		aliasPhone: slices.Contains(s.AliasAttributes, "phone_number"),
+		aliasName:  slices.Contains(s.AliasAttributes, "preferred_username"),
 	}
-	return n, nil
 }
 
-func (n signInNames) String() string {
-	switch {
-	case n.email:
-		return "email"
-	case n.alias:
-		return "either"
-	default:
-		return "username"
-	}
-}
+// replaced reports whether an address takes the place of the user name.
+func (n signInNames) replaced() bool { return n.email || n.phone }

@@ -84,7 +84,7 @@ func (p *Pool) rotate(ctx context.Context, c Client, t RefreshToken, now time.Ti
 	fresh, next := newOpaque(), t
 	next.Hash, next.RetryUntil = fresh.digest(), time.Time{}
 	next.Expires = t.ValidUntil.Add(maxAccessLife)
-	err := p.store.RotateRefreshToken(ctx, p.id, t.Hash, t.RetryUntil, until, next, maxRefreshTokens)
+	err := p.store.RotateRefreshToken(ctx, p.id, t, until, next, maxRefreshTokens)
 	if err != nil {
 		return "", fmt.Errorf("userpool: rotating refresh token: %w", err)
 	}

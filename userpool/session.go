@@ -6,10 +6,13 @@ import (
 	"fmt"
 )
 
-// StartSession opens a browser session for a user who has just signed in and
+// StartSession opens a browser session for the user sub, who has just signed in, and
 // closes the one that the browser had before, if any. The id is always new, so
-// that nobody can plant one and wait (session fixation).
-func (p *Pool) StartSession(ctx context.Context, u User, previous Secret) (id Secret, s Session, err error) {
+// that nobody can plant one and wait (session fixation). methods are what the
+// person has proven, as amr values.
+func (p *Pool) StartSession(
+	ctx context.Context, sub string, methods []string, previous Secret,
+) (id Secret, s Session, err error) {
 	now := p.now()
 	p.collect(ctx, now)
 	err = p.EndSession(ctx, previous)
@@ -17,7 +20,7 @@ func (p *Pool) StartSession(ctx context.Context, u User, previous Secret) (id Se
 		return "", Session{}, err
 	}
 	id = newOpaque()
-	s = Session{Hash: id.digest(), Sub: u.Sub, AuthTime: now, Expires: now.Add(SessionLifetime)}
+	s = Session{Hash: id.digest(), Sub: sub, AuthTime: now, Methods: methods, Expires: now.Add(SessionLifetime)}
 	err = p.store.PutSession(ctx, p.id, s, maxSessions)
 	if err != nil {
 		return "", Session{}, fmt.Errorf("userpool: storing session: %w", err)

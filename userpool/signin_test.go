@@ -126,7 +126,7 @@ func TestLockoutResets(t *testing.T) {
 // that nobody else is locked.
 func TestLockIsTheAccounts(t *testing.T) {
 	t.Parallel()
-	e := pooltest.New(t, func(c *userpool.Config) { c.AliasAttributes = []string{"email"} })
+	e := pooltest.New(t, func(c *userpool.Config) { c.Settings.AliasAttributes = []string{"email"} })
 	for _, name := range []string{"ann", "ANN", " ann ", "ann@example.com", "ANN@example.com"} {
 		wantAnswer(t, name, signIn(t, e, name, "wrong"), userpool.TextIncorrect)
 	}
@@ -139,10 +139,12 @@ func TestLockIsTheAccounts(t *testing.T) {
 // ask at once get the answer from before the first failure.
 type slowStore struct{ userpool.Store }
 
-func (s slowStore) Attempts(ctx context.Context, pool, key string) (userpool.Attempts, bool, error) {
-	a, ok, err := s.Store.Attempts(ctx, pool, key)
-	time.Sleep(2 * time.Millisecond)
-	return a, ok, err
+func (s slowStore) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+	r, ok, err := s.Store.Get(ctx, pool, kind, id)
+	if kind == "attempts" {
+		time.Sleep(2 * time.Millisecond)
+	}
+	return r, ok, err
 }
 
 // TestConcurrentGuesses fires many guesses at once: no more than five may be
@@ -221,7 +223,7 @@ func TestRehash(t *testing.T) {
 		t.Fatal(err)
 	}
 	stored := func() string {
-		u, _, err := old.Store.UserBySub(t.Context(), pooltest.PoolID, old.Ann.Sub)
+		u, _, err := old.Pool.User(t.Context(), old.Ann.Sub)
 		if err != nil {
 			t.Fatal(err)
 		}

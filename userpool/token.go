@@ -108,7 +108,7 @@ func (p *Pool) startFamily(ctx context.Context, c Client, code Code, now time.Ti
 	refresh := newOpaque()
 	family := RefreshToken{
 		Hash: refresh.digest(), ClientID: c.ID, Sub: code.Sub, Scopes: code.Scopes, OriginJTI: NewUUID(),
-		AuthTime: code.AuthTime, ValidUntil: now.Add(c.RefreshTokenValidity),
+		AuthTime: code.AuthTime, Methods: code.Methods, Resource: code.Resource, ValidUntil: now.Add(c.RefreshTokenValidity),
 		Expires: now.Add(c.RefreshTokenValidity + maxAccessLife),
 	}
 	tokens, err := p.issue(c, user, family, code.Nonce, now)

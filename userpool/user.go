@@ -13,18 +13,51 @@ import (
 	"unicode/utf8"
 )
 
-// User is a confirmed user of the pool.
+// UserStatus says how far a user is (API reference, UserType).
+type UserStatus string
+
+// The statuses of users. The zero value is that of a confirmed one.
+const (
+	UserUnconfirmed   UserStatus = "UNCONFIRMED" // registered, the code is still to come
+	UserConfirmed     UserStatus = "CONFIRMED"
+	UserForceChange   UserStatus = "FORCE_CHANGE_PASSWORD" // has a temporary password
+	UserResetRequired UserStatus = "RESET_REQUIRED"        // must choose a new one by code
+	UserExternal      UserStatus = "EXTERNAL_PROVIDER"     // signs in at an identity provider alone
+)
+
+// User is a user of the pool.
 type User struct {
-	Sub          string
-	Username     string // cognito:username
-	PasswordHash Secret // argon2id in PHC format
+	Sub      string
+	Username string // cognito:username
+	Status   UserStatus
+	Disabled bool
+
+	PasswordHash   Secret    // argon2id in PHC format; empty: no password signs the user in
+	PreviousHashes []Secret  // of the passwords before, the newest first
+	TemporaryUntil time.Time // end of a temporary password; zero: it is none
+
+	TOTPSecret   Secret   // of the authenticator app, in base32; empty: none is registered
+	TOTPStep     int64    // the last time step whose code was accepted
+	MFA          []string // which second factors are on: FactorTOTP, FactorSMS, FactorEmail
+	PreferredMFA string   // which of them comes first; empty: the person chooses
+
 	// Attributes holds standard attributes and custom ones ("custom:plan") as
 	// strings, booleans too: "true" or "false".
 	Attributes map[string]string
 	Groups     []string
-	Logins     []string // what the user may type to sign in, folded; unique in the pool
+	Identities []Identity // who the user is at other identity providers
+	Logins     []string   // what the user may type to sign in, folded; unique in the pool
 	Created    time.Time
+	Modified   time.Time
 	Version    int64 // counted up by the store
+}
+
+// Identity is who a user is at an identity provider (the identities claim).
+type Identity struct {
+	UserID, ProviderName, ProviderType string
+	Issuer                             string // of a SAML provider its entity ID; empty: none
+	Primary                            bool
+	Created                            time.Time
 }
 
 // Clone returns a copy that shares no memory with u.
@@ -32,6 +65,9 @@ func (u User) Clone() User {
 	u.Attributes = maps.Clone(u.Attributes)
 	u.Groups = slices.Clone(u.Groups)
 	u.Logins = slices.Clone(u.Logins)
+	u.PreviousHashes = slices.Clone(u.PreviousHashes)
+	u.MFA = slices.Clone(u.MFA)
+	u.Identities = slices.Clone(u.Identities)
 	return u
 }
 
@@ -75,7 +111,8 @@ func (p *Pool) newUser(n NewUser) (User, error) {
 	if n.Password == "" || len(n.Password) > 256 {
 		return User{}, invalid("a password has 1 to 256 bytes")
 	}
-	u := User{Sub: NewUUID(), Username: n.Username, Created: p.now()}
+	now := p.now()
+	u := User{Sub: NewUUID(), Username: n.Username, Status: UserConfirmed, Created: now, Modified: now}
 	var err error
 	u.Attributes, err = cleanAttributes(n.Attributes)
 	if err != nil {
@@ -98,7 +135,7 @@ func (p *Pool) setUserNames(u *User) error {
 		return invalid("a user name has 1 to 128 characters and no space")
 	}
 	u.Logins = []string{foldLogin(u.Username)}
-	if !p.usernames.alias {
+	if !p.usernames.aliasEmail {
 		return nil
 	}
 	// A user name that looks like an address could take someone's alias.
@@ -239,4 +276,22 @@ func (p *Pool) user(ctx context.Context, sub string) (User, error) {
 		return User{}, errGone
 	}
 	return u, nil
+}
+
+// User returns the user with this sub.
+func (p *Pool) User(ctx context.Context, sub string) (u User, ok bool, err error) {
+	u, err = p.user(ctx, sub)
+	if errors.Is(err, errGone) {
+		return User{}, false, nil
+	}
+	return u, err == nil, err
+}
+
+// FindUser returns the user who signs in with this name.
+func (p *Pool) FindUser(ctx context.Context, login string) (u User, ok bool, err error) {
+	u, ok, err = p.store.UserByLogin(ctx, p.id, foldLogin(login))
+	if err != nil {
+		return User{}, false, fmt.Errorf("userpool: reading user: %w", err)
+	}
+	return u, ok, nil
 }

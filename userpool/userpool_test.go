@@ -68,26 +68,26 @@ func TestNewRefuses(t *testing.T) {
 		change func(*userpool.Config)
 		field  string
 	}{
-		"no store":           {func(c *userpool.Config) { c.Store = nil }, "Store"},
-		"bad id":             {func(c *userpool.Config) { c.ID = "a b_c" }, "ID"},
-		"no underscore":      {func(c *userpool.Config) { c.ID = "abc" }, "ID"},
-		"line break in id":   {func(c *userpool.Config) { c.ID = "local_a1\n" }, "ID"},
-		"long id":            {func(c *userpool.Config) { c.ID = "local_" + strings.Repeat("a", 50) }, "ID"},
-		"no issuer":          {func(c *userpool.Config) { c.Issuer = "" }, "Issuer"},
-		"other pool":         {func(c *userpool.Config) { c.Issuer = "http://localhost/local_b2" }, "Issuer"},
-		"no scheme":          {func(c *userpool.Config) { c.Issuer = "localhost/local_a1" }, "Issuer"},
-		"query":              {func(c *userpool.Config) { c.Issuer = "http://localhost/?/local_a1" }, "Issuer"},
-		"phone":              {func(c *userpool.Config) { c.AliasAttributes = []string{"phone"} }, "Alias"},
-		"unknown user names": {func(c *userpool.Config) { c.UsernameAttributes = []string{"x"} }, "Username"},
-		"both kinds": {func(c *userpool.Config) { c.UsernameAttributes, c.AliasAttributes = email, email },
-			"AliasAttributes"},
+		"no store":           {func(c *userpool.Config) { c.Store = nil }, "Config.Store"},
+		"bad id":             {func(c *userpool.Config) { c.ID = "a b_c" }, "Config.ID"},
+		"no underscore":      {func(c *userpool.Config) { c.ID = "abc" }, "Config.ID"},
+		"line break in id":   {func(c *userpool.Config) { c.ID = "local_a1\n" }, "Config.ID"},
+		"long id":            {func(c *userpool.Config) { c.ID = "local_" + strings.Repeat("a", 50) }, "Config.ID"},
+		"no issuer":          {func(c *userpool.Config) { c.Issuer = "" }, "Config.Issuer"},
+		"other pool":         {func(c *userpool.Config) { c.Issuer = "http://localhost/local_b2" }, "Config.Issuer"},
+		"no scheme":          {func(c *userpool.Config) { c.Issuer = "localhost/local_a1" }, "Config.Issuer"},
+		"query":              {func(c *userpool.Config) { c.Issuer = "http://localhost/?/local_a1" }, "Config.Issuer"},
+		"phone":              {func(c *userpool.Config) { c.Settings.AliasAttributes = []string{"phone"} }, "Settings.Alias"},
+		"unknown user names": {func(c *userpool.Config) { c.Settings.UsernameAttributes = []string{"x"} }, "Settings.Username"},
+		"both kinds": {func(c *userpool.Config) { c.Settings.UsernameAttributes, c.Settings.AliasAttributes = email, email },
+			"Settings.AliasAttributes"},
 		"too much memory": {func(c *userpool.Config) { c.Hashing = dear },
-			"Hashing"},
+			"Config.Hashing"},
 	} {
 		cfg := good
 		tt.change(&cfg)
 		_, err := userpool.New(t.Context(), cfg)
-		if err == nil || !strings.Contains(err.Error(), "Config."+tt.field) {
+		if err == nil || !strings.Contains(err.Error(), tt.field) {
 			t.Errorf("%s: got error %v, want one about %s", name, err, tt.field)
 		}
 	}
@@ -302,7 +302,7 @@ func newEmailPool(t *testing.T) *userpool.Pool {
 	}
 	p, err := userpool.New(t.Context(), userpool.Config{
 		Issuer: "http://localhost/", Store: memstore.New(), Keys: keys, Hashing: pooltest.Cheap,
-		UsernameAttributes: []string{"email"},
+		Settings: userpool.Settings{UsernameAttributes: []string{"email"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -313,7 +313,7 @@ func newEmailPool(t *testing.T) *userpool.Pool {
 // TestAlias checks that only a verified address signs in, and only one person.
 func TestAlias(t *testing.T) {
 	t.Parallel()
-	e := pooltest.New(t, func(c *userpool.Config) { c.AliasAttributes = []string{"email"} })
+	e := pooltest.New(t, func(c *userpool.Config) { c.Settings.AliasAttributes = []string{"email"} })
 	add := func(name, email, verified string) error {
 		_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: name, Password: "x",
 			Attributes: map[string]string{"email": email, "email_verified": verified}})

@@ -43,7 +43,8 @@ type localPool struct {
 // address, as in most Cognito pools.
 func newLocalPool(ctx context.Context, base, id string, client userpool.Client, log *slog.Logger) (*localPool, error) {
 	pool, err := userpool.New(ctx, userpool.Config{
-		ID: id, Issuer: base + "/", Store: memstore.New(), Logger: log, UsernameAttributes: []string{"email"},
+		ID: id, Issuer: base + "/", Store: memstore.New(), Logger: log,
+		Settings: userpool.Settings{UsernameAttributes: []string{"email"}},
 	})
 	if err != nil {
 		return nil, err

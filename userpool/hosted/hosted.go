@@ -1,7 +1,6 @@
 package hosted
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -21,125 +20,15 @@ type Handler struct {
 
 // Mount registers the pages.
 func (h *Handler) Mount(mux *http.ServeMux) {
-	mux.HandleFunc("GET /login", h.loginPage)
-	mux.HandleFunc("POST /login", h.signIn)
+	for step, page := range pages {
+		mux.HandleFunc("GET "+page.path, func(w http.ResponseWriter, r *http.Request) { h.open(w, r, step) })
+		mux.HandleFunc("POST "+page.path, func(w http.ResponseWriter, r *http.Request) { h.post(w, r, step) })
+	}
 	mux.HandleFunc("GET /error", h.errorPage)
 	mux.HandleFunc("GET /{$}", h.indexPage)
 }
 
-// flow is one browser's way through the pages, as far as this request knows it.
-type flow struct {
-	query   url.Values // the whole authorization request
-	auth    *userpool.Authorization
-	session *userpool.Session // of who has just signed in; nil: nobody has
-
-	// The last attempt, for the page that is shown again.
-	username string
-	message  string // one of the fixed texts; empty: first visit
-	status   int    // zero means 200
-}
-
-// start checks the authorization request that the page was opened with.
-func (h *Handler) start(r *http.Request) (flow, error) {
-	q, err := browser.Query(r)
-	if err != nil {
-		return flow{}, browser.Malformed(err)
-	}
-	a, err := h.Pool.ParseAuthorization(r.Context(), q)
-	return flow{query: q, auth: a}, err
-}
-
-// next is the dispatcher: it looks at what is known and takes the browser one
-// step on.
-func (h *Handler) next(w http.ResponseWriter, r *http.Request, f flow) {
-	switch {
-	case f.auth.NoPrompt:
-		h.refuser().Refuse(w, r, f.auth, f.auth.LoginRequired())
-	case f.session == nil:
-		h.showLogin(w, r, f)
-	default:
-		h.finish(w, r, f)
-	}
-}
-
-// finish takes the person to the app with a code.
-func (h *Handler) finish(w http.ResponseWriter, r *http.Request, f flow) {
-	location, err := h.Pool.Authorize(r.Context(), f.auth, *f.session)
-	if err != nil {
-		h.refuser().Refuse(w, r, f.auth, err)
-		return
-	}
-	browser.Redirect(w, location)
-}
-
-// loginPage is GET /login.
-func (h *Handler) loginPage(w http.ResponseWriter, r *http.Request) {
-	f, err := h.start(r)
-	if err != nil {
-		h.refuser().Refuse(w, r, nil, err)
-		return
-	}
-	f.username = f.auth.LoginHint
-	if f.auth.ProviderMissing {
-		f.message, f.status = userpool.TextNoSuchLogin, http.StatusUnauthorized
-	}
-	h.next(w, r, f)
-}
-
 var crossOrigin = http.NewCrossOriginProtection()
-
-// signIn is POST /login, the step that asks for a password.
-func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
-	form, ok := h.ownForm(w, r)
-	if !ok {
-		return
-	}
-	f, err := h.start(r)
-	if err != nil {
-		h.refuser().Refuse(w, r, nil, err)
-		return
-	}
-	if !f.auth.NoPrompt {
-		err = h.tryPassword(w, r, &f, form.Get("username"), userpool.Secret(form.Get("password")))
-	}
-	if err != nil {
-		h.refuser().Refuse(w, r, f.auth, err)
-		return
-	}
-	h.next(w, r, f)
-}
-
-// tryPassword records in the flow how the attempt went. The error is the
-// pool's own failure.
-func (h *Handler) tryPassword(
-	w http.ResponseWriter, r *http.Request, f *flow, username string, password userpool.Secret,
-) error {
-	user, err := h.Pool.SignIn(r.Context(), username, password)
-	refusal, refused := errors.AsType[*userpool.Error](err)
-	switch {
-	case refused:
-		f.message, f.status = refusal.Description, http.StatusUnauthorized
-	case errors.Is(err, userpool.ErrBusy):
-		f.message, f.status = textBusy, http.StatusServiceUnavailable
-	case err != nil:
-		return err
-	default:
-		return h.startSession(w, r, f, user)
-	}
-	f.username = username
-	return nil
-}
-
-func (h *Handler) startSession(w http.ResponseWriter, r *http.Request, f *flow, u userpool.User) error {
-	previous := browser.ReadCookie(r, browser.SessionCookie)
-	id, session, err := h.Pool.StartSession(r.Context(), u, previous)
-	if err != nil {
-		return err
-	}
-	http.SetCookie(w, browser.Cookie(browser.SessionCookie, id, userpool.SessionLifetime, h.secure()))
-	f.session = &session
-	return nil
-}
 
 // ownForm reads a form that came from one of our own pages in this browser, or
 // answers the request itself. What it refuses has no effect at all.
@@ -150,7 +39,7 @@ func (h *Handler) ownForm(w http.ResponseWriter, r *http.Request) (url.Values, b
 		return nil, false
 	}
 	form, err := browser.Form(w, r)
-	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+	if isTooLong(err) {
 		h.refuseForm(w, r, http.StatusRequestEntityTooLarge, userpool.CodeInvalidRequest, "the form is too large")
 		return nil, false
 	}
@@ -158,9 +47,11 @@ func (h *Handler) ownForm(w http.ResponseWriter, r *http.Request) (url.Values, b
 		h.refuseForm(w, r, http.StatusBadRequest, userpool.CodeInvalidRequest, err.Error())
 		return nil, false
 	}
-	if name, ok := browser.Repeated(form, "_csrf", "username", "password"); ok {
-		h.refuseForm(w, r, http.StatusBadRequest, userpool.CodeInvalidRequest, name+" is repeated")
-		return nil, false
+	for name, values := range form {
+		if len(values) > 1 {
+			h.refuseForm(w, r, http.StatusBadRequest, userpool.CodeInvalidRequest, name+" is repeated")
+			return nil, false
+		}
 	}
 	token := userpool.Secret(form.Get("_csrf"))
 	if !token.Equal(browser.ReadCookie(r, browser.CSRFCookie)) {

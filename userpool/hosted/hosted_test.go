@@ -77,7 +77,7 @@ func TestRefusedSignIn(t *testing.T) {
 	}
 	for _, want := range []string{
 		`role="alert"`, "Incorrect username or password.", `value="Ann&#34;&gt;&lt;b&gt;"`,
-		`aria-describedby="sign-in-error"`, `id="sign-in-error"`, "<title>Error: ",
+		`aria-describedby="message"`, `id="message"`, "<title>Error: ",
 	} {
 		if !strings.Contains(a.Body, want) {
 			t.Errorf("the page lacks %q", want)
@@ -302,7 +302,7 @@ func action(t *testing.T, page string) string {
 // TestLoginPage pins what scripts and password managers look for.
 func TestLoginPage(t *testing.T) {
 	t.Parallel()
-	q := pooltest.Query("state", `"><script>`, "login_hint", `a"n<n`, "lang", "de")
+	q := pooltest.Query("state", `"><script>`, "login_hint", `a"n<n`, "lang", "en")
 	a := pooltest.New(t).Get(t, "/login", q, nil)
 	checkPage(t, a)
 	if a.StatusCode != http.StatusOK || action(t, a.Body) != "/login?"+q.Encode() {
@@ -347,7 +347,7 @@ func TestLoginOption(t *testing.T) {
 func TestSignInWithEmail(t *testing.T) {
 	t.Parallel()
 	email := []string{"email"}
-	alias := func(c *userpool.Config) { c.AliasAttributes = email }
+	alias := func(c *userpool.Config) { c.Settings.AliasAttributes = email }
 	tests := []struct {
 		name   string
 		change func(*userpool.Config)

@@ -1,14 +1,19 @@
 // Package memstore keeps a user pool's data in memory: for tests, for a demo,
 // and wherever everything may be forgotten at the end of the process.
 //
-// It does not grow without limit. Clients and users are refused beyond a
-// million of each. Of sessions, codes, refresh tokens and counts of failures a
-// million each is kept; one more drops the one that would expire soonest.
+// It does not grow without limit: of each kind of record a million is kept. One
+// more drops the one that would expire soonest; where nothing expires, it is
+// refused.
 package memstore
 
 import (
+	"cmp"
+	"container/heap"
 	"context"
+	"iter"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,268 +25,344 @@ const maxRecords = 1 << 20
 
 // Store is a userpool.Store in memory. It is safe for concurrent use.
 type Store struct {
-	// mu guards all below. No call holds it longer than a few map accesses.
-	mu       sync.Mutex
-	clients  map[key]userpool.Client
-	users    map[key]userpool.User // :: sub → user
-	logins   map[key]key           // :: login → key in users
-	sessions *table[userpool.Session]
-	codes    *table[userpool.Code]
-	tokens   *table[userpool.RefreshToken]
-	members  map[key][]key // :: origin_jti → its records in tokens
-	attempts *table[userpool.Attempts]
+	mu      sync.Mutex // guards all below
+	kinds   map[string]*kind
+	created int64 // counts records, for the order they were created in
 }
 
 var _ userpool.Store = (*Store)(nil)
 
 // New returns an empty store.
-func New() *Store {
-	s := &Store{
-		clients:  make(map[key]userpool.Client),
-		users:    make(map[key]userpool.User),
-		logins:   make(map[key]key),
-		sessions: newTable[userpool.Session](maxRecords),
-		codes:    newTable[userpool.Code](maxRecords),
-		tokens:   newTable[userpool.RefreshToken](maxRecords),
-		members:  make(map[key][]key),
-		attempts: newTable[userpool.Attempts](maxRecords),
-	}
-	s.tokens.removed = s.leaveFamily
-	return s
+func New() *Store { return &Store{kinds: make(map[string]*kind)} }
+
+// key is where a record, an owner, a name or a term is: pools never share one.
+type key struct{ pool, id string }
+
+// kind holds all records of one kind.
+type kind struct {
+	records map[key]*record
+	names   map[key]*record
+	owners  map[key]map[*record]struct{}
+	terms   map[key]map[*record]struct{}
+	soonest expiryHeap // those that expire
 }
 
-// CreateClient implements userpool.ClientStore.
-func (s *Store) CreateClient(_ context.Context, pool string, c userpool.Client) error {
+type record struct {
+	userpool.Record
+
+	pool  string
+	order int64 // in which it was created
+	at    int   // in the heap; -1: it does not expire
+}
+
+func (s *Store) kind(name string) *kind {
+	k := s.kinds[name]
+	if k == nil {
+		k = &kind{
+			records: make(map[key]*record), names: make(map[key]*record),
+			owners: make(map[key]map[*record]struct{}), terms: make(map[key]map[*record]struct{}),
+		}
+		s.kinds[name] = k
+	}
+	return k
+}
+
+// copyOf shares no memory with r.
+func copyOf(r userpool.Record) userpool.Record {
+	r.Names, r.Terms, r.Body = slices.Clone(r.Names), slices.Clone(r.Terms), slices.Clone(r.Body)
+	return r
+}
+
+// Get implements userpool.Store.
+func (s *Store) Get(_ context.Context, pool, kind, id string) (userpool.Record, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := key{pool, c.ID}
-	if _, ok := s.clients[k]; ok {
-		return userpool.ErrExists
-	}
-	if len(s.clients) >= maxRecords {
-		return userpool.ErrFull
-	}
-	s.clients[k] = c.Clone()
-	return nil
+	return answer(s.kind(kind).records[key{pool, id}])
 }
 
-// Client implements userpool.ClientStore.
-func (s *Store) Client(_ context.Context, pool, id string) (userpool.Client, bool, error) {
+// Find implements userpool.Store.
+func (s *Store) Find(_ context.Context, pool, kind, name string) (userpool.Record, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, ok := s.clients[key{pool, id}]
-	return c.Clone(), ok, nil
+	return answer(s.kind(kind).names[key{pool, name}])
 }
 
-// CreateUser implements userpool.UserStore.
-func (s *Store) CreateUser(_ context.Context, pool string, u userpool.User) error {
+// Take implements userpool.Store.
+func (s *Store) Take(_ context.Context, pool, kind, id string) (userpool.Record, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := key{pool, u.Sub}
-	if _, taken := s.users[k]; taken || s.anyLoginTaken(pool, u.Logins) {
-		return userpool.ErrExists
+	k := s.kind(kind)
+	r := k.records[key{pool, id}]
+	if r != nil {
+		k.remove(r)
 	}
-	if len(s.users) >= maxRecords {
-		return userpool.ErrFull
-	}
-	u = u.Clone()
-	u.Version = 1
-	s.users[k] = u
-	for _, login := range u.Logins {
-		s.logins[key{pool, login}] = k
-	}
-	return nil
+	return answer(r)
 }
 
-func (s *Store) anyLoginTaken(pool string, logins []string) bool {
-	return slices.ContainsFunc(logins, func(login string) bool {
-		_, taken := s.logins[key{pool, login}]
-		return taken
+func answer(r *record) (userpool.Record, bool, error) {
+	if r == nil {
+		return userpool.Record{}, false, nil
+	}
+	return copyOf(r.Record), true, nil
+}
+
+// List implements userpool.Store.
+func (s *Store) List(_ context.Context, pool, kind string, q userpool.Query) ([]userpool.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []userpool.Record
+	for r := range s.kind(kind).candidates(pool, q) {
+		if r.pool == pool && matches(r, q) {
+			out = append(out, r.Record)
+		}
+	}
+	slices.SortFunc(out, func(a, b userpool.Record) int { return cmp.Compare(a.ID, b.ID) })
+	if q.Descending {
+		slices.Reverse(out)
+	}
+	out = out[:min(len(out), q.Limit)]
+	for i := range out {
+		out[i] = copyOf(out[i])
+	}
+	return out, nil
+}
+
+// candidates yields the records among which those of q are.
+func (k *kind) candidates(pool string, q userpool.Query) iter.Seq[*record] {
+	switch {
+	case q.Term != "":
+		return maps.Keys(k.terms[key{pool, q.Term}])
+	case q.Owner != "":
+		return maps.Keys(k.owners[key{pool, q.Owner}])
+	default:
+		return maps.Values(k.records)
+	}
+}
+
+func matches(r *record, q userpool.Query) bool {
+	switch {
+	case q.Owner != "" && r.Owner != q.Owner,
+		q.Term != "" && !slices.Contains(r.Terms, q.Term),
+		q.After != "" && !q.Descending && r.ID <= q.After,
+		q.After != "" && q.Descending && r.ID >= q.After:
+		return false
+	}
+	return q.TermPrefix == "" || slices.ContainsFunc(r.Terms, func(t string) bool {
+		return strings.HasPrefix(t, q.TermPrefix)
 	})
 }
 
-// UpdateUser implements userpool.UserStore.
-func (s *Store) UpdateUser(_ context.Context, pool string, u userpool.User) error {
+// Apply implements userpool.Store.
+func (s *Store) Apply(_ context.Context, pool string, changes ...userpool.Change) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := key{pool, u.Sub}
-	old, ok := s.users[k]
-	if !ok || old.Version != u.Version {
-		return userpool.ErrConflict
-	}
-	u = u.Clone()
-	u.Logins = old.Logins
-	u.Version++
-	s.users[k] = u
-	return nil
-}
-
-// UserBySub implements userpool.UserStore.
-func (s *Store) UserBySub(_ context.Context, pool, sub string) (userpool.User, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	u, ok := s.users[key{pool, sub}]
-	return u.Clone(), ok, nil
-}
-
-// UserByLogin implements userpool.UserStore.
-func (s *Store) UserByLogin(_ context.Context, pool, login string) (userpool.User, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	u, ok := s.users[s.logins[key{pool, login}]]
-	return u.Clone(), ok, nil
-}
-
-// PutSession implements userpool.SessionStore.
-func (s *Store) PutSession(_ context.Context, pool string, v userpool.Session, keep int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sessions.putOwned(key{pool, v.Hash}, key{pool, v.Sub}, v, v.Expires, keep)
-	return nil
-}
-
-// Session implements userpool.SessionStore.
-func (s *Store) Session(_ context.Context, pool, hash string) (userpool.Session, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v, ok := s.sessions.get(key{pool, hash})
-	return v, ok, nil
-}
-
-// DeleteSession implements userpool.SessionStore.
-func (s *Store) DeleteSession(_ context.Context, pool, hash string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sessions.take(key{pool, hash})
-	return nil
-}
-
-// PutCode implements userpool.CodeStore.
-func (s *Store) PutCode(_ context.Context, pool string, c userpool.Code, keep int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c.Scopes = slices.Clone(c.Scopes)
-	s.codes.putOwned(key{pool, c.Hash}, key{pool, c.Sub}, c, c.Expires, keep)
-	return nil
-}
-
-// TakeCode implements userpool.CodeStore.
-func (s *Store) TakeCode(_ context.Context, pool, hash string) (userpool.Code, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, ok := s.codes.take(key{pool, hash})
-	return c, ok, nil
-}
-
-// PutRefreshToken implements userpool.RefreshTokenStore.
-func (s *Store) PutRefreshToken(_ context.Context, pool string, t userpool.RefreshToken, keep int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.putToken(pool, t, keep)
-	return nil
-}
-
-func (s *Store) putToken(pool string, t userpool.RefreshToken, keep int) {
-	t.Scopes = slices.Clone(t.Scopes)
-	k, family := key{pool, t.Hash}, key{pool, t.OriginJTI}
-	s.tokens.take(k)
-	s.members[family] = append(s.members[family], k)
-	s.tokens.putOwned(k, key{pool, t.Sub}, t, t.Expires, keep)
-}
-
-// RotateRefreshToken implements userpool.RefreshTokenStore.
-func (s *Store) RotateRefreshToken(
-	_ context.Context, pool, hash string, was, until time.Time, next userpool.RefreshToken, keep int,
-) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k := key{pool, hash}
-	old, ok := s.tokens.get(k)
-	if !ok || !old.RetryUntil.Equal(was) {
-		return userpool.ErrConflict
-	}
-	old.RetryUntil, old.Expires = until, until
-	s.tokens.replace(k, old, until)
-	s.putToken(pool, next, keep)
-	return nil
-}
-
-// leaveFamily keeps members in step with tokens.
-func (s *Store) leaveFamily(r *record[userpool.RefreshToken]) {
-	family := key{r.key.pool, r.value.OriginJTI}
-	left := slices.DeleteFunc(s.members[family], func(k key) bool { return k == r.key })
-	if len(left) == 0 {
-		delete(s.members, family)
-		return
-	}
-	s.members[family] = left
-}
-
-// RefreshToken implements userpool.RefreshTokenStore.
-func (s *Store) RefreshToken(_ context.Context, pool, hash string) (userpool.RefreshToken, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, ok := s.tokens.get(key{pool, hash})
-	t.Scopes = slices.Clone(t.Scopes)
-	return t, ok, nil
-}
-
-// FamilyAlive implements userpool.RefreshTokenStore.
-func (s *Store) FamilyAlive(_ context.Context, pool, originJTI string) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.members[key{pool, originJTI}]) > 0, nil
-}
-
-// DeleteFamily implements userpool.RefreshTokenStore.
-func (s *Store) DeleteFamily(_ context.Context, pool, originJTI string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, k := range slices.Clone(s.members[key{pool, originJTI}]) {
-		s.tokens.take(k)
+	var undo []func()
+	for _, c := range changes {
+		back, err := s.apply(pool, c)
+		if err != nil {
+			for _, f := range slices.Backward(undo) {
+				f()
+			}
+			return err
+		}
+		undo = append(undo, back)
 	}
 	return nil
 }
 
-// Attempts implements userpool.AttemptStore.
-func (s *Store) Attempts(_ context.Context, pool, id string) (userpool.Attempts, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a, ok := s.attempts.get(key{pool, id})
-	return a, ok, nil
-}
-
-// PutAttempts implements userpool.AttemptStore.
-func (s *Store) PutAttempts(_ context.Context, pool string, a userpool.Attempts) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k := key{pool, a.Key}
-	old, _ := s.attempts.get(k)
-	if old.Version != a.Version {
-		return userpool.ErrConflict
+// apply makes one change, or none, and returns how to take it back.
+func (s *Store) apply(pool string, c userpool.Change) (undo func(), err error) {
+	k := s.kind(c.Kind)
+	switch c.Op {
+	case userpool.Create:
+		return s.create(k, pool, c)
+	case userpool.Update:
+		return k.update(pool, c.Record)
+	case userpool.Delete:
+		r := k.records[key{pool, c.ID}]
+		if c.Version != 0 && (r == nil || r.Version != c.Version) {
+			return nil, userpool.ErrConflict
+		}
+		if r == nil {
+			return func() {}, nil
+		}
+		return k.removeAll([]*record{r}), nil
+	case userpool.DeleteOwned:
+		return k.removeAll(keys(k.owners[key{pool, c.Owner}])), nil
+	default: // DeleteTerm
+		return k.removeAll(keys(k.terms[key{pool, c.Terms[0]}])), nil
 	}
-	a.Version++
-	s.attempts.put(k, a, a.Expires)
-	return nil
 }
 
-// DeleteAttempts implements userpool.AttemptStore.
-func (s *Store) DeleteAttempts(_ context.Context, pool, id string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.attempts.take(key{pool, id})
-	return nil
+func keys(set map[*record]struct{}) []*record {
+	out := make([]*record, 0, len(set))
+	for r := range set {
+		out = append(out, r)
+	}
+	return out
+}
+
+func (s *Store) create(k *kind, pool string, c userpool.Change) (undo func(), err error) {
+	if k.records[key{pool, c.ID}] != nil || k.taken(pool, c.Names, nil) {
+		return nil, userpool.ErrExists
+	}
+	var gone []*record
+	if len(k.records) >= maxRecords {
+		if len(k.soonest) == 0 {
+			return nil, userpool.ErrFull
+		}
+		gone = append(gone, k.soonest[0])
+		k.remove(k.soonest[0])
+	}
+	s.created++
+	r := &record{Record: copyOf(c.Record), pool: pool, order: s.created}
+	r.Version = 1
+	k.add(r)
+	if c.Keep > 0 {
+		gone = append(gone, k.dropOldest(key{pool, c.Owner}, c.Keep)...)
+	}
+	return func() {
+		k.remove(r)
+		k.addAll(gone)
+	}, nil
+}
+
+// dropOldest removes the oldest records of the owner until keep are left.
+func (k *kind) dropOldest(owner key, keep int) []*record {
+	if len(k.owners[owner]) <= keep {
+		return nil
+	}
+	all := keys(k.owners[owner])
+	slices.SortFunc(all, func(a, b *record) int { return cmp.Compare(a.order, b.order) })
+	gone := all[:len(all)-keep]
+	k.removeAll(gone)
+	return gone
+}
+
+func (k *kind) update(pool string, next userpool.Record) (undo func(), err error) {
+	r := k.records[key{pool, next.ID}]
+	switch {
+	case r == nil, next.Version != 0 && r.Version != next.Version:
+		return nil, userpool.ErrConflict
+	case k.taken(pool, next.Names, r):
+		return nil, userpool.ErrExists
+	}
+	before := *r
+	after := &record{Record: copyOf(next), pool: pool, order: r.order}
+	after.Version = before.Version + 1
+	k.remove(r)
+	k.add(after)
+	return func() {
+		k.remove(after)
+		k.add(&before)
+	}, nil
+}
+
+// taken reports whether another record than r has one of the names.
+func (k *kind) taken(pool string, names []string, r *record) bool {
+	return slices.ContainsFunc(names, func(n string) bool {
+		other := k.names[key{pool, n}]
+		return other != nil && other != r
+	})
+}
+
+func (k *kind) add(r *record) {
+	k.records[key{r.pool, r.ID}] = r
+	for _, n := range r.Names {
+		k.names[key{r.pool, n}] = r
+	}
+	for _, t := range r.Terms {
+		include(k.terms, key{r.pool, t}, r)
+	}
+	if r.Owner != "" {
+		include(k.owners, key{r.pool, r.Owner}, r)
+	}
+	r.at = -1
+	if !r.Expires.IsZero() {
+		heap.Push(&k.soonest, r)
+	}
+}
+
+func (k *kind) remove(r *record) {
+	delete(k.records, key{r.pool, r.ID})
+	for _, n := range r.Names {
+		delete(k.names, key{r.pool, n})
+	}
+	for _, t := range r.Terms {
+		exclude(k.terms, key{r.pool, t}, r)
+	}
+	if r.Owner != "" {
+		exclude(k.owners, key{r.pool, r.Owner}, r)
+	}
+	if r.at >= 0 {
+		heap.Remove(&k.soonest, r.at)
+	}
+}
+
+func (k *kind) addAll(all []*record) {
+	for _, r := range all {
+		k.add(r)
+	}
+}
+
+func (k *kind) removeAll(all []*record) (undo func()) {
+	for _, r := range all {
+		k.remove(r)
+	}
+	return func() { k.addAll(all) }
+}
+
+func include(sets map[key]map[*record]struct{}, k key, r *record) {
+	if sets[k] == nil {
+		sets[k] = make(map[*record]struct{})
+	}
+	sets[k][r] = struct{}{}
+}
+
+func exclude(sets map[key]map[*record]struct{}, k key, r *record) {
+	delete(sets[k], r)
+	if len(sets[k]) == 0 {
+		delete(sets, k)
+	}
 }
 
 // DeleteExpired implements userpool.Store.
-func (s *Store) DeleteExpired(_ context.Context, now time.Time, limit int) (int, error) {
+func (s *Store) DeleteExpired(_ context.Context, now time.Time, limit int) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
-	for _, expire := range []func(time.Time, int) int{
-		s.sessions.expire, s.codes.expire, s.tokens.expire, s.attempts.expire,
-	} {
-		n += expire(now, limit-n)
+	for _, k := range s.kinds {
+		for n < limit && len(k.soonest) > 0 && !k.soonest[0].Expires.After(now) {
+			k.remove(k.soonest[0])
+			n++
+		}
 	}
 	return n, nil
+}
+
+// expiryHeap has the record that expires soonest first; see container/heap.
+type expiryHeap []*record
+
+func (h expiryHeap) Len() int           { return len(h) }
+func (h expiryHeap) Less(i, j int) bool { return h[i].Expires.Before(h[j].Expires) }
+
+func (h expiryHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].at, h[j].at = i, j
+}
+
+// Push appends x, a *record.
+func (h *expiryHeap) Push(x any) {
+	r := x.(*record)
+	r.at = len(*h)
+	*h = append(*h, r)
+}
+
+// Pop removes the last record.
+func (h *expiryHeap) Pop() any {
+	last := len(*h) - 1
+	r := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	r.at = -1
+	return r
 }

@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/cognate-auth/cognate/userpool"
@@ -16,34 +17,27 @@ type failingStore struct {
 	failing, gone atomic.Bool
 }
 
-func (s *failingStore) UserBySub(ctx context.Context, pool, sub string) (userpool.User, bool, error) {
-	if s.gone.Load() {
-		return userpool.User{}, false, nil
-	}
-	return s.Store.UserBySub(ctx, pool, sub)
-}
-
 var errDisk = errors.New("the disk is on fire")
 
-func (s *failingStore) Session(ctx context.Context, pool, hash string) (userpool.Session, bool, error) {
-	if s.failing.Load() {
-		return userpool.Session{}, false, errDisk
+func (s *failingStore) fault(kind string) error {
+	if s.failing.Load() && slices.Contains([]string{"session", "refresh"}, kind) {
+		return errDisk
 	}
-	return s.Store.Session(ctx, pool, hash)
+	return nil
 }
 
-func (s *failingStore) RefreshToken(
-	ctx context.Context, pool, hash string,
-) (userpool.RefreshToken, bool, error) {
-	if s.failing.Load() {
-		return userpool.RefreshToken{}, false, errDisk
+func (s *failingStore) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+	err := s.fault(kind)
+	if err != nil || kind == "user" && s.gone.Load() {
+		return userpool.Record{}, false, err
 	}
-	return s.Store.RefreshToken(ctx, pool, hash)
+	return s.Store.Get(ctx, pool, kind, id)
 }
 
-func (s *failingStore) FamilyAlive(ctx context.Context, pool, originJTI string) (bool, error) {
-	if s.failing.Load() {
-		return false, errDisk
+func (s *failingStore) List(ctx context.Context, pool, kind string, q userpool.Query) ([]userpool.Record, error) {
+	err := s.fault(kind)
+	if err != nil {
+		return nil, err
 	}
-	return s.Store.FamilyAlive(ctx, pool, originJTI)
+	return s.Store.List(ctx, pool, kind, q)
 }

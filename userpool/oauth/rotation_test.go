@@ -97,13 +97,12 @@ type conflicting struct {
 	times atomic.Int64
 }
 
-func (s *conflicting) RotateRefreshToken(
-	ctx context.Context, pool, hash string, was, until time.Time, next userpool.RefreshToken, keep int,
-) error {
-	if s.times.Add(-1) >= 0 {
+func (s *conflicting) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
+	rotates := len(changes) == 2 && changes[0].Kind == "refresh" && changes[0].Op == userpool.Update
+	if rotates && s.times.Add(-1) >= 0 {
 		return userpool.ErrConflict
 	}
-	return s.Store.RotateRefreshToken(ctx, pool, hash, was, until, next, keep)
+	return s.Store.Apply(ctx, pool, changes...)
 }
 
 // TestRotationConflict looks again when the token changed under its hands, but not for

@@ -238,7 +238,7 @@ func Query(pairs ...string) url.Values {
 // Session signs Ann in and returns the header that carries her session.
 func (e *Env) Session(t testing.TB) http.Header {
 	t.Helper()
-	id, _, err := e.Pool.StartSession(t.Context(), e.Ann, "")
+	id, _, err := e.Pool.StartSession(t.Context(), e.Ann.Sub, []string{"pwd"}, "")
 	check(t, err)
 	return http.Header{"Cookie": {"cognito=" + string(id)}}
 }

@@ -1,0 +1,69 @@
+package userpool
+
+import (
+	"bytes"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+const (
+	maxLogo = 100 << 10
+	maxCSS  = 64 << 10
+)
+
+var colour = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+
+// LogoType returns the media type of a logo: image/png, image/jpeg or
+// image/svg+xml; or nothing when it is none of them.
+func LogoType(logo []byte) string {
+	switch {
+	case bytes.HasPrefix(logo, []byte("\x89PNG\r\n\x1a\n")):
+		return "image/png"
+	case bytes.HasPrefix(logo, []byte("\xff\xd8\xff")):
+		return "image/jpeg"
+	case bytes.Contains(logo[:min(len(logo), 1024)], []byte("<svg")):
+		return "image/svg+xml"
+	default:
+		return ""
+	}
+}
+
+func checkBranding(c Client) error {
+	b := c.Branding
+	if len(b.Logo) > maxLogo || len(b.Logo) > 0 && LogoType(b.Logo) == "" {
+		return invalid("a logo is a PNG, JPEG or SVG image of at most 100 KB")
+	}
+	for _, c := range []string{b.Primary, b.Background, b.DarkPrimary, b.DarkBackground} {
+		if c != "" && !colour.MatchString(c) {
+			return invalid("a colour of the branding has the form #0a6cff")
+		}
+	}
+	// What would end the style element ends the page's own policy too.
+	if len(b.CSS) > maxCSS || strings.Contains(b.CSS, "<") {
+		return invalid("the CSS of the branding has at most 64 KB and no <")
+	}
+	return nil
+}
+
+// TextColour returns black or white, whichever can be read better on a colour
+// such as #0a6cff (WCAG 2.2, relative luminance).
+func TextColour(on string) string {
+	if !colour.MatchString(on) {
+		return "#000000"
+	}
+	rgb, _ := strconv.ParseUint(on[1:], 16, 32) // six hexadecimal digits
+	channel := func(shift int) float64 {
+		c := float64(rgb>>shift&0xff) / 255
+		if c <= 0.04045 {
+			return c / 12.92
+		}
+		return math.Pow((c+0.055)/1.055, 2.4)
+	}
+	luminance := 0.2126*channel(16) + 0.7152*channel(8) + 0.0722*channel(0)
+	if luminance > 0.179 {
+		return "#000000"
+	}
+	return "#ffffff"
+}

@@ -1,0 +1,96 @@
+package hosted
+
+import (
+	"crypto/sha256"
+	_ "embed" // for the style sheet
+	"encoding/base64"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+//go:embed style.css
+var styleCSS string
+
+// brand is how the pages look for one client.
+type brand struct {
+	Logo    template.URL // a data: URL; empty: our own mark
+	LogoAlt string
+
+	style template.CSS
+	// styleSource allows the one style sheet by its hash, so that no other
+	// style can be brought into a page.
+	styleSource string
+}
+
+var ownBrand = newBrand(userpool.Branding{})
+
+// brand returns the client's, or our own.
+func (h *Handler) brand(b userpool.Branding) brand {
+	if b.CSS == "" && b.Primary+b.Background+b.DarkPrimary+b.DarkBackground == "" && len(b.Logo) == 0 {
+		return ownBrand
+	}
+	return newBrand(b)
+}
+
+func newBrand(b userpool.Branding) brand {
+	css := styleCSS + themeCSS(b) + b.CSS
+	sum := sha256.Sum256([]byte(css))
+	out := brand{
+		LogoAlt:     b.LogoAlt,
+		style:       template.CSS(css), //nolint:gosec // ours and the administrator's, checked by userpool
+		styleSource: "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'",
+	}
+	if len(b.Logo) > 0 {
+		kind := userpool.LogoType(b.Logo)
+		//nolint:gosec // an image of a known type, in base64
+		out.Logo = template.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(b.Logo))
+	}
+	return out
+}
+
+// themeCSS sets the client's colours.
+func themeCSS(b userpool.Branding) string {
+	return theme(b.Primary, b.Background, "") + theme(b.DarkPrimary, b.DarkBackground, "@media (prefers-color-scheme: dark)")
+}
+
+func theme(primary, background, media string) string {
+	var rules strings.Builder
+	if primary != "" {
+		rules.WriteString("--accent:" + primary + ";--accent-strong:" + primary + ";--mark-a:" + primary + ";")
+		rules.WriteString("--on-accent:" + userpool.TextColour(primary) + ";")
+	}
+	if background != "" {
+		rules.WriteString("--page:" + background + ";--glow:" + background + ";")
+	}
+	switch {
+	case rules.Len() == 0:
+		return ""
+	case media == "":
+		return ":root{" + rules.String() + "}"
+	default:
+		return media + "{:root{" + rules.String() + "}}"
+	}
+}
+
+// policy is the Content-Security-Policy of a page whose forms may lead to
+// formAction.
+func (b brand) policy(formAction string, more ...string) string {
+	policy := "default-src 'none'; style-src " + b.styleSource + "; form-action " + formAction +
+		"; base-uri 'none'; frame-ancestors 'none'"
+	if b.Logo != "" {
+		policy += "; img-src data:"
+	}
+	for _, m := range more {
+		policy += "; " + m
+	}
+	return policy
+}
+
+// own is the view of a page that belongs to no client.
+func (h *Handler) own(w http.ResponseWriter, r *http.Request, title string) view {
+	l := chooseLocale(w, r, "", h.secure())
+	return view{locale: l, Style: ownBrand.style, Brand: ownBrand, Title: l.T(title), policy: ownBrand.policy("'none'")}
+}

@@ -1,0 +1,102 @@
+package hosted
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+var templates = template.Must(template.ParseFS(templateFiles, "templates/*.html"))
+
+const textBusy = "Too many people are signing in just now. Please try again in a moment."
+
+// view is what every page shows; the view of a page embeds it.
+type view struct {
+	*locale // T, Lang
+
+	Style template.CSS
+	Brand brand
+	Title string
+	App   string // the app client's name; may be empty
+
+	Action string // the form goes to the address of the page itself
+	CSRF   string
+	Turn   int64
+
+	Message string // in the page's language; empty: none
+	Failed  bool   // Message is an error
+
+	policy string // form-action and what else the Content-Security-Policy allows
+}
+
+// view is that of a step's page.
+func (v *visit) view(title, app string) view {
+	page := pages[v.flow.Step]
+	brand := v.h.brand(v.auth.Client.Branding)
+	out := view{
+		locale: v.locale, Style: brand.style, Brand: brand, Title: v.locale.T(title), App: app,
+		Action: v.address(page.path), CSRF: string(v.csrf), Turn: v.flow.Version,
+		Failed: v.flow.Failed,
+	}
+	if v.flow.Notice != "" {
+		out.Message = v.locale.T(v.flow.Notice)
+	}
+	// Browsers hold the redirect that answers a form to form-action as well, so
+	// 'self' alone would stop the way back to the app.
+	out.policy = brand.policy("'self' " + userpool.FormTarget(v.auth.RedirectURI))
+	return out
+}
+
+// writable is the view of a page: one that embeds view.
+type writable interface{ common() view }
+
+func (v view) common() view { return v }
+
+// write answers with the page of the step.
+func (v *visit) write(name string, page writable) {
+	if v.status == 0 && v.flow.Failed {
+		v.status = http.StatusUnauthorized
+	}
+	if v.status == http.StatusServiceUnavailable {
+		v.w.Header().Set("Retry-After", "5")
+	}
+	v.h.write(v.w, v.status, name, page)
+}
+
+// write renders a page as a whole before any of it is sent.
+func (h *Handler) write(w http.ResponseWriter, status int, name string, page writable) {
+	var body bytes.Buffer
+	err := templates.ExecuteTemplate(&body, name, page)
+	if err != nil {
+		h.Logger.Error("writing a page failed", "page", name, "err", err)
+		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Language", page.common().Lang)
+	header.Set("Content-Security-Policy", page.common().policy)
+	// Not no-referrer: it would make browsers send Origin: null with the form.
+	header.Set("Referrer-Policy", "same-origin")
+	if status == 0 {
+		status = http.StatusOK
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes())
+}
+
+// shorten bounds what was typed before it is written back. No user name is longer.
+func shorten(s string) string {
+	const most = 256
+	if len(s) > most {
+		s = s[:most]
+	}
+	return strings.ToValidUTF8(s, "")
+}

@@ -1,0 +1,60 @@
+package hosted
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// signInView is what the sign-in page shows.
+type signInView struct {
+	view
+	Names    string // what to type: username, email, phone, or a joint word
+	Type     string // of the field
+	Username string
+}
+
+// showSignIn writes the page at /login. The password is never written back.
+func (v *visit) showSignIn() {
+	if v.auth.ProviderMissing && v.form == nil {
+		v.fail(userpool.TextNoSuchLogin)
+	}
+	page := signInView{view: v.view("Sign in", v.auth.Client.Name), Username: shorten(v.flow.Username)}
+	if page.Username == "" && v.form == nil {
+		page.Username = v.auth.LoginHint
+	}
+	page.Names, page.Type = nameField(v.h.Pool.SignInNames())
+	v.write("sign-in", page)
+}
+
+// nameField says what the field for the name is called, and its type.
+func nameField(names []string) (label, kind string) {
+	has := func(n string) bool { return slices.Contains(names, n) }
+	switch {
+	case len(names) == 3:
+		return "Username, email or phone number", "text"
+	case has("username") && has("email"):
+		return "Username or email", "text"
+	case has("username") && has("phone_number"):
+		return "Username or phone number", "text"
+	case has("email") && has("phone_number"):
+		return "Email or phone number", "text"
+	case has("email"):
+		return "Email", "email"
+	case has("phone_number"):
+		return "Phone number", "tel"
+	default:
+		return "Username", "text"
+	}
+}
+
+// signIn is POST /login: a name and a password.
+func (v *visit) signIn() error {
+	v.flow.Username = v.form.Get("username")
+	err := v.h.Pool.PasswordStep(v.r.Context(), v.auth, v.flow, userpool.Secret(v.form.Get("password")))
+	if err != nil {
+		v.status = http.StatusUnauthorized
+	}
+	return v.refused(err)
+}

@@ -1,0 +1,246 @@
+package hosted
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/browser"
+)
+
+// A page is how one step of a flow looks and what its form does.
+type page struct {
+	path string
+	// open says that the page needs no flow: it may be the first one. The flow
+	// of its form begins with the form.
+	open bool
+	show func(*visit)
+	// submit does what the form asks. It records in v.flow what happened: the
+	// next step, or why the step is the same. Its error is the pool's own
+	// failure, or a refusal of the whole request.
+	submit func(*visit) error
+}
+
+// pages has the page of every step that has one.
+var pages map[userpool.Step]page
+
+func init() {
+	pages = map[userpool.Step]page{
+		userpool.StepSignIn: {path: "/login", open: true, show: (*visit).showSignIn, submit: (*visit).signIn},
+	}
+}
+
+// A visit is one request of a browser on its way through the pages.
+type visit struct {
+	h *Handler
+	w http.ResponseWriter
+	r *http.Request
+
+	query  url.Values // the whole authorization request
+	auth   *userpool.Authorization
+	locale *locale
+	csrf   userpool.Secret // the browser's token
+
+	id   userpool.Secret // of the flow; empty: it is not stored
+	flow *userpool.Flow  // never nil; a fresh one when there is no stored one
+	form url.Values      // of a POST
+
+	status int // of the page that shows the step again; zero: 200, or 401 if the flow failed
+}
+
+// flowParam is the query parameter that carries the flow's id beside those of
+// the authorization request. It is worth nothing in another browser.
+const flowParam = "flow"
+
+// begin reads what every page is opened with: the authorization request, which
+// is checked again each time, and the flow. If it has answered the request
+// itself, ok is false.
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request, step userpool.Step) (v *visit, ok bool) {
+	q, err := browser.Query(r)
+	if err != nil {
+		h.refuser().Refuse(w, r, nil, browser.Malformed(err))
+		return nil, false
+	}
+	v = &visit{h: h, w: w, r: r, query: q, id: userpool.Secret(q.Get(flowParam))}
+	q.Del(flowParam)
+	v.auth, err = h.Pool.ParseAuthorization(r.Context(), q)
+	if err == nil && v.auth.NoPrompt {
+		err = v.auth.LoginRequired()
+	}
+	if err == nil {
+		v.locale = chooseLocale(w, r, q.Get("lang"), h.secure())
+		err = v.load(step)
+	}
+	if err != nil {
+		h.refuser().Refuse(w, r, v.auth, err)
+		return nil, false
+	}
+	if v.flow == nil {
+		v.over()
+		return nil, false
+	}
+	return v, true
+}
+
+// load finds the flow, or begins one if the page may be the first.
+func (v *visit) load(step userpool.Step) error {
+	request := v.query.Encode()
+	v.csrf = v.h.csrfToken(v.w, v.r)
+	if v.id == "" {
+		if pages[step].open {
+			v.id, v.flow = v.h.Pool.StartFlow(v.csrf, request)
+			v.flow.Step = step
+		}
+		return nil
+	}
+	f, ok, err := v.h.Pool.Flow(v.r.Context(), v.id, v.csrf, request)
+	if ok {
+		v.flow = f
+	}
+	return err
+}
+
+// open is GET of a page.
+func (h *Handler) open(w http.ResponseWriter, r *http.Request, step userpool.Step) {
+	v, ok := h.begin(w, r, step)
+	if !ok {
+		return
+	}
+	if v.flow.Step != step {
+		v.goOn()
+		return
+	}
+	pages[step].show(v)
+}
+
+// post is POST of a page: the dispatcher. The form counts only if it is of the
+// page that the flow is at; that turn is taken before anything is done, so that
+// of two equal forms one has an effect.
+func (h *Handler) post(w http.ResponseWriter, r *http.Request, step userpool.Step) {
+	form, ok := h.ownForm(w, r)
+	if !ok {
+		return
+	}
+	v, ok := h.begin(w, r, step)
+	if !ok {
+		return
+	}
+	v.form = form
+	if v.flow.Step != step || strconv.FormatInt(v.flow.Version, 10) != form.Get("turn") && v.flow.Version > 0 {
+		v.goOn()
+		return
+	}
+	err := v.take()
+	if err == nil {
+		v.flow.Notice, v.flow.Failed = "", false
+		err = pages[step].submit(v)
+	}
+	v.after(step, err)
+}
+
+// take uses up the form's turn. A flow that is not stored has none.
+func (v *visit) take() error {
+	if v.flow.Version == 0 {
+		return nil
+	}
+	return v.h.Pool.SaveFlow(v.r.Context(), v.flow)
+}
+
+// after takes the browser one step on, or shows the same page again.
+func (v *visit) after(step userpool.Step, err error) {
+	switch {
+	case errors.Is(err, userpool.ErrBusy):
+		v.fail(textBusy)
+		v.status = http.StatusServiceUnavailable
+	case errors.Is(err, userpool.ErrStale):
+		v.goOn()
+		return
+	case err != nil:
+		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
+		return
+	case v.flow.Step == userpool.StepSignedIn:
+		v.finish()
+		return
+	}
+	if v.flow.Step == step && pages[step].open && v.flow.Version == 0 {
+		pages[step].show(v) // nothing happened that is worth storing
+		return
+	}
+	err = v.h.Pool.SaveFlow(v.r.Context(), v.flow)
+	switch {
+	case err != nil && !errors.Is(err, userpool.ErrStale):
+		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
+	case err == nil && v.flow.Step == step:
+		pages[step].show(v)
+	default:
+		v.goOn()
+	}
+}
+
+// fail shows the step again, with a message.
+func (v *visit) fail(text string) {
+	v.flow.Notice, v.flow.Failed = text, true
+}
+
+// refused is what a step does with the answer of a rule: a refusal that the
+// person is meant to see becomes the message of the page; other errors stay.
+func (v *visit) refused(err error) error {
+	refusal, ok := errors.AsType[*userpool.Error](err)
+	if !ok {
+		return err
+	}
+	v.fail(refusal.Description)
+	return nil
+}
+
+// goOn sends the browser to the page of the step that its flow is at.
+func (v *visit) goOn() {
+	page, ok := pages[v.flow.Step]
+	if !ok {
+		v.over()
+		return
+	}
+	browser.Redirect(v.w, v.h.BaseURL+v.address(page.path))
+}
+
+// address is that of a page of this flow.
+func (v *visit) address(path string) string {
+	q := v.query.Encode()
+	if v.flow.Version > 0 {
+		q += "&" + flowParam + "=" + string(v.id)
+	}
+	return path + "?" + q
+}
+
+// finish opens a session for who has signed in and takes the person to the app.
+// The flow is over: a form of it that comes again finds nothing.
+func (v *visit) finish() {
+	location, err := v.signedIn()
+	if err != nil {
+		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
+		return
+	}
+	browser.Redirect(v.w, location)
+}
+
+func (v *visit) signedIn() (location string, err error) {
+	ctx := v.r.Context()
+	err = v.h.Pool.EndFlow(ctx, v.flow)
+	if err != nil {
+		return "", err
+	}
+	previous := browser.ReadCookie(v.r, browser.SessionCookie)
+	id, session, err := v.h.Pool.StartSession(ctx, v.flow.Sub, v.flow.Methods, previous)
+	if err != nil {
+		return "", err
+	}
+	http.SetCookie(v.w, browser.Cookie(browser.SessionCookie, id, userpool.SessionLifetime, v.h.secure()))
+	return v.h.Pool.Authorize(ctx, v.auth, session)
+}
+
+func isTooLong(err error) bool {
+	_, long := errors.AsType[*http.MaxBytesError](err)
+	return long
+}
