@@ -249,6 +249,11 @@ func (b *browser) get(t *testing.T, address string) page {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b.do(t, req)
+}
+
+func (b *browser) do(t *testing.T, req *http.Request) page {
+	t.Helper()
 	req.Header.Set("Accept", "text/html")
 	resp, err := b.client.Do(req)
 	if err != nil {
