@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
@@ -46,7 +47,7 @@ func newApache(t *testing.T) apache {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "httpd.conf"), strings.NewReplacer(
-		"{{Dir}}", dir, "{{Modules}}", modules, "{{Addr}}", addr, "{{BaseURL}}", base, "{{App}}", behind.URL,
+		"{{Dir}}", dir, "{{Modules}}", modules, "{{Addr}}", addr, "{{BaseURL}}", base, "{{App}}", behind.URL, "{{Keys}}", withTLS(t, pool.URL).URL, "{{PoolID}}", pool.UserPool().ID(),
 		"{{Issuer}}", pool.Issuer, "{{Domain}}", pool.URL, "{{ClientID}}", client.ID, "{{ClientSecret}}", string(client.Secret),
 	).Replace(string(conf)))
 	t.Cleanup(func() {
@@ -56,6 +57,18 @@ func newApache(t *testing.T) apache {
 	})
 	serve(t, addr, exec.Command(program, "-f", filepath.Join(dir, "httpd.conf"), "-D", "FOREGROUND"))
 	return apache{app{pool: pool, url: base, pkce: true, nonce: true}, client}
+}
+
+// withTLS is a server at another address.
+func withTLS(t *testing.T, address string) *httptest.Server {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewTLSServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }})
+	t.Cleanup(srv.Close)
+	return srv
 }
 
 // findApache returns the program and the folder of its modules.
@@ -78,7 +91,7 @@ func findApache(t *testing.T) (program, modules string) {
 func echo(w http.ResponseWriter, r *http.Request) {
 	header := func(name string) string { return r.Header.Get("OIDC_CLAIM_" + name) }
 	_ = json.NewEncoder(w).Encode(map[string]any{
-		"sub": header("sub"), "email": header("email"), "cognito:groups": strings.Split(header("cognito_groups"), ","),
+		"sub": header("sub"), "email": header("email"), "cognito:groups": strings.Split(header("cognito-groups"), ","),
 	})
 }
 
@@ -129,7 +142,8 @@ func (x apache) checksBearers(t *testing.T, b *browser) {
 		"no token":         {"", http.StatusUnauthorized},
 		"forged":           {head + strings.ToLower(signature) + "A", http.StatusUnauthorized},
 		"refresh token":    {session.Refresh, http.StatusUnauthorized},
-		"another client's": {x.accessToken(t, other), http.StatusUnauthorized},
+		"ID token":         {x.tokens(t, x.client).ID, http.StatusUnauthorized},
+		"another client's": {x.tokens(t, other).Access, http.StatusUnauthorized},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, x.url+"/api", nil)
 		if err != nil {

@@ -175,10 +175,7 @@ func (b *browser) submit(t *testing.T, p page, form url.Values) page {
 func (p *awsTest) verify(t *testing.T, tokens map[string]string) (results map[string]map[string]string) {
 	t.Helper()
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.srv.Certificate().Raw})
-	if err := os.WriteFile(ca, block, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.srv.Certificate().Raw})))
 	jwksURI := p.srv.URL + "/" + awsPool + "/.well-known/jwks.json"
 	input, err := json.Marshal(map[string]any{
 		"issuer": awsIssuer, "jwksUri": jwksURI, "jwks": json.RawMessage(p.keys(t, jwksURI)),

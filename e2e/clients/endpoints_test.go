@@ -15,6 +15,7 @@ import (
 // answer is one of the token endpoint.
 type answer struct {
 	Access string `json:"access_token"`
+	ID     string `json:"id_token"`
 	Error  string `json:"error"`
 }
 
@@ -39,8 +40,8 @@ func (a app) revokeToken(t *testing.T, client userpool.Client, token string) {
 	}
 }
 
-// accessToken signs in to a client.
-func (a app) accessToken(t *testing.T, client userpool.Client) string {
+// tokens signs in to a client.
+func (a app) tokens(t *testing.T, client userpool.Client) answer {
 	t.Helper()
 	config := oauth2.Config{
 		ClientID: client.ID, RedirectURL: client.CallbackURLs[0], Scopes: []string{"openid"},
@@ -50,10 +51,10 @@ func (a app) accessToken(t *testing.T, client userpool.Client) string {
 	got := a.token(t, client, url.Values{
 		"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "redirect_uri": {client.CallbackURLs[0]},
 	})
-	if got.Access == "" {
-		t.Fatalf("no access token but %q", got.Error)
+	if got.Access == "" || got.ID == "" {
+		t.Fatalf("no tokens but %q", got.Error)
 	}
-	return got.Access
+	return got
 }
 
 func (a app) post(t *testing.T, path string, client userpool.Client, form url.Values) *http.Response {

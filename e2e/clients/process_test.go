@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -97,5 +98,12 @@ func await(t *testing.T, addr string, exited chan error) {
 			t.Fatalf("nothing listens on %s: %v", addr, err)
 		case <-time.After(20 * time.Millisecond):
 		}
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

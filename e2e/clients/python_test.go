@@ -110,13 +110,6 @@ func flaskOIDCPython(t *testing.T) string {
 	return python
 }
 
-func write(t *testing.T, file, text string) {
-	t.Helper()
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestTutorialOnFlaskOIDC is the app that this project's README begins with, in Python.
 // flask-oidc 2.x sends no challenge, and revokes nothing.
 func TestTutorialOnFlaskOIDC(t *testing.T) {
