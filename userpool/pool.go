@@ -56,6 +56,15 @@ type Config struct {
 	// time limit of its own. Required if there are triggers.
 	Invoke func(ctx context.Context, t Trigger, event []byte) (answer []byte, err error)
 
+	// Domain is where the pages are, such as http://localhost:9229: what links in
+	// mails begin with. Empty: the issuer without the pool id.
+	Domain string
+
+	// Deliver is given every mail and short message, in a goroutine of its own,
+	// at most 16 at a time and for at most 30 s each. Its error goes to the log.
+	// Nil: they stay in the outbox (see [Pool.Messages]), where they are anyway.
+	Deliver func(ctx context.Context, m Message) error
+
 	// Hashing is the cost of password hashes. Zero: argon2id with 19 MiB, two
 	// passes, one lane. Stored hashes of another cost keep working and are
 	// replaced at the next sign-in.
@@ -90,6 +99,11 @@ type Pool struct {
 	now        func() time.Time
 	log        *slog.Logger
 
+	domain      string // without trailing slash
+	deliverer   func(context.Context, Message) error
+	deliveries  chan struct{} // holds one value per delivery under way
+	lastMessage atomic.Int64  // see nextMessageID
+
 	collected atomic.Int64 // Unix seconds of the last DeleteExpired
 }
 
@@ -110,6 +124,7 @@ func New(_ context.Context, cfg Config) (*Pool, error) {
 		return nil, fmt.Errorf("userpool: Config.Hashing: %w", err)
 	}
 	p.gate = newGate(p.hasher.wait)
+	p.deliverer, p.deliveries = cfg.Deliver, make(chan struct{}, maxDeliveries)
 	keys := cfg.Keys
 	if keys == nil {
 		keys, err = GenerateSigningKeys()
@@ -141,6 +156,10 @@ func (p *Pool) setNames(cfg Config) error {
 	p.issuer = cfg.Issuer
 	if strings.HasSuffix(p.issuer, "/") {
 		p.issuer += p.id
+	}
+	p.domain = strings.TrimSuffix(cfg.Domain, "/")
+	if p.domain == "" {
+		p.domain = strings.TrimSuffix(p.issuer, "/"+p.id)
 	}
 	err := checkIssuer(p.issuer, p.id)
 	if err != nil {
