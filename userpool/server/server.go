@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/hosted"
@@ -25,6 +26,10 @@ type Config struct {
 	// the redirects start with it, and cookies are Secure when it is https.
 	// Required.
 	BaseURL string
+
+	// RequestsPerSecond is how often one source address may ask (IPv6: one /64
+	// network); more is answered 429. Cognito's own limit is 300. Zero: no limit.
+	RequestsPerSecond int
 
 	// Logger takes one line per refusal and failure. Nil: no log.
 	Logger *slog.Logger
@@ -49,7 +54,11 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	(&hosted.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}).Mount(mux)
-	return withHeaders(mux), nil
+	handler := withHeaders(mux)
+	if cfg.RequestsPerSecond > 0 {
+		handler = newLimiter(cfg.RequestsPerSecond, time.Now).wrap(handler)
+	}
+	return handler, nil
 }
 
 func checkBaseURL(base string) error {
