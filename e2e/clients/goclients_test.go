@@ -77,7 +77,7 @@ func goApp(t *testing.T, pool *cognatetest.Pool, with func(base string, client u
 		return s.userInfo(r.Context(), had.access, subject)
 	}))
 	mux.HandleFunc("/refresh", s.with(func(r *http.Request, had *tokens) (any, error) {
-		fresh, err := s.library.refresh(r.Context(), had.refresh)
+		fresh, err := s.refresh(r.Context(), had.refresh)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +86,7 @@ func goApp(t *testing.T, pool *cognatetest.Pool, with func(base string, client u
 		return fresh.claims, nil
 	}))
 	mux.HandleFunc("/revoke", s.with(func(r *http.Request, had *tokens) (any, error) {
-		return nil, s.library.revoke(r.Context(), had.refresh)
+		return nil, s.revoke(r.Context(), had.refresh)
 	}))
 	mux.HandleFunc("/logout", func(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "session", Path: "/", MaxAge: -1})
