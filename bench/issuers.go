@@ -103,7 +103,7 @@ func nodeCommand(ctx context.Context, p issuerPlace, peer, script string, env ..
 // zitadel's example has its clients and users in its source.
 func zitadel(issuerPlace) endpoints {
 	c := tokenClient{"web", "secret", "http://localhost:9999/auth/callback"}
-	return endpoints{"/authorize", "/oauth/token", url.Values{"scope": {"openid email offline_access"}}, c,
+	return endpoints{"/auth", "/oauth/token", url.Values{"scope": {"openid email offline_access"}}, c,
 		"test-user@localhost", "verysecure", true}
 }
 
