@@ -225,7 +225,12 @@ func withSettingsDefaults(s Settings) Settings {
 func CheckSettings(s Settings) error {
 	s = withSettingsDefaults(s)
 	for _, check := range []func(Settings) error{
-		checkSignInNames, checkAddresses, checkFactors, checkPolicy, checkTriggers,
+		checkSignInNames,
+		checkAddresses,
+		checkFactors,
+		checkPolicy,
+		checkTriggers,
+		checkMessages,
 	} {
 		err := check(s)
 		if err != nil {
