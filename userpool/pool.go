@@ -59,6 +59,12 @@ type Config struct {
 	// Nil: they stay in the outbox (see [Pool.Messages]), where they are anyway.
 	Deliver func(ctx context.Context, m Message) error
 
+	// Invoke calls a trigger of Settings.Triggers with an event and returns the
+	// event that came back; a [*TriggerRefusal] is the trigger's own no. Package
+	// trigger has it over HTTP. It must be safe for concurrent use and hold to a
+	// time limit of its own. Required if there are triggers.
+	Invoke func(ctx context.Context, t Trigger, event []byte) (answer []byte, err error)
+
 	// Hashing is the cost of password hashes. Zero: argon2id with 19 MiB, two
 	// passes, one lane. Stored hashes of another cost keep working and are
 	// replaced at the next sign-in.
@@ -86,6 +92,7 @@ type Pool struct {
 	usernames  signInNames
 	settings   atomic.Pointer[Settings]
 	store      records
+	invoke     func(context.Context, Trigger, []byte) ([]byte, error)
 	keys       *keyRing
 	hasher     *hasher
 	gate       *gate
@@ -104,7 +111,7 @@ var poolID = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
 
 // New returns a pool. It names the field that is wrong.
 func New(_ context.Context, cfg Config) (*Pool, error) {
-	p := &Pool{store: records{cfg.Store}, now: cfg.Now, log: cfg.Logger}
+	p := &Pool{store: records{cfg.Store}, now: cfg.Now, log: cfg.Logger, invoke: cfg.Invoke}
 	err := p.setNames(cfg)
 	if err != nil {
 		return nil, err
@@ -161,7 +168,7 @@ func (p *Pool) setNames(cfg Config) error {
 	settings := withSettingsDefaults(cfg.Settings)
 	p.settings.Store(&settings)
 	p.usernames = newSignInNames(settings)
-	return CheckSettings(settings)
+	return errors.Join(CheckSettings(settings), p.checkInvoke(settings))
 }
 
 func (p *Pool) setDefaults() {
