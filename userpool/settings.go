@@ -225,7 +225,7 @@ func withSettingsDefaults(s Settings) Settings {
 func CheckSettings(s Settings) error {
 	s = withSettingsDefaults(s)
 	for _, check := range []func(Settings) error{
-		checkSignInNames, checkAddresses, checkFactors, checkPolicy,
+		checkSignInNames, checkAddresses, checkFactors, checkPolicy, checkProviders,
 	} {
 		err := check(s)
 		if err != nil {

@@ -228,10 +228,8 @@ func cleanAttributes(in map[string]string) (map[string]string, error) {
 }
 
 func cleanAttribute(name, value string) (string, error) {
-	known := slices.Contains(profileAttributes, name) || slices.Contains(otherAttributes, name) ||
-		customAttribute.MatchString(name)
 	switch {
-	case !known:
+	case !knownAttribute(name):
 		return "", invalid(fmt.Sprintf("the attribute %q is unknown", clip(name)))
 	case len(value) > maxAttributeBytes || !utf8.ValidString(value):
 		return "", invalid("the attribute " + name + " must be UTF-8 and at most 2048 bytes")
@@ -245,6 +243,11 @@ func cleanAttribute(name, value string) (string, error) {
 		return "", invalid("the attribute " + name + ` must be "true" or "false"`)
 	}
 	return value, nil
+}
+
+func knownAttribute(name string) bool {
+	return slices.Contains(profileAttributes, name) || slices.Contains(otherAttributes, name) ||
+		customAttribute.MatchString(name)
 }
 
 func isBoolean(name string) bool {

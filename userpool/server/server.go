@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/federation"
 	"github.com/cognate-auth/cognate/userpool/hosted"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
 	"github.com/cognate-auth/cognate/userpool/oauth"
@@ -31,6 +32,14 @@ type Config struct {
 	// network); more is answered 429. Cognito's own limit is 300. Zero: no limit.
 	RequestsPerSecond int
 
+	// SAML speaks with identity providers of that type. Nil: nobody can sign in
+	// there.
+	SAML userpool.SAML
+
+	// ProviderPatience is how long another identity provider may take for one
+	// answer. Zero: 5 s.
+	ProviderPatience time.Duration
+
 	// Logger takes one line per refusal and failure. Nil: no log.
 	Logger *slog.Logger
 }
@@ -49,7 +58,11 @@ func New(cfg Config) (http.Handler, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	mux := http.NewServeMux()
-	err = (&oauth.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}).Mount(mux)
+	others := &federation.Handler{
+		Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, SAML: cfg.SAML, Patience: cfg.ProviderPatience,
+	}
+	others.Mount(mux)
+	err = (&oauth.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, Federation: others}).Mount(mux)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
