@@ -232,6 +232,7 @@ func CheckSettings(s Settings) error {
 		checkTriggers,
 		checkMessages,
 		checkSchema,
+		checkProviders,
 	} {
 		err := check(s)
 		if err != nil {
