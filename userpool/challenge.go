@@ -330,3 +330,6 @@ func addressOf(factor string) string {
 		return ""
 	}
 }
+
+// wantedLevels are the levels of assurance that the request asks for.
+func (a *Authorization) wantedLevels() []int { return nil }

@@ -198,8 +198,10 @@ func (p *Pool) assert(
 	if err != nil {
 		return u, stored, err
 	}
-	x := p.facts(a, Flow{}, u)
-	x.passkeys = true
+	x, err := p.factsOf(ctx, a, &Flow{}, account{u, true})
+	if err != nil {
+		return u, stored, err
+	}
 	if !slices.Contains(x.firstFactors(), FactorPasskey) {
 		return u, stored, errNoSuchLogin
 	}

@@ -46,6 +46,7 @@ func (p *Pool) SignIn(ctx context.Context, username string, password Secret) (Us
 	if err != nil {
 		return User{}, err
 	}
+	p.audit(ctx, "signed in", slog.String("username", who.Username), subAttr(who.Sub))
 	return who.User, nil
 }
 

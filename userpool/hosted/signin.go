@@ -52,7 +52,7 @@ func nameField(names []string) (label, kind string) {
 // signIn is POST /login: a name and a password.
 func (v *visit) signIn() error {
 	v.flow.Username = v.form.Get("username")
-	err := v.h.Pool.PasswordStep(v.r.Context(), v.auth, v.flow, userpool.Secret(v.form.Get("password")))
+	err := v.h.Pool.SignInStep(v.r.Context(), v.auth, v.flow, userpool.Secret(v.form.Get("password")))
 	if err != nil {
 		v.status = http.StatusUnauthorized
 	}
