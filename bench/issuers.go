@@ -368,7 +368,10 @@ func cognitoLocalLogin(ctx context.Context, p issuerPlace) (load.Target, error) 
 		return load.Target{}, err
 	}
 	clientID := member(client, "UserPoolClient", "ClientId")
-	_, err = call("AdminCreateUser", map[string]any{"UserPoolId": id, "Username": userName})
+	_, err = call("AdminCreateUser", map[string]any{
+		"UserPoolId": id, "Username": userName, "MessageAction": "SUPPRESS",
+		"UserAttributes": []map[string]string{{"Name": "email", "Value": userName}},
+	})
 	if err == nil {
 		_, err = call("AdminSetUserPassword", map[string]any{
 			"UserPoolId": id, "Username": userName, "Password": password, "Permanent": true,

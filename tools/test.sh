@@ -60,11 +60,16 @@ need_node() {
       elsewhere install Node.js, or set NODE to the path of the one you have."
 	"$NODE" -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' ||
 		fail "$NODE is $("$NODE" --version); the tests with clients for Node need 18 or newer."
-	folder=e2e/clients/node
-	# npm ci writes the second file at the end.
-	[ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ] && return
-	say "installing the clients for Node"
-	(cd $folder && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json) ||
+	npm_packages e2e/clients/node
+	npm_packages e2e/pages
+}
+
+# npm_packages FOLDER installs what its package-lock.json says. npm ci writes the second
+# file at the end.
+npm_packages() {
+	[ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] && return
+	say "installing the npm packages of $1"
+	(cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json) ||
 		fail "npm could not install them, see above."
 }
 

@@ -36,11 +36,11 @@ type codeRule struct {
 }
 
 var codeRules = map[string]codeRule{
-	PurposeSignUp: {life: 24 * time.Hour, sends: 6, tries: 15, source: "CustomMessage_SignUp"},
-	PurposeReset:  {life: time.Hour, sends: 20, tries: 20, source: "CustomMessage_ForgotPassword"},
-	PurposeVerify: {life: 24 * time.Hour, sends: 6, tries: 15, source: "CustomMessage_VerifyUserAttribute"},
-	PurposeMFA:    {life: 3 * time.Minute, sends: 60, source: "CustomMessage_Authentication"},
-	PurposeSignIn: {life: 3 * time.Minute, sends: 60, source: "CustomMessage_Authentication"},
+	PurposeSignUp: {life: 24 * time.Hour, sends: 6, tries: 15, source: sourceMessageSignUp},
+	PurposeReset:  {life: time.Hour, sends: 20, tries: 20, source: sourceMessageForgot},
+	PurposeVerify: {life: 24 * time.Hour, sends: 6, tries: 15, source: sourceMessageVerify},
+	PurposeMFA:    {life: 3 * time.Minute, sends: 60, source: sourceMessageSignIn},
+	PurposeSignIn: {life: 3 * time.Minute, sends: 60, source: sourceMessageSignIn},
 }
 
 // codeRequest says which code to send to whom.

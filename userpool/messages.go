@@ -2,6 +2,7 @@ package userpool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"html"
 	"log/slog"
@@ -143,8 +144,9 @@ func (s *Settings) templateOf(purpose, medium string, link bool) (subject, text 
 	}
 }
 
-// codeMessage writes the message with a code.
-func (p *Pool) codeMessage(_ context.Context, r codeRequest, code Secret) (Message, error) {
+// codeMessage writes the message with a code. For a decoy it does not ask the
+// trigger, which would be told of somebody who is not there.
+func (p *Pool) codeMessage(ctx context.Context, r codeRequest, code Secret) (Message, error) {
 	m := Message{
 		ID: p.nextMessageID(), Time: p.now(), Medium: r.Medium, To: r.To, Code: code, Purpose: r.Purpose,
 		Sub: r.User.Sub, Username: r.User.Username, ClientID: r.Client.ID,
@@ -155,8 +157,29 @@ func (p *Pool) codeMessage(_ context.Context, r codeRequest, code Secret) (Messa
 			"client_id", r.Client.ID, "user_name", r.User.Username, "confirmation_code", string(code))
 	}
 	m.Subject, m.Body = p.Settings().templateOf(r.Purpose, r.Medium, byLink)
+	if !r.Decoy {
+		err := p.customise(ctx, r, &m)
+		if err != nil {
+			return Message{}, err
+		}
+	}
 	m.fill()
 	return m, nil
+}
+
+// customise lets the CustomMessage trigger replace the template.
+func (p *Pool) customise(ctx context.Context, r codeRequest, m *Message) error {
+	source := r.Source
+	if source == "" {
+		source = codeRules[r.Purpose].source
+	}
+	texts := messageTexts{EmailSubject: m.Subject, EmailMessage: m.Body, SMSMessage: m.Body}
+	err := p.customMessage(ctx, r.Client, source, r.User, &texts)
+	m.Subject, m.Body = texts.EmailSubject, texts.EmailMessage
+	if m.Medium == MediumSMS {
+		m.Subject, m.Body = "", texts.SMSMessage
+	}
+	return err
 }
 
 // fill replaces what stands for the code, the user name and the link. A text
@@ -259,11 +282,11 @@ func checkMessages(s Settings) error {
 	} {
 		err := checkTemplate(t.text, t.mark, t.most)
 		if err != nil {
-			return fmt.Errorf("Messages.%s: %w", t.field, err)
+			return fmt.Errorf("Messages.%s: %w", t.field, err) //nolint:staticcheck // the name of a field
 		}
 	}
 	if whole, _ := linkMark(m.LinkEmail); m.LinkEmail != "" && whole == "{####}" {
-		return fmt.Errorf("Messages.LinkEmail: the link is missing: write {##text##} where it belongs")
+		return errors.New("Messages.LinkEmail: the link is missing: write {##text##} where it belongs")
 	}
 	return nil
 }

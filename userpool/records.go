@@ -131,9 +131,7 @@ func userRecord(u User) Record {
 // ListUsers and ListUsersInGroup).
 func userTerms(u User) []string {
 	terms := []string{"username:" + u.Username, "status:" + string(u.Status)}
-	for _, name := range []string{
-		"email", "phone_number", "name", "given_name", "family_name", "preferred_username",
-	} {
+	for _, name := range searchedAttributes {
 		if u.Attributes[name] != "" {
 			terms = append(terms, name+":"+u.Attributes[name])
 		}
@@ -143,6 +141,9 @@ func userTerms(u User) []string {
 	}
 	return terms
 }
+
+// searchedAttributes are the attributes among the terms.
+var searchedAttributes = []string{"email", "phone_number", "name", "given_name", "family_name", "preferred_username"}
 
 func (s storedUser) user(r Record) User {
 	u := s.User

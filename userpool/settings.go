@@ -236,6 +236,7 @@ func CheckSettings(s Settings) error {
 		checkPolicy,
 		checkTriggers,
 		checkMessages,
+		checkSchema,
 	} {
 		err := check(s)
 		if err != nil {

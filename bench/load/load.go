@@ -34,7 +34,7 @@ type Target struct {
 	// asked for with GET.
 	Bodies []string
 	// Rotates says that every answer holds the refresh token of the next request, in JSON.
-	// Then there has to be a body for each connection.
+	// Then there has to be a body for each connection, which is replaced by the next one's.
 	Rotates bool
 	// Header is further header lines, each with its line end.
 	Header string
@@ -69,7 +69,7 @@ func Dial(ctx context.Context, t Target, connections int) (*Client, error) {
 			own = requests[i : i+1]
 		}
 		c.conns = append(c.conns, &conn{
-			Conn: nc, target: t, requests: own, next: i, buf: make([]byte, maxAnswer),
+			Conn: nc, target: t, index: i, requests: own, next: i, buf: make([]byte, maxAnswer),
 		})
 	}
 	return c, nil
@@ -116,6 +116,7 @@ func (c *conn) rotate(answer []byte) error {
 	}
 	_, body, _ := strings.Cut(string(c.requests[0]), "\r\n\r\n")
 	next := oldToken.ReplaceAllLiteralString(body, "refresh_token="+url.QueryEscape(string(m[1])))
+	c.target.Bodies[c.index] = next // another client goes on from there
 	c.requests = [][]byte{c.target.post(next)}
 	return nil
 }
@@ -159,6 +160,7 @@ func (c *Client) Close() {
 type conn struct {
 	net.Conn
 	target   Target
+	index    int // among the connections
 	requests [][]byte
 	next     int
 	buf      []byte
