@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -26,9 +25,6 @@ var (
 	errCodeUsed   = &Error{Code: CodeExpired, Description: TextCodeUsed}
 	errBadAddress = &Error{Code: CodeInvalidParameter, Description: TextBadAddress}
 )
-
-// phoneNumber is E.164, as Cognito wants it.
-var phoneNumber = regexp.MustCompile(`^\+[0-9]{5,15}$`)
 
 // mediumOf says how the codes of a factor go out.
 func mediumOf(factor string) string {
@@ -248,6 +244,24 @@ func (p *Pool) MFAChoiceStep(ctx context.Context, a *Authorization, f *Flow, fac
 	return p.enter(ctx, a, f, who, move{StepMFACode, factor})
 }
 
+// OtherMFAStep goes back from the code to the choice of a second factor, or to
+// its set-up if the code is a part of that.
+func (p *Pool) OtherMFAStep(ctx context.Context, a *Authorization, f *Flow) error {
+	who, x, err := p.at(ctx, a, f)
+	switch {
+	case err != nil:
+		return err
+	case f.Step != StepMFACode:
+		return errNoSuchLogin
+	case f.Address != "":
+		return p.advance(ctx, a, f, who)
+	case len(x.secondFactors()) > 1:
+		return p.enter(ctx, a, f, who, move{Step: StepMFAChoice})
+	default:
+		return errNoSuchLogin
+	}
+}
+
 // TOTPSetup returns what an authenticator app needs: the secret, and the same as
 // the address that its camera reads.
 func (p *Pool) TOTPSetup(ctx context.Context, f *Flow) (secret, uri Secret, err error) {
@@ -311,7 +325,7 @@ func (p *Pool) elsewhere(ctx context.Context, a *Authorization, f *Flow) error {
 		err = p.advance(ctx, a, f, who)
 	}
 	if err == nil {
-		f.Notice, f.Failed = TextRegistered, true
+		f.Notice = TextRegistered
 	}
 	return err
 }
@@ -330,8 +344,8 @@ func (p *Pool) AddressSetupStep(ctx context.Context, a *Authorization, f *Flow, 
 		return p.elsewhere(ctx, a, f)
 	}
 	address = strings.TrimSpace(address)
-	_, err = cleanAttribute(addressOf(factor), address)
-	if err != nil || address == "" || factor == FactorSMS && !phoneNumber.MatchString(address) {
+	_, err = p.Settings().cleanAttribute(addressOf(factor), address)
+	if err != nil || address == "" {
 		return errBadAddress
 	}
 	g := *f

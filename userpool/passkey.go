@@ -179,7 +179,15 @@ func (p *Pool) PasskeyStep(ctx context.Context, a *Authorization, f *Flow, respo
 		return err
 	}
 	p.audit(ctx, "passkey refused", subAttr(u.Sub), reasonAttr(err.Error()))
-	return errors.Join(p.beginAssertion(f), err)
+	return orFault(p.beginAssertion(f), err)
+}
+
+// orFault is the refusal, unless something else went wrong on the way back.
+func orFault(fault, refusal error) error {
+	if fault != nil {
+		return fault
+	}
+	return refusal
 }
 
 func passkeyMethods(s *Settings, k Passkey) []string {
@@ -331,7 +339,7 @@ func (p *Pool) AddPasskeyStep(ctx context.Context, a *Authorization, f *Flow, re
 		return err
 	}
 	p.audit(ctx, "new passkey refused", subAttr(u.Sub), reasonAttr(err.Error()))
-	return errors.Join(p.BeginAddPasskey(ctx, f, u.Sub), err)
+	return orFault(p.BeginAddPasskey(ctx, f, u.Sub), err)
 }
 
 // SkipPasskeyStep leaves the page that adds a passkey without one.

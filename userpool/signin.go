@@ -21,7 +21,6 @@ var (
 	errLocked    = &Error{Code: CodeNotAuthorized, Description: TextLocked}
 
 	errNoSuchLogin      = &Error{Code: CodeNotAuthorized, Description: TextNoSuchLogin}
-	errNoSuchUser       = &Error{Code: CodeUserNotFound, Description: TextNoSuchUser}
 	errDisabled         = &Error{Code: CodeNotAuthorized, Description: TextDisabled}
 	errNotConfirmed     = &Error{Code: CodeUserNotConfirmed, Description: TextNotConfirmed}
 	errResetRequired    = &Error{Code: CodePasswordResetRequired, Description: TextResetRequired}
