@@ -8,10 +8,7 @@ import (
 	"strings"
 )
 
-const (
-	maxResends = 3  // of one step
-	casTries   = 10 // of a change that others make at the same time
-)
+const maxResends = 3 // of one step
 
 // The sentences of the steps with codes.
 const (
@@ -115,8 +112,11 @@ func (p *Pool) checkSent(ctx context.Context, f *Flow, who account, code Secret)
 	if err != nil {
 		return User{}, err
 	}
-	return p.changeUser(ctx, who.Sub, func(u *User) error {
-		name := addressOf(f.Factor)
+	name := addressOf(f.Factor)
+	if f.Address == "" && (c.To != who.Attributes[name] || verified(who.User, name)) {
+		return who.User, nil // nothing new is known
+	}
+	return p.change(ctx, who.Sub, func(u *User) error {
 		if f.Address != "" {
 			u.Attributes[name] = f.Address
 			turnOn(u, f.Factor)
@@ -141,38 +141,6 @@ func turnOn(u *User, factor string) {
 	}
 }
 
-// changeUser makes a change to a user on top of whatever others change at the
-// same time. An address that signs somebody else in already is AliasExists.
-func (p *Pool) changeUser(ctx context.Context, sub string, change func(*User) error) (User, error) {
-	for range casTries {
-		u, err := p.user(ctx, sub)
-		if err != nil {
-			return User{}, err
-		}
-		u = u.Clone()
-		before := string(userRecord(u).Body) + strings.Join(u.Logins, "\n")
-		err = change(&u)
-		if err != nil {
-			return User{}, err
-		}
-		if string(userRecord(u).Body)+strings.Join(u.Logins, "\n") == before {
-			return u, nil
-		}
-		u.Modified = p.now()
-		err = p.store.UpdateUser(ctx, p.id, u)
-		switch {
-		case err == nil:
-			u.Version++
-			return u, nil
-		case errors.Is(err, ErrExists):
-			return User{}, &Error{Code: CodeAliasExists, Description: TextEmailAlias}
-		case !errors.Is(err, ErrConflict):
-			return User{}, fmt.Errorf("userpool: storing user: %w", err)
-		}
-	}
-	return User{}, fmt.Errorf("userpool: storing user: %w", ErrConflict)
-}
-
 // codeLock is what wrong codes of a second factor are counted under: the
 // account. It is not that of passwords, which a right password would clear.
 func codeLock(purpose, sub string) string { return Secret("code " + purpose + ":" + sub).digest() }
@@ -189,7 +157,7 @@ func (p *Pool) checkTOTP(ctx context.Context, u User, code Secret) (User, error)
 		return User{}, err
 	}
 	secret := u.TOTPSecret
-	u, err = p.changeUser(ctx, u.Sub, func(u *User) error {
+	u, err = p.change(ctx, u.Sub, func(u *User) error {
 		if step <= u.TOTPStep {
 			return errCodeUsed
 		}
@@ -294,7 +262,7 @@ func (p *Pool) TOTPSetupStep(ctx context.Context, a *Authorization, f *Flow, cod
 	if err != nil {
 		return err
 	}
-	u, err := p.changeUser(ctx, who.Sub, func(u *User) error {
+	u, err := p.change(ctx, who.Sub, func(u *User) error {
 		// Another browser may have been first: whoever knows no more than the
 		// password must not replace what it registered.
 		x.user = *u

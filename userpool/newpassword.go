@@ -2,9 +2,8 @@ package userpool
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
-	"time"
 )
 
 // TextAttributeMissing is followed by the names of attributes.
@@ -51,12 +50,14 @@ func (p *Pool) NewPasswordStep(
 	if err != nil {
 		return err
 	}
-	u.Status, u.TemporaryUntil, u.Modified = UserConfirmed, time.Time{}, p.now()
-	err = p.store.UpdateUser(ctx, p.id, u)
-	if err != nil {
-		return fmt.Errorf("userpool: storing user: %w", err)
+	u.Status = UserConfirmed
+	err = p.storeUser(ctx, &u)
+	if errors.Is(err, ErrConflict) {
+		return ErrStale // somebody else changed the user, perhaps the password
 	}
-	u.Version++
+	if err != nil {
+		return err
+	}
 	p.audit(ctx, "temporary password replaced", subAttr(u.Sub))
 	return p.proved(ctx, a, f, u)
 }

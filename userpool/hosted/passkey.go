@@ -34,8 +34,8 @@ type passkeyView struct {
 // that the person came for.
 const afterParam = "after"
 
-// after is that step; empty: the app alone.
-func (v *visit) after() userpool.Step {
+// cameFor is that step; empty: the app alone.
+func (v *visit) cameFor() userpool.Step {
 	if v.query.Get(afterParam) == string(userpool.StepAddPasskey) && v.h.Pool.OffersPasskeys() {
 		return userpool.StepAddPasskey
 	}

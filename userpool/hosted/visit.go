@@ -106,7 +106,7 @@ func (v *visit) load(step userpool.Step) error {
 		if pages[step].open {
 			v.id, v.flow = v.h.Pool.StartFlow(v.csrf, request)
 			v.flow.Step = step
-			v.flow.After = v.after()
+			v.flow.After = v.cameFor()
 		}
 		return nil
 	}
@@ -255,7 +255,7 @@ func (v *visit) signedIn() (location string, err error) {
 		return "", err
 	}
 	http.SetCookie(v.w, browser.Cookie(browser.SessionCookie, id, userpool.SessionLifetime, v.h.secure()))
-	if v.after() != "" {
+	if v.cameFor() != "" {
 		return v.auth.RedirectURI, nil // nobody asked for a code
 	}
 	return v.h.Pool.Authorize(ctx, v.auth, session)
