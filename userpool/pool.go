@@ -50,6 +50,12 @@ type Config struct {
 	// Settings say how people sign up and in. [Pool.Configure] changes them.
 	Settings Settings
 
+	// Invoke calls a trigger of Settings.Triggers with an event and returns the
+	// event that came back; a [*TriggerRefusal] is the trigger's own no. Package
+	// trigger has it over HTTP. It must be safe for concurrent use and hold to a
+	// time limit of its own. Required if there are triggers.
+	Invoke func(ctx context.Context, t Trigger, event []byte) (answer []byte, err error)
+
 	// Domain is where the pages are, such as http://localhost:9229: what links in
 	// mails begin with. Empty: the issuer without the pool id.
 	Domain string
@@ -58,12 +64,6 @@ type Config struct {
 	// at most 16 at a time and for at most 30 s each. Its error goes to the log.
 	// Nil: they stay in the outbox (see [Pool.Messages]), where they are anyway.
 	Deliver func(ctx context.Context, m Message) error
-
-	// Invoke calls a trigger of Settings.Triggers with an event and returns the
-	// event that came back; a [*TriggerRefusal] is the trigger's own no. Package
-	// trigger has it over HTTP. It must be safe for concurrent use and hold to a
-	// time limit of its own. Required if there are triggers.
-	Invoke func(ctx context.Context, t Trigger, event []byte) (answer []byte, err error)
 
 	// Hashing is the cost of password hashes. Zero: argon2id with 19 MiB, two
 	// passes, one lane. Stored hashes of another cost keep working and are
@@ -84,6 +84,10 @@ type Config struct {
 	// Logger takes one line per outcome that matters to security; no line
 	// holds a secret. Nil: no log.
 	Logger *slog.Logger
+
+	// Trace remembers the sign-ins for the developer's view, as far as package
+	// server serves them. Nil: nothing is remembered.
+	Trace *Trace
 }
 
 // Pool is a user pool. Its methods are safe for concurrent use.
@@ -98,6 +102,7 @@ type Pool struct {
 	gate       *gate
 	now        func() time.Time
 	log        *slog.Logger
+	trace      *Trace
 
 	domain      string // without trailing slash
 	deliverer   func(context.Context, Message) error
@@ -133,6 +138,7 @@ func New(_ context.Context, cfg Config) (*Pool, error) {
 		}
 	}
 	p.keys = newKeyRing(keys)
+	p.trace = cfg.Trace
 	p.setDefaults()
 	return p, nil
 }
@@ -178,7 +184,7 @@ func (p *Pool) setDefaults() {
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	p.log = p.log.With("pool", p.id)
+	p.log = p.trace.Logger(p.log).With("pool", p.id)
 }
 
 // checkIssuer holds the issuer to OpenID Connect Discovery section 3 (a URL
@@ -206,6 +212,9 @@ func (p *Pool) ID() string { return p.id }
 
 // Issuer returns the iss claim of the pool's tokens.
 func (p *Pool) Issuer() string { return p.issuer }
+
+// Trace returns the one of [Config], or nil.
+func (p *Pool) Trace() *Trace { return p.trace }
 
 // SignInNames says what people type to sign in: some of "username", "email" and
 // "phone_number".
@@ -246,11 +255,13 @@ const maxLogged = 200
 
 // clip bounds what a request can put into a log line or an error text. The log
 // handler or %q does the quoting.
-func clip(s string) string {
-	if len(s) <= maxLogged {
+func clip(s string) string { return clipAt(s, maxLogged) }
+
+func clipAt(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxLogged], "") + "..."
+	return strings.ToValidUTF8(s[:most], "") + "..."
 }
 
 // signInNames says which names a person may type.

@@ -225,7 +225,14 @@ func withSettingsDefaults(s Settings) Settings {
 func CheckSettings(s Settings) error {
 	s = withSettingsDefaults(s)
 	for _, check := range []func(Settings) error{
-		checkSignInNames, checkAddresses, checkFactors, checkPolicy, checkSchema, checkMessages, checkTriggers,
+		checkSignInNames,
+		checkAddresses,
+		checkFactors,
+		checkPolicy,
+		checkTriggers,
+		checkMessages,
+		checkSchema,
+		checkProviders,
 	} {
 		err := check(s)
 		if err != nil {

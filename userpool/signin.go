@@ -32,7 +32,7 @@ func (p *Pool) SignIn(ctx context.Context, username string, password Secret) (Us
 	if err != nil {
 		return User{}, fmt.Errorf("userpool: reading user: %w", err)
 	}
-	if !known {
+	if !known || user.PasswordHash == "" { // nobody, or somebody who signs in elsewhere
 		user.PasswordHash = p.hasher.decoy
 	}
 	key := attemptKey(user.Sub, login)

@@ -10,6 +10,7 @@ import (
 // signInView is what the sign-in page shows.
 type signInView struct {
 	view
+	providers
 	Names    string // what to type: username, email, phone, or a joint word
 	Type     string // of the field
 	Username string
@@ -20,7 +21,9 @@ func (v *visit) showSignIn() {
 	if v.auth.ProviderMissing && v.form == nil {
 		v.fail(userpool.TextNoSuchLogin)
 	}
-	page := signInView{view: v.view("Sign in", v.auth.Client.Name), Username: shorten(v.flow.Username)}
+	page := signInView{
+		view: v.view("Sign in", v.auth.Client.Name), providers: v.providers(), Username: shorten(v.flow.Username),
+	}
 	if page.Username == "" && v.form == nil {
 		page.Username = v.auth.LoginHint
 	}
@@ -51,6 +54,10 @@ func nameField(names []string) (label, kind string) {
 
 // signIn is POST /login: a name and a password.
 func (v *visit) signIn() error {
+	if !v.auth.Client.Supports(userpool.ProviderCognito) {
+		v.fail(userpool.TextNoSuchLogin)
+		return nil
+	}
 	v.flow.Username = v.form.Get("username")
 	err := v.h.Pool.PasswordStep(v.r.Context(), v.auth, v.flow, userpool.Secret(v.form.Get("password")))
 	if err != nil {
