@@ -135,7 +135,7 @@ func (p *Pool) setNames(cfg Config) error {
 	if strings.HasSuffix(p.issuer, "/") {
 		p.issuer += p.id
 	}
-	err := checkIssuer(p.issuer, p.id)
+	err := CheckIssuer(p.issuer, p.id)
 	if err != nil {
 		return fmt.Errorf("userpool: Config.Issuer: %w", err)
 	}
@@ -155,9 +155,10 @@ func (p *Pool) setDefaults() {
 	p.log = p.log.With("pool", p.id)
 }
 
-// checkIssuer holds the issuer to OpenID Connect Discovery section 3 (a URL
-// without query and fragment) and to Cognito's form, which ends in the pool id.
-func checkIssuer(issuer, id string) error {
+// CheckIssuer checks the issuer of the pool with this id. It holds it to OpenID
+// Connect Discovery section 3 (a URL without query and fragment) and to
+// Cognito's form, which ends in the pool id.
+func CheckIssuer(issuer, id string) error {
 	if issuer == "" {
 		return errors.New("it is required")
 	}
