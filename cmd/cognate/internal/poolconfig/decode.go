@@ -78,6 +78,7 @@ func syntaxText(message string) string {
 func bounded(tokens token.Tokens, p *problems) bool {
 	depth := 0
 	keys := map[int]int{} // by column, of the mappings that are open
+	byLine := map[int]int{}
 	for _, t := range tokens {
 		line, column := t.Position.Line, t.Position.Column
 		switch t.Type {
@@ -85,27 +86,33 @@ func bounded(tokens token.Tokens, p *problems) bool {
 			depth++
 		case token.SequenceEndType, token.MappingEndType:
 			depth--
+			closeMappings(keys, column)
+		case token.SequenceEntryType:
+			closeMappings(keys, column)
 		case token.MappingValueType:
 			start := column
 			if t.Prev != nil {
 				start = t.Prev.Position.Column
 			}
-			maps.DeleteFunc(keys, func(at, _ int) bool { return at > start })
+			closeMappings(keys, start)
 			keys[start]++
-			if keys[start] > maxKeys {
+			byLine[line]++
+			if max(keys[start], byLine[line]) > maxKeys {
 				p.add(line, column, "a mapping has more than %d keys", maxKeys)
 				return false
 			}
-		case token.SequenceEntryType:
-			maps.DeleteFunc(keys, func(at, _ int) bool { return at > column })
 		}
-		if column > maxColumn || depth > maxDepth {
-			p.add(line, column, "this is nested too deeply or too far to the right; "+
-				"the limits are %d brackets and column %d", maxDepth, maxColumn)
+		if depth > maxDepth || column > maxColumn && t.Type == token.SequenceEntryType {
+			p.add(line, column, "this is nested too deeply; the limits are %d brackets and column %d", maxDepth, maxColumn)
 			return false
 		}
 	}
 	return true
+}
+
+// closeMappings forgets the mappings that began to the right of a column.
+func closeMappings(keys map[int]int, column int) {
+	maps.DeleteFunc(keys, func(at, _ int) bool { return at > column })
 }
 
 // A decoder turns nodes into values, and collects what does not fit.
@@ -118,6 +125,8 @@ type decoder struct {
 	// second run those in skip are treated as if they were not there.
 	places []ast.Node
 	skip   map[ast.Node]bool
+	// unknown takes the keys that are not known. Nil: they are mistakes.
+	unknown func(key string, value ast.Node)
 }
 
 // begin collects the anchors of a file.
@@ -211,6 +220,7 @@ func (d *decoder) value(n ast.Node, v reflect.Value) {
 		d.value(n, v.Elem())
 	case v.Kind() == reflect.Struct:
 		d.structure(n, v)
+	case v.Kind() == reflect.Interface: // whatever it is, that it is there
 	case v.Kind() == reflect.Map:
 		d.mapping(n, v)
 	case v.Kind() == reflect.Slice:
@@ -260,6 +270,8 @@ func (d *decoder) structure(n ast.Node, v reflect.Value) {
 		switch {
 		case i >= 0:
 			d.value(e.Value, v.Field(i))
+		case d.unknown != nil:
+			d.unknown(key, e.Value)
 		case key == "<<":
 			d.wrong(e.Key, "merge keys (<<) are not used here; an alias may stand for a whole value")
 		default:
