@@ -24,6 +24,7 @@ func TestArrows(t *testing.T) {
 		{"/userpool/memstore", []string{"", "/userpool/oauth", "/userpool/hosted"}},
 		{"/userpool/oauth", []string{"", "/userpool/hosted", "/userpool/server", "/userpool/memstore"}},
 		{"/userpool/hosted", []string{"", "/userpool/oauth", "/userpool/server", "/userpool/memstore"}},
+		{"/userpool/trigger", []string{"", "/userpool/"}},
 		{"/userpool/server", []string{"", "/userpool/memstore", "/cognatetest"}},
 		{"/cognatetest", []string{"/devtls", "/examples/"}},
 		{"/examples/hello/app", []string{"/userpool", "/cognatetest"}},

@@ -21,6 +21,10 @@ const (
 	CodeServerError          = "server_error"
 	CodeNotAuthorized        = "NotAuthorizedException"
 	CodeInvalidParameter     = "InvalidParameterException"
+
+	CodeUserLambda            = "UserLambdaValidationException"
+	CodeUnexpectedLambda      = "UnexpectedLambdaException"
+	CodeInvalidLambdaResponse = "InvalidLambdaResponseException"
 )
 
 // The values of the error parameter of the page /error, as Cognito words them.

@@ -131,9 +131,7 @@ func userRecord(u User) Record {
 // ListUsers and ListUsersInGroup).
 func userTerms(u User) []string {
 	terms := []string{"username:" + u.Username, "status:" + string(u.Status)}
-	for _, name := range []string{
-		"email", "phone_number", "name", "given_name", "family_name", "preferred_username",
-	} {
+	for _, name := range searchedAttributes {
 		if u.Attributes[name] != "" {
 			terms = append(terms, name+":"+u.Attributes[name])
 		}
@@ -143,6 +141,9 @@ func userTerms(u User) []string {
 	}
 	return terms
 }
+
+// searchedAttributes are the attributes among the terms.
+var searchedAttributes = []string{"email", "phone_number", "name", "given_name", "family_name", "preferred_username"}
 
 func (s storedUser) user(r Record) User {
 	u := s.User
@@ -187,7 +188,7 @@ func (s records) DeleteUser(ctx context.Context, pool, sub string) error {
 }
 
 // ownedKinds are the kinds of records whose owner is a user.
-var ownedKinds = []string{kindSession, kindCode, kindRefresh}
+var ownedKinds = []string{kindSession, kindCode, kindRefresh, kindOneTime}
 
 // UserBySub returns the user with this sub.
 func (s records) UserBySub(ctx context.Context, pool, sub string) (User, bool, error) {

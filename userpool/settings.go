@@ -191,7 +191,7 @@ func (p *Pool) Settings() *Settings { return p.settings.Load() }
 // attributes that people sign in with cannot change.
 func (p *Pool) Configure(_ context.Context, s Settings) error {
 	s = withSettingsDefaults(s)
-	err := CheckSettings(s)
+	err := errors.Join(CheckSettings(s), p.checkInvoke(s))
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,13 @@ func withSettingsDefaults(s Settings) Settings {
 func CheckSettings(s Settings) error {
 	s = withSettingsDefaults(s)
 	for _, check := range []func(Settings) error{
-		checkSignInNames, checkAddresses, checkFactors, checkPolicy,
+		checkSignInNames,
+		checkAddresses,
+		checkFactors,
+		checkPolicy,
+		checkTriggers,
+		checkMessages,
+		checkSchema,
 	} {
 		err := check(s)
 		if err != nil {

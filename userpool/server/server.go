@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/devview"
 	"github.com/cognate-auth/cognate/userpool/hosted"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/internal/recorder"
 	"github.com/cognate-auth/cognate/userpool/oauth"
 )
 
@@ -33,6 +35,13 @@ type Config struct {
 
 	// Logger takes one line per refusal and failure. Nil: no log.
 	Logger *slog.Logger
+
+	// DevView serves the developer's view at /_cognate/, to this machine alone.
+	// What it says about sign-ins comes from the pool's Trace.
+	DevView bool
+	// InsecureDevViewAnywhere serves it to whoever asks: every code and link
+	// that the pool sends, and all that it knows of its users.
+	InsecureDevViewAnywhere bool
 }
 
 // New returns a handler for all of the pool's endpoints and pages. Time limits
@@ -48,13 +57,24 @@ func New(cfg Config) (http.Handler, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	trace := cfg.Pool.Trace()
+	cfg.Logger = trace.Logger(cfg.Logger)
 	mux := http.NewServeMux()
 	err = (&oauth.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}).Mount(mux)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	(&hosted.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}).Mount(mux)
-	handler := withHeaders(mux)
+	if cfg.DevView {
+		(&devview.Handler{
+			Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, InsecureAnywhere: cfg.InsecureDevViewAnywhere,
+		}).Mount(mux)
+	}
+	handler := http.Handler(mux)
+	if trace != nil {
+		handler = recorder.Handler(trace, cfg.BaseURL, handler)
+	}
+	handler = withHeaders(handler)
 	if cfg.RequestsPerSecond > 0 {
 		handler = newLimiter(cfg.RequestsPerSecond, time.Now).wrap(handler)
 	}
