@@ -127,7 +127,7 @@ func (in *csvReading) rows() {
 }
 
 func (in *csvReading) row(record []string) error {
-	u := User{Attributes: map[string]string{}}
+	u := User{userpool.NewUser{Attributes: map[string]string{}}}
 	for i, value := range record {
 		switch name := in.columns[i]; {
 		case name == csvUsername:
@@ -156,7 +156,7 @@ func (in *csvReading) row(record []string) error {
 		return fmt.Errorf("%s: a code by short message needs a phone_number", csvMFA)
 	}
 	in.names[name] = true
-	err := CheckUser(in.pool.Settings, u)
+	err := u.check(in.pool.Settings)
 	if err != nil {
 		return err
 	}

@@ -43,21 +43,9 @@ type Pool struct {
 	Users    []User
 }
 
-// User is a user as a file describes them.
-type User struct {
-	// Sub is fixed, so that a test may count on it: given, or made from the
-	// pool's id and the user name.
-	Sub, Username string
-	Password      userpool.Secret // empty: none
-	Temporary     bool            // the password is one, to be changed at the first sign-in
-	Status        userpool.UserStatus
-	Disabled      bool
-	Attributes    map[string]string
-	Groups        []string
-	TOTPSecret    userpool.Secret
-	MFA           []string
-	PreferredMFA  string
-}
+// User is a user as a file describes them. Sub is always set, so that a test may
+// count on it: given, or made from the pool's id and the user name.
+type User struct{ userpool.NewUser }
 
 // Loader reads files. The zero value reads those of the system, and its
 // environment.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -24,7 +23,7 @@ func (in *reading) users(nodes []ast.Node, p Pool) []User {
 			var m userModel
 			node.into(&m)
 			u = m.user(p)
-			return CheckUser(p.Settings, u)
+			return u.check(p.Settings)
 		})
 		name := strings.ToLower(u.Username)
 		if name != "" && names[name] {
@@ -37,11 +36,11 @@ func (in *reading) users(nodes []ast.Node, p Pool) []User {
 }
 
 func (m userModel) user(p Pool) User {
-	u := User{
+	u := User{userpool.NewUser{
 		Sub: m.Sub, Username: m.Username, Password: userpool.Secret(m.Password), Temporary: m.Temporary,
 		Status: userpool.UserStatus(m.Status), Disabled: m.Disabled, Attributes: maps.Clone(m.Attributes),
 		Groups: m.Groups, TOTPSecret: userpool.Secret(m.TOTPSecret), MFA: m.MFA, PreferredMFA: m.PreferredMFA,
-	}
+	}}
 	if u.Attributes == nil {
 		u.Attributes = map[string]string{}
 	}
@@ -82,22 +81,17 @@ func subOf(pool, username string) string {
 	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }
 
-var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-
-// CheckUser checks what a file says about a user of a pool with these settings.
-func CheckUser(s userpool.Settings, u User) error {
+// check asks userpool, and before that what only a file can get wrong.
+func (u User) check(s userpool.Settings) error {
 	switch {
 	case u.Username == "":
 		return errors.New("the user has no username, and no email to take its place")
-	case !uuid.MatchString(u.Sub):
-		return errors.New("sub: expected a UUID in small letters")
 	case u.Temporary && u.Password == "":
 		return errors.New("temporary: a temporary password needs a password")
 	case u.Temporary != (u.Status == userpool.UserForceChange):
 		return errors.New("temporary: a temporary password and the status FORCE_CHANGE_PASSWORD belong together")
 	}
-	return oneOf("status", string(u.Status), string(userpool.UserConfirmed), string(userpool.UserUnconfirmed),
-		string(userpool.UserForceChange), string(userpool.UserResetRequired))
+	return userpool.CheckUser(s, u.NewUser)
 }
 
 // usersCSV adds the users of the CSV file that the pool names.
