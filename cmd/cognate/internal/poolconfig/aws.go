@@ -176,20 +176,22 @@ var awsOwn = []string{
 	"Arn", "CreationDate", "LastModifiedDate", "EstimatedNumberOfUsers", "Status", "UserPoolTags", "UserPoolTier",
 	"DeletionProtection", "EmailConfiguration", "SmsConfiguration", "SmsConfigurationFailure",
 	"EmailConfigurationFailure", "UserPoolId", "DeveloperOnlyAttribute",
+	"UnusedAccountValidityDays",
 }
 
-// isEmpty tells whether a member says nothing: null, {}, [] or "".
+// isEmpty tells whether a member says nothing: null, false, {}, [] or "", or a
+// mapping of such.
 func isEmpty(n ast.Node) bool {
 	switch v := n.(type) {
 	case nil:
 		return true
 	case *ast.MappingNode:
-		return len(v.Values) == 0
+		return !slices.ContainsFunc(v.Values, func(e *ast.MappingValueNode) bool { return !isEmpty(e.Value) })
 	case *ast.SequenceNode:
 		return len(v.Values) == 0
 	}
 	s, ok := text(n)
-	return ok && s == ""
+	return ok && (s == "" || s == "false" || s == "null")
 }
 
 // The shapes of the API reference (UserPoolType, UserPoolClientType), as far as

@@ -55,10 +55,19 @@ func parse(text []byte, p *problems) ast.Node {
 	case len(file.Docs) == 0:
 		return nil
 	case len(file.Docs) > 1:
-		p.add(file.Docs[1].Start.Position.Line, 1, "a second document begins here; a file is one, and pools has room for all")
+		p.add(documentLine(file.Docs[1]), 1, "a second document begins here; a file is one, and pools has room for all")
 		return nil
 	}
 	return file.Docs[0].Body
+}
+
+// documentLine is where a document begins: --- may be missing after the first
+// one ended with three dots.
+func documentLine(d *ast.DocumentNode) int {
+	if d.Start != nil {
+		return d.Start.Position.Line
+	}
+	return line(d.Body)
 }
 
 // syntaxText adds the mend where the parser's words do not have it.
