@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -133,7 +132,6 @@ func (p *Pool) CreateUser(ctx context.Context, n NewUser) (User, error) {
 		return User{}, fmt.Errorf("userpool: creating user: %w", err)
 	}
 	u.Version = 1
-	p.audit(ctx, "user created", slog.String("username", u.Username), subAttr(u.Sub))
 	if n.Invite {
 		return u, p.invite(ctx, u, n.Password)
 	}
