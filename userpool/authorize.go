@@ -26,8 +26,11 @@ type Authorization struct {
 
 	// NoPrompt and ForceLogin are prompt=none and prompt=login.
 	NoPrompt, ForceLogin bool
+	// Provider is the identity provider that the request asks for: COGNITO, or
+	// the name of another one that the client has. Empty: it asks for none.
+	Provider string
 	// ProviderMissing says that the request asks for an identity provider that
-	// the client does not have; every one but COGNITO.
+	// the client does not have.
 	ProviderMissing bool
 
 	challenge       string
@@ -63,6 +66,8 @@ func (p *Pool) ParseAuthorization(ctx context.Context, q url.Values) (*Authoriza
 	if err != nil {
 		return nil, a.refuse(err, q.Get("response_type") == "token")
 	}
+	provider, ok := p.requestProvider(client, q)
+	a.Provider, a.ProviderMissing = provider, !ok
 	return a, nil
 }
 
@@ -131,8 +136,6 @@ func (a *Authorization) setParameters(q url.Values) error {
 		}
 	}
 	a.Nonce, a.LoginHint = q.Get("nonce"), q.Get("login_hint")
-	provider := q.Get("identity_provider")
-	a.ProviderMissing = provider != "" && provider != "COGNITO" || q.Get("idp_identifier") != ""
 	return nil
 }
 
@@ -253,7 +256,7 @@ func (p *Pool) AuthorizeSilently(
 	if err != nil {
 		return "", false, err
 	}
-	if !ok || a.ForceLogin || a.ProviderMissing || a.tooOld(s, p.now()) {
+	if !ok || a.ForceLogin || !a.wantsProvider(s) || a.tooOld(s, p.now()) {
 		if a.NoPrompt {
 			return "", false, a.LoginRequired()
 		}
@@ -261,6 +264,16 @@ func (p *Pool) AuthorizeSilently(
 	}
 	location, err = p.Authorize(ctx, a, s)
 	return location, err == nil, err
+}
+
+// wantsProvider reports whether the session was opened at the provider that the
+// request asks for, if it asks for one.
+func (a *Authorization) wantsProvider(s Session) bool {
+	if a.ProviderMissing {
+		return false
+	}
+	local := a.Provider == ProviderCognito && s.Provider == ""
+	return a.Provider == "" || local || a.Provider == s.Provider
 }
 
 // tooOld applies max_age (OpenID Connect Core section 3.1.2.1), in the whole

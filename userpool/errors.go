@@ -76,7 +76,11 @@ func (e *PageError) Error() string { return "userpool: " + e.Code + ": " + e.Men
 
 // Location returns the address of the error page below the domain's base URL.
 func (e *PageError) Location(base string) string {
-	return base + "/error?" + encode("error", e.Code, "client_id", e.ClientID)
+	query := encode("error", e.Code, "client_id", e.ClientID)
+	if e.Code == PageInvalidState {
+		query = strings.ReplaceAll(query, "+", "%20") // as Cognito was seen to write this one
+	}
+	return base + "/error?" + query
 }
 
 // A RedirectError refuses an authorization request and tells the app, at a

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -123,7 +125,7 @@ func userRecord(u User) Record {
 	}
 	stored.User.Logins, stored.User.Version = nil, 0
 	return Record{
-		Kind: kindUser, ID: u.Sub, Names: u.Logins, Terms: userTerms(u), Version: u.Version, Body: encodeBody(stored),
+		Kind: kindUser, ID: u.Sub, Names: userNames(u), Terms: userTerms(u), Version: u.Version, Body: encodeBody(stored),
 	}
 }
 
@@ -151,7 +153,8 @@ func (s storedUser) user(r Record) User {
 	for _, h := range s.PreviousHashes {
 		u.PreviousHashes = append(u.PreviousHashes, Secret(h))
 	}
-	u.Logins, u.Version = r.Names, r.Version
+	u.Logins = slices.DeleteFunc(r.Names, func(n string) bool { return strings.HasPrefix(n, " ") }) // identities
+	u.Version = r.Version
 	if u.Status == "" {
 		u.Status = UserConfirmed
 	}

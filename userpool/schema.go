@@ -352,3 +352,9 @@ func (p *Pool) noAddress() error {
 
 // phoneNumber is E.164: a plus sign and up to 15 digits.
 var phoneNumber = regexp.MustCompile(`^\+[1-9][0-9]{1,14}$`)
+
+// knows reports whether users may have the attribute.
+func (s *Settings) knows(name string) bool {
+	_, known := s.attribute(name)
+	return known
+}

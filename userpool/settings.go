@@ -237,6 +237,7 @@ func CheckSettings(s Settings) error {
 		checkTriggers,
 		checkMessages,
 		checkSchema,
+		checkProviders,
 	} {
 		err := check(s)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 // signInView is what the sign-in page shows.
 type signInView struct {
 	view
+	providers
 	Names    string // what to type: username, email, phone, or a joint word
 	Type     string // of the field
 	Username string
@@ -22,7 +23,9 @@ func (v *visit) showSignIn() {
 	if v.auth.ProviderMissing && v.form == nil {
 		v.fail(userpool.TextNoSuchLogin)
 	}
-	page := signInView{view: v.view("Sign in", v.auth.Client.Name), Username: shorten(v.flow.Username)}
+	page := signInView{
+		view: v.view("Sign in", v.auth.Client.Name), providers: v.providers(), Username: shorten(v.flow.Username),
+	}
 	if page.Username == "" && v.form == nil {
 		page.Username = v.auth.LoginHint
 	}
@@ -56,6 +59,10 @@ func nameField(names []string) (label, kind string) {
 // signIn is POST /login: a name and a password, a name alone, or neither but a
 // passkey.
 func (v *visit) signIn() error {
+	if !v.auth.Client.Supports(userpool.ProviderCognito) {
+		v.fail(userpool.TextNoSuchLogin)
+		return nil
+	}
 	if v.form.Has("passkey") {
 		return v.refused(v.h.Pool.DiscoverStep(v.r.Context(), v.auth, v.flow))
 	}
