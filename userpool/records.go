@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -123,7 +125,7 @@ func userRecord(u User) Record {
 	}
 	stored.User.Logins, stored.User.Version = nil, 0
 	return Record{
-		Kind: kindUser, ID: u.Sub, Names: u.Logins, Terms: userTerms(u), Version: u.Version, Body: encodeBody(stored),
+		Kind: kindUser, ID: u.Sub, Names: userNames(u), Terms: userTerms(u), Version: u.Version, Body: encodeBody(stored),
 	}
 }
 
@@ -151,7 +153,8 @@ func (s storedUser) user(r Record) User {
 	for _, h := range s.PreviousHashes {
 		u.PreviousHashes = append(u.PreviousHashes, Secret(h))
 	}
-	u.Logins, u.Version = r.Names, r.Version
+	u.Logins = slices.DeleteFunc(r.Names, func(n string) bool { return strings.HasPrefix(n, " ") }) // identities
+	u.Version = r.Version
 	if u.Status == "" {
 		u.Status = UserConfirmed
 	}
@@ -188,15 +191,21 @@ func (s records) DeleteUser(ctx context.Context, pool, sub string) error {
 }
 
 // ownedKinds are the kinds of records whose owner is a user.
-var ownedKinds = []string{kindSession, kindCode, kindRefresh, kindOneTime}
+var ownedKinds = []string{kindSession, kindCode, kindRefresh, kindOneTime, kindPasskey}
 
 // UserBySub returns the user with this sub.
 func (s records) UserBySub(ctx context.Context, pool, sub string) (User, bool, error) {
+	if !validName(sub) {
+		return User{}, false, nil // nobody has it, and no store needs to take it
+	}
 	return foundUser(s.store.Get(ctx, pool, kindUser, sub))
 }
 
 // UserByLogin returns the user one of whose Logins is exactly this.
 func (s records) UserByLogin(ctx context.Context, pool, login string) (User, bool, error) {
+	if !validName(login) {
+		return User{}, false, nil
+	}
 	return foundUser(s.store.Find(ctx, pool, kindUser, login))
 }
 

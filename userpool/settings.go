@@ -54,6 +54,11 @@ type Settings struct {
 	// otherwise it is preferred.
 	PasskeysVerifyUser bool
 
+	// PasskeysAreMFA lets a passkey stand for two factors, with the user verified
+	// (FactorConfiguration MULTI_FACTOR_WITH_USER_VERIFICATION). Otherwise who
+	// has a second factor begins with the password.
+	PasskeysAreMFA bool
+
 	// Recovery is where a code for a forgotten password goes, in order of
 	// preference: "verified_email", "verified_phone_number", or "admin_only"
 	// alone. Empty: e-mail, then phone.
@@ -237,6 +242,7 @@ func CheckSettings(s Settings) error {
 		checkTriggers,
 		checkMessages,
 		checkSchema,
+		checkProviders,
 		checkGroups,
 		checkResourceServers,
 	} {
