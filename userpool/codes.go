@@ -55,6 +55,7 @@ type codeRequest struct {
 	// Decoy has everything done but the sending: the limits count, and a code is
 	// stored that no guess matches. User.Sub is a made-up one (see decoySub).
 	Decoy bool
+	Why   string // for the log: why it is a decoy
 }
 
 // oneTimeCode is a code that was sent, without the code itself.
@@ -63,7 +64,9 @@ type oneTimeCode struct {
 	Hash         string // see codeHash; empty: no code matches
 	Medium, To   string // where it went: what knowing it proves
 	ClientID     string
-	Tries        int // wrong ones so far
+	Tries        int  // wrong ones so far
+	Link         bool // it went out in a link
+	Spent        bool // it was used; see spent
 	Expires      time.Time
 
 	version int64
@@ -102,7 +105,7 @@ func (p *Pool) sendCode(ctx context.Context, r codeRequest) (hint string, err er
 	}
 	c := oneTimeCode{
 		Purpose: r.Purpose, Sub: r.User.Sub, Medium: r.Medium, To: r.To, ClientID: r.Client.ID,
-		Expires: p.now().Add(rule.life),
+		Link: m.Link != "", Expires: p.now().Add(rule.life),
 	}
 	hash := string(codeHash(c.Purpose, c.Sub, code))
 	if !r.Decoy {
@@ -112,11 +115,20 @@ func (p *Pool) sendCode(ctx context.Context, r codeRequest) (hint string, err er
 	if err != nil {
 		return "", fmt.Errorf("userpool: storing a code: %w", err)
 	}
+	p.auditSent(ctx, r)
 	if !r.Decoy {
-		p.audit(ctx, "code sent", slog.String("purpose", r.Purpose), slog.String("medium", r.Medium), subAttr(c.Sub))
 		p.deliver(ctx, m)
 	}
 	return Mask(r.To), nil
+}
+
+func (p *Pool) auditSent(ctx context.Context, r codeRequest) {
+	attrs := []slog.Attr{slog.String("purpose", r.Purpose), slog.String("medium", r.Medium)}
+	if r.Decoy {
+		p.audit(ctx, "code withheld", append(attrs, reasonAttr(r.Why))...)
+		return
+	}
+	p.audit(ctx, "code sent", append(attrs, subAttr(r.User.Sub))...)
 }
 
 // newOneTimeCode returns six random digits, or those of the settings.
@@ -144,7 +156,7 @@ func (p *Pool) checkCode(ctx context.Context, purpose, sub string, code Secret) 
 }
 
 // matchCode is checkCode without the spending, for a caller who spends the code
-// in the same transaction as what it allows: see spent.
+// in the same transaction as what it allows: see spendOn.
 func (p *Pool) matchCode(ctx context.Context, purpose, sub string, code Secret) (oneTimeCode, error) {
 	lock := Secret("code " + purpose + ":" + sub).digest()
 	err := p.admitCode(ctx, purpose, sub, lock)
@@ -193,6 +205,9 @@ func (p *Pool) tryCode(ctx context.Context, purpose, sub string, code Secret) (o
 		case !ok, !p.now().Before(c.Expires), c.Tries >= maxCodeTries:
 			return oneTimeCode{}, errCodeExpired
 		case Secret(c.Hash).Equal(codeHash(purpose, sub, code)):
+			if c.Spent {
+				return oneTimeCode{}, errCodeSpent
+			}
 			return c, nil
 		}
 		c.Tries++
@@ -210,14 +225,7 @@ func (p *Pool) tryCode(ctx context.Context, purpose, sub string, code Secret) (o
 // spendCode removes a code that matched. Whoever comes second is told that it
 // is gone.
 func (p *Pool) spendCode(ctx context.Context, c oneTimeCode) error {
-	return p.spending(ctx, c)
-}
-
-// spending makes the changes that a code allows and removes the code, or
-// neither, when somebody else spent it.
-func (p *Pool) spending(ctx context.Context, c oneTimeCode, changes ...Change) error {
-	gone := Record{Kind: kindOneTime, ID: c.id(), Version: c.version}
-	err := p.store.store.Apply(ctx, p.id, append([]Change{{Op: Delete, Record: gone}}, changes...)...)
+	err := p.store.store.Apply(ctx, p.id, c.spent(User{}))
 	switch {
 	case errors.Is(err, ErrConflict):
 		return errCodeExpired
@@ -225,6 +233,47 @@ func (p *Pool) spending(ctx context.Context, c oneTimeCode, changes ...Change) e
 		return fmt.Errorf("userpool: spending a code: %w", err)
 	}
 	return nil
+}
+
+// spent is the change that spends a code: it fails when somebody else did. The
+// code of a link stays, to tell the person, who comes after some program that
+// looks at links, that all went well.
+func (c oneTimeCode) spent(User) Change {
+	if c.Link {
+		c.Spent = true
+		return Change{Op: Update, Record: oneTimeRecord(c)}
+	}
+	return Change{Op: Delete, Record: Record{Kind: kindOneTime, ID: c.id(), Version: c.version}}
+}
+
+// spendOn spends a code that matched and makes the change to its user that it
+// allows: both or neither.
+func (p *Pool) spendOn(ctx context.Context, c oneTimeCode, edit func(*User) error) (User, error) {
+	for range 10 {
+		u, err := p.user(ctx, c.Sub)
+		if errors.Is(err, errGone) {
+			return User{}, errCodeExpired
+		}
+		if err != nil {
+			return User{}, err
+		}
+		u = u.Clone()
+		err = edit(&u)
+		if err == nil {
+			err = p.storeUser(ctx, &u, c.spent)
+		}
+		if !errors.Is(err, ErrConflict) {
+			return u, err
+		}
+		now, ok, err := p.store.OneTimeCode(ctx, p.id, c.Purpose, c.Sub)
+		if err != nil {
+			return User{}, fmt.Errorf("userpool: reading a code: %w", err)
+		}
+		if !ok || now.version != c.version {
+			return User{}, errCodeExpired
+		}
+	}
+	return User{}, fmt.Errorf("userpool: spending a code: %w", ErrConflict)
 }
 
 // limit counts one more of something that a user may do so often per hour. The

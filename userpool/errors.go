@@ -33,6 +33,9 @@ const (
 	PageClientIDMissing    = "Required String parameter 'client_id' is not present"
 	PageRedirectURIMissing = "Required String parameter 'redirect_uri' is not present"
 	PageUnknownClient      = "Client does not exist"
+	PageCannotConfirm      = "User is not confirmed."
+	PageNoSignUp           = "SignUp is not permitted for this user pool"
+	PageNoRecovery         = "Contact administrator to reset password."
 )
 
 // The sentences a person reads when a sign-in is refused.

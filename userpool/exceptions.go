@@ -28,7 +28,6 @@ const (
 	TextNameAlias         = "An account with the preferred_username already exists."
 	TextDisabled          = "User is disabled."
 	TextNotConfirmed      = "User is not confirmed."
-	TextAlreadyConfirmed  = "User cannot be confirmed. Current status is CONFIRMED"
 	TextResendConfirmed   = "User is already confirmed."
 	TextNoAutoVerify      = "Cannot resend codes. Auto verification not turned on."
 	TextResetRequired     = "Password reset required for the user"
@@ -39,11 +38,24 @@ const (
 	TextAdminReset        = "Contact administrator to reset password."
 	TextNoSignUp          = "SignUp is not permitted for this user pool"
 	TextUsedPassword      = "Password has previously been used"
+	TextUnauthorized      = "A client attempted to write unauthorized attribute"
 	TextTemporaryExpired  = "Temporary password has expired and must be reset by an administrator."
+)
+
+// Our own sentences of the same pages.
+const (
+	TextFollowLink  = "Please follow the link in the email first."
+	TextConfirmed   = "Your account is confirmed. Please sign in."
+	TextPasswordSet = "Your password is changed. Please sign in."
+	TextNewCode     = "We have sent you a new code. The code before does not work any more."
+	TextNewLink     = "We have sent you a new link. The link before does not work any more."
+	TextNotRepeated = "The passwords are not the same. Please type the new password twice."
+	TextNotAtSignUp = "preferred_username cannot be chosen before the account is confirmed."
 )
 
 var (
 	errCodeMismatch  = &Error{Code: CodeMismatch, Description: TextCodeMismatch}
 	errCodeExpired   = &Error{Code: CodeExpired, Description: TextCodeExpired}
+	errCodeSpent     = &Error{Code: CodeExpired, Description: TextCodeExpired} // it was the right one
 	errLimitExceeded = &Error{Code: CodeLimitExceeded, Description: TextLimitExceeded}
 )

@@ -31,6 +31,8 @@ type Step string
 // The steps. Each has a page in package hosted.
 const (
 	StepSignIn      Step = "sign-in"      // name, or name and password
+	StepSignUp      Step = "sign-up"      // name, password and attributes of a new user
+	StepForgot      Step = "forgot"       // the name of who forgot the password
 	StepConfirm     Step = "confirm"      // the code that confirms a sign-up
 	StepReset       Step = "reset"        // the code for, and the new password
 	StepNewPassword Step = "new-password" // instead of a temporary one, and missing attributes

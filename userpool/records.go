@@ -195,11 +195,17 @@ var ownedKinds = []string{kindSession, kindCode, kindRefresh, kindOneTime, kindP
 
 // UserBySub returns the user with this sub.
 func (s records) UserBySub(ctx context.Context, pool, sub string) (User, bool, error) {
+	if !validName(sub) {
+		return User{}, false, nil // nobody has it, and no store needs to take it
+	}
 	return foundUser(s.store.Get(ctx, pool, kindUser, sub))
 }
 
 // UserByLogin returns the user one of whose Logins is exactly this.
 func (s records) UserByLogin(ctx context.Context, pool, login string) (User, bool, error) {
+	if !validName(login) {
+		return User{}, false, nil
+	}
 	return foundUser(s.store.Find(ctx, pool, kindUser, login))
 }
 

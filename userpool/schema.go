@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -117,6 +118,8 @@ func (s *Settings) cleanAttribute(name, value string) (string, error) {
 		return "", unfit(clip(strconv.QuoteToGraphic(name)), "Attribute does not exist in the schema.")
 	case len(value) > maxAttributeBytes || !utf8.ValidString(value):
 		return "", unfit(name, "expected UTF-8 of at most 2048 bytes")
+	case strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }):
+		return "", unfit(name, "expected no control characters")
 	case name == "email" && !validEmail(value):
 		return "", invalid("Invalid email address format.")
 	case name == "phone_number" && !phoneNumber.MatchString(value):
