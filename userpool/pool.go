@@ -289,3 +289,7 @@ func newSignInNames(s Settings) signInNames {
 
 // replaced reports whether an address takes the place of the user name.
 func (n signInNames) replaced() bool { return n.email || n.phone }
+
+func clientAttr(id string) slog.Attr     { return slog.String("client", clip(id)) }
+func subAttr(sub string) slog.Attr       { return slog.String("sub", sub) }
+func reasonAttr(reason string) slog.Attr { return slog.String("reason", reason) }

@@ -48,7 +48,8 @@ type User struct {
 	Logins     []string   // what the user may type to sign in, folded; unique in the pool
 	Created    time.Time
 	Modified   time.Time
-	Version    int64 // counted up by the store
+	SignedOut  time.Time // of [Pool.GlobalSignOut]; zero: never
+	Version    int64     // counted up by the store
 }
 
 // Identity is who a user is at an identity provider (the identities claim).
