@@ -37,6 +37,9 @@ func checkXML(document []byte, comments bool) error {
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
+			if depth == 0 && elements > 0 {
+				return errors.New("it has more than one root")
+			}
 			depth++
 			elements++
 		case xml.EndElement:
