@@ -332,4 +332,10 @@ func addressOf(factor string) string {
 }
 
 // wantedLevels are the levels of assurance that the request asks for.
-func (a *Authorization) wantedLevels() []int { return nil }
+func (a *Authorization) wantedLevels() []int {
+	out := make([]int, len(a.acr))
+	for i, l := range a.acr {
+		out[i] = int(l)
+	}
+	return out
+}

@@ -69,7 +69,7 @@ type Passkey struct {
 	AAGUID       string // the model of the authenticator; empty: not told
 	Platform     bool   // it is part of a device; otherwise a key that is carried along
 	Transports   []string
-	BackedUp     bool   // it is, or can be, on several devices
+	BackedUp     bool   // it is on several devices
 	Verified     bool   // the authenticator verified its user the last time
 	SignCount    uint32 // of the last time; always zero: it does not count
 	Credential   []byte // what [Passkeys] keeps of it

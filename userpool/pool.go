@@ -172,7 +172,7 @@ func (p *Pool) setNames(cfg Config) error {
 	if p.domain == "" {
 		p.domain = strings.TrimSuffix(p.issuer, "/"+p.id)
 	}
-	err := checkIssuer(p.issuer, p.id)
+	err := CheckIssuer(p.issuer, p.id)
 	if err != nil {
 		return fmt.Errorf("userpool: Config.Issuer: %w", err)
 	}
@@ -192,9 +192,10 @@ func (p *Pool) setDefaults() {
 	p.log = p.trace.Logger(p.log).With("pool", p.id)
 }
 
-// checkIssuer holds the issuer to OpenID Connect Discovery section 3 (a URL
-// without query and fragment) and to Cognito's form, which ends in the pool id.
-func checkIssuer(issuer, id string) error {
+// CheckIssuer checks the issuer of the pool with this id. It holds it to OpenID
+// Connect Discovery section 3 (a URL without query and fragment) and to
+// Cognito's form, which ends in the pool id.
+func CheckIssuer(issuer, id string) error {
 	if issuer == "" {
 		return errors.New("it is required")
 	}
@@ -288,3 +289,7 @@ func newSignInNames(s Settings) signInNames {
 
 // replaced reports whether an address takes the place of the user name.
 func (n signInNames) replaced() bool { return n.email || n.phone }
+
+func clientAttr(id string) slog.Attr     { return slog.String("client", clip(id)) }
+func subAttr(sub string) slog.Attr       { return slog.String("sub", sub) }
+func reasonAttr(reason string) slog.Attr { return slog.String("reason", reason) }

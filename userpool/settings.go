@@ -67,6 +67,10 @@ type Settings struct {
 	Groups            []Group
 	ResourceServers   []ResourceServer
 	IdentityProviders []IdentityProvider
+	// IgnoreUnknownScopes lets a client_credentials request name scopes that its
+	// client may not have, and gives it the others; otherwise that is
+	// invalid_scope. Cognito's documentation says both.
+	IgnoreUnknownScopes bool
 	// Triggers are called at the points of a sign-up and sign-in that their
 	// names say, such as TriggerPreSignUp.
 	Triggers map[string]Trigger
@@ -222,6 +226,7 @@ func withSettingsDefaults(s Settings) Settings {
 	if s.Passwords.TemporaryValidity == 0 {
 		s.Passwords.TemporaryValidity = 7 * 24 * time.Hour
 	}
+	s.Groups = sortedGroups(s.Groups)
 	return s
 }
 
@@ -238,6 +243,8 @@ func CheckSettings(s Settings) error {
 		checkMessages,
 		checkSchema,
 		checkProviders,
+		checkGroups,
+		checkResourceServers,
 	} {
 		err := check(s)
 		if err != nil {
