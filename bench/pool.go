@@ -46,7 +46,7 @@ func startProvider(ctx context.Context) (*provider, error) {
 	}
 	p := &provider{base: "http://localhost:" + port}
 	p.pool, err = userpool.New(ctx, userpool.Config{
-		Issuer: p.base + "/", Store: memstore.New(), 
+		Issuer: p.base + "/", Store: memstore.New(),
 		Settings: userpool.Settings{UsernameAttributes: []string{"email"}},
 	})
 	if err != nil {

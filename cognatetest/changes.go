@@ -27,12 +27,13 @@ type changes struct {
 
 	mu         sync.Mutex
 	id, access change
+	forged     bool // ID tokens are signed by the wrong key
 }
 
 func (c *changes) set(id, access change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.id, c.access = id, access
+	c.id, c.access, c.forged = id, access, false
 }
 
 // ChangeIDToken lets change alter the claims of every ID token from now on, until
@@ -58,11 +59,19 @@ func (p *Pool) WrongNonce() {
 	p.ChangeIDToken(func(claims map[string]any) { claims["nonce"] = userpool.NewUUID() })
 }
 
+// ForgeIDToken signs every ID token, from now on until [Pool.Repair], with a key that is
+// not the one its header names: what somebody without the key would have to do.
+func (p *Pool) ForgeIDToken() {
+	p.changes.mu.Lock()
+	defer p.changes.mu.Unlock()
+	p.changes.forged = true
+}
+
 func (c *changes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
-	id, access := c.id, c.access
+	id, access, forged := c.id, c.access, c.forged
 	c.mu.Unlock()
-	if r.URL.Path != string(TokenEndpoint) || id == nil && access == nil {
+	if r.URL.Path != string(TokenEndpoint) || id == nil && access == nil && !forged {
 		c.next.ServeHTTP(w, r)
 		return
 	}
@@ -71,7 +80,7 @@ func (c *changes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body := recorder.Body.Bytes()
 	if recorder.Code == http.StatusOK {
 		var err error
-		body, err = c.rewrite(body, id, access)
+		body, err = c.rewrite(body, id, access, forged)
 		if err != nil {
 			http.Error(w, "cognatetest: changing tokens: "+err.Error(), http.StatusInternalServerError)
 			return
@@ -85,7 +94,7 @@ func (c *changes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // rewrite changes the tokens of a token response.
-func (c *changes) rewrite(body []byte, id, access change) ([]byte, error) {
+func (c *changes) rewrite(body []byte, id, access change, forged bool) ([]byte, error) {
 	var members map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
@@ -94,7 +103,7 @@ func (c *changes) rewrite(body []byte, id, access change) ([]byte, error) {
 		return nil, err
 	}
 	if access != nil {
-		err = c.resign(members, "access_token", access)
+		err = c.resign(members, "access_token", access, false)
 		if err != nil {
 			return nil, err
 		}
@@ -106,7 +115,7 @@ func (c *changes) rewrite(body []byte, id, access change) ([]byte, error) {
 		if id != nil {
 			id(claims)
 		}
-	})
+	}, forged)
 	if err != nil {
 		return nil, err
 	}
@@ -119,8 +128,9 @@ func accessHash(access string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// resign changes the claims of a token, if there is one, and keeps header and key.
-func (c *changes) resign(members map[string]any, name string, change change) error {
+// resign changes the claims of a token, if there is one, and keeps header and, unless it
+// forges, key.
+func (c *changes) resign(members map[string]any, name string, change change, forged bool) error {
 	raw, ok := members[name].(string)
 	if !ok {
 		return nil
@@ -136,6 +146,9 @@ func (c *changes) resign(members map[string]any, name string, change change) err
 		return fmt.Errorf("the %s is signed by a key that this package did not make", name)
 	}
 	change(claims)
+	if forged {
+		key = c.keys.stranger()
+	}
 	signed, err := sign(claims, signer{kid, key}, "")
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"math/big"
 	"net/http"
 	"strings"
@@ -70,6 +71,24 @@ func TestChangedTokens(t *testing.T) {
 	if _, id := verified(t, a.Pool, a.signIn(t).ID, time.Now); id["nonce"] != "N" {
 		t.Errorf("repaired: nonce %v", id["nonce"])
 	}
+}
+
+// TestForgedIDToken looks at a forged token: its signature is wrong, and nothing else.
+func TestForgedIDToken(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, userpool.RefreshTokenRotation{})
+	a.ForgeIDToken()
+	forged := a.signIn(t)
+	verified(t, a.Pool, forged.Access, time.Now)
+	claims := jwt.MapClaims{}
+	_, err := jwt.ParseWithClaims(forged.ID, claims, func(token *jwt.Token) (any, error) {
+		return published(t, a.Pool)[token.Header["kid"].(string)], nil
+	})
+	if !errors.Is(err, jwt.ErrTokenSignatureInvalid) || claims["nonce"] != "N" {
+		t.Errorf("nonce %v, %v", claims["nonce"], err)
+	}
+	a.Repair()
+	verified(t, a.Pool, a.signIn(t).ID, time.Now)
 }
 
 // TestChangesSpareErrors leaves what is no token response alone.

@@ -39,9 +39,9 @@
 // # Faults
 //
 // [Pool.Break] makes an endpoint slow, refuse, or drop the connection, for all requests
-// or the next few; [Pool.Requests] counts. [Pool.RotateKeys], [Pool.ChangeIDToken] and
-// [Pool.WrongNonce] make tokens that an app must look at twice, and [Pool.LogoutToken]
-// signs what a provider sends to end a session.
+// or the next few; [Pool.Requests] counts. [Pool.RotateKeys], [Pool.ChangeIDToken],
+// [Pool.WrongNonce] and [Pool.ForgeIDToken] make tokens that an app must look at twice,
+// and [Pool.LogoutToken] signs what a provider sends to end a session.
 //
 // Every function wants a [testing.TB], directly or to make its pool, so that no program
 // gets here by accident.

@@ -55,7 +55,8 @@ func TestAppMeetsFaults(t *testing.T) {
 		"no keys": {func(p *cognatetest.Pool) {
 			p.Break(cognatetest.KeySet, cognatetest.Fault{Status: 404})
 		}, cognate.ReasonProviderDown},
-		"wrong nonce": {(*cognatetest.Pool).WrongNonce, cognate.ReasonTokenNonce},
+		"wrong nonce":     {(*cognatetest.Pool).WrongNonce, cognate.ReasonTokenNonce},
+		"forged ID token": {(*cognatetest.Pool).ForgeIDToken, cognate.ReasonTokenSignature},
 		"another audience": {func(p *cognatetest.Pool) {
 			p.ChangeIDToken(func(c map[string]any) { c["aud"] = "somebody else" })
 		}, cognate.ReasonTokenAudience},

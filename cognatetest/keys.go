@@ -140,6 +140,13 @@ func (k *signingKeys) forID() signer {
 	return k.idKey
 }
 
+// stranger is a key that signs no ID token: that of the access tokens.
+func (k *signingKeys) stranger() *rsa.PrivateKey {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.current.access
+}
+
 // RotateKeys makes the pool sign with other keys from now on. The old ones stay
 // published, and their tokens good, until [Pool.WithdrawKeys]. An app has to fetch
 // the key set again when it meets the new key, and may not do so at every request

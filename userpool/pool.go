@@ -50,6 +50,25 @@ type Config struct {
 	// Settings say how people sign up and in. [Pool.Configure] changes them.
 	Settings Settings
 
+	// Invoke calls a trigger of Settings.Triggers with an event and returns the
+	// event that came back; a [*TriggerRefusal] is the trigger's own no. Package
+	// trigger has it over HTTP. It must be safe for concurrent use and hold to a
+	// time limit of its own. Required if there are triggers.
+	Invoke func(ctx context.Context, t Trigger, event []byte) (answer []byte, err error)
+
+	// Domain is where the pages are, such as http://localhost:9229: what links in
+	// mails begin with. Empty: the issuer without the pool id.
+	Domain string
+
+	// Deliver is given every mail and short message, in a goroutine of its own,
+	// at most 16 at a time and for at most 30 s each. Its error goes to the log.
+	// Nil: they stay in the outbox (see [Pool.Messages]), where they are anyway.
+	Deliver func(ctx context.Context, m Message) error
+
+	// Passkeys checks what authenticators answer. Nil: there are no passkeys,
+	// whatever the settings say.
+	Passkeys Passkeys
+
 	// Hashing is the cost of password hashes. Zero: argon2id with 19 MiB, two
 	// passes, one lane. Stored hashes of another cost keep working and are
 	// replaced at the next sign-in.
@@ -69,6 +88,10 @@ type Config struct {
 	// Logger takes one line per outcome that matters to security; no line
 	// holds a secret. Nil: no log.
 	Logger *slog.Logger
+
+	// Trace remembers the sign-ins for the developer's view, as far as package
+	// server serves them. Nil: nothing is remembered.
+	Trace *Trace
 }
 
 // Pool is a user pool. Its methods are safe for concurrent use.
@@ -77,11 +100,19 @@ type Pool struct {
 	usernames  signInNames
 	settings   atomic.Pointer[Settings]
 	store      records
+	invoke     func(context.Context, Trigger, []byte) ([]byte, error)
 	keys       *keyRing
+	passkeys   Passkeys
 	hasher     *hasher
 	gate       *gate
 	now        func() time.Time
 	log        *slog.Logger
+	trace      *Trace
+
+	domain      string // without trailing slash
+	deliverer   func(context.Context, Message) error
+	deliveries  chan struct{} // holds one value per delivery under way
+	lastMessage atomic.Int64  // see nextMessageID
 
 	collected atomic.Int64 // Unix seconds of the last DeleteExpired
 }
@@ -90,7 +121,7 @@ var poolID = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
 
 // New returns a pool. It names the field that is wrong.
 func New(_ context.Context, cfg Config) (*Pool, error) {
-	p := &Pool{store: records{cfg.Store}, now: cfg.Now, log: cfg.Logger}
+	p := &Pool{passkeys: cfg.Passkeys, store: records{cfg.Store}, now: cfg.Now, log: cfg.Logger, invoke: cfg.Invoke}
 	err := p.setNames(cfg)
 	if err != nil {
 		return nil, err
@@ -103,6 +134,7 @@ func New(_ context.Context, cfg Config) (*Pool, error) {
 		return nil, fmt.Errorf("userpool: Config.Hashing: %w", err)
 	}
 	p.gate = newGate(p.hasher.wait)
+	p.deliverer, p.deliveries = cfg.Deliver, make(chan struct{}, maxDeliveries)
 	keys := cfg.Keys
 	if keys == nil {
 		keys, err = GenerateSigningKeys()
@@ -111,6 +143,7 @@ func New(_ context.Context, cfg Config) (*Pool, error) {
 		}
 	}
 	p.keys = newKeyRing(keys)
+	p.trace = cfg.Trace
 	p.setDefaults()
 	return p, nil
 }
@@ -135,14 +168,18 @@ func (p *Pool) setNames(cfg Config) error {
 	if strings.HasSuffix(p.issuer, "/") {
 		p.issuer += p.id
 	}
-	err := checkIssuer(p.issuer, p.id)
+	p.domain = strings.TrimSuffix(cfg.Domain, "/")
+	if p.domain == "" {
+		p.domain = strings.TrimSuffix(p.issuer, "/"+p.id)
+	}
+	err := CheckIssuer(p.issuer, p.id)
 	if err != nil {
 		return fmt.Errorf("userpool: Config.Issuer: %w", err)
 	}
 	settings := withSettingsDefaults(cfg.Settings)
 	p.settings.Store(&settings)
 	p.usernames = newSignInNames(settings)
-	return CheckSettings(settings)
+	return errors.Join(CheckSettings(settings), p.checkInvoke(settings))
 }
 
 func (p *Pool) setDefaults() {
@@ -152,12 +189,13 @@ func (p *Pool) setDefaults() {
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	p.log = p.log.With("pool", p.id)
+	p.log = p.trace.Logger(p.log).With("pool", p.id)
 }
 
-// checkIssuer holds the issuer to OpenID Connect Discovery section 3 (a URL
-// without query and fragment) and to Cognito's form, which ends in the pool id.
-func checkIssuer(issuer, id string) error {
+// CheckIssuer checks the issuer of the pool with this id. It holds it to OpenID
+// Connect Discovery section 3 (a URL without query and fragment) and to
+// Cognito's form, which ends in the pool id.
+func CheckIssuer(issuer, id string) error {
 	if issuer == "" {
 		return errors.New("it is required")
 	}
@@ -180,6 +218,9 @@ func (p *Pool) ID() string { return p.id }
 
 // Issuer returns the iss claim of the pool's tokens.
 func (p *Pool) Issuer() string { return p.issuer }
+
+// Trace returns the one of [Config], or nil.
+func (p *Pool) Trace() *Trace { return p.trace }
 
 // SignInNames says what people type to sign in: some of "username", "email" and
 // "phone_number".
@@ -220,11 +261,13 @@ const maxLogged = 200
 
 // clip bounds what a request can put into a log line or an error text. The log
 // handler or %q does the quoting.
-func clip(s string) string {
-	if len(s) <= maxLogged {
+func clip(s string) string { return clipAt(s, maxLogged) }
+
+func clipAt(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxLogged], "") + "..."
+	return strings.ToValidUTF8(s[:most], "") + "..."
 }
 
 // signInNames says which names a person may type.
@@ -246,3 +289,7 @@ func newSignInNames(s Settings) signInNames {
 
 // replaced reports whether an address takes the place of the user name.
 func (n signInNames) replaced() bool { return n.email || n.phone }
+
+func clientAttr(id string) slog.Attr     { return slog.String("client", clip(id)) }
+func subAttr(sub string) slog.Attr       { return slog.String("sub", sub) }
+func reasonAttr(reason string) slog.Attr { return slog.String("reason", reason) }

@@ -8,10 +8,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/devview"
+	"github.com/cognate-auth/cognate/userpool/federation"
 	"github.com/cognate-auth/cognate/userpool/hosted"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/internal/recorder"
 	"github.com/cognate-auth/cognate/userpool/oauth"
 )
 
@@ -26,8 +30,27 @@ type Config struct {
 	// Required.
 	BaseURL string
 
+	// RequestsPerSecond is how often one source address may ask (IPv6: one /64
+	// network); more is answered 429. Cognito's own limit is 300. Zero: no limit.
+	RequestsPerSecond int
+
+	// SAML speaks with identity providers of that type. Nil: nobody can sign in
+	// there.
+	SAML userpool.SAML
+
+	// ProviderPatience is how long another identity provider may take for one
+	// answer. Zero: 5 s.
+	ProviderPatience time.Duration
+
 	// Logger takes one line per refusal and failure. Nil: no log.
 	Logger *slog.Logger
+
+	// DevView serves the developer's view at /_cognate/, to this machine alone.
+	// What it says about sign-ins comes from the pool's Trace.
+	DevView bool
+	// InsecureDevViewAnywhere serves it to whoever asks: every code and link
+	// that the pool sends, and all that it knows of its users.
+	InsecureDevViewAnywhere bool
 }
 
 // New returns a handler for all of the pool's endpoints and pages. Time limits
@@ -43,13 +66,32 @@ func New(cfg Config) (http.Handler, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	trace := cfg.Pool.Trace()
+	cfg.Logger = trace.Logger(cfg.Logger)
 	mux := http.NewServeMux()
-	err = (&oauth.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}).Mount(mux)
+	others := &federation.Handler{
+		Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, SAML: cfg.SAML, Patience: cfg.ProviderPatience,
+	}
+	others.Mount(mux)
+	err = (&oauth.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, Federation: others}).Mount(mux)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	(&hosted.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}).Mount(mux)
-	return withHeaders(mux), nil
+	if cfg.DevView {
+		(&devview.Handler{
+			Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, InsecureAnywhere: cfg.InsecureDevViewAnywhere,
+		}).Mount(mux)
+	}
+	handler := http.Handler(mux)
+	if trace != nil {
+		handler = recorder.Handler(trace, cfg.BaseURL, handler)
+	}
+	handler = withHeaders(handler)
+	if cfg.RequestsPerSecond > 0 {
+		handler = newLimiter(cfg.RequestsPerSecond, time.Now).wrap(handler)
+	}
+	return handler, nil
 }
 
 func checkBaseURL(base string) error {

@@ -1,0 +1,337 @@
+package clients
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate/cognatetest"
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+const (
+	name     = "ann"
+	email    = "ann@example.com"
+	group    = "admins"
+	password = "Correct-Horse-7"
+)
+
+// newPool starts a pool with a user.
+func newPool(t *testing.T) *cognatetest.Pool {
+	t.Helper()
+	pool := cognatetest.New(t)
+	pool.AddUser(userpool.NewUser{
+		Username: name, Password: password, Groups: []string{group},
+		Attributes: map[string]string{"email": email, "email_verified": "true"},
+	})
+	return pool
+}
+
+// register adds the app at an address to the pool.
+func register(pool *cognatetest.Pool, base, callback string) userpool.Client {
+	return pool.AddClient(userpool.Client{
+		CallbackURLs: []string{base + callback}, LogoutURLs: []string{base + "/"},
+	})
+}
+
+// app is a running app that signs in with a client library. Its pages are
+//
+//	/         for everybody; the logout URL
+//	/hello    the claims of the ID token, for who is signed in
+//	/userinfo what userInfo says
+//	/refresh  refreshes, and is /hello; an error is its OAuth code with status 400
+//	/revoke   revokes the refresh token
+//	/logout   ends the session here and at the pool
+//
+// unless said otherwise.
+type app struct {
+	pool *cognatetest.Pool
+	url  string
+
+	pkce, nonce bool // what the library sends, beside state
+	trusting    bool // takes an ID token from the token endpoint without its signature
+}
+
+// journey is the life of a session, and what must not become one.
+func (a app) journey(t *testing.T) {
+	t.Helper()
+	b := newBrowser(t)
+	t.Run("sign-in", func(t *testing.T) { a.signIn(t, b) })
+	t.Run("userInfo", func(t *testing.T) { a.userInfo(t, b) })
+	t.Run("refresh", func(t *testing.T) { a.refresh(t, b) })
+	t.Run("revocation", func(t *testing.T) { a.revoke(t, b) })
+	t.Run("sign-out", func(t *testing.T) { a.signOut(t, b) })
+	t.Run("forged tokens", a.refusesForgeries)
+}
+
+// signIn signs in and looks at what went over the wire on the way.
+func (a app) signIn(t *testing.T, b *browser) {
+	t.Helper()
+	a.pool.SignIn(t, b.client, a.url+"/hello", name, password)
+	a.checkRequest(t, b)
+	checkClaims(t, b.get(t, a.url+"/hello"))
+}
+
+// checkRequest looks at the authorization request, and at the answer to it.
+func (a app) checkRequest(t *testing.T, b *browser) {
+	t.Helper()
+	q := b.sent(t, a.pool.URL, "/oauth2/authorize").Query()
+	openid := slices.Contains(strings.Fields(q.Get("scope")), "openid")
+	if q.Get("response_type") != "code" || q.Get("state") == "" || !openid {
+		t.Errorf("the authorization request is %s", q)
+	}
+	if got := q.Get("nonce") != ""; got != a.nonce {
+		t.Errorf("sends a nonce: %t, want %t", got, a.nonce)
+	}
+	if got := len(q.Get("code_challenge")) == 43 && q.Get("code_challenge_method") == "S256"; got != a.pkce {
+		t.Errorf("sends a challenge: %t, want %t", got, a.pkce)
+	}
+	back, err := url.Parse(q.Get("redirect_uri"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := b.sent(t, a.url, back.Path).Query()
+	if answer.Get("state") != q.Get("state") || answer.Get("code") == "" {
+		t.Errorf("the pool answered with %s", answer)
+	}
+}
+
+func checkClaims(t *testing.T, p page) {
+	t.Helper()
+	var claims struct {
+		Subject string   `json:"sub"`
+		Email   string   `json:"email"`
+		Groups  []string `json:"cognito:groups"`
+	}
+	p.decode(t, &claims)
+	if claims.Subject == "" || claims.Email != email || !slices.Equal(claims.Groups, []string{group}) {
+		t.Errorf("the claims are %s", p.body)
+	}
+}
+
+func (a app) userInfo(t *testing.T, b *browser) {
+	t.Helper()
+	var info struct {
+		Email    string `json:"email"`
+		Verified any    `json:"email_verified"` // some libraries make a boolean of it
+	}
+	p := b.get(t, a.url+"/userinfo")
+	p.decode(t, &info)
+	if info.Email != email || fmt.Sprint(info.Verified) != "true" {
+		t.Errorf("userInfo is %s", p.body)
+	}
+}
+
+func (a app) refresh(t *testing.T, b *browser) {
+	t.Helper()
+	before := a.pool.Requests(cognatetest.RefreshGrant)
+	checkClaims(t, b.get(t, a.url+"/refresh"))
+	if got := a.pool.Requests(cognatetest.RefreshGrant) - before; got != 1 {
+		t.Errorf("%d refreshes, want 1", got)
+	}
+	a.userInfo(t, b) // with the new access token
+}
+
+func (a app) revoke(t *testing.T, b *browser) {
+	t.Helper()
+	if p := b.get(t, a.url+"/revoke"); p.status != http.StatusOK {
+		t.Fatalf("revoking: %s", p)
+	}
+	if p := b.get(t, a.url+"/refresh"); p.status != http.StatusBadRequest || p.body != "invalid_grant" {
+		t.Errorf("refreshing after the revocation: %s, want 400 invalid_grant", p)
+	}
+	if p := b.get(t, a.url+"/userinfo"); p.status == http.StatusOK {
+		t.Errorf("userInfo after the revocation: %s", p)
+	}
+}
+
+// signOut signs out, and must find the pool's form at the next attempt.
+func (a app) signOut(t *testing.T, b *browser) {
+	t.Helper()
+	p := b.get(t, a.url+"/logout")
+	if p.status != http.StatusOK || p.at.String() != a.url+"/" {
+		t.Errorf("signing out led to %s: %s", p.at.Redacted(), p)
+	}
+	q := b.sent(t, a.pool.URL, "/logout").Query()
+	if q.Get("client_id") == "" || q.Get("logout_uri") != a.url+"/" {
+		t.Errorf("the sign-out request is %s", q)
+	}
+	a.wantStranger(t, b)
+}
+
+// wantStranger checks that neither the app nor the pool knows the browser.
+func (a app) wantStranger(t *testing.T, b *browser) {
+	t.Helper()
+	p := b.get(t, a.url+"/hello")
+	if p.at.Scheme+"://"+p.at.Host != a.pool.URL || p.at.Path != "/login" {
+		t.Errorf("the private page led to %s: %s, want the pool's sign-in page", p.at.Path, p)
+	}
+}
+
+// refusesForgeries has the pool answer with ID tokens that are not what they seem.
+func (a app) refusesForgeries(t *testing.T) {
+	change := func(change func(claims map[string]any)) func() {
+		return func() { a.pool.ChangeIDToken(change) }
+	}
+	forgeries := map[string]func(){
+		"another key":      a.pool.ForgeIDToken,
+		"another nonce":    a.pool.WrongNonce,
+		"another audience": change(func(c map[string]any) { c["aud"] = "somebodyelse" }),
+		"another issuer":   change(func(c map[string]any) { c["iss"] = "https://evil.example/" }),
+		"over":             change(func(c map[string]any) { c["exp"] = time.Now().Add(-time.Hour).Unix() }),
+	}
+	for name, forge := range forgeries {
+		if name == "another key" && a.trusting || name == "another nonce" && !a.nonce {
+			continue
+		}
+		t.Run(name, func(t *testing.T) { a.refuses(t, forge) })
+	}
+}
+
+func (a app) refuses(t *testing.T, forge func()) {
+	t.Helper()
+	forge()
+	defer a.pool.Repair()
+	b := newBrowser(t)
+	before := a.pool.Requests(cognatetest.CodeGrant)
+	resp := a.pool.Visit(t, b.client, a.url+"/hello", name, password)
+	// At its callback, then. Not each has an error status for that.
+	if resp.Request.URL.Path == "/hello" || a.pool.Requests(cognatetest.CodeGrant) == before {
+		t.Errorf("the app answered %d at %s", resp.StatusCode, resp.Request.URL.Path)
+	}
+	// Without the pool's session, who has none here has to sign in.
+	b.forget(t, a.pool.URL)
+	a.wantStranger(t, b)
+}
+
+// browser follows redirects, keeps cookies, and remembers where it has been.
+type browser struct {
+	client *http.Client
+	trail  *trail
+}
+
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	trail := &trail{tb: t}
+	b := &browser{client: &http.Client{Transport: trail, Timeout: 20 * time.Second}, trail: trail}
+	b.forgetAll(t)
+	return b
+}
+
+// page is the answer at the end of all redirects.
+type page struct {
+	at     *url.URL
+	status int
+	body   string
+}
+
+func (p page) String() string { return fmt.Sprintf("status %d, %.300s", p.status, p.body) }
+
+func (p page) decode(t *testing.T, to any) {
+	t.Helper()
+	if p.status != http.StatusOK {
+		t.Fatalf("%s: %s", p.at.Path, p)
+	}
+	if err := json.Unmarshal([]byte(p.body), to); err != nil {
+		t.Fatalf("%s: %v: %s", p.at.Path, err, p)
+	}
+}
+
+func (b *browser) get(t *testing.T, address string) page {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.do(t, req)
+}
+
+func (b *browser) do(t *testing.T, req *http.Request) page {
+	t.Helper()
+	req.Header.Set("Accept", "text/html")
+	resp, err := b.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page{resp.Request.URL, resp.StatusCode, strings.TrimSpace(string(body))}
+}
+
+// sent returns the last request to a page.
+func (b *browser) sent(t *testing.T, origin, path string) *url.URL {
+	t.Helper()
+	for _, u := range slices.Backward(b.trail.visited()) {
+		if u.Scheme+"://"+u.Host == origin && u.Path == path {
+			return u
+		}
+	}
+	t.Fatalf("the browser never asked for %s%s", origin, path)
+	return nil
+}
+
+func (b *browser) forgetAll(t *testing.T) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.client.Jar = jar
+}
+
+// forget removes the cookies of one host.
+func (b *browser) forget(t *testing.T, origin string) {
+	t.Helper()
+	u, err := url.Parse(origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var over []*http.Cookie
+	for _, c := range b.client.Jar.Cookies(u) {
+		over = append(over, &http.Cookie{Name: c.Name, Path: "/", MaxAge: -1})
+	}
+	b.client.Jar.SetCookies(u, over)
+}
+
+// trail notes requests, and holds answers to what a browser takes.
+type trail struct {
+	tb testing.TB
+
+	mu   sync.Mutex
+	urls []*url.URL
+}
+
+func (tr *trail) visited() []*url.URL {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return slices.Clone(tr.urls)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (tr *trail) RoundTrip(r *http.Request) (*http.Response, error) {
+	tr.mu.Lock()
+	tr.urls = append(tr.urls, r.URL)
+	tr.mu.Unlock()
+	resp, err := transport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range resp.Cookies() {
+		// Browsers drop a cookie whose name and value are longer (RFC 6265bis section 5.6).
+		if size := len(c.Name) + len(c.Value); size > 4096 {
+			tr.tb.Errorf("%s sets a cookie %s of %d bytes", r.URL.Host, c.Name, size)
+		}
+	}
+	return resp, nil
+}

@@ -1,0 +1,9 @@
+// Package clients signs people in to a local pool with other people's client libraries,
+// as they were published: Go modules, npm and PyPI packages, a Debian package and a
+// module of Apache. The library and the pool of this repository could agree on a mistake;
+// these could not.
+//
+// Each client is an app of a page or two, in the way its own documentation shows it. A
+// test starts the pool and the app, and does with a browser what a person would; see
+// journey. The package has tests alone.
+package clients

@@ -1,0 +1,58 @@
+package clients
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// TestOpenIDClient is openid-client.
+func TestOpenIDClient(t *testing.T) {
+	t.Parallel()
+	nodeApp(t, "openid-client.mjs").journey(t)
+}
+
+// TestExpressOpenIDConnect is express-openid-connect. It looks at no signature: OpenID
+// Connect Core section 3.1.3.7, item 6, lets it believe the token endpoint.
+func TestExpressOpenIDConnect(t *testing.T) {
+	t.Parallel()
+	a := nodeApp(t, "express.mjs")
+	a.trusting = true
+	a.journey(t)
+}
+
+// nodeApp starts an app of the folder node.
+func nodeApp(t *testing.T, script string) app {
+	t.Helper()
+	pool, addr := newPool(t), freeAddr(t)
+	base := "http://" + addr
+	client := register(pool, base, "/callback")
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := node(t, script)
+	cmd.Env = append(os.Environ(), "PORT="+port, "BASE_URL="+base,
+		"ISSUER="+pool.Issuer, "CLIENT_ID="+client.ID, "CLIENT_SECRET="+string(client.Secret))
+	serve(t, addr, cmd)
+	return app{pool: pool, url: base, pkce: true, nonce: true}
+}
+
+// node is a script of the folder node.
+func node(t *testing.T, script string) *exec.Cmd {
+	t.Helper()
+	program := os.Getenv("NODE")
+	if program == "" {
+		program = "node"
+	}
+	if _, err := exec.LookPath(program); err != nil {
+		t.Fatalf("%v; install Node.js 18 or newer, or set NODE to its path", err)
+	}
+	// npm writes this file at the end.
+	if _, err := os.Stat(filepath.Join("node", "node_modules", ".package-lock.json")); err != nil {
+		t.Fatalf("the packages are not installed; make e2e does that, as does npm ci in e2e/clients/node: %v", err)
+	}
+	return exec.Command(program, filepath.Join("node", script))
+}

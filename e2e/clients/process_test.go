@@ -1,0 +1,109 @@
+package clients
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// transport does not ask who signed the certificate: an app with TLS makes its own.
+var transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+
+// freeAddr is an address that nobody listens on at the moment.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// output is what a program has printed.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// serve starts a program that is to listen on addr, waits until it does, and stops it and
+// all that it started when the test ends.
+func serve(t *testing.T, addr string, cmd *exec.Cmd) {
+	t.Helper()
+	out := &output{}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.WaitDelay = time.Second
+	ownGroup(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	t.Cleanup(func() {
+		stop(cmd, exited)
+		if t.Failed() {
+			t.Logf("%s printed:\n%s", filepath.Base(cmd.Path), out)
+		}
+	})
+	await(t, addr, exited)
+}
+
+// stop asks a program to end, and then sees to it.
+func stop(cmd *exec.Cmd, exited <-chan error) {
+	terminate(cmd)
+	select {
+	case <-exited:
+	case <-time.After(5 * time.Second):
+	}
+	kill(cmd) // what it left behind, or itself
+}
+
+// await waits until something listens on addr.
+func await(t *testing.T, addr string, exited chan error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		select {
+		case err = <-exited:
+			exited <- err // for stop
+			t.Fatalf("it ended before it was ready: %v", err)
+		case <-ctx.Done():
+			t.Fatalf("nothing listens on %s: %v", addr, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

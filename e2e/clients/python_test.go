@@ -1,0 +1,191 @@
+package clients
+
+import (
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/json"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cognate-auth/cognate/cognatetest"
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// TestAuthlib is Authlib's client for Flask, in the version of Debian's python3-authlib.
+func TestAuthlib(t *testing.T) {
+	t.Parallel()
+	pool, addr := newPool(t), freeAddr(t)
+	base := "http://" + addr
+	client := register(pool, base, "/callback")
+	serve(t, addr, flask(t, systemPython(t), addr, "python/authlib_app.py",
+		"BASE_URL="+base, "ISSUER="+pool.Issuer, "CLIENT_ID="+client.ID, "CLIENT_SECRET="+string(client.Secret)))
+	app{pool: pool, url: base, pkce: true, nonce: true}.journey(t)
+}
+
+// systemPython is the Python for which the distribution has Authlib.
+func systemPython(t *testing.T) string {
+	t.Helper()
+	candidates := []string{"/usr/bin/python3", "python3"}
+	if python := os.Getenv("PYTHON_AUTHLIB"); python != "" {
+		candidates = []string{python}
+	}
+	for _, python := range candidates {
+		if exec.Command(python, "-c", "import authlib, flask, requests").Run() == nil {
+			return python
+		}
+	}
+	t.Fatal("no Python has authlib, flask and requests; on Debian: apt-get install python3-authlib python3-flask" +
+		" python3-requests; elsewhere set PYTHON_AUTHLIB to the path of one that has")
+	return ""
+}
+
+// flask runs an app with Flask's own server.
+func flask(t *testing.T, python, addr, file string, env ...string) *exec.Cmd {
+	t.Helper()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(python, "-m", "flask", "run", "--host", host, "--port", port)
+	cmd.Env = slices.Concat(os.Environ(), []string{"FLASK_APP=" + file, "PYTHONDONTWRITEBYTECODE=1"}, env)
+	return cmd
+}
+
+const (
+	tutorialPublic  = "Public Endpoint. No autentication is needed"
+	tutorialPrivate = "Private Endpoint. Logged in as: " + email
+)
+
+// tutorial is the tutorial's app on the real flask-oidc, with a clock to turn.
+type tutorial struct {
+	app
+	client userpool.Client
+	clock  string
+}
+
+func newTutorial(t *testing.T) tutorial {
+	t.Helper()
+	pool, addr := newPool(t), freeAddr(t)
+	base := "https://" + addr
+	client := register(pool, base, "/oidc_callback")
+	dir := t.TempDir()
+	fill := strings.NewReplacer(
+		"{{AWS_DOMAIN_PREFIX}}", pool.URL,
+		"{{AWS_APP_CLIENT_ID}}", client.ID, "{{AWS_APP_CLIENT_SECRET}}", string(client.Secret),
+		"https://cognito-idp.eu-west-1.amazonaws.com/{{AWS_POOL_ID}}", pool.Issuer, "127.0.0.1:5000", addr)
+	for from, to := range map[string]string{"app.py": "app.py", "client_secrets.template.json": "client_secrets.json"} {
+		text, err := os.ReadFile(filepath.Join("python", "tutorial", from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, to), fill.Replace(string(text)))
+	}
+	x := tutorial{app{pool: pool, url: base, nonce: true}, client, filepath.Join(dir, "clock")}
+	write(t, x.clock, "0")
+	turning, err := filepath.Abs("python/clock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := flask(t, flaskOIDCPython(t), addr, "app.py", "FLASK_RUN_CERT=adhoc", "PYTHONPATH="+turning, "CLOCK="+x.clock)
+	cmd.Dir = dir
+	serve(t, addr, cmd)
+	return x
+}
+
+// flaskOIDCPython is the one with flask-oidc.
+func flaskOIDCPython(t *testing.T) string {
+	t.Helper()
+	python, err := filepath.Abs("python/.venv/bin/python")
+	if err == nil {
+		_, err = os.Stat(python)
+	}
+	if err != nil {
+		t.Fatalf("flask-oidc is not installed; make e2e does that: %v", err)
+	}
+	return python
+}
+
+// TestTutorialOnFlaskOIDC is the tutorial's app on the real flask-oidc, which sends no
+// challenge and revokes nothing.
+func TestTutorialOnFlaskOIDC(t *testing.T) {
+	t.Parallel()
+	x, b := newTutorial(t), newBrowser(t)
+	if p := b.get(t, x.url+"/"); p.body != tutorialPublic {
+		t.Errorf("the public page: %s", p)
+	}
+	x.pool.SignIn(t, b.client, x.url+"/hello", name, password)
+	x.checkRequest(t, b)
+	x.wantPrivate(t, b)
+	if got := x.pool.Requests(cognatetest.UserInfoEndpoint); got != 1 {
+		t.Errorf("%d requests for userInfo, want 1", got)
+	}
+	t.Run("refresh", func(t *testing.T) { x.refreshes(t, b) })
+	t.Run("sign-out", func(t *testing.T) { x.signOut(t, b) })
+	t.Run("forged tokens", x.refusesForgeries)
+	t.Run("revoked", x.revoked)
+}
+
+func (x tutorial) wantPrivate(t *testing.T, b *browser) {
+	t.Helper()
+	if p := b.get(t, x.url+"/hello"); p.body != tutorialPrivate {
+		t.Errorf("the private page at %s: %s", p.at.Path, p)
+	}
+}
+
+// refreshes lets an hour pass for the app: its tokens are over.
+func (x tutorial) refreshes(t *testing.T, b *browser) {
+	write(t, x.clock, "3590")
+	defer write(t, x.clock, "0")
+	before := x.pool.Requests(cognatetest.RefreshGrant)
+	x.wantPrivate(t, b)
+	if got := x.pool.Requests(cognatetest.RefreshGrant) - before; got != 1 {
+		t.Errorf("%d refreshes, want 1", got)
+	}
+}
+
+// revoked revokes the refresh token: at the next refresh the app signs out.
+func (x tutorial) revoked(t *testing.T) {
+	b := newBrowser(t)
+	x.pool.SignIn(t, b.client, x.url+"/hello", name, password)
+	x.wantPrivate(t, b)
+	x.revokeToken(t, x.client, refreshToken(t, b, x.url))
+	write(t, x.clock, "3590")
+	defer write(t, x.clock, "0")
+	if p := b.get(t, x.url+"/hello"); p.body != tutorialPublic {
+		t.Errorf("the private page led to %s: %s", p.at.Path, p)
+	}
+}
+
+// refreshToken reads the app's cookie, which is signed and not encrypted.
+func refreshToken(t *testing.T, b *browser, origin string) string {
+	t.Helper()
+	u, err := url.Parse(origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var session struct {
+		Token struct {
+			Refresh string `json:"refresh_token"`
+		} `json:"oidc_auth_token"`
+	}
+	for _, c := range b.client.Jar.Cookies(u) {
+		zipped, _, _ := strings.Cut(strings.TrimPrefix(c.Value, "."), ".")
+		plain, err := zlib.NewReader(base64.NewDecoder(base64.RawURLEncoding, strings.NewReader(zipped)))
+		if err == nil {
+			err = json.NewDecoder(plain).Decode(&session)
+		}
+		if err != nil {
+			t.Fatalf("the cookie %s: %v", c.Name, err)
+		}
+	}
+	if session.Token.Refresh == "" {
+		t.Fatal("no cookie holds a refresh token")
+	}
+	return session.Token.Refresh
+}
