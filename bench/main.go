@@ -46,7 +46,7 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(help)
-	f.StringVar(&o.rows, "rows", "", "measure these `keys` only, comma-separated, such as cognate,scs,growth,bearer; bare is always measured")
+	f.StringVar(&o.rows, "rows", "", "measure these `keys` only, comma-separated, such as cognate,scs,growth,bearer,issuers; bare is always measured")
 	f.BoolVar(&o.quick, "quick", false, "measure briefly: figures to see that it works, not to quote")
 	f.StringVar(&o.out, "o", "", "write performance.md and images/performance.svg in this `folder`")
 	f.StringVar(&o.peers, "peers", "bench/peers", "`folder` of the servers that are not written in Go")
@@ -57,7 +57,7 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 	return o, err
 }
 
-// picked tells whether a part or row is asked for. Of one part, growth or bearer, all rows are.
+// picked tells whether a part or row is asked for. Of one part, growth, bearer or issuers, all rows are.
 func (o options) picked(key string) bool {
 	return o.rows == "" || slices.Contains(strings.Split(strings.ReplaceAll(o.rows, " ", ""), ","), key)
 }
@@ -73,6 +73,8 @@ func (o options) pace() pace {
 type findings struct {
 	requests, growth []*result
 	checks           []*trial
+	issuers          []*issuing
+	signature        float64 // µs of one RSA signature
 	pace             pace
 	pinned           bool // servers and load have a processor each
 	date             time.Time
@@ -108,6 +110,13 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) error {
 		pc.slot /= 3
 		f.checks, err = measureBearer(ctx, say, l.provider, verifiers(), pc)
 	}
+	if err == nil && o.picked("issuers") {
+		say("issuers")
+		f.signature, err = measureSignature(f.pace)
+		if err == nil {
+			f.issuers, err = l.measureIssuers(ctx, say, issuers(), f.pace)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -130,7 +139,7 @@ func (l *lab) measureGrowth(ctx context.Context, say progress, o options) ([]*re
 
 // requestRows are the rows that were asked for, in the table's order.
 func (o options) requestRows() ([]row, error) {
-	known := []string{"growth", "bearer"}
+	known := []string{"growth", "bearer", "issuers"}
 	var rows []row
 	for _, r := range requestRows() {
 		known = append(known, r.key)

@@ -23,6 +23,9 @@ func (f findings) markdown() string {
 	if len(f.checks) > 0 {
 		fmt.Fprintf(&b, "\n## A bearer token\n\n%s", f.bearerTable())
 	}
+	if len(f.issuers) > 0 {
+		fmt.Fprintf(&b, "\n## Issuing tokens\n\n%s", f.issuerTable())
+	}
 	return b.String()
 }
 
@@ -104,6 +107,25 @@ func (f findings) bearerTable() string {
 		}
 		cpu := report.Median(c.cpu)
 		t.Add(name, report.Number(cpu), report.Number(cpu/raw), report.Whole(report.Median(c.allocs)))
+	}
+	return t.String()
+}
+
+func (f findings) issuerTable() string {
+	t := report.Table{Columns: []string{
+		"", "start to first answer, ms", "memory at rest, MB", "CPU per token answer, µs", "× its RSA signatures",
+		"answers/s", "memory after, MB",
+	}}
+	t.Add("one RSA-2048 signature in Go", "", "", report.Number(f.signature), "1.00", "", "")
+	for _, r := range f.issuers {
+		name := emphasise(r.label, r.kind)
+		if r.err != nil {
+			t.Add(name + ": not measured, " + reason(r.err))
+			continue
+		}
+		cpu := report.Median(r.cpu)
+		t.Add(name, report.Number(report.Median(r.started)), report.Number(r.memory), report.Number(cpu),
+			report.Number(cpu/f.signature/float64(r.signatures)), report.Number(report.Median(r.rps)), report.Number(r.after))
 	}
 	return t.String()
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the tests of every module with the race detector, and first gets the C compiler,
-# the browser and the Redis server they need.
+# Runs the tests of every module with the race detector, and first gets what they need:
+# the C compiler, the browser, the Redis server, and the clients that others wrote.
 . "$(dirname "$0")/common.sh"
 
 # The race detector links with the C compiler.
@@ -52,6 +52,63 @@ need_redis() {
       elsewhere install it, or set REDIS_SERVER to the path of one you have, or of a valkey-server."
 }
 
+# The tests look in the same places: see node in e2e/clients.
+need_node() {
+	: "${NODE:=node}"
+	have "$NODE" && have npm || apt nodejs npm && have "$NODE" && have npm ||
+		fail "the tests with clients for Node need node and npm. On Debian or Ubuntu: sudo apt-get install nodejs npm
+      elsewhere install Node.js, or set NODE to the path of the one you have."
+	"$NODE" -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' ||
+		fail "$NODE is $("$NODE" --version); the tests with clients for Node need 18 or newer."
+	npm_packages e2e/clients/node
+	npm_packages e2e/pages
+}
+
+# npm_packages FOLDER installs what its package-lock.json says. npm ci writes the second
+# file at the end.
+npm_packages() {
+	[ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] && return
+	say "installing the npm packages of $1"
+	(cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json) ||
+		fail "npm could not install them, see above."
+}
+
+# The tests look in the same places: see findApache in e2e/clients.
+need_apache() {
+	[ -z "${APACHE:-}" ] || return 0
+	[ -x /usr/sbin/apache2 ] && [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] ||
+		apt apache2-bin libapache2-mod-auth-openidc ||
+		fail "the tests with Apache need it and mod_auth_openidc. On Debian or Ubuntu:
+      sudo apt-get install apache2-bin libapache2-mod-auth-openidc
+      elsewhere install them, and set APACHE to the program and APACHE_MODULES to the folder of its modules."
+}
+
+# The tests look in the same places: see systemPython in e2e/clients.
+need_authlib() {
+	for python in ${PYTHON_AUTHLIB:-/usr/bin/python3 python3}; do
+		"$python" -c 'import authlib, flask, requests' 2>/dev/null && return
+	done
+	[ -z "${PYTHON_AUTHLIB:-}" ] || fail "PYTHON_AUTHLIB is $PYTHON_AUTHLIB, which has not authlib, flask and requests."
+	apt python3-authlib python3-flask python3-requests ||
+		fail "the tests with Authlib need it, Flask and Requests. On Debian or Ubuntu:
+      sudo apt-get install python3-authlib python3-flask python3-requests
+      elsewhere install them for a Python, and set PYTHON_AUTHLIB to its path."
+}
+
+# flask-oidc is no package of Debian.
+need_flaskoidc() {
+	folder=e2e/clients/python
+	cmp -s $folder/requirements.txt $folder/.venv/requirements.txt && return
+	python3 -c 'import venv, ensurepip' 2>/dev/null || apt python3-venv ||
+		fail "the tests with flask-oidc need Python 3 and venv. On Debian or Ubuntu: sudo apt-get install python3-venv
+      elsewhere install Python 3.10 or newer."
+	say "installing flask-oidc"
+	python3 -m venv --clear $folder/.venv &&
+		$folder/.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $folder/requirements.txt &&
+		cp $folder/requirements.txt $folder/.venv/ ||
+		fail "pip could not install it, see above."
+}
+
 test_module() {
 	say "tests of $1"
 	fresh=
@@ -62,7 +119,14 @@ test_module() {
 }
 
 need_compiler
-case $(modules) in *e2e*) need_chromium ;; esac
+case $(modules) in *e2e*)
+	need_chromium
+	need_node
+	need_apache
+	need_authlib
+	need_flaskoidc
+	;;
+esac
 case $(modules) in *redisstore* | *e2e* | *examples/cluster* | *bench*) need_redis ;; esac
 each_module test_module
 say "all tests passed"

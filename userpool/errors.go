@@ -33,6 +33,9 @@ const (
 	PageClientIDMissing    = "Required String parameter 'client_id' is not present"
 	PageRedirectURIMissing = "Required String parameter 'redirect_uri' is not present"
 	PageUnknownClient      = "Client does not exist"
+	PageCannotConfirm      = "User is not confirmed."
+	PageNoSignUp           = "SignUp is not permitted for this user pool"
+	PageNoRecovery         = "Contact administrator to reset password."
 )
 
 // The sentences a person reads when a sign-in is refused.
@@ -76,7 +79,11 @@ func (e *PageError) Error() string { return "userpool: " + e.Code + ": " + e.Men
 
 // Location returns the address of the error page below the domain's base URL.
 func (e *PageError) Location(base string) string {
-	return base + "/error?" + encode("error", e.Code, "client_id", e.ClientID)
+	query := encode("error", e.Code, "client_id", e.ClientID)
+	if e.Code == PageInvalidState {
+		query = strings.ReplaceAll(query, "+", "%20") // as Cognito was seen to write this one
+	}
+	return base + "/error?" + query
 }
 
 // A RedirectError refuses an authorization request and tells the app, at a

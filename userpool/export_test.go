@@ -1,5 +1,7 @@
 package userpool
 
+import "context"
+
 // Hashes returns how many passwords the pool has hashed so far.
 func (p *Pool) Hashes() int64 { return p.hasher.runs.Load() }
 
@@ -17,4 +19,20 @@ func (p *Pool) Doors() int {
 	p.gate.mu.Lock()
 	defer p.gate.mu.Unlock()
 	return len(p.gate.doors)
+}
+
+// SendCode sends a code to an address of u.
+func (p *Pool) SendCode(ctx context.Context, purpose string, u User, medium, to string) (string, error) {
+	return p.sendCode(ctx, codeRequest{Purpose: purpose, User: u, Medium: medium, To: to})
+}
+
+// SendDecoy does the work of SendCode and sends nothing.
+func (p *Pool) SendDecoy(ctx context.Context, purpose, sub, to string) (string, error) {
+	r := codeRequest{Purpose: purpose, User: User{Sub: sub}, Medium: MediumEmail, To: to, Decoy: true}
+	return p.sendCode(ctx, r)
+}
+
+// CheckCode spends a code.
+func (p *Pool) CheckCode(ctx context.Context, purpose, sub string, code Secret) error {
+	return p.checkCode(ctx, purpose, sub, code)
 }

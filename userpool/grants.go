@@ -10,6 +10,9 @@ type Session struct {
 	Methods  []string  // how: amr values (RFC 8176 and Cognito's own), such as pwd
 	Provider string    // the identity provider that said so; empty: the pool itself
 	Expires  time.Time
+
+	// ProviderSession is what it takes to sign out at a SAML provider; opaque.
+	ProviderSession string
 }
 
 // Code is an authorization code and all that it is bound to.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -160,6 +161,96 @@ func (h *hasher) verify(ctx context.Context, stored, pw Secret) (ok, stale bool,
 	}
 	ok = subtle.ConstantTimeCompare(got, want.key) == 1
 	return ok, want.cost != h.cost || len(want.key) != keySize, nil
+}
+
+// maxPassword is how many bytes a password has at most.
+const maxPassword = 256
+
+// passwordSymbols are what Cognito counts as symbols, beside a space inside
+// (developer guide, page "managing-users-passwords").
+const passwordSymbols = "^$*.[]{}()?\"!@#%&/\\,><':;|_~`=+-"
+
+// Check holds a password that somebody chooses to the policy. A refusal is an
+// [*Error] with Cognito's text. Only Latin letters and digits are letters and
+// digits here; others count for the length.
+func (c PasswordPolicy) Check(pw Secret) error {
+	s := string(pw)
+	has := func(from, to rune) bool {
+		return strings.ContainsFunc(s, func(r rune) bool { return r >= from && r <= to })
+	}
+	text := ""
+	switch {
+	case len([]rune(s)) < max(c.MinimumLength, 1):
+		text = "Password not long enough"
+	case len(s) > maxPassword:
+		text = "Password too long"
+	case strings.TrimSpace(s) != s:
+		text = "Password must not begin or end with a space"
+	case c.RequireUppercase && !has('A', 'Z'):
+		text = "Password must have uppercase characters"
+	case c.RequireLowercase && !has('a', 'z'):
+		text = "Password must have lowercase characters"
+	case c.RequireNumbers && !has('0', '9'):
+		text = "Password must have numeric characters"
+	case c.RequireSymbols && !strings.ContainsAny(s, passwordSymbols+" "):
+		text = "Password must have symbol characters"
+	default:
+		return nil
+	}
+	return &Error{Code: CodeInvalidPassword, Description: "Password did not conform with policy: " + text}
+}
+
+// newPassword gives u a password that fits the policy and its history. The hash
+// that it replaces joins the history. The caller stores u.
+func (p *Pool) newPassword(ctx context.Context, u *User, pw Secret) error {
+	policy := p.Settings().Passwords
+	err := policy.Check(pw)
+	if err != nil {
+		return err
+	}
+	err = p.checkHistory(ctx, *u, pw, policy.History)
+	if err != nil {
+		return err
+	}
+	hash, err := p.hasher.hash(ctx, pw)
+	if err != nil {
+		return err
+	}
+	if u.PasswordHash != "" {
+		u.PreviousHashes = slices.Insert(slices.Clone(u.PreviousHashes), 0, u.PasswordHash)
+	}
+	u.PreviousHashes = u.PreviousHashes[:min(len(u.PreviousHashes), policy.History)]
+	u.PasswordHash, u.TemporaryUntil = hash, time.Time{}
+	return nil
+}
+
+// checkHistory refuses the last passwords, of which today's is one. It hashes
+// once for each: only for who has proven something.
+func (p *Pool) checkHistory(ctx context.Context, u User, pw Secret, depth int) error {
+	last := u.PreviousHashes
+	if u.PasswordHash != "" {
+		last = slices.Insert(slices.Clone(last), 0, u.PasswordHash)
+	}
+	for _, hash := range last[:min(len(last), depth)] {
+		same, _, err := p.hasher.verify(ctx, hash, pw)
+		if err != nil {
+			return err
+		}
+		if same {
+			return &Error{Code: CodePasswordHistory, Description: TextUsedPassword}
+		}
+	}
+	return nil
+}
+
+// temporaryPassword returns a random password that fits every policy.
+func (p *Pool) temporaryPassword() Secret {
+	length := max(p.Settings().Passwords.MinimumLength, 12)
+	text := ""
+	for len(text) < length {
+		text += rand.Text()
+	}
+	return Secret("Aa1-" + text[:length-4])
 }
 
 func randomBytes(n int) []byte {

@@ -56,6 +56,19 @@ type Config struct {
 	// time limit of its own. Required if there are triggers.
 	Invoke func(ctx context.Context, t Trigger, event []byte) (answer []byte, err error)
 
+	// Domain is where the pages are, such as http://localhost:9229: what links in
+	// mails begin with. Empty: the issuer without the pool id.
+	Domain string
+
+	// Deliver is given every mail and short message, in a goroutine of its own,
+	// at most 16 at a time and for at most 30 s each. Its error goes to the log.
+	// Nil: they stay in the outbox (see [Pool.Messages]), where they are anyway.
+	Deliver func(ctx context.Context, m Message) error
+
+	// Passkeys checks what authenticators answer. Nil: there are no passkeys,
+	// whatever the settings say.
+	Passkeys Passkeys
+
 	// Hashing is the cost of password hashes. Zero: argon2id with 19 MiB, two
 	// passes, one lane. Stored hashes of another cost keep working and are
 	// replaced at the next sign-in.
@@ -89,11 +102,17 @@ type Pool struct {
 	store      records
 	invoke     func(context.Context, Trigger, []byte) ([]byte, error)
 	keys       *keyRing
+	passkeys   Passkeys
 	hasher     *hasher
 	gate       *gate
 	now        func() time.Time
 	log        *slog.Logger
 	trace      *Trace
+
+	domain      string // without trailing slash
+	deliverer   func(context.Context, Message) error
+	deliveries  chan struct{} // holds one value per delivery under way
+	lastMessage atomic.Int64  // see nextMessageID
 
 	collected atomic.Int64 // Unix seconds of the last DeleteExpired
 }
@@ -102,7 +121,7 @@ var poolID = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
 
 // New returns a pool. It names the field that is wrong.
 func New(_ context.Context, cfg Config) (*Pool, error) {
-	p := &Pool{store: records{cfg.Store}, now: cfg.Now, log: cfg.Logger, invoke: cfg.Invoke}
+	p := &Pool{passkeys: cfg.Passkeys, store: records{cfg.Store}, now: cfg.Now, log: cfg.Logger, invoke: cfg.Invoke}
 	err := p.setNames(cfg)
 	if err != nil {
 		return nil, err
@@ -115,6 +134,7 @@ func New(_ context.Context, cfg Config) (*Pool, error) {
 		return nil, fmt.Errorf("userpool: Config.Hashing: %w", err)
 	}
 	p.gate = newGate(p.hasher.wait)
+	p.deliverer, p.deliveries = cfg.Deliver, make(chan struct{}, maxDeliveries)
 	keys := cfg.Keys
 	if keys == nil {
 		keys, err = GenerateSigningKeys()
@@ -148,7 +168,11 @@ func (p *Pool) setNames(cfg Config) error {
 	if strings.HasSuffix(p.issuer, "/") {
 		p.issuer += p.id
 	}
-	err := checkIssuer(p.issuer, p.id)
+	p.domain = strings.TrimSuffix(cfg.Domain, "/")
+	if p.domain == "" {
+		p.domain = strings.TrimSuffix(p.issuer, "/"+p.id)
+	}
+	err := CheckIssuer(p.issuer, p.id)
 	if err != nil {
 		return fmt.Errorf("userpool: Config.Issuer: %w", err)
 	}
@@ -168,9 +192,10 @@ func (p *Pool) setDefaults() {
 	p.log = p.trace.Logger(p.log).With("pool", p.id)
 }
 
-// checkIssuer holds the issuer to OpenID Connect Discovery section 3 (a URL
-// without query and fragment) and to Cognito's form, which ends in the pool id.
-func checkIssuer(issuer, id string) error {
+// CheckIssuer checks the issuer of the pool with this id. It holds it to OpenID
+// Connect Discovery section 3 (a URL without query and fragment) and to
+// Cognito's form, which ends in the pool id.
+func CheckIssuer(issuer, id string) error {
 	if issuer == "" {
 		return errors.New("it is required")
 	}
@@ -264,3 +289,7 @@ func newSignInNames(s Settings) signInNames {
 
 // replaced reports whether an address takes the place of the user name.
 func (n signInNames) replaced() bool { return n.email || n.phone }
+
+func clientAttr(id string) slog.Attr     { return slog.String("client", clip(id)) }
+func subAttr(sub string) slog.Attr       { return slog.String("sub", sub) }
+func reasonAttr(reason string) slog.Attr { return slog.String("reason", reason) }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -123,7 +125,7 @@ func userRecord(u User) Record {
 	}
 	stored.User.Logins, stored.User.Version = nil, 0
 	return Record{
-		Kind: kindUser, ID: u.Sub, Names: u.Logins, Terms: userTerms(u), Version: u.Version, Body: encodeBody(stored),
+		Kind: kindUser, ID: u.Sub, Names: userNames(u), Terms: userTerms(u), Version: u.Version, Body: encodeBody(stored),
 	}
 }
 
@@ -131,9 +133,7 @@ func userRecord(u User) Record {
 // ListUsers and ListUsersInGroup).
 func userTerms(u User) []string {
 	terms := []string{"username:" + u.Username, "status:" + string(u.Status)}
-	for _, name := range []string{
-		"email", "phone_number", "name", "given_name", "family_name", "preferred_username",
-	} {
+	for _, name := range searchedAttributes {
 		if u.Attributes[name] != "" {
 			terms = append(terms, name+":"+u.Attributes[name])
 		}
@@ -144,13 +144,17 @@ func userTerms(u User) []string {
 	return terms
 }
 
+// searchedAttributes are the attributes among the terms.
+var searchedAttributes = []string{"email", "phone_number", "name", "given_name", "family_name", "preferred_username"}
+
 func (s storedUser) user(r Record) User {
 	u := s.User
 	u.PasswordHash, u.TOTPSecret = Secret(s.PasswordHash), Secret(s.TOTPSecret)
 	for _, h := range s.PreviousHashes {
 		u.PreviousHashes = append(u.PreviousHashes, Secret(h))
 	}
-	u.Logins, u.Version = r.Names, r.Version
+	u.Logins = slices.DeleteFunc(r.Names, func(n string) bool { return strings.HasPrefix(n, " ") }) // identities
+	u.Version = r.Version
 	if u.Status == "" {
 		u.Status = UserConfirmed
 	}
@@ -187,15 +191,21 @@ func (s records) DeleteUser(ctx context.Context, pool, sub string) error {
 }
 
 // ownedKinds are the kinds of records whose owner is a user.
-var ownedKinds = []string{kindSession, kindCode, kindRefresh}
+var ownedKinds = []string{kindSession, kindCode, kindRefresh, kindOneTime, kindPasskey}
 
 // UserBySub returns the user with this sub.
 func (s records) UserBySub(ctx context.Context, pool, sub string) (User, bool, error) {
+	if !validName(sub) {
+		return User{}, false, nil // nobody has it, and no store needs to take it
+	}
 	return foundUser(s.store.Get(ctx, pool, kindUser, sub))
 }
 
 // UserByLogin returns the user one of whose Logins is exactly this.
 func (s records) UserByLogin(ctx context.Context, pool, login string) (User, bool, error) {
+	if !validName(login) {
+		return User{}, false, nil
+	}
 	return foundUser(s.store.Find(ctx, pool, kindUser, login))
 }
 

@@ -13,6 +13,19 @@ import (
 func (p *Pool) StartSession(
 	ctx context.Context, sub string, methods []string, previous Secret,
 ) (id Secret, s Session, err error) {
+	return p.openSession(ctx, Session{Sub: sub, Methods: methods}, previous)
+}
+
+// StartFederatedSession is StartSession for a user whom an identity provider has
+// signed in. providerSession is what [SAML.SignOut] needs to end it there.
+func (p *Pool) StartFederatedSession(
+	ctx context.Context, sub, provider, providerSession string, previous Secret,
+) (id Secret, s Session, err error) {
+	s = Session{Sub: sub, Methods: []string{"fed"}, Provider: provider, ProviderSession: providerSession}
+	return p.openSession(ctx, s, previous)
+}
+
+func (p *Pool) openSession(ctx context.Context, s Session, previous Secret) (id Secret, _ Session, err error) {
 	now := p.now()
 	p.collect(ctx, now)
 	err = p.EndSession(ctx, previous)
@@ -20,7 +33,7 @@ func (p *Pool) StartSession(
 		return "", Session{}, err
 	}
 	id = newOpaque()
-	s = Session{Hash: id.digest(), Sub: sub, AuthTime: now, Methods: methods, Expires: now.Add(SessionLifetime)}
+	s.Hash, s.AuthTime, s.Expires = id.digest(), now, now.Add(SessionLifetime)
 	err = p.store.PutSession(ctx, p.id, s, maxSessions)
 	if err != nil {
 		return "", Session{}, fmt.Errorf("userpool: storing session: %w", err)

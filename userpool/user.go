@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -49,7 +48,8 @@ type User struct {
 	Logins     []string   // what the user may type to sign in, folded; unique in the pool
 	Created    time.Time
 	Modified   time.Time
-	Version    int64 // counted up by the store
+	SignedOut  time.Time // of [Pool.GlobalSignOut]; zero: never
+	Version    int64     // counted up by the store
 }
 
 // Identity is who a user is at an identity provider (the identities claim).
@@ -73,48 +73,88 @@ func (u User) Clone() User {
 
 // NewUser is what [Pool.CreateUser] needs to know.
 type NewUser struct {
+	// Sub is for a user who must have a certain one, at most 128 characters.
+	// Empty: a fresh UUID.
+	Sub string
 	// Username has 1 to 128 letters, marks, symbols, digits or punctuation and
 	// no space; upper and lower case are the same. In a pool whose user name is
-	// the e-mail address it is that address, or empty if Attributes has it.
+	// an e-mail address or phone number it is that, or empty if Attributes has it.
 	Username string
-	// Password has 1 to 256 bytes. Required. No password policy applies.
+	// Password has 1 to 256 bytes. No password policy applies. Empty only with a
+	// Status that needs none, and with Invite, which makes one up.
 	Password Secret
+	// Temporary makes the password one that must be changed at the first sign-in,
+	// within Settings.Passwords.TemporaryValidity.
+	Temporary bool
+	// Invite sends the user the temporary password, by e-mail or else by SMS. It
+	// makes the password temporary.
+	Invite bool
+	// Status is UserConfirmed when empty, or UserForceChange with a temporary
+	// password. UserResetRequired (as after an import), UserUnconfirmed and
+	// UserExternal need no password.
+	Status   UserStatus
+	Disabled bool
 	// Attributes are the standard attributes of OpenID Connect, email_verified
 	// and phone_number_verified ("true" or "false"), and custom ones
-	// ("custom:plan"), each at most 2048 bytes. An empty value is left out.
+	// ("custom:plan"), each at most 2048 bytes, as Settings.Schema has them; the
+	// required ones may be missing. An empty value is left out.
 	Attributes map[string]string
 	// Groups are at most 100 names, in the order of cognito:groups.
 	Groups []string
+	// TOTPSecret registers an authenticator app: 16 to 128 bytes in base32.
+	TOTPSecret Secret
+	// MFA are the second factors that are on (see User), PreferredMFA the one
+	// of them that comes first.
+	MFA          []string
+	PreferredMFA string
 }
 
-// CreateUser adds a confirmed user with a fresh sub. A name or an alias that is
-// taken is [ErrExists]; what breaks a rule is an [*Error] that says which.
+// CreateUser adds a user. A name or an alias that is taken is [ErrExists]; what
+// breaks a rule is an [*Error] that says which.
 func (p *Pool) CreateUser(ctx context.Context, n NewUser) (User, error) {
+	if n.Invite {
+		n.Temporary = true
+		if n.Password == "" {
+			n.Password = p.temporaryPassword()
+		}
+	}
 	u, err := p.newUser(n)
 	if err != nil {
 		return User{}, err
 	}
-	u.PasswordHash, err = p.hasher.hash(ctx, n.Password)
-	if err != nil {
-		return User{}, err
+	if n.Password != "" {
+		u.PasswordHash, err = p.hasher.hash(ctx, n.Password)
+		if err != nil {
+			return User{}, err
+		}
 	}
 	err = p.store.CreateUser(ctx, p.id, u)
 	if err != nil {
 		return User{}, fmt.Errorf("userpool: creating user: %w", err)
 	}
 	u.Version = 1
+	if n.Invite {
+		return u, p.invite(ctx, u, n.Password)
+	}
 	return u, nil
 }
 
 // newUser applies every rule that needs neither hash nor store.
 func (p *Pool) newUser(n NewUser) (User, error) {
-	if n.Password == "" || len(n.Password) > 256 {
-		return User{}, invalid("a password has 1 to 256 bytes")
+	u := User{Sub: n.Sub, Username: n.Username, Status: n.Status, Disabled: n.Disabled}
+	err := p.setPasswordState(&u, n)
+	if err != nil {
+		return User{}, err
 	}
-	now := p.now()
-	u := User{Sub: NewUUID(), Username: n.Username, Status: UserConfirmed, Created: now, Modified: now}
-	var err error
-	u.Attributes, err = cleanAttributes(n.Attributes)
+	u.Created = p.now()
+	u.Modified = u.Created
+	if u.Sub == "" {
+		u.Sub = NewUUID()
+	}
+	if !validName(u.Sub) {
+		return User{}, invalid("a sub has 1 to 128 characters and no space")
+	}
+	u.Attributes, err = p.Settings().cleanAttributes(n.Attributes)
 	if err != nil {
 		return User{}, err
 	}
@@ -122,47 +162,30 @@ func (p *Pool) newUser(n NewUser) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	return u, p.setUserNames(&u)
+	err = p.setUserNames(&u)
+	if err != nil {
+		return User{}, err
+	}
+	return u, setFactors(&u, n)
 }
 
-// setUserNames decides what the user is called and what signs the user in
-// (developer guide, page "user-pool-settings-attributes").
-func (p *Pool) setUserNames(u *User) error {
-	if p.usernames.email {
-		return setEmailName(u)
+// setPasswordState says how far a new user is.
+func (p *Pool) setPasswordState(u *User, n NewUser) error {
+	if u.Status == "" {
+		u.Status = UserConfirmed
 	}
-	if !validName(u.Username) {
-		return invalid("a user name has 1 to 128 characters and no space")
+	if n.Temporary {
+		u.Status = UserForceChange
+		u.TemporaryUntil = p.now().Add(p.Settings().Passwords.TemporaryValidity)
 	}
-	u.Logins = []string{foldLogin(u.Username)}
-	if !p.usernames.aliasEmail {
-		return nil
+	without := u.Status == UserResetRequired || u.Status == UserUnconfirmed || u.Status == UserExternal
+	known := without || u.Status == UserConfirmed || u.Status == UserForceChange
+	switch {
+	case !known:
+		return invalid(fmt.Sprintf("the status %q is unknown", clip(string(u.Status))))
+	case n.Password == "" && !without, len(n.Password) > maxPassword:
+		return invalid("a password has 1 to 256 bytes")
 	}
-	// A user name that looks like an address could take someone's alias.
-	if strings.Contains(u.Username, "@") {
-		return invalid("a user name cannot look like an e-mail address in this pool")
-	}
-	// An address signs in only once it is known to be the user's own.
-	if u.Attributes["email_verified"] == "true" {
-		u.Logins = append(u.Logins, foldLogin(u.Attributes["email"]))
-	}
-	return nil
-}
-
-func setEmailName(u *User) error {
-	email := u.Attributes["email"]
-	if u.Username != "" {
-		if email != "" && email != u.Username {
-			return invalid("the user name and the email attribute differ")
-		}
-		email = u.Username
-	}
-	if !validEmail(email) {
-		return invalid("the user name must be an e-mail address in this pool")
-	}
-	u.Attributes["email"] = email
-	u.Username = u.Sub
-	u.Logins = []string{foldLogin(email)}
 	return nil
 }
 
@@ -185,70 +208,6 @@ func validName(s string) bool {
 func validEmail(s string) bool {
 	local, domain, ok := strings.Cut(s, "@")
 	return ok && local != "" && domain != "" && !strings.Contains(domain, "@") && validName(s)
-}
-
-// The standard attributes of a pool: OpenID Connect Core section 5.1, less sub.
-// Those of the profile scope (userInfo page of the developer guide) come first.
-var (
-	profileAttributes = []string{
-		"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
-		"picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
-	}
-	otherAttributes = []string{"address", "email", "email_verified", "phone_number", "phone_number_verified"}
-	customAttribute = regexp.MustCompile(`^custom:[\w-]{1,20}$`)
-)
-
-const (
-	maxAttributes     = 100
-	maxAttributeBytes = 2048
-	maxGroups         = 100
-)
-
-func cleanAttributes(in map[string]string) (map[string]string, error) {
-	out := make(map[string]string, len(in))
-	if len(in) > maxAttributes {
-		return nil, invalid("a user has at most 100 attributes")
-	}
-	for name, value := range in {
-		if value == "" {
-			continue
-		}
-		value, err := cleanAttribute(name, value)
-		if err != nil {
-			return nil, err
-		}
-		out[name] = value
-	}
-	for _, name := range []string{"email", "phone_number"} {
-		if out[name+"_verified"] != "" && out[name] == "" {
-			return nil, invalid(name + "_verified needs " + name)
-		}
-	}
-	return out, nil
-}
-
-func cleanAttribute(name, value string) (string, error) {
-	known := slices.Contains(profileAttributes, name) || slices.Contains(otherAttributes, name) ||
-		customAttribute.MatchString(name)
-	switch {
-	case !known:
-		return "", invalid(fmt.Sprintf("the attribute %q is unknown", clip(name)))
-	case len(value) > maxAttributeBytes || !utf8.ValidString(value):
-		return "", invalid("the attribute " + name + " must be UTF-8 and at most 2048 bytes")
-	case name == "email" && !validEmail(value):
-		return "", invalid("the attribute email is not an e-mail address")
-	case !isBoolean(name):
-		return value, nil
-	}
-	value = strings.ToLower(value)
-	if value != "true" && value != "false" {
-		return "", invalid("the attribute " + name + ` must be "true" or "false"`)
-	}
-	return value, nil
-}
-
-func isBoolean(name string) bool {
-	return name == "email_verified" || name == "phone_number_verified"
 }
 
 func cleanGroups(in []string) ([]string, error) {

@@ -8,6 +8,7 @@ func FuzzParseAnswer(f *testing.F) {
 	for _, s := range []string{
 		"", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello\n", "HTTP/1.1 200\r\ncontent-length:0\r\n\r\n",
 		"HTTP/1.1 202 Accepted\r\nDate: x\r\nContent-Length: 99999999999\r\n\r\n", "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
 	} {
 		f.Add([]byte(s))
 	}

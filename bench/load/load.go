@@ -8,7 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,6 +30,14 @@ type Target struct {
 	Cookies []string
 	// Status is what every answer must have.
 	Status int
+	// Bodies are what is posted; the connections take turns with them. None: the page is
+	// asked for with GET.
+	Bodies []string
+	// Rotates says that every answer holds the refresh token of the next request, in JSON.
+	// Then there has to be a body for each connection, which is replaced by the next one's.
+	Rotates bool
+	// Header is further header lines, each with its line end.
+	Header string
 }
 
 // A Result is what a run counted.
@@ -52,8 +64,12 @@ func Dial(ctx context.Context, t Target, connections int) (*Client, error) {
 			c.Close()
 			return nil, fmt.Errorf("load: %w", err)
 		}
+		own := requests
+		if t.Rotates {
+			own = requests[i : i+1]
+		}
 		c.conns = append(c.conns, &conn{
-			Conn: nc, status: t.Status, requests: requests, next: i, buf: make([]byte, maxAnswer),
+			Conn: nc, target: t, index: i, requests: own, next: i, buf: make([]byte, maxAnswer),
 		})
 	}
 	return c, nil
@@ -61,7 +77,14 @@ func Dial(ctx context.Context, t Target, connections int) (*Client, error) {
 
 // requests are the bytes to send: one request for each cookie.
 func (t Target) requests() [][]byte {
-	head := "GET " + t.Path + " HTTP/1.1\r\nHost: " + t.Addr + "\r\nUser-Agent: bench\r\nAccept: text/html,*/*\r\n"
+	head := "GET " + t.Path + t.head()
+	if len(t.Bodies) > 0 {
+		var all [][]byte
+		for _, b := range t.Bodies {
+			all = append(all, t.post(b))
+		}
+		return all
+	}
 	if len(t.Cookies) == 0 {
 		return [][]byte{[]byte(head + "\r\n")}
 	}
@@ -70,6 +93,32 @@ func (t Target) requests() [][]byte {
 		all = append(all, []byte(head+"Cookie: "+c+"\r\n\r\n"))
 	}
 	return all
+}
+
+func (t Target) head() string {
+	return " HTTP/1.1\r\nHost: " + t.Addr + "\r\nUser-Agent: bench\r\nAccept: text/html,*/*\r\n" + t.Header
+}
+
+func (t Target) post(body string) []byte {
+	return []byte("POST " + t.Path + t.head() + "Content-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
+}
+
+var (
+	newToken = regexp.MustCompile(`"refresh_token":"([^"]+)"`)
+	oldToken = regexp.MustCompile(`refresh_token=[^&]+`)
+)
+
+// rotate puts the refresh token of an answer into the next request.
+func (c *conn) rotate(answer []byte) error {
+	m := newToken.FindSubmatch(answer)
+	if m == nil {
+		return errors.New("an answer holds no refresh token")
+	}
+	_, body, _ := strings.Cut(string(c.requests[0]), "\r\n\r\n")
+	next := oldToken.ReplaceAllLiteralString(body, "refresh_token="+url.QueryEscape(string(m[1])))
+	c.target.Bodies[c.index] = next // another client goes on from there
+	c.requests = [][]byte{c.target.post(next)}
+	return nil
 }
 
 // Run sends requests on all connections for a while, on each the next one when the last
@@ -110,7 +159,8 @@ func (c *Client) Close() {
 
 type conn struct {
 	net.Conn
-	status   int
+	target   Target
+	index    int // among the connections
 	requests [][]byte
 	next     int
 	buf      []byte
@@ -157,10 +207,12 @@ func (c *conn) read() error {
 		switch {
 		case parseErr != nil:
 			return parseErr
-		case ok && status != c.status:
-			return fmt.Errorf("answered with status %d, expected %d", status, c.status)
+		case ok && status != c.target.Status:
+			return fmt.Errorf("answered with status %d, expected %d", status, c.target.Status)
 		case ok && n > size:
 			return errors.New("an answer is longer than its Content-Length says")
+		case ok && n == size && c.target.Rotates:
+			return c.rotate(c.buf[:n])
 		case ok && n == size:
 			return nil
 		case err != nil:

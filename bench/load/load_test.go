@@ -49,12 +49,48 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestRotation posts a refresh token, and then what every answer holds, in chunks.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	tokens := make(chan string, 1_000)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		old := r.PostFormValue("refresh_token")
+		if len(tokens) < cap(tokens) {
+			tokens <- r.PostFormValue("n") + old
+		}
+		_, _ = fmt.Fprintf(w, `{"refresh_token":"%sx"}%s`, old[:min(len(old), 50)], strings.Repeat(" ", 3_000))
+	}))
+	t.Cleanup(server.Close)
+	target := load.Target{
+		Addr: strings.TrimPrefix(server.URL, "http://"), Path: "/", Status: http.StatusOK, Rotates: true,
+		Bodies: []string{"n=1&refresh_token=a", "refresh_token=b&n=2"},
+		Header: "Content-Type: application/x-www-form-urlencoded\r\n",
+	}
+	_, err := dial(t, target, 2).Run(t.Context(), 20*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(tokens)
+	next := map[byte]string{'1': "1a", '2': "2b"}
+	for got := range tokens {
+		if got != next[got[0]] {
+			t.Fatalf("got %q, want %q", got, next[got[0]])
+		}
+		next[got[0]] = got[:min(len(got), 51)] + "x"
+	}
+	if target.Bodies[0] == "n=1&refresh_token=a" {
+		t.Error("another client would begin with a used token")
+	}
+}
+
 // TestRunRefuses has a server that says something else.
 func TestRunRefuses(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ answer, want string }{
 		"status":      {"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "status 302, expected 200"},
-		"chunks":      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "no Content-Length"},
+		"no length":   {"HTTP/1.1 200 OK\r\n\r\n", "no Content-Length"},
+		"chunks":      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", "malformed chunk"},
+		"cut chunks":  {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "EOF"},
 		"length":      {"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "no number"},
 		"protocol":    {"SSH-2.0\r\n\r\n", "not HTTP/1.1"},
 		"more":        {"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nab", "longer than its Content-Length"},

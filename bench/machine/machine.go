@@ -51,6 +51,11 @@ func Start(cmd *exec.Cmd, cpu int) (*Process, error) {
 // Ready waits until check returns nil. It gives up when the process ends, or after the
 // given time.
 func (p *Process) Ready(ctx context.Context, most time.Duration, check func(context.Context) error) error {
+	return p.ReadyEvery(ctx, most, 20*time.Millisecond, check)
+}
+
+// ReadyEvery is Ready with the time between two checks.
+func (p *Process) ReadyEvery(ctx context.Context, most, every time.Duration, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	for {
@@ -63,7 +68,7 @@ func (p *Process) Ready(ctx context.Context, most time.Duration, check func(cont
 			return fmt.Errorf("%s ended: %w: %s", p.cmd.Path, p.err, p.Output())
 		case <-ctx.Done():
 			return fmt.Errorf("%s did not answer: %w: %s", p.cmd.Path, err, p.Output())
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(every):
 		}
 	}
 }

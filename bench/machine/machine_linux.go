@@ -140,6 +140,28 @@ func SelfCPU() (time.Duration, error) {
 	return time.Duration(ts.Nano()), err
 }
 
+// Memory returns what the processes of the group hold in memory now, their resident sets,
+// in megabytes.
+func (p *Process) Memory() (float64, error) {
+	pids, err := members(p.cmd.Process.Pid)
+	if err != nil {
+		return 0, err
+	}
+	pages := 0
+	for _, pid := range pids {
+		statm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+		fields := strings.Fields(string(statm))
+		if err != nil || len(fields) < 2 {
+			continue // it has ended meanwhile
+		}
+		resident, err := strconv.Atoi(fields[1])
+		if err == nil {
+			pages += resident
+		}
+	}
+	return float64(pages) * float64(os.Getpagesize()) / 1e6, nil
+}
+
 // members lists the processes of a group.
 func members(group int) ([]int, error) {
 	dirs, err := os.ReadDir("/proc")

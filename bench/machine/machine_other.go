@@ -25,6 +25,9 @@ type Usage map[int]time.Duration
 // CPU returns ErrUnmeasured.
 func (p *Process) CPU() (Usage, error) { return nil, ErrUnmeasured }
 
+// Memory returns ErrUnmeasured.
+func (p *Process) Memory() (float64, error) { return 0, ErrUnmeasured }
+
 // Since returns 0.
 func (u Usage) Since(Usage) time.Duration { return 0 }
 

@@ -47,8 +47,9 @@ func newApache(t *testing.T) apache {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "httpd.conf"), strings.NewReplacer(
-		"{{Dir}}", dir, "{{Modules}}", modules, "{{Addr}}", addr, "{{BaseURL}}", base, "{{App}}", behind.URL, "{{Keys}}", withTLS(t, pool.URL).URL, "{{PoolID}}", pool.UserPool().ID(),
-		"{{Issuer}}", pool.Issuer, "{{Domain}}", pool.URL, "{{ClientID}}", client.ID, "{{ClientSecret}}", string(client.Secret),
+		"{{Dir}}", dir, "{{Modules}}", modules, "{{Addr}}", addr, "{{BaseURL}}", base, "{{App}}", behind.URL,
+		"{{Keys}}", withTLS(t, pool.URL).URL, "{{PoolID}}", pool.UserPool().ID(), "{{Issuer}}", pool.Issuer,
+		"{{Domain}}", pool.URL, "{{ClientID}}", client.ID, "{{ClientSecret}}", string(client.Secret),
 	).Replace(string(conf)))
 	t.Cleanup(func() {
 		if log, err := os.ReadFile(filepath.Join(dir, "error.log")); err == nil && t.Failed() {

@@ -104,7 +104,8 @@ func newAWSPool(t *testing.T) *awsTest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.client, err = pool.CreateClient(t.Context(), userpool.Client{CallbackURLs: []string{base + "/callback"}, GenerateSecret: true})
+	client := userpool.Client{CallbackURLs: []string{base + "/callback"}, GenerateSecret: true}
+	p.client, err = pool.CreateClient(t.Context(), client)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +129,8 @@ func (p *awsTest) signIn(t *testing.T) awsTokens {
 	t.Helper()
 	b := newBrowser(t)
 	config := oauth2.Config{
-		ClientID: p.client.ID, ClientSecret: string(p.client.Secret), RedirectURL: p.srv.URL + "/callback", Scopes: []string{"openid"},
+		ClientID: p.client.ID, ClientSecret: string(p.client.Secret),
+		RedirectURL: p.srv.URL + "/callback", Scopes: []string{"openid"},
 		Endpoint: oauth2.Endpoint{AuthURL: p.srv.URL + "/oauth2/authorize", TokenURL: p.srv.URL + "/oauth2/token"},
 	}
 	verifier := oauth2.GenerateVerifier()
@@ -162,7 +164,8 @@ func (b *browser) submit(t *testing.T, p page, form url.Values) page {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address.String(), strings.NewReader(form.Encode()))
+	body := strings.NewReader(form.Encode())
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address.String(), body)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,8 @@ func (a app) signIn(t *testing.T, b *browser) {
 func (a app) checkRequest(t *testing.T, b *browser) {
 	t.Helper()
 	q := b.sent(t, a.pool.URL, "/oauth2/authorize").Query()
-	if q.Get("response_type") != "code" || q.Get("state") == "" || !slices.Contains(strings.Fields(q.Get("scope")), "openid") {
+	openid := slices.Contains(strings.Fields(q.Get("scope")), "openid")
+	if q.Get("response_type") != "code" || q.Get("state") == "" || !openid {
 		t.Errorf("the authorization request is %s", q)
 	}
 	if got := q.Get("nonce") != ""; got != a.nonce {

@@ -26,14 +26,14 @@ import (
 func TestGoOIDC(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t)
-	goApp(t, pool, func(base string, client userpool.Client) library { return newGoOIDC(t, pool, base, client) }).journey(t)
+	goApp(t, pool, newGoOIDC).journey(t)
 }
 
 // TestZitadel is the relying party of zitadel/oidc, with its handlers.
 func TestZitadel(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t)
-	goApp(t, pool, func(base string, client userpool.Client) library { return newZitadel(t, pool, base, client) }).journey(t)
+	goApp(t, pool, newZitadel).journey(t)
 }
 
 // library is one of the two, in an app.
@@ -61,13 +61,16 @@ type site struct {
 	kept map[string]tokens // by the cookie
 }
 
-func goApp(t *testing.T, pool *cognatetest.Pool, with func(base string, client userpool.Client) library) app {
+// start makes a library ready for an app at base.
+type start func(t *testing.T, pool *cognatetest.Pool, base string, client userpool.Client) library
+
+func goApp(t *testing.T, pool *cognatetest.Pool, with start) app {
 	t.Helper()
 	mux := http.NewServeMux()
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
 	client := register(pool, srv.URL, "/callback")
-	s := &site{library: with(srv.URL, client), kept: map[string]tokens{}}
+	s := &site{library: with(t, pool, srv.URL, client), kept: map[string]tokens{}}
 	s.logout = pool.URL + "/logout?" + url.Values{"client_id": {client.ID}, "logout_uri": {srv.URL + "/"}}.Encode()
 	mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/hello", s.hello)
@@ -77,7 +80,7 @@ func goApp(t *testing.T, pool *cognatetest.Pool, with func(base string, client u
 		return s.userInfo(r.Context(), had.access, subject)
 	}))
 	mux.HandleFunc("/refresh", s.with(func(r *http.Request, had *tokens) (any, error) {
-		fresh, err := s.library.refresh(r.Context(), had.refresh)
+		fresh, err := s.refresh(r.Context(), had.refresh)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +89,7 @@ func goApp(t *testing.T, pool *cognatetest.Pool, with func(base string, client u
 		return fresh.claims, nil
 	}))
 	mux.HandleFunc("/revoke", s.with(func(r *http.Request, had *tokens) (any, error) {
-		return nil, s.library.revoke(r.Context(), had.refresh)
+		return nil, s.revoke(r.Context(), had.refresh)
 	}))
 	mux.HandleFunc("/logout", func(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "session", Path: "/", MaxAge: -1})
@@ -168,7 +171,7 @@ type goOIDC struct {
 	revoking string
 }
 
-func newGoOIDC(t *testing.T, pool *cognatetest.Pool, base string, client userpool.Client) *goOIDC {
+func newGoOIDC(t *testing.T, pool *cognatetest.Pool, base string, client userpool.Client) library {
 	t.Helper()
 	provider, err := goidc.NewProvider(t.Context(), pool.Issuer)
 	if err != nil {
@@ -194,7 +197,8 @@ func (g *goOIDC) login(w http.ResponseWriter, r *http.Request) {
 	for name, value := range map[string]string{"state": state, "nonce": nonce, "verifier": verifier} {
 		http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/callback", HttpOnly: true})
 	}
-	http.Redirect(w, r, g.oauth.AuthCodeURL(state, goidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), http.StatusFound)
+	to := g.oauth.AuthCodeURL(state, goidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier))
+	http.Redirect(w, r, to, http.StatusFound)
 }
 
 func (g *goOIDC) callback(_ http.ResponseWriter, r *http.Request) (tokens, error) {
@@ -273,7 +277,7 @@ type zitadel struct{ party rp.RelyingParty }
 // nonceKey is where zitadel's verifier finds the nonce of a request.
 type nonceKey struct{}
 
-func newZitadel(t *testing.T, pool *cognatetest.Pool, base string, client userpool.Client) zitadel {
+func newZitadel(t *testing.T, pool *cognatetest.Pool, base string, client userpool.Client) library {
 	t.Helper()
 	cookies := zitadelhttp.NewCookieHandler([]byte(rand.Text()), nil, zitadelhttp.WithUnsecure())
 	nonce := func(ctx context.Context) string {
@@ -281,7 +285,8 @@ func newZitadel(t *testing.T, pool *cognatetest.Pool, base string, client userpo
 		return n
 	}
 	party, err := rp.NewRelyingPartyOIDC(
-		t.Context(), pool.Issuer, client.ID, string(client.Secret), base+"/callback", []string{oidc.ScopeOpenID, oidc.ScopeEmail},
+		t.Context(), pool.Issuer, client.ID, string(client.Secret), base+"/callback",
+		[]string{oidc.ScopeOpenID, oidc.ScopeEmail},
 		rp.WithCookieHandler(cookies), rp.WithPKCE(cookies), rp.WithVerifierOpts(rp.WithNonce(nonce)),
 	)
 	if err != nil {

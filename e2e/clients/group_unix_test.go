@@ -7,8 +7,13 @@ import (
 	"syscall"
 )
 
-// ownGroup lets terminate and kill reach what the program starts, too.
-func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+// attributes lets terminate and kill reach what a program starts, too.
+var attributes = syscall.SysProcAttr{Setpgid: true}
+
+func ownGroup(cmd *exec.Cmd) {
+	own := attributes
+	cmd.SysProcAttr = &own
+}
 
 func terminate(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 

@@ -40,8 +40,8 @@ func systemPython(t *testing.T) string {
 			return python
 		}
 	}
-	t.Fatal("no Python has authlib, flask and requests; on Debian: apt-get install python3-authlib python3-flask python3-requests;" +
-		" elsewhere set PYTHON_AUTHLIB to the path of one that has")
+	t.Fatal("no Python has authlib, flask and requests; on Debian: apt-get install python3-authlib python3-flask" +
+		" python3-requests; elsewhere set PYTHON_AUTHLIB to the path of one that has")
 	return ""
 }
 
@@ -76,7 +76,8 @@ func newTutorial(t *testing.T) tutorial {
 	client := register(pool, base, "/oidc_callback")
 	dir := t.TempDir()
 	fill := strings.NewReplacer(
-		"{{AWS_DOMAIN_PREFIX}}", pool.URL, "{{AWS_APP_CLIENT_ID}}", client.ID, "{{AWS_APP_CLIENT_SECRET}}", string(client.Secret),
+		"{{AWS_DOMAIN_PREFIX}}", pool.URL,
+		"{{AWS_APP_CLIENT_ID}}", client.ID, "{{AWS_APP_CLIENT_SECRET}}", string(client.Secret),
 		"https://cognito-idp.eu-west-1.amazonaws.com/{{AWS_POOL_ID}}", pool.Issuer, "127.0.0.1:5000", addr)
 	for from, to := range map[string]string{"app.py": "app.py", "client_secrets.template.json": "client_secrets.json"} {
 		text, err := os.ReadFile(filepath.Join("python", "tutorial", from))
@@ -110,8 +111,8 @@ func flaskOIDCPython(t *testing.T) string {
 	return python
 }
 
-// TestTutorialOnFlaskOIDC is the app that this project's README begins with, in Python.
-// flask-oidc 2.x sends no challenge, and revokes nothing.
+// TestTutorialOnFlaskOIDC is the tutorial's app on the real flask-oidc, which sends no
+// challenge and revokes nothing.
 func TestTutorialOnFlaskOIDC(t *testing.T) {
 	t.Parallel()
 	x, b := newTutorial(t), newBrowser(t)

@@ -29,6 +29,8 @@ var faults = map[string]fault{
 		"The app that sent you here is not registered with this sign-in service. " + askTheApp},
 	userpool.PageRedirectURIMissing: {"This app is not set up correctly",
 		"The app did not say where you should go after this page. " + askTheApp},
+	userpool.PageInvalidState: {"This sign-in is no longer valid",
+		"It was started in another browser, took too long, or was finished already. Go back to the app and try again."},
 	userpool.CodeInvalidRequest: {"That did not work",
 		"The request that brought you here is incomplete or damaged. Go back to the app and try again."},
 	userpool.CodeServerError: {"Something went wrong on our side",

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
 )
 
@@ -28,6 +29,8 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) {
 		h.refuser().Refuse(w, r, a, err)
 	case ok:
 		browser.Redirect(w, location)
+	case h.Federation != nil && a.Provider != "" && a.Provider != userpool.ProviderCognito:
+		h.Federation.Start(w, r, a, q)
 	default:
 		browser.Redirect(w, h.loginURL(q))
 	}
@@ -52,13 +55,29 @@ func (h *Handler) logout(w http.ResponseWriter, r *http.Request) {
 		q, err = h.Pool.CheckSwitch(r.Context(), q)
 		location = h.loginURL(q)
 	}
+	var session userpool.Session
 	if err == nil {
-		err = h.Pool.EndSession(r.Context(), browser.ReadCookie(r, browser.SessionCookie))
+		session, err = h.endSession(r)
 	}
 	if err != nil {
 		h.refuser().Refuse(w, r, nil, err)
 		return
 	}
 	http.SetCookie(w, browser.Expire(browser.SessionCookie, h.secure()))
+	if h.Federation != nil && session.Provider != "" {
+		if there, ok := h.Federation.SignOut(w, r, session, location); ok {
+			location = there
+		}
+	}
 	browser.Redirect(w, location)
+}
+
+// endSession ends the browser's session and returns what it was; zero: none.
+func (h *Handler) endSession(r *http.Request) (userpool.Session, error) {
+	id := browser.ReadCookie(r, browser.SessionCookie)
+	s, _, err := h.Pool.Session(r.Context(), id)
+	if err != nil {
+		return s, err
+	}
+	return s, h.Pool.EndSession(r.Context(), id)
 }

@@ -11,18 +11,32 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
 )
 
-// Handler serves the endpoints. All fields are required; it is safe for
-// concurrent use once they are set.
+// Handler serves the endpoints. It is safe for concurrent use once its fields
+// are set.
 type Handler struct {
-	Pool    *userpool.Pool
-	BaseURL string // the domain, such as http://localhost:9229, without trailing slash
-	Logger  *slog.Logger
+	Pool    *userpool.Pool // required
+	BaseURL string         // the domain, such as http://localhost:9229, without trailing slash; required
+	Logger  *slog.Logger   // required
+
+	// Federation reaches other identity providers. Nil: there are none.
+	Federation Federation
+}
+
+// Federation takes browsers to other identity providers.
+type Federation interface {
+	// Start answers with the way to the provider a.Provider; q is the query of
+	// the request.
+	Start(w http.ResponseWriter, r *http.Request, a *userpool.Authorization, q url.Values)
+	// SignOut returns the way by which a browser that was in session s leaves the
+	// provider too, before it goes to location. ok is false if there is none.
+	SignOut(w http.ResponseWriter, r *http.Request, s userpool.Session, location string) (there string, ok bool)
 }
 
 // Mount registers the endpoints.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/devview"
+	"github.com/cognate-auth/cognate/userpool/federation"
 	"github.com/cognate-auth/cognate/userpool/hosted"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
 	"github.com/cognate-auth/cognate/userpool/internal/recorder"
@@ -32,6 +33,14 @@ type Config struct {
 	// RequestsPerSecond is how often one source address may ask (IPv6: one /64
 	// network); more is answered 429. Cognito's own limit is 300. Zero: no limit.
 	RequestsPerSecond int
+
+	// SAML speaks with identity providers of that type. Nil: nobody can sign in
+	// there.
+	SAML userpool.SAML
+
+	// ProviderPatience is how long another identity provider may take for one
+	// answer. Zero: 5 s.
+	ProviderPatience time.Duration
 
 	// Logger takes one line per refusal and failure. Nil: no log.
 	Logger *slog.Logger
@@ -60,7 +69,11 @@ func New(cfg Config) (http.Handler, error) {
 	trace := cfg.Pool.Trace()
 	cfg.Logger = trace.Logger(cfg.Logger)
 	mux := http.NewServeMux()
-	err = (&oauth.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}).Mount(mux)
+	others := &federation.Handler{
+		Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, SAML: cfg.SAML, Patience: cfg.ProviderPatience,
+	}
+	others.Mount(mux)
+	err = (&oauth.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, Federation: others}).Mount(mux)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}

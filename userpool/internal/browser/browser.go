@@ -87,11 +87,16 @@ func Query(r *http.Request) (url.Values, error) {
 // Form parses a posted form, of at most MaxForm bytes; parameters in the query
 // do not count. A longer one is an *http.MaxBytesError.
 func Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	return LongForm(w, r, MaxForm)
+}
+
+// LongForm is Form with a limit of its own.
+func LongForm(w http.ResponseWriter, r *http.Request, most int64) (url.Values, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
 		return nil, errForm
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxForm))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if err != nil {
 		if _, long := errors.AsType[*http.MaxBytesError](err); long {
 			return nil, err

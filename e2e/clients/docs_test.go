@@ -1,0 +1,52 @@
+package clients
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDocumentedVersions compares the page's versions with those that the tests use.
+func TestDocumentedVersions(t *testing.T) {
+	t.Parallel()
+	page := read(t, "../../docs/clients.md")
+	var npm struct {
+		Dependencies map[string]string `json:"dependencies"`
+	}
+	if err := json.Unmarshal([]byte(read(t, "node/package.json")), &npm); err != nil {
+		t.Fatal(err)
+	}
+	modules, packages := read(t, "../go.mod"), read(t, "python/requirements.txt")
+	for client, version := range map[string]string{
+		"go-oidc with x/oauth2": find(t, modules, `coreos/go-oidc/v3 (\S+)`) + ", " + find(t, modules, `x/oauth2 (\S+)`),
+		"zitadel/oidc":          find(t, modules, `zitadel/oidc/v3 (\S+)`),
+		"flask-oidc":            find(t, packages, `flask-oidc==(\S+)`),
+		"openid-client":         npm.Dependencies["openid-client"], "aws-jwt-verify": npm.Dependencies["aws-jwt-verify"],
+		"express-openid-connect": npm.Dependencies["express-openid-connect"],
+	} {
+		row := find(t, page, `(?m)^\| (`+client+`\b.*)$`)
+		if !strings.Contains(row, "| "+version+" |") {
+			t.Errorf("%s is %s; the page says %s", client, version, row)
+		}
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func find(t *testing.T, text, expression string) string {
+	t.Helper()
+	m := regexp.MustCompile(expression).FindStringSubmatch(text)
+	if m == nil {
+		t.Fatalf("nothing is like %s", expression)
+	}
+	return m[1]
+}

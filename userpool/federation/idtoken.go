@@ -1,0 +1,271 @@
+package federation
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// leeway is how far the provider's clock may be from ours.
+const leeway = time.Minute
+
+const maxToken = 64 << 10
+
+// verify checks an ID token (OpenID Connect Core section 3.1.3.7) and returns its
+// claims.
+func (u *upstream) verify(
+	ctx context.Context, h *Handler, ip userpool.IdentityProvider, known endpoints, token, nonce userpool.Secret,
+) (map[string]any, error) {
+	if len(token) > maxToken {
+		return nil, &fault{ip.Name, "Bad id_token", errors.New("the ID token is too long")}
+	}
+	parser := jwt.NewParser(
+		jwt.WithValidMethods(signatureMethods), jwt.WithStrictDecoding(), jwt.WithJSONNumber(),
+		jwt.WithTimeFunc(h.Pool.Now), jwt.WithLeeway(leeway), jwt.WithExpirationRequired(),
+		jwt.WithIssuer(ip.Issuer), jwt.WithAudience(ip.ClientID),
+	)
+	claims := jwt.MapClaims{}
+	_, err := parser.ParseWithClaims(string(token), claims, func(t *jwt.Token) (any, error) {
+		return u.key(ctx, h, ip, known, t)
+	})
+	if f, ok := errors.AsType[*fault](err); ok {
+		return nil, f
+	}
+	if err == nil {
+		err = checkClaims(claims, ip.ClientID, nonce)
+	}
+	if err != nil {
+		return nil, &fault{ip.Name, "Bad id_token" + which(err), errors.New("the ID token is refused:" + which(err))}
+	}
+	return claims, nil
+}
+
+var (
+	errNonce = errors.New("nonce")
+	errAZP   = errors.New("azp")
+)
+
+// checkClaims is what the parser does not: nonce, and azp where there is one or
+// the token is for others too.
+func checkClaims(claims jwt.MapClaims, client string, nonce userpool.Secret) error {
+	got, _ := claims["nonce"].(string)
+	if !nonce.Equal(userpool.Secret(got)) {
+		return errNonce
+	}
+	audience, err := claims.GetAudience()
+	if err != nil {
+		return err
+	}
+	azp, sent := claims["azp"]
+	if sent && azp != client || !sent && len(audience) > 1 {
+		return errAZP
+	}
+	return nil
+}
+
+// which names the check that failed, and nothing of the token.
+func which(err error) string {
+	for _, known := range []struct {
+		err  error
+		name string
+	}{
+		{errNonce, " nonce"}, {errAZP, " azp"}, {jwt.ErrTokenInvalidIssuer, " issuer"},
+		{jwt.ErrTokenInvalidAudience, " audience"}, {jwt.ErrTokenExpired, " expired"},
+		{jwt.ErrTokenNotValidYet, " not valid yet"}, {jwt.ErrTokenSignatureInvalid, " signature"},
+		{jwt.ErrTokenUnverifiable, " key"}, {jwt.ErrTokenMalformed, " form"},
+	} {
+		if errors.Is(err, known.err) {
+			return known.name
+		}
+	}
+	return " claims"
+}
+
+// verifyKey is a public key of a provider.
+type verifyKey struct {
+	id, alg string // alg may be empty: any of the kind
+	key     crypto.PublicKey
+}
+
+// key finds the key of a token's header. HS256 is signed with the client secret,
+// and with nothing else: no public key is ever taken for a secret.
+func (u *upstream) key(
+	ctx context.Context, h *Handler, ip userpool.IdentityProvider, known endpoints, t *jwt.Token,
+) (any, error) {
+	if _, ok := t.Header["crit"]; ok { // RFC 7515 section 4.1.11: we know no extension
+		return nil, errors.New("crit is not understood")
+	}
+	if t.Method.Alg() == "HS256" {
+		return []byte(ip.ClientSecret), nil
+	}
+	id, _ := t.Header["kid"].(string)
+	ctx, cancel := context.WithTimeout(ctx, h.patience())
+	defer cancel()
+	leave, err := u.enter(ctx)
+	if err != nil {
+		return nil, &fault{ip.Name, timeoutKeys, err}
+	}
+	defer leave()
+	key, ok := pick(u.keys, id, t.Method)
+	age := h.Pool.Now().Sub(u.keysAt)
+	if age < keysLife && (ok || age < keysInterval && u.keys != nil) {
+		return found(key, ok)
+	}
+	fresh, err := h.fetchKeys(ctx, ip, known.JWKS)
+	if err != nil {
+		return nil, err
+	}
+	u.keys, u.keysAt = fresh, h.Pool.Now()
+	return found(pick(u.keys, id, t.Method))
+}
+
+const timeoutKeys = "Timeout in calling jwks uri"
+
+func found(k verifyKey, ok bool) (any, error) {
+	if !ok {
+		return nil, errors.New("the provider has no key of that kid and algorithm")
+	}
+	return k.key, nil
+}
+
+// pick finds the key by kid; a token without one needs a key set with only one
+// key that could have signed it.
+func pick(keys []verifyKey, id string, method jwt.SigningMethod) (verifyKey, bool) {
+	var fitting []verifyKey
+	for _, k := range keys {
+		if (id == "" || k.id == id) && k.fits(method) {
+			fitting = append(fitting, k)
+		}
+	}
+	if len(fitting) != 1 {
+		return verifyKey{}, false
+	}
+	return fitting[0], true
+}
+
+func (k verifyKey) fits(method jwt.SigningMethod) bool {
+	if k.alg != "" && k.alg != method.Alg() {
+		return false
+	}
+	switch method.(type) {
+	case *jwt.SigningMethodRSA, *jwt.SigningMethodRSAPSS:
+		_, ok := k.key.(*rsa.PublicKey)
+		return ok
+	case *jwt.SigningMethodECDSA:
+		_, ok := k.key.(*ecdsa.PublicKey)
+		return ok
+	default:
+		return false
+	}
+}
+
+// fetchKeys reads a provider's key set (RFC 7517 section 5). Keys that are not
+// for signatures, or of a kind that is unknown, are left out.
+func (h *Handler) fetchKeys(ctx context.Context, ip userpool.IdentityProvider, address string) ([]verifyKey, error) {
+	a, err := h.get(ctx, address, "")
+	if err != nil {
+		return nil, networkFault(ip, timeoutKeys, err)
+	}
+	if a.status != http.StatusOK {
+		return nil, answerFault(ip, a)
+	}
+	keys, err := parseKeys(a.body)
+	if err != nil {
+		return nil, &fault{ip.Name, "Bad jwks response", err}
+	}
+	return keys, nil
+}
+
+type jwk struct {
+	KeyType   string `json:"kty"`
+	Use       string `json:"use"`
+	ID        string `json:"kid"`
+	Algorithm string `json:"alg"`
+	Curve     string `json:"crv"`
+	N         string `json:"n"`
+	E         string `json:"e"`
+	X         string `json:"x"`
+	Y         string `json:"y"`
+}
+
+func parseKeys(body []byte) ([]verifyKey, error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	err := json.Unmarshal(body, &set)
+	if err != nil || set.Keys == nil || len(set.Keys) > maxKeys {
+		return nil, fmt.Errorf("expected a JSON object with keys, at most %d", maxKeys)
+	}
+	keys := []verifyKey{}
+	for _, raw := range set.Keys {
+		var k jwk
+		if json.Unmarshal(raw, &k) != nil || k.Use != "" && k.Use != "sig" {
+			continue
+		}
+		key, ok := k.publicKey()
+		if ok {
+			keys = append(keys, verifyKey{k.ID, k.Algorithm, key})
+		}
+	}
+	return keys, nil
+}
+
+func (k jwk) publicKey() (crypto.PublicKey, bool) {
+	switch k.KeyType {
+	case "RSA":
+		return k.rsaKey()
+	case "EC":
+		return k.ecKey()
+	default:
+		return nil, false
+	}
+}
+
+// rsaKey takes moduli of 2048 to 8192 bits: less is forged, more is a way to
+// keep us busy.
+func (k jwk) rsaKey() (crypto.PublicKey, bool) {
+	n, okN := number(k.N, 1024)
+	e, okE := number(k.E, 4)
+	if !okN || !okE || n.BitLen() < 2048 || n.Bit(0) == 0 || e.BitLen() > 31 || e.Int64() < 3 || e.Bit(0) == 0 {
+		return nil, false
+	}
+	return &rsa.PublicKey{N: n, E: int(e.Int64())}, true
+}
+
+func (k jwk) ecKey() (crypto.PublicKey, bool) {
+	curves := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}
+	curve, known := curves[k.Curve]
+	if !known {
+		return nil, false
+	}
+	size := (curve.Params().BitSize + 7) / 8
+	x, errX := base64.RawURLEncoding.DecodeString(k.X)
+	y, errY := base64.RawURLEncoding.DecodeString(k.Y)
+	if errX != nil || errY != nil || len(x) != size || len(y) != size {
+		return nil, false
+	}
+	key, err := ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y)) // checks that it is on the curve
+	return key, err == nil
+}
+
+func number(text string, most int) (*big.Int, bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(raw) == 0 || len(raw) > most {
+		return nil, false
+	}
+	return new(big.Int).SetBytes(raw), true
+}

@@ -1,0 +1,430 @@
+package userpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+var errNoSuchUser = &Error{Code: CodeUserNotFound, Description: TextNoSuchUser}
+
+// named returns the user whom an administrator means: by sub, or by whatever
+// signs the user in. The sub comes first, because nobody can choose it.
+func (p *Pool) named(ctx context.Context, name string) (User, error) {
+	u, err := p.user(ctx, name)
+	if !errors.Is(err, errGone) {
+		return u, err
+	}
+	u, ok, err := p.FindUser(ctx, name)
+	if err == nil && !ok {
+		err = errNoSuchUser
+	}
+	return u, err
+}
+
+// change does something to a user, who may be named by sub, user name or alias,
+// and stores it with the changes that go with it. It begins anew when somebody
+// else changed the user meanwhile.
+func (p *Pool) change(
+	ctx context.Context, name string, edit func(*User) error, more ...func(User) Change,
+) (User, error) {
+	for range 10 {
+		u, err := p.named(ctx, name)
+		if err != nil {
+			return User{}, err
+		}
+		u = u.Clone()
+		err = edit(&u)
+		if err != nil {
+			return User{}, err
+		}
+		err = p.storeUser(ctx, &u, more...)
+		if !errors.Is(err, ErrConflict) {
+			return u, err
+		}
+	}
+	return User{}, fmt.Errorf("userpool: changing user: %w", ErrConflict)
+}
+
+// storeUser stores a changed user, and counts up u.Version. ErrConflict: somebody
+// was faster. An alias that is taken is AliasExistsException.
+func (p *Pool) storeUser(ctx context.Context, u *User, more ...func(User) Change) error {
+	u.Modified = p.now()
+	changes := []Change{{Op: Update, Record: userRecord(*u)}}
+	for _, m := range more {
+		changes = append(changes, m(*u))
+	}
+	err := p.store.store.Apply(ctx, p.id, changes...)
+	switch {
+	case err == nil:
+		u.Version++
+		return nil
+	case errors.Is(err, ErrExists):
+		return p.aliasTaken(ctx, *u)
+	case errors.Is(err, ErrConflict):
+		return err
+	default:
+		return fmt.Errorf("userpool: storing user: %w", err)
+	}
+}
+
+// aliasTaken says which of the user's names is somebody else's.
+func (p *Pool) aliasTaken(ctx context.Context, u User) error {
+	text := TextNameAlias
+	for _, login := range u.Logins {
+		other, ok, err := p.store.UserByLogin(ctx, p.id, login)
+		if err != nil {
+			return fmt.Errorf("userpool: reading user: %w", err)
+		}
+		if !ok || other.Sub == u.Sub {
+			continue
+		}
+		switch login {
+		case foldLogin(u.Attributes["email"]):
+			text = TextEmailAlias
+		case foldLogin(u.Attributes["phone_number"]):
+			text = TextPhoneAlias
+		}
+		break
+	}
+	return &Error{Code: CodeAliasExists, Description: text}
+}
+
+// signOut is what ends all that a user has under way: sessions, tokens, codes.
+var signOut = func() (out []func(User) Change) {
+	for _, kind := range []string{kindSession, kindCode, kindRefresh, kindOneTime} {
+		out = append(out, func(u User) Change {
+			return Change{Op: DeleteOwned, Record: Record{Kind: kind, Owner: u.Sub}}
+		})
+	}
+	return out
+}()
+
+// UpdateUserAttributes changes attributes of a user, as AdminUpdateUserAttributes
+// does; an empty value removes one. An address that changes is not verified any
+// more, unless the same call says so. What breaks a rule is an [*Error].
+func (p *Pool) UpdateUserAttributes(ctx context.Context, name string, attributes map[string]string) (User, error) {
+	u, err := p.change(ctx, name, func(u *User) error { return p.mergeAttributes(u, attributes) })
+	if err == nil {
+		p.audit(ctx, "user changed", subAttr(u.Sub))
+	}
+	return u, err
+}
+
+// mergeAttributes changes u alone, names included.
+func (p *Pool) mergeAttributes(u *User, attributes map[string]string) error {
+	merged := maps.Clone(u.Attributes)
+	if merged == nil {
+		merged = map[string]string{}
+	}
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		if a, known := p.Settings().attribute(name); !known || name == "sub" {
+			return unfit(clip(name), "Attribute does not exist in the schema.")
+		} else if a.Fixed && merged[name] != attributes[name] {
+			return invalid("Cannot modify the non-mutable attribute " + name)
+		}
+		if merged[name] == attributes[name] {
+			continue
+		}
+		merged[name] = attributes[name]
+		verified := name + "_verified"
+		if _, said := attributes[verified]; isBoolean(verified) && !said && merged[verified] != "" {
+			merged[verified] = "false"
+			if attributes[name] == "" {
+				delete(merged, verified)
+			}
+		}
+	}
+	var err error
+	u.Attributes, err = p.Settings().cleanAttributes(merged)
+	if err != nil {
+		return err
+	}
+	return p.setUserNames(u)
+}
+
+// SetPassword gives a user a password, which must fit the policy: a permanent
+// one, which confirms the user, or a temporary one (AdminSetUserPassword). It
+// ends no session.
+func (p *Pool) SetPassword(ctx context.Context, name string, password Secret, permanent bool) error {
+	u, err := p.change(ctx, name, func(u *User) error {
+		err := p.newPassword(ctx, u, password)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !permanent:
+			u.Status, u.TemporaryUntil = UserForceChange, p.now().Add(p.Settings().Passwords.TemporaryValidity)
+		case u.Status != UserExternal:
+			u.Status = UserConfirmed
+		}
+		return nil
+	})
+	if err == nil {
+		p.audit(ctx, "password set", subAttr(u.Sub), slog.Bool("temporary", !permanent))
+	}
+	return err
+}
+
+// AdminConfirm confirms a sign-up without a code (AdminConfirmSignUp). No address
+// becomes verified.
+func (p *Pool) AdminConfirm(ctx context.Context, name string) error {
+	u, err := p.change(ctx, name, func(u *User) error {
+		if u.Status != UserUnconfirmed {
+			return cannotConfirm(*u)
+		}
+		u.Status = UserConfirmed
+		return nil
+	}, func(u User) Change {
+		return Change{Op: Delete, Record: Record{Kind: kindOneTime, ID: oneTimeID(PurposeSignUp, u.Sub)}}
+	})
+	if err != nil {
+		return err
+	}
+	p.audit(ctx, "user confirmed", subAttr(u.Sub))
+	return p.postConfirmation(ctx, Client{}, sourceConfirmSignUp, u)
+}
+
+func cannotConfirm(u User) error {
+	return &Error{Code: CodeNotAuthorized, Description: "User cannot be confirmed. Current status is " + string(u.Status)}
+}
+
+// DisableUser keeps a user from signing in and ends all sessions and tokens.
+func (p *Pool) DisableUser(ctx context.Context, name string) error {
+	u, err := p.change(ctx, name, func(u *User) error { u.Disabled = true; return nil }, signOut...)
+	if err == nil {
+		p.audit(ctx, "user disabled", subAttr(u.Sub))
+	}
+	return err
+}
+
+// EnableUser takes DisableUser back.
+func (p *Pool) EnableUser(ctx context.Context, name string) error {
+	u, err := p.change(ctx, name, func(u *User) error { u.Disabled = false; return nil })
+	if err == nil {
+		p.audit(ctx, "user enabled", subAttr(u.Sub))
+	}
+	return err
+}
+
+// DeleteUser removes a user and all that is his.
+func (p *Pool) DeleteUser(ctx context.Context, name string) error {
+	u, err := p.named(ctx, name)
+	if err != nil {
+		return err
+	}
+	err = p.store.DeleteUser(ctx, p.id, u.Sub)
+	if err != nil {
+		return fmt.Errorf("userpool: deleting user: %w", err)
+	}
+	p.audit(ctx, "user deleted", subAttr(u.Sub))
+	return nil
+}
+
+// AddToGroup puts a user into a group, behind those he is in. It is no error if
+// he is in it.
+func (p *Pool) AddToGroup(ctx context.Context, name, group string) error {
+	_, err := p.change(ctx, name, func(u *User) (err error) {
+		if !slices.Contains(u.Groups, group) {
+			u.Groups, err = cleanGroups(append(u.Groups, group))
+		}
+		return err
+	})
+	return err
+}
+
+// RemoveFromGroup takes a user out of a group. It is no error if he is not in it.
+func (p *Pool) RemoveFromGroup(ctx context.Context, name, group string) error {
+	_, err := p.change(ctx, name, func(u *User) error {
+		u.Groups = slices.DeleteFunc(u.Groups, func(g string) bool { return g == group })
+		return nil
+	})
+	return err
+}
+
+// UserQuery says which users [Pool.Users] returns; at most one of Attribute and
+// Group may be set.
+type UserQuery struct {
+	// Attribute is username, status, email, phone_number, name, given_name,
+	// family_name or preferred_username, and Value what it must be, exactly or,
+	// with Prefix, begin with.
+	Attribute, Value string
+	Prefix           bool
+	Group            string // only its members
+	After            string // the sub of the last user of the page before
+	Limit            int    // at most 1000; zero: 60
+}
+
+// Users returns users by sub, a page at a time: as long as a page is full there
+// may be another.
+func (p *Pool) Users(ctx context.Context, q UserQuery) ([]User, error) {
+	query := Query{After: q.After, Limit: q.Limit}
+	if query.Limit <= 0 {
+		query.Limit = 60
+	}
+	query.Limit = min(query.Limit, maxListed)
+	switch {
+	case q.Group != "" && q.Attribute != "":
+		return nil, invalid("a list of users is by an attribute or by a group, not both")
+	case q.Group != "":
+		query.Term = "group:" + q.Group
+	case q.Attribute != "" && !searchable(q.Attribute):
+		return nil, invalid("Invalid search attribute: " + clip(q.Attribute))
+	case q.Attribute != "" && q.Prefix:
+		query.TermPrefix = q.Attribute + ":" + q.Value
+	case q.Attribute != "":
+		query.Term = q.Attribute + ":" + q.Value
+	}
+	users, err := p.store.Users(ctx, p.id, query)
+	if err != nil {
+		return nil, fmt.Errorf("userpool: listing users: %w", err)
+	}
+	return users, nil
+}
+
+func searchable(attribute string) bool {
+	return attribute == "username" || attribute == "status" || slices.Contains(searchedAttributes, attribute)
+}
+
+// PutUser creates a user or makes the one with this name as n says, for a file
+// that lists users: attributes that n names, groups unless nil, whether he is
+// disabled, and the password, whose hash stays when it is the same. A temporary
+// password that was changed stays changed, and so does the status. created
+// reports which it was.
+func (p *Pool) PutUser(ctx context.Context, n NewUser) (u User, created bool, err error) {
+	name := n.Username
+	for _, address := range []string{"email", "phone_number"} {
+		if name == "" && p.usernames.replaced() {
+			name = n.Attributes[address]
+		}
+	}
+	u, ok, err := p.FindUser(ctx, name)
+	if err != nil {
+		return User{}, false, err
+	}
+	if !ok {
+		u, err = p.CreateUser(ctx, n)
+		return u, true, err
+	}
+	if !p.usernames.replaced() && foldLogin(u.Username) != foldLogin(name) {
+		return User{}, false, fmt.Errorf("userpool: putting user: the name is another's alias: %w", ErrExists)
+	}
+	if n.Sub != "" && n.Sub != u.Sub {
+		return User{}, false, invalid("the user " + clip(name) + " has another sub already")
+	}
+	u, err = p.putUser(ctx, u, n)
+	return u, false, err
+}
+
+func (p *Pool) putUser(ctx context.Context, u User, n NewUser) (User, error) {
+	for range 10 {
+		next := u.Clone()
+		err := p.merge(ctx, &next, n)
+		if err != nil {
+			return User{}, err
+		}
+		if string(encodeBody(userRecord(next))) == string(encodeBody(userRecord(u))) {
+			return u, nil
+		}
+		var more []func(User) Change
+		if next.Disabled && !u.Disabled {
+			more = signOut
+		}
+		err = p.storeUser(ctx, &next, more...)
+		if !errors.Is(err, ErrConflict) {
+			return next, err
+		}
+		u, err = p.user(ctx, u.Sub)
+		if err != nil {
+			return User{}, err
+		}
+	}
+	return User{}, fmt.Errorf("userpool: changing user: %w", ErrConflict)
+}
+
+// merge applies what n says to a user who is there.
+func (p *Pool) merge(ctx context.Context, u *User, n NewUser) error {
+	err := p.mergeAttributes(u, withoutName(n.Attributes))
+	if err != nil {
+		return err
+	}
+	u.Disabled = n.Disabled
+	if n.Groups != nil {
+		u.Groups, err = cleanGroups(n.Groups)
+		if err != nil {
+			return err
+		}
+	}
+	err = setFactors(u, n)
+	if err != nil {
+		return err
+	}
+	if n.Password == "" || n.Temporary && u.Status != UserForceChange {
+		return nil
+	}
+	return p.mergePassword(ctx, u, n)
+}
+
+// withoutName leaves out what no file can mean to change.
+func withoutName(attributes map[string]string) map[string]string {
+	out := maps.Clone(attributes)
+	maps.DeleteFunc(out, func(name, value string) bool { return value == "" || strings.EqualFold(name, "sub") })
+	return out
+}
+
+func (p *Pool) mergePassword(ctx context.Context, u *User, n NewUser) error {
+	same := false
+	if u.PasswordHash != "" {
+		var err error
+		same, _, err = p.hasher.verify(ctx, u.PasswordHash, n.Password)
+		if err != nil {
+			return err
+		}
+	}
+	if same {
+		return nil
+	}
+	if len(n.Password) > maxPassword {
+		return invalid("a password has 1 to 256 bytes")
+	}
+	hash, err := p.hasher.hash(ctx, n.Password)
+	if err != nil {
+		return err
+	}
+	u.PasswordHash, u.TemporaryUntil = hash, time.Time{}
+	switch {
+	case n.Temporary:
+		u.Status, u.TemporaryUntil = UserForceChange, p.now().Add(p.Settings().Passwords.TemporaryValidity)
+	case u.Status != UserExternal:
+		u.Status = UserConfirmed
+	}
+	return nil
+}
+
+// invite sends a new user the temporary password.
+func (p *Pool) invite(ctx context.Context, u User, password Secret) error {
+	r := codeRequest{Purpose: PurposeInvitation, User: u, Medium: MediumEmail, To: u.Attributes["email"],
+		Source: sourceMessageAdminCreate}
+	if r.To == "" {
+		r.Medium, r.To = MediumSMS, u.Attributes["phone_number"]
+	}
+	if r.To == "" {
+		return nil // the administrator tells the user in person
+	}
+	m, err := p.codeMessage(ctx, r, password)
+	if err != nil {
+		return err
+	}
+	err = p.store.PutMessage(ctx, p.id, m)
+	if err != nil {
+		return fmt.Errorf("userpool: storing a message: %w", err)
+	}
+	p.audit(ctx, "invitation sent", slog.String("medium", r.Medium), subAttr(u.Sub))
+	p.deliver(ctx, m)
+	return nil
+}

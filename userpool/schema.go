@@ -1,0 +1,366 @@
+package userpool
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The types of attributes (AttributeDataType).
+const (
+	TypeString   = "String"
+	TypeNumber   = "Number"
+	TypeDateTime = "DateTime"
+	TypeBoolean  = "Boolean"
+)
+
+// The standard attributes of a pool: OpenID Connect Core section 5.1, less sub.
+// Those of the profile scope (userInfo page of the developer guide) come first.
+var (
+	profileAttributes = []string{
+		"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
+		"picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
+	}
+	otherAttributes = []string{"address", "email", "email_verified", "phone_number", "phone_number_verified"}
+	customAttribute = regexp.MustCompile(`^custom:[\w-]{1,20}$`)
+)
+
+const (
+	maxAttributes     = 100
+	maxCustom         = 50
+	maxAttributeBytes = 2048
+	maxGroups         = 100
+)
+
+func isStandard(name string) bool {
+	return slices.Contains(profileAttributes, name) || slices.Contains(otherAttributes, name)
+}
+
+func isBoolean(name string) bool {
+	return name == "email_verified" || name == "phone_number_verified"
+}
+
+// attribute returns what is known of an attribute, with the defaults filled in.
+func (s *Settings) attribute(name string) (a Attribute, known bool) {
+	listed, custom := false, false
+	for _, each := range s.Schema {
+		if each.Name == name {
+			a, listed = each, true
+		}
+		custom = custom || customAttribute.MatchString(each.Name)
+	}
+	if !listed {
+		a, known = Attribute{Name: name}, isStandard(name) || !custom && customAttribute.MatchString(name)
+	}
+	switch {
+	case isBoolean(name):
+		a.Type = TypeBoolean
+	case name == "updated_at":
+		a.Type = TypeNumber
+	case a.Type == "":
+		a.Type = TypeString
+	}
+	return a, listed || known
+}
+
+// required returns the names of the attributes that a person must have, in the
+// order of the schema.
+func (s *Settings) required() []string {
+	var out []string
+	for _, a := range s.Schema {
+		if a.Required && a.Name != "sub" {
+			out = append(out, a.Name)
+		}
+	}
+	return out
+}
+
+// cleanAttributes checks attributes and leaves out the empty ones.
+func (s *Settings) cleanAttributes(in map[string]string) (map[string]string, error) {
+	out := make(map[string]string, len(in))
+	if len(in) > maxAttributes {
+		return nil, invalid("a user has at most 100 attributes")
+	}
+	for _, name := range slices.Sorted(maps.Keys(in)) {
+		if in[name] == "" {
+			continue
+		}
+		value, err := s.cleanAttribute(name, in[name])
+		if err != nil {
+			return nil, err
+		}
+		out[name] = value
+	}
+	for _, name := range []string{"email", "phone_number"} {
+		if out[name+"_verified"] != "" && out[name] == "" {
+			return nil, invalid(name + "_verified needs " + name)
+		}
+	}
+	return out, nil
+}
+
+// unfit is how Cognito words what the schema does not allow.
+func unfit(name, text string) error {
+	return invalid("Attributes did not conform to the schema: " + name + ": " + text)
+}
+
+func (s *Settings) cleanAttribute(name, value string) (string, error) {
+	a, known := s.attribute(name)
+	switch {
+	case !known || name == "sub":
+		return "", unfit(clip(strconv.QuoteToGraphic(name)), "Attribute does not exist in the schema.")
+	case len(value) > maxAttributeBytes || !utf8.ValidString(value):
+		return "", unfit(name, "expected UTF-8 of at most 2048 bytes")
+	case strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }):
+		return "", unfit(name, "expected no control characters")
+	case name == "email" && !validEmail(value):
+		return "", invalid("Invalid email address format.")
+	case name == "phone_number" && !phoneNumber.MatchString(value):
+		return "", invalid("Invalid phone number format.")
+	case name == "birthdate" && utf8.RuneCountInString(value) != 10:
+		return "", unfit(name, "expected ten characters, as in 1999-12-31")
+	}
+	return a.clean(value)
+}
+
+// clean holds a value to the attribute's type and bounds.
+func (a Attribute) clean(value string) (string, error) {
+	switch a.Type {
+	case TypeBoolean:
+		value = strings.ToLower(value)
+		if value != "true" && value != "false" {
+			return "", unfit(a.Name, `expected "true" or "false"`)
+		}
+	case TypeNumber:
+		return value, a.checkNumber(value)
+	case TypeDateTime:
+		if !isDateTime(value) {
+			return "", unfit(a.Name, "expected a time, as in 2026-05-06T07:08:09Z")
+		}
+	default:
+		n := int64(utf8.RuneCountInString(value))
+		if n < a.Least || a.Most > 0 && n > a.Most {
+			return "", unfit(a.Name, fmt.Sprintf("expected %d to %d characters", a.Least, a.longest()))
+		}
+	}
+	return value, nil
+}
+
+func (a Attribute) longest() int64 {
+	if a.Most > 0 {
+		return a.Most
+	}
+	return maxAttributeBytes
+}
+
+var number = regexp.MustCompile(`^-?[0-9]{1,18}$`)
+
+func (a Attribute) checkNumber(value string) error {
+	n, err := strconv.ParseInt(value, 10, 64)
+	switch {
+	case !number.MatchString(value) || err != nil:
+		return unfit(a.Name, "expected a whole number")
+	case n < a.Least && (a.Least != 0 || a.Name == "updated_at"), a.Most != 0 && n > a.Most:
+		return unfit(a.Name, "the number is out of range")
+	}
+	return nil
+}
+
+// isDateTime takes RFC 3339, a date, and seconds since 1970.
+func isDateTime(value string) bool {
+	_, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		_, err = time.Parse(time.DateOnly, value)
+	}
+	return err == nil || number.MatchString(value)
+}
+
+// checkSchema holds Settings.Schema to the rules of SchemaAttributeType.
+func checkSchema(s Settings) error {
+	seen, custom := map[string]bool{}, 0
+	for _, a := range s.Schema {
+		err := checkSchemaAttribute(a)
+		if err != nil {
+			return fmt.Errorf("Schema: %q: %w", clip(a.Name), err) //nolint:staticcheck // the name of a field
+		}
+		if seen[a.Name] {
+			return fmt.Errorf("Schema: %q is repeated", a.Name) //nolint:staticcheck // the name of a field
+		}
+		seen[a.Name] = true
+		if customAttribute.MatchString(a.Name) {
+			custom++
+		}
+	}
+	if custom > maxCustom {
+		return errors.New("Schema: expected at most 50 custom attributes") //nolint:staticcheck // the name of a field
+	}
+	return nil
+}
+
+func checkSchemaAttribute(a Attribute) error {
+	types := []string{"", TypeString, TypeNumber, TypeDateTime, TypeBoolean}
+	custom := customAttribute.MatchString(a.Name)
+	with, _ := (&Settings{}).attribute(a.Name)
+	switch {
+	case !custom && !isStandard(a.Name) && a.Name != "sub":
+		return errors.New("expected a standard attribute or custom: with 1 to 20 letters, digits, _ or -")
+	case custom && a.Required:
+		return errors.New("a custom attribute cannot be required")
+	case !slices.Contains(types, a.Type):
+		return fmt.Errorf("the type %q is unknown; known are String, Number, DateTime, Boolean", clip(a.Type))
+	case !custom && a.Type != "" && a.Type != with.Type:
+		return fmt.Errorf("the type of this standard attribute is %s", with.Type)
+	case isBoolean(a.Name) && a.Required:
+		return errors.New("nobody can be asked for this")
+	case a.Most != 0 && a.Least > a.Most:
+		return errors.New("the least is more than the most")
+	}
+	return nil
+}
+
+// setUserNames decides what the user is called and what signs the user in
+// (developer guide, page "user-pool-settings-attributes"). u.Username is what was
+// typed, or what it is; u.Logins are those so far.
+func (p *Pool) setUserNames(u *User) error {
+	if u.Status == UserExternal {
+		return nil // named after the identity provider, whatever the attributes say
+	}
+	if p.usernames.replaced() {
+		return p.setAddressName(u)
+	}
+	if !validName(u.Username) {
+		return invalid("a user name has 1 to 128 characters and no space")
+	}
+	err := p.usernames.apart(u.Username)
+	if err != nil {
+		return err
+	}
+	u.Logins = []string{foldLogin(u.Username)}
+	for _, alias := range p.usernames.aliases(u) {
+		if login := foldLogin(alias); !slices.Contains(u.Logins, login) {
+			u.Logins = append(u.Logins, login)
+		}
+	}
+	// A name of one's own choice must not stand where an address belongs, before
+	// its owner comes and proves it.
+	if p.usernames.aliasName && u.Attributes["preferred_username"] != "" {
+		if !validName(u.Attributes["preferred_username"]) {
+			return invalid("a preferred_username has 1 to 128 characters and no space in this pool")
+		}
+		return p.usernames.apart(u.Attributes["preferred_username"])
+	}
+	return nil
+}
+
+// aliases returns what signs u in beside the user name: addresses only once they
+// are known to be the user's own.
+func (n signInNames) aliases(u *User) []string {
+	var out []string
+	if n.aliasEmail && u.Attributes["email_verified"] == "true" {
+		out = append(out, u.Attributes["email"])
+	}
+	if n.aliasPhone && u.Attributes["phone_number_verified"] == "true" {
+		out = append(out, u.Attributes["phone_number"])
+	}
+	if n.aliasName && u.Attributes["preferred_username"] != "" {
+		out = append(out, u.Attributes["preferred_username"])
+	}
+	return out
+}
+
+// apart refuses a name that looks like an address that signs somebody in.
+func (n signInNames) apart(name string) error {
+	switch {
+	case n.aliasEmail && strings.Contains(name, "@"):
+		return invalid("Username cannot be of email format, since user pool is configured for email alias.")
+	case n.aliasPhone && phoneNumber.MatchString(name):
+		return invalid("Username cannot be of phone number format, since user pool is configured for phone number alias.")
+	}
+	return nil
+}
+
+// setAddressName is setUserNames where an address takes the place of the user name:
+// the one that was typed at first, or that signed in before, verified or not;
+// another one when it is verified.
+func (p *Pool) setAddressName(u *User) error {
+	if u.Username != u.Sub && u.Username != "" {
+		err := p.typedAddress(u)
+		if err != nil {
+			return err
+		}
+	}
+	before := u.Logins
+	u.Username, u.Logins = u.Sub, nil
+	for name, on := range map[string]bool{"email": p.usernames.email, "phone_number": p.usernames.phone} {
+		was := slices.ContainsFunc(before, func(l string) bool { return strings.Contains(l, "@") == (name == "email") })
+		value := u.Attributes[name]
+		if on && value != "" && (was || u.Attributes[name+"_verified"] == "true") {
+			u.Logins = append(u.Logins, foldLogin(value))
+		}
+	}
+	if len(u.Logins) == 0 {
+		return p.firstAddress(u)
+	}
+	slices.Sort(u.Logins)
+	return nil
+}
+
+// typedAddress puts the address that was given as the user name into its
+// attribute.
+func (p *Pool) typedAddress(u *User) error {
+	name := "email"
+	if p.usernames.phone && (!p.usernames.email || !strings.Contains(u.Username, "@")) {
+		name = "phone_number"
+	}
+	if own := u.Attributes[name]; own != "" && foldLogin(own) != foldLogin(u.Username) {
+		return invalid("the user name and the " + name + " attribute differ")
+	}
+	if name == "email" && !validEmail(u.Username) || name == "phone_number" && !phoneNumber.MatchString(u.Username) {
+		return p.noAddress()
+	}
+	if u.Attributes[name] == "" {
+		u.Attributes[name] = u.Username
+	}
+	u.Logins = []string{foldLogin(u.Username)}
+	return nil
+}
+
+// firstAddress takes the first of the addresses that can be a user name.
+func (p *Pool) firstAddress(u *User) error {
+	switch {
+	case p.usernames.email && u.Attributes["email"] != "":
+		u.Logins = []string{foldLogin(u.Attributes["email"])}
+	case p.usernames.phone && u.Attributes["phone_number"] != "":
+		u.Logins = []string{foldLogin(u.Attributes["phone_number"])}
+	default:
+		return p.noAddress()
+	}
+	return nil
+}
+
+func (p *Pool) noAddress() error {
+	switch {
+	case !p.usernames.phone:
+		return invalid("Username should be an email.")
+	case !p.usernames.email:
+		return invalid("Username should be a phone number.")
+	default:
+		return invalid("Username should be either an email or a phone number.")
+	}
+}
+
+// phoneNumber is E.164: a plus sign and up to 15 digits.
+var phoneNumber = regexp.MustCompile(`^\+[1-9][0-9]{1,14}$`)
+
+// knows reports whether users may have the attribute.
+func (s *Settings) knows(name string) bool {
+	_, known := s.attribute(name)
+	return known
+}

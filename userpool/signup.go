@@ -1,0 +1,482 @@
+package userpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// codeStepLifetime is how long a person has for the page that a code is typed
+// into (developer guide, page "authentication": 8 minutes). The code lasts longer.
+const codeStepLifetime = 8 * time.Minute
+
+// SignUpRequest is what a person registers with.
+type SignUpRequest struct {
+	Client         Client
+	Username       string // or the address that takes its place
+	Password       Secret
+	Attributes     map[string]string
+	ClientMetadata map[string]string // handed to the trigger
+}
+
+// CodeDelivery says where a code went (CodeDeliveryDetailsType).
+type CodeDelivery struct {
+	Attribute   string // email or phone_number; empty: no code was sent
+	Medium      string // MediumEmail or MediumSMS
+	Destination string // masked
+}
+
+// SignUpAttributes returns the attributes that the sign-up page asks for beside
+// name and password: the required ones, and the address that the code goes to.
+func (p *Pool) SignUpAttributes() []string {
+	s := p.Settings()
+	asked := s.required()
+	reachable := slices.ContainsFunc(s.AutoVerifiedAttributes, func(name string) bool {
+		return slices.Contains(asked, name) || slices.Contains(s.UsernameAttributes, name)
+	})
+	if !reachable && len(s.AutoVerifiedAttributes) > 0 {
+		asked = append(asked, s.AutoVerifiedAttributes[0])
+	}
+	return slices.DeleteFunc(asked, func(name string) bool {
+		onlyName := len(s.UsernameAttributes) == 1 && s.UsernameAttributes[0] == name
+		return onlyName || name == "preferred_username" && p.usernames.aliasName
+	})
+}
+
+// SignUp registers a user (API reference, SignUp) and sends the code that
+// confirms it, if the pool verifies an address that the user has. A refusal is
+// an [*Error]. That a user name is taken shows, as it does at Cognito.
+func (p *Pool) SignUp(ctx context.Context, r SignUpRequest) (User, CodeDelivery, error) {
+	u, err := p.signUpUser(r)
+	if err != nil {
+		return User{}, CodeDelivery{}, err
+	}
+	answer, err := p.preSignUp(ctx, r.Client, sourceSignUp, u, r.ClientMetadata)
+	if err == nil {
+		err = p.applyAnswer(&u, answer)
+	}
+	if err != nil {
+		return User{}, CodeDelivery{}, err
+	}
+	u.PasswordHash, err = p.hasher.hash(ctx, r.Password)
+	if err != nil {
+		return User{}, CodeDelivery{}, err
+	}
+	err = p.store.CreateUser(ctx, p.id, u)
+	if errors.Is(err, ErrExists) {
+		return User{}, CodeDelivery{}, p.nameTaken(ctx, u, r.Username)
+	}
+	if err != nil {
+		return User{}, CodeDelivery{}, fmt.Errorf("userpool: creating user: %w", err)
+	}
+	u.Version = 1
+	p.audit(ctx, "signed up", clientAttr(r.Client.ID), subAttr(u.Sub))
+	if u.Status == UserConfirmed {
+		return u, CodeDelivery{}, p.postConfirmation(ctx, r.Client, sourceConfirmSignUp, u)
+	}
+	d, err := p.sendConfirmation(ctx, r.Client, u, sourceMessageSignUp)
+	return u, d, err
+}
+
+// signUpUser applies every rule that needs neither trigger, hash nor store.
+func (p *Pool) signUpUser(r SignUpRequest) (User, error) {
+	if !p.Settings().SelfSignUp {
+		return User{}, &Error{Code: CodeNotAuthorized, Description: TextNoSignUp}
+	}
+	err := p.checkWritable(r)
+	if err != nil {
+		return User{}, err
+	}
+	u, err := p.newUser(NewUser{Username: r.Username, Attributes: r.Attributes, Status: UserUnconfirmed})
+	if err != nil {
+		return User{}, err
+	}
+	err = p.Settings().checkRequired(u)
+	if err != nil {
+		return User{}, err
+	}
+	return u, p.Settings().Passwords.Check(r.Password)
+}
+
+// checkWritable refuses attributes that an app may not set: what it has no
+// WriteAttributes for, and what only a code or an administrator can say.
+func (p *Pool) checkWritable(r SignUpRequest) error {
+	for name, value := range r.Attributes {
+		allowed := len(r.Client.WriteAttributes) == 0 || slices.Contains(r.Client.WriteAttributes, name)
+		switch {
+		case value == "":
+		case isBoolean(name), !allowed:
+			return &Error{Code: CodeNotAuthorized, Description: TextUnauthorized}
+		case name == "preferred_username" && p.usernames.aliasName:
+			return invalid(TextNotAtSignUp)
+		}
+	}
+	return nil
+}
+
+// checkRequired names the attributes that are missing, as Cognito does.
+func (s *Settings) checkRequired(u User) error {
+	var missing []string
+	for _, name := range s.required() {
+		if u.Attributes[name] != "" || name == "preferred_username" && slices.Contains(s.AliasAttributes, name) {
+			continue
+		}
+		if name == "name" {
+			name = "name.formatted"
+		}
+		missing = append(missing, name+": The attribute is required")
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return invalid("Attributes did not conform to the schema: " + strings.Join(missing, "\n"))
+}
+
+// applyAnswer does what the pre-sign-up trigger said.
+func (p *Pool) applyAnswer(u *User, answer preSignUpAnswer) error {
+	if answer.AutoConfirm {
+		u.Status = UserConfirmed
+	}
+	for name, yes := range map[string]bool{"email": answer.AutoVerifyEmail, "phone_number": answer.AutoVerifyPhone} {
+		if yes && u.Attributes[name] == "" {
+			return invalid("the trigger verified the attribute " + name + ", which the user does not have")
+		}
+		if yes {
+			u.Attributes[name+"_verified"] = "true"
+		}
+	}
+	return p.setUserNames(u)
+}
+
+// nameTaken words that one of u's names is somebody else's. typed is the one that
+// was given as the user name.
+func (p *Pool) nameTaken(ctx context.Context, u User, typed string) error {
+	_, taken, err := p.FindUser(ctx, typed)
+	switch {
+	case err != nil:
+		return err
+	case !taken && !p.usernames.replaced():
+		return p.aliasTaken(ctx, u)
+	case !p.usernames.replaced():
+		return &Error{Code: CodeUsernameExists, Description: TextUserExists}
+	case strings.HasPrefix(foldLogin(typed), "+"):
+		return &Error{Code: CodeUsernameExists, Description: TextPhoneExists}
+	default:
+		return &Error{Code: CodeUsernameExists, Description: TextEmailExists}
+	}
+}
+
+// signUpAddress is where the code that confirms u goes: by SMS if it can (page
+// "signing-up-users-in-your-app"). Empty: nowhere.
+func (p *Pool) signUpAddress(u User) (attribute string) {
+	for _, name := range []string{"phone_number", "email"} {
+		if slices.Contains(p.Settings().AutoVerifiedAttributes, name) && u.Attributes[name] != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// sendConfirmation sends the code that confirms u, if there is an address for it.
+func (p *Pool) sendConfirmation(ctx context.Context, c Client, u User, source string) (CodeDelivery, error) {
+	d := CodeDelivery{Attribute: p.signUpAddress(u)}
+	if d.Attribute == "" {
+		return d, nil
+	}
+	d.Medium = mediumFor(d.Attribute)
+	var err error
+	d.Destination, err = p.sendCode(ctx, codeRequest{
+		Purpose: PurposeSignUp, Client: c, User: u, Medium: d.Medium, To: u.Attributes[d.Attribute], Source: source,
+	})
+	return d, err
+}
+
+func mediumFor(attribute string) string {
+	if attribute == "phone_number" {
+		return MediumSMS
+	}
+	return MediumEmail
+}
+
+// ConfirmSignUp confirms a user by the code that was sent (API reference,
+// ConfirmSignUp). Unless the client reveals who exists, a name that nobody has
+// gets the answers of one that somebody has.
+func (p *Pool) ConfirmSignUp(ctx context.Context, c Client, username string, code Secret) (User, error) {
+	u, decoy, err := p.userOrDecoy(ctx, username)
+	switch {
+	case err != nil:
+		return User{}, err
+	case u.Sub == "" && c.RevealUserExistence:
+		return User{}, &Error{Code: CodeUserNotFound, Description: TextNoSuchCombination}
+	case u.Status != UserUnconfirmed && c.RevealUserExistence:
+		return User{}, cannotConfirm(u)
+	case !c.RevealUserExistence && p.checkWaiting(u) != nil:
+		u = decoy
+	}
+	u, _, err = p.confirm(ctx, c, u.Sub, code)
+	return u, err
+}
+
+// confirm checks and spends the code of a sign-up, and verifies the address that
+// it went to. An alias that is somebody else's by now is AliasExistsException;
+// then the code is not spent.
+func (p *Pool) confirm(ctx context.Context, c Client, sub string, code Secret) (User, oneTimeCode, error) {
+	sent, err := p.matchCode(ctx, PurposeSignUp, sub, code)
+	if err != nil {
+		return User{}, sent, err
+	}
+	u, err := p.spendOn(ctx, sent, func(u *User) error {
+		if u.Status != UserUnconfirmed || u.Disabled {
+			return errCodeExpired
+		}
+		u.Status = UserConfirmed
+		name := "email"
+		if sent.Medium == MediumSMS {
+			name = "phone_number"
+		}
+		if u.Attributes[name] == sent.To { // not if it changed since
+			u.Attributes[name+"_verified"] = "true"
+		}
+		return p.setUserNames(u)
+	})
+	if err != nil {
+		return User{}, sent, err
+	}
+	p.audit(ctx, "user confirmed", clientAttr(c.ID), subAttr(u.Sub))
+	return u, sent, p.postConfirmation(ctx, c, sourceConfirmSignUp, u)
+}
+
+// ConfirmLink is what the link of a mail does: it names the client, the user and
+// the code, and confirms the user. It signs nobody in. Using it again, while the
+// code would still be good, is no error: a program that looked at the link may
+// have been first. A client that is unknown is a [*PageError]; every other
+// refusal is an [*Error], and all are alike.
+func (p *Pool) ConfirmLink(ctx context.Context, clientID, username string, code Secret) (Client, error) {
+	if len(clientID) > 128 {
+		clientID = ""
+	}
+	c, ok, err := p.store.Client(ctx, p.id, clientID)
+	if err != nil {
+		return Client{}, fmt.Errorf("userpool: reading client: %w", err)
+	}
+	if !ok {
+		return Client{}, &PageError{Code: PageUnknownClient, ClientID: clientID, Mend: "the link names no client"}
+	}
+	u, err := p.named(ctx, username)
+	if errors.Is(err, errNoSuchUser) {
+		u, err = p.decoyUser(ctx, username)
+	}
+	if err != nil {
+		return c, err
+	}
+	_, _, err = p.confirm(ctx, c, u.Sub, code)
+	if errors.Is(err, errCodeSpent) {
+		return c, nil
+	}
+	if refusal, ok := errors.AsType[*Error](err); ok && refusal.Code != CodeAliasExists && refusal.Code != CodeLimitExceeded {
+		return c, errCodeExpired
+	}
+	return c, err
+}
+
+// ResendConfirmation sends the code of a sign-up again (API reference,
+// ResendConfirmationCode). Unless the client reveals who exists, a name that
+// nobody waits to confirm gets the answer of one that somebody does.
+func (p *Pool) ResendConfirmation(ctx context.Context, c Client, username string) (CodeDelivery, error) {
+	if len(p.Settings().AutoVerifiedAttributes) == 0 {
+		return CodeDelivery{}, invalid(TextNoAutoVerify)
+	}
+	u, decoy, err := p.userOrDecoy(ctx, username)
+	if err != nil {
+		return CodeDelivery{}, err
+	}
+	why := p.checkWaiting(u)
+	switch {
+	case why == nil:
+		return p.sendConfirmation(ctx, c, u, sourceMessageResend)
+	case c.RevealUserExistence:
+		return CodeDelivery{}, why
+	default:
+		return p.pretend(ctx, c, PurposeSignUp, decoy, p.Settings().AutoVerifiedAttributes[0], why)
+	}
+}
+
+// checkWaiting says why a user does not wait for the code of a sign-up.
+func (p *Pool) checkWaiting(u User) error {
+	switch {
+	case u.Sub == "":
+		return &Error{Code: CodeUserNotFound, Description: TextNoSuchCombination}
+	case u.Disabled:
+		return &Error{Code: CodeNotAuthorized, Description: TextDisabled}
+	case u.Status != UserUnconfirmed:
+		return invalid(TextResendConfirmed)
+	case p.signUpAddress(u) == "":
+		return invalid(TextNoAutoVerify)
+	default:
+		return nil
+	}
+}
+
+// SignUpStep is the sign-up page. The next step is the code or, if the trigger
+// confirmed the user, whatever comes after the password. In a pool that verifies
+// nothing, the user exists now and cannot be confirmed here: that is a
+// [*PageError], as at Cognito.
+func (p *Pool) SignUpStep(ctx context.Context, a *Authorization, f *Flow, r SignUpRequest) error {
+	if !p.Settings().SelfSignUp {
+		return &PageError{Code: PageNoSignUp, ClientID: a.Client.ID, Mend: "set Settings.SelfSignUp, or leave /signup out"}
+	}
+	r.Client = a.Client
+	u, d, err := p.SignUp(ctx, r)
+	switch {
+	case u.Sub == "":
+		return err
+	case u.Status == UserConfirmed && err != nil:
+		return signInAgain(f, err)
+	case u.Status == UserConfirmed:
+		return p.signedUp(ctx, a, f, u)
+	case err == nil && d.Attribute == "":
+		return cannotBeConfirmed(a)
+	}
+	f.Username = r.Username
+	return p.toConfirm(f, u, d, err)
+}
+
+func cannotBeConfirmed(a *Authorization) error {
+	return &PageError{Code: PageCannotConfirm, ClientID: a.Client.ID,
+		Mend: "the user waits for AdminConfirmSignUp: no code can be sent unless AutoVerifiedAttributes names an " +
+			"address that the user has"}
+}
+
+// toConfirm moves the flow to the page for the code, also when it could not be
+// sent: one that was sent before may be good, and the page sends another.
+func (p *Pool) toConfirm(f *Flow, u User, d CodeDelivery, failure error) error {
+	refusal, refused := errors.AsType[*Error](failure)
+	if failure != nil && !refused {
+		return failure
+	}
+	f.Sub, f.Methods, f.Step = u.Sub, []string{"pwd"}, StepConfirm
+	f.Factor, f.Hint, f.Expires = factorFor(d.Medium), d.Destination, p.now().Add(codeStepLifetime)
+	if refused {
+		f.Notice, f.Failed, f.Hint = refusal.Description, true, Mask(u.Attributes[d.Attribute])
+	}
+	return nil
+}
+
+func factorFor(medium string) string {
+	if medium == MediumSMS {
+		return FactorSMS
+	}
+	return FactorEmail
+}
+
+// unconfirmed is what a sign-in with the right password leads to when the user is
+// not confirmed: a new code, and the page for it.
+func (p *Pool) unconfirmed(ctx context.Context, a *Authorization, f *Flow, u User) error {
+	d, err := p.sendConfirmation(ctx, a.Client, u, sourceMessageResend)
+	if err == nil && d.Attribute == "" {
+		return &Error{Code: CodeUserNotConfirmed, Description: TextNotConfirmed}
+	}
+	return p.toConfirm(f, u, d, err)
+}
+
+// ByLink reports whether the flow waits for a link to be followed, instead of a
+// code to be typed.
+func (p *Pool) ByLink(f *Flow) bool {
+	return f.Step == StepConfirm && f.Factor == FactorEmail && p.Settings().ConfirmByLink
+}
+
+// ConfirmStep is the page for the code of a sign-up. The password was proven in
+// this flow, when the user was made or signed in, so the person is signed in.
+// Where a link confirms, the page goes on once it was followed.
+func (p *Pool) ConfirmStep(ctx context.Context, a *Authorization, f *Flow, code Secret) error {
+	if p.ByLink(f) {
+		return p.confirmedByLink(ctx, a, f)
+	}
+	u, sent, err := p.confirm(ctx, a.Client, f.Sub, code)
+	switch {
+	case err != nil && u.Sub == "":
+		return err
+	case err != nil:
+		return signInAgain(f, err)
+	}
+	return p.signedUp(ctx, a, f, u, sent.methods(p.Settings())...)
+}
+
+func (p *Pool) confirmedByLink(ctx context.Context, a *Authorization, f *Flow) error {
+	u, err := p.user(ctx, f.Sub)
+	switch {
+	case errors.Is(err, errGone):
+		return errCodeExpired
+	case err != nil:
+		return err
+	case u.Status != UserConfirmed:
+		return &Error{Code: CodeUserNotConfirmed, Description: TextFollowLink}
+	}
+	return p.signedUp(ctx, a, f, u)
+}
+
+// methods are what the code has shown. It counts as the second factor of this
+// sign-in, if its medium is one (page "user-pool-settings-mfa").
+func (c oneTimeCode) methods(s *Settings) []string {
+	switch {
+	case !slices.Contains(s.MFATypes, factorFor(c.Medium)):
+		return nil
+	case c.Medium == MediumSMS:
+		return []string{"sms", "mfa"}
+	default:
+		return []string{"email_otp", "mfa"}
+	}
+}
+
+// signInAgain is for a flow whose work is done and whose end failed: the trigger
+// refused after the user was confirmed. Nothing is proven then.
+func signInAgain(f *Flow, err error) error {
+	refusal, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	f.toSignIn(refusal.Description, true)
+	return nil
+}
+
+// toSignIn goes back to the sign-in page, where all has to be proven anew.
+func (f *Flow) toSignIn(notice string, failed bool) {
+	f.Step, f.Sub, f.Methods, f.Factor, f.Hint = StepSignIn, "", nil, "", ""
+	f.Notice, f.Failed = notice, failed
+}
+
+// signedUp hands the flow on: the password is proven, and perhaps more.
+func (p *Pool) signedUp(ctx context.Context, _ *Authorization, f *Flow, u User, methods ...string) error {
+	f.Sub, f.Methods, f.Step = u.Sub, append([]string{"pwd"}, methods...), StepSignedIn
+	p.audit(ctx, "signed in", subAttr(u.Sub))
+	return nil
+}
+
+// ResendConfirmStep sends another code, or link, to who is at the page for it.
+func (p *Pool) ResendConfirmStep(ctx context.Context, a *Authorization, f *Flow) error {
+	u, err := p.user(ctx, f.Sub)
+	switch {
+	case errors.Is(err, errGone):
+		return errCodeExpired
+	case err != nil:
+		return err
+	case u.Status != UserUnconfirmed:
+		return invalid(TextResendConfirmed)
+	}
+	d, err := p.sendConfirmation(ctx, a.Client, u, sourceMessageResend)
+	if err != nil {
+		return err
+	}
+	if d.Attribute == "" {
+		return cannotBeConfirmed(a)
+	}
+	f.Factor, f.Hint, f.Expires = factorFor(d.Medium), d.Destination, p.now().Add(codeStepLifetime)
+	f.Notice = TextNewCode
+	if p.ByLink(f) {
+		f.Notice = TextNewLink
+	}
+	return nil
+}
