@@ -85,9 +85,13 @@ func what(step userpool.TraceStep) string {
 // hint is the slip that the pool itself recognised.
 func hint(step userpool.TraceStep) string {
 	for _, d := range step.Decisions {
-		_, slip, ok := strings.Cut(d.Get("mend"), "; note ")
-		if ok {
+		mend := d.Get("mend")
+		_, slip, ok := strings.Cut(mend, "; note ")
+		switch {
+		case ok:
 			return "Note " + slip + "."
+		case mend != "" && d.Get("error") != userpool.PageRedirectMismatch:
+			return strings.ToUpper(mend[:1]) + mend[1:] + "."
 		}
 		if d.Event == "sign-in refused" && d.Get("known") == "false" {
 			return "Nobody has the name that was typed."

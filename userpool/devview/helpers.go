@@ -21,6 +21,7 @@ var helpers = template.FuncMap{
 		}
 		return ""
 	},
+	"code":  func(m userpool.Message) string { return string(m.Code) },
 	"list":  func(s []string) string { return strings.Join(s, ", ") },
 	"clock": func(t time.Time) string { return t.Local().Format("15:04:05.000") },
 	"day":   func(t time.Time) string { return t.Local().Format("2006-01-02") },

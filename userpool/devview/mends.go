@@ -1,6 +1,8 @@
 package devview
 
 import (
+	"strings"
+
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -35,18 +37,45 @@ var mends = map[string]string{
 		"open the sign-in page at the domain that the pool was started with.",
 	"the form's token is not the browser's": "The browser did not send the XSRF-TOKEN cookie that the form belongs to. Cookies must be on, " +
 		"and the page must be opened where it is used: localhost and 127.0.0.1 have cookies of their own.",
-	"the form is too large":                 "A form has at most 64 KiB.",
-	"the body is too large":                 "A request has at most 64 KiB.",
-	"the body is not a well-formed form":    "Send the parameters in the body, with Content-Type: application/x-www-form-urlencoded.",
-	"the query is malformed or too long":    "Percent-encode the values of the query, and keep it below 32 KiB.",
-	"the flow is over or another browser's": "The sign-in took longer than five minutes, ended, or began in another browser. Begin again at the app.",
+	"the form is too large":                  "A form has at most 64 KiB.",
+	"the body is too large":                  "A request has at most 64 KiB.",
+	"the body is not a well-formed form":     "Send the parameters in the body, with Content-Type: application/x-www-form-urlencoded.",
+	"the query is malformed or too long":     "Percent-encode the values of the query, and keep it below 32 KiB.",
+	"the flow is over, or another browser's": "The sign-in took longer than five minutes, ended, or began in another browser. Begin again at the app.",
 
 	// Of people.
 	userpool.TextIncorrect: "Nobody has this name, or the password is another one. The users of this pool are on the page Users.",
 	userpool.TextLocked: "Five failures lock an account for a second, and each further one twice as long, at most 15 minutes. " +
 		"Wait that long, then use the right password.",
-	userpool.CodeNotAuthorized:    "The pool did not accept who or what this claims to be. The reason is beside it.",
-	userpool.CodeInvalidParameter: "What was typed breaks a rule of the pool. The description says which.",
+	userpool.CodeNotAuthorized:         "The pool did not accept who or what this claims to be. The reason is beside it.",
+	userpool.CodeInvalidParameter:      "What was typed breaks a rule of the pool. The description says which.",
+	userpool.CodeMismatch:              "The code is not the one that was sent last. The outbox has it; a code before it does not work any more.",
+	userpool.TextCodeMismatch:          "The code is not the one that was sent last. The outbox has it; a code before it does not work any more.",
+	userpool.CodeExpired:               "The code is too old, was used, or was guessed at too often. Ask for another one; the outbox has it.",
+	userpool.TextCodeExpired:           "The code is too old, was used, or was guessed at too often. Ask for another one; the outbox has it.",
+	userpool.CodeLimitExceeded:         "Too many codes were asked for or guessed at. Wait, or use another account.",
+	userpool.TextLimitExceeded:         "Too many codes were asked for or guessed at. Wait, or use another account.",
+	userpool.CodeUsernameExists:        "Somebody has this name. Sign in with it, choose another one, or delete the user.",
+	userpool.CodeAliasExists:           "Somebody signs in with this address or name. One account alone can have it.",
+	userpool.CodeInvalidPassword:       "The password does not keep the pool's password policy. The page Pool shows the policy.",
+	userpool.CodePasswordHistory:       "The password was used before. Choose another one, or remember fewer of them in the password policy.",
+	userpool.CodeUserNotFound:          "Nobody has this name. The users of this pool are on the page Users.",
+	userpool.CodeUserNotConfirmed:      "The user has registered but not confirmed the account: type the code that is in the outbox, or follow its link.",
+	userpool.TextNotConfirmed:          "The user has registered but not confirmed the account: type the code that is in the outbox, or follow its link.",
+	userpool.CodePasswordResetRequired: "The user must choose a new password, by the page for a forgotten one; the code is in the outbox.",
+	userpool.TextResetRequired:         "The user must choose a new password, by the page for a forgotten one; the code is in the outbox.",
+	userpool.TextDisabled:              "The user is disabled. Enable the user, or sign in as somebody else.",
+	userpool.TextTemporaryExpired:      "The temporary password is too old. Give the user another one, or a longer temporary_password_validity.",
+	userpool.TextCodeUsed:              "A code of an authenticator app works once: wait for the next one, at most 30 seconds.",
+	userpool.TextNoAutoVerify:          "The pool sends no codes for sign-ups: set auto_verified_attributes to email or phone_number.",
+	userpool.PageNoSignUp:              "People may not register in this pool: set self_sign_up, or do not lead them to /signup.",
+	userpool.PageNoRecovery: "Passwords are not recovered in this pool (account_recovery is admin_only): do not lead people to " +
+		"/forgotPassword, or allow verified_email.",
+	"code refused":                            "The code is not the one that was sent last, or not good any more. The outbox has the latest.",
+	"code withheld":                           "No code was sent, and the person is not told so: the name is unknown or has no verified address.",
+	"the user is disabled":                    "Enable the user, or sign in as somebody else.",
+	"the user is not confirmed":               "The user must confirm the account first: the code or link is in the outbox.",
+	"the user must change the password first": "The user must sign in once with the temporary password, or recover the password.",
 
 	// Of clients at the token endpoint.
 	userpool.CodeInvalidClient: "The client did not prove who it is. Send the client_id and its secret in one of the two ways: " +
@@ -80,6 +109,10 @@ var mends = map[string]string{
 	"the refresh token is expired":          "Sign in again, or give the client a longer refresh token validity.",
 	"the refresh token was rotated, and its grace period is over": "Every refresh brings a new refresh token: store it, and use each once. " +
 		"Two processes that refresh at once need a lock, or the client a retry grace period (at most 60 s).",
+	"the client may not use codes":              "Add code to the client's allowed_oauth_flows.",
+	"the client may not have tokens of its own": "The client must have a secret, and client_credentials as its only flow in allowed_oauth_flows.",
+	"a scope that the client may not have": "The client asks for a scope that is not in its allowed_oauth_scopes. Scopes of programs are those of " +
+		"resource servers.",
 	userpool.CodeUnsupportedGrantType: "grant_type must be authorization_code, refresh_token or client_credentials.",
 	userpool.CodeUnsupportedTokenType: "Only refresh tokens can be revoked here: revoking one ends its access tokens too.",
 
@@ -98,6 +131,24 @@ var mends = map[string]string{
 	userpool.CodeUnexpectedLambda:      "The trigger could not be asked, or failed. Is its address right, and does it run?",
 	userpool.CodeInvalidLambdaResponse: "The trigger must answer with the event that it got, with its response filled in.",
 
+	userpool.PageInvalidState: "The way back from the identity provider is good once, for five minutes, in the browser that began it. " +
+		"Begin again at the app, and on one host name: localhost and 127.0.0.1 have cookies of their own.",
+	"the state is unknown or was used": "The way back from the identity provider is good once. The page was loaded again, or the provider " +
+		"sent people here unasked: then its idp_init must be on.",
+	"the state is of another kind of round trip": "The answer came to the wrong address: an OpenID Connect provider answers to /oauth2/idpresponse, " +
+		"a SAML provider to /saml2/idpresponse.",
+	"the round trip took more than five minutes": "The person took longer than five minutes at the identity provider. Begin again at the app.",
+	"another browser began the round trip": "The cookie of the browser that began is missing. Use one host name: " +
+		"localhost and 127.0.0.1 have cookies of their own.",
+	"federation refused": "The answer of the identity provider does not belong to a sign-in that this browser began. Begin again at the app.",
+	"identity provider failed": "The identity provider refused, could not be reached, or said something that cannot be trusted. The reason is beside it: " +
+		"compare its issuer, client and endpoints with the page Pool.",
+	"signing out at an identity provider failed": "The person is signed out here, but perhaps not at the identity provider.",
+	"passkey refused":            "The passkey is unknown, another user's, or was made for another domain: passkey_domain must be the host of the pages.",
+	"passkey did not verify":     "The passkey's answer is not good: it was made for another domain or origin, or the question was too old.",
+	"new passkey refused":        "The passkey cannot be registered: it is one already, or the account has as many as it can have.",
+	"new passkey did not verify": "The new passkey is not good: it was made for another domain or origin, or the question was too old.",
+
 	// Of events, when nothing more is known.
 	"authorization refused": "The app is told, at its redirect URI, what is wrong: the error and its description are here.",
 	"request refused":       "The person saw the error page, since the pool may not send the browser on.",
@@ -108,6 +159,14 @@ var mends = map[string]string{
 	"client refused":        "The client did not prove who it is: the wrong client_id or the wrong way to send its secret.",
 	"grant refused":         "The code or the refresh token is not good, or no longer. Begin a new sign-in.",
 	"writing a page failed": "The pool itself failed. Its log says why, under this request id.",
+}
+
+// beginnings are for reasons that end in a name.
+var beginnings = map[string]string{
+	"a scope asks for the attribute ": "Let the client read the attribute (read_attributes), or ask for fewer scopes.",
+	"PreSignUp failed with error ":    mends[userpool.CodeUserLambda],
+	"Password did not conform":        mends[userpool.CodeInvalidPassword],
+	"An account with the ":            mends[userpool.CodeAliasExists],
 }
 
 // statusMends are for answers that name no reason.
@@ -131,6 +190,11 @@ func mendOf(step userpool.TraceStep) string {
 	for _, key := range keysOf(step) {
 		if text, ok := mends[key]; ok {
 			return text
+		}
+		for beginning, text := range beginnings {
+			if strings.HasPrefix(key, beginning) {
+				return text
+			}
 		}
 	}
 	if text, ok := statusMends[step.Status]; ok {

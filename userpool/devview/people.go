@@ -44,8 +44,12 @@ func (h *Handler) usersPage(w http.ResponseWriter, r *http.Request) {
 		view.By = searches[0]
 	}
 	query := userpool.UserQuery{After: q.Get("after"), Limit: usersPerPage + 1}
-	if view.Prefix != "" {
-		query.Attribute, query.Prefix = view.By, view.Prefix
+	switch {
+	case view.Prefix == "":
+	case view.By == "group":
+		query.Group = view.Prefix
+	default:
+		query.Attribute, query.Value, query.Prefix = view.By, view.Prefix, true
 	}
 	users, err := h.Pool.Users(r.Context(), query)
 	if err != nil {
