@@ -17,6 +17,7 @@ type advice struct {
 	Mend     string
 	Hint     string       // the likely slip; empty: none
 	Compare  []comparison // what was sent and what it should have been
+	Others   []string     // what else would do
 	Commands []command
 	Warning  string // about the commands
 }
@@ -121,8 +122,9 @@ func (h *Handler) adviseMismatch(a *advice, step userpool.TraceStep, c userpool.
 	nearest := slices.SortedStableFunc(slices.Values(registered), func(x, y string) int {
 		return common(sent, y) - common(sent, x)
 	})
-	for _, uri := range nearest[:min(len(nearest), 5)] {
-		a.compare("Sent", sent, "Registered", uri)
+	if len(nearest) > 0 {
+		a.compare("Sent", sent, "Registered", nearest[0])
+		a.Others = nearest[1:min(len(nearest), 5)]
 	}
 	switch {
 	case len(registered) == 0:

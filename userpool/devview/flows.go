@@ -270,6 +270,8 @@ func duration(d time.Duration) string {
 		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
 	case d < time.Minute:
 		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d%(24*time.Hour) == 0:
+		return plural(int(d/(24*time.Hour)), "day")
 	case d%time.Hour == 0:
 		return plural(int(d/time.Hour), "hour")
 	case d%time.Minute == 0:

@@ -44,7 +44,7 @@ var mends = map[string]string{
 	"the flow is over, or another browser's": "The sign-in took longer than five minutes, ended, or began in another browser. Begin again at the app.",
 
 	// Of people.
-	userpool.TextIncorrect: "Nobody has this name, or the password is another one. The users of this pool are on the page Users.",
+	userpool.TextIncorrect: "Type the name and the password of one of the users on the page Users.",
 	userpool.TextLocked: "Five failures lock an account for a second, and each further one twice as long, at most 15 minutes. " +
 		"Wait that long, then use the right password.",
 	userpool.CodeNotAuthorized:         "The pool did not accept who or what this claims to be. The reason is beside it.",
