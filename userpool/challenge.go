@@ -330,12 +330,3 @@ func addressOf(factor string) string {
 		return ""
 	}
 }
-
-// wantedLevels are the levels of assurance that the request asks for.
-func (a *Authorization) wantedLevels() []int {
-	out := make([]int, len(a.acr))
-	for i, l := range a.acr {
-		out[i] = int(l)
-	}
-	return out
-}
