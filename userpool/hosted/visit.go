@@ -28,7 +28,11 @@ var pages map[userpool.Step]page
 
 func init() {
 	pages = map[userpool.Step]page{
-		userpool.StepSignIn: {path: "/login", open: true, show: (*visit).showSignIn, submit: (*visit).signIn},
+		userpool.StepSignIn:  {path: "/login", open: true, show: (*visit).showSignIn, submit: (*visit).signIn},
+		userpool.StepSignUp:  {path: "/signup", open: true, show: (*visit).showSignUp, submit: (*visit).signUp},
+		userpool.StepConfirm: {path: "/confirm", show: (*visit).showConfirm, submit: (*visit).confirm},
+		userpool.StepForgot:  {path: "/forgotPassword", open: true, show: (*visit).showForgot, submit: (*visit).forgot},
+		userpool.StepReset:   {path: "/confirmforgotPassword", show: (*visit).showReset, submit: (*visit).reset},
 	}
 }
 
@@ -119,6 +123,11 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, step userpool.Ste
 // page that the flow is at; that turn is taken before anything is done, so that
 // of two equal forms one has an effect.
 func (h *Handler) post(w http.ResponseWriter, r *http.Request, step userpool.Step) {
+	h.act(w, r, step, pages[step].submit)
+}
+
+// act is post for a form of the step's page that asks for something else.
+func (h *Handler) act(w http.ResponseWriter, r *http.Request, step userpool.Step, submit func(*visit) error) {
 	form, ok := h.ownForm(w, r)
 	if !ok {
 		return
@@ -135,7 +144,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, step userpool.Ste
 	err := v.take()
 	if err == nil {
 		v.flow.Notice, v.flow.Failed = "", false
-		err = pages[step].submit(v)
+		err = submit(v)
 	}
 	v.after(step, err)
 }
