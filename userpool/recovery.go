@@ -268,7 +268,7 @@ func (p *Pool) ResetStep(ctx context.Context, a *Authorization, f *Flow, r Reset
 	if err != nil {
 		return err
 	}
-	u, err := p.reset(ctx, a.Client, sub, r.Code, r.Password)
+	u, err := p.reset(ctx, a.Client, sub, plainCode(r.Code), r.Password)
 	switch {
 	case err != nil && u.Sub == "":
 		return err

@@ -395,7 +395,7 @@ func (p *Pool) ConfirmStep(ctx context.Context, a *Authorization, f *Flow, code 
 	if p.ByLink(f) {
 		return p.confirmedByLink(ctx, a, f)
 	}
-	u, sent, err := p.confirm(ctx, a.Client, f.Sub, code)
+	u, sent, err := p.confirm(ctx, a.Client, f.Sub, plainCode(code))
 	switch {
 	case err != nil && u.Sub == "":
 		return err
