@@ -2,9 +2,7 @@ package userpool
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"regexp"
 	"slices"
@@ -23,16 +21,22 @@ type Authorization struct {
 	Scopes      []string
 	Nonce       string
 	LoginHint   string
+	Resource    string // the audience of the access token (RFC 8707); empty: none
 
-	// NoPrompt and ForceLogin are prompt=none and prompt=login.
+	// Prompts are the values of prompt. NoPrompt and ForceLogin are none and
+	// login; the others are for another identity provider.
+	Prompts              []string
 	NoPrompt, ForceLogin bool
-	// Provider is the identity provider that the request asks for: COGNITO, or
-	// the name of another one that the client has. Empty: it asks for none.
+	// Provider is the identity provider that the request leads to: one of the
+	// client's that the pool has, or [ProviderCognito]. Empty: the person
+	// chooses.
 	Provider string
 	// ProviderMissing says that the request asks for an identity provider that
 	// the client does not have.
 	ProviderMissing bool
 
+	acr             []level // wanted, in the order of the request
+	implicit        bool    // answer with tokens, in the fragment
 	challenge       string
 	maxAge          time.Duration // negative: none asked for
 	redirectOmitted bool
@@ -57,17 +61,21 @@ func (p *Pool) ParseAuthorization(ctx context.Context, q url.Values) (*Authoriza
 	if err != nil {
 		return nil, err
 	}
-	a := &Authorization{Client: client, maxAge: -1}
-	err = a.setRedirectURI(q)
+	providers := p.Settings().providersOf(client)
+	if len(providers) == 0 {
+		mend := fmt.Sprintf("client %q has no identity provider that pool %s has", clip(client.ID), p.id)
+		return nil, &PageError{Code: CodeInvalidRequest, ClientID: client.ID, Mend: mend}
+	}
+	a := &Authorization{Client: client, maxAge: -1, implicit: q.Get("response_type") == "token"}
+	err = a.setRedirectURI(q, len(providers) == 1)
 	if err != nil {
 		return nil, err
 	}
 	err = a.setParameters(q)
 	if err != nil {
-		return nil, a.refuse(err, q.Get("response_type") == "token")
+		return nil, a.Refusal(err)
 	}
-	provider, ok := p.requestProvider(client, q)
-	a.Provider, a.ProviderMissing = provider, !ok
+	a.setProvider(q, providers, p.Settings().IdentityProviders)
 	return a, nil
 }
 
@@ -94,17 +102,19 @@ func (p *Pool) requestClient(ctx context.Context, q url.Values) (Client, error) 
 }
 
 // setRedirectURI compares the whole string and nothing less: no trailing slash,
-// port or case is forgiven (RFC 9700 section 2.1).
-func (a *Authorization) setRedirectURI(q url.Values) error {
+// port or case is forgiven (RFC 9700 section 2.1). It may be left out where
+// there is nothing to choose, neither a provider nor an address (developer
+// guide, page "user-pool-settings-client-apps").
+func (a *Authorization) setRedirectURI(q url.Values, oneProvider bool) error {
 	uri, c := q.Get("redirect_uri"), a.Client
 	fault := &PageError{ClientID: c.ID}
 	switch {
 	case len(q["redirect_uri"]) > 1:
 		fault.Code, fault.Mend = CodeInvalidRequest, "send redirect_uri once"
-	case uri == "" && a.useDefaultRedirect():
+	case uri == "" && oneProvider && a.useDefaultRedirect():
 		return nil
 	case uri == "":
-		fault.Code, fault.Mend = PageRedirectURIMissing, "send redirect_uri, or give the client a default one"
+		fault.Code, fault.Mend = PageRedirectURIMissing, "send redirect_uri, or give the client a default one and a single identity provider"
 	case !slices.Contains(c.CallbackURLs, uri):
 		fault.Code, fault.Mend = PageRedirectMismatch, mismatch("redirect_uri", uri, c.ID, c.CallbackURLs)
 	default:
@@ -128,7 +138,8 @@ func (a *Authorization) useDefaultRedirect() bool {
 // so that the app can tell which of its requests failed.
 func (a *Authorization) setParameters(q url.Values) error {
 	for _, check := range []func(url.Values) error{
-		a.setState, checkShape, checkResponseType, a.setChallenge, a.setScopes, a.setPrompt, a.setMaxAge,
+		a.setState, checkShape, a.checkResponseType, a.setChallenge, a.setScopes, a.setResource,
+		a.setPrompt, a.setMaxAge,
 	} {
 		err := check(q)
 		if err != nil {
@@ -136,6 +147,7 @@ func (a *Authorization) setParameters(q url.Values) error {
 		}
 	}
 	a.Nonce, a.LoginHint = q.Get("nonce"), q.Get("login_hint")
+	a.acr = parseACR(q.Get("acr_values"))
 	return nil
 }
 
@@ -166,17 +178,21 @@ func checkShape(q url.Values) error {
 	return nil
 }
 
-func checkResponseType(q url.Values) error {
+func (a *Authorization) checkResponseType(q url.Values) error {
+	flow := FlowCode
 	switch q.Get("response_type") {
 	case "code":
-		return nil
-	case "token": // the implicit grant, which no client of this pool is allowed
-		return &Error{Code: CodeUnauthorizedClient}
+	case "token":
+		flow = FlowImplicit
 	case "":
 		return badRequest("response_type is missing")
 	default:
 		return badRequest("response_type is not supported")
 	}
+	if !a.Client.allowsFlow(flow) {
+		return &Error{Code: CodeUnauthorizedClient}
+	}
+	return nil
 }
 
 // s256 is the form of a base64url SHA-256 without padding (RFC 7636 section 4.2).
@@ -187,6 +203,8 @@ func (a *Authorization) setChallenge(q url.Values) error {
 	switch {
 	case method == "" && challenge == "":
 		return nil
+	case a.implicit: // no request at the token endpoint could bring the verifier
+		return badRequest("code_challenge has no place in the implicit grant")
 	case method != "S256":
 		return badRequest("code_challenge_method must be S256")
 	case !s256.MatchString(challenge):
@@ -202,13 +220,13 @@ func (a *Authorization) setScopes(q url.Values) (err error) {
 }
 
 // setPrompt reads OpenID Connect Core section 3.1.2.1. consent and
-// select_account have no effect without federation, and unknown values none at
-// all, but none stands alone.
+// select_account are for other identity providers alone, and unknown values
+// have no effect, but none stands alone.
 func (a *Authorization) setPrompt(q url.Values) error {
-	values := strings.Fields(q.Get("prompt"))
-	a.NoPrompt = slices.Contains(values, "none")
-	a.ForceLogin = slices.Contains(values, "login")
-	if a.NoPrompt && len(values) > 1 {
+	a.Prompts = strings.Fields(q.Get("prompt"))
+	a.NoPrompt = slices.Contains(a.Prompts, "none")
+	a.ForceLogin = slices.Contains(a.Prompts, "login")
+	if a.NoPrompt && len(a.Prompts) > 1 {
 		return badRequest("prompt none stands alone")
 	}
 	return nil
@@ -227,126 +245,37 @@ func (a *Authorization) setMaxAge(q url.Values) error {
 	return nil
 }
 
-// refuse turns an *Error into the answer to the app; other errors stay.
-func (a *Authorization) refuse(err error, fragment bool) error {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		return err
-	}
-	return &RedirectError{Err: *e, RedirectURI: a.RedirectURI, State: a.State, Fragment: fragment}
-}
-
-// ServerError is the answer to the app when the pool itself fails.
-func (a *Authorization) ServerError() *RedirectError {
-	return &RedirectError{Err: Error{Code: CodeServerError}, RedirectURI: a.RedirectURI, State: a.State}
-}
-
-// LoginRequired is the answer to a prompt=none request that needs a person.
-func (a *Authorization) LoginRequired() *RedirectError {
-	return &RedirectError{Err: Error{Code: CodeLoginRequired}, RedirectURI: a.RedirectURI, State: a.State}
-}
-
-// AuthorizeSilently answers the request from the browser's session, if that may
-// be done: it returns the location with the code, or ok == false when the
-// person must sign in. With prompt=none that is a [*RedirectError] instead.
-func (p *Pool) AuthorizeSilently(
-	ctx context.Context, a *Authorization, session Secret,
-) (location string, ok bool, err error) {
-	s, ok, err := p.Session(ctx, session)
-	if err != nil {
-		return "", false, err
-	}
-	if !ok || a.ForceLogin || !a.wantsProvider(s) || a.tooOld(s, p.now()) {
-		if a.NoPrompt {
-			return "", false, a.LoginRequired()
+// providersOf returns the client's identity providers that the pool has.
+func (s *Settings) providersOf(c Client) []string {
+	var out []string
+	for _, name := range c.SupportedIdentityProviders {
+		if s.hasProvider(name) {
+			out = append(out, name)
 		}
-		return "", false, nil
 	}
-	location, err = p.Authorize(ctx, a, s)
-	return location, err == nil, err
+	return out
 }
 
-// wantsProvider reports whether the session was opened at the provider that the
-// request asks for, if it asks for one.
-func (a *Authorization) wantsProvider(s Session) bool {
-	if a.ProviderMissing {
-		return false
+// setProvider finds out which of the client's providers the request asks for,
+// by name or by one of the identifiers that the provider has. Where there is
+// one alone, and not the pool, nobody needs to ask.
+func (a *Authorization) setProvider(q url.Values, enabled []string, all []IdentityProvider) {
+	name, identifier := q.Get("identity_provider"), q.Get("idp_identifier")
+	if name == "" && identifier != "" {
+		for _, i := range all {
+			if slices.Contains(i.Identifiers, identifier) {
+				name = i.Name
+			}
+		}
 	}
-	local := a.Provider == ProviderCognito && s.Provider == ""
-	return a.Provider == "" || local || a.Provider == s.Provider
-}
-
-// tooOld applies max_age (OpenID Connect Core section 3.1.2.1), in the whole
-// seconds of auth_time, which the app will compare it with. Zero always asks.
-func (a *Authorization) tooOld(s Session, now time.Time) bool {
-	return a.maxAge == 0 || a.maxAge > 0 && now.Unix()-s.AuthTime.Unix() > int64(a.maxAge/time.Second)
-}
-
-// Authorize issues a code for the session's user and returns the location that
-// takes it to the app.
-func (p *Pool) Authorize(ctx context.Context, a *Authorization, s Session) (location string, err error) {
-	now := p.now()
-	p.collect(ctx, now)
-	code := Secret(NewUUID())
-	err = p.store.PutCode(ctx, p.id, Code{
-		Hash: code.digest(), ClientID: a.Client.ID, Sub: s.Sub,
-		RedirectURI: a.RedirectURI, RedirectOmitted: a.redirectOmitted,
-		Challenge: a.challenge, Nonce: a.Nonce, Scopes: a.Scopes,
-		AuthTime: s.AuthTime, Methods: s.Methods, Expires: now.Add(CodeLifetime),
-	}, maxCodes)
-	if err != nil {
-		return "", fmt.Errorf("userpool: storing code: %w", err)
-	}
-	p.audit(ctx, "code issued", clientAttr(a.Client.ID), subAttr(s.Sub))
-	return appendQuery(a.RedirectURI, encode("code", string(code), "state", a.State)), nil
-}
-
-// CheckLogout checks a request to leave: the client's id and one of its
-// registered logout URLs, exactly. The error is a [*PageError].
-func (p *Pool) CheckLogout(ctx context.Context, q url.Values) (logoutURI string, err error) {
-	c, err := p.requestClient(ctx, q)
-	if err != nil {
-		return "", err
-	}
-	uri := q.Get("logout_uri")
 	switch {
-	case len(q["logout_uri"]) > 1:
-		return "", &PageError{Code: CodeInvalidRequest, ClientID: c.ID, Mend: "send logout_uri once"}
-	case !slices.Contains(c.LogoutURLs, uri):
-		mend := mismatch("logout_uri", uri, c.ID, c.LogoutURLs)
-		return "", &PageError{Code: PageRedirectMismatch, ClientID: c.ID, Mend: mend}
+	case name == "" && identifier == "":
+		if len(enabled) == 1 && enabled[0] != ProviderCognito {
+			a.Provider = enabled[0]
+		}
+	case slices.Contains(enabled, name):
+		a.Provider = name
+	default:
+		a.ProviderMissing = true
 	}
-	return uri, nil
 }
-
-// CheckSwitch checks a request to leave and to sign in again, and returns the
-// parameters for the sign-in page: those of q, with all scopes of the client
-// where q names none. The error is a [*PageError]; what else may be wrong with
-// the request is for the sign-in page to find.
-func (p *Pool) CheckSwitch(ctx context.Context, q url.Values) (url.Values, error) {
-	c, err := p.requestClient(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	// Leaving has no default redirect URI: without one, logout_uri was forgotten.
-	if q.Get("redirect_uri") == "" {
-		const mend = "send logout_uri or redirect_uri"
-		return nil, &PageError{Code: PageRedirectURIMissing, ClientID: c.ID, Mend: mend}
-	}
-	err = (&Authorization{Client: c}).setRedirectURI(q)
-	if err != nil {
-		return nil, err
-	}
-	out := url.Values{}
-	for name, values := range q {
-		out[name] = slices.Clone(values)
-	}
-	if out.Get("scope") == "" && len(out["scope"]) <= 1 {
-		out.Set("scope", strings.Join(c.AllowedOAuthScopes, " "))
-	}
-	return out, nil
-}
-
-func clientAttr(id string) slog.Attr     { return slog.String("client", clip(id)) }
-func subAttr(sub string) slog.Attr       { return slog.String("sub", sub) }
-func reasonAttr(reason string) slog.Attr { return slog.String("reason", reason) }

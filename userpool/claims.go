@@ -3,55 +3,90 @@ package userpool
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 )
 
-// tokenClaims is what the two tokens of one answer have in common.
+// issuance is one answer with tokens for a person: to whom, about whom, why.
+type issuance struct {
+	client Client
+	user   User
+	family RefreshToken
+	nonce  string
+	source string // of the trigger: why tokens are issued
+	now    time.Time
+}
+
+// tokenClaims are the claims of the two tokens of one answer.
 type tokenClaims struct {
-	issuer, client string
-	user           User
-	family         RefreshToken
-	nonce          string
-	eventID        string
-	now            time.Time
+	access map[string]any
+	id     map[string]any // nil: no ID token
+	scopes []string
 }
 
-// common returns the claims of both kinds (developer guide, the pages on using
-// the ID token and the access token).
-func (t tokenClaims) common(use string, life time.Duration) map[string]any {
+// newClaims works out the claims of an answer, as they are without a trigger.
+func (p *Pool) newClaims(i issuance) tokenClaims {
+	t := tokenClaims{scopes: p.liveScopes(i.family.Scopes)}
+	event, groups := NewUUID(), p.groupClaims(i.user.Groups)
+	t.access = p.accessClaims(i, t.scopes)
+	t.access["event_id"] = event
+	groups.apply(t.access, false)
+	if !slices.Contains(i.family.Scopes, scopeOpenID) {
+		return t
+	}
+	t.id = p.idClaims(i)
+	t.id["event_id"] = event
+	groups.apply(t.id, true)
+	return t
+}
+
+// commonClaims are those of both kinds (developer guide, the pages on using the
+// ID token and the access token).
+func (p *Pool) commonClaims(i issuance, use string, life time.Duration) map[string]any {
 	claims := map[string]any{
-		"sub": t.user.Sub, "iss": t.issuer, "token_use": use,
-		"auth_time": t.family.AuthTime.Unix(), "iat": t.now.Unix(), "exp": t.now.Add(life).Unix(),
-		"jti": NewUUID(), "origin_jti": t.family.OriginJTI, "event_id": t.eventID,
+		"sub": i.user.Sub, "iss": p.issuer, "token_use": use,
+		"auth_time": i.family.AuthTime.Unix(), "iat": i.now.Unix(), "exp": i.now.Add(life).Unix(),
 	}
-	if len(t.user.Groups) > 0 {
-		claims["cognito:groups"] = t.user.Groups
+	if i.client.carriesJTI() {
+		claims["jti"], claims["origin_jti"] = NewUUID(), i.family.OriginJTI
+	}
+	if acr := acrClaim(i.family.Methods); acr != "" {
+		claims["acr"], claims["amr"] = acr, amrClaim(i.family.Methods)
 	}
 	return claims
 }
 
-// access returns the claims of the access token: client_id instead of aud.
-func (t tokenClaims) access(life time.Duration) map[string]any {
-	claims := t.common("access", life)
-	claims["client_id"] = t.client
-	claims["username"] = t.user.Username
-	claims["scope"] = strings.Join(t.family.Scopes, " ")
+// carriesJTI reports whether tokens can be told apart, which revocation and
+// rotation need.
+func (c Client) carriesJTI() bool { return !c.DisableRevocation || c.RefreshTokenRotation.Enabled }
+
+// accessClaims has client_id where other servers have aud, which is there only
+// for a resource.
+func (p *Pool) accessClaims(i issuance, scopes []string) map[string]any {
+	claims := p.commonClaims(i, "access", i.client.AccessTokenValidity)
+	claims["client_id"] = i.client.ID
+	claims["username"] = i.user.Username
+	claims["scope"] = strings.Join(scopes, " ")
 	claims["version"] = 2
+	if i.family.Resource != "" {
+		claims["aud"] = i.family.Resource
+	}
 	return claims
 }
 
-// id returns the claims of the ID token that goes with the access token.
-func (t tokenClaims) id(life time.Duration, access Secret) map[string]any {
-	claims := t.common("id", life)
-	claims["aud"] = t.client
-	claims["cognito:username"] = t.user.Username
-	claims["at_hash"] = atHash(access)
-	if t.nonce != "" {
-		claims["nonce"] = t.nonce
+func (p *Pool) idClaims(i issuance) map[string]any {
+	claims := p.commonClaims(i, "id", i.client.IDTokenValidity)
+	claims["aud"] = i.client.ID
+	claims["cognito:username"] = i.user.Username
+	if i.nonce != "" {
+		claims["nonce"] = i.nonce
 	}
-	for name, value := range scopedAttributes(t.user.Attributes, t.family.Scopes) {
+	if len(i.user.Identities) > 0 {
+		claims["identities"] = identityClaims(i.user.Identities)
+	}
+	for name, value := range visibleAttributes(i.client, i.user.Attributes, i.family.Scopes) {
 		switch {
 		case isBoolean(name):
 			claims[name] = value == "true"
@@ -64,10 +99,56 @@ func (t tokenClaims) id(life time.Duration, access Secret) map[string]any {
 	return claims
 }
 
+// apply puts the groups into the claims of a token, instead of those that are
+// there. Roles are for the ID token alone.
+func (g groupClaims) apply(claims map[string]any, roles bool) {
+	delete(claims, "cognito:groups")
+	delete(claims, "cognito:roles")
+	delete(claims, "cognito:preferred_role")
+	if len(g.Groups) > 0 {
+		claims["cognito:groups"] = g.Groups
+	}
+	if roles && len(g.Roles) > 0 {
+		claims["cognito:roles"] = g.Roles
+	}
+	if roles && g.Preferred != nil && *g.Preferred != "" {
+		claims["cognito:preferred_role"] = *g.Preferred
+	}
+}
+
 // atHash is the left half of the SHA-256 (OpenID Connect Core section 3.1.3.6).
 func atHash(access Secret) string {
 	sum := sha256.Sum256([]byte(access))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// visibleAttributes returns the attributes that the scopes open and the client
+// may read.
+func visibleAttributes(c Client, all map[string]string, scopes []string) map[string]string {
+	out := scopedAttributes(all, scopes)
+	maps.DeleteFunc(out, func(name, _ string) bool { return !c.CanRead(name) })
+	return out
+}
+
+// unreadable returns an attribute that a scope promises and the client may not
+// read: then there are no tokens (developer guide, page "token-endpoint"). The
+// scope profile promises only what the client can read.
+func unreadable(c Client, scopes []string) string {
+	for _, scope := range scopes {
+		var names []string
+		switch scope {
+		case scopeEmail:
+			names = []string{"email", "email_verified"}
+		case scopePhone:
+			names = []string{"phone_number", "phone_number_verified"}
+		}
+		for _, name := range names {
+			if !c.CanRead(name) {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // scopedAttributes returns the attributes that the scopes open: all of them for

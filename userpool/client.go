@@ -2,10 +2,9 @@ package userpool
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -31,7 +30,8 @@ type Client struct {
 	DefaultRedirectURI string
 
 	// AllowedOAuthScopes are at most 50. Empty: openid, email, phone, profile.
-	// The last three need openid.
+	// The last three need openid. A client of FlowClientCredentials has scopes
+	// of resource servers alone, and at least one.
 	AllowedOAuthScopes []string
 	// AllowedOAuthFlows are FlowCode and FlowImplicit, or FlowClientCredentials
 	// alone, which needs a secret. Empty: FlowCode.
@@ -44,7 +44,8 @@ type Client struct {
 	// choose how to sign in (Settings.FirstFactors).
 	ExplicitAuthFlows []string
 	// ReadAttributes and WriteAttributes are what the client may see and change
-	// of its users. Empty: all.
+	// of its users. Empty: all. Whether an address is verified is never
+	// written; what sign-up requires must be.
 	ReadAttributes, WriteAttributes []string
 	// RevealUserExistence tells apart names that nobody has
 	// (PreventUserExistenceErrors LEGACY).
@@ -112,28 +113,13 @@ func (c Client) Clone() Client {
 	return c
 }
 
-var (
-	clientID     = regexp.MustCompile(`^[\w+]{1,128}$`)
-	clientSecret = regexp.MustCompile(`^[\w+]{24,64}$`)
-	clientName   = regexp.MustCompile(`^[\p{L}\p{M}\p{S}\p{N}\p{P} ]{0,128}$`)
-)
-
-const (
-	maxURLs   = 100
-	maxScopes = 50
-)
-
 // CreateClient checks c, fills in what is empty, stores it and returns it, with
 // its secret. What breaks a rule is an [*Error]; an ID that is taken is
 // [ErrExists].
 func (p *Pool) CreateClient(ctx context.Context, c Client) (Client, error) {
-	c = withClientDefaults(c.Clone())
-	err := CheckClient(c)
+	c, err := p.readyClient(c)
 	if err != nil {
 		return Client{}, err
-	}
-	if c.GenerateSecret {
-		c.Secret, c.GenerateSecret = newClientSecret(), false
 	}
 	err = p.store.CreateClient(ctx, p.id, c)
 	if err != nil {
@@ -143,158 +129,93 @@ func (p *Pool) CreateClient(ctx context.Context, c Client) (Client, error) {
 	return c, nil
 }
 
-// CheckClient checks c as [Pool.CreateClient] does: what breaks a rule is an
-// [*Error] whose description says what was expected.
-func CheckClient(c Client) error {
+// readyClient returns c as it is stored.
+func (p *Pool) readyClient(c Client) (Client, error) {
 	c = withClientDefaults(c.Clone())
-	for _, check := range []func(Client) error{
-		checkClientNames, checkClientURLs, checkClientOAuth, checkValidity, checkBranding,
-	} {
-		err := check(c)
-		if err != nil {
-			return err
+	err := p.CheckClient(c)
+	if err != nil {
+		return Client{}, err
+	}
+	if c.GenerateSecret {
+		c.Secret, c.GenerateSecret = newClientSecret(), false
+	}
+	return c, nil
+}
+
+// UpdateClient replaces the client that has c's ID, if its Version is still c's,
+// and returns it as it is now; otherwise, or when it is gone, it returns
+// [ErrConflict]. What was issued to the client before stays valid.
+func (p *Pool) UpdateClient(ctx context.Context, c Client) (Client, error) {
+	if c.Version == 0 {
+		return Client{}, fmt.Errorf("userpool: updating client: it was never stored: %w", ErrConflict)
+	}
+	c, err := p.readyClient(c)
+	if err != nil {
+		return Client{}, err
+	}
+	err = p.store.UpdateClient(ctx, p.id, c)
+	if err != nil {
+		return Client{}, fmt.Errorf("userpool: updating client: %w", err)
+	}
+	c.Version++
+	return c, nil
+}
+
+// PutClient stores c whether or not there is a client with its ID, which is
+// required, and returns it as it is now. GenerateSecret keeps the secret of the
+// client that was there, if it has one.
+func (p *Pool) PutClient(ctx context.Context, c Client) (Client, error) {
+	const tries = 3
+	err := ErrConflict
+	for i := 0; i < tries && (errors.Is(err, ErrConflict) || errors.Is(err, ErrExists)); i++ {
+		var stored Client
+		stored, err = p.putClient(ctx, c)
+		if err == nil {
+			return stored, nil
 		}
 	}
-	return nil
+	return Client{}, err
 }
 
-func withClientDefaults(c Client) Client {
-	if c.ID == "" {
-		c.ID = newClientID()
-	}
-	if len(c.AllowedOAuthScopes) == 0 {
-		c.AllowedOAuthScopes = []string{scopeOpenID, scopeEmail, scopePhone, scopeProfile}
-	}
-	if len(c.AllowedOAuthFlows) == 0 {
-		c.AllowedOAuthFlows = []string{FlowCode}
-	}
-	if c.AccessTokenValidity == 0 {
-		c.AccessTokenValidity = time.Hour
-	}
-	if c.IDTokenValidity == 0 {
-		c.IDTokenValidity = time.Hour
-	}
-	if c.RefreshTokenValidity == 0 {
-		c.RefreshTokenValidity = 30 * 24 * time.Hour
-	}
-	return c
-}
-
-func checkClientNames(c Client) error {
+// putClient is one try: another process may be doing the same.
+func (p *Pool) putClient(ctx context.Context, c Client) (Client, error) {
+	before, ok, err := p.Client(ctx, c.ID)
 	switch {
-	case !clientID.MatchString(c.ID):
-		return invalid("a client ID has 1 to 128 letters, digits, _ or +")
-	case !clientName.MatchString(c.Name):
-		return invalid("a client name has at most 128 printable characters")
-	case c.Secret != "" && c.GenerateSecret:
-		return invalid("a client has a given or a generated secret, not both")
-	case c.Secret != "" && !clientSecret.MatchString(string(c.Secret)):
-		return invalid("a client secret has 24 to 64 letters, digits, _ or +")
+	case err != nil:
+		return Client{}, err
+	case c.ID == "":
+		return Client{}, invalid("the client needs an ID")
+	case !ok:
+		return p.CreateClient(ctx, c)
+	}
+	if c.GenerateSecret && c.Secret == "" && before.Secret != "" {
+		c.Secret, c.GenerateSecret = before.Secret, false
+	}
+	c.Version = before.Version
+	return p.UpdateClient(ctx, c)
+}
+
+// DeleteClient removes the client with this ID; it is no error if there is none.
+// Its tokens are refused from now on wherever the pool is asked.
+func (p *Pool) DeleteClient(ctx context.Context, id string) error {
+	err := p.store.DeleteClient(ctx, p.id, id)
+	if err != nil {
+		return fmt.Errorf("userpool: deleting client: %w", err)
 	}
 	return nil
 }
 
-func checkClientURLs(c Client) error {
-	if len(c.CallbackURLs) > maxURLs || len(c.LogoutURLs) > maxURLs {
-		return invalid("a client has at most 100 callback and 100 logout URLs")
-	}
-	for _, u := range slices.Concat(c.CallbackURLs, c.LogoutURLs) {
-		err := CheckRedirectURI(u)
-		if err != nil {
-			return err
-		}
-	}
-	if c.DefaultRedirectURI != "" && !slices.Contains(c.CallbackURLs, c.DefaultRedirectURI) {
-		return invalid("the default redirect URI must be one of the callback URLs")
-	}
-	return nil
+// allowsFlow reports whether the client has this one of AllowedOAuthFlows.
+func (c Client) allowsFlow(flow string) bool { return slices.Contains(c.AllowedOAuthFlows, flow) }
+
+// CanRead reports whether the client may see this attribute of its users.
+func (c Client) CanRead(attribute string) bool {
+	return len(c.ReadAttributes) == 0 || slices.Contains(c.ReadAttributes, attribute)
 }
 
-func checkClientOAuth(c Client) error {
-	if !slices.Equal(c.AllowedOAuthFlows, []string{FlowCode}) {
-		return invalid(`the only supported OAuth flow is "code"`)
-	}
-	if len(c.AllowedOAuthScopes) > maxScopes {
-		return invalid("a client has at most 50 scopes")
-	}
-	for i, s := range c.AllowedOAuthScopes {
-		if !validScope(s) || slices.Contains(c.AllowedOAuthScopes[:i], s) {
-			return invalid(fmt.Sprintf("the scope %q is unknown or repeated", clip(s)))
-		}
-	}
-	if !openIDComplete(c.AllowedOAuthScopes) {
-		return invalid("the scopes email, phone and profile need openid")
-	}
-	return nil
-}
-
-func checkValidity(c Client) error {
-	const day = 24 * time.Hour
-	between := func(d, least, most time.Duration) bool {
-		return d >= least && d <= most && d%time.Second == 0
-	}
-	switch {
-	case !between(c.AccessTokenValidity, 5*time.Minute, day), !between(c.IDTokenValidity, 5*time.Minute, day):
-		return invalid("access and ID tokens are valid for 5 minutes to 24 hours, in whole seconds")
-	case !between(c.RefreshTokenValidity, time.Hour, 3650*day):
-		return invalid("refresh tokens are valid for 1 hour to 3650 days, in whole seconds")
-	case !between(c.RefreshTokenRotation.RetryGracePeriod, 0, time.Minute):
-		return invalid("the retry grace period of rotated refresh tokens is 0 to 60 seconds, in whole seconds")
-	}
-	return nil
-}
-
-// Scopes of the pool itself. Every other scope has the form
-// <resource server>/<name>.
-const (
-	scopeOpenID  = "openid"
-	scopeEmail   = "email"
-	scopePhone   = "phone"
-	scopeProfile = "profile"
-	scopeAdmin   = "aws.cognito.signin.user.admin"
-)
-
-// scopeToken is the scope-token of RFC 6749 section 3.3.
-var scopeToken = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]{1,256}$`)
-
-func validScope(s string) bool {
-	switch s {
-	case scopeOpenID, scopeEmail, scopePhone, scopeProfile, scopeAdmin:
-		return true
-	}
-	slash := strings.LastIndexByte(s, '/')
-	return slash > 0 && slash < len(s)-1 && scopeToken.MatchString(s)
-}
-
-// openIDComplete reports whether the scopes that only make sense for an ID
-// token come with openid.
-func openIDComplete(scopes []string) bool {
-	return slices.Contains(scopes, scopeOpenID) || !slices.ContainsFunc(scopes, func(s string) bool {
-		return s == scopeEmail || s == scopePhone || s == scopeProfile
-	})
-}
-
-// grantScopes decides which scopes a request gets. None asked for means all of
-// the client's; one that the client may not have refuses the whole request, as
-// Cognito was seen to do (its guide says otherwise on two pages).
-func grantScopes(c Client, requested string) ([]string, error) {
-	var scopes []string
-	for s := range strings.SplitSeq(requested, " ") {
-		if s == "" || slices.Contains(scopes, s) {
-			continue
-		}
-		if !slices.Contains(c.AllowedOAuthScopes, s) {
-			return nil, &Error{Code: CodeInvalidRequest, Description: CodeInvalidScope}
-		}
-		scopes = append(scopes, s)
-	}
-	if len(scopes) == 0 {
-		return slices.Clone(c.AllowedOAuthScopes), nil
-	}
-	if !openIDComplete(scopes) {
-		return nil, &Error{Code: CodeInvalidRequest, Description: CodeInvalidScope}
-	}
-	return scopes, nil
+// CanWrite reports whether people may set this attribute through the client.
+func (c Client) CanWrite(attribute string) bool {
+	return !isBoolean(attribute) && (len(c.WriteAttributes) == 0 || slices.Contains(c.WriteAttributes, attribute))
 }
 
 // ClientCredentials is how a request to the token or revocation endpoint says
@@ -312,9 +233,9 @@ var errClient = &Error{Code: CodeInvalidClient}
 // section 2.3), or invalid_client. A client that has a secret must send it; one
 // that has none must send none, and no Basic header.
 func (p *Pool) AuthenticateClient(ctx context.Context, cred ClientCredentials) (Client, error) {
-	c, ok, err := p.store.Client(ctx, p.id, cred.ID)
+	c, ok, err := p.Client(ctx, cred.ID)
 	if err != nil {
-		return Client{}, fmt.Errorf("userpool: reading client: %w", err)
+		return Client{}, err
 	}
 	reason := ""
 	switch {
@@ -324,11 +245,17 @@ func (p *Pool) AuthenticateClient(ctx context.Context, cred ClientCredentials) (
 		reason = "a public client sent a secret or a Basic header"
 	case c.Secret != "" && cred.Secret == "":
 		reason = "the client secret is missing"
-	case c.Secret != "" && !c.Secret.Equal(cred.Secret):
+	case c.Secret != "" && !c.hasSecret(cred.Secret):
 		reason = "the client secret is wrong"
 	default:
 		return c, nil
 	}
 	p.audit(ctx, "client refused", clientAttr(cred.ID), reasonAttr(reason))
 	return Client{}, errClient
+}
+
+// hasSecret compares with both secrets, whichever it is.
+func (c Client) hasSecret(s Secret) bool {
+	first, second := c.Secret.Equal(s), c.SecondSecret.Equal(s)
+	return first || second
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
-	"strings"
 	"time"
 )
 
@@ -313,12 +312,4 @@ func (p *Pool) auditCode(ctx context.Context, purpose, sub string, err error) {
 	case refused:
 		p.audit(ctx, "code refused", append(attrs, reasonAttr(refusal.Description))...)
 	}
-}
-
-// plainCode takes out the spaces that people and apps put between digits.
-func plainCode(code Secret) Secret {
-	if len(code) > 64 {
-		return ""
-	}
-	return Secret(strings.Join(strings.Fields(string(code)), ""))
 }

@@ -129,8 +129,3 @@ func (p *Pool) UseOnce(ctx context.Context, key string, until time.Time) (first 
 
 // Now tells the pool's time.
 func (p *Pool) Now() time.Time { return p.now() }
-
-// Refusal is what a browser is answered when err ends the authorization
-// request: an [*Error] goes to the app as a [*RedirectError], others stay as
-// they are.
-func (a *Authorization) Refusal(err error) error { return a.refuse(err, false) }

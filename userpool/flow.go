@@ -2,14 +2,24 @@ package userpool
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
 	"time"
 )
 
 // FlowLifetime is how long a person has for a whole way through the sign-in
 // pages (developer guide, page "cognito-user-pools-managed-login").
 const FlowLifetime = 5 * time.Minute
+
+// mfaLifetime is how long a person has for the second factor of it (page
+// "authentication").
+const mfaLifetime = 3 * time.Minute
 
 // maxFlows is how many flows one browser can have under way; the oldest makes
 // room for the next.
@@ -50,13 +60,18 @@ type Flow struct {
 	Step    Step
 
 	Username string   // as typed
+	Named    bool     // the name was looked up: Sub is its, or nobody's
 	Sub      string   // who that is; empty: nobody, which must not show
 	Methods  []string // what was proven so far: amr values, such as pwd; empty: nothing
 	Factor   string   // the factor that the step asks for, in Cognito's words, such as SMS_MFA
 	Hint     string   // where a code went, masked, as in a***@e***
 	Notice   string   // what the next page tells first: one of the fixed texts
 	Failed   bool     // Notice is an error
-	Secret   Secret   // what is being registered: a TOTP secret, a passkey ceremony
+	Resent   int      // how often the person asked for another code at this step
+	Address  string   // where codes are to go from now on, once the person has shown that they arrive
+	Options  string   // what the browser's passkey call is told, as JSON
+	Secret   Secret   // what is being registered or asked for: a TOTP secret, a passkey ceremony
+	After    Step     // what the person came for, besides signing in: StepAddPasskey, or empty
 
 	Expires time.Time
 	Version int64
@@ -128,14 +143,208 @@ func (p *Pool) EndFlow(ctx context.Context, f *Flow) error {
 	return nil
 }
 
-// PasswordStep is the step that asks for a name and a password: f.Username and
-// this one. What follows is in f.Step. A refusal is an [*Error], as that of
-// [Pool.SignIn].
-func (p *Pool) PasswordStep(ctx context.Context, _ *Authorization, f *Flow, password Secret) error {
-	u, err := p.SignIn(ctx, f.Username, password)
+// account is who a flow is of: a user, or nobody, who must not show: then User
+// is a decoy.
+type account struct {
+	User
+	known bool
+}
+
+// accountOf returns who the flow is of.
+func (p *Pool) accountOf(ctx context.Context, f *Flow) (account, error) {
+	if !f.Named {
+		return p.accountByName(ctx, f.Username)
+	}
+	if f.Sub == "" {
+		return p.decoyAccount(ctx, f.Username)
+	}
+	u, err := p.user(ctx, f.Sub)
+	if errors.Is(err, errGone) {
+		return p.decoyAccount(ctx, f.Username)
+	}
+	return account{u, true}, err
+}
+
+func (p *Pool) accountByName(ctx context.Context, username string) (account, error) {
+	u, ok, err := p.store.UserByLogin(ctx, p.id, foldLogin(username))
+	if err != nil {
+		return account{}, fmt.Errorf("userpool: reading user: %w", err)
+	}
+	if !ok {
+		return p.decoyAccount(ctx, username)
+	}
+	return account{u, true}, nil
+}
+
+// decoyAccount is who stands in for a name that nobody has. What such a user
+// has depends on the name and a secret of the pool, so that it is the same at
+// every visit and no set of factors is certain to be a real user's.
+func (p *Pool) decoyAccount(ctx context.Context, username string) (account, error) {
+	secret, err := p.store.PoolSecret(ctx, p.id, "decoys")
+	if err != nil {
+		return account{}, fmt.Errorf("userpool: reading the secret of decoys: %w", err)
+	}
+	login := foldLogin(username)
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(login))
+	sum := mac.Sum(nil)
+	u := User{
+		Sub: "decoy-" + hex.EncodeToString(sum), Username: username, Status: UserConfirmed,
+		PasswordHash: p.hasher.decoy, Attributes: map[string]string{},
+	}
+	if sum[0]&1 != 0 {
+		u.Attributes["email"], u.Attributes["email_verified"] = decoyEmail(login, sum), "true"
+	}
+	if sum[0]&2 != 0 {
+		u.Attributes["phone_number"], u.Attributes["phone_number_verified"] = decoyPhone(login, sum), "true"
+	}
+	return account{User: u}, nil
+}
+
+// decoyHasPasskey says whether a decoy seems to have passkeys.
+func decoyHasPasskey(u User) bool { return u.Sub[len(u.Sub)-1]&1 != 0 }
+
+// decoyEmail is an address of which only the first letters show: those of the
+// name, if that is an address.
+func decoyEmail(login string, sum []byte) string {
+	if validEmail(login) {
+		return login
+	}
+	letter := func(b byte) string { return string(rune('a' + b%26)) }
+	return letter(sum[1]) + "@" + letter(sum[2])
+}
+
+// decoyPhone is a number of which only the last digits show.
+func decoyPhone(login string, sum []byte) string {
+	if strings.HasPrefix(login, "+") && len(login) <= 16 {
+		return login
+	}
+	return fmt.Sprintf("+1555555%04d", (int(sum[3])<<8|int(sum[4]))%10_000)
+}
+
+// choosesFactor reports whether people who sign in at the client choose how.
+func choosesFactor(c Client) bool { return slices.Contains(c.ExplicitAuthFlows, "ALLOW_USER_AUTH") }
+
+// ChoosesFactor reports whether the sign-in page asks for the name alone, and
+// how to sign in is chosen next.
+func (a *Authorization) ChoosesFactor() bool { return choosesFactor(a.Client) }
+
+// factsOf gathers what decides the next step of a flow.
+func (p *Pool) factsOf(ctx context.Context, a *Authorization, f *Flow, who account) (facts, error) {
+	x := facts{
+		settings: p.Settings(), choice: a.ChoosesFactor(), wanted: a.wantedLevels(),
+		user: who.User, methods: f.Methods, after: f.After,
+	}
+	if !x.choice || !p.OffersPasskeys() {
+		return x, nil
+	}
+	has, err := p.hasPasskey(ctx, who.Sub) // also of a decoy: it takes time
+	x.passkeys = has || !who.known && decoyHasPasskey(who.User)
+	return x, err
+}
+
+// at returns who the flow is of, and what decides its next step.
+func (p *Pool) at(ctx context.Context, a *Authorization, f *Flow) (account, facts, error) {
+	who, err := p.accountOf(ctx, f)
+	if err != nil {
+		return who, facts{}, err
+	}
+	x, err := p.factsOf(ctx, a, f, who)
+	return who, x, err
+}
+
+// proved records that the person is u, which the methods have shown, and moves
+// the flow on. If it cannot go on, f is as before and the error says why.
+func (p *Pool) proved(ctx context.Context, a *Authorization, f *Flow, u User, methods ...string) error {
+	g := *f
+	g.Sub, g.Named, g.Methods = u.Sub, true, slices.Clone(f.Methods)
+	for _, m := range methods {
+		if !slices.Contains(g.Methods, m) {
+			g.Methods = append(g.Methods, m)
+		}
+	}
+	err := p.admit(u)
+	if err != nil {
+		err = p.held(ctx, a, &g, u, err)
+	} else {
+		err = p.advance(ctx, a, &g, account{u, true})
+	}
+	if err == nil {
+		*f = g
+	}
+	return err
+}
+
+// held is where a person goes whose account something keeps from signing in,
+// after the proof of who it is: to the code that confirms it, or to that for a new
+// password, if that is what is missing.
+func (p *Pool) held(ctx context.Context, a *Authorization, f *Flow, u User, why error) error {
+	switch {
+	case errors.Is(why, errNotConfirmed):
+		return p.unconfirmed(ctx, a, f, u)
+	case errors.Is(why, errResetRequired):
+		return p.resetRequired(ctx, a, f, u)
+	default:
+		return why
+	}
+}
+
+// advance moves the flow to its next step.
+func (p *Pool) advance(ctx context.Context, a *Authorization, f *Flow, who account) error {
+	x, err := p.factsOf(ctx, a, f, who)
 	if err != nil {
 		return err
 	}
-	f.Sub, f.Methods, f.Step = u.Sub, []string{"pwd"}, StepSignedIn
+	return p.enter(ctx, a, f, who, x.next())
+}
+
+// enter does what the beginning of a step takes, and is at it then. If it
+// cannot, f is as before.
+func (p *Pool) enter(ctx context.Context, a *Authorization, f *Flow, who account, m move) error {
+	g := *f
+	g.Step, g.Factor = m.Step, m.Factor
+	g.Hint, g.Resent, g.Address, g.Options, g.Secret = "", 0, "", "", ""
+	var err error
+	switch m.Step {
+	case StepCode, StepMFACode:
+		err = p.sendFactor(ctx, a, &g, who)
+	case StepMFASetup:
+		g.Secret = newTOTPSecret()
+	case StepPasskey:
+		err = p.beginAssertion(&g)
+	case StepSignedIn, StepAddPasskey:
+		err = p.completed(ctx, a, &g, who)
+	}
+	if err != nil {
+		return err
+	}
+	if m.Step == StepMFACode || m.Step == StepMFAChoice {
+		g.Expires = earlier(g.Expires, p.now().Add(mfaLifetime))
+	}
+	*f = g
+	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// completed is when nothing is left to prove.
+func (p *Pool) completed(ctx context.Context, a *Authorization, f *Flow, who account) error {
+	if !who.known || len(f.Methods) == 0 {
+		return errIncorrect // no way leads here, and none may
+	}
+	err := p.postAuthentication(ctx, a.Client, who.User)
+	if err != nil {
+		return err
+	}
+	p.audit(ctx, "signed in", clientAttr(a.Client.ID), slog.String("username", who.Username), subAttr(who.Sub),
+		slog.Any("methods", f.Methods))
+	if f.Step == StepAddPasskey {
+		return p.BeginAddPasskey(ctx, f, who.Sub)
+	}
 	return nil
 }

@@ -360,6 +360,10 @@ func (p *Pool) merge(ctx context.Context, u *User, n NewUser) error {
 			return err
 		}
 	}
+	err = setFactors(u, n)
+	if err != nil {
+		return err
+	}
 	if n.Password == "" || n.Temporary && u.Status != UserForceChange {
 		return nil
 	}

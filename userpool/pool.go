@@ -65,6 +65,10 @@ type Config struct {
 	// Nil: they stay in the outbox (see [Pool.Messages]), where they are anyway.
 	Deliver func(ctx context.Context, m Message) error
 
+	// Passkeys checks what authenticators answer. Nil: there are no passkeys,
+	// whatever the settings say.
+	Passkeys Passkeys
+
 	// Hashing is the cost of password hashes. Zero: argon2id with 19 MiB, two
 	// passes, one lane. Stored hashes of another cost keep working and are
 	// replaced at the next sign-in.
@@ -98,6 +102,7 @@ type Pool struct {
 	store      records
 	invoke     func(context.Context, Trigger, []byte) ([]byte, error)
 	keys       *keyRing
+	passkeys   Passkeys
 	hasher     *hasher
 	gate       *gate
 	now        func() time.Time
@@ -116,7 +121,7 @@ var poolID = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
 
 // New returns a pool. It names the field that is wrong.
 func New(_ context.Context, cfg Config) (*Pool, error) {
-	p := &Pool{store: records{cfg.Store}, now: cfg.Now, log: cfg.Logger, invoke: cfg.Invoke}
+	p := &Pool{passkeys: cfg.Passkeys, store: records{cfg.Store}, now: cfg.Now, log: cfg.Logger, invoke: cfg.Invoke}
 	err := p.setNames(cfg)
 	if err != nil {
 		return nil, err
@@ -167,7 +172,7 @@ func (p *Pool) setNames(cfg Config) error {
 	if p.domain == "" {
 		p.domain = strings.TrimSuffix(p.issuer, "/"+p.id)
 	}
-	err := checkIssuer(p.issuer, p.id)
+	err := CheckIssuer(p.issuer, p.id)
 	if err != nil {
 		return fmt.Errorf("userpool: Config.Issuer: %w", err)
 	}
@@ -187,9 +192,10 @@ func (p *Pool) setDefaults() {
 	p.log = p.trace.Logger(p.log).With("pool", p.id)
 }
 
-// checkIssuer holds the issuer to OpenID Connect Discovery section 3 (a URL
-// without query and fragment) and to Cognito's form, which ends in the pool id.
-func checkIssuer(issuer, id string) error {
+// CheckIssuer checks the issuer of the pool with this id. It holds it to OpenID
+// Connect Discovery section 3 (a URL without query and fragment) and to
+// Cognito's form, which ends in the pool id.
+func CheckIssuer(issuer, id string) error {
 	if issuer == "" {
 		return errors.New("it is required")
 	}
@@ -283,3 +289,7 @@ func newSignInNames(s Settings) signInNames {
 
 // replaced reports whether an address takes the place of the user name.
 func (n signInNames) replaced() bool { return n.email || n.phone }
+
+func clientAttr(id string) slog.Attr     { return slog.String("client", clip(id)) }
+func subAttr(sub string) slog.Attr       { return slog.String("sub", sub) }
+func reasonAttr(reason string) slog.Attr { return slog.String("reason", reason) }

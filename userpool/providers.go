@@ -176,23 +176,3 @@ func (p *Pool) IdentityProvider(c Client, name string) (IdentityProvider, bool) 
 	ip, ok := p.Settings().provider(name)
 	return ip, ok && c.Supports(name)
 }
-
-// requestProvider finds the provider that an authorization request names:
-// identity_provider by name, idp_identifier by one of its identifiers. Empty:
-// it names none. ok is false when the client has no such provider.
-func (p *Pool) requestProvider(c Client, q url.Values) (name string, ok bool) {
-	name, identifier := q.Get("identity_provider"), q.Get("idp_identifier")
-	switch {
-	case name == "" && identifier == "":
-		return "", true
-	case name == ProviderCognito:
-		return name, c.Supports(name)
-	}
-	for _, ip := range p.Settings().IdentityProviders {
-		named := ip.Name == name || name == "" && slices.Contains(ip.Identifiers, identifier)
-		if named && c.Supports(ip.Name) {
-			return ip.Name, true
-		}
-	}
-	return "", false
-}

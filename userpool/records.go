@@ -191,7 +191,7 @@ func (s records) DeleteUser(ctx context.Context, pool, sub string) error {
 }
 
 // ownedKinds are the kinds of records whose owner is a user.
-var ownedKinds = []string{kindSession, kindCode, kindRefresh, kindOneTime}
+var ownedKinds = []string{kindSession, kindCode, kindRefresh, kindOneTime, kindPasskey}
 
 // UserBySub returns the user with this sub.
 func (s records) UserBySub(ctx context.Context, pool, sub string) (User, bool, error) {

@@ -38,16 +38,13 @@ func (p *Pool) refresh(ctx context.Context, c Client, hash string, now time.Time
 	if reason := t.refusal(c, now); reason != "" {
 		return TokenSet{}, p.refuseGrant(ctx, c, reason, errGrant)
 	}
-	user, err := p.user(ctx, t.Sub)
-	if errors.Is(err, errGone) {
-		return TokenSet{}, p.refuseGrant(ctx, c, "the user is gone", errGrant)
-	}
+	user, err := p.tokenUser(ctx, c, t.Sub)
 	if err != nil {
 		return TokenSet{}, err
 	}
 	// No nonce: a refreshed ID token answers no authorization request (OpenID
 	// Connect Core section 12.2).
-	tokens, err := p.issue(c, user, t, "", now)
+	tokens, err := p.issue(ctx, issuance{client: c, user: user, family: t, source: sourceTokensRefresh, now: now})
 	if err != nil || !c.RefreshTokenRotation.Enabled {
 		return tokens, err
 	}

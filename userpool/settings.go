@@ -54,6 +54,11 @@ type Settings struct {
 	// otherwise it is preferred.
 	PasskeysVerifyUser bool
 
+	// PasskeysAreMFA lets a passkey stand for two factors, with the user verified
+	// (FactorConfiguration MULTI_FACTOR_WITH_USER_VERIFICATION). Otherwise who
+	// has a second factor begins with the password.
+	PasskeysAreMFA bool
+
 	// Recovery is where a code for a forgotten password goes, in order of
 	// preference: "verified_email", "verified_phone_number", or "admin_only"
 	// alone. Empty: e-mail, then phone.
@@ -62,6 +67,10 @@ type Settings struct {
 	Groups            []Group
 	ResourceServers   []ResourceServer
 	IdentityProviders []IdentityProvider
+	// IgnoreUnknownScopes lets a client_credentials request name scopes that its
+	// client may not have, and gives it the others; otherwise that is
+	// invalid_scope. Cognito's documentation says both.
+	IgnoreUnknownScopes bool
 	// Triggers are called at the points of a sign-up and sign-in that their
 	// names say, such as TriggerPreSignUp.
 	Triggers map[string]Trigger
@@ -217,6 +226,7 @@ func withSettingsDefaults(s Settings) Settings {
 	if s.Passwords.TemporaryValidity == 0 {
 		s.Passwords.TemporaryValidity = 7 * 24 * time.Hour
 	}
+	s.Groups = sortedGroups(s.Groups)
 	return s
 }
 
@@ -233,6 +243,8 @@ func CheckSettings(s Settings) error {
 		checkMessages,
 		checkSchema,
 		checkProviders,
+		checkGroups,
+		checkResourceServers,
 	} {
 		err := check(s)
 		if err != nil {

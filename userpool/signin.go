@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -18,57 +19,197 @@ const (
 var (
 	errIncorrect = &Error{Code: CodeNotAuthorized, Description: TextIncorrect}
 	errLocked    = &Error{Code: CodeNotAuthorized, Description: TextLocked}
+
+	errNoSuchLogin      = &Error{Code: CodeNotAuthorized, Description: TextNoSuchLogin}
+	errDisabled         = &Error{Code: CodeNotAuthorized, Description: TextDisabled}
+	errNotConfirmed     = &Error{Code: CodeUserNotConfirmed, Description: TextNotConfirmed}
+	errResetRequired    = &Error{Code: CodePasswordResetRequired, Description: TextResetRequired}
+	errTemporaryExpired = &Error{Code: CodeNotAuthorized, Description: TextTemporaryExpired}
 )
 
-// SignIn returns the user with this name and password. A refusal is an
-// [*Error] with [TextIncorrect] or [TextLocked] as its description, and
-// [ErrBusy] when too many sign-ins are under way.
+// SignIn returns the user with this name and password, whom nothing keeps from
+// signing in; it asks for no second factor. A refusal is an [*Error] with
+// [TextIncorrect] or [TextLocked] as its description, or one that says what is
+// wrong with the account, and [ErrBusy] when too many sign-ins are under way.
 //
 // A name that nobody has gets the same answers as one that somebody has, for
 // the same work: its failures are counted, and a password is hashed.
 func (p *Pool) SignIn(ctx context.Context, username string, password Secret) (User, error) {
-	login := foldLogin(username)
-	user, known, err := p.store.UserByLogin(ctx, p.id, login)
+	who, err := p.accountByName(ctx, username)
+	if err == nil {
+		err = p.checkPassword(ctx, who, username, password)
+	}
+	if err == nil {
+		err = p.admit(who.User)
+	}
 	if err != nil {
-		return User{}, fmt.Errorf("userpool: reading user: %w", err)
+		return User{}, err
 	}
-	if !known || user.PasswordHash == "" { // nobody, or somebody who signs in elsewhere
-		user.PasswordHash = p.hasher.decoy
+	p.audit(ctx, "signed in", slog.String("username", who.Username), subAttr(who.Sub))
+	return who.User, nil
+}
+
+// SignInStep is what the sign-in page asks for: f.Username and the password or,
+// at a client whose people choose how to sign in, the name alone. What follows
+// is in f.Step. A refusal is an [*Error].
+func (p *Pool) SignInStep(ctx context.Context, a *Authorization, f *Flow, password Secret) error {
+	f.Named, f.Sub, f.Methods = false, "", nil
+	if !a.ChoosesFactor() {
+		return p.PasswordStep(ctx, a, f, password)
 	}
-	key := attemptKey(user.Sub, login)
+	who, err := p.accountOf(ctx, f)
+	if err != nil {
+		return err
+	}
+	if a.Client.RevealUserExistence && !who.known {
+		return errNoSuchUser
+	}
+	g := *f
+	g.Named = true
+	if who.known {
+		g.Sub = who.Sub
+	}
+	err = p.advance(ctx, a, &g, who)
+	if err == nil {
+		*f = g
+	}
+	return err
+}
+
+// FactorStep is the choice among the first factors (SELECT_CHALLENGE).
+func (p *Pool) FactorStep(ctx context.Context, a *Authorization, f *Flow, factor string) error {
+	who, x, err := p.at(ctx, a, f)
+	if err != nil {
+		return err
+	}
+	if len(f.Methods) > 0 || !slices.Contains(x.firstFactors(), factor) {
+		return errNoSuchLogin
+	}
+	return p.enter(ctx, a, f, who, firstMove(factor))
+}
+
+// OtherFactorStep goes back to the choice among the first factors, or to the
+// sign-in page if there is no name to choose for.
+func (p *Pool) OtherFactorStep(_ context.Context, f *Flow) error {
+	if len(f.Methods) > 0 {
+		return errNoSuchLogin
+	}
+	f.Step, f.Factor, f.Secret, f.Options = StepFactor, "", "", ""
+	if !f.Named {
+		f.Step = StepSignIn
+	}
+	return nil
+}
+
+// Factors are the factors that can be chosen at the flow's step: to begin with,
+// as the second one, or to register.
+func (p *Pool) Factors(ctx context.Context, a *Authorization, f *Flow) ([]string, error) {
+	_, x, err := p.at(ctx, a, f)
+	switch {
+	case err != nil:
+		return nil, err
+	case f.Step == StepMFASetup:
+		return x.setups(), nil
+	case len(f.Methods) > 0:
+		return x.secondFactors(), nil
+	default:
+		return x.firstFactors(), nil
+	}
+}
+
+// PasswordStep is the step that asks for the password of f.Username. What
+// follows is in f.Step. A refusal is an [*Error], as that of [Pool.SignIn].
+func (p *Pool) PasswordStep(ctx context.Context, a *Authorization, f *Flow, password Secret) error {
+	who, err := p.accountOf(ctx, f)
+	if err != nil {
+		return err
+	}
+	err = p.mayTry(ctx, a.Client, who)
+	if err == nil && a.Client.RevealUserExistence && who.Status == UserResetRequired {
+		return p.resetRequired(ctx, a, f, who.User) // no password would do
+	}
+	if err == nil {
+		err = p.checkPassword(ctx, who, f.Username, password)
+	}
+	if err != nil {
+		return err
+	}
+	return p.proved(ctx, a, f, who.User, methodPassword)
+}
+
+// mayTry asks the trigger, and tells what is wrong with an account before the
+// password is looked at, if the client wants that to be known.
+func (p *Pool) mayTry(ctx context.Context, c Client, who account) error {
+	u := who.User
+	if !who.known {
+		u = User{Username: u.Username}
+	}
+	err := p.preAuthentication(ctx, c, u)
+	if err != nil || !c.RevealUserExistence {
+		return err
+	}
+	if !who.known {
+		return errNoSuchUser
+	}
+	err = p.admit(u)
+	if errors.Is(err, errNotConfirmed) || errors.Is(err, errResetRequired) {
+		return nil // there is a way on from here: see held
+	}
+	return err
+}
+
+// admit returns what keeps a user from signing in, whatever was proven.
+func (p *Pool) admit(u User) error {
+	switch {
+	case u.Disabled:
+		return errDisabled
+	case u.Status == UserUnconfirmed:
+		return errNotConfirmed
+	case u.Status == UserResetRequired:
+		return errResetRequired
+	case u.Status == UserForceChange && !u.TemporaryUntil.IsZero() && !p.now().Before(u.TemporaryUntil):
+		return errTemporaryExpired
+	default:
+		return nil
+	}
+}
+
+// checkPassword is the check of a password and all that goes with it.
+func (p *Pool) checkPassword(ctx context.Context, who account, username string, password Secret) error {
+	if who.PasswordHash == "" { // no password signs this user in: it takes as long
+		who.PasswordHash, who.known = p.hasher.decoy, false
+	}
+	key := attemptKey(who, username)
 	leave, err := p.gate.enter(ctx, key)
 	if err != nil {
-		return User{}, err
+		return err
 	}
 	defer leave()
-	err = p.tryPassword(ctx, key, user, password)
-	p.auditSignIn(ctx, user, err)
-	if err != nil {
-		return User{}, err
-	}
-	return user, nil
+	err = p.tryPassword(ctx, key, who, password)
+	p.auditSignIn(ctx, who, err)
+	return err
 }
 
 // attemptKey is what failures are counted under: the account, however it was
 // named, or else the name. It is a digest because names may be long.
-func attemptKey(sub, login string) string {
-	if sub != "" {
-		return Secret("sub:" + sub).digest()
+func attemptKey(who account, username string) string {
+	if who.known {
+		return Secret("sub:" + who.Sub).digest()
 	}
-	return Secret("name:" + login).digest()
+	return Secret("name:" + foldLogin(username)).digest()
 }
 
 // tryPassword is the part of a sign-in that only one caller per account is in.
-func (p *Pool) tryPassword(ctx context.Context, key string, user User, password Secret) error {
+func (p *Pool) tryPassword(ctx context.Context, key string, who account, password Secret) error {
 	err := p.checkLock(ctx, key)
 	if err != nil {
 		return err
 	}
-	ok, stale, err := p.hasher.verify(ctx, user.PasswordHash, password)
+	ok, stale, err := p.hasher.verify(ctx, who.PasswordHash, password)
 	switch {
 	case err != nil:
 		return err
-	case !ok || user.Sub == "":
+	case !ok || !who.known:
 		err = p.countFailure(ctx, key)
 		if err != nil {
 			return err // a guess that cannot be counted gets no answer
@@ -80,7 +221,7 @@ func (p *Pool) tryPassword(ctx context.Context, key string, user User, password 
 		return fmt.Errorf("userpool: forgetting failures: %w", err)
 	}
 	if stale {
-		p.rehash(ctx, user, password)
+		p.rehash(ctx, who.User, password)
 	}
 	return nil
 }
@@ -156,18 +297,18 @@ func (p *Pool) rehash(ctx context.Context, user User, password Secret) {
 
 // auditSignIn names the user, if there is one, and never what was typed: people
 // type their password into the wrong field.
-func (p *Pool) auditSignIn(ctx context.Context, user User, err error) {
-	who := []slog.Attr{slog.Bool("known", user.Sub != "")}
-	if user.Sub != "" {
-		who = append(who, slog.String("username", user.Username), subAttr(user.Sub))
+func (p *Pool) auditSignIn(ctx context.Context, who account, err error) {
+	attrs := []slog.Attr{slog.Bool("known", who.known)}
+	if who.known {
+		attrs = append(attrs, slog.String("username", who.Username), subAttr(who.Sub))
 	}
 	refusal, refused := errors.AsType[*Error](err)
 	switch {
 	case err == nil:
-		p.audit(ctx, "signed in", who...)
+		p.audit(ctx, "password accepted", attrs...)
 	case refused:
-		p.audit(ctx, "sign-in refused", append(who, reasonAttr(refusal.Description))...)
+		p.audit(ctx, "sign-in refused", append(attrs, reasonAttr(refusal.Description))...)
 	default:
-		p.audit(ctx, "sign-in failed", append(who, slog.Any("err", err))...)
+		p.audit(ctx, "sign-in failed", append(attrs, slog.Any("err", err))...)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"time"
 )
 
@@ -35,7 +34,10 @@ const maxAccessLife = 24 * time.Hour
 // before; from here on the code is spent, whatever the outcome, so that every
 // guess costs one. Refusals are an [*Error].
 func (p *Pool) RedeemCode(ctx context.Context, c Client, g CodeGrant) (TokenSet, error) {
-	if g.Code == "" {
+	switch {
+	case !c.allowsFlow(FlowCode):
+		return TokenSet{}, p.refuseGrant(ctx, c, "the client may not use codes", errFlow)
+	case g.Code == "":
 		return TokenSet{}, badRequest("code is missing")
 	}
 	now := p.now()
@@ -54,7 +56,10 @@ func (p *Pool) RedeemCode(ctx context.Context, c Client, g CodeGrant) (TokenSet,
 	return p.startFamily(ctx, c, code, now)
 }
 
-var errGrant = &Error{Code: CodeInvalidGrant}
+var (
+	errGrant = &Error{Code: CodeInvalidGrant}
+	errFlow  = &Error{Code: CodeUnauthorizedClient}
+)
 
 // check compares a code with the request that brings it. The answer tells apart
 // only what Cognito tells apart; the reason goes to the log.
@@ -98,20 +103,19 @@ func (p *Pool) refuseGrant(ctx context.Context, c Client, reason string, refusal
 
 // startFamily turns a code into the first tokens of a family.
 func (p *Pool) startFamily(ctx context.Context, c Client, code Code, now time.Time) (TokenSet, error) {
-	user, err := p.user(ctx, code.Sub)
-	if errors.Is(err, errGone) {
-		return TokenSet{}, p.refuseGrant(ctx, c, "the user is gone", errGrant)
-	}
+	user, err := p.tokenUser(ctx, c, code.Sub)
 	if err != nil {
 		return TokenSet{}, err
 	}
 	refresh := newOpaque()
 	family := RefreshToken{
 		Hash: refresh.digest(), ClientID: c.ID, Sub: code.Sub, Scopes: code.Scopes, OriginJTI: NewUUID(),
-		AuthTime: code.AuthTime, Methods: code.Methods, Resource: code.Resource, ValidUntil: now.Add(c.RefreshTokenValidity),
-		Expires: now.Add(c.RefreshTokenValidity + maxAccessLife),
+		AuthTime: code.AuthTime, Methods: code.Methods, Resource: code.Resource,
+		ValidUntil: now.Add(c.RefreshTokenValidity), Expires: now.Add(c.RefreshTokenValidity + maxAccessLife),
 	}
-	tokens, err := p.issue(c, user, family, code.Nonce, now)
+	tokens, err := p.issue(ctx, issuance{
+		client: c, user: user, family: family, nonce: code.Nonce, source: sourceTokensHosted, now: now,
+	})
 	if err != nil {
 		return TokenSet{}, err
 	}
@@ -124,21 +128,62 @@ func (p *Pool) startFamily(ctx context.Context, c Client, code Code, now time.Ti
 	return tokens, nil
 }
 
-// issue signs the tokens of a family for the user as he is now.
-func (p *Pool) issue(c Client, u User, t RefreshToken, nonce string, now time.Time) (TokenSet, error) {
-	claims := tokenClaims{
-		issuer: p.issuer, client: c.ID, user: u, family: t, nonce: nonce, now: now, eventID: NewUUID(),
+// tokenUser returns the user whom tokens are to be about, or invalid_grant if
+// there can be none.
+func (p *Pool) tokenUser(ctx context.Context, c Client, sub string) (User, error) {
+	u, err := p.user(ctx, sub)
+	reason := u.refusal()
+	if errors.Is(err, errGone) {
+		reason, err = "the user is gone", nil
 	}
-	out, keys := TokenSet{ExpiresIn: c.AccessTokenValidity}, p.keys.signing()
+	switch {
+	case err != nil:
+		return User{}, err
+	case reason != "":
+		return User{}, p.refuseGrant(ctx, c, reason, errGrant)
+	}
+	return u, nil
+}
+
+// refusal says why the user can have no tokens, or nothing.
+func (u User) refusal() string {
+	switch {
+	case u.Disabled:
+		return "the user is disabled"
+	case u.Status == UserUnconfirmed:
+		return "the user is not confirmed"
+	case u.Status == UserForceChange, u.Status == UserResetRequired:
+		return "the user must change the password first"
+	}
+	return ""
+}
+
+// issue signs the tokens of an answer for the user as he is now.
+func (p *Pool) issue(ctx context.Context, i issuance) (TokenSet, error) {
+	if name := unreadable(i.client, i.family.Scopes); name != "" {
+		reason := "a scope asks for the attribute " + name + ", which the client may not read"
+		return TokenSet{}, p.refuseGrant(ctx, i.client, reason, errGrant)
+	}
+	claims, err := p.customize(ctx, i, p.newClaims(i))
+	if err != nil {
+		return TokenSet{}, err
+	}
+	return p.sign(claims, i.client.AccessTokenValidity)
+}
+
+// sign makes tokens of the claims.
+func (p *Pool) sign(claims tokenClaims, life time.Duration) (TokenSet, error) {
+	out, keys := TokenSet{ExpiresIn: life}, p.keys.signing()
 	var err error
-	out.AccessToken, err = keys.access.sign(claims.access(c.AccessTokenValidity))
+	out.AccessToken, err = keys.access.sign(claims.access)
 	if err != nil {
 		return TokenSet{}, fmt.Errorf("userpool: access token: %w", err)
 	}
-	if !slices.Contains(t.Scopes, scopeOpenID) {
+	if claims.id == nil {
 		return out, nil
 	}
-	out.IDToken, err = keys.id.sign(claims.id(c.IDTokenValidity, out.AccessToken))
+	claims.id["at_hash"] = atHash(out.AccessToken)
+	out.IDToken, err = keys.id.sign(claims.id)
 	if err != nil {
 		return TokenSet{}, fmt.Errorf("userpool: ID token: %w", err)
 	}
@@ -150,8 +195,11 @@ func (p *Pool) issue(c Client, u User, t RefreshToken, nonce string, now time.Ti
 // no token, is revoked already or belongs to another client is not an error and
 // changes nothing. A token of the pool's other kinds is unsupported_token_type.
 func (p *Pool) Revoke(ctx context.Context, c Client, token Secret) error {
-	if token == "" {
+	switch {
+	case token == "":
 		return badRequest("token is missing")
+	case c.DisableRevocation:
+		return badRequest("the client's tokens cannot be revoked")
 	}
 	t, ok, err := p.store.RefreshToken(ctx, p.id, token.digest())
 	if err != nil {

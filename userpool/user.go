@@ -48,7 +48,8 @@ type User struct {
 	Logins     []string   // what the user may type to sign in, folded; unique in the pool
 	Created    time.Time
 	Modified   time.Time
-	Version    int64 // counted up by the store
+	SignedOut  time.Time // of [Pool.GlobalSignOut]; zero: never
+	Version    int64     // counted up by the store
 }
 
 // Identity is who a user is at an identity provider (the identities claim).
@@ -100,6 +101,12 @@ type NewUser struct {
 	Attributes map[string]string
 	// Groups are at most 100 names, in the order of cognito:groups.
 	Groups []string
+	// TOTPSecret registers an authenticator app: 16 to 128 bytes in base32.
+	TOTPSecret Secret
+	// MFA are the second factors that are on (see User), PreferredMFA the one
+	// of them that comes first.
+	MFA          []string
+	PreferredMFA string
 }
 
 // CreateUser adds a user. A name or an alias that is taken is [ErrExists]; what
@@ -155,7 +162,11 @@ func (p *Pool) newUser(n NewUser) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	return u, p.setUserNames(&u)
+	err = p.setUserNames(&u)
+	if err != nil {
+		return User{}, err
+	}
+	return u, setFactors(&u, n)
 }
 
 // setPasswordState says how far a new user is.

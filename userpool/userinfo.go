@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -15,11 +16,14 @@ import (
 type accessClaims struct {
 	jwt.RegisteredClaims
 	TokenUse  string `json:"token_use"`
+	ClientID  string `json:"client_id"`
 	Scope     string `json:"scope"`
 	OriginJTI string `json:"origin_jti"`
 }
 
-const maxToken = 16 << 10
+// maxToken bounds an access token: with as many groups as a user can have it
+// still fits.
+const maxToken = 64 << 10
 
 // The two texts are Cognito's.
 var (
@@ -32,7 +36,7 @@ var (
 // strings, booleans too, which is Cognito's way. A token that is not one of
 // this pool's live access tokens, or lacks openid, is an [*Error] invalid_token.
 func (p *Pool) UserInfo(ctx context.Context, token Secret) (map[string]string, error) {
-	claims, err := p.accessToken(ctx, token)
+	claims, err := p.accessToken(token)
 	if err != nil {
 		return nil, err
 	}
@@ -40,21 +44,27 @@ func (p *Pool) UserInfo(ctx context.Context, token Secret) (map[string]string, e
 	if !slices.Contains(scopes, scopeOpenID) {
 		return nil, errNoOpenID
 	}
-	u, err := p.user(ctx, claims.Subject)
-	if errors.Is(err, errGone) {
-		return nil, errToken
-	}
+	c, ok, err := p.Client(ctx, claims.ClientID)
 	if err != nil {
 		return nil, err
 	}
-	info := scopedAttributes(u.Attributes, scopes)
+	if !ok {
+		return nil, errToken
+	}
+	u, err := p.liveUser(ctx, c, claims)
+	if err != nil {
+		return nil, err
+	}
+	info := visibleAttributes(c, u.Attributes, scopes)
+	if len(u.Identities) > 0 && c.CanRead("identities") {
+		info["identities"] = identitiesText(u.Identities)
+	}
 	info["sub"], info["username"] = u.Sub, u.Username
 	return info, nil
 }
 
-// accessToken verifies signature, issuer, expiry and kind, and asks the store
-// whether the token was revoked.
-func (p *Pool) accessToken(ctx context.Context, token Secret) (accessClaims, error) {
+// accessToken verifies signature, issuer, expiry and kind.
+func (p *Pool) accessToken(token Secret) (accessClaims, error) {
 	var claims accessClaims
 	if len(token) > maxToken {
 		return claims, errToken
@@ -63,14 +73,35 @@ func (p *Pool) accessToken(ctx context.Context, token Secret) (accessClaims, err
 	if err != nil || claims.TokenUse != "access" {
 		return claims, errToken
 	}
-	alive, err := p.store.FamilyAlive(ctx, p.id, claims.OriginJTI)
+	return claims, nil
+}
+
+// liveUser returns the user of an access token that was not revoked.
+func (p *Pool) liveUser(ctx context.Context, c Client, claims accessClaims) (User, error) {
+	u, err := p.user(ctx, claims.Subject)
+	if errors.Is(err, errGone) || err == nil && u.refusal() != "" {
+		return User{}, errToken
+	}
 	if err != nil {
-		return claims, fmt.Errorf("userpool: reading token family: %w", err)
+		return User{}, err
+	}
+	alive := !c.carriesJTI() && claims.issuedAfter(u.SignedOut)
+	if claims.OriginJTI != "" {
+		alive, err = p.store.FamilyAlive(ctx, p.id, claims.OriginJTI)
+	}
+	if err != nil {
+		return User{}, fmt.Errorf("userpool: reading token family: %w", err)
 	}
 	if !alive {
-		return claims, errToken
+		return User{}, errToken
 	}
-	return claims, nil
+	return u, nil
+}
+
+// issuedAfter reports whether the token is from a later second than t. It is
+// for tokens without origin_jti, which can be revoked in no other way.
+func (c accessClaims) issuedAfter(t time.Time) bool {
+	return t.IsZero() || c.IssuedAt != nil && c.IssuedAt.Unix() > t.Unix()
 }
 
 // isOwnJWT reports whether this is an access or ID token of the pool, expired

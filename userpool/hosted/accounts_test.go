@@ -71,8 +71,9 @@ func (w *walk) page() string {
 }
 
 var (
-	formAction = regexp.MustCompile(`<form [^>]*name="([\w-]+)"[^>]* action="([^"]+)"`)
-	turnField  = regexp.MustCompile(`name="turn" value="(\d+)"`)
+	formAction   = regexp.MustCompile(`<form [^>]*name="([\w-]+)"[^>]* action="([^"]+)"`)
+	resendAction = regexp.MustCompile(`formaction="([^"]+)"`)
+	turnField    = regexp.MustCompile(`name="turn" value="(\d+)"`)
 )
 
 // target is where the form of this name of the page posts to, and form what is
@@ -82,6 +83,9 @@ func (w *walk) target(name string) (action string, form url.Values) {
 	form = url.Values{"_csrf": {csrf}}
 	if turn := turnField.FindStringSubmatch(w.last.Body); turn != nil {
 		form.Set("turn", turn[1])
+	}
+	if found := resendAction.FindStringSubmatch(w.last.Body); found != nil && name == "resend" {
+		return html.UnescapeString(found[1]), form
 	}
 	for _, found := range formAction.FindAllStringSubmatch(w.last.Body, -1) {
 		if found[1] == name {
@@ -532,7 +536,7 @@ func TestNewResetCode(t *testing.T) {
 	t.Parallel()
 	e := accounts(t)
 	w := open(t, e, "/forgotPassword").send("forgotPassword", "username", "ann")
-	w.send("resend", "resend", "1").want("/confirmforgotPassword", http.StatusOK, userpool.TextNewCode)
+	w.send("confirmForgotPassword", "resend", "1").want("/confirmforgotPassword", http.StatusOK, userpool.TextNewCode)
 	if n := len(outbox(t, e)); n != 2 {
 		t.Errorf("%d codes were sent", n)
 	}
@@ -611,7 +615,7 @@ func TestForgotLooksTheSame(t *testing.T) {
 			w.send("confirmForgotPassword", "code", code, "password", newPassword, "confirm_password", newPassword)
 			see(i+1, name, w.last)
 		}
-		w.send("resend", "resend", "1")
+		w.send("confirmForgotPassword", "resend", "1")
 		see(7, name, w.last)
 		w.get(w.at)
 		see(8, name, w.last)
@@ -686,7 +690,7 @@ func TestResetGuessing(t *testing.T) {
 		case strings.Contains(w.last.Body, userpool.TextCodeMismatch):
 			judged++
 		case strings.Contains(w.last.Body, userpool.TextCodeExpired):
-			w.send("resend", "resend", "1")
+			w.send("confirmForgotPassword", "resend", "1")
 		case strings.Contains(w.last.Body, "expired_session"):
 			w = open(t, e, "/forgotPassword").send("forgotPassword", "username", "ann")
 		}
@@ -713,7 +717,7 @@ func TestAccountStepsAreNotReplayed(t *testing.T) {
 	w = open(t, e, "/forgotPassword").send("forgotPassword", "username", "ann")
 	action, form = w.target("confirmForgotPassword")
 	late := maps.Clone(form)
-	w.send("resend", "resend", "1") // another tab went on
+	w.send("confirmForgotPassword", "resend", "1") // another tab went on
 	maps.Copy(late, url.Values{"code": {"424242"}, "password": {newPassword}, "confirm_password": {newPassword}})
 	a := e.Post(t, action, late, fromPage())
 	if a.StatusCode != http.StatusFound || !strings.Contains(a.Header.Get("Location"), "/confirmforgotPassword?") {
@@ -837,4 +841,91 @@ func TestOversizedAttributes(t *testing.T) {
 	open(t, e, "/signup").send("cognitoSignUpForm", many...).want("/signup", http.StatusBadRequest, "at most 100 attributes")
 	long := append(pairs, "requiredAttributes[name]", strings.Repeat("n", 2049))
 	open(t, e, "/signup").send("cognitoSignUpForm", long...).want("/signup", http.StatusBadRequest, "at most 2048 bytes")
+}
+
+// TestUnconfirmedSignIn signs in with the right password before the code was
+// typed: a new one is sent, and it signs in. The wrong password learns nothing.
+func TestUnconfirmedSignIn(t *testing.T) {
+	t.Parallel()
+	for name, reveal := range map[string]bool{"hidden": false, "revealed": true} {
+		e := accounts(t)
+		client := e.App
+		client.ID, client.RevealUserExistence = name, reveal
+		e.AddClient(t, client)
+		register(t, e, "eve", "eve@example.com")
+		w := open(t, e, "/login", "client_id", name)
+		w.send("cognitoSignInForm", "username", "eve", "password", "wrong")
+		w.want("/login", http.StatusUnauthorized, userpool.TextIncorrect)
+		w.send("cognitoSignInForm", "username", "eve", "password", newPassword)
+		w.want("/confirm", http.StatusOK, "e***@e***")
+		w.wantOut()
+		if n := len(outbox(t, e)); n != 2 {
+			t.Errorf("%s: %d codes were sent", name, n)
+		}
+		w.send("confirm", "code", "424242")
+		if sessionCookie(w.last) == nil {
+			t.Errorf("%s: not signed in", name)
+		}
+	}
+}
+
+// TestUnconfirmedWithoutAddress has nothing that a code could go to.
+func TestUnconfirmedWithoutAddress(t *testing.T) {
+	t.Parallel()
+	e := accounts(t, func(s *userpool.Settings) { s.AutoVerifiedAttributes = nil })
+	register(t, e, "eve", "eve@example.com")
+	w := open(t, e, "/login").send("cognitoSignInForm", "username", "eve", "password", newPassword)
+	w.want("/login", http.StatusUnauthorized, userpool.TextNotConfirmed)
+}
+
+// TestResetRequired has users who must choose a new password: one whom the
+// administrator reset, and one who was imported without a password.
+func TestResetRequired(t *testing.T) {
+	t.Parallel()
+	e := accounts(t)
+	legacy := e.App
+	legacy.ID, legacy.RevealUserExistence = "legacy", true
+	e.AddClient(t, legacy)
+	_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{
+		Username: "eve", Status: userpool.UserResetRequired,
+		Attributes: map[string]string{"email": "eve@example.com", "email_verified": "true"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := e.Pool.ResetPassword(t.Context(), "ann"); err != nil || d.Destination != "a***@e***" {
+		t.Fatalf("resetting: %v, %v", d, err)
+	}
+	w := open(t, e, "/login").send("cognitoSignInForm", "username", "ann", "password", "wrong")
+	w.want("/login", http.StatusUnauthorized, userpool.TextIncorrect)
+	w.send("cognitoSignInForm", "username", "ann", "password", pooltest.Password)
+	w.want("/confirmforgotPassword", http.StatusOK, userpool.TextResetRequired)
+	w.wantOut()
+	w = open(t, e, "/login").send("cognitoSignInForm", "username", "eve", "password", "anything")
+	w.want("/login", http.StatusUnauthorized, userpool.TextIncorrect)
+	w = open(t, e, "/login", "client_id", "legacy").send("cognitoSignInForm", "username", "eve", "password", "anything")
+	w.want("/confirmforgotPassword", http.StatusOK, "e***@e***")
+	w.send("confirmForgotPassword", "code", "424242", "password", newPassword, "confirm_password", newPassword)
+	w.want("/login", http.StatusOK, userpool.TextPasswordSet)
+	w.send("cognitoSignInForm", "username", "eve", "password", newPassword)
+	if sessionCookie(w.last) == nil {
+		t.Error("the new password does not sign in")
+	}
+}
+
+// TestSignUpThenSecondFactor checks that the code of a sign-up is the second
+// factor when its medium is one, and that an app is set up otherwise.
+func TestSignUpThenSecondFactor(t *testing.T) {
+	t.Parallel()
+	for factor, want := range map[string]string{userpool.FactorEmail: pooltest.Callback, userpool.FactorTOTP: "/mfa/setup"} {
+		e := accounts(t, func(s *userpool.Settings) {
+			s.MFA, s.MFATypes = userpool.MFAOn, []string{factor}
+			s.Recovery = []string{"verified_phone_number"}
+		})
+		w := register(t, e, "eve", "eve@example.com").send("confirm", "code", "424242")
+		at := w.last.Header.Get("Location") + w.at
+		if !strings.HasPrefix(at, want) {
+			t.Errorf("%s: at %s, want %s", factor, at, want)
+		}
+	}
 }

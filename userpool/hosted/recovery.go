@@ -25,23 +25,19 @@ func (v *visit) showForgot() {
 		return
 	}
 	page := forgotView{view: v.view("Forgot your password?", v.auth.Client.Name)}
-	label, kind := nameField(v.h.Pool.SignInNames())
-	page.User = field{
-		ID: "forgotPassword-username", Name: "username", Label: v.locale.T(label), Type: kind,
-		Autocomplete: "username", Value: shorten(v.flow.Username), Required: true,
-	}
+	page.User = nameInput("forgotPassword-username", v.h.Pool.SignInNames(), v.flow.Username)
 	v.write("forgot", page)
 }
 
 // forgot is POST /forgotPassword.
 func (v *visit) forgot() error {
 	v.flow.Username = strings.TrimSpace(v.form.Get("username"))
-	return v.answer(v.h.Pool.ForgotStep(v.r.Context(), v.auth, v.flow))
+	return v.badInput(v.h.Pool.ForgotStep(v.r.Context(), v.auth, v.flow))
 }
 
 // showReset writes the page at /confirmforgotPassword.
 func (v *visit) showReset() {
-	page := codeView{view: v.view("Change your password", v.auth.Client.Name), Rules: v.passwordRules()}
+	page := sentView{view: v.view("Change your password", v.auth.Client.Name), Rules: v.passwordRules()}
 	page.Lead = v.locale.T("We have sent a code by email to %s. Enter it below to choose a new password.", v.flow.Hint)
 	if v.flow.Factor == userpool.FactorSMS {
 		page.Lead = v.locale.T("We have sent a code by text message to %s. Enter it below to choose a new password.", v.flow.Hint)
@@ -53,9 +49,9 @@ func (v *visit) showReset() {
 // the other form of the page, the wish for another code.
 func (v *visit) reset() error {
 	if v.form.Get("resend") != "" {
-		return v.answer(v.h.Pool.ResendResetStep(v.r.Context(), v.auth, v.flow))
+		return v.badInput(v.h.Pool.ResendResetStep(v.r.Context(), v.auth, v.flow))
 	}
-	return v.answer(v.h.Pool.ResetStep(v.r.Context(), v.auth, v.flow, userpool.ResetRequest{
+	return v.badInput(v.h.Pool.ResetStep(v.r.Context(), v.auth, v.flow, userpool.ResetRequest{
 		Code:     userpool.Secret(v.form.Get("code")),
 		Password: userpool.Secret(v.form.Get("password")),
 		Repeated: userpool.Secret(v.form.Get("confirm_password")),

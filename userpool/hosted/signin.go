@@ -14,6 +14,8 @@ type signInView struct {
 	Names    string // what to type: username, email, phone, or a joint word
 	Type     string // of the field
 	Username string
+	NameOnly bool // how to sign in is chosen on the next page
+	Passkey  bool // a passkey will do without a name
 }
 
 // showSignIn writes the page at /login. The password is never written back.
@@ -27,6 +29,8 @@ func (v *visit) showSignIn() {
 	if page.Username == "" && v.form == nil {
 		page.Username = v.auth.LoginHint
 	}
+	page.NameOnly = v.auth.ChoosesFactor()
+	page.Passkey = page.NameOnly && v.h.Pool.OffersPasskeys()
 	page.Names, page.Type = nameField(v.h.Pool.SignInNames())
 	v.write("sign-in", page)
 }
@@ -52,14 +56,18 @@ func nameField(names []string) (label, kind string) {
 	}
 }
 
-// signIn is POST /login: a name and a password.
+// signIn is POST /login: a name and a password, a name alone, or neither but a
+// passkey.
 func (v *visit) signIn() error {
 	if !v.auth.Client.Supports(userpool.ProviderCognito) {
 		v.fail(userpool.TextNoSuchLogin)
 		return nil
 	}
+	if v.form.Has("passkey") {
+		return v.refused(v.h.Pool.DiscoverStep(v.r.Context(), v.auth, v.flow))
+	}
 	v.flow.Username = v.form.Get("username")
-	err := v.h.Pool.PasswordStep(v.r.Context(), v.auth, v.flow, userpool.Secret(v.form.Get("password")))
+	err := v.h.Pool.SignInStep(v.r.Context(), v.auth, v.flow, userpool.Secret(v.form.Get("password")))
 	if err != nil {
 		v.status = http.StatusUnauthorized
 	}

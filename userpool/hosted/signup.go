@@ -8,54 +8,23 @@ import (
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
 )
 
-// attributePrefix is what Cognito's form calls its fields for attributes:
+// signUpPrefix is what Cognito's form calls its fields for attributes:
 // requiredAttributes[email].
-const attributePrefix = "requiredAttributes["
+const signUpPrefix = "requiredAttributes["
 
-// A field of a form, for an attribute or a name.
+// A field of a form, for a name or an attribute.
 type field struct {
-	ID, Name, Label string
-	Type            string // of the input element
-	Autocomplete    string
-	InputMode       string
-	Value           string
-	Required        bool
+	attributeField
+
+	ID       string
+	Required bool
 }
 
-// attributeFields says how each standard attribute is asked for. The names of
-// autocomplete are those of HTML.
-var attributeFields = map[string]field{
-	"address":            {Label: "Address", Autocomplete: "street-address"},
-	"birthdate":          {Label: "Birth date", Type: "date", Autocomplete: "bday"},
-	"email":              {Label: "Email", Type: "email", Autocomplete: "email"},
-	"family_name":        {Label: "Family name", Autocomplete: "family-name"},
-	"gender":             {Label: "Gender", Autocomplete: "sex"},
-	"given_name":         {Label: "Given name", Autocomplete: "given-name"},
-	"locale":             {Label: "Locale", Autocomplete: "language"},
-	"middle_name":        {Label: "Middle name", Autocomplete: "additional-name"},
-	"name":               {Label: "Name", Autocomplete: "name"},
-	"nickname":           {Label: "Nickname", Autocomplete: "nickname"},
-	"phone_number":       {Label: "Phone number", Type: "tel", Autocomplete: "tel"},
-	"picture":            {Label: "Picture (address of an image)", Type: "url", Autocomplete: "photo"},
-	"preferred_username": {Label: "Preferred username", Autocomplete: "off"},
-	"profile":            {Label: "Profile page (address)", Type: "url", Autocomplete: "off"},
-	"updated_at":         {Label: "Last updated", InputMode: "numeric", Autocomplete: "off"},
-	"website":            {Label: "Website", Type: "url", Autocomplete: "url"},
-	"zoneinfo":           {Label: "Time zone", Autocomplete: "off"},
-}
-
-// attributeField returns the field for an attribute, with what was typed.
-func (v *visit) attributeField(name string) field {
-	f := attributeFields[name]
-	f.ID, f.Name, f.Value = "signUpForm-"+name, attributePrefix+name+"]", shorten(v.form.Get(attributePrefix+name+"]"))
-	f.Required = true
-	if f.Type == "" {
-		f.Type = "text"
-	}
-	if f.Label == "" {
-		f.Label = name
-	}
-	f.Label = v.locale.T(f.Label)
+// signUpField returns the field for an attribute, with what was typed.
+func (v *visit) signUpField(name string) field {
+	f := field{attributeField: fieldOf(name), ID: "signUpForm-" + name, Required: true}
+	f.Name = signUpPrefix + name + "]"
+	f.Value = shorten(v.form.Get(f.Name))
 	return f
 }
 
@@ -106,25 +75,30 @@ func (v *visit) showSignUp() {
 		return
 	}
 	page := signUpView{view: v.view("Sign up with a new account", v.auth.Client.Name), Rules: v.passwordRules()}
-	page.User = v.nameField()
+	page.User = v.newName()
 	names := v.h.Pool.Settings().UsernameAttributes
 	for _, name := range v.h.Pool.SignUpAttributes() {
-		f := v.attributeField(name)
+		f := v.signUpField(name)
 		f.Required = len(names) < 2 || name != "email" && name != "phone_number" // one of them is the name
 		page.Fields = append(page.Fields, f)
 	}
 	v.write("sign-up", page)
 }
 
-// nameField is the field for the name that a new user signs in with.
-func (v *visit) nameField() field {
-	f := field{ID: "signUpForm-username", Name: "username", Value: shorten(v.flow.Username), Required: true}
-	f.Autocomplete = "username"
-	label, kind := nameField([]string{"username"})
-	if names := v.h.Pool.Settings().UsernameAttributes; len(names) > 0 {
-		label, kind = nameField(names)
+// newName is the field for the name that a new user signs in with.
+func (v *visit) newName() field {
+	names := v.h.Pool.Settings().UsernameAttributes
+	if len(names) == 0 {
+		names = []string{"username"}
 	}
-	f.Label, f.Type = v.locale.T(label), kind
+	return nameInput("signUpForm-username", names, v.flow.Username)
+}
+
+// nameInput is the field for one of several kinds of names.
+func nameInput(id string, kinds []string, typed string) field {
+	f := field{ID: id, Required: true}
+	f.Label, f.Type = nameField(kinds)
+	f.Name, f.Autocomplete, f.Value = "username", "username", shorten(typed)
 	return f
 }
 
@@ -137,26 +111,18 @@ func (v *visit) signUp() error {
 	v.flow.Username = strings.TrimSpace(v.form.Get("username"))
 	attributes := map[string]string{}
 	for name, values := range v.form {
-		name, ok := strings.CutPrefix(name, attributePrefix)
+		name, ok := strings.CutPrefix(name, signUpPrefix)
 		if ok {
 			attributes[strings.TrimSuffix(name, "]")] = strings.TrimSpace(values[0])
 		}
 	}
-	return v.answer(v.h.Pool.SignUpStep(v.r.Context(), v.auth, v.flow, userpool.SignUpRequest{
+	return v.badInput(v.h.Pool.SignUpStep(v.r.Context(), v.auth, v.flow, userpool.SignUpRequest{
 		Username: v.flow.Username, Password: userpool.Secret(v.form.Get("password")), Attributes: attributes,
 	}))
 }
 
-// answer is refused with status 400, for pages where nobody signs in.
-func (v *visit) answer(err error) error {
-	if err != nil {
-		v.status = http.StatusBadRequest
-	}
-	return v.refused(err)
-}
-
-// codeView is what a page for a code shows.
-type codeView struct {
+// sentView is what the pages show that wait for a code that was sent.
+type sentView struct {
 	view
 	Lead   string
 	Link   bool // a link is waited for, not a code
@@ -166,7 +132,7 @@ type codeView struct {
 
 // showConfirm writes the page at /confirm.
 func (v *visit) showConfirm() {
-	page := codeView{view: v.view("Confirm your account", v.auth.Client.Name), Link: v.h.Pool.ByLink(v.flow)}
+	page := sentView{view: v.view("Confirm your account", v.auth.Client.Name), Link: v.h.Pool.ByLink(v.flow)}
 	page.Resend = v.address("/resendcode")
 	t := v.locale.T
 	switch {
@@ -183,12 +149,12 @@ func (v *visit) showConfirm() {
 // confirm is POST /confirm.
 func (v *visit) confirm() error {
 	code := userpool.Secret(v.form.Get("code"))
-	return v.answer(v.h.Pool.ConfirmStep(v.r.Context(), v.auth, v.flow, code))
+	return v.badInput(v.h.Pool.ConfirmStep(v.r.Context(), v.auth, v.flow, code))
 }
 
 // resend is POST /resendcode, from the page at /confirm.
 func (v *visit) resend() error {
-	return v.answer(v.h.Pool.ResendConfirmStep(v.r.Context(), v.auth, v.flow))
+	return v.badInput(v.h.Pool.ResendConfirmStep(v.r.Context(), v.auth, v.flow))
 }
 
 // mountSignUp registers what is no step of its own.

@@ -28,11 +28,22 @@ var pages map[userpool.Step]page
 
 func init() {
 	pages = map[userpool.Step]page{
-		userpool.StepSignIn:  {path: "/login", open: true, show: (*visit).showSignIn, submit: (*visit).signIn},
-		userpool.StepSignUp:  {path: "/signup", open: true, show: (*visit).showSignUp, submit: (*visit).signUp},
-		userpool.StepConfirm: {path: "/confirm", show: (*visit).showConfirm, submit: (*visit).confirm},
-		userpool.StepForgot:  {path: "/forgotPassword", open: true, show: (*visit).showForgot, submit: (*visit).forgot},
-		userpool.StepReset:   {path: "/confirmforgotPassword", show: (*visit).showReset, submit: (*visit).reset},
+		userpool.StepSignIn: {path: "/login", open: true, show: (*visit).showSignIn, submit: (*visit).signIn},
+		userpool.StepNewPassword: {
+			path: "/changePassword", show: (*visit).showNewPassword, submit: (*visit).newPassword,
+		},
+		userpool.StepFactor:     {path: "/login/factor", show: (*visit).showFactor, submit: (*visit).chooseFactor},
+		userpool.StepPassword:   {path: "/login/password", show: (*visit).showPassword, submit: (*visit).password},
+		userpool.StepCode:       {path: "/login/code", show: (*visit).showCode, submit: (*visit).code},
+		userpool.StepPasskey:    {path: "/login/passkey", show: (*visit).showPasskey, submit: (*visit).passkey},
+		userpool.StepMFAChoice:  {path: "/mfa", show: (*visit).showMFAChoice, submit: (*visit).chooseMFA},
+		userpool.StepMFASetup:   {path: "/mfa/setup", show: (*visit).showMFASetup, submit: (*visit).setUpMFA},
+		userpool.StepMFACode:    {path: "/mfa/code", show: (*visit).showMFACode, submit: (*visit).code},
+		userpool.StepAddPasskey: {path: "/passkeys/add", open: true, show: (*visit).showAddPasskey, submit: (*visit).addPasskey},
+		userpool.StepSignUp:     {path: "/signup", open: true, show: (*visit).showSignUp, submit: (*visit).signUp},
+		userpool.StepConfirm:    {path: "/confirm", show: (*visit).showConfirm, submit: (*visit).confirm},
+		userpool.StepForgot:     {path: "/forgotPassword", open: true, show: (*visit).showForgot, submit: (*visit).forgot},
+		userpool.StepReset:      {path: "/confirmforgotPassword", show: (*visit).showReset, submit: (*visit).reset},
 	}
 }
 
@@ -69,6 +80,9 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, step userpool.St
 	}
 	v = &visit{h: h, w: w, r: r, query: q, id: userpool.Secret(q.Get(flowParam))}
 	q.Del(flowParam)
+	if step == userpool.StepAddPasskey && !q.Has("response_type") {
+		q.Set("response_type", "code") // the page is no authorization request; nothing else is missing
+	}
 	v.auth, err = h.Pool.ParseAuthorization(r.Context(), q)
 	if err == nil && v.auth.NoPrompt {
 		err = v.auth.LoginRequired()
@@ -96,6 +110,7 @@ func (v *visit) load(step userpool.Step) error {
 		if pages[step].open {
 			v.id, v.flow = v.h.Pool.StartFlow(v.csrf, request)
 			v.flow.Step = step
+			v.flow.After = v.cameFor()
 		}
 		return nil
 	}
@@ -240,12 +255,18 @@ func (v *visit) signedIn() (location string, err error) {
 	if err != nil {
 		return "", err
 	}
+	if len(v.flow.Methods) == 0 {
+		return v.auth.RedirectURI, nil // nobody signed in: a passkey was added in a session
+	}
 	previous := browser.ReadCookie(v.r, browser.SessionCookie)
 	id, session, err := v.h.Pool.StartSession(ctx, v.flow.Sub, v.flow.Methods, previous)
 	if err != nil {
 		return "", err
 	}
 	http.SetCookie(v.w, browser.Cookie(browser.SessionCookie, id, userpool.SessionLifetime, v.h.secure()))
+	if v.cameFor() != "" {
+		return v.auth.RedirectURI, nil // nobody asked for a code
+	}
 	return v.h.Pool.Authorize(ctx, v.auth, session)
 }
 

@@ -3,17 +3,14 @@
 //
 // It does not grow without limit: of each kind of record a million is kept. One
 // more drops the one that would expire soonest; where nothing expires, it is
-// refused.
+// refused. What a method costs does not depend on how many records there are.
 package memstore
 
 import (
-	"cmp"
 	"container/heap"
 	"context"
-	"iter"
-	"maps"
+	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -25,46 +22,52 @@ const maxRecords = 1 << 20
 
 // Store is a userpool.Store in memory. It is safe for concurrent use.
 type Store struct {
-	mu      sync.Mutex // guards all below
-	kinds   map[string]*kind
-	created int64 // counts records, for the order they were created in
+	limit int // of records of one kind
+
+	mu     sync.Mutex // guards all below
+	kinds  map[string]*kind
+	orders int64 // counts records, for the order their owners got them in
 }
 
 var _ userpool.Store = (*Store)(nil)
 
 // New returns an empty store.
-func New() *Store { return &Store{kinds: make(map[string]*kind)} }
-
-// key is where a record, an owner, a name or a term is: pools never share one.
-type key struct{ pool, id string }
+func New() *Store { return &Store{limit: maxRecords, kinds: make(map[string]*kind)} }
 
 // kind holds all records of one kind.
 type kind struct {
-	records map[key]*record
-	names   map[key]*record
-	owners  map[key]map[*record]struct{}
-	terms   map[key]map[*record]struct{}
+	tables  map[string]*table // by pool
+	records int
 	soonest expiryHeap // those that expire
 }
 
-type record struct {
-	userpool.Record
-
-	pool  string
-	order int64 // in which it was created
-	at    int   // in the heap; -1: it does not expire
+func (k *kind) enter(r *record) {
+	k.records++
+	r.at = -1
+	if !r.Expires.IsZero() {
+		heap.Push(&k.soonest, r)
+	}
 }
 
-func (s *Store) kind(name string) *kind {
+func (k *kind) leave(r *record) {
+	k.records--
+	if r.at >= 0 {
+		heap.Remove(&k.soonest, r.at)
+	}
+}
+
+func (s *Store) table(pool, name string) *table {
 	k := s.kinds[name]
 	if k == nil {
-		k = &kind{
-			records: make(map[key]*record), names: make(map[key]*record),
-			owners: make(map[key]map[*record]struct{}), terms: make(map[key]map[*record]struct{}),
-		}
+		k = &kind{tables: make(map[string]*table)}
 		s.kinds[name] = k
 	}
-	return k
+	t := k.tables[pool]
+	if t == nil {
+		t = newTable(k)
+		k.tables[pool] = t
+	}
+	return t
 }
 
 // copyOf shares no memory with r.
@@ -77,24 +80,24 @@ func copyOf(r userpool.Record) userpool.Record {
 func (s *Store) Get(_ context.Context, pool, kind, id string) (userpool.Record, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return answer(s.kind(kind).records[key{pool, id}])
+	return answer(s.table(pool, kind).ids[id])
 }
 
 // Find implements userpool.Store.
 func (s *Store) Find(_ context.Context, pool, kind, name string) (userpool.Record, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return answer(s.kind(kind).names[key{pool, name}])
+	return answer(s.table(pool, kind).names[name])
 }
 
 // Take implements userpool.Store.
 func (s *Store) Take(_ context.Context, pool, kind, id string) (userpool.Record, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := s.kind(kind)
-	r := k.records[key{pool, id}]
+	t := s.table(pool, kind)
+	r := t.ids[id]
 	if r != nil {
-		k.remove(r)
+		t.remove(r)
 	}
 	return answer(r)
 }
@@ -110,46 +113,7 @@ func answer(r *record) (userpool.Record, bool, error) {
 func (s *Store) List(_ context.Context, pool, kind string, q userpool.Query) ([]userpool.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []userpool.Record
-	for r := range s.kind(kind).candidates(pool, q) {
-		if r.pool == pool && matches(r, q) {
-			out = append(out, r.Record)
-		}
-	}
-	slices.SortFunc(out, func(a, b userpool.Record) int { return cmp.Compare(a.ID, b.ID) })
-	if q.Descending {
-		slices.Reverse(out)
-	}
-	out = out[:min(len(out), q.Limit)]
-	for i := range out {
-		out[i] = copyOf(out[i])
-	}
-	return out, nil
-}
-
-// candidates yields the records among which those of q are.
-func (k *kind) candidates(pool string, q userpool.Query) iter.Seq[*record] {
-	switch {
-	case q.Term != "":
-		return maps.Keys(k.terms[key{pool, q.Term}])
-	case q.Owner != "":
-		return maps.Keys(k.owners[key{pool, q.Owner}])
-	default:
-		return maps.Values(k.records)
-	}
-}
-
-func matches(r *record, q userpool.Query) bool {
-	switch {
-	case q.Owner != "" && r.Owner != q.Owner,
-		q.Term != "" && !slices.Contains(r.Terms, q.Term),
-		q.After != "" && !q.Descending && r.ID <= q.After,
-		q.After != "" && q.Descending && r.ID >= q.After:
-		return false
-	}
-	return q.TermPrefix == "" || slices.ContainsFunc(r.Terms, func(t string) bool {
-		return strings.HasPrefix(t, q.TermPrefix)
-	})
+	return s.table(pool, kind).list(q), nil
 }
 
 // Apply implements userpool.Store.
@@ -158,7 +122,7 @@ func (s *Store) Apply(_ context.Context, pool string, changes ...userpool.Change
 	defer s.mu.Unlock()
 	var undo []func()
 	for _, c := range changes {
-		back, err := s.apply(pool, c)
+		back, err := s.apply(s.table(pool, c.Kind), c)
 		if err != nil {
 			for _, f := range slices.Backward(undo) {
 				f()
@@ -171,158 +135,113 @@ func (s *Store) Apply(_ context.Context, pool string, changes ...userpool.Change
 }
 
 // apply makes one change, or none, and returns how to take it back.
-func (s *Store) apply(pool string, c userpool.Change) (undo func(), err error) {
-	k := s.kind(c.Kind)
+func (s *Store) apply(t *table, c userpool.Change) (undo func(), err error) {
 	switch c.Op {
 	case userpool.Create:
-		return s.create(k, pool, c)
+		return s.create(t, c)
 	case userpool.Update:
-		return k.update(pool, c.Record)
+		return s.update(t, c.Record)
 	case userpool.Delete:
-		r := k.records[key{pool, c.ID}]
+		r := t.ids[c.ID]
 		if c.Version != 0 && (r == nil || r.Version != c.Version) {
 			return nil, userpool.ErrConflict
 		}
 		if r == nil {
 			return func() {}, nil
 		}
-		return k.removeAll([]*record{r}), nil
+		return removeAll(r), nil
 	case userpool.DeleteOwned:
-		return k.removeAll(keys(k.owners[key{pool, c.Owner}])), nil
-	default: // DeleteTerm
-		return k.removeAll(keys(k.terms[key{pool, c.Terms[0]}])), nil
+		return removeAll(t.ofOwner(c.Owner, t.owned[c.Owner])...), nil
+	case userpool.DeleteTerm:
+		if len(c.Terms) != 1 {
+			return nil, fmt.Errorf("memstore: DeleteTerm with %d terms, expected one", len(c.Terms))
+		}
+		return removeAll(t.ofTerm(c.Terms[0])...), nil
+	default:
+		return nil, fmt.Errorf("memstore: unknown change %d", c.Op)
 	}
 }
 
-func keys(set map[*record]struct{}) []*record {
-	out := make([]*record, 0, len(set))
-	for r := range set {
-		out = append(out, r)
-	}
-	return out
-}
-
-func (s *Store) create(k *kind, pool string, c userpool.Change) (undo func(), err error) {
-	if k.records[key{pool, c.ID}] != nil || k.taken(pool, c.Names, nil) {
+func (s *Store) create(t *table, c userpool.Change) (undo func(), err error) {
+	if t.ids[c.ID] != nil || t.taken(c.Names, nil) {
 		return nil, userpool.ErrExists
 	}
-	var gone []*record
-	if len(k.records) >= maxRecords {
-		if len(k.soonest) == 0 {
+	restore := func() {}
+	if t.kind.records >= s.limit {
+		if len(t.kind.soonest) == 0 {
 			return nil, userpool.ErrFull
 		}
-		gone = append(gone, k.soonest[0])
-		k.remove(k.soonest[0])
+		restore = removeAll(t.kind.soonest[0])
 	}
-	s.created++
-	r := &record{Record: copyOf(c.Record), pool: pool, order: s.created}
-	r.Version = 1
-	k.add(r)
+	r := s.newRecord(t, c.Record, 1)
+	t.add(r)
+	trimmed := func() {}
 	if c.Keep > 0 {
-		gone = append(gone, k.dropOldest(key{pool, c.Owner}, c.Keep)...)
+		trimmed = removeAll(t.ofOwner(c.Owner, t.owned[c.Owner]-c.Keep)...)
 	}
 	return func() {
-		k.remove(r)
-		k.addAll(gone)
+		trimmed()
+		t.remove(r)
+		restore()
 	}, nil
 }
 
-// dropOldest removes the oldest records of the owner until keep are left.
-func (k *kind) dropOldest(owner key, keep int) []*record {
-	if len(k.owners[owner]) <= keep {
-		return nil
+// newRecord returns a record as it is kept: the newest of its owner.
+func (s *Store) newRecord(t *table, r userpool.Record, version int64) *record {
+	s.orders++
+	kept := &record{Record: copyOf(r), table: t, order: s.orders}
+	kept.Version = version
+	if !r.Expires.IsZero() {
+		kept.Expires = time.UnixMicro(r.Expires.UnixMicro()).UTC()
 	}
-	all := keys(k.owners[owner])
-	slices.SortFunc(all, func(a, b *record) int { return cmp.Compare(a.order, b.order) })
-	gone := all[:len(all)-keep]
-	k.removeAll(gone)
-	return gone
+	return kept
 }
 
-func (k *kind) update(pool string, next userpool.Record) (undo func(), err error) {
-	r := k.records[key{pool, next.ID}]
+func (s *Store) update(t *table, next userpool.Record) (undo func(), err error) {
+	before := t.ids[next.ID]
 	switch {
-	case r == nil, next.Version != 0 && r.Version != next.Version:
+	case before == nil, next.Version != 0 && before.Version != next.Version:
 		return nil, userpool.ErrConflict
-	case k.taken(pool, next.Names, r):
+	case t.taken(next.Names, before):
 		return nil, userpool.ErrExists
 	}
-	before := *r
-	after := &record{Record: copyOf(next), pool: pool, order: r.order}
-	after.Version = before.Version + 1
-	k.remove(r)
-	k.add(after)
+	after := s.newRecord(t, next, before.Version+1)
+	if after.Owner == before.Owner {
+		after.order = before.order
+	}
+	if before.foundLike(after) {
+		return before.become(after.Record), nil
+	}
+	t.remove(before)
+	t.add(after)
 	return func() {
-		k.remove(after)
-		k.add(&before)
+		t.remove(after)
+		t.add(before)
 	}, nil
 }
 
-// taken reports whether another record than r has one of the names.
-func (k *kind) taken(pool string, names []string, r *record) bool {
-	return slices.ContainsFunc(names, func(n string) bool {
-		other := k.names[key{pool, n}]
-		return other != nil && other != r
-	})
+// foundLike reports whether r is found by the same as other.
+func (r *record) foundLike(other *record) bool {
+	return r.Owner == other.Owner && slices.Equal(r.Names, other.Names) && slices.Equal(r.Terms, other.Terms)
 }
 
-func (k *kind) add(r *record) {
-	k.records[key{r.pool, r.ID}] = r
-	for _, n := range r.Names {
-		k.names[key{r.pool, n}] = r
-	}
-	for _, t := range r.Terms {
-		include(k.terms, key{r.pool, t}, r)
-	}
-	if r.Owner != "" {
-		include(k.owners, key{r.pool, r.Owner}, r)
-	}
-	r.at = -1
-	if !r.Expires.IsZero() {
-		heap.Push(&k.soonest, r)
-	}
+// become gives r another content, with the same that it is found by.
+func (r *record) become(next userpool.Record) (undo func()) {
+	before := r.Record
+	r.table.kind.leave(r)
+	r.Record = next
+	r.table.kind.enter(r)
+	return func() { r.become(before) }
 }
 
-func (k *kind) remove(r *record) {
-	delete(k.records, key{r.pool, r.ID})
-	for _, n := range r.Names {
-		delete(k.names, key{r.pool, n})
-	}
-	for _, t := range r.Terms {
-		exclude(k.terms, key{r.pool, t}, r)
-	}
-	if r.Owner != "" {
-		exclude(k.owners, key{r.pool, r.Owner}, r)
-	}
-	if r.at >= 0 {
-		heap.Remove(&k.soonest, r.at)
-	}
-}
-
-func (k *kind) addAll(all []*record) {
+func removeAll(all ...*record) (undo func()) {
 	for _, r := range all {
-		k.add(r)
+		r.table.remove(r)
 	}
-}
-
-func (k *kind) removeAll(all []*record) (undo func()) {
-	for _, r := range all {
-		k.remove(r)
-	}
-	return func() { k.addAll(all) }
-}
-
-func include(sets map[key]map[*record]struct{}, k key, r *record) {
-	if sets[k] == nil {
-		sets[k] = make(map[*record]struct{})
-	}
-	sets[k][r] = struct{}{}
-}
-
-func exclude(sets map[key]map[*record]struct{}, k key, r *record) {
-	delete(sets[k], r)
-	if len(sets[k]) == 0 {
-		delete(sets, k)
+	return func() {
+		for _, r := range all {
+			r.table.add(r)
+		}
 	}
 }
 
@@ -332,7 +251,7 @@ func (s *Store) DeleteExpired(_ context.Context, now time.Time, limit int) (n in
 	defer s.mu.Unlock()
 	for _, k := range s.kinds {
 		for n < limit && len(k.soonest) > 0 && !k.soonest[0].Expires.After(now) {
-			k.remove(k.soonest[0])
+			removeAll(k.soonest[0])
 			n++
 		}
 	}

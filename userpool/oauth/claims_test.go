@@ -28,7 +28,7 @@ func TestIDToken(t *testing.T) {
 		"phone_number": "+4930123456", "phone_number_verified": false, "name": "Ann Ü", "custom:plan": "7",
 		"address": map[string]any{"formatted": "Main St. 1"},
 		"jti":     got["jti"], "origin_jti": access["origin_jti"], "event_id": access["event_id"],
-		"at_hash": got["at_hash"],
+		"at_hash": got["at_hash"], "acr": "urn:cognito:loa:1", "amr": []any{"pwd"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("claims differ (-want +got):\n%s", diff)
@@ -54,6 +54,7 @@ func TestAccessToken(t *testing.T) {
 		"token_use": "access", "scope": "openid email", "auth_time": now, "iat": now, "exp": now + 3600,
 		"version": 2.0, "username": "Ann", "cognito:groups": []any{"zebra", "admins"},
 		"jti": got["jti"], "origin_jti": got["origin_jti"], "event_id": got["event_id"],
+		"acr": "urn:cognito:loa:1", "amr": []any{"pwd"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("claims differ (-want +got):\n%s", diff)

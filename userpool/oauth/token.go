@@ -22,7 +22,7 @@ type clientRequest struct {
 // formNames are the parameters that may be sent once (RFC 6749 section 3.2).
 var formNames = []string{
 	"grant_type", "client_id", "client_secret", "code", "redirect_uri", "code_verifier", "refresh_token",
-	"token", "token_type_hint", "scope",
+	"token", "token_type_hint", "scope", "aws_client_metadata",
 }
 
 func badRequest(text string) error {
@@ -134,8 +134,12 @@ func (h *Handler) grant(
 		})
 	case "refresh_token":
 		return h.Pool.Refresh(r.Context(), client, secret("refresh_token"))
-	case "client_credentials": // a flow that no client of this pool is allowed
-		return userpool.TokenSet{}, &userpool.Error{Code: userpool.CodeUnauthorizedClient}
+	case "client_credentials":
+		metadata, err := userpool.ParseClientMetadata(form.Get("aws_client_metadata"))
+		if err != nil {
+			return userpool.TokenSet{}, err
+		}
+		return h.Pool.Machine(r.Context(), client, userpool.MachineGrant{Scope: form.Get("scope"), Metadata: metadata})
 	default:
 		return userpool.TokenSet{}, &userpool.Error{Code: userpool.CodeUnsupportedGrantType}
 	}

@@ -4,25 +4,76 @@ package storetest
 
 import (
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// Two pools.
+// Two pools, and a moment in whole microseconds, which every engine can keep.
 const (
 	poolA = "local_a"
 	poolB = "local_b"
 )
+
+var moment = time.Date(2026, 3, 4, 5, 6, 7, 89000, time.UTC)
 
 // Run runs the suite. open returns a store that is empty and is used by one
 // subtest only; the subtests run in parallel.
 func Run(t *testing.T, open func(t *testing.T) userpool.Store) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, userpool.Store){
-		"records": testRecords,
+		"create":                      testCreate,
+		"create what exists":          testCreateExists,
+		"update":                      testUpdate,
+		"update names and terms":      testUpdateKeys,
+		"update conflicts":            testUpdateConflict,
+		"update of any version":       testUpdateAnyVersion,
+		"delete":                      testDelete,
+		"delete a version":            testDeleteVersion,
+		"delete owned":                testDeleteOwned,
+		"delete by term":              testDeleteTerm,
+		"unknown change":              testUnknownOp,
+		"take":                        testTake,
+		"keep":                        testKeep,
+		"keep the newest":             testKeepOrder,
+		"keep after a change of hand": testKeepMoved,
+		"keep many":                   testKeepMany,
+		"all or nothing":              testAtomic,
+		"all or nothing, undone":      testAtomicUndo,
+		"changes see one another":     testSequence,
+		"list":                        testList,
+		"list by owner":               testListOwner,
+		"list by term":                testListTerm,
+		"list by prefix":              testListPrefix,
+		"list by several":             testListCombined,
+		"list in pages":               testListPages,
+		"byte order":                  testByteOrder,
+		"odd keys":                    testOddKeys,
+		"long keys":                   testLongKeys,
+		"bodies":                      testBodies,
+		"times":                       testTimes,
+		"expiry":                      testExpiry,
+		"expiry in portions":          testExpiryPortions,
+		"expiry frees keys":           testExpiryKeys,
+		"pools are apart":             testPools,
+		"kinds are apart":             testKinds,
+		"values are copies":           testCopies,
+		"like a model":                testModel,
+		"race to create":              testCreateRace,
+		"race for a name":             testNameRace,
+		"race to update":              testUpdateRace,
+		"race to count":               testCountRace,
+		"race to take":                testTakeRace,
+		"race to keep":                testKeepRace,
+		"race of rotation and end":    testRotationRace,
+		"race for many names":         testSwapRace,
+		"race of readers":             testReadRace,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -31,24 +82,139 @@ func Run(t *testing.T, open func(t *testing.T) userpool.Store) {
 	}
 }
 
-func testRecords(t *testing.T, s userpool.Store) {
-	ctx := t.Context()
-	r := userpool.Record{Kind: "user", ID: "1", Names: []string{"ann"}, Terms: []string{"group:a"}, Body: []byte("{}")}
-	err := s.Apply(ctx, poolA, userpool.Change{Op: userpool.Create, Record: r})
+// record returns a record of kind "thing" with every field set.
+func record(id string) userpool.Record {
+	return userpool.Record{
+		Kind: "thing", ID: id, Owner: "ann", Names: []string{"name of " + id, id + "@example.com"},
+		Terms: []string{"group:a", "color:" + id}, Expires: moment, Body: []byte("body of " + id),
+	}
+}
+
+// bare returns a record that has nothing but its ID.
+func bare(id string) userpool.Record { return userpool.Record{Kind: "thing", ID: id} }
+
+func create(r userpool.Record) userpool.Change {
+	return userpool.Change{Op: userpool.Create, Record: r}
+}
+
+func update(r userpool.Record, version int64) userpool.Change {
+	r.Version = version
+	return userpool.Change{Op: userpool.Update, Record: r}
+}
+
+func remove(id string) userpool.Change {
+	return userpool.Change{Op: userpool.Delete, Record: bare(id)}
+}
+
+// stored is r as a store returns it.
+func stored(r userpool.Record, version int64) userpool.Record {
+	r.Version = version
+	return r
+}
+
+// suite is a store in a test, with short ways to use it.
+type suite struct {
+	*testing.T
+	userpool.Store
+}
+
+func (s suite) must(err error) {
+	s.Helper()
 	if err != nil {
-		t.Fatal(err)
+		s.Fatalf("unexpected error: %v", err)
 	}
-	r.Version = 1
-	got, ok, err := s.Find(ctx, poolA, "user", "ann")
-	if diff := cmp.Diff(r, got); err != nil || !ok || diff != "" {
-		t.Errorf("got %v, %v, (-want +got)\n%s", ok, err, diff)
+}
+
+func (s suite) apply(changes ...userpool.Change) {
+	s.Helper()
+	s.must(s.Apply(s.Context(), poolA, changes...))
+}
+
+// refused applies changes that must end with this error.
+func (s suite) refused(what string, want error, changes ...userpool.Change) {
+	s.Helper()
+	err := s.Apply(s.Context(), poolA, changes...)
+	if !errors.Is(err, want) {
+		s.Errorf("%s: got error %v, want %v", what, err, want)
 	}
-	_, ok, err = s.Find(ctx, poolB, "user", "ann")
-	if err != nil || ok {
-		t.Errorf("in another pool: got %v, %v", ok, err)
+}
+
+func (s suite) get(id string) (userpool.Record, bool) {
+	s.Helper()
+	r, ok, err := s.Get(s.Context(), poolA, "thing", id)
+	s.must(err)
+	return r, ok
+}
+
+// find returns the ID of the record with this name, or nothing.
+func (s suite) find(name string) string {
+	s.Helper()
+	r, ok, err := s.Find(s.Context(), poolA, "thing", name)
+	s.must(err)
+	if ok != (r.ID != "") {
+		s.Errorf("found %v, with record %+v", ok, r)
 	}
-	err = s.Apply(ctx, poolA, userpool.Change{Op: userpool.Create, Record: r})
-	if !errors.Is(err, userpool.ErrExists) {
-		t.Errorf("twice: got %v, want ErrExists", err)
+	return r.ID
+}
+
+// list returns the IDs of a list.
+func (s suite) list(q userpool.Query) []string {
+	s.Helper()
+	if q.Limit == 0 {
+		q.Limit = 1000
 	}
+	list, err := s.List(s.Context(), poolA, "thing", q)
+	s.must(err)
+	ids := []string{}
+	for _, r := range list {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+func (s suite) has(want userpool.Record) {
+	s.Helper()
+	got, ok := s.get(want.ID)
+	if !ok {
+		s.Errorf("record %q is missing", want.ID)
+		return
+	}
+	if !equal(got, want) {
+		s.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
+func (s suite) gone(ids ...string) {
+	s.Helper()
+	for _, id := range ids {
+		got, ok := s.get(id)
+		if ok {
+			s.Errorf("got %+v, want no record", got)
+		}
+	}
+}
+
+// same compares values; an empty list and none are the same.
+func (s suite) same(got, want any) {
+	s.Helper()
+	diff := cmp.Diff(want, got, cmpopts.EquateEmpty())
+	if diff != "" {
+		s.Errorf("differs (-want +got):\n%s", diff)
+	}
+}
+
+// race runs n calls at once, with numbers from 0, and returns how many of them
+// returned true.
+func race(n int, call func(i int) bool) int {
+	var wins atomic.Int64
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			if call(i) {
+				wins.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	return int(wins.Load())
 }

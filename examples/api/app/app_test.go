@@ -17,7 +17,11 @@ const site = "https://notes.example"
 // program gets a token with other scopes: from a sign-in of its own with the same client.
 func start(t *testing.T) (pool *cognatetest.Pool, api http.Handler, token func(user string, scopes ...string) string) {
 	t.Helper()
-	pool = cognatetest.New(t)
+	pool = cognatetest.New(t, cognatetest.Options{Settings: userpool.Settings{
+		ResourceServers: []userpool.ResourceServer{{
+			Identifier: "notes", Scopes: []userpool.ResourceServerScope{{Name: "admin"}},
+		}},
+	}})
 	client := pool.AddClient(userpool.Client{
 		CallbackURLs: []string{site + "/oidc_callback"}, LogoutURLs: []string{site + "/"},
 		AllowedOAuthScopes: []string{"openid", "email", "notes/admin"},

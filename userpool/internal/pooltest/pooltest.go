@@ -80,6 +80,13 @@ func (l *Logs) String() string {
 	return l.buf.String()
 }
 
+// ResourceServers are those of every environment that asks for no others.
+func ResourceServers() []userpool.ResourceServer {
+	return []userpool.ResourceServer{{
+		Identifier: "https://api.test", Scopes: []userpool.ResourceServerScope{{Name: "read"}, {Name: "write"}},
+	}}
+}
+
 // Env is a pool with clients and a user.
 type Env struct {
 	Pool    *userpool.Pool
@@ -107,6 +114,9 @@ func New(t testing.TB, changes ...func(*userpool.Config)) *Env {
 	}
 	for _, change := range changes {
 		change(&cfg)
+	}
+	if cfg.Settings.ResourceServers == nil {
+		cfg.Settings.ResourceServers = ResourceServers()
 	}
 	e.Store = cfg.Store
 	e.Pool, err = userpool.New(t.Context(), cfg)

@@ -1,0 +1,427 @@
+package poolconfig
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// FromAWS reads what aws cognito-idp describe-user-pool and
+// describe-user-pool-client print, each file one of them, in any order. What a
+// local pool has no use for is left out, and File.Notes says so, apart from
+// names, dates and tags of AWS's own. Path is the first of the files.
+func (l Loader) FromAWS(paths ...string) (*File, error) {
+	a, err := l.readAWS(paths)
+	if err != nil {
+		return nil, err
+	}
+	return a.file(), nil
+}
+
+// awsFiles is what was read of several files.
+type awsFiles struct {
+	paths  []string
+	pools  []Pool
+	models []poolModel
+	notes  []string
+}
+
+func (a *awsFiles) file() *File {
+	return &File{Path: a.paths[0], Sources: a.paths, Pools: a.pools, Notes: a.notes}
+}
+
+func (l Loader) readAWS(paths []string) (*awsFiles, error) {
+	a := &awsFiles{paths: paths}
+	var clients []*awsReading
+	for _, path := range paths {
+		text, err := l.read(path, maxFile)
+		if err != nil {
+			return nil, err
+		}
+		in := &awsReading{reading: reading{loader: l, file: &File{Path: path}}, to: a}
+		in.problems.file = path
+		in.parse(text)
+		if in.client != nil {
+			clients = append(clients, in) // its pool may come later
+		}
+		err = in.problems.err()
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, in := range clients {
+		in.addClient()
+		err := in.problems.err()
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(a.pools) == 0 {
+		return nil, errors.New("no file has a UserPool; add what aws cognito-idp describe-user-pool prints")
+	}
+	return a, nil
+}
+
+// awsReading is one of the files. JSON is YAML too, so that its mistakes have
+// their line and column as well.
+type awsReading struct {
+	reading
+	to     *awsFiles
+	client ast.Node
+}
+
+func (in *awsReading) parse(text []byte) {
+	root := parse(text, &in.problems)
+	if len(in.problems.list) > 0 {
+		return
+	}
+	d := in.decoder(&in.problems, nil)
+	pool := d.child(root, "UserPool")
+	in.client = d.child(root, "UserPoolClient")
+	switch {
+	case pool == nil && in.client == nil:
+		in.problems.add(1, 1, "expected the JSON of aws cognito-idp describe-user-pool or describe-user-pool-client, "+
+			"with a member UserPool or UserPoolClient")
+	case pool != nil:
+		in.addPool(pool)
+	}
+}
+
+func (in *awsReading) addPool(n ast.Node) {
+	var aws awsPool
+	if !in.lenient(n, valueOf(&aws), "UserPool") {
+		return
+	}
+	m, notes := aws.model()
+	var p Pool
+	in.check(n, nil, func(node decoded) error {
+		var again awsPool
+		node.lenient(&again)
+		m, _ := again.model()
+		var err error
+		p, err = m.pool(&in.reading)
+		return err
+	})
+	if slices.ContainsFunc(in.to.pools, func(other Pool) bool { return other.ID == p.ID }) {
+		in.wrong(n, "Id", "the pool %q is there already", clip(p.ID))
+	}
+	for _, note := range notes {
+		in.to.notes = append(in.to.notes, in.file.Path+": "+note)
+	}
+	in.to.pools, in.to.models = append(in.to.pools, p), append(in.to.models, m)
+}
+
+func (in *awsReading) addClient() {
+	n := in.client
+	var aws awsClient
+	if !in.lenient(n, valueOf(&aws), "UserPoolClient") {
+		return
+	}
+	var c userpool.Client
+	in.check(n, nil, func(node decoded) error {
+		var again awsClient
+		node.lenient(&again)
+		var err error
+		c, err = again.model().client(&in.reading)
+		return err
+	})
+	i := slices.IndexFunc(in.to.pools, func(p Pool) bool { return p.ID == aws.UserPoolID })
+	if i < 0 {
+		in.wrong(n, "UserPoolId", "no file has the pool %q of this client; add what aws cognito-idp describe-user-pool "+
+			"prints for it", clip(aws.UserPoolID))
+		return
+	}
+	if slices.ContainsFunc(in.to.pools[i].Clients, func(other userpool.Client) bool { return other.ID == c.ID }) {
+		in.wrong(n, "ClientId", "the client %q is there already", clip(c.ID))
+	}
+	if !aws.FlowsEnabled && len(aws.Flows) == 0 {
+		in.to.notes = append(in.to.notes, in.file.Path+": the client has no OAuth flow at AWS; here it has code")
+	}
+	in.to.pools[i].Clients = append(in.to.pools[i].Clients, c)
+	in.to.models[i].Clients = append(in.to.models[i].Clients, aws.model())
+}
+
+// lenient decodes n, passing over members that are not known, and notes them.
+// It tells whether what is known has the right form.
+func (in *awsReading) lenient(n ast.Node, v reflect.Value, name string) bool {
+	d := in.decoder(&in.problems, nil)
+	d.unknown = func(key string, value ast.Node) {
+		if !slices.Contains(awsOwn, key) && !isEmpty(d.resolve(value)) {
+			in.to.notes = append(in.to.notes, fmt.Sprintf("%s: left out: %s.%s", in.file.Path, name, clip(key)))
+		}
+	}
+	d.value(n, v)
+	return len(in.problems.list) == 0
+}
+
+func (n decoded) lenient(model any) {
+	d := n.in.decoder(&problems{}, n.skip)
+	d.unknown = func(string, ast.Node) {}
+	d.value(n.node, valueOf(model))
+	*n.places = d.places
+}
+
+// awsOwn are members that mean nothing outside of AWS, and those that say how
+// a pool is kept and paid.
+var awsOwn = []string{
+	"Arn", "CreationDate", "LastModifiedDate", "EstimatedNumberOfUsers", "Status", "UserPoolTags", "UserPoolTier",
+	"DeletionProtection", "EmailConfiguration", "SmsConfiguration", "SmsConfigurationFailure",
+	"EmailConfigurationFailure", "UserPoolId", "DeveloperOnlyAttribute",
+	"UnusedAccountValidityDays",
+}
+
+// isEmpty tells whether a member says nothing: null, false, {}, [] or "", or a
+// mapping of such.
+func isEmpty(n ast.Node) bool {
+	switch v := n.(type) {
+	case nil:
+		return true
+	case *ast.MappingNode:
+		return !slices.ContainsFunc(v.Values, func(e *ast.MappingValueNode) bool { return !isEmpty(e.Value) })
+	case *ast.SequenceNode:
+		return len(v.Values) == 0
+	}
+	s, ok := text(n)
+	return ok && (s == "" || s == "false" || s == "null")
+}
+
+// The shapes of the API reference (UserPoolType, UserPoolClientType), as far as
+// a local pool has a use for them.
+type awsPool struct {
+	ID           string `yaml:"Id"`
+	Name         string `yaml:"Name"`
+	Domain       string `yaml:"Domain"`
+	CustomDomain string `yaml:"CustomDomain"`
+
+	UsernameAttributes     []string       `yaml:"UsernameAttributes"`
+	AliasAttributes        []string       `yaml:"AliasAttributes"`
+	AutoVerifiedAttributes []string       `yaml:"AutoVerifiedAttributes"`
+	Schema                 []awsAttribute `yaml:"SchemaAttributes"`
+
+	Policies struct {
+		Passwords *struct {
+			MinimumLength    int  `yaml:"MinimumLength"`
+			RequireUppercase bool `yaml:"RequireUppercase"`
+			RequireLowercase bool `yaml:"RequireLowercase"`
+			RequireNumbers   bool `yaml:"RequireNumbers"`
+			RequireSymbols   bool `yaml:"RequireSymbols"`
+			History          int  `yaml:"PasswordHistorySize"`
+			TemporaryDays    int  `yaml:"TemporaryPasswordValidityDays"`
+		} `yaml:"PasswordPolicy"`
+		SignIn struct {
+			FirstFactors []string `yaml:"AllowedFirstAuthFactors"`
+		} `yaml:"SignInPolicy"`
+	} `yaml:"Policies"`
+
+	MFAConfiguration string `yaml:"MfaConfiguration"`
+	AdminCreateUser  struct {
+		AdminOnly bool              `yaml:"AllowAdminCreateUserOnly"`
+		Invite    awsInviteTemplate `yaml:"InviteMessageTemplate"`
+	} `yaml:"AdminCreateUserConfig"`
+	Recovery struct {
+		Mechanisms []struct {
+			Priority int    `yaml:"Priority"`
+			Name     string `yaml:"Name"`
+		} `yaml:"RecoveryMechanisms"`
+	} `yaml:"AccountRecoverySetting"`
+
+	Verification struct {
+		SMS         string `yaml:"SmsMessage"`
+		Email       string `yaml:"EmailMessage"`
+		Subject     string `yaml:"EmailSubject"`
+		LinkEmail   string `yaml:"EmailMessageByLink"`
+		LinkSubject string `yaml:"EmailSubjectByLink"`
+		Option      string `yaml:"DefaultEmailOption"`
+	} `yaml:"VerificationMessageTemplate"`
+	VerificationSMS     string `yaml:"SmsVerificationMessage"`
+	VerificationEmail   string `yaml:"EmailVerificationMessage"`
+	VerificationSubject string `yaml:"EmailVerificationSubject"`
+	CodeSMS             string `yaml:"SmsAuthenticationMessage"`
+
+	Lambdas map[string]any `yaml:"LambdaConfig"`
+}
+
+type awsInviteTemplate struct {
+	SMS     string `yaml:"SMSMessage"`
+	Email   string `yaml:"EmailMessage"`
+	Subject string `yaml:"EmailSubject"`
+}
+
+type awsAttribute struct {
+	Name     string `yaml:"Name"`
+	Type     string `yaml:"AttributeDataType"`
+	Mutable  *bool  `yaml:"Mutable"`
+	Required bool   `yaml:"Required"`
+	Length   struct {
+		Least string `yaml:"MinLength"`
+		Most  string `yaml:"MaxLength"`
+	} `yaml:"StringAttributeConstraints"`
+	Value struct {
+		Least string `yaml:"MinValue"`
+		Most  string `yaml:"MaxValue"`
+	} `yaml:"NumberAttributeConstraints"`
+}
+
+type awsClient struct {
+	UserPoolID string `yaml:"UserPoolId"`
+	ID         string `yaml:"ClientId"`
+	Name       string `yaml:"ClientName"`
+	Secret     secret `yaml:"ClientSecret"`
+
+	CallbackURLs       []string `yaml:"CallbackURLs"`
+	LogoutURLs         []string `yaml:"LogoutURLs"`
+	DefaultRedirectURI string   `yaml:"DefaultRedirectURI"`
+	Flows              []string `yaml:"AllowedOAuthFlows"`
+	Scopes             []string `yaml:"AllowedOAuthScopes"`
+	FlowsEnabled       bool     `yaml:"AllowedOAuthFlowsUserPoolClient"`
+	Providers          []string `yaml:"SupportedIdentityProviders"`
+	ExplicitAuthFlows  []string `yaml:"ExplicitAuthFlows"`
+	ReadAttributes     []string `yaml:"ReadAttributes"`
+	WriteAttributes    []string `yaml:"WriteAttributes"`
+	UserExistence      string   `yaml:"PreventUserExistenceErrors"`
+	Revocation         *bool    `yaml:"EnableTokenRevocation"`
+
+	AccessToken  int64 `yaml:"AccessTokenValidity"`
+	IDToken      int64 `yaml:"IdTokenValidity"`
+	RefreshToken int64 `yaml:"RefreshTokenValidity"`
+	Units        struct {
+		AccessToken  string `yaml:"AccessToken"`
+		IDToken      string `yaml:"IdToken"`
+		RefreshToken string `yaml:"RefreshToken"`
+	} `yaml:"TokenValidityUnits"`
+	Rotation *struct {
+		Feature string `yaml:"Feature"`
+		Seconds int64  `yaml:"RetryGracePeriodSeconds"`
+	} `yaml:"RefreshTokenRotation"`
+}
+
+// model says the same in the words of the YAML file, with notes on what has
+// none.
+func (a *awsPool) model() (poolModel, []string) {
+	m := poolModel{
+		ID: a.ID, Name: a.Name, Domain: a.Domain, CustomDomain: a.CustomDomain,
+		UsernameAttributes: a.UsernameAttributes, AliasAttributes: a.AliasAttributes,
+		SelfSignUp:             !a.AdminCreateUser.AdminOnly,
+		AutoVerifiedAttributes: a.AutoVerifiedAttributes,
+		ConfirmByLink:          a.Verification.Option == "CONFIRM_WITH_LINK",
+		MFAConfiguration:       a.MFAConfiguration,
+		FirstFactors:           slices.Clone(a.Policies.SignIn.FirstFactors),
+	}
+	for i, factor := range m.FirstFactors {
+		if factor == "SMS_OTP" { // as a first factor; userpool has one word for both
+			m.FirstFactors[i] = userpool.FactorSMS
+		}
+	}
+	mechanisms := a.Recovery.Mechanisms
+	slices.SortStableFunc(mechanisms, func(x, y struct {
+		Priority int    `yaml:"Priority"`
+		Name     string `yaml:"Name"`
+	}) int {
+		return cmp.Compare(x.Priority, y.Priority)
+	})
+	for _, r := range mechanisms {
+		m.Recovery = append(m.Recovery, r.Name)
+	}
+	if p := a.Policies.Passwords; p != nil {
+		m.PasswordPolicy = &policyModel{
+			MinimumLength: p.MinimumLength, RequireUppercase: p.RequireUppercase, RequireLowercase: p.RequireLowercase,
+			RequireNumbers: p.RequireNumbers, RequireSymbols: p.RequireSymbols, History: p.History,
+			TemporaryValidity: time.Duration(p.TemporaryDays) * 24 * time.Hour,
+		}
+	}
+	a.messages(&m)
+	a.schema(&m)
+	return m, a.notes(&m)
+}
+
+func (a *awsPool) messages(m *poolModel) {
+	v, invite := a.Verification, a.AdminCreateUser.Invite
+	messages := messagesModel{
+		VerificationSubject: cmp.Or(v.Subject, a.VerificationSubject),
+		VerificationEmail:   cmp.Or(v.Email, a.VerificationEmail),
+		VerificationSMS:     cmp.Or(v.SMS, a.VerificationSMS),
+		LinkSubject:         v.LinkSubject, LinkEmail: v.LinkEmail,
+		InvitationSubject: invite.Subject, InvitationEmail: invite.Email, InvitationSMS: invite.SMS,
+		CodeSMS: a.CodeSMS,
+	}
+	if messages != (messagesModel{}) {
+		m.Messages = &messages
+	}
+}
+
+// schema leaves out what is the same in every pool.
+func (a *awsPool) schema(m *poolModel) {
+	for _, s := range a.Schema {
+		if s.Name == "sub" {
+			continue
+		}
+		custom := strings.HasPrefix(s.Name, "custom:")
+		fixed := s.Mutable != nil && !*s.Mutable
+		if !custom && !s.Required && !fixed {
+			continue
+		}
+		out := attributeModel{Name: s.Name, Type: s.Type, Required: s.Required}
+		if fixed {
+			out.Mutable = s.Mutable
+		}
+		out.Least, _ = strconv.ParseInt(cmp.Or(s.Length.Least, s.Value.Least), 10, 64)
+		out.Most, _ = strconv.ParseInt(cmp.Or(s.Length.Most, s.Value.Most), 10, 64)
+		m.Schema = append(m.Schema, out)
+	}
+}
+
+func (a *awsPool) notes(m *poolModel) []string {
+	var notes []string
+	for name := range a.Lambdas {
+		notes = append(notes, "left out: UserPool.LambdaConfig."+clip(name)+"; a local pool calls triggers by URL")
+	}
+	slices.Sort(notes)
+	if m.MFAConfiguration == "ON" || m.MFAConfiguration == "OPTIONAL" {
+		// describe-user-pool does not say which; get-user-pool-mfa-config would.
+		m.MFATypes = []string{userpool.FactorTOTP}
+		notes = append(notes, "mfa_types is SOFTWARE_TOKEN_MFA alone: describe-user-pool does not say which factors there are")
+	}
+	return notes
+}
+
+func (a *awsClient) model() clientModel {
+	m := clientModel{
+		ID: a.ID, Name: a.Name, Secret: a.Secret,
+		CallbackURLs: a.CallbackURLs, LogoutURLs: a.LogoutURLs, DefaultRedirectURI: a.DefaultRedirectURI,
+		Scopes: a.Scopes, Flows: a.Flows, Providers: a.Providers, ExplicitAuthFlows: a.ExplicitAuthFlows,
+		ReadAttributes: a.ReadAttributes, WriteAttributes: a.WriteAttributes,
+		UserExistence: a.UserExistence, Revocation: a.Revocation,
+		AccessTokenValidity:  validity(a.AccessToken, a.Units.AccessToken, time.Hour),
+		IDTokenValidity:      validity(a.IDToken, a.Units.IDToken, time.Hour),
+		RefreshTokenValidity: validity(a.RefreshToken, a.Units.RefreshToken, 24*time.Hour),
+	}
+	if a.Rotation != nil {
+		m.Rotation = &rotationModel{
+			Enabled:     a.Rotation.Feature == "ENABLED",
+			RetryPeriod: time.Duration(a.Rotation.Seconds) * time.Second,
+		}
+	}
+	return m
+}
+
+// validity reads a token's validity: hours for access and ID tokens and days
+// for refresh tokens, unless TokenValidityUnits says otherwise.
+func validity(n int64, unit string, otherwise time.Duration) time.Duration {
+	length, ok := map[string]time.Duration{
+		"seconds": time.Second, "minutes": time.Minute, "hours": time.Hour, "days": 24 * time.Hour,
+	}[unit]
+	if !ok {
+		length = otherwise
+	}
+	// More than anything allows is enough to be refused, and does not overflow.
+	return time.Duration(min(max(n, -1), int64(maxDuration/length))) * length
+}

@@ -1,0 +1,166 @@
+package poolconfig
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// Cognito's limits of an import (developer guide, "importing users from a CSV
+// file"); a file that the YAML names is read at every start.
+const (
+	maxCSV       = 100 << 20
+	maxCSVRows   = 500_000
+	maxCSVBeside = 20 << 20
+)
+
+const (
+	csvUsername = "cognito:username"
+	csvMFA      = "cognito:mfa_enabled"
+)
+
+// csvColumns are those of Cognito's header; custom ones may follow.
+var csvColumns = []string{
+	csvUsername, "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username",
+	"profile", "picture", "website", "email", "email_verified", "gender", "birthdate", "zoneinfo", "locale",
+	"phone_number", "phone_number_verified", "address", "updated_at", csvMFA,
+}
+
+var customColumn = regexp.MustCompile(`^custom:[\w-]{1,20}$`)
+
+// ReadCSV reads users in the form of Cognito's import, whose columns may come in
+// any order and be left out, and hands each one that is right to yield. All
+// lines are checked; the error is an [*Error] with the line of each problem,
+// those of yield among them. Imported users have no password: they are
+// RESET_REQUIRED and choose one by code.
+func ReadCSV(r io.Reader, name string, p Pool, yield func(User) error) error {
+	in := &csvReading{problems: problems{file: name}, pool: p, yield: yield, names: map[string]bool{}}
+	limited := &io.LimitedReader{R: r, N: maxCSV + 1}
+	in.csv = csv.NewReader(withoutBOM(limited))
+	in.csv.ReuseRecord = true
+	if in.header() {
+		in.rows()
+	}
+	if limited.N <= 0 {
+		in.problems.add(0, 0, "the file has more than 100 MB")
+	}
+	return in.problems.err()
+}
+
+type csvReading struct {
+	csv      *csv.Reader
+	columns  []string
+	problems problems
+	pool     Pool
+	yield    func(User) error
+	names    map[string]bool
+}
+
+// withoutBOM drops the mark that spreadsheets begin a file with.
+func withoutBOM(r io.Reader) io.Reader {
+	first := make([]byte, 3)
+	n, _ := io.ReadFull(r, first) // what failed fails again below
+	if string(first[:n]) == "\xef\xbb\xbf" {
+		n = 0
+	}
+	return io.MultiReader(strings.NewReader(string(first[:n])), r)
+}
+
+func (in *csvReading) header() bool {
+	record, err := in.csv.Read()
+	if err != nil {
+		in.problems.add(0, 0, "the file has no header; expected %s,...", strings.Join(csvColumns[:3], ","))
+		return false
+	}
+	in.columns = slices.Clone(record)
+	for i, c := range in.columns {
+		_, column := in.csv.FieldPos(i)
+		switch {
+		case slices.Contains(in.columns[:i], c):
+			in.problems.add(1, column, "the column %q is there twice", clip(c))
+		case !slices.Contains(csvColumns, c) && !customColumn.MatchString(c):
+			in.problems.add(1, column, "unknown column %q; %s", clip(c), didYouMean(c, csvColumns))
+		}
+	}
+	if !slices.Contains(in.columns, csvUsername) {
+		in.problems.add(1, 1, "the column %s is missing", csvUsername)
+	}
+	return len(in.problems.list) == 0
+}
+
+func (in *csvReading) rows() {
+	for row := 0; ; row++ {
+		record, err := in.csv.Read()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if row >= maxCSVRows {
+			in.problems.add(0, 0, "the file has more than %d users", maxCSVRows)
+			return
+		}
+		line := 0
+		if len(record) > 0 {
+			line, _ = in.csv.FieldPos(0)
+		}
+		if err == nil {
+			err = in.row(record)
+		}
+		if e, ok := errors.AsType[*csv.ParseError](err); ok {
+			line, err = e.StartLine, e.Err
+			if errors.Is(err, csv.ErrFieldCount) {
+				err = fmt.Errorf("expected %d fields as in the header, and there are %d", len(in.columns), len(record))
+			}
+		} else if err != nil && line == 0 {
+			in.problems.add(0, 0, "%v", err) // the file can't be read further
+			return
+		}
+		if err != nil {
+			in.problems.add(line, 0, "%s", sentence(err))
+		}
+	}
+}
+
+func (in *csvReading) row(record []string) error {
+	u := User{userpool.NewUser{Attributes: map[string]string{}}}
+	for i, value := range record {
+		switch name := in.columns[i]; {
+		case name == csvUsername:
+			u.Username = strings.Clone(value)
+		case name == csvMFA && strings.EqualFold(value, "true"):
+			u.MFA = []string{userpool.FactorSMS}
+		case name == csvMFA && value != "" && !strings.EqualFold(value, "false"):
+			return fmt.Errorf("%s: expected true or false, not %q", csvMFA, clip(value))
+		case name == csvMFA, value == "":
+		default:
+			u.Attributes[strings.Clone(name)] = strings.Clone(value)
+		}
+	}
+	if u.Username == "" {
+		return fmt.Errorf("%s is empty", csvUsername)
+	}
+	u.complete(in.pool.ID)
+	name := strings.ToLower(u.Username)
+	switch {
+	case in.names[name]:
+		return fmt.Errorf("the user %q is in the file already", clip(u.Username))
+	case !isTrue(u, "email_verified") && !isTrue(u, "phone_number_verified"):
+		return errors.New("neither email_verified nor phone_number_verified is true; " +
+			"an imported user chooses a password by a code, which has to go somewhere")
+	case len(u.MFA) > 0 && u.Attributes["phone_number"] == "":
+		return fmt.Errorf("%s: a code by short message needs a phone_number", csvMFA)
+	}
+	in.names[name] = true
+	err := u.check(in.pool.Settings)
+	if err != nil {
+		return err
+	}
+	return in.yield(u)
+}
+
+func isTrue(u User, attribute string) bool { return strings.EqualFold(u.Attributes[attribute], "true") }

@@ -1,0 +1,418 @@
+package poolconfig
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Limits of a file. They are far above what a person writes, and keep the
+// parser, which recurses and whose mappings take quadratic time, within reason.
+const (
+	maxFile   = 1 << 20
+	maxColumn = 4096
+	maxDepth  = 64      // of brackets
+	maxKeys   = 2000    // of one mapping
+	maxNodes  = 200_000 // after aliases are followed
+)
+
+// parse reads the YAML of a file. A nil node is an empty file.
+func parse(text []byte, p *problems) ast.Node {
+	switch {
+	case len(text) > maxFile:
+		p.add(0, 0, "the file has more than 1 MB; users in great number go into a CSV file (users_csv)")
+		return nil
+	case !utf8.Valid(text):
+		p.add(0, 0, "the file is not UTF-8")
+		return nil
+	}
+	tokens := lexer.Tokenize(string(text))
+	if !bounded(tokens, p) {
+		return nil
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if e, ok := errors.AsType[*yaml.SyntaxError](err); ok {
+		p.add(e.Token.Position.Line, e.Token.Position.Column, "%s", syntaxText(e.Message))
+		return nil
+	}
+	switch {
+	case err != nil:
+		p.add(0, 0, "the file is not YAML that can be read: %v", err)
+		return nil
+	case len(file.Docs) == 0:
+		return nil
+	case len(file.Docs) > 1:
+		p.add(documentLine(file.Docs[1]), 1, "a second document begins here; a file is one, and pools has room for all")
+		return nil
+	}
+	return file.Docs[0].Body
+}
+
+// documentLine is where a document begins: --- may be missing after the first
+// one ended with three dots.
+func documentLine(d *ast.DocumentNode) int {
+	if d.Start != nil {
+		return d.Start.Position.Line
+	}
+	return line(d.Body)
+}
+
+// syntaxText adds the mend where the parser's words do not have it.
+func syntaxText(message string) string {
+	switch {
+	case strings.Contains(message, "'\t'"):
+		return "a tab cannot indent YAML; use spaces"
+	case strings.Contains(message, "mapping value is not allowed"):
+		return "a value with a colon and a space in it needs quotes"
+	case strings.Contains(message, "reserved character"), strings.Contains(message, "directive"):
+		return "a value that begins with such a character needs quotes"
+	}
+	return message
+}
+
+// bounded tells whether the parser can be trusted with the tokens.
+func bounded(tokens token.Tokens, p *problems) bool {
+	depth := 0
+	keys := map[int]int{} // by column, of the mappings that are open
+	byLine := map[int]int{}
+	for _, t := range tokens {
+		line, column := t.Position.Line, t.Position.Column
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			depth++
+		case token.SequenceEndType, token.MappingEndType:
+			depth--
+			closeMappings(keys, column)
+		case token.SequenceEntryType:
+			closeMappings(keys, column)
+		case token.MappingValueType:
+			start := column
+			if t.Prev != nil {
+				start = t.Prev.Position.Column
+			}
+			closeMappings(keys, start)
+			keys[start]++
+			byLine[line]++
+			if max(keys[start], byLine[line]) > maxKeys {
+				p.add(line, column, "a mapping has more than %d keys", maxKeys)
+				return false
+			}
+		}
+		if depth > maxDepth || column > maxColumn && t.Type == token.SequenceEntryType {
+			p.add(line, column, "this is nested too deeply; the limits are %d brackets and column %d", maxDepth, maxColumn)
+			return false
+		}
+	}
+	return true
+}
+
+// closeMappings forgets the mappings that began to the right of a column.
+func closeMappings(keys map[int]int, column int) {
+	maps.DeleteFunc(keys, func(at, _ int) bool { return at > column })
+}
+
+// A decoder turns nodes into values, and collects what does not fit.
+type decoder struct {
+	problems *problems
+	getenv   func(string) (string, bool)
+	anchors  map[string]ast.Node
+	nodes    int
+	// places are the nodes that became values, in the order of the file. In a
+	// second run those in skip are treated as if they were not there.
+	places []ast.Node
+	skip   map[ast.Node]bool
+	// unknown takes the keys that are not known. Nil: they are mistakes.
+	unknown func(key string, value ast.Node)
+}
+
+// begin collects the anchors of a file.
+func (d *decoder) begin(root ast.Node) {
+	d.anchors = map[string]ast.Node{}
+	ast.Walk(visitor(func(n ast.Node) {
+		if a, ok := n.(*ast.AnchorNode); ok && a.Name != nil && a.Value != nil {
+			d.anchors[a.Name.GetToken().Value] = a.Value
+		}
+	}), root)
+}
+
+type visitor func(ast.Node)
+
+// Visit implements [ast.Visitor].
+func (v visitor) Visit(n ast.Node) ast.Visitor { v(n); return v }
+
+func line(n ast.Node) int {
+	if n == nil || n.GetToken() == nil {
+		return 0
+	}
+	return n.GetToken().Position.Line
+}
+
+// at is where a node begins for a reader: a mapping at its first key.
+func at(n ast.Node) (line, column int) {
+	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {
+		n = m.Values[0].Key
+	}
+	if n == nil || n.GetToken() == nil {
+		return 0, 0
+	}
+	pos := n.GetToken().Position
+	return pos.Line, pos.Column
+}
+
+func (d *decoder) wrong(n ast.Node, format string, args ...any) {
+	line, column := at(n)
+	d.problems.add(line, column, format, args...)
+}
+
+// resolve follows anchors and aliases. A nil node has no value.
+func (d *decoder) resolve(n ast.Node) ast.Node {
+	for range 8 {
+		switch v := n.(type) {
+		case nil, *ast.NullNode:
+			return nil
+		case *ast.AnchorNode:
+			n = v.Value
+		case *ast.AliasNode:
+			target, ok := d.anchors[v.Value.GetToken().Value]
+			if !ok {
+				d.wrong(n, "the alias *%s has no anchor", clip(v.Value.GetToken().Value))
+				return nil
+			}
+			n = target
+		case *ast.TagNode:
+			d.wrong(n, "tags such as %s are not used here; leave it out", clip(v.GetToken().Value))
+			return nil
+		default:
+			return n
+		}
+	}
+	d.wrong(n, "aliases of aliases of aliases are not used here")
+	return nil
+}
+
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	secretType   = reflect.TypeFor[secret]()
+)
+
+// value decodes n into v.
+func (d *decoder) value(n ast.Node, v reflect.Value) {
+	d.nodes++
+	if d.skip[n] || d.nodes > maxNodes {
+		if d.nodes == maxNodes+1 {
+			d.wrong(n, "the aliases of this file make it too large")
+		}
+		return
+	}
+	place := n
+	n = d.resolve(n)
+	if n == nil {
+		return
+	}
+	d.places = append(d.places, place)
+	switch {
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.value(n, v.Elem())
+	case v.Kind() == reflect.Struct:
+		d.structure(n, v)
+	case v.Kind() == reflect.Interface: // whatever it is, that it is there
+	case v.Kind() == reflect.Map:
+		d.mapping(n, v)
+	case v.Kind() == reflect.Slice:
+		d.list(n, v)
+	default:
+		d.scalar(n, v)
+	}
+}
+
+// entries are the keys and values of a mapping, each key once.
+func (d *decoder) entries(n ast.Node, what string) []*ast.MappingValueNode {
+	var values []*ast.MappingValueNode
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		values = m.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{m}
+	default:
+		d.wrong(n, "expected %s", what)
+	}
+	first := map[string]int{}
+	return slices.DeleteFunc(slices.Clone(values), func(e *ast.MappingValueNode) bool {
+		key := keyOf(e)
+		before, again := first[key]
+		if again {
+			d.wrong(e.Key, "the key %q is here a second time, after line %d", clip(key), before)
+		}
+		if !again {
+			first[key] = line(e.Key)
+		}
+		return again
+	})
+}
+
+func keyOf(e *ast.MappingValueNode) string {
+	if e.Key == nil || e.Key.GetToken() == nil {
+		return ""
+	}
+	return e.Key.GetToken().Value
+}
+
+func (d *decoder) structure(n ast.Node, v reflect.Value) {
+	known := keysOf(v.Type())
+	for _, e := range d.entries(n, "keys and values, such as "+known[0]+": ...") {
+		key := keyOf(e)
+		i := slices.Index(known, key)
+		switch {
+		case i >= 0:
+			d.value(e.Value, v.Field(i))
+		case d.unknown != nil:
+			d.unknown(key, e.Value)
+		case key == "<<":
+			d.wrong(e.Key, "merge keys (<<) are not used here; an alias may stand for a whole value")
+		default:
+			d.wrong(e.Key, "unknown key %q; %s", clip(key), didYouMean(key, known))
+		}
+	}
+}
+
+// keysOf are the keys of a model, in the order of its fields.
+func keysOf(t reflect.Type) []string {
+	keys := make([]string, t.NumField())
+	for i := range keys {
+		keys[i], _, _ = strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+	}
+	return keys
+}
+
+func (d *decoder) mapping(n ast.Node, v reflect.Value) {
+	v.Set(reflect.MakeMap(v.Type()))
+	for _, e := range d.entries(n, "keys and values") {
+		if d.skip[e.Value] {
+			continue
+		}
+		element := reflect.New(v.Type().Elem()).Elem()
+		d.value(e.Value, element)
+		v.SetMapIndex(reflect.ValueOf(keyOf(e)), element)
+	}
+}
+
+func (d *decoder) list(n ast.Node, v reflect.Value) {
+	s, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.wrong(n, "expected a list: [one, two], or lines that begin with a dash")
+		return
+	}
+	for _, n := range s.Values {
+		if d.skip[n] || d.resolve(n) == nil {
+			continue
+		}
+		element := reflect.New(v.Type().Elem()).Elem()
+		d.value(n, element)
+		v.Set(reflect.Append(v, element))
+	}
+}
+
+// text is what a scalar says, as it is written.
+func text(n ast.Node) (string, bool) {
+	switch s := n.(type) {
+	case *ast.LiteralNode:
+		return s.Value.Value, true
+	case *ast.StringNode:
+		return s.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return n.GetToken().Value, true
+	}
+	return "", false
+}
+
+func (d *decoder) scalar(n ast.Node, v reflect.Value) {
+	s, ok := text(n)
+	if !ok {
+		d.wrong(n, "expected a single value")
+		return
+	}
+	var err error
+	switch {
+	case v.Type() == durationType:
+		var length time.Duration
+		length, err = parseDuration(s)
+		v.SetInt(int64(length))
+	case v.Type() == secretType:
+		s, err = d.secret(s)
+		v.SetString(s)
+	case v.Kind() == reflect.String:
+		v.SetString(s)
+	case v.Kind() == reflect.Bool:
+		v.SetBool(s == "true")
+		if s != "true" && s != "false" {
+			err = fmt.Errorf("expected true or false, not %q", clip(s))
+		}
+	default:
+		var i int64
+		i, err = strconv.ParseInt(s, 10, 64)
+		v.SetInt(i)
+		if err != nil {
+			err = fmt.Errorf("expected a whole number, not %q", clip(s))
+		}
+	}
+	if err != nil {
+		d.wrong(n, "%v", err)
+	}
+}
+
+var reference = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
+
+// secret replaces a value that is ${NAME}, and nothing else, by that variable of
+// the environment. A part of a value is never replaced: passwords have dollars.
+func (d *decoder) secret(s string) (string, error) {
+	m := reference.FindStringSubmatch(s)
+	if m == nil {
+		return s, nil
+	}
+	value, ok := d.getenv(m[1])
+	if !ok || value == "" {
+		return "", fmt.Errorf("the environment has no variable %s", clip(m[1]))
+	}
+	return value, nil
+}
+
+var (
+	durations    = regexp.MustCompile(`^([0-9]{1,6}[smhd])+$`)
+	durationPart = regexp.MustCompile(`([0-9]+)([smhd])`)
+)
+
+// parseDuration reads 90s, 60m, 1h30m or 30d.
+func parseDuration(s string) (time.Duration, error) {
+	if s == "0" {
+		return 0, nil
+	}
+	if len(s) > 32 || !durations.MatchString(s) {
+		return 0, fmt.Errorf("expected a time with its unit, such as 90s, 60m, 12h or 30d, not %q", clip(s))
+	}
+	var sum time.Duration
+	for _, part := range durationPart.FindAllStringSubmatch(s, -1) {
+		n, _ := strconv.Atoi(part[1]) // at most six digits
+		unit := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[part[2]]
+		if time.Duration(n) > (maxDuration-sum)/unit {
+			return 0, fmt.Errorf("%q is longer than a hundred years", clip(s))
+		}
+		sum += time.Duration(n) * unit
+	}
+	return sum, nil
+}
+
+const maxDuration = 100 * 365 * 24 * time.Hour

@@ -1,0 +1,32 @@
+package poolconfig
+
+import (
+	"reflect"
+	"slices"
+)
+
+// Keys are all keys of the YAML file, sorted, as in pools[].clients[].id.
+func Keys() []string {
+	keys := keysBelow("", reflect.TypeFor[fileModel]())
+	slices.Sort(keys)
+	return keys
+}
+
+func keysBelow(path string, t reflect.Type) []string {
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return keysBelow(path, t.Elem())
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+		return keysBelow(path+"[]", t.Elem())
+	case t.Kind() != reflect.Struct:
+		return []string{path}
+	}
+	var keys []string
+	if path != "" {
+		path += "."
+	}
+	for i, key := range keysOf(t) {
+		keys = append(keys, keysBelow(path+key, t.Field(i).Type)...)
+	}
+	return keys
+}

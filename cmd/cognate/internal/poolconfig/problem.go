@@ -1,0 +1,80 @@
+package poolconfig
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// maxProblems is how many problems of one file are told: with more, the first
+// ones are the cause of the others.
+const maxProblems = 20
+
+// A Problem is one thing that is wrong with a file.
+type Problem struct {
+	Line, Column int    // counted from 1; zero: it is about the file as a whole
+	Text         string // a sentence without its full stop; it never holds a secret
+}
+
+// An Error is everything that is wrong with one file, in its order.
+type Error struct {
+	File     string
+	Problems []Problem // 1 to 20
+}
+
+// Error returns one line per problem, each with file, line and column as
+// compilers and editors write them.
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = e.at(p) + ": " + p.Text
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (e *Error) at(p Problem) string {
+	switch {
+	case p.Line == 0:
+		return e.File
+	case p.Column == 0:
+		return fmt.Sprintf("%s:%d", e.File, p.Line)
+	default:
+		return fmt.Sprintf("%s:%d:%d", e.File, p.Line, p.Column)
+	}
+}
+
+// problems collects what is wrong with a file.
+type problems struct {
+	file string
+	list []Problem
+	seen map[Problem]bool
+}
+
+func (p *problems) add(line, column int, format string, args ...any) {
+	problem := Problem{line, column, fmt.Sprintf(format, args...)}
+	// A node that is used twice, by an alias, is wrong once.
+	if p.seen[problem] || len(p.list) > 10*maxProblems {
+		return
+	}
+	if p.seen == nil {
+		p.seen = map[Problem]bool{}
+	}
+	p.seen[problem] = true
+	p.list = append(p.list, problem)
+}
+
+func (p *problems) full() bool { return len(p.list) >= maxProblems }
+
+// err returns what was collected as an [*Error], or nil.
+func (p *problems) err() error {
+	if len(p.list) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(p.list, func(a, b Problem) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Column - b.Column
+	})
+	return &Error{p.file, p.list[:min(len(p.list), maxProblems)]}
+}

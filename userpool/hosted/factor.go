@@ -1,0 +1,130 @@
+package hosted
+
+import (
+	"net/http"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// option is a factor that can be chosen.
+type option struct{ Factor, Text string }
+
+// The names of factors, for people.
+var (
+	firstFactorTexts = map[string]string{
+		userpool.FactorPassword: "Password",
+		userpool.FactorPasskey:  "Passkey",
+		userpool.FactorEmail:    "Code by email",
+		userpool.FactorSMS:      "Code by text message",
+	}
+	secondFactorTexts = map[string]string{
+		userpool.FactorTOTP:  "Authenticator app",
+		userpool.FactorEmail: "Code by email",
+		userpool.FactorSMS:   "Code by text message",
+	}
+)
+
+func options(factors []string, texts map[string]string) []option {
+	out := make([]option, 0, len(factors))
+	for _, f := range factors {
+		out = append(out, option{f, texts[f]})
+	}
+	return out
+}
+
+// stepView is what the pages after the sign-in page show.
+type stepView struct {
+	view
+	Username string // who is signing in; empty: not known yet
+	Options  []option
+	Other    bool   // there is another way to go on
+	Restart  string // address of a fresh sign-in page
+}
+
+// stepView gathers what the pages have in common, and the factors to choose
+// from; a failure has answered the request.
+func (v *visit) stepView(title string, texts map[string]string) (stepView, bool) {
+	factors, err := v.h.Pool.Factors(v.r.Context(), v.auth, v.flow)
+	if err != nil {
+		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
+		return stepView{}, false
+	}
+	return stepView{
+		view: v.view(title, v.auth.Client.Name), Username: shorten(v.flow.Username),
+		Options: options(factors, texts), Other: len(factors) > 1 || !v.flow.Named,
+		Restart: "/login?" + v.query.Encode(),
+	}, true
+}
+
+// showFactor writes the choice of how to sign in.
+func (v *visit) showFactor() {
+	page, ok := v.stepView("Choose how to sign in", firstFactorTexts)
+	if ok {
+		v.write("factor", page)
+	}
+}
+
+func (v *visit) chooseFactor() error {
+	return v.refused(v.h.Pool.FactorStep(v.r.Context(), v.auth, v.flow, v.form.Get("factor")))
+}
+
+// showPassword writes the page that asks for the password alone.
+func (v *visit) showPassword() {
+	page, ok := v.stepView("Enter your password", firstFactorTexts)
+	if ok {
+		v.write("password", page)
+	}
+}
+
+func (v *visit) password() error {
+	if v.form.Has("other") {
+		return v.refused(v.h.Pool.OtherFactorStep(v.r.Context(), v.flow))
+	}
+	err := v.h.Pool.PasswordStep(v.r.Context(), v.auth, v.flow, userpool.Secret(v.form.Get("password")))
+	return v.refused(err)
+}
+
+// codeView is what the pages that ask for a code show.
+type codeView struct {
+	stepView
+	App2FA bool   // the code is of an authenticator app
+	Hint   string // where the code went
+	Resend bool
+}
+
+func (v *visit) codeView(title string, texts map[string]string) (codeView, bool) {
+	step, ok := v.stepView(title, texts)
+	app := v.flow.Factor == userpool.FactorTOTP
+	return codeView{stepView: step, App2FA: app, Hint: v.flow.Hint, Resend: !app}, ok
+}
+
+// showCode writes the page that asks for the code which is the first factor.
+func (v *visit) showCode() {
+	page, ok := v.codeView("Enter your code", firstFactorTexts)
+	if ok {
+		v.write("code", page)
+	}
+}
+
+func (v *visit) code() error {
+	ctx := v.r.Context()
+	switch {
+	case v.form.Has("other") && v.flow.Step == userpool.StepCode:
+		return v.refused(v.h.Pool.OtherFactorStep(ctx, v.flow))
+	case v.form.Has("other"):
+		return v.refused(v.h.Pool.OtherMFAStep(ctx, v.auth, v.flow))
+	case v.form.Has("resend"):
+		return v.refused(v.h.Pool.ResendStep(ctx, v.auth, v.flow))
+	default:
+		return v.refused(v.h.Pool.CodeStep(ctx, v.auth, v.flow, userpool.Secret(v.form.Get("code"))))
+	}
+}
+
+// badInput is the status of a page that was filled in wrongly; nobody was
+// refused.
+func (v *visit) badInput(err error) error {
+	if err != nil {
+		v.status = http.StatusBadRequest
+	}
+	return v.refused(err)
+}

@@ -1,0 +1,87 @@
+package hosted
+
+import (
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// newPasswordView is what the page shows that replaces a temporary password.
+type newPasswordView struct {
+	stepView
+	Missing []attributeField
+}
+
+// attributeField is a field for an attribute of the user.
+type attributeField struct{ Name, Label, Type, Autocomplete, Value string }
+
+// showNewPassword writes the page that asks for a password of one's own and for
+// what else the account lacks.
+func (v *visit) showNewPassword() {
+	missing, err := v.h.Pool.MissingAttributes(v.r.Context(), v.flow)
+	if err != nil {
+		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
+		return
+	}
+	step, ok := v.stepView("Choose a new password", nil)
+	if !ok {
+		return
+	}
+	page := newPasswordView{stepView: step}
+	for _, name := range missing {
+		f := fieldOf(name)
+		f.Value = shorten(v.form.Get(attributePrefix + name))
+		page.Missing = append(page.Missing, f)
+	}
+	v.write("new-password", page)
+}
+
+const (
+	attributePrefix = "userAttributes."
+	textDifferent   = "The two passwords are not the same."
+)
+
+func (v *visit) newPassword() error {
+	if v.form.Get("new_password") != v.form.Get("new_password_again") {
+		v.fail(textDifferent)
+		return nil
+	}
+	missing, err := v.h.Pool.MissingAttributes(v.r.Context(), v.flow)
+	if err != nil {
+		return err
+	}
+	given := map[string]string{}
+	for _, name := range missing {
+		given[name] = v.form.Get(attributePrefix + name)
+	}
+	password := userpool.Secret(v.form.Get("new_password"))
+	return v.badInput(v.h.Pool.NewPasswordStep(v.r.Context(), v.auth, v.flow, password, given))
+}
+
+// fieldOf says how to ask for an attribute.
+func fieldOf(name string) attributeField {
+	f, known := attributeFields[name]
+	if !known {
+		f = attributeField{Label: name, Type: "text", Autocomplete: "off"}
+	}
+	f.Name = name
+	return f
+}
+
+var attributeFields = map[string]attributeField{
+	"address":            {Label: "Address", Type: "text", Autocomplete: "street-address"},
+	"birthdate":          {Label: "Date of birth", Type: "date", Autocomplete: "bday"},
+	"email":              {Label: "Email", Type: "email", Autocomplete: "email"},
+	"family_name":        {Label: "Family name", Type: "text", Autocomplete: "family-name"},
+	"gender":             {Label: "Gender", Type: "text", Autocomplete: "sex"},
+	"given_name":         {Label: "Given name", Type: "text", Autocomplete: "given-name"},
+	"locale":             {Label: "Language", Type: "text", Autocomplete: "language"},
+	"middle_name":        {Label: "Middle name", Type: "text", Autocomplete: "additional-name"},
+	"name":               {Label: "Name", Type: "text", Autocomplete: "name"},
+	"nickname":           {Label: "Nickname", Type: "text", Autocomplete: "nickname"},
+	"phone_number":       {Label: "Phone number", Type: "tel", Autocomplete: "tel"},
+	"picture":            {Label: "Picture (address)", Type: "url", Autocomplete: "photo"},
+	"preferred_username": {Label: "Preferred username", Type: "text", Autocomplete: "nickname"},
+	"profile":            {Label: "Profile (address)", Type: "url", Autocomplete: "url"},
+	"updated_at":         {Label: "Updated at (seconds since 1970)", Type: "number", Autocomplete: "off"},
+	"website":            {Label: "Website", Type: "url", Autocomplete: "url"},
+	"zoneinfo":           {Label: "Time zone", Type: "text", Autocomplete: "off"},
+}

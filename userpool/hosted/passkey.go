@@ -1,0 +1,123 @@
+package hosted
+
+import (
+	"crypto/sha256"
+	_ "embed" // for the script
+	"encoding/base64"
+	"html/template"
+
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/browser"
+)
+
+// passkeyJS is the one script of the pages: it calls the browser's passkey
+// functions, which nothing else can. It is allowed by its hash.
+//
+//go:embed passkey.js
+var passkeyJS string
+
+var passkeySource = scriptSource(passkeyJS)
+
+func scriptSource(script string) string {
+	sum := sha256.Sum256([]byte(script))
+	return "script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// passkeyView is what the pages with passkeys show.
+type passkeyView struct {
+	stepView
+	Request string // of the browser, as JSON
+	Script  template.JS
+}
+
+// afterParam names, beside the parameters of an authorization request, the step
+// that the person came for.
+const afterParam = "after"
+
+// cameFor is that step; empty: the app alone.
+func (v *visit) cameFor() userpool.Step {
+	if v.query.Get(afterParam) == string(userpool.StepAddPasskey) && v.h.Pool.OffersPasskeys() {
+		return userpool.StepAddPasskey
+	}
+	return ""
+}
+
+func (v *visit) passkeyView(step stepView) passkeyView {
+	step.policy = v.h.brand(v.auth.Client.Branding).policy(
+		"'self' "+userpool.FormTarget(v.auth.RedirectURI), passkeySource)
+	//nolint:gosec // ours, from a file
+	return passkeyView{stepView: step, Request: v.flow.Options, Script: template.JS(passkeyJS)}
+}
+
+// showPasskey writes the page that signs in with a passkey.
+func (v *visit) showPasskey() {
+	page, ok := v.stepView("Sign in with your passkey", firstFactorTexts)
+	if ok {
+		v.write("passkey", v.passkeyView(page))
+	}
+}
+
+func (v *visit) passkey() error {
+	if v.form.Has("other") {
+		return v.refused(v.h.Pool.OtherFactorStep(v.r.Context(), v.flow))
+	}
+	return v.refused(v.h.Pool.PasskeyStep(v.r.Context(), v.auth, v.flow, []byte(v.form.Get("credential"))))
+}
+
+// showAddPasskey writes the page that adds a passkey to an account. In a flow it
+// is a step after signing in. Opened by itself it is for the account of the
+// browser's session; who has none signs in first and comes back.
+func (v *visit) showAddPasskey() {
+	if v.flow.Version == 0 {
+		v.beginAddPasskey()
+		return
+	}
+	if !v.mayAddPasskey() {
+		v.over()
+		return
+	}
+	v.write("add-passkey", v.passkeyView(stepView{view: v.view("Add a passkey", v.auth.Client.Name)}))
+}
+
+func (v *visit) beginAddPasskey() {
+	ctx := v.r.Context()
+	s, ok, err := v.h.Pool.Session(ctx, browser.ReadCookie(v.r, browser.SessionCookie))
+	switch {
+	case err == nil && !ok && v.h.Pool.OffersPasskeys():
+		v.query.Set(afterParam, string(userpool.StepAddPasskey))
+		v.flow.Version = 0
+		browser.Redirect(v.w, v.h.BaseURL+v.address("/login"))
+		return
+	case err == nil:
+		err = v.h.Pool.BeginAddPasskey(ctx, v.flow, s.Sub)
+	}
+	if err == nil {
+		err = v.h.Pool.SaveFlow(ctx, v.flow)
+	}
+	if err != nil {
+		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
+		return
+	}
+	v.goOn()
+}
+
+// mayAddPasskey reports whether the browser is still that of the account: a
+// flow that did not sign in itself goes by the session.
+func (v *visit) mayAddPasskey() bool {
+	if len(v.flow.Methods) > 0 {
+		return true
+	}
+	s, ok, err := v.h.Pool.Session(v.r.Context(), browser.ReadCookie(v.r, browser.SessionCookie))
+	return err == nil && ok && s.Sub == v.flow.Sub
+}
+
+func (v *visit) addPasskey() error {
+	if v.flow.Version == 0 || !v.mayAddPasskey() {
+		v.flow.Step = userpool.StepDone
+		return nil
+	}
+	if v.form.Has("skip") {
+		return v.refused(v.h.Pool.SkipPasskeyStep(v.r.Context(), v.auth, v.flow))
+	}
+	return v.refused(v.h.Pool.AddPasskeyStep(v.r.Context(), v.auth, v.flow, []byte(v.form.Get("credential"))))
+}

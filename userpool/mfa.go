@@ -1,0 +1,326 @@
+package userpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const maxResends = 3 // of one step
+
+// The sentences of the steps with codes.
+const (
+	TextCodeSent   = "We sent you a new code."
+	TextCodeUsed   = "Your software token has already been used once."
+	TextBadAddress = "That is not an address that codes can go to."
+	TextRegistered = "You have set up a second factor meanwhile. Please use it."
+)
+
+var (
+	errCodeUsed   = &Error{Code: CodeExpired, Description: TextCodeUsed}
+	errBadAddress = &Error{Code: CodeInvalidParameter, Description: TextBadAddress}
+)
+
+// mediumOf says how the codes of a factor go out.
+func mediumOf(factor string) string {
+	if factor == FactorSMS {
+		return MediumSMS
+	}
+	return MediumEmail
+}
+
+// sendFactor sends the code that the flow's step asks for, if it is one that is
+// sent. For a decoy everything happens but that.
+func (p *Pool) sendFactor(ctx context.Context, a *Authorization, f *Flow, who account) (err error) {
+	if f.Factor == FactorTOTP {
+		return nil
+	}
+	to := f.Address
+	if to == "" {
+		to = who.Attributes[addressOf(f.Factor)]
+	}
+	f.Hint, err = p.sendCode(ctx, codeRequest{
+		Purpose: purposeOf(f.Step), Client: a.Client, User: who.User, Medium: mediumOf(f.Factor), To: to,
+		Decoy: !who.known,
+	})
+	return err
+}
+
+func purposeOf(s Step) string {
+	if s == StepCode {
+		return PurposeSignIn
+	}
+	return PurposeMFA
+}
+
+// ResendStep sends the code of the step again, a few times.
+func (p *Pool) ResendStep(ctx context.Context, a *Authorization, f *Flow) error {
+	if f.Factor == FactorTOTP || f.Factor == "" {
+		return errNoSuchLogin
+	}
+	if f.Resent >= maxResends {
+		return errLimitExceeded
+	}
+	f.Resent++
+	who, err := p.accountOf(ctx, f)
+	if err == nil {
+		err = p.sendFactor(ctx, a, f, who)
+	}
+	if err == nil {
+		f.Notice = TextCodeSent
+	}
+	return err
+}
+
+// CodeStep is the code that the flow's step asks for: as the first factor at
+// StepCode, as the second at StepMFACode. A refusal is an [*Error] with one of
+// the texts for codes; wrong ones lock as wrong passwords do.
+func (p *Pool) CodeStep(ctx context.Context, a *Authorization, f *Flow, code Secret) error {
+	who, err := p.accountOf(ctx, f)
+	if err != nil {
+		return err
+	}
+	code = plainCode(code)
+	u, methods := who.User, []string{methodOf(f.Factor)}
+	if f.Step == StepMFACode {
+		methods = append(methods, methodMFA)
+	}
+	if f.Factor == FactorTOTP {
+		u, err = p.checkTOTP(ctx, u, code)
+	} else {
+		u, err = p.checkSent(ctx, f, who, code)
+	}
+	if err != nil {
+		return err
+	}
+	return p.proved(ctx, a, f, u, methods...)
+}
+
+// checkSent checks a code that was sent, and keeps what it shows: that messages
+// to the address arrive.
+func (p *Pool) checkSent(ctx context.Context, f *Flow, who account, code Secret) (User, error) {
+	c, err := p.matchCode(ctx, purposeOf(f.Step), who.Sub, code)
+	if err != nil {
+		return User{}, err
+	}
+	if !who.known || f.Address != "" && c.To != f.Address {
+		return User{}, errCodeExpired // a code for another address shows nothing about this one
+	}
+	err = p.spendCode(ctx, c)
+	if err != nil {
+		return User{}, err
+	}
+	name := addressOf(f.Factor)
+	if f.Address == "" && (c.To != who.Attributes[name] || verified(who.User, name)) {
+		return who.User, nil // nothing new is known
+	}
+	return p.change(ctx, who.Sub, func(u *User) error {
+		if f.Address != "" {
+			u.Attributes[name] = f.Address
+			turnOn(u, f.Factor)
+		}
+		if u.Attributes[name] == c.To {
+			return p.verifyAddress(u, name)
+		}
+		return nil
+	})
+}
+
+// verifyAddress marks an address as verified: the user may then sign in with it,
+// where addresses are names.
+func (p *Pool) verifyAddress(u *User, name string) error {
+	u.Attributes[name+"_verified"] = "true"
+	return p.setUserNames(u)
+}
+
+func turnOn(u *User, factor string) {
+	if !slices.Contains(u.MFA, factor) {
+		u.MFA = append(u.MFA, factor)
+	}
+}
+
+// codeLock is what wrong codes of a second factor are counted under: the
+// account. It is not that of passwords, which a right password would clear.
+func codeLock(purpose, sub string) string { return Secret("code " + purpose + ":" + sub).digest() }
+
+// checkTOTP checks a code of the user's authenticator app. Each code is good
+// once (RFC 6238 section 5.2), also for two who send it at the same moment.
+func (p *Pool) checkTOTP(ctx context.Context, u User, code Secret) (User, error) {
+	var step int64
+	err := p.guess(ctx, u.Sub, func() (ok bool) {
+		step, ok = matchTOTP(u.TOTPSecret, code, p.now())
+		return ok
+	})
+	if err != nil {
+		return User{}, err
+	}
+	secret := u.TOTPSecret
+	u, err = p.change(ctx, u.Sub, func(u *User) error {
+		if step <= u.TOTPStep {
+			return errCodeUsed
+		}
+		if !u.TOTPSecret.Equal(secret) {
+			return errCodeMismatch
+		}
+		u.TOTPStep = step
+		return nil
+	})
+	return u, err
+}
+
+// guess lets one caller per account try a code of an authenticator app, and
+// counts what is wrong.
+func (p *Pool) guess(ctx context.Context, sub string, try func() bool) error {
+	key := codeLock(PurposeMFA, sub)
+	leave, err := p.gate.enter(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	err = p.checkLock(ctx, key)
+	if errors.Is(err, errLocked) {
+		err = errLimitExceeded
+	}
+	if err == nil && !try() {
+		err = p.countFailure(ctx, key)
+		if err == nil {
+			err = errCodeMismatch
+		}
+	}
+	p.auditCode(ctx, PurposeMFA, sub, err)
+	if err != nil {
+		return err
+	}
+	err = p.store.DeleteAttempts(ctx, p.id, key)
+	if err != nil {
+		return fmt.Errorf("userpool: forgetting failures: %w", err)
+	}
+	return nil
+}
+
+// MFAChoiceStep is the choice among the second factors (SELECT_MFA_TYPE).
+func (p *Pool) MFAChoiceStep(ctx context.Context, a *Authorization, f *Flow, factor string) error {
+	who, x, err := p.at(ctx, a, f)
+	if err != nil {
+		return err
+	}
+	if len(f.Methods) == 0 || !slices.Contains(x.secondFactors(), factor) {
+		return errNoSuchLogin
+	}
+	return p.enter(ctx, a, f, who, move{StepMFACode, factor})
+}
+
+// OtherMFAStep goes back from the code to the choice of a second factor, or to
+// its set-up if the code is a part of that.
+func (p *Pool) OtherMFAStep(ctx context.Context, a *Authorization, f *Flow) error {
+	who, x, err := p.at(ctx, a, f)
+	switch {
+	case err != nil:
+		return err
+	case f.Step != StepMFACode:
+		return errNoSuchLogin
+	case f.Address != "":
+		return p.advance(ctx, a, f, who)
+	case len(x.secondFactors()) > 1:
+		return p.enter(ctx, a, f, who, move{Step: StepMFAChoice})
+	default:
+		return errNoSuchLogin
+	}
+}
+
+// TOTPSetup returns what an authenticator app needs: the secret, and the same as
+// the address that its camera reads.
+func (p *Pool) TOTPSetup(ctx context.Context, f *Flow) (secret, uri Secret, err error) {
+	who, err := p.accountOf(ctx, f)
+	if err != nil {
+		return "", "", err
+	}
+	name := p.Settings().Name
+	if name == "" {
+		name = p.id
+	}
+	return f.Secret, totpURI(name, p.displayName(who.User), f.Secret), nil
+}
+
+// TOTPSetupStep is the first code of an authenticator app that was given the
+// flow's secret. It registers the app and is the second factor of this sign-in.
+func (p *Pool) TOTPSetupStep(ctx context.Context, a *Authorization, f *Flow, code Secret) error {
+	who, x, err := p.at(ctx, a, f)
+	if err != nil {
+		return err
+	}
+	if f.Step != StepMFASetup || !slices.Contains(x.setups(), FactorTOTP) {
+		return errNoSuchLogin
+	}
+	var step int64
+	err = p.guess(ctx, who.Sub, func() (ok bool) {
+		step, ok = matchTOTP(f.Secret, plainCode(code), p.now())
+		return ok
+	})
+	if err != nil {
+		return err
+	}
+	u, err := p.change(ctx, who.Sub, func(u *User) error {
+		// Another browser may have been first: whoever knows no more than the
+		// password must not replace what it registered.
+		x.user = *u
+		if len(x.enrolled()) > 0 {
+			return errRegistered
+		}
+		u.TOTPSecret, u.TOTPStep = f.Secret, step
+		turnOn(u, FactorTOTP)
+		return nil
+	})
+	if errors.Is(err, errRegistered) {
+		return p.elsewhere(ctx, a, f)
+	}
+	if err != nil {
+		return err
+	}
+	p.audit(ctx, "authenticator app registered", subAttr(u.Sub))
+	return p.proved(ctx, a, f, u, methodTOTP, methodMFA)
+}
+
+// errRegistered says that the user has a second factor by now.
+var errRegistered = errors.New("userpool: a second factor is registered")
+
+// elsewhere asks for the second factor that was registered meanwhile.
+func (p *Pool) elsewhere(ctx context.Context, a *Authorization, f *Flow) error {
+	who, err := p.accountOf(ctx, f)
+	if err == nil {
+		err = p.advance(ctx, a, f, who)
+	}
+	if err == nil {
+		f.Notice = TextRegistered
+	}
+	return err
+}
+
+// AddressSetupStep is an address that the user wants codes to go to as the
+// second factor. It becomes the user's own when the code arrives.
+func (p *Pool) AddressSetupStep(ctx context.Context, a *Authorization, f *Flow, factor, address string) error {
+	who, x, err := p.at(ctx, a, f)
+	if err != nil {
+		return err
+	}
+	if f.Step != StepMFASetup || addressOf(factor) == "" || !slices.Contains(x.setups(), factor) {
+		return errNoSuchLogin
+	}
+	if len(x.enrolled()) > 0 {
+		return p.elsewhere(ctx, a, f)
+	}
+	address = strings.TrimSpace(address)
+	_, err = p.Settings().cleanAttribute(addressOf(factor), address)
+	if err != nil || address == "" {
+		return errBadAddress
+	}
+	g := *f
+	g.Step, g.Factor, g.Address, g.Secret, g.Resent = StepMFACode, factor, address, "", 0
+	err = p.sendFactor(ctx, a, &g, who)
+	if err == nil {
+		*f = g
+	}
+	return err
+}

@@ -1,0 +1,53 @@
+package userpool
+
+import "context"
+
+const kindPasskey = "passkey"
+
+// passkeyRecord: the ID is a digest because a credential id may be longer than
+// a record's.
+func passkeyRecord(k Passkey) Record {
+	return Record{
+		Kind: kindPasskey, ID: Secret(k.ID).digest(), Owner: k.Sub, Version: k.Version, Body: encodeBody(k),
+	}
+}
+
+// CreatePasskey adds k, or returns ErrExists when somebody has its ID.
+func (s records) CreatePasskey(ctx context.Context, pool string, k Passkey) error {
+	return s.store.Apply(ctx, pool, Change{Op: Create, Record: passkeyRecord(k)})
+}
+
+// UpdatePasskey replaces the passkey if its stored Version is still k's.
+func (s records) UpdatePasskey(ctx context.Context, pool string, k Passkey) error {
+	return s.store.Apply(ctx, pool, Change{Op: Update, Record: passkeyRecord(k)})
+}
+
+// Passkey returns the passkey with this credential id.
+func (s records) Passkey(ctx context.Context, pool, id string) (k Passkey, ok bool, err error) {
+	k, version, ok, err := found[Passkey](s.store.Get(ctx, pool, kindPasskey, Secret(id).digest()))
+	k.Version = version
+	return k, ok, err
+}
+
+// Passkeys returns at most limit passkeys of a user.
+func (s records) Passkeys(ctx context.Context, pool, sub string, limit int) ([]Passkey, error) {
+	list, err := s.store.List(ctx, pool, kindPasskey, Query{Owner: sub, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Passkey, 0, len(list))
+	for _, r := range list {
+		k, err := decode[Passkey](r)
+		if err != nil {
+			return nil, err
+		}
+		k.Version = r.Version
+		out = append(out, k)
+	}
+	return out, nil
+}
+
+// DeletePasskey removes the passkey with this credential id.
+func (s records) DeletePasskey(ctx context.Context, pool, id string) error {
+	return s.store.Apply(ctx, pool, Change{Op: Delete, Record: Record{Kind: kindPasskey, ID: Secret(id).digest()}})
+}
