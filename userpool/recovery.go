@@ -15,9 +15,9 @@ import (
 // reach. Its sub and addresses depend on the name and on a secret of the pool, so
 // that they are the same at every visit.
 func (p *Pool) decoyUser(ctx context.Context, username string) (User, error) {
-	secret, err := p.store.PoolSecret(ctx, p.id, "decoys")
+	secret, err := p.decoySecret(ctx)
 	if err != nil {
-		return User{}, fmt.Errorf("userpool: reading the secret of decoys: %w", err)
+		return User{}, err
 	}
 	login := foldLogin(username)
 	mac := hmac.New(sha256.New, []byte(secret))

@@ -448,11 +448,13 @@ func (f *Flow) toSignIn(notice string, failed bool) {
 	f.Notice, f.Failed = notice, failed
 }
 
-// signedUp hands the flow on: the password is proven, and perhaps more.
-func (p *Pool) signedUp(ctx context.Context, _ *Authorization, f *Flow, u User, methods ...string) error {
-	f.Sub, f.Methods, f.Step = u.Sub, append([]string{"pwd"}, methods...), StepSignedIn
-	p.audit(ctx, "signed in", subAttr(u.Sub))
-	return nil
+// signedUp hands the flow on: the password is proven, and perhaps more. Where
+// people have passkeys they may add one at once (page "managed login").
+func (p *Pool) signedUp(ctx context.Context, a *Authorization, f *Flow, u User, methods ...string) error {
+	if a.ChoosesFactor() && p.OffersPasskeys() {
+		f.After = StepAddPasskey
+	}
+	return p.proved(ctx, a, f, u, append([]string{methodPassword}, methods...)...)
 }
 
 // ResendConfirmStep sends another code, or link, to who is at the page for it.
