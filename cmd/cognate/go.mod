@@ -14,8 +14,9 @@ require (
 	github.com/russellhaering/goxmldsig v1.6.1
 )
 
+require github.com/fxamacker/cbor/v2 v2.9.4
+
 require (
-	github.com/fxamacker/cbor/v2 v2.9.4 // indirect
 	github.com/go-viper/mapstructure/v2 v2.5.0 // indirect
 	github.com/go-webauthn/x v0.3.1 // indirect
 	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
