@@ -246,10 +246,6 @@ func (p *Pool) at(ctx context.Context, a *Authorization, f *Flow) (account, fact
 // proved records that the person is u, which the methods have shown, and moves
 // the flow on. If it cannot go on, f is as before and the error says why.
 func (p *Pool) proved(ctx context.Context, a *Authorization, f *Flow, u User, methods ...string) error {
-	err := p.admit(u)
-	if err != nil {
-		return err
-	}
 	g := *f
 	g.Sub, g.Named, g.Methods = u.Sub, true, slices.Clone(f.Methods)
 	for _, m := range methods {
@@ -257,11 +253,30 @@ func (p *Pool) proved(ctx context.Context, a *Authorization, f *Flow, u User, me
 			g.Methods = append(g.Methods, m)
 		}
 	}
-	err = p.advance(ctx, a, &g, account{u, true})
+	err := p.admit(u)
+	if err != nil {
+		err = p.held(ctx, a, &g, u, err)
+	} else {
+		err = p.advance(ctx, a, &g, account{u, true})
+	}
 	if err == nil {
 		*f = g
 	}
 	return err
+}
+
+// held is where a person goes whose account something keeps from signing in,
+// after the proof of who it is: to the code that confirms it, or to that for a new
+// password, if that is what is missing.
+func (p *Pool) held(ctx context.Context, a *Authorization, f *Flow, u User, why error) error {
+	switch {
+	case errors.Is(why, errNotConfirmed):
+		return p.unconfirmed(ctx, a, f, u)
+	case errors.Is(why, errResetRequired):
+		return p.resetRequired(ctx, a, f, u)
+	default:
+		return why
+	}
 }
 
 // advance moves the flow to its next step.
