@@ -3,10 +3,14 @@ package userpool
 import (
 	"cmp"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -178,26 +182,30 @@ func (p *Pool) accountByName(ctx context.Context, username string) (account, err
 	return account{u, true}, nil
 }
 
-// decoyAccount is who stands in for a name that nobody has. What such a user has
-// depends on the name, so that it is the same at every visit, and no set of
-// factors is certain to be a real user's.
+// decoyAccount is who stands in for a name that nobody has. What such a user
+// has depends on the name and a secret of the pool, so that it is the same at
+// every visit and no set of factors is certain to be a real user's.
 func (p *Pool) decoyAccount(ctx context.Context, username string) (account, error) {
-	u, err := p.decoyUser(ctx, username)
+	secret, err := p.decoySecret(ctx)
 	if err != nil {
 		return account{}, err
 	}
-	u.Status, u.PasswordHash = UserConfirmed, p.hasher.decoy
-	for i, name := range []string{"email", "phone_number"} {
-		u.Attributes[name+"_verified"] = "true"
-		if decoyBit(u, i) {
-			delete(u.Attributes, name)
-		}
+	login := foldLogin(username)
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(login))
+	sum := mac.Sum(nil)
+	u := User{
+		Sub: "decoy-" + hex.EncodeToString(sum), Username: username, Status: UserConfirmed,
+		PasswordHash: p.hasher.decoy, Attributes: map[string]string{},
+	}
+	if sum[0]&1 != 0 {
+		u.Attributes["email"], u.Attributes["email_verified"] = decoyEmail(login, sum), "true"
+	}
+	if sum[0]&2 != 0 {
+		u.Attributes["phone_number"], u.Attributes["phone_number_verified"] = decoyPhone(login, sum), "true"
 	}
 	return account{User: u}, nil
 }
-
-// decoyBit is the i-th thing that is left to chance about a decoy.
-func decoyBit(u User, i int) bool { return u.Sub[len(u.Sub)-1-i]&1 != 0 }
 
 // decoySecret is the same in every process on one store.
 func (p *Pool) decoySecret(ctx context.Context) (Secret, error) {
@@ -210,6 +218,27 @@ func (p *Pool) decoySecret(ctx context.Context) (Secret, error) {
 	}
 	p.decoys.Store(&secret)
 	return secret, nil
+}
+
+// decoyHasPasskey says whether a decoy seems to have passkeys.
+func decoyHasPasskey(u User) bool { return u.Sub[len(u.Sub)-1]&1 != 0 }
+
+// decoyEmail is an address of which only the first letters show: those of the
+// name, if that is an address.
+func decoyEmail(login string, sum []byte) string {
+	if validEmail(login) {
+		return login
+	}
+	letter := func(b byte) string { return string(rune('a' + b%26)) }
+	return letter(sum[1]) + "@" + letter(sum[2])
+}
+
+// decoyPhone is a number of which only the last digits show.
+func decoyPhone(login string, sum []byte) string {
+	if strings.HasPrefix(login, "+") && len(login) <= 16 {
+		return login
+	}
+	return fmt.Sprintf("+1555555%04d", (int(sum[3])<<8|int(sum[4]))%10_000)
 }
 
 // choosesFactor reports whether people who sign in at the client choose how.
@@ -229,7 +258,7 @@ func (p *Pool) factsOf(ctx context.Context, a *Authorization, f *Flow, who accou
 		return x, nil
 	}
 	has, err := p.hasPasskey(ctx, who.Sub) // also of a decoy: it takes time
-	x.passkeys = has || !who.known && decoyBit(who.User, 2)
+	x.passkeys = has || !who.known && decoyHasPasskey(who.User)
 	return x, err
 }
 

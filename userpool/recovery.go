@@ -13,11 +13,7 @@ import (
 // reach. Its sub and addresses depend on the name and on a secret of the pool, so
 // that they are the same at every visit.
 func (p *Pool) decoyUser(ctx context.Context, username string) (User, error) {
-<<<<<<< HEAD
-	secret, err := p.decoySecret(ctx)
-=======
 	who, err := p.decoyAccount(ctx, username)
->>>>>>> main
 	if err != nil {
 		return User{}, err
 	}

@@ -134,48 +134,23 @@ func (p *Pool) PasswordStep(ctx context.Context, a *Authorization, f *Flow, pass
 	if err == nil {
 		err = p.checkPassword(ctx, who, f.Username, password)
 	}
-	if err == nil {
-		err = p.proved(ctx, a, f, who.User, methodPassword)
-	} else if errors.Is(err, errIncorrect) && who.known && a.Client.RevealUserExistence {
-		return p.revealed(ctx, a, f, who.User)
-	}
-	switch {
-	case errors.Is(err, errNotConfirmed):
-		return p.unconfirmed(ctx, a, f, who.User)
-	case errors.Is(err, errResetRequired):
-		return p.resetRequired(ctx, a, f, who.User)
-	default:
+	if err != nil {
 		return err
 	}
+	return p.proved(ctx, a, f, who.User, methodPassword)
 }
 
-// mayTry asks the trigger whether the user may sign in.
+// mayTry asks the trigger, and tells what is wrong with an account before the
+// password is looked at, if the client wants that to be known.
 func (p *Pool) mayTry(ctx context.Context, c Client, who account) error {
 	u := who.User
 	if !who.known {
 		u = User{Username: u.Username}
 	}
 	err := p.preAuthentication(ctx, c, u)
-	if err == nil && c.RevealUserExistence && !who.known {
-		err = errNoSuchUser
-	}
-	return err
-}
-
-// revealed is the answer to a wrong password where the client wants the state of
-// accounts to be known (PreventUserExistenceErrors LEGACY).
-func (p *Pool) revealed(ctx context.Context, a *Authorization, f *Flow, u User) error {
-	err := p.admit(u)
-	switch {
-	case errors.Is(err, errResetRequired):
-		return p.resetRequired(ctx, a, f, u)
-	case err != nil:
+	if err != nil || !c.RevealUserExistence {
 		return err
-	default:
-		return errIncorrect
 	}
-<<<<<<< HEAD
-=======
 	if !who.known {
 		return errNoSuchUser
 	}
@@ -184,7 +159,6 @@ func (p *Pool) revealed(ctx context.Context, a *Authorization, f *Flow, u User) 
 		return nil // there is a way on from here: see held
 	}
 	return err
->>>>>>> main
 }
 
 // admit returns what keeps a user from signing in, whatever was proven.
