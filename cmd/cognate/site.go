@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/cognate-auth/cognate/cmd/cognate/internal/passkeys"
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/server"
@@ -122,13 +121,8 @@ func (s *site) hostsOf(i int, p poolconfig.Pool) []string {
 // add makes the pool that p describes. What the store has of it stays.
 func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*running, poolconfig.Changes, error) {
 	base := s.base(hosts[0])
-	keys, err := passkeys.New(base)
-	if err != nil {
-		return nil, poolconfig.Changes{}, err
-	}
 	pool, err := userpool.New(ctx, userpool.Config{
-		Passkeys: keys,
-		ID:       p.ID, Issuer: cmp.Or(p.Issuer, s.base(s.addr.host)+"/"), Domain: base, Store: s.store,
+		ID: p.ID, Issuer: cmp.Or(p.Issuer, s.base(s.addr.host)+"/"), Domain: base, Store: s.store,
 		Settings: p.Settings, Invoke: trigger.HTTP(nil), Logger: s.log, Trace: userpool.NewTrace(nil),
 	})
 	if err != nil {
