@@ -232,7 +232,7 @@ func (a *Authorization) ChoosesFactor() bool { return choosesFactor(a.Client) }
 // factsOf gathers what decides the next step of a flow.
 func (p *Pool) factsOf(ctx context.Context, a *Authorization, f *Flow, who account) (facts, error) {
 	x := facts{
-		settings: p.Settings(), choice: a.ChoosesFactor(), wanted: a.wantedLevels(),
+		settings: p.Settings(), choice: a.ChoosesFactor(), wanted: a.acr,
 		user: who.User, methods: f.Methods, after: f.After,
 	}
 	if !x.choice || !p.OffersPasskeys() {

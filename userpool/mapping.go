@@ -110,6 +110,10 @@ func (p *Pool) createFederated(ctx context.Context, c Client, ip IdentityProvide
 	if err != nil {
 		return User{}, err
 	}
+	err = p.askTrigger(ctx, c, &u)
+	if err != nil {
+		return User{}, err
+	}
 	err = p.store.CreateUser(ctx, p.id, u)
 	if errors.Is(err, ErrExists) {
 		// A user of that name is there and is somebody else, or a trigger has just
@@ -120,40 +124,61 @@ func (p *Pool) createFederated(ctx context.Context, c Client, ip IdentityProvide
 		return User{}, fmt.Errorf("userpool: creating user: %w", err)
 	}
 	u.Version = 1
-	return u, nil
+	return u, p.postConfirmation(ctx, c, sourceConfirmSignUp, u)
 }
 
-// updateFederated writes what the provider says now.
+// askTrigger asks whether the person may become a user, and which addresses are
+// verified because the trigger says so.
+func (p *Pool) askTrigger(ctx context.Context, c Client, u *User) error {
+	answer, err := p.preSignUp(ctx, c, sourceExternalProvider, *u, nil)
+	for name, verified := range map[string]bool{"email": answer.AutoVerifyEmail, "phone_number": answer.AutoVerifyPhone} {
+		if verified && u.Attributes[name] != "" {
+			u.Attributes[name+"_verified"] = "true"
+		}
+	}
+	return err
+}
+
+// updateFederated signs in a user who is there, with what the provider says now.
 func (p *Pool) updateFederated(
 	ctx context.Context, c Client, ip IdentityProvider, u User, profile Profile,
 ) (User, error) {
 	if u.Disabled {
 		return User{}, badRequest("User is disabled.")
 	}
-	before := u.Clone()
-	err := p.applyMapping(c, ip, &u, profile.Claims)
+	err := p.preAuthentication(ctx, c, u)
 	if err != nil {
 		return User{}, err
 	}
-	if maps.Equal(before.Attributes, u.Attributes) {
-		return u, nil
+	before := u.Clone()
+	err = p.applyMapping(c, ip, &u, profile.Claims)
+	if err != nil {
+		return User{}, err
 	}
-	if u.Status != UserExternal && !p.usernames.replaced() {
-		err = p.setUserNames(&u) // a verified address may be a login
+	if !maps.Equal(before.Attributes, u.Attributes) {
+		err = p.storeMapped(ctx, &u)
 		if err != nil {
 			return User{}, err
 		}
 	}
+	return u, p.postAuthentication(ctx, c, u)
+}
+
+func (p *Pool) storeMapped(ctx context.Context, u *User) error {
+	err := p.setUserNames(u) // of a linked user: a verified address may be a login
+	if err != nil {
+		return err
+	}
 	u.Modified = p.now()
-	err = p.store.UpdateUser(ctx, p.id, u)
+	err = p.store.UpdateUser(ctx, p.id, *u)
 	if errors.Is(err, ErrExists) {
-		return User{}, badRequest("An account with the email already exists.")
+		return badRequest("An account with the email already exists.")
 	}
 	if err != nil {
-		return User{}, fmt.Errorf("userpool: updating user: %w", err)
+		return fmt.Errorf("userpool: updating user: %w", err)
 	}
 	u.Version++
-	return u, nil
+	return nil
 }
 
 // applyMapping writes the attributes that the provider has claims for: what it
@@ -211,12 +236,7 @@ func settleVerified(attributes map[string]string, name, before string, said bool
 
 // checkRequired holds the user to the required attributes of the schema.
 func (p *Pool) checkRequired(u User) error {
-	var missing []string
-	for _, a := range p.Settings().Schema {
-		if a.Required && u.Attributes[a.Name] == "" {
-			missing = append(missing, a.Name)
-		}
-	}
+	missing := slices.DeleteFunc(p.Settings().required(), func(name string) bool { return u.Attributes[name] != "" })
 	if len(missing) > 0 {
 		return badRequest("attributes required: [" + strings.Join(missing, ", ") + "]")
 	}

@@ -229,6 +229,9 @@ func checkSchemaAttribute(a Attribute) error {
 // (developer guide, page "user-pool-settings-attributes"). u.Username is what was
 // typed, or what it is; u.Logins are those so far.
 func (p *Pool) setUserNames(u *User) error {
+	if u.Status == UserExternal {
+		return nil // named after the identity provider, whatever the attributes say
+	}
 	if p.usernames.replaced() {
 		return p.setAddressName(u)
 	}

@@ -53,6 +53,9 @@ func (p *Pool) SignIn(ctx context.Context, username string, password Secret) (Us
 // at a client whose people choose how to sign in, the name alone. What follows
 // is in f.Step. A refusal is an [*Error].
 func (p *Pool) SignInStep(ctx context.Context, a *Authorization, f *Flow, password Secret) error {
+	if !a.Client.Supports(ProviderCognito) {
+		return errNoSuchLogin
+	}
 	f.Named, f.Sub, f.Methods = false, "", nil
 	if !a.ChoosesFactor() {
 		return p.PasswordStep(ctx, a, f, password)
