@@ -136,7 +136,11 @@ func announcePoolUsers(out io.Writer, st style, p poolconfig.Pool) {
 			printf(t, "    %s\n", st.dim(fmt.Sprintf("and %d more", len(p.Users)-i)))
 			break
 		}
-		printf(t, "    %s\t%s\n", u.Username, st.dim(noteOf(u)))
+		line := "    " + u.Username
+		if note := noteOf(u); note != "" {
+			line += "\t" + st.dim(note)
+		}
+		printf(t, "%s\n", line)
 	}
 	_ = t.Flush() // as printf
 }

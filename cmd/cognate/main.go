@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, term terminal) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("cognate"),
 		kong.Description("Sign-in for web apps with Amazon Cognito, and a Cognito of your own to build it with."),
-		kong.Writers(term.out, term.err), kong.Vars{"version": version(), "store": inMemory},
+		kong.Writers(term.out, term.err), kong.Vars{"version": version(), "store": defaultStore},
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(term),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)

@@ -140,11 +140,15 @@ func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*run
 	if err != nil {
 		return nil, changes, err
 	}
+	sp, err := serviceProvider(ctx, s.store, p.ID, p.Settings)
+	if err != nil {
+		return nil, changes, err
+	}
 	r := &running{config: p, pool: pool, hosts: hosts, others: map[string]http.Handler{}}
 	for _, host := range hosts {
 		r.others[host], err = server.New(server.Config{
 			Pool: pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.host) + "/" + p.ID + "/.well-known/jwks.json",
-			Logger: s.log, DevView: true,
+			SAML: sp, Logger: s.log, DevView: true,
 		})
 		if err != nil {
 			return nil, changes, err
