@@ -310,7 +310,7 @@ func TestSameWorkOverChoice(t *testing.T) {
 	}
 	a := &userpool.Authorization{Client: userpool.Client{ID: "c", ExplicitAuthFlows: []string{"ALLOW_USER_AUTH"}}}
 	reads := map[int64][]string{}
-	for i, name := range []string{"warm-up", "ann", "foreign", "nobody", "none", ""} {
+	for i, name := range []string{"warm-up", "ann", "foreign", "nobody", "none"} {
 		_, f := e.Pool.StartFlow("browser", "")
 		f.Username = name
 		hashes, gets := e.Pool.Hashes(), counter.n.Load()

@@ -324,8 +324,8 @@ func TestConfirmRefused(t *testing.T) {
 	w.send("confirm", "code", "424242").wantSignedIn()
 }
 
-// TestResendIsBounded sends six codes in an hour.
-func TestResendIsBounded(t *testing.T) {
+// TestResendOfConfirmationIsBounded sends six codes in an hour.
+func TestResendOfConfirmationIsBounded(t *testing.T) {
 	t.Parallel()
 	e := accounts(t)
 	w := register(t, e, "eve", "eve@example.com")

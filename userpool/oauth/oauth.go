@@ -97,7 +97,7 @@ func (h *Handler) discovery() ([]byte, error) {
 
 // keys serves the key set as it is now: keys are rotated.
 func (h *Handler) keys(w http.ResponseWriter, r *http.Request) {
-	keys, err := h.Pool.JWKS()
+	keys, err := h.Pool.JWKS(r.Context())
 	if err != nil {
 		h.serverError(w, r, err)
 		return
