@@ -89,8 +89,7 @@ func (p *Pool) suffices(ctx context.Context, a *Authorization, s Session) (bool,
 	if err != nil {
 		return false, err
 	}
-	required, err := p.requiredLevel(ctx, a, u)
-	return err == nil && levelOf(s.Methods) >= required, err
+	return p.strongEnough(ctx, a, s, u)
 }
 
 // tooOld applies max_age (OpenID Connect Core section 3.1.2.1), in the whole

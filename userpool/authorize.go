@@ -35,8 +35,8 @@ type Authorization struct {
 	// the client does not have.
 	ProviderMissing bool
 
-	acr             []level // wanted, in the order of the request
-	implicit        bool    // answer with tokens, in the fragment
+	acr             []int // levels of assurance that are wanted, in the order of the request
+	implicit        bool  // answer with tokens, in the fragment
 	challenge       string
 	maxAge          time.Duration // negative: none asked for
 	redirectOmitted bool

@@ -260,11 +260,11 @@ func (x facts) second() (m move, needed bool) {
 // secondFactors are what the person may be asked for now: what is turned on for
 // the user or, if a level is still missing, what leads there.
 func (x facts) secondFactors() []string {
-	target := x.target()
-	if assurance(x.methods) >= target {
-		return x.enrolled()
+	target, options := x.target(), x.enrolled()
+	if assurance(x.methods) < target {
+		options = x.ready()
 	}
-	return slices.DeleteFunc(x.ready(), func(factor string) bool {
+	return slices.DeleteFunc(options, func(factor string) bool {
 		return slices.Contains(x.methods, methodOf(factor)) ||
 			assurance(append(slices.Clone(x.methods), methodOf(factor))) < target
 	})
@@ -329,13 +329,4 @@ func addressOf(factor string) string {
 	default:
 		return ""
 	}
-}
-
-// wantedLevels are the levels of assurance that the request asks for.
-func (a *Authorization) wantedLevels() []int {
-	out := make([]int, len(a.acr))
-	for i, l := range a.acr {
-		out[i] = int(l)
-	}
-	return out
 }

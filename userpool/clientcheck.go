@@ -228,9 +228,8 @@ func checkClientAttributes(c Client, s *Settings) error {
 
 // hasProvider reports whether people can sign in with the provider of this name.
 func (s *Settings) hasProvider(name string) bool {
-	return name == ProviderCognito || slices.ContainsFunc(s.IdentityProviders, func(i IdentityProvider) bool {
-		return i.Name == name
-	})
+	_, other := s.provider(name)
+	return other || name == ProviderCognito
 }
 
 func checkValidity(c Client) error {

@@ -148,7 +148,7 @@ func (p *Pool) beginAssertion(f *Flow) error {
 // DiscoverStep begins a sign-in with a passkey and without a name: the passkey
 // says whose it is.
 func (p *Pool) DiscoverStep(_ context.Context, a *Authorization, f *Flow) error {
-	if !p.OffersPasskeys() || !choosesFactor(a.Client) {
+	if !p.OffersPasskeys() || !a.ChoosesFactor() || !a.Client.Supports(ProviderCognito) {
 		return errNoSuchLogin
 	}
 	f.Username, f.Sub, f.Named = "", "", false

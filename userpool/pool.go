@@ -114,7 +114,8 @@ type Pool struct {
 	deliveries  chan struct{} // holds one value per delivery under way
 	lastMessage atomic.Int64  // see nextMessageID
 
-	collected atomic.Int64 // Unix seconds of the last DeleteExpired
+	decoys    atomic.Pointer[Secret] // see decoySecret; nil: not read yet
+	collected atomic.Int64           // Unix seconds of the last DeleteExpired
 }
 
 var poolID = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)

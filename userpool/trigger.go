@@ -76,7 +76,7 @@ type triggerEvent struct {
 	TriggerSource string        `json:"triggerSource"`
 	Region        string        `json:"region"`
 	UserPoolID    string        `json:"userPoolId"`
-	UserName      string        `json:"userName"`
+	UserName      string        `json:"userName,omitempty"` // a machine has none
 	CallerContext triggerCaller `json:"callerContext"`
 	Request       any           `json:"request"`
 	Response      any           `json:"response"`

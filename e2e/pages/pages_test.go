@@ -50,11 +50,16 @@ func TestWays(t *testing.T) {
 	t.Parallel()
 	b := browser.Start(t)
 	for name, walk := range map[string]func(*testing.T) (*site, func(*person)){
-		"sign in":     signIn,
-		"error pages": errorPages,
+		"sign in":            signIn,
+		"error pages":        errorPages,
+		"temporary password": temporaryPassword,
+		"authenticator app":  authenticatorApp,
+		"second factors":     secondFactors,
+		"one-time code":      oneTimeCode,
 	} {
 		for _, way := range ways {
 			t.Run(name+" "+way, func(t *testing.T) {
+				t.Parallel()
 				s, steps := walk(t)
 				p := newPerson(t, b, way)
 				p.tab.Visit(s.address("/oauth2/authorize"))

@@ -66,7 +66,7 @@ func (l *locale) T(english string, args ...any) string {
 // Rich is T for a text with one part that stands out: what is between * and *.
 func (l *locale) Rich(english string, args ...any) template.HTML {
 	for i, a := range args {
-		args[i] = template.HTMLEscapeString(fmt.Sprint(a))
+		args[i] = strings.ReplaceAll(template.HTMLEscapeString(fmt.Sprint(a)), "*", "&#42;")
 	}
 	before, rest, _ := strings.Cut(l.T(english, args...), "*")
 	middle, after, ok := strings.Cut(rest, "*")

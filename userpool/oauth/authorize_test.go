@@ -303,18 +303,23 @@ func TestDefaultRedirectURI(t *testing.T) {
 	tests := []struct {
 		name, fallback string
 		urls           []string
+		providers      []string
 		want           string
 	}{
-		{"only one", "", []string{one}, one},
-		{"default", two, []string{one, two}, two},
-		{"ambiguous", "", []string{one, two}, pooltest.BaseURL + "/error"},
-		{"none", "", nil, pooltest.BaseURL + "/error"},
+		{"only one", "", []string{one}, nil, one},
+		{"default", two, []string{one, two}, nil, two},
+		{"ambiguous", "", []string{one, two}, nil, pooltest.BaseURL + "/error"},
+		{"none", "", nil, nil, pooltest.BaseURL + "/error"},
+		{"two providers", "", []string{one}, []string{"COGNITO", "Corp"}, pooltest.BaseURL + "/error"},
+		{"two providers and default", two, []string{one, two}, []string{"COGNITO", "Corp"}, pooltest.BaseURL + "/error"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			e := pooltest.New(t)
-			c := e.AddClient(t, userpool.Client{CallbackURLs: tt.urls, DefaultRedirectURI: tt.fallback})
+			e := pooltest.New(t, corp)
+			c := e.AddClient(t, userpool.Client{
+				CallbackURLs: tt.urls, DefaultRedirectURI: tt.fallback, SupportedIdentityProviders: tt.providers,
+			})
 			q := pooltest.Query("client_id", c.ID, "redirect_uri", "")
 			got := e.Get(t, "/oauth2/authorize", q, e.Session(t)).Header.Get("Location")
 			if !strings.HasPrefix(got, tt.want+"?") {

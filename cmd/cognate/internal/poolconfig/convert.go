@@ -22,10 +22,10 @@ func (in *reading) beside(name string, limit int64) ([]byte, error) {
 	path := beside(in.file.Path, name)
 	text, err := in.loader.read(path, limit)
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return nil, fmt.Errorf("the file %s can't be read: %w", clip(name), e.Err)
+		return nil, fmt.Errorf("the file %q can't be read: %w", clip(name), e.Err)
 	}
 	if err == nil && int64(len(text)) > limit {
-		return nil, fmt.Errorf("the file %s has more than %d KB", clip(name), limit>>10)
+		return nil, fmt.Errorf("the file %q has more than %d KB", clip(name), limit>>10)
 	}
 	if !slices.Contains(in.file.Sources, path) {
 		in.file.Sources = append(in.file.Sources, path)
@@ -76,6 +76,7 @@ func (m poolModel) settings(in *reading) (userpool.Settings, error) {
 		SelfSignUp: m.SelfSignUp, AutoVerifiedAttributes: m.AutoVerifiedAttributes, ConfirmByLink: m.ConfirmByLink,
 		MFA: userpool.MFA(m.MFAConfiguration), MFATypes: m.MFATypes, FirstFactors: m.FirstFactors,
 		Recovery: m.Recovery, Triggers: m.Triggers.triggers(), FixedCode: m.FixedCode,
+		IgnoreUnknownScopes: m.IgnoreUnknownScopes,
 	}
 	for _, a := range m.Schema {
 		s.Schema = append(s.Schema, userpool.Attribute{
@@ -113,12 +114,20 @@ func (m poolModel) settings(in *reading) (userpool.Settings, error) {
 	return s, nil
 }
 
+// multiFactor lets a passkey stand for two factors.
+const multiFactor = "MULTI_FACTOR_WITH_USER_VERIFICATION"
+
 func (m *passkeyModel) passkeys(s *userpool.Settings) error {
 	if m == nil {
 		return nil
 	}
 	s.PasskeyDomain, s.PasskeysVerifyUser = m.RelyingPartyID, m.UserVerification == "required"
-	return oneOf("user_verification", m.UserVerification, "preferred", "required")
+	s.PasskeysAreMFA = m.Factors == multiFactor
+	err := oneOf("user_verification", m.UserVerification, "preferred", "required")
+	if err != nil {
+		return err
+	}
+	return oneOf("factor_configuration", m.Factors, "SINGLE_FACTOR", multiFactor)
 }
 
 // oneOf holds a word of the file's own to the known ones, or none.

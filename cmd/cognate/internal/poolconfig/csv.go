@@ -127,7 +127,7 @@ func (in *csvReading) rows() {
 }
 
 func (in *csvReading) row(record []string) error {
-	u := User{userpool.NewUser{Attributes: map[string]string{}}}
+	u := User{NewUser: userpool.NewUser{Attributes: map[string]string{}}}
 	for i, value := range record {
 		switch name := in.columns[i]; {
 		case name == csvUsername:

@@ -122,7 +122,7 @@ func TestMistakes(t *testing.T) {
 			"c.yaml:4:36: admin_only stands alone",
 		}},
 		{"no metadata", start + "    identity_providers:\n      - name: x\n        type: SAML\n        metadata_file: x.xml\n", []string{
-			"c.yaml:6:24: the file x.xml can't be read: file does not exist",
+			"c.yaml:6:24: the file \"x.xml\" can't be read: file does not exist",
 		}},
 		{"user verification", start + "    web_authn_configuration:\n      user_verification: maybe\n", []string{
 			`c.yaml:4:26: user_verification: "maybe" is unknown; expected preferred or required`,
@@ -176,7 +176,7 @@ func TestMistakes(t *testing.T) {
 			"c.yaml:5:20: temporary: a temporary password needs a password",
 		}},
 		{"no CSV", start + "    users_csv: none.csv\n", []string{
-			"c.yaml:3:16: the file none.csv can't be read: file does not exist",
+			"c.yaml:3:16: the file \"none.csv\" can't be read: file does not exist",
 		}},
 		{"a bad CSV", start + "    users_csv: bad.csv\n", []string{
 			"c.yaml:3:16: bad.csv:2: cognito:username is empty",

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -168,8 +169,33 @@ func (in *reading) check(n ast.Node, skip map[ast.Node]bool, read func(decoded) 
 		if culprit == n || in.problems.full() {
 			return
 		}
-		left[culprit] = true
+		left[element(n, culprit)] = true
 	}
+}
+
+// element is the part of n to leave out after a problem with culprit: of a list,
+// the whole element that it is in, which would be incomplete without it.
+func element(n, culprit ast.Node) ast.Node {
+	out := culprit
+	found := false
+	ast.Walk(visitor(func(part ast.Node) {
+		s, ok := part.(*ast.SequenceNode)
+		if !ok || found {
+			return
+		}
+		i := slices.IndexFunc(s.Values, func(e ast.Node) bool { return inside(e)[culprit] })
+		if i >= 0 {
+			out, found = s.Values[i], true
+		}
+	}), n)
+	return out
+}
+
+// inside is a node with all its parts.
+func inside(n ast.Node) map[ast.Node]bool {
+	parts := map[ast.Node]bool{}
+	ast.Walk(visitor(func(part ast.Node) { parts[part] = true }), n)
+	return parts
 }
 
 func (in *reading) culprit(n ast.Node, left map[ast.Node]bool, places []ast.Node, err error, read func(decoded) error,
@@ -184,13 +210,29 @@ func (in *reading) culprit(n ast.Node, left map[ast.Node]bool, places []ast.Node
 		again := read(decoded{in, n, left, new([]ast.Node)})
 		delete(left, place)
 		if again == nil {
-			return place
+			return innermost(place, places, err)
 		}
 		if other == n && again.Error() != err.Error() {
 			other = place
 		}
 	}
 	return other
+}
+
+// innermost looks in what an error is about for the single value that it
+// quotes: a part that cannot be left out is not found by leaving it out.
+func innermost(n ast.Node, places []ast.Node, err error) ast.Node {
+	if _, single := text(n); single {
+		return n
+	}
+	parts := inside(n)
+	for _, place := range slices.Backward(places) {
+		value, single := text(place)
+		if single && parts[place] && strings.Contains(err.Error(), strconv.Quote(value)) {
+			return place
+		}
+	}
+	return n
 }
 
 // field is how an error says which setting it is about; people see the line.

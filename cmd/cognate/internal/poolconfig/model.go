@@ -39,6 +39,8 @@ type poolModel struct {
 	Messages          *messagesModel        `yaml:"messages,omitempty"`
 	FixedCode         string                `yaml:"fixed_code,omitempty"`
 
+	IgnoreUnknownScopes bool `yaml:"ignore_unknown_scopes,omitempty"`
+
 	Clients  []clientModel `yaml:"clients,omitempty"`
 	Users    []userModel   `yaml:"users,omitempty"`
 	UsersCSV string        `yaml:"users_csv,omitempty"`
@@ -66,6 +68,7 @@ type policyModel struct {
 type passkeyModel struct {
 	RelyingPartyID   string `yaml:"relying_party_id,omitempty"`
 	UserVerification string `yaml:"user_verification,omitempty"`
+	Factors          string `yaml:"factor_configuration,omitempty"`
 }
 
 type groupModel struct {

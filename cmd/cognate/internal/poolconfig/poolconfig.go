@@ -45,7 +45,11 @@ type Pool struct {
 
 // User is a user as a file describes them. Sub is always set, so that a test may
 // count on it: given, or made from the pool's id and the user name.
-type User struct{ userpool.NewUser }
+type User struct {
+	userpool.NewUser
+
+	derived bool // Sub is made from the name
+}
 
 // Loader reads files. The zero value reads those of the system, and its
 // environment.

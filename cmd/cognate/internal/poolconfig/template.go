@@ -89,4 +89,3 @@ func oneLine(s string) string {
 		return r
 	}, s)
 }
-

@@ -36,7 +36,7 @@ func (in *reading) users(nodes []ast.Node, p Pool) []User {
 }
 
 func (m userModel) user(p Pool) User {
-	u := User{userpool.NewUser{
+	u := User{NewUser: userpool.NewUser{
 		Sub: m.Sub, Username: m.Username, Password: userpool.Secret(m.Password), Temporary: m.Temporary,
 		Status: userpool.UserStatus(m.Status), Disabled: m.Disabled, Attributes: maps.Clone(m.Attributes),
 		Groups: m.Groups, TOTPSecret: userpool.Secret(m.TOTPSecret), MFA: m.MFA, PreferredMFA: m.PreferredMFA,
@@ -57,7 +57,7 @@ func (u *User) complete(pool string) {
 		u.Username = u.Attributes["email"]
 	}
 	if u.Sub == "" {
-		u.Sub = subOf(pool, u.Username)
+		u.Sub, u.derived = subOf(pool, u.Username), true
 	}
 	switch {
 	case u.Status != "":

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/server"
+	"github.com/cognate-auth/cognate/userpool/trigger"
+)
+
+// site is all pools behind one listener. Which pool a request is for is told by
+// its Host header, and nothing else is taken from there.
+type site struct {
+	addr   address
+	scheme string
+	store  userpool.Store
+	log    *slog.Logger
+
+	table atomic.Pointer[table] // replaced, never modified
+}
+
+// table is which pools there are.
+type table struct {
+	pools  []*running // in the order of the file
+	byHost map[string]http.Handler
+	byID   map[string]*running
+}
+
+// running is a pool that is served.
+type running struct {
+	config poolconfig.Pool
+	pool   *userpool.Pool
+	hosts  []string // the first is where its endpoints are, for discovery
+	main   http.Handler
+	others map[string]http.Handler // by host
+}
+
+// ServeHTTP hands a request to the pool of its host. At every host the pools can
+// be found by their id, because the issuer of all is at one.
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t := s.table.Load()
+	handler, ok := t.byHost[hostOf(r.Host)]
+	if !ok {
+		s.misdirected(w, t)
+		return
+	}
+	id, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if p, ok := t.byID[id]; ok && strings.HasPrefix(rest, ".well-known/") {
+		handler = p.main
+	}
+	handler.ServeHTTP(w, r)
+}
+
+// hostOf is the host of a Host header, without port and as names are compared.
+func hostOf(header string) string {
+	host, _, err := net.SplitHostPort(header)
+	if err != nil {
+		host = strings.Trim(header, "[]")
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// misdirected answers a request for a host that no pool has (RFC 9110 section
+// 15.5.20). A page of somebody else's that points its name here learns nothing.
+func (s *site) misdirected(w http.ResponseWriter, t *table) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusMisdirectedRequest)
+	fmt.Fprintln(w, "No user pool has this host name. There are:")
+	for _, p := range t.pools {
+		for _, host := range p.hosts {
+			fmt.Fprintf(w, "  %s  %s\n", s.base(host), p.pool.ID())
+		}
+	}
+}
+
+// base is the URL of a host of the site.
+func (s *site) base(host string) string {
+	return address{host: host, port: s.addr.port}.url(s.scheme)
+}
+
+// hosts are all host names of the site.
+func (s *site) hosts() []string {
+	hosts := []string{"localhost", "*.localhost", "127.0.0.1", "::1"}
+	t := s.table.Load()
+	if t == nil {
+		return hosts
+	}
+	for _, p := range t.pools {
+		hosts = append(hosts, p.hosts...)
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}
+
+// hostsOf are those of the pool at place i of the file. The first pool has the
+// site's own name as well; another one without a domain is given one.
+func (s *site) hostsOf(i int, p poolconfig.Pool) []string {
+	hosts := p.Hosts()
+	switch {
+	case i == 0:
+		hosts = append(hosts, s.addr.host)
+	case len(hosts) == 0:
+		hosts = append(hosts, strings.ReplaceAll(strings.ToLower(p.ID), "_", "-")+".localhost")
+	}
+	return slices.Compact(hosts)
+}
+
+// add makes the pool that p describes. What the store has of it stays.
+func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*running, poolconfig.Changes, error) {
+	base := s.base(hosts[0])
+	pool, err := userpool.New(ctx, userpool.Config{
+		ID: p.ID, Issuer: cmp.Or(p.Issuer, s.base(s.addr.host)+"/"), Domain: base, Store: s.store,
+		Settings: p.Settings, Invoke: trigger.HTTP(nil), Logger: s.log, Trace: userpool.NewTrace(nil),
+	})
+	if err != nil {
+		return nil, poolconfig.Changes{}, err
+	}
+	changes, err := poolconfig.Apply(ctx, s.store, pool, p)
+	if err != nil {
+		return nil, changes, err
+	}
+	r := &running{config: p, pool: pool, hosts: hosts, others: map[string]http.Handler{}}
+	for _, host := range hosts {
+		r.others[host], err = server.New(server.Config{
+			Pool: pool, BaseURL: s.base(host), Logger: s.log, DevView: true,
+		})
+		if err != nil {
+			return nil, changes, err
+		}
+	}
+	r.main = r.others[hosts[0]]
+	return r, changes, nil
+}
+
+// newTable lists the pools by their hosts.
+func (s *site) newTable(pools []*running) (*table, error) {
+	t := &table{pools: pools, byHost: map[string]http.Handler{}, byID: map[string]*running{}}
+	for _, p := range pools {
+		t.byID[p.pool.ID()] = p
+		for host, handler := range p.others {
+			if t.byHost[host] != nil {
+				return nil, fmt.Errorf("two pools have the host %s; give %s another domain", host, p.pool.ID())
+			}
+			t.byHost[host] = handler
+		}
+	}
+	// The addresses mean the first pool, as localhost does.
+	for _, host := range s.addr.bind {
+		t.byHost[host] = t.byHost[s.addr.host]
+	}
+	return t, nil
+}
+
+// start makes all pools of a file.
+func (s *site) start(ctx context.Context, f *poolconfig.File) error {
+	var pools []*running
+	for i, p := range f.Pools {
+		r, _, err := s.add(ctx, p, s.hostsOf(i, p))
+		if err != nil {
+			return sentence(err)
+		}
+		pools = append(pools, r)
+	}
+	t, err := s.newTable(pools)
+	s.table.Store(t)
+	return err
+}
+
+// sentence drops the package's name from an error that a person reads.
+func sentence(err error) error {
+	if e, ok := errors.AsType[*userpool.Error](err); ok {
+		return errors.New(e.Description)
+	}
+	return err
+}
+
+// update makes the pools as a changed file says, and reports line by line what
+// it did. What can only change with a new start is said and left.
+func (s *site) update(ctx context.Context, f *poolconfig.File) (did []string, err error) {
+	before := s.table.Load()
+	var pools []*running
+	for i, p := range f.Pools {
+		old, ok := before.byID[p.ID]
+		hosts := s.hostsOf(i, p)
+		var r *running
+		var lines []string
+		if ok {
+			r, lines, err = s.change(ctx, old, p, hosts)
+		} else {
+			var changes poolconfig.Changes
+			r, changes, err = s.add(ctx, p, hosts)
+			lines = []string{fmt.Sprintf("the pool %s is new: %s", p.ID, changes)}
+		}
+		if err != nil {
+			return did, sentence(err)
+		}
+		did = append(did, lines...)
+		pools = append(pools, r)
+	}
+	for _, old := range before.pools {
+		if !slices.ContainsFunc(pools, func(r *running) bool { return r.pool.ID() == old.pool.ID() }) {
+			did = append(did, "the pool "+old.pool.ID()+" is gone; what the store has of it stays")
+		}
+	}
+	t, err := s.newTable(pools)
+	if err == nil {
+		s.table.Store(t)
+	}
+	return did, err
+}
+
+// change makes a pool that is there as p says.
+func (s *site) change(ctx context.Context, old *running, p poolconfig.Pool, hosts []string) (*running, []string, error) {
+	err := old.pool.Configure(ctx, p.Settings)
+	if err != nil {
+		return nil, nil, err
+	}
+	changes, err := poolconfig.Apply(ctx, s.store, old.pool, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := *old
+	r.config = p
+	lines := []string{fmt.Sprintf("the pool %s: settings as in the file, %s", p.ID, changes)}
+	if !slices.Equal(hosts, old.hosts) || p.Issuer != old.config.Issuer {
+		lines = append(lines, "the pool "+p.ID+" keeps its domain and issuer until the next start")
+	}
+	return &r, lines, nil
+}

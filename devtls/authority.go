@@ -1,0 +1,278 @@
+package devtls
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// authorityValidity is long, because every renewal has to be trusted by hand.
+	authorityValidity = 5 * 365 * 24 * time.Hour
+	// renewal is how old a certificate that the authority issued gets in use.
+	renewal = 24 * time.Hour
+
+	authorityFile = "ca.pem"
+	keyFile       = "ca-key.pem"
+)
+
+// reserved are the names that nobody can own: RFC 2606, RFC 6761, RFC 6762 and
+// ICANN's internal. Each stands for the names below it as well.
+var reserved = []string{"localhost", "test", "example", "invalid", "internal", "home.arpa"}
+
+// Authority is a certificate authority of this machine's own. Whoever trusts it
+// sees no warning at the certificates that it issues. It can vouch for nothing
+// but loopback addresses, names that nobody can own, and the names it was made
+// for: its certificate says so (RFC 5280 section 4.2.1.10), and browsers hold it
+// to that, so that its key is of no use for the rest of the web. It is safe for
+// concurrent use.
+type Authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	path string
+	made bool
+
+	mu     sync.Mutex
+	leaf   *tls.Certificate
+	hosts  []string
+	issued time.Time
+}
+
+// OpenAuthority returns the authority whose files are in a folder, where its key
+// is readable by its owner alone. If there is none, or if it has expired or may
+// not vouch for one of the hosts, a new one takes its place and has to be
+// trusted anew; see [Authority.Made].
+func OpenAuthority(folder string, hosts ...string) (*Authority, error) {
+	a, err := readAuthority(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the local authority: %w", err)
+	}
+	names := slices.Clone(hosts)
+	if a != nil {
+		if a.covers(hosts) && time.Now().Before(a.cert.NotAfter.Add(-validity)) {
+			return a, nil
+		}
+		names = append(names, a.cert.PermittedDNSDomains...)
+	}
+	a, err = newAuthority(names)
+	if err != nil {
+		return nil, fmt.Errorf("making a local authority: %w", err)
+	}
+	err = a.write(folder)
+	if err != nil {
+		return nil, fmt.Errorf("keeping the local authority: %w", err)
+	}
+	return a, nil
+}
+
+// Path is the file of the authority's certificate, in PEM.
+func (a *Authority) Path() string { return a.path }
+
+// Made tells whether the authority is new, so that nobody can trust it yet.
+func (a *Authority) Made() bool { return a.made }
+
+// Fingerprint is the SHA-256 of the certificate, in hexadecimal.
+func (a *Authority) Fingerprint() string {
+	sum := sha256.Sum256(a.cert.Raw)
+	return strings.ToUpper(hex.EncodeToString(sum[:]))
+}
+
+// Certificate returns the authority's certificate.
+func (a *Authority) Certificate() *x509.Certificate { return a.cert }
+
+// Config returns a server configuration as [Config] does, with a certificate of
+// the authority for the hosts that the function returns at the time.
+func (a *Authority) Config(hosts func() []string) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return a.certificate(hosts())
+		},
+	}
+}
+
+func (a *Authority) certificate(hosts []string) (*tls.Certificate, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := time.Now()
+	if a.leaf != nil && slices.Equal(a.hosts, hosts) && now.Sub(a.issued) < renewal {
+		return a.leaf, nil
+	}
+	leaf, err := a.issue(hosts, now)
+	if err != nil {
+		return nil, err
+	}
+	a.leaf, a.hosts, a.issued = leaf, slices.Clone(hosts), now
+	return leaf, nil
+}
+
+// issue makes a certificate for the hosts, less those that it may not vouch for:
+// one of them would spoil it for the others.
+func (a *Authority) issue(hosts []string, now time.Time) (*tls.Certificate, error) {
+	hosts = slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return !a.covers([]string{h}) })
+	template, err := newTemplate(hosts, now)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("generating the key: %w", err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	if err != nil {
+		return nil, fmt.Errorf("signing the certificate: %w", err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{der, a.cert.Raw}, PrivateKey: key}, nil
+}
+
+// covers tells whether the authority may vouch for the hosts.
+func (a *Authority) covers(hosts []string) bool {
+	return !slices.ContainsFunc(hosts, func(host string) bool {
+		if ip := net.ParseIP(host); ip != nil {
+			return !ip.IsLoopback()
+		}
+		host = strings.TrimPrefix(host, "*.")
+		return !slices.ContainsFunc(a.cert.PermittedDNSDomains, func(permitted string) bool {
+			return host == permitted || strings.HasSuffix(host, "."+permitted)
+		})
+	})
+}
+
+func newAuthority(hosts []string) (*Authority, error) {
+	template, err := newTemplate(nil, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("generating the key: %w", err)
+	}
+	machine, err := os.Hostname()
+	if err != nil {
+		machine = "this machine"
+	}
+	template.Subject = pkix.Name{CommonName: "Cognate local authority on " + machine}
+	template.NotAfter = template.NotBefore.Add(authorityValidity)
+	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
+	template.IsCA, template.MaxPathLenZero = true, true
+	template.PermittedDNSDomainsCritical = true
+	template.PermittedDNSDomains = permitted(hosts)
+	template.PermittedIPRanges = []*net.IPNet{
+		{IP: net.IPv4(127, 0, 0, 0).To4(), Mask: net.CIDRMask(8, 32)},
+		{IP: net.IPv6loopback, Mask: net.CIDRMask(128, 128)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, fmt.Errorf("signing the certificate: %w", err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate back: %w", err)
+	}
+	return &Authority{cert: cert, key: key, made: true}, nil
+}
+
+// permitted are the reserved names and those of the hosts that are not below
+// them.
+func permitted(hosts []string) []string {
+	all := slices.Clone(reserved)
+	for _, h := range hosts {
+		h = strings.TrimPrefix(h, "*.")
+		below := slices.ContainsFunc(all, func(p string) bool { return h == p || strings.HasSuffix(h, "."+p) })
+		if net.ParseIP(h) == nil && !below {
+			all = append(all, h)
+		}
+	}
+	return all
+}
+
+func (a *Authority) write(folder string) error {
+	err := os.MkdirAll(folder, 0o700)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(a.key)
+	if err != nil {
+		return fmt.Errorf("encoding the key: %w", err)
+	}
+	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	err = replaceFile(filepath.Join(folder, keyFile), key)
+	if err != nil {
+		return err
+	}
+	a.path = filepath.Join(folder, authorityFile)
+	return replaceFile(a.path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
+}
+
+// replaceFile writes a file that only its owner can read, whole or not at all.
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // the first error is the one to tell
+	}
+	return err
+}
+
+func readAuthority(folder string) (*Authority, error) {
+	path := filepath.Join(folder, authorityFile)
+	der, err := readPEM(path, "CERTIFICATE")
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	keyPath := filepath.Join(folder, keyFile)
+	der, err = readPEM(keyPath, "PRIVATE KEY")
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, fmt.Errorf("%s holds no key", keyPath) // the error might repeat it
+	}
+	key, ok := parsed.(*ecdsa.PrivateKey)
+	if !ok || !key.PublicKey.Equal(cert.PublicKey) {
+		// A start that was interrupted, or files that somebody mixed up.
+		return nil, fmt.Errorf("%s is not the key of %s: %w", keyPath, path, fs.ErrNotExist)
+	}
+	return &Authority{cert: cert, key: key, path: path}, nil
+}
+
+func readPEM(path, kind string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != kind {
+		return nil, fmt.Errorf("%s is not a PEM file with a %s; remove it to have a new one", path, strings.ToLower(kind))
+	}
+	return block.Bytes, nil
+}
