@@ -36,6 +36,7 @@ func TestProviderLinks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := pooltest.New(t, func(c *userpool.Config) {
+				c.Settings.SelfSignUp = true
 				c.Settings.IdentityProviders = []userpool.IdentityProvider{provider("A"), provider("B"), {
 					Name: "A&<b>", Type: userpool.ProviderSAML, Metadata: "<x/>",
 				}}
@@ -67,6 +68,12 @@ func TestProviderLinks(t *testing.T) {
 			answer := e.Post(t, "/login?"+q.Encode(), credentials("ann", pooltest.Password), fromPage())
 			if signedIn := sessionCookie(answer) != nil; signedIn != tt.form {
 				t.Errorf("a form gives %d, signed in: %v", answer.StatusCode, signedIn)
+			}
+			for _, path := range []string{"/signup", "/forgotPassword"} {
+				a := e.Get(t, path, q, http.Header{})
+				if away := strings.HasPrefix(a.Header.Get("Location"), pooltest.BaseURL+"/login?"); away == tt.form {
+					t.Errorf("%s gives %d to %q", path, a.StatusCode, a.Header.Get("Location"))
+				}
 			}
 			if !tt.form && !strings.Contains(answer.Body, userpool.TextNoSuchLogin) {
 				t.Error("the page does not say why")
