@@ -448,7 +448,7 @@ func TestCheckProviders(t *testing.T) {
 		"51 identifiers":  {one(func(p *userpool.IdentityProvider) { p.Identifiers = make([]string, 51) }), "at most 50"},
 		"client ID":       {one(func(p *userpool.IdentityProvider) { p.ClientID = "" }), "ClientID is missing"},
 		"secret":          {one(func(p *userpool.IdentityProvider) { p.ClientSecret = "" }), "ClientSecret is missing"},
-		"scopes":          {one(func(p *userpool.IdentityProvider) { p.Scopes = "email" }), "lacks openid"},
+		"scopes":          {one(func(p *userpool.IdentityProvider) { p.Scopes = "email" }), "openid is missing in Scopes"},
 		"issuer":          {one(func(p *userpool.IdentityProvider) { p.Issuer = "" }), "Issuer"},
 		"issuer's scheme": {one(func(p *userpool.IdentityProvider) { p.Issuer = "ftp://x.test" }), "Issuer"},
 		"issuer's user":   {one(func(p *userpool.IdentityProvider) { p.Issuer = "https://a:b@x.test" }), "Issuer"},

@@ -187,7 +187,7 @@ func TestProviderFaults(t *testing.T) {
 		"token form":               {"/token", says(200, "access_token=x"), "Bad token response: HTTP/1.1 200 OK"},
 		"token without ID token":   {"/token", says(200, `{"access_token":"x"}`), "Bad token response: HTTP/1.1 200 OK"},
 		"token huge":               {"/token", says(200, huge), "Bad response"},
-		"token redirect":           {"/token", http.RedirectHandler("/keys", 307).ServeHTTP, "Bad token response: HTTP/1.1 307 Temporary Redirect"},
+		"token redirect":           {"/token", http.RedirectHandler("/keys", http.StatusTemporaryRedirect).ServeHTTP, "Bad token response: HTTP/1.1 307 Temporary Redirect"},
 		"not a JWT":                {"/token", says(200, `{"id_token":"x.y.z"}`), "Bad id_token form"},
 		"endless JWT":              {"/token", says(200, `{"id_token":"`+strings.Repeat("A", 100_000)+`"}`), "Bad id_token"},
 		"keys timeout":             {"/keys", slow, "Timeout in calling jwks uri"},
@@ -213,7 +213,7 @@ func TestProviderFaults(t *testing.T) {
 		"discovery page":           {discovery, says(200, "<html>"), "Invalid discovery document"},
 		"discovery of another":     {discovery, says(200, `{"issuer":"https://evil.test"}`), "Invalid discovery document"},
 		"discovery huge":           {discovery, says(200, huge), "Bad response"},
-		"discovery redirect":       {discovery, http.RedirectHandler("/keys", 302).ServeHTTP, "Corp Error - 302 Found"},
+		"discovery redirect":       {discovery, http.RedirectHandler("/keys", http.StatusFound).ServeHTTP, "Corp Error - 302 Found"},
 		"attribute too long":       {"/info", says(200, `{"sub":"ann","name":"`+strings.Repeat("A", 3000)+`"}`), "Attributes did not conform to the schema: name: expected UTF-8 of at most 2048 bytes"},
 		"attribute of a bad shape": {"/info", says(200, `{"sub":"ann","email":"nobody"}`), "Invalid email address format."},
 	} {
