@@ -56,6 +56,8 @@ func TestWays(t *testing.T) {
 		"authenticator app":  authenticatorApp,
 		"second factors":     secondFactors,
 		"one-time code":      oneTimeCode,
+		"sign up":            signUp,
+		"forgotten password": recovery,
 	} {
 		for _, way := range ways {
 			t.Run(name+" "+way, func(t *testing.T) {
