@@ -1,6 +1,7 @@
 package userpool
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -155,23 +156,28 @@ func (p *Pool) accountOf(ctx context.Context, f *Flow) (account, error) {
 	if !f.Named {
 		return p.accountByName(ctx, f.Username)
 	}
-	if f.Sub == "" {
-		return p.decoyAccount(ctx, f.Username)
+	decoy, err := p.decoyAccount(ctx, f.Username)
+	if err != nil {
+		return account{}, err
 	}
-	u, err := p.user(ctx, f.Sub)
+	u, err := p.user(ctx, cmp.Or(f.Sub, decoy.Sub)) // there or not, it is looked for
 	if errors.Is(err, errGone) {
-		return p.decoyAccount(ctx, f.Username)
+		return decoy, nil
 	}
 	return account{u, true}, err
 }
 
 func (p *Pool) accountByName(ctx context.Context, username string) (account, error) {
+	decoy, err := p.decoyAccount(ctx, username)
+	if err != nil {
+		return account{}, err
+	}
 	u, ok, err := p.store.UserByLogin(ctx, p.id, foldLogin(username))
 	if err != nil {
 		return account{}, fmt.Errorf("userpool: reading user: %w", err)
 	}
 	if !ok {
-		return p.decoyAccount(ctx, username)
+		return decoy, nil
 	}
 	return account{u, true}, nil
 }
@@ -180,9 +186,9 @@ func (p *Pool) accountByName(ctx context.Context, username string) (account, err
 // has depends on the name and a secret of the pool, so that it is the same at
 // every visit and no set of factors is certain to be a real user's.
 func (p *Pool) decoyAccount(ctx context.Context, username string) (account, error) {
-	secret, err := p.store.PoolSecret(ctx, p.id, "decoys")
+	secret, err := p.decoySecret(ctx)
 	if err != nil {
-		return account{}, fmt.Errorf("userpool: reading the secret of decoys: %w", err)
+		return account{}, err
 	}
 	login := foldLogin(username)
 	mac := hmac.New(sha256.New, []byte(secret))
@@ -199,6 +205,19 @@ func (p *Pool) decoyAccount(ctx context.Context, username string) (account, erro
 		u.Attributes["phone_number"], u.Attributes["phone_number_verified"] = decoyPhone(login, sum), "true"
 	}
 	return account{User: u}, nil
+}
+
+// decoySecret is the same in every process on one store.
+func (p *Pool) decoySecret(ctx context.Context) (Secret, error) {
+	if known := p.decoys.Load(); known != nil {
+		return *known, nil
+	}
+	secret, err := p.store.PoolSecret(ctx, p.id, "decoys")
+	if err != nil {
+		return "", fmt.Errorf("userpool: reading the secret of decoys: %w", err)
+	}
+	p.decoys.Store(&secret)
+	return secret, nil
 }
 
 // decoyHasPasskey says whether a decoy seems to have passkeys.
@@ -256,10 +275,6 @@ func (p *Pool) at(ctx context.Context, a *Authorization, f *Flow) (account, fact
 // proved records that the person is u, which the methods have shown, and moves
 // the flow on. If it cannot go on, f is as before and the error says why.
 func (p *Pool) proved(ctx context.Context, a *Authorization, f *Flow, u User, methods ...string) error {
-	err := p.admit(u)
-	if err != nil {
-		return err
-	}
 	g := *f
 	g.Sub, g.Named, g.Methods = u.Sub, true, slices.Clone(f.Methods)
 	for _, m := range methods {
@@ -267,11 +282,30 @@ func (p *Pool) proved(ctx context.Context, a *Authorization, f *Flow, u User, me
 			g.Methods = append(g.Methods, m)
 		}
 	}
-	err = p.advance(ctx, a, &g, account{u, true})
+	err := p.admit(u)
+	if err != nil {
+		err = p.held(ctx, a, &g, u, err)
+	} else {
+		err = p.advance(ctx, a, &g, account{u, true})
+	}
 	if err == nil {
 		*f = g
 	}
 	return err
+}
+
+// held is where a person goes whose account something keeps from signing in,
+// after the proof of who it is: to the code that confirms it, or to that for a new
+// password, if that is what is missing.
+func (p *Pool) held(ctx context.Context, a *Authorization, f *Flow, u User, why error) error {
+	switch {
+	case errors.Is(why, errNotConfirmed):
+		return p.unconfirmed(ctx, a, f, u)
+	case errors.Is(why, errResetRequired):
+		return p.resetRequired(ctx, a, f, u)
+	default:
+		return why
+	}
 }
 
 // advance moves the flow to its next step.

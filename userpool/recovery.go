@@ -2,8 +2,6 @@ package userpool
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,26 +13,17 @@ import (
 // reach. Its sub and addresses depend on the name and on a secret of the pool, so
 // that they are the same at every visit.
 func (p *Pool) decoyUser(ctx context.Context, username string) (User, error) {
-	secret, err := p.store.PoolSecret(ctx, p.id, "decoys")
+	who, err := p.decoyAccount(ctx, username)
 	if err != nil {
-		return User{}, fmt.Errorf("userpool: reading the secret of decoys: %w", err)
+		return User{}, err
 	}
 	login := foldLogin(username)
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(login))
-	sum := mac.Sum(nil)
-	letter := func(b byte) string { return string(rune('a' + b%26)) }
-	email, phone := letter(sum[1])+"@"+letter(sum[2]), fmt.Sprintf("+1555555%04d", (int(sum[3])<<8|int(sum[4]))%10_000)
-	if validEmail(login) {
-		email = login
+	sum, err := hex.DecodeString(strings.TrimPrefix(who.Sub, "decoy-"))
+	if err != nil {
+		return User{}, fmt.Errorf("userpool: making a decoy: %w", err)
 	}
-	if phoneNumber.MatchString(login) {
-		phone = login
-	}
-	return User{
-		Sub: "decoy-" + hex.EncodeToString(sum), Username: username,
-		Attributes: map[string]string{"email": email, "phone_number": phone},
-	}, nil
+	who.Attributes = map[string]string{"email": decoyEmail(login, sum), "phone_number": decoyPhone(login, sum)}
+	return who.User, nil
 }
 
 // pretend does what sending a code does, and sends none; why is for the log.
@@ -232,7 +221,7 @@ func (p *Pool) ForgotStep(ctx context.Context, a *Authorization, f *Flow) error 
 
 // toReset moves the flow to the page for the code and the new password.
 func (p *Pool) toReset(f *Flow, sub string, d CodeDelivery) {
-	f.Sub, f.Methods, f.Step = sub, nil, StepReset
+	f.Sub, f.Named, f.Methods, f.Step = sub, true, nil, StepReset
 	f.Factor, f.Hint, f.Expires = factorFor(d.Medium), d.Destination, p.now().Add(codeStepLifetime)
 }
 
@@ -241,7 +230,7 @@ func (p *Pool) toReset(f *Flow, sub string, d CodeDelivery) {
 // password must be proven, or the client must reveal that.
 func (p *Pool) resetRequired(ctx context.Context, a *Authorization, f *Flow, u User) error {
 	if p.checkRecoverable(u) != nil {
-		return &Error{Code: CodePasswordResetRequired, Description: TextResetRequired}
+		return errResetRequired
 	}
 	d, err := p.sendReset(ctx, a.Client, u)
 	if err != nil {
@@ -268,7 +257,7 @@ func (p *Pool) ResetStep(ctx context.Context, a *Authorization, f *Flow, r Reset
 	if err != nil {
 		return err
 	}
-	u, err := p.reset(ctx, a.Client, sub, r.Code, r.Password)
+	u, err := p.reset(ctx, a.Client, sub, plainCode(r.Code), r.Password)
 	switch {
 	case err != nil && u.Sub == "":
 		return err

@@ -128,6 +128,9 @@ func (p *Pool) PasswordStep(ctx context.Context, a *Authorization, f *Flow, pass
 		return err
 	}
 	err = p.mayTry(ctx, a.Client, who)
+	if err == nil && a.Client.RevealUserExistence && who.Status == UserResetRequired {
+		return p.resetRequired(ctx, a, f, who.User) // no password would do
+	}
 	if err == nil {
 		err = p.checkPassword(ctx, who, f.Username, password)
 	}
@@ -151,7 +154,11 @@ func (p *Pool) mayTry(ctx context.Context, c Client, who account) error {
 	if !who.known {
 		return errNoSuchUser
 	}
-	return p.admit(u)
+	err = p.admit(u)
+	if errors.Is(err, errNotConfirmed) || errors.Is(err, errResetRequired) {
+		return nil // there is a way on from here: see held
+	}
+	return err
 }
 
 // admit returns what keeps a user from signing in, whatever was proven.

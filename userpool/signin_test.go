@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -292,4 +293,60 @@ func TestCancelledSignIn(t *testing.T) {
 	if got := signIn(t, e, "ann", pooltest.Password); got != "ok" {
 		t.Errorf("got %q", got)
 	}
+}
+
+// TestSameWorkOverChoice counts hashes and store accesses where the name comes
+// first: of a user, of one without a password, and of names that nobody has.
+func TestSameWorkOverChoice(t *testing.T) {
+	t.Parallel()
+	counter := &countingStore{}
+	e := pooltest.New(t, func(c *userpool.Config) {
+		c.Settings.FirstFactors = []string{userpool.FactorPassword, userpool.FactorEmail, userpool.FactorSMS}
+		counter.Store, c.Store = c.Store, counter
+	})
+	_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "foreign", Status: userpool.UserExternal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &userpool.Authorization{Client: userpool.Client{ID: "c", ExplicitAuthFlows: []string{"ALLOW_USER_AUTH"}}}
+	reads := map[int64][]string{}
+	for i, name := range []string{"warm-up", "ann", "foreign", "nobody", "none"} {
+		_, f := e.Pool.StartFlow("browser", "")
+		f.Username = name
+		hashes, gets := e.Pool.Hashes(), counter.n.Load()
+		err := e.Pool.SignInStep(t.Context(), a, f, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Step = userpool.StepPassword
+		err = e.Pool.PasswordStep(t.Context(), a, f, "wrong")
+		if _, refused := errors.AsType[*userpool.Error](err); !refused {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := e.Pool.Hashes() - hashes; got != 1 {
+			t.Errorf("%q: %d hashes, want 1", name, got)
+		}
+		if n := counter.n.Load() - gets; i > 0 && name != "" {
+			reads[n] = append(reads[n], name)
+		}
+	}
+	if len(reads) != 1 {
+		t.Errorf("names by how often the store was read: %v", reads)
+	}
+}
+
+// countingStore counts what is read.
+type countingStore struct {
+	userpool.Store
+	n atomic.Int64
+}
+
+func (s *countingStore) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+	s.n.Add(1)
+	return s.Store.Get(ctx, pool, kind, id)
+}
+
+func (s *countingStore) Find(ctx context.Context, pool, kind, name string) (userpool.Record, bool, error) {
+	s.n.Add(1)
+	return s.Store.Find(ctx, pool, kind, name)
 }

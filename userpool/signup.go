@@ -336,11 +336,11 @@ func (p *Pool) SignUpStep(ctx context.Context, a *Authorization, f *Flow, r Sign
 	case u.Status == UserConfirmed && err != nil:
 		return signInAgain(f, err)
 	case u.Status == UserConfirmed:
-		return p.signedUp(ctx, a, f, u)
+		return p.signedUp(ctx, a, f, u, methodPassword)
 	case err == nil && d.Attribute == "":
 		return cannotBeConfirmed(a)
 	}
-	f.Username = r.Username
+	f.Username, f.Methods = r.Username, []string{methodPassword} // he has just chosen it
 	return p.toConfirm(f, u, d, err)
 }
 
@@ -357,7 +357,7 @@ func (p *Pool) toConfirm(f *Flow, u User, d CodeDelivery, failure error) error {
 	if failure != nil && !refused {
 		return failure
 	}
-	f.Sub, f.Methods, f.Step = u.Sub, []string{"pwd"}, StepConfirm
+	f.Sub, f.Named, f.Step = u.Sub, true, StepConfirm
 	f.Factor, f.Hint, f.Expires = factorFor(d.Medium), d.Destination, p.now().Add(codeStepLifetime)
 	if refused {
 		f.Notice, f.Failed, f.Hint = refusal.Description, true, Mask(u.Attributes[d.Attribute])
@@ -372,12 +372,12 @@ func factorFor(medium string) string {
 	return FactorEmail
 }
 
-// unconfirmed is what a sign-in with the right password leads to when the user is
-// not confirmed: a new code, and the page for it.
+// unconfirmed is what a sign-in leads to when the user is not confirmed: a new
+// code, and the page for it. What was proven stays proven.
 func (p *Pool) unconfirmed(ctx context.Context, a *Authorization, f *Flow, u User) error {
 	d, err := p.sendConfirmation(ctx, a.Client, u, sourceMessageResend)
 	if err == nil && d.Attribute == "" {
-		return &Error{Code: CodeUserNotConfirmed, Description: TextNotConfirmed}
+		return errNotConfirmed
 	}
 	return p.toConfirm(f, u, d, err)
 }
@@ -395,7 +395,7 @@ func (p *Pool) ConfirmStep(ctx context.Context, a *Authorization, f *Flow, code 
 	if p.ByLink(f) {
 		return p.confirmedByLink(ctx, a, f)
 	}
-	u, sent, err := p.confirm(ctx, a.Client, f.Sub, code)
+	u, sent, err := p.confirm(ctx, a.Client, f.Sub, plainCode(code))
 	switch {
 	case err != nil && u.Sub == "":
 		return err
@@ -425,9 +425,9 @@ func (c oneTimeCode) methods(s *Settings) []string {
 	case !slices.Contains(s.MFATypes, factorFor(c.Medium)):
 		return nil
 	case c.Medium == MediumSMS:
-		return []string{"sms", "mfa"}
+		return []string{methodSMS, methodMFA}
 	default:
-		return []string{"email_otp", "mfa"}
+		return []string{methodEmail, methodMFA}
 	}
 }
 
@@ -444,14 +444,21 @@ func signInAgain(f *Flow, err error) error {
 
 // toSignIn goes back to the sign-in page, where all has to be proven anew.
 func (f *Flow) toSignIn(notice string, failed bool) {
-	f.Step, f.Sub, f.Methods, f.Factor, f.Hint = StepSignIn, "", nil, "", ""
+	f.Step, f.Sub, f.Named, f.Methods, f.Factor, f.Hint = StepSignIn, "", false, nil, "", ""
 	f.Notice, f.Failed = notice, failed
 }
 
-// signedUp hands the flow on: the password is proven, and perhaps more.
-func (p *Pool) signedUp(ctx context.Context, _ *Authorization, f *Flow, u User, methods ...string) error {
-	f.Sub, f.Methods, f.Step = u.Sub, append([]string{"pwd"}, methods...), StepSignedIn
-	p.audit(ctx, "signed in", subAttr(u.Sub))
+// signedUp hands the flow on, with what was proven before and the methods. The
+// user is confirmed, whatever comes of it. Where people have passkeys they may
+// add one at once (page "cognito-user-pools-managed-login").
+func (p *Pool) signedUp(ctx context.Context, a *Authorization, f *Flow, u User, methods ...string) error {
+	if a.ChoosesFactor() && p.OffersPasskeys() {
+		f.After = StepAddPasskey
+	}
+	err := p.proved(ctx, a, f, u, methods...)
+	if err != nil {
+		return signInAgain(f, err)
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ var byChoice = userpool.Client{ExplicitAuthFlows: []string{"ALLOW_USER_AUTH", "A
 // totp is what an authenticator app shows (RFC 6238 with SHA-1, 30 seconds and six digits).
 func totp(t *testing.T, secret string, at time.Time) string {
 	t.Helper()
-	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
+	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(secret, " ", ""))
 	if err != nil {
 		t.Fatalf("the secret %q: %v", secret, err)
 	}
@@ -124,7 +125,8 @@ func oneTimeCode(t *testing.T) (*site, func(*person)) {
 		FirstFactors:       []string{userpool.FactorPassword, userpool.FactorEmail},
 	}, byChoice)
 	s.AddUser(userpool.NewUser{
-		Username: "ann@example.com", Password: password, Attributes: map[string]string{"email_verified": "true"},
+		Username: "ann@example.com", Password: password,
+		Attributes: map[string]string{"email": "ann@example.com", "email_verified": "true"},
 	})
 	return s, func(p *person) {
 		p.sees("Sign in")

@@ -35,6 +35,13 @@ var faults = map[string]fault{
 		"The request that brought you here is incomplete or damaged. Go back to the app and try again."},
 	userpool.CodeServerError: {"Something went wrong on our side",
 		"It is not your fault. Please go back to the app and try again in a moment."},
+	userpool.PageCannotConfirm: {"Your account is waiting to be confirmed",
+		"Your account was created, but it has to be confirmed by the people who run the app before you can sign in. " +
+			"Please ask them."},
+	userpool.PageNoSignUp: {"You cannot sign up here",
+		"This sign-in service does not let people create an account themselves. Please ask the people who run the app."},
+	userpool.PageNoRecovery: {"You cannot reset your password here",
+		"Only the people who run the app can give you a new password. Please ask them."},
 	codeForged: {"This form is no longer valid",
 		"It was opened in another browser, or your browser does not accept cookies. Please start again."},
 	codeOver: {"This page is no longer valid",
@@ -71,7 +78,9 @@ func (h *Handler) errorPage(w http.ResponseWriter, r *http.Request) {
 
 // over tells that the flow is not there any more: it ended, or never was this
 // browser's.
-func (v *visit) over() { v.h.showError(v.w, v.r, http.StatusBadRequest, codeOver) }
+func (v *visit) over() {
+	v.h.refuseForm(v.w, v.r, http.StatusBadRequest, codeOver, "the flow is over, or another browser's")
+}
 
 // showError writes the error page.
 func (h *Handler) showError(w http.ResponseWriter, r *http.Request, status int, code string) {

@@ -24,6 +24,8 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 		mux.HandleFunc("GET "+page.path, func(w http.ResponseWriter, r *http.Request) { h.open(w, r, step) })
 		mux.HandleFunc("POST "+page.path, func(w http.ResponseWriter, r *http.Request) { h.post(w, r, step) })
 	}
+	h.mountSignUp(mux)
+	h.mountRecovery(mux)
 	mux.HandleFunc("GET /error", h.errorPage)
 	mux.HandleFunc("GET /{$}", h.indexPage)
 }

@@ -30,6 +30,9 @@ type view struct {
 	CSRF   string
 	Turn   int64
 
+	// The addresses of other pages; empty: there is no such page.
+	SignUp, Forgot, Back string
+
 	Message string // in the page's language; empty: none
 	Failed  bool   // Message is an error
 
@@ -45,6 +48,7 @@ func (v *visit) view(title, app string) view {
 		Action: v.address(page.path), CSRF: string(v.csrf), Turn: v.flow.Version,
 		Failed: v.flow.Failed,
 	}
+	v.links(&out)
 	if v.flow.Notice != "" {
 		out.Message = v.locale.T(v.flow.Notice)
 	}
@@ -52,6 +56,22 @@ func (v *visit) view(title, app string) view {
 	// 'self' alone would stop the way back to the app.
 	out.policy = brand.policy("'self' " + userpool.FormTarget(v.auth.RedirectURI))
 	return out
+}
+
+// links are to the pages that may be the first one. They carry the authorization
+// request and not the flow: another begins there.
+func (v *visit) links(out *view) {
+	q := "?" + v.query.Encode()
+	out.Back = pages[userpool.StepSignIn].path + q
+	if !v.auth.Client.Supports(userpool.ProviderCognito) {
+		return
+	}
+	if v.h.Pool.Settings().SelfSignUp {
+		out.SignUp = pages[userpool.StepSignUp].path + q
+	}
+	if v.h.Pool.CanRecover() {
+		out.Forgot = pages[userpool.StepForgot].path + q
+	}
 }
 
 // writable is the view of a page: one that embeds view.

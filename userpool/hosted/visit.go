@@ -40,6 +40,10 @@ func init() {
 		userpool.StepMFASetup:   {path: "/mfa/setup", show: (*visit).showMFASetup, submit: (*visit).setUpMFA},
 		userpool.StepMFACode:    {path: "/mfa/code", show: (*visit).showMFACode, submit: (*visit).code},
 		userpool.StepAddPasskey: {path: "/passkeys/add", open: true, show: (*visit).showAddPasskey, submit: (*visit).addPasskey},
+		userpool.StepSignUp:     {path: "/signup", open: true, show: (*visit).showSignUp, submit: (*visit).signUp},
+		userpool.StepConfirm:    {path: "/confirm", show: (*visit).showConfirm, submit: (*visit).confirm},
+		userpool.StepForgot:     {path: "/forgotPassword", open: true, show: (*visit).showForgot, submit: (*visit).forgot},
+		userpool.StepReset:      {path: "/confirmforgotPassword", show: (*visit).showReset, submit: (*visit).reset},
 	}
 }
 
@@ -134,6 +138,11 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, step userpool.Ste
 // page that the flow is at; that turn is taken before anything is done, so that
 // of two equal forms one has an effect.
 func (h *Handler) post(w http.ResponseWriter, r *http.Request, step userpool.Step) {
+	h.act(w, r, step, pages[step].submit)
+}
+
+// act is post for a form of the step's page that asks for something else.
+func (h *Handler) act(w http.ResponseWriter, r *http.Request, step userpool.Step, submit func(*visit) error) {
 	form, ok := h.ownForm(w, r)
 	if !ok {
 		return
@@ -150,7 +159,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, step userpool.Ste
 	err := v.take()
 	if err == nil {
 		v.flow.Notice, v.flow.Failed = "", false
-		err = pages[step].submit(v)
+		err = submit(v)
 	}
 	v.after(step, err)
 }

@@ -1,0 +1,76 @@
+package sqlstore_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/storetest"
+)
+
+// seed stores the users from n on until there are size of them.
+func seed(b *testing.B, s userpool.Store, n, size int) {
+	b.Helper()
+	for n < size {
+		var changes []userpool.Change
+		for ; n < size && len(changes) < 500; n++ {
+			changes = append(changes, userpool.Change{Op: userpool.Create, Record: storetest.User(n)})
+		}
+		err := s.Apply(b.Context(), "p", changes...)
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkTokenRequest is what the store does for a token request with a code:
+// take the code, read the user, keep a refresh token.
+func BenchmarkTokenRequest(b *testing.B) {
+	for name, database := range engines {
+		b.Run(name, func(b *testing.B) {
+			const users = 1000
+			s := open(b, database(b))
+			seed(b, s, 0, users)
+			for i := 0; b.Loop(); i++ {
+				b.StopTimer()
+				code := storetest.Code(i % users)
+				err := s.Apply(b.Context(), "p", userpool.Change{Op: userpool.Create, Record: code, Keep: 1024})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				err = storetest.Redeem(b.Context(), s, "p", code)
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkSize shows that the cost of everything hardly depends on how many
+// users there are. The metric B/user is what one takes on disk.
+func BenchmarkSize(b *testing.B) {
+	path := sqlite(b)
+	s, n := open(b, path), 0
+	for _, size := range []int{10, 1000, 100_000, 1_000_000} {
+		seed(b, s, n, size)
+		n = size
+		info, err := os.Stat(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for name, op := range storetest.Operations {
+			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
+				for i := 0; b.Loop(); i++ {
+					err := op(b.Context(), s, "p", i, size)
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(info.Size())/float64(size), "B/user")
+			})
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package sqlstore
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"slices"
+)
+
+// maxIndexed is how long a name or a term in an index can be: PostgreSQL refuses
+// what takes more than a third of a page of 8 KiB together with pool, kind and ID.
+const maxIndexed = 1000
+
+// indexed is a name or a term as an index has it: whole, or, if it is too long,
+// its beginning and its digest. Nothing whole is as long as that.
+func indexed(key string) []byte {
+	if len(key) < maxIndexed {
+		return []byte(key)
+	}
+	sum := sha256.Sum256([]byte(key))
+	return slices.Concat([]byte(key[:maxIndexed-len(sum)]), sum[:])
+}
+
+// distinct returns the keys as an index has them, each once and in order, so
+// that two transactions take them in the same order.
+func distinct(keys []string) [][]byte {
+	out := make([][]byte, 0, len(keys))
+	for _, k := range keys {
+		out = append(out, indexed(k))
+	}
+	slices.SortFunc(out, slices.Compare[[]byte])
+	return slices.CompactFunc(out, slices.Equal[[]byte])
+}
+
+// encodeList writes each string after its length. No string is nil.
+func encodeList(list []string) []byte {
+	var out []byte
+	for _, s := range list {
+		out = append(binary.AppendUvarint(out, uint64(len(s))), s...)
+	}
+	return out
+}
+
+// decodeList reads what encodeList wrote.
+func decodeList(data []byte) (out []string, err error) {
+	for len(data) > 0 {
+		n, size := binary.Uvarint(data)
+		if size <= 0 || n > uint64(len(data)-size) {
+			return nil, errors.New("a list of keys is damaged")
+		}
+		data = data[size:]
+		out = append(out, string(data[:n]))
+		data = data[n:]
+	}
+	return out, nil
+}
+
+// orNull is the argument for a column that is NULL when there is nothing.
+func orNull(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}

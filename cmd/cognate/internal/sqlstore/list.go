@@ -1,0 +1,143 @@
+package sqlstore
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// List implements userpool.Store.
+func (s *Store) List(ctx context.Context, pool, kind string, q userpool.Query) (out []userpool.Record, err error) {
+	if q.Limit <= 0 {
+		return nil, nil
+	}
+	err = s.engine.read(ctx, func(ctx context.Context, db querier) error {
+		l := lister{db, pool, kind}
+		dense, err := l.dense(ctx, q)
+		if err != nil {
+			return err
+		}
+		if dense {
+			out, err = l.filter(ctx, q)
+		} else {
+			out, err = l.list(ctx, q)
+		}
+		return err
+	})
+	return out, describe("listing "+kind+" records", err)
+}
+
+type lister struct {
+	querier
+	pool, kind string
+}
+
+// list is one query for q.
+func (l lister) list(ctx context.Context, q userpool.Query) ([]userpool.Record, error) {
+	text, args := listQuery(l.pool, l.kind, q)
+	scan := func(row scanner) (userpool.Record, error) { return scanRecord(row, l.kind) }
+	return collect(ctx, l.querier, scan, text, args...)
+}
+
+// condition collects the parts of a query and its arguments.
+type condition struct {
+	strings.Builder
+
+	args []any
+}
+
+// arg adds an argument and returns how the query refers to it.
+func (c *condition) arg(v any) string {
+	c.args = append(c.args, v)
+	return "$" + strconv.Itoa(len(c.args))
+}
+
+// listQuery has few forms, so that each is prepared once. Records of one owner
+// are few and are put in order; everything else is read in the order of an index.
+func listQuery(pool, kind string, q userpool.Query) (text string, args []any) {
+	var c condition
+	p, k := c.arg([]byte(pool)), c.arg([]byte(kind))
+	from, order := "pool_records", "r.id"
+	if q.Owner != "" {
+		from = "owned"
+		c.WriteString("WITH owned AS MATERIALIZED (SELECT * FROM pool_records WHERE pool = " + p + " AND kind = " + k +
+			" AND owner = " + c.arg([]byte(q.Owner)) + ") ")
+	}
+	c.WriteString("SELECT " + columns + " FROM " + from + " r")
+	if q.Term != "" {
+		c.WriteString(" JOIN pool_terms t ON t.pool = r.pool AND t.kind = r.kind AND t.id = r.id")
+		order = "t.id"
+	}
+	c.WriteString(" WHERE r.pool = " + p + " AND r.kind = " + k)
+	if q.Term != "" {
+		c.WriteString(" AND t.pool = " + p + " AND t.kind = " + k + " AND t.term = " + c.arg(indexed(q.Term)))
+	}
+	if q.TermPrefix != "" {
+		c.WriteString(" AND r.id IN (SELECT id FROM pool_terms WHERE pool = " + p + " AND kind = " + k +
+			" AND term >= " + c.arg([]byte(q.TermPrefix)) + " AND term <= " + c.arg(lastWith(q.TermPrefix)) + ")")
+	}
+	comparison, direction := " > ", ""
+	if q.Descending {
+		comparison, direction = " < ", " DESC"
+	}
+	if q.After != "" {
+		c.WriteString(" AND " + order + comparison + c.arg([]byte(q.After)))
+	}
+	c.WriteString(" ORDER BY " + order + direction + " LIMIT " + c.arg(q.Limit))
+	return c.String(), c.args
+}
+
+// lastWith is greater than everything in the index that begins with prefix, and
+// less than everything that comes after.
+func lastWith(prefix string) []byte {
+	return append([]byte(prefix), strings.Repeat("\xff", maxIndexed+1)...)
+}
+
+// maxFew is how many terms with a prefix are put in order of their records. If
+// there are more, a walk through all records meets the next one soon.
+const maxFew = 4096
+
+const countTerms = `SELECT COUNT(*) FROM (
+	SELECT 1 FROM pool_terms WHERE pool = $1 AND kind = $2 AND term >= $3 AND term <= $4 LIMIT $5) AS t`
+
+// dense reports whether q has a prefix that very many records have.
+func (l lister) dense(ctx context.Context, q userpool.Query) (bool, error) {
+	if q.TermPrefix == "" || q.Owner != "" {
+		return false, nil
+	}
+	var n int
+	err := l.QueryRowContext(ctx, countTerms, []byte(l.pool), []byte(l.kind), []byte(q.TermPrefix),
+		lastWith(q.TermPrefix), maxFew+1).Scan(&n)
+	return n > maxFew, err
+}
+
+// page is how many records filter reads at once.
+const page = 250
+
+// filter reads all records, page by page, and picks those that have the prefix.
+func (l lister) filter(ctx context.Context, q userpool.Query) (out []userpool.Record, err error) {
+	prefix, limit := q.TermPrefix, q.Limit
+	q.TermPrefix, q.Limit = "", page
+	for {
+		list, err := l.list(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range list {
+			if !slices.ContainsFunc(r.Terms, func(t string) bool { return strings.HasPrefix(t, prefix) }) {
+				continue
+			}
+			out = append(out, r)
+			if len(out) == limit {
+				return out, nil
+			}
+		}
+		if len(list) < page {
+			return out, nil
+		}
+		q.After = list[page-1].ID
+	}
+}

@@ -1,0 +1,48 @@
+//go:build unix
+
+package pgtest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// other is the user that the server runs as, where the tests run as root.
+func other() (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		u, err = user.Lookup("nobody")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL does not run as root, and there is no user postgres or nobody: %w", err)
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, err
+}
+
+// asOther makes the command run as that user.
+func asOther(cmd *exec.Cmd) error {
+	who, err := other()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
+	return err
+}
+
+// handOver gives that user the folder.
+func handOver(dir string) error {
+	who, err := other()
+	if err != nil || who == nil {
+		return err
+	}
+	return os.Chown(dir, int(who.Uid), int(who.Gid))
+}

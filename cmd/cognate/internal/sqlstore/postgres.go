@@ -1,0 +1,125 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+const (
+	// Connections of one process; PostgreSQL allows a hundred in all by default.
+	postgresConnections = 16
+	// No call waits longer for the server than this, whatever its caller says.
+	postgresPatience = 15 * time.Second
+	// How often a transaction is tried again that others were in the way of.
+	postgresTries = 20
+	// Advisory locks are numbers from here on: the letters "cognate". The first
+	// 256 are of records, one is of those who migrate, and one of those who try
+	// again, who thereby go one by one.
+	postgresLocks     int64 = 0x636f676e617465 << 8
+	postgresMigrating int64 = 256
+	postgresTrying    int64 = 257
+)
+
+// postgresEngine is a PostgreSQL database.
+type postgresEngine struct{ db *sql.DB }
+
+func openPostgres(ctx context.Context, url string) (*postgresEngine, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		// Not its text, which has parts of the URL in it.
+		return nil, errors.New("the PostgreSQL URL is not understood; " +
+			"expected postgres://user:password@host:5432/database, and parameters that PostgreSQL knows")
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = postgresPatience
+	}
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(postgresConnections)
+	db.SetMaxIdleConns(postgresConnections)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	err = db.PingContext(ctx)
+	if err != nil {
+		_ = db.Close() // the first error says more
+		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
+	}
+	return &postgresEngine{db}, nil
+}
+
+func (e *postgresEngine) read(ctx context.Context, work func(context.Context, querier) error) error {
+	ctx, cancel := context.WithTimeout(ctx, postgresPatience)
+	defer cancel()
+	return work(ctx, e.db)
+}
+
+// write takes the locks of several records before it changes any, in one order
+// for all: otherwise two changes of the same records in opposite orders would
+// wait for each other, and PostgreSQL takes a second to notice.
+func (e *postgresEngine) write(
+	ctx context.Context, touched []int64, work func(context.Context, querier) error,
+) error {
+	ctx, cancel := context.WithTimeout(ctx, postgresPatience)
+	defer cancel()
+	err := e.locked(ctx, touched, work)
+	for try := 1; try < postgresTries && overtaken(err) && ctx.Err() == nil; try++ {
+		err = e.locked(ctx, append([]int64{postgresTrying}, touched...), work)
+	}
+	return err
+}
+
+// locked runs work while nobody else has one of these locks.
+func (e *postgresEngine) locked(
+	ctx context.Context, locks []int64, work func(context.Context, querier) error,
+) error {
+	return e.once(ctx, func(ctx context.Context, q querier) error {
+		if len(locks) > 0 {
+			_, err := q.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1 + lock) FROM unnest($2::BIGINT[]) AS lock",
+				postgresLocks, locks)
+			if err != nil {
+				return err
+			}
+		}
+		return work(ctx, q)
+	})
+}
+
+// once runs work in one transaction. Its statements see what was committed
+// before each of them; the rules of the store are kept by the unique indexes and
+// by comparing versions, not by the isolation.
+func (e *postgresEngine) once(ctx context.Context, work func(context.Context, querier) error) error {
+	tx, err := e.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	err = work(ctx, tx)
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// overtaken reports whether the transaction failed because of others, and left
+// nothing: a serialization failure, a deadlock, or the number of a new record of
+// one owner, which another one got.
+func overtaken(err error) bool {
+	if errors.Is(err, errAgain) {
+		return true
+	}
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == "40001" || e.Code == "40P01" || e.Code == "23505")
+}
+
+func (e *postgresEngine) migrate(ctx context.Context, work func(context.Context, querier) error) error {
+	return e.locked(ctx, []int64{postgresMigrating}, work)
+}
+
+func (e *postgresEngine) dialect(text string) string { return text }
+
+func (e *postgresEngine) close() error { return e.db.Close() }

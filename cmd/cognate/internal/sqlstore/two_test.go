@@ -1,0 +1,41 @@
+package sqlstore_test
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// alternating hands every call to the other of two stores.
+type alternating struct {
+	calls  atomic.Int64
+	stores [2]userpool.Store
+}
+
+func (a *alternating) next() userpool.Store { return a.stores[a.calls.Add(1)%2] }
+
+func (a *alternating) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+	return a.next().Get(ctx, pool, kind, id)
+}
+
+func (a *alternating) Find(ctx context.Context, pool, kind, name string) (userpool.Record, bool, error) {
+	return a.next().Find(ctx, pool, kind, name)
+}
+
+func (a *alternating) List(ctx context.Context, pool, kind string, q userpool.Query) ([]userpool.Record, error) {
+	return a.next().List(ctx, pool, kind, q)
+}
+
+func (a *alternating) Take(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+	return a.next().Take(ctx, pool, kind, id)
+}
+
+func (a *alternating) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
+	return a.next().Apply(ctx, pool, changes...)
+}
+
+func (a *alternating) DeleteExpired(ctx context.Context, now time.Time, limit int) (int, error) {
+	return a.next().DeleteExpired(ctx, now, limit)
+}

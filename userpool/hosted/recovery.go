@@ -1,0 +1,70 @@
+package hosted
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+func asRefusal(err error) (*userpool.Error, bool) { return errors.AsType[*userpool.Error](err) }
+
+// forgotView is what the page for a forgotten password shows.
+type forgotView struct {
+	view
+	User field
+}
+
+// showForgot writes the page at /forgotPassword.
+func (v *visit) showForgot() {
+	if !v.h.Pool.CanRecover() {
+		v.h.refuser().Refuse(v.w, v.r, v.auth, &userpool.PageError{
+			Code: userpool.PageNoRecovery, ClientID: v.auth.Client.ID, Mend: "Settings.Recovery is admin_only",
+		})
+		return
+	}
+	page := forgotView{view: v.view("Forgot your password?", v.auth.Client.Name)}
+	page.User = nameInput("forgotPassword-username", v.h.Pool.SignInNames(), v.flow.Username)
+	v.write("forgot", page)
+}
+
+// forgot is POST /forgotPassword.
+func (v *visit) forgot() error {
+	v.flow.Username = strings.TrimSpace(v.form.Get("username"))
+	return v.badInput(v.h.Pool.ForgotStep(v.r.Context(), v.auth, v.flow))
+}
+
+// showReset writes the page at /confirmforgotPassword.
+func (v *visit) showReset() {
+	page := sentView{view: v.view("Change your password", v.auth.Client.Name), Rules: v.passwordRules()}
+	page.Lead = v.locale.T("We have sent a code by email to %s. Enter it below to choose a new password.", v.flow.Hint)
+	if v.flow.Factor == userpool.FactorSMS {
+		page.Lead = v.locale.T("We have sent a code by text message to %s. Enter it below to choose a new password.", v.flow.Hint)
+	}
+	v.write("reset", page)
+}
+
+// reset is POST /confirmforgotPassword: the code and the new password or, from
+// the other form of the page, the wish for another code.
+func (v *visit) reset() error {
+	if v.form.Get("resend") != "" {
+		return v.badInput(v.h.Pool.ResendResetStep(v.r.Context(), v.auth, v.flow))
+	}
+	return v.badInput(v.h.Pool.ResetStep(v.r.Context(), v.auth, v.flow, userpool.ResetRequest{
+		Code:     userpool.Secret(v.form.Get("code")),
+		Password: userpool.Secret(v.form.Get("password")),
+		Repeated: userpool.Secret(v.form.Get("confirm_password")),
+	}))
+}
+
+// resetSpellings are other ways in which people write /confirmforgotPassword,
+// and Cognito's documentation does.
+var resetSpellings = []string{"/confirmForgotPassword", "/confirmforgotpassword", "/ConfirmForgotPassword"}
+
+func (h *Handler) mountRecovery(mux *http.ServeMux) {
+	for _, path := range resetSpellings {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { h.open(w, r, userpool.StepReset) })
+		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { h.post(w, r, userpool.StepReset) })
+	}
+}

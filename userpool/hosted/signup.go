@@ -1,0 +1,229 @@
+package hosted
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/browser"
+)
+
+// signUpPrefix is what Cognito's form calls its fields for attributes:
+// requiredAttributes[email].
+const signUpPrefix = "requiredAttributes["
+
+// A field of a form, for a name or an attribute.
+type field struct {
+	attributeField
+
+	ID       string
+	Required bool
+}
+
+// signUpField returns the field for an attribute, with what was typed.
+func (v *visit) signUpField(name string) field {
+	f := field{attributeField: fieldOf(name), ID: "signUpForm-" + name, Required: true}
+	f.Name = signUpPrefix + name + "]"
+	f.Value = shorten(v.form.Get(f.Name))
+	return f
+}
+
+// passwordRules says what a password must have, a sentence each.
+func (v *visit) passwordRules() []string {
+	p, t := v.h.Pool.Settings().Passwords, v.locale.T
+	var out []string
+	if p.MinimumLength > 1 {
+		out = append(out, t("At least %d characters", p.MinimumLength))
+	}
+	for _, rule := range []struct {
+		on   bool
+		text string
+	}{
+		{p.RequireUppercase, "An uppercase letter"}, {p.RequireLowercase, "A lowercase letter"},
+		{p.RequireNumbers, "A number"}, {p.RequireSymbols, "A symbol or a space"},
+	} {
+		if rule.on {
+			out = append(out, t(rule.text))
+		}
+	}
+	return out
+}
+
+// signUpView is what the sign-up page shows.
+type signUpView struct {
+	view
+	User   field
+	Fields []field
+	Rules  []string
+}
+
+// refuseSignUp answers where nobody can register.
+func (v *visit) refuseSignUp() bool {
+	if v.h.Pool.Settings().SelfSignUp && v.auth.Client.Supports(userpool.ProviderCognito) {
+		return false
+	}
+	v.h.refuser().Refuse(v.w, v.r, v.auth, &userpool.PageError{
+		Code: userpool.PageNoSignUp, ClientID: v.auth.Client.ID,
+		Mend: "Settings.SelfSignUp is off, or the client has no identity provider COGNITO",
+	})
+	return true
+}
+
+// showSignUp writes the page at /signup. The password is never written back.
+func (v *visit) showSignUp() {
+	if v.refuseSignUp() {
+		return
+	}
+	page := signUpView{view: v.view("Sign up with a new account", v.auth.Client.Name), Rules: v.passwordRules()}
+	page.User = v.newName()
+	names := v.h.Pool.Settings().UsernameAttributes
+	for _, name := range v.h.Pool.SignUpAttributes() {
+		f := v.signUpField(name)
+		f.Required = len(names) < 2 || name != "email" && name != "phone_number" // one of them is the name
+		page.Fields = append(page.Fields, f)
+	}
+	v.write("sign-up", page)
+}
+
+// newName is the field for the name that a new user signs in with.
+func (v *visit) newName() field {
+	names := v.h.Pool.Settings().UsernameAttributes
+	if len(names) == 0 {
+		names = []string{"username"}
+	}
+	return nameInput("signUpForm-username", names, v.flow.Username)
+}
+
+// nameInput is the field for one of several kinds of names.
+func nameInput(id string, kinds []string, typed string) field {
+	f := field{ID: id, Required: true}
+	f.Label, f.Type = nameField(kinds)
+	f.Name, f.Autocomplete, f.Value = "username", "username", shorten(typed)
+	return f
+}
+
+// signUp is POST /signup.
+func (v *visit) signUp() error {
+	if !v.auth.Client.Supports(userpool.ProviderCognito) {
+		v.fail(userpool.TextNoSignUp)
+		return nil
+	}
+	v.flow.Username = strings.TrimSpace(v.form.Get("username"))
+	attributes := map[string]string{}
+	for name, values := range v.form {
+		name, ok := strings.CutPrefix(name, signUpPrefix)
+		if ok {
+			attributes[strings.TrimSuffix(name, "]")] = strings.TrimSpace(values[0])
+		}
+	}
+	return v.badInput(v.h.Pool.SignUpStep(v.r.Context(), v.auth, v.flow, userpool.SignUpRequest{
+		Username: v.flow.Username, Password: userpool.Secret(v.form.Get("password")), Attributes: attributes,
+	}))
+}
+
+// sentView is what the pages show that wait for a code that was sent.
+type sentView struct {
+	view
+	Lead   string
+	Link   bool // a link is waited for, not a code
+	Resend string
+	Rules  []string
+}
+
+// showConfirm writes the page at /confirm.
+func (v *visit) showConfirm() {
+	page := sentView{view: v.view("Confirm your account", v.auth.Client.Name), Link: v.h.Pool.ByLink(v.flow)}
+	page.Resend = v.address("/resendcode")
+	t := v.locale.T
+	switch {
+	case page.Link:
+		page.Lead = t("We have sent a link by email to %s. Follow it to confirm your account, then continue here.", v.flow.Hint)
+	case v.flow.Factor == userpool.FactorSMS:
+		page.Lead = t("We have sent a code by text message to %s. Enter it below to confirm your account.", v.flow.Hint)
+	default:
+		page.Lead = t("We have sent a code by email to %s. Enter it below to confirm your account.", v.flow.Hint)
+	}
+	v.write("confirm", page)
+}
+
+// confirm is POST /confirm.
+func (v *visit) confirm() error {
+	code := userpool.Secret(v.form.Get("code"))
+	return v.badInput(v.h.Pool.ConfirmStep(v.r.Context(), v.auth, v.flow, code))
+}
+
+// resend is POST /resendcode, from the page at /confirm.
+func (v *visit) resend() error {
+	return v.badInput(v.h.Pool.ResendConfirmStep(v.r.Context(), v.auth, v.flow))
+}
+
+// mountSignUp registers what is no step of its own.
+func (h *Handler) mountSignUp(mux *http.ServeMux) {
+	mux.HandleFunc("POST /resendcode", func(w http.ResponseWriter, r *http.Request) {
+		h.act(w, r, userpool.StepConfirm, (*visit).resend)
+	})
+	// A link sends no code: whoever looks at it, or goes back to it, would.
+	mux.HandleFunc("GET /resendcode", func(w http.ResponseWriter, r *http.Request) { h.open(w, r, userpool.StepConfirm) })
+	mux.HandleFunc("GET /confirmUser", h.confirmUser)
+}
+
+// resultView is what the page after a link shows.
+type resultView struct {
+	view
+	Text string
+}
+
+// confirmUser is the link of a mail. As at Cognito it confirms at once and
+// signs nobody in. Browsers that fetch links ahead of a click, and programs that
+// ask for the header alone, get nothing and change nothing; a program that
+// follows the link in earnest confirms the account, and the person who comes
+// after it sees that all is well.
+func (h *Handler) confirmUser(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if r.Method == http.MethodHead {
+		w.Header().Set("Allow", http.MethodGet)
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	if fetchedAhead(r) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	q, err := browser.Query(r)
+	if name, repeated := browser.Repeated(q, "client_id", "user_name", "confirmation_code"); err != nil || repeated {
+		h.Logger.InfoContext(r.Context(), "link refused", "repeated", name, "err", err)
+		h.showError(w, r, http.StatusBadRequest, userpool.CodeInvalidRequest)
+		return
+	}
+	code := userpool.Secret(q.Get("confirmation_code"))
+	client, err := h.Pool.ConfirmLink(r.Context(), q.Get("client_id"), q.Get("user_name"), code)
+	h.showResult(w, r, client, err)
+}
+
+// fetchedAhead reports whether nobody has clicked yet.
+func fetchedAhead(r *http.Request) bool {
+	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Moz"} {
+		if strings.Contains(strings.ToLower(r.Header.Get(name)), "prefetch") {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *Handler) showResult(w http.ResponseWriter, r *http.Request, client userpool.Client, err error) {
+	page := resultView{view: h.own(w, r, "Your account is confirmed"), Text: "You can close this page and sign in."}
+	page.App = client.Name
+	status := http.StatusOK
+	refusal, refused := asRefusal(err)
+	switch {
+	case refused:
+		status, page.Failed = http.StatusBadRequest, true
+		page.Title, page.Message = page.T("Your account could not be confirmed"), page.T(refusal.Description)
+		page.Text = "Sign in with your password: then you can have a new link sent to you."
+	case err != nil:
+		h.refuser().Refuse(w, r, nil, err)
+		return
+	}
+	page.Text = page.T(page.Text)
+	h.write(w, status, "result", page)
+}
