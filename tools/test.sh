@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs the tests of every module with the race detector, and first gets what they need:
-# the C compiler, the browser, the Redis server, and the clients that others wrote.
+# the C compiler, the browser, the Redis and PostgreSQL servers, and the clients that
+# others wrote.
 . "$(dirname "$0")/common.sh"
 
 # The race detector links with the C compiler.
@@ -109,6 +110,30 @@ need_flaskoidc() {
 		fail "pip could not install it, see above."
 }
 
+# The tests look in the same places: see cmd/cognate/internal/sqlstore/pgtest.
+need_postgres() {
+	if [ -n "${POSTGRES_BIN:-}" ]; then
+		have "$POSTGRES_BIN/initdb" || fail "POSTGRES_BIN is $POSTGRES_BIN, and no program initdb is there."
+		return
+	fi
+	found_postgres && return
+	case $(uname -s) in
+	Darwin) fail "the tests of the pool's data in PostgreSQL need it. Install it with: brew install postgresql
+      or set POSTGRES_BIN to the folder of the programs you have." ;;
+	esac
+	apt postgresql && found_postgres ||
+		fail "the tests of the pool's data in PostgreSQL need it. On Debian or Ubuntu: sudo apt-get install postgresql
+      elsewhere install it, or set POSTGRES_BIN to the folder of the programs you have."
+}
+
+found_postgres() {
+	have initdb && have postgres && return
+	for program in /usr/lib/postgresql/*/bin/initdb; do
+		have "$program" && return
+	done
+	return 1
+}
+
 test_module() {
 	say "tests of $1"
 	fresh=
@@ -128,5 +153,6 @@ case $(modules) in *e2e*)
 	;;
 esac
 case $(modules) in *redisstore* | *e2e* | *examples/cluster* | *bench*) need_redis ;; esac
+case $(modules) in *cmd/cognate*) need_postgres ;; esac
 each_module test_module
 say "all tests passed"

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -116,36 +117,56 @@ func (p *Pool) UpdateUserAttributes(ctx context.Context, name string, attributes
 	return u, err
 }
 
-// mergeAttributes changes u alone, names included.
+// mergeAttributes changes u alone, names included. What stays as it is, is not
+// looked at: the schema may have changed since.
 func (p *Pool) mergeAttributes(u *User, attributes map[string]string) error {
-	merged := maps.Clone(u.Attributes)
-	if merged == nil {
-		merged = map[string]string{}
+	if u.Attributes == nil {
+		u.Attributes = map[string]string{}
 	}
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
-		if a, known := p.Settings().attribute(name); !known || name == "sub" {
-			return unfit(clip(name), "Attribute does not exist in the schema.")
-		} else if a.Fixed && merged[name] != attributes[name] {
-			return invalid("Cannot modify the non-mutable attribute " + name)
-		}
-		if merged[name] == attributes[name] {
+		if attributes[name] == u.Attributes[name] {
 			continue
 		}
-		merged[name] = attributes[name]
-		verified := name + "_verified"
-		if _, said := attributes[verified]; isBoolean(verified) && !said && merged[verified] != "" {
-			merged[verified] = "false"
-			if attributes[name] == "" {
-				delete(merged, verified)
-			}
+		_, said := attributes[name+"_verified"]
+		err := p.Settings().setAttribute(u, name, attributes[name], said)
+		if err != nil {
+			return err
 		}
 	}
-	var err error
-	u.Attributes, err = p.Settings().cleanAttributes(merged)
+	err := checkVerified(u.Attributes)
 	if err != nil {
 		return err
 	}
 	return p.setUserNames(u)
+}
+
+// setAttribute changes one attribute; an empty value removes it. An address that
+// changes is not verified any more, unless something is said about that.
+func (s *Settings) setAttribute(u *User, name, value string, said bool) error {
+	a, known := s.attribute(name)
+	switch {
+	case !known || name == "sub":
+		return unfit(clip(strconv.QuoteToGraphic(name)), "Attribute does not exist in the schema.")
+	case a.Fixed && u.Attributes[name] != "":
+		return invalid("Cannot modify the non-mutable attribute " + name)
+	}
+	verified := name + "_verified"
+	if value == "" {
+		delete(u.Attributes, name)
+		if !said {
+			delete(u.Attributes, verified)
+		}
+		return nil
+	}
+	value, err := s.cleanAttribute(name, value)
+	if err != nil {
+		return err
+	}
+	u.Attributes[name] = value
+	if u.Attributes[verified] != "" && !said {
+		u.Attributes[verified] = "false"
+	}
+	return nil
 }
 
 // SetPassword gives a user a password, which must fit the policy: a permanent

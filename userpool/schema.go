@@ -98,12 +98,17 @@ func (s *Settings) cleanAttributes(in map[string]string) (map[string]string, err
 		}
 		out[name] = value
 	}
+	return out, checkVerified(out)
+}
+
+// checkVerified wants an address where one is said to be verified or not.
+func checkVerified(attributes map[string]string) error {
 	for _, name := range []string{"email", "phone_number"} {
-		if out[name+"_verified"] != "" && out[name] == "" {
-			return nil, invalid(name + "_verified needs " + name)
+		if attributes[name+"_verified"] != "" && attributes[name] == "" {
+			return invalid(name + "_verified needs " + name)
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // unfit is how Cognito words what the schema does not allow.

@@ -42,7 +42,7 @@ func (p *Pool) openSession(ctx context.Context, s Session, previous Secret) (id 
 }
 
 // Session returns the live session with this id. An unknown, expired or empty
-// id, or a user who is gone, is ok == false.
+// id, or a user who is gone or disabled, is ok == false.
 func (p *Pool) Session(ctx context.Context, id Secret) (s Session, ok bool, err error) {
 	if id == "" {
 		return Session{}, false, nil
@@ -54,8 +54,8 @@ func (p *Pool) Session(ctx context.Context, id Secret) (s Session, ok bool, err 
 	if !ok || !p.now().Before(s.Expires) {
 		return Session{}, false, nil
 	}
-	_, err = p.user(ctx, s.Sub)
-	if errors.Is(err, errGone) {
+	u, err := p.user(ctx, s.Sub)
+	if errors.Is(err, errGone) || u.Disabled {
 		return Session{}, false, nil
 	}
 	return s, err == nil, err

@@ -56,6 +56,9 @@ func TestWays(t *testing.T) {
 		"authenticator app":  authenticatorApp,
 		"second factors":     secondFactors,
 		"one-time code":      oneTimeCode,
+		"sign up":            signUp,
+		"forgot password":    forgotPassword,
+		"confirm by link":    confirmByLink,
 	} {
 		for _, way := range ways {
 			t.Run(name+" "+way, func(t *testing.T) {

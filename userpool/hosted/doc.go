@@ -1,5 +1,5 @@
-// Package hosted serves the pages that people see: the sign-in page at /login
-// and the error page at /error. They need no script, work with a keyboard, a
+// Package hosted serves the pages that people see: to sign in, to sign up and
+// confirm that, to choose a new password, and the error page. They need no script, work with a keyboard, a
 // screen reader and a phone, and follow the browser's light or dark theme.
 //
 // # The flow

@@ -235,8 +235,8 @@ func TestSMSAndEmailCodes(t *testing.T) {
 	}
 }
 
-// TestResendIsBounded asks for one code after the other.
-func TestResendIsBounded(t *testing.T) {
+// TestResendOfAStepIsBounded asks for one code after the other.
+func TestResendOfAStepIsBounded(t *testing.T) {
 	t.Parallel()
 	e := steps(t, false, settings(userpool.MFAOptional))
 	must(t, e.Pool.SetMFA(t.Context(), "ann", []string{fSMS}, ""))
