@@ -159,8 +159,8 @@ func TestVerifiedStays(t *testing.T) {
 	}
 }
 
-// TestWriteAttributes pins that what a client may not write is left out.
-func TestWriteAttributes(t *testing.T) {
+// TestMappedWriteAttributes pins that what a client may not write is left out.
+func TestMappedWriteAttributes(t *testing.T) {
 	t.Parallel()
 	f := newFederated(t, func(_ *userpool.Settings, c *userpool.Client) { c.WriteAttributes = []string{"email"} })
 	got := f.must(t, "ann", map[string]string{"email": "ann@example.com", "name": "Ann"})
