@@ -1,6 +1,7 @@
 package cognatetest
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -105,7 +106,7 @@ type signingKeys struct {
 
 // use notes the pair that the pool signs with now.
 func (k *signingKeys) use(pool *userpool.Pool, pair *keyPair) error {
-	raw, err := pool.JWKS()
+	raw, err := pool.JWKS(context.Background())
 	if err != nil {
 		return err
 	}
@@ -166,7 +167,7 @@ func (p *Pool) rotateKeys() error {
 	if err != nil {
 		return err
 	}
-	err = p.pool.RotateKeys(next.set)
+	err = p.pool.RotateKeys(context.Background(), next.set)
 	if err != nil {
 		return err
 	}
@@ -176,4 +177,10 @@ func (p *Pool) rotateKeys() error {
 
 // WithdrawKeys takes back all keys but those that sign now: tokens of the old ones
 // can't be verified any more, by whoever fetches the key set anew.
-func (p *Pool) WithdrawKeys() { p.pool.WithdrawKeys() }
+func (p *Pool) WithdrawKeys() {
+	p.tb.Helper()
+	err := p.pool.WithdrawKeys(context.Background())
+	if err != nil {
+		p.tb.Fatalf("cognatetest: withdrawing keys: %v", err)
+	}
+}

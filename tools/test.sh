@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs the tests of every module with the race detector, and first gets what they need:
-# the C compiler, the browser, the Redis server, and the clients that others wrote.
+# the C compiler, the browser, the Redis and PostgreSQL servers, and the clients that
+# others wrote.
 . "$(dirname "$0")/common.sh"
 
 # The race detector links with the C compiler.
@@ -95,6 +96,14 @@ need_authlib() {
       elsewhere install them for a Python, and set PYTHON_AUTHLIB to its path."
 }
 
+# certutil tells Chromium on Linux whom to trust.
+need_certutil() {
+	[ "$(uname -s)" = Linux ] || return 0
+	have certutil || apt libnss3-tools ||
+		fail "the test of cognate trust needs certutil. On Debian or Ubuntu: sudo apt-get install libnss3-tools
+      on Fedora: sudo dnf install nss-tools"
+}
+
 # flask-oidc is no package of Debian.
 need_flaskoidc() {
 	folder=e2e/clients/python
@@ -109,6 +118,30 @@ need_flaskoidc() {
 		fail "pip could not install it, see above."
 }
 
+# The tests look in the same places: see cmd/cognate/internal/sqlstore/pgtest.
+need_postgres() {
+	if [ -n "${POSTGRES_BIN:-}" ]; then
+		have "$POSTGRES_BIN/initdb" || fail "POSTGRES_BIN is $POSTGRES_BIN, and no program initdb is there."
+		return
+	fi
+	found_postgres && return
+	case $(uname -s) in
+	Darwin) fail "the tests of the pool's data in PostgreSQL need it. Install it with: brew install postgresql
+      or set POSTGRES_BIN to the folder of the programs you have." ;;
+	esac
+	apt postgresql && found_postgres ||
+		fail "the tests of the pool's data in PostgreSQL need it. On Debian or Ubuntu: sudo apt-get install postgresql
+      elsewhere install it, or set POSTGRES_BIN to the folder of the programs you have."
+}
+
+found_postgres() {
+	have initdb && have postgres && return
+	for program in /usr/lib/postgresql/*/bin/initdb; do
+		have "$program" && return
+	done
+	return 1
+}
+
 test_module() {
 	say "tests of $1"
 	fresh=
@@ -121,6 +154,7 @@ test_module() {
 need_compiler
 case $(modules) in *e2e*)
 	need_chromium
+	need_certutil
 	need_node
 	need_apache
 	need_authlib
@@ -128,5 +162,6 @@ case $(modules) in *e2e*)
 	;;
 esac
 case $(modules) in *redisstore* | *e2e* | *examples/cluster* | *bench*) need_redis ;; esac
+case $(modules) in *cmd/cognate*) need_postgres ;; esac
 each_module test_module
 say "all tests passed"

@@ -36,3 +36,8 @@ func (p *Pool) SendDecoy(ctx context.Context, purpose, sub, to string) (string, 
 func (p *Pool) CheckCode(ctx context.Context, purpose, sub string, code Secret) error {
 	return p.checkCode(ctx, purpose, sub, code)
 }
+
+// StoreKeys stores keys as a pool does at its first start.
+func StoreKeys(ctx context.Context, s Store, pool string, keys *SigningKeys) error {
+	return records{s}.CreateKeys(ctx, pool, []*SigningKeys{keys})
+}

@@ -18,7 +18,7 @@ var roleARN = regexp.MustCompile(`^arn:[\w+=/,.@-]+:[\w+=/,.@-]+:([\w+=/,.@-]*)?
 
 func checkGroups(s Settings) error {
 	if len(s.Groups) > maxPoolGroups {
-		return fmt.Errorf("Groups: at most %d", maxPoolGroups)
+		return fmt.Errorf("%s: at most %d", "Groups", maxPoolGroups)
 	}
 	for i, g := range s.Groups { // sorted by name
 		problem := ""

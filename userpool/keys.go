@@ -10,8 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"sync"
-	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // SigningKeys are the two keys of a pool: one signs ID tokens, the other access
@@ -28,71 +28,21 @@ type signingKey struct {
 }
 
 // GenerateSigningKeys returns two fresh RSA-2048 keys. It takes a good part of
-// a second.
+// a second, of two CPUs if there are.
 func GenerateSigningKeys() (*SigningKeys, error) {
-	id, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
+	var id, access *rsa.PrivateKey
+	var both errgroup.Group
+	for _, key := range []**rsa.PrivateKey{&id, &access} {
+		both.Go(func() (err error) {
+			*key, err = rsa.GenerateKey(rand.Reader, 2048)
+			return err
+		})
 	}
-	access, err := rsa.GenerateKey(rand.Reader, 2048)
+	err := both.Wait()
 	if err != nil {
 		return nil, err
 	}
 	return NewSigningKeys(id, access)
-}
-
-// maxKeySets is how many pairs of keys a pool publishes: the one that signs and
-// those before it.
-const maxKeySets = 4
-
-// keyRing is the pairs of keys whose tokens are good, newest first.
-type keyRing struct {
-	// sets is replaced, never modified, so that what one read saw stays whole.
-	mu   sync.Mutex
-	sets atomic.Pointer[[]*SigningKeys]
-}
-
-func newKeyRing(first *SigningKeys) *keyRing {
-	r := &keyRing{}
-	r.sets.Store(&[]*SigningKeys{first})
-	return r
-}
-
-// all returns the pairs, the one that signs first.
-func (r *keyRing) all() []*SigningKeys { return *r.sets.Load() }
-
-// signing returns the pair that signs.
-func (r *keyRing) signing() *SigningKeys { return r.all()[0] }
-
-// RotateKeys signs with next from now on. The keys before stay published, and
-// what they signed stays good, until [Pool.WithdrawKeys] or until three more
-// rotations have come; so nobody is signed out. Keys that are in use already
-// are an error.
-func (p *Pool) RotateKeys(next *SigningKeys) error {
-	if next == nil {
-		return errors.New("userpool: RotateKeys needs keys")
-	}
-	p.keys.mu.Lock()
-	defer p.keys.mu.Unlock()
-	old := p.keys.all()
-	for _, set := range old {
-		if next.shares(set) {
-			return errors.New("userpool: RotateKeys needs keys that are not in use already")
-		}
-	}
-	sets := append([]*SigningKeys{next}, old[:min(len(old), maxKeySets-1)]...)
-	p.keys.sets.Store(&sets)
-	return nil
-}
-
-// WithdrawKeys takes back all keys but those that sign: what the others signed
-// is refused from now on, also where apps learn the pool's keys, as soon as
-// they look again.
-func (p *Pool) WithdrawKeys() {
-	p.keys.mu.Lock()
-	defer p.keys.mu.Unlock()
-	sets := p.keys.all()[:1:1]
-	p.keys.sets.Store(&sets)
 }
 
 // shares reports whether the pairs have a key in common.
@@ -164,17 +114,4 @@ type jwk struct {
 func (k *signingKey) jwk() jwk {
 	n, e := publicNumbers(&k.key.PublicKey)
 	return jwk{Alg: "RS256", E: e, Kid: k.kid, Kty: "RSA", N: n, Use: "sig"}
-}
-
-// JWKS returns the pool's public keys as a JSON Web Key Set (RFC 7517): of each
-// pair first the ID tokens' key, then the access tokens'; the pair that signs
-// comes first. After [Pool.RotateKeys] it is another.
-func (p *Pool) JWKS() ([]byte, error) {
-	var keys []jwk
-	for _, set := range p.keys.all() {
-		keys = append(keys, set.id.jwk(), set.access.jwk())
-	}
-	return json.Marshal(struct {
-		Keys []jwk `json:"keys"`
-	}{keys})
 }

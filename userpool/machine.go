@@ -27,7 +27,7 @@ func (p *Pool) Machine(ctx context.Context, c Client, g MachineGrant) (TokenSet,
 	if err != nil {
 		return TokenSet{}, err
 	}
-	tokens, err := p.sign(claims, c.AccessTokenValidity)
+	tokens, err := p.sign(ctx, claims, c.AccessTokenValidity)
 	if err != nil {
 		return TokenSet{}, err
 	}

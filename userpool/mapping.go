@@ -102,7 +102,7 @@ func (p *Pool) createFederated(ctx context.Context, c Client, ip IdentityProvide
 			Issuer: profile.Issuer, Primary: true, Created: now,
 		}},
 	}
-	if !validName(u.Username) {
+	if !validName(ip.Name + "_" + profile.Subject) {
 		return User{}, badRequest("the user name, " + ip.Name + "_ and the subject, has more than 128 characters or a space")
 	}
 	u.Logins = []string{foldLogin(u.Username)}

@@ -43,8 +43,9 @@ type Config struct {
 	// Store keeps the pool's data. Required.
 	Store Store
 
-	// Keys sign the tokens. Nil: two fresh RSA-2048 keys, gone at the end of
-	// the process.
+	// Keys sign the tokens, and the store does not get them. Nil: the keys in the
+	// store, in the clear; at the first start two RSA-2048 keys are made for it,
+	// which New does not wait for.
 	Keys *SigningKeys
 
 	// Settings say how people sign up and in. [Pool.Configure] changes them.
@@ -121,7 +122,7 @@ type Pool struct {
 var poolID = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
 
 // New returns a pool. It names the field that is wrong.
-func New(_ context.Context, cfg Config) (*Pool, error) {
+func New(ctx context.Context, cfg Config) (*Pool, error) {
 	p := &Pool{passkeys: cfg.Passkeys, store: records{cfg.Store}, now: cfg.Now, log: cfg.Logger, invoke: cfg.Invoke}
 	err := p.setNames(cfg)
 	if err != nil {
@@ -136,16 +137,12 @@ func New(_ context.Context, cfg Config) (*Pool, error) {
 	}
 	p.gate = newGate(p.hasher.wait)
 	p.deliverer, p.deliveries = cfg.Deliver, make(chan struct{}, maxDeliveries)
-	keys := cfg.Keys
-	if keys == nil {
-		keys, err = GenerateSigningKeys()
-		if err != nil {
-			return nil, fmt.Errorf("userpool: generating keys: %w", err)
-		}
-	}
-	p.keys = newKeyRing(keys)
 	p.trace = cfg.Trace
 	p.setDefaults()
+	err = p.startKeys(ctx, cfg.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("userpool: reading keys: %w", err)
+	}
 	return p, nil
 }
 

@@ -104,7 +104,7 @@ func checkOIDC(ip IdentityProvider) error {
 	case ip.ClientSecret == "":
 		return errors.New("ClientSecret is missing: the pool authenticates to the provider with it (client_secret_post)")
 	case ip.Scopes != "" && !slices.Contains(strings.Fields(ip.Scopes), scopeOpenID):
-		return errors.New("Scopes lacks openid, without which there is no ID token")
+		return errors.New("openid is missing in Scopes: without it there is no ID token")
 	}
 	err := webURL("Issuer", ip.Issuer)
 	if err != nil {

@@ -161,7 +161,7 @@ func checkResourceServers(s Settings) error {
 
 func checkServerScopes(r ResourceServer) error {
 	if len(r.Scopes) > maxServerScopes {
-		return fmt.Errorf("Scopes: at most %d", maxServerScopes)
+		return fmt.Errorf("%s: at most %d", "Scopes", maxServerScopes)
 	}
 	for i, v := range r.Scopes {
 		twice := slices.ContainsFunc(r.Scopes[:i], func(o ResourceServerScope) bool { return o.Name == v.Name })

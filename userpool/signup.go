@@ -449,8 +449,12 @@ func (f *Flow) toSignIn(notice string, failed bool) {
 }
 
 // signedUp hands the flow on, with what was proven before and the methods. The
-// user is confirmed, whatever comes of it.
+// user is confirmed, whatever comes of it. Where people have passkeys they may
+// add one at once (page "cognito-user-pools-managed-login").
 func (p *Pool) signedUp(ctx context.Context, a *Authorization, f *Flow, u User, methods ...string) error {
+	if a.ChoosesFactor() && p.OffersPasskeys() {
+		f.After = StepAddPasskey
+	}
 	err := p.proved(ctx, a, f, u, methods...)
 	if err != nil {
 		return signInAgain(f, err)

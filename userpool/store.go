@@ -22,10 +22,10 @@ type Record struct {
 	Kind string // what it is: at most 32 bytes
 	ID   string // its key, which no other record of the pool and kind has: at most 300 bytes
 
-	Owner   string    // whose it is, often a sub; empty: nobody's
+	Owner   string    // whose it is, often a sub, at most 300 bytes; empty: nobody's
 	Names   []string  // further keys, which no other record of the pool and kind has as a name
 	Terms   []string  // what [Store.List] finds it by; others may have the same
-	Expires time.Time // when it may be removed, in whole microseconds; zero: never
+	Expires time.Time // when it may be removed, kept in whole microseconds and in UTC; zero: never
 	Version int64     // 1 when created, counted up by every change
 	Body    []byte
 }
@@ -35,20 +35,24 @@ type Op int
 
 // The kinds of change.
 const (
-	// Create adds the record, with Version 1. ErrExists: its ID or one of its
-	// Names is taken.
+	// Create adds the record, with Version 1, whatever its own says. ErrExists:
+	// its ID or one of its Names is taken.
 	Create Op = iota
 	// Update replaces the record whose Version is still that of the change, and
 	// counts it up; a Version of zero is any. ErrConflict: it is gone or changed
-	// meanwhile. ErrExists: one of its Names is another record's.
+	// meanwhile. ErrExists: one of its Names is another record's. The order that
+	// its Owner has it in stays; with another Owner it is that one's newest.
 	Update
 	// Delete removes the record with this ID. With a Version other than zero
 	// only that version: ErrConflict if it is gone or changed. Without one, it
 	// is no error if it is not there.
 	Delete
-	// DeleteOwned removes all records of the Kind and Owner.
+	// DeleteOwned removes all records of the Kind and Owner, which may be none;
+	// without an Owner it is none. What a concurrent change puts in the place of
+	// one of them goes too, or that change fails.
 	DeleteOwned
-	// DeleteTerm removes all records of the Kind that have Terms[0].
+	// DeleteTerm removes all records of the Kind that have Terms[0], the only
+	// term of the change, in the same way.
 	DeleteTerm
 )
 
@@ -57,7 +61,9 @@ type Change struct {
 	Op Op
 	Record
 	// Keep, if positive, goes with Create: of the records of this Kind and
-	// Owner the newest Keep stay, in the order they were created in.
+	// Owner the newest Keep stay, in the order they were created in. A store may
+	// be late in removing the others, until there are an eighth of Keep more.
+	// Without an Owner it has no effect.
 	Keep int
 }
 
@@ -65,10 +71,10 @@ type Change struct {
 type Query struct {
 	Owner      string // whose
 	Term       string // has exactly this term
-	TermPrefix string // has a term that begins like this
+	TermPrefix string // has a term that begins like this, with at most 900 bytes
 	After      string // only IDs greater than this; with Descending, less than this
 	Descending bool   // by ID, the greatest first; otherwise the least first
-	Limit      int    // how many at most; required
+	Limit      int    // how many at most; without it there are none
 }
 
 // Store keeps everything a pool must remember. It decides nothing: what is

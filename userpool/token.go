@@ -168,13 +168,16 @@ func (p *Pool) issue(ctx context.Context, i issuance) (TokenSet, error) {
 	if err != nil {
 		return TokenSet{}, err
 	}
-	return p.sign(claims, i.client.AccessTokenValidity)
+	return p.sign(ctx, claims, i.client.AccessTokenValidity)
 }
 
 // sign makes tokens of the claims.
-func (p *Pool) sign(claims tokenClaims, life time.Duration) (TokenSet, error) {
-	out, keys := TokenSet{ExpiresIn: life}, p.keys.signing()
-	var err error
+func (p *Pool) sign(ctx context.Context, claims tokenClaims, life time.Duration) (TokenSet, error) {
+	pairs, err := p.knownKeys(ctx)
+	if err != nil {
+		return TokenSet{}, err
+	}
+	out, keys := TokenSet{ExpiresIn: life}, pairs[0]
 	out.AccessToken, err = keys.access.sign(claims.access)
 	if err != nil {
 		return TokenSet{}, fmt.Errorf("userpool: access token: %w", err)
@@ -205,7 +208,7 @@ func (p *Pool) Revoke(ctx context.Context, c Client, token Secret) error {
 	if err != nil {
 		return fmt.Errorf("userpool: reading refresh token: %w", err)
 	}
-	if !ok && p.isOwnJWT(token) {
+	if !ok && p.isOwnJWT(ctx, token) {
 		return &Error{Code: CodeUnsupportedTokenType}
 	}
 	if !ok || t.ClientID != c.ID {

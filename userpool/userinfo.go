@@ -36,7 +36,7 @@ var (
 // strings, booleans too, which is Cognito's way. A token that is not one of
 // this pool's live access tokens, or lacks openid, is an [*Error] invalid_token.
 func (p *Pool) UserInfo(ctx context.Context, token Secret) (map[string]string, error) {
-	claims, err := p.accessToken(token)
+	claims, err := p.accessToken(ctx, token)
 	if err != nil {
 		return nil, err
 	}
@@ -64,12 +64,16 @@ func (p *Pool) UserInfo(ctx context.Context, token Secret) (map[string]string, e
 }
 
 // accessToken verifies signature, issuer, expiry and kind.
-func (p *Pool) accessToken(token Secret) (accessClaims, error) {
+func (p *Pool) accessToken(ctx context.Context, token Secret) (accessClaims, error) {
 	var claims accessClaims
 	if len(token) > maxToken {
 		return claims, errToken
 	}
-	_, err := p.jwtParser().ParseWithClaims(string(token), &claims, p.verifyingKey(false))
+	_, err := p.knownKeys(ctx)
+	if err != nil {
+		return claims, err // no fault of the token
+	}
+	_, err = p.jwtParser().ParseWithClaims(string(token), &claims, p.verifyingKey(ctx, false))
 	if err != nil || claims.TokenUse != "access" {
 		return claims, errToken
 	}
@@ -106,12 +110,12 @@ func (c accessClaims) issuedAfter(t time.Time) bool {
 
 // isOwnJWT reports whether this is an access or ID token of the pool, expired
 // or not.
-func (p *Pool) isOwnJWT(token Secret) bool {
+func (p *Pool) isOwnJWT(ctx context.Context, token Secret) bool {
 	if len(token) > maxToken {
 		return false
 	}
 	parser := p.jwtParser(jwt.WithoutClaimsValidation())
-	_, err := parser.Parse(string(token), p.verifyingKey(true))
+	_, err := parser.Parse(string(token), p.verifyingKey(ctx, true))
 	return err == nil
 }
 
@@ -125,16 +129,19 @@ func (p *Pool) jwtParser(more ...jwt.ParserOption) *jwt.Parser {
 
 // verifyingKey finds the key by kid among those that may have signed an access
 // token or, if alsoID is set, an ID token.
-func (p *Pool) verifyingKey(alsoID bool) jwt.Keyfunc {
+func (p *Pool) verifyingKey(ctx context.Context, alsoID bool) jwt.Keyfunc {
 	return func(t *jwt.Token) (any, error) {
-		for _, set := range p.keys.all() {
-			switch {
-			case t.Header["kid"] == set.access.kid:
-				return &set.access.key.PublicKey, nil
-			case alsoID && t.Header["kid"] == set.id.kid:
-				return &set.id.key.PublicKey, nil
-			}
+		kid := t.Header["kid"]
+		set, ok := p.findKeys(ctx, func(s *SigningKeys) bool {
+			return kid == s.access.kid || alsoID && kid == s.id.kid
+		})
+		switch {
+		case !ok:
+			return nil, errors.New("unknown kid")
+		case kid == set.access.kid:
+			return &set.access.key.PublicKey, nil
+		default:
+			return &set.id.key.PublicKey, nil
 		}
-		return nil, errors.New("unknown kid")
 	}
 }

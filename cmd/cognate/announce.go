@@ -5,7 +5,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"text/tabwriter"
+
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+	"github.com/cognate-auth/cognate/userpool"
 )
 
 // newLogger logs what went wrong, and what to do about it, below what the command says.
@@ -56,24 +60,104 @@ func announceDemo(term terminal, appURL, poolURL string) {
 	printf(term.out, "  Press Ctrl-C to stop.\n\n")
 }
 
-func announcePool(term terminal, base string, p *localPool) {
-	s := styleOf(term.out)
-	printf(term.out, "\n  %s\n\n", s.bold("Local user pool"))
-	printf(term.out, "  Domain          %s\n", s.bold(base))
-	printf(term.out, "  Issuer          %s\n", p.pool.Issuer())
-	printf(term.out, "  App client ID   %s\n", p.client.ID)
-	for i, uri := range p.client.CallbackURLs {
-		label := "Callback URL"
-		if i > 0 {
-			label = ""
-		}
-		printf(term.out, "  %-15s %s\n", label, uri)
+// maxAnnounced is how many clients, URLs and users of a pool are printed.
+const maxAnnounced = 5
+
+// announceSite says what there is, and where. news is what has to be said about the
+// certificate.
+func announceSite(term terminal, s *site, f *poolconfig.File, store, news string) {
+	out, st := term.out, styleOf(term.out)
+	printf(out, "\n  %s\n", st.bold("Local user pools"))
+	if f.Path != "" {
+		printf(out, "  %s\n", st.dim("As "+f.Path+" says; a change counts as soon as it is saved."))
 	}
-	printf(term.out, "\n  %s\n", s.dim("client_secrets.json for an app: run cognate client-secrets, same flags."))
-	printf(term.out, "\n")
-	announceUsers(term.out, s)
-	printf(term.out, "  %s\n", s.dim("Everything is in memory and ends with the pool."))
-	printf(term.out, "  Press Ctrl-C to stop.\n\n")
+	for _, note := range f.Notes {
+		printf(out, "  %s\n", st.dim(note))
+	}
+	for _, p := range s.table.Load().pools {
+		announcePool(out, st, s, p, f.Path != "")
+	}
+	printf(out, "\n")
+	if news != "" {
+		printf(out, "  %s\n", news)
+	}
+	if f.Path == "" {
+		announceUsers(out, st)
+		printf(out, "  %s\n", st.dim("Clients, users and settings of your own: run cognate pool init."))
+	}
+	printf(out, "  %s\n", st.dim("client_secrets.json for an app: run cognate client-secrets, same flags."))
+	if store == inMemory {
+		printf(out, "  %s\n", st.dim("Everything is in memory and ends with the program."))
+	} else {
+		printf(out, "  %s\n", st.dim("Data are kept in "+store+"."))
+	}
+	printf(out, "  Press Ctrl-C to stop.\n\n")
+}
+
+func announcePool(out io.Writer, st style, s *site, p *running, fromFile bool) {
+	home := s.base(p.hosts[0])
+	printf(out, "\n")
+	row := func(label, text string) { printf(out, "  %-15s %s\n", label, text) }
+	row(st.bold("Pool")+strings.Repeat(" ", 11), st.bold(p.pool.ID())+"  "+p.config.Settings.Name)
+	row("Domain", st.bold(home))
+	for _, host := range p.hosts[1:] {
+		row("", s.base(host))
+	}
+	row("Issuer", p.pool.Issuer())
+	if !strings.HasPrefix(p.pool.Issuer(), s.base(s.addr.host)+"/") {
+		row("", st.dim("its documents: "+s.base(s.addr.host)+"/"+p.pool.ID()+"/.well-known/"))
+	}
+	row("Developer", home+"/_cognate/")
+	for i, c := range p.config.Clients {
+		if i == maxAnnounced {
+			row("", st.dim(fmt.Sprintf("and %d more", len(p.config.Clients)-i)))
+			break
+		}
+		row("App client ID", c.ID)
+		for i, uri := range c.CallbackURLs[:min(len(c.CallbackURLs), maxAnnounced)] {
+			row([]string{"Callback URL", ""}[min(i, 1)], uri)
+		}
+	}
+	if fromFile {
+		announcePoolUsers(out, st, p.config)
+	}
+}
+
+// announcePoolUsers names users. Their passwords are in the file, unless they are in
+// the environment because nobody should see them.
+func announcePoolUsers(out io.Writer, st style, p poolconfig.Pool) {
+	if len(p.Users) == 0 {
+		return
+	}
+	printf(out, "\n  Sign in as\n")
+	t := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	for i, u := range p.Users {
+		if i == maxAnnounced {
+			printf(t, "    %s\n", st.dim(fmt.Sprintf("and %d more", len(p.Users)-i)))
+			break
+		}
+		line := "    " + u.Username
+		if note := noteOf(u); note != "" {
+			line += "\t" + st.dim(note)
+		}
+		printf(t, "%s\n", line)
+	}
+	_ = t.Flush() // as printf
+}
+
+// noteOf says what is special about a user.
+func noteOf(u poolconfig.User) string {
+	switch {
+	case u.Disabled:
+		return "is disabled"
+	case u.Status == userpool.UserForceChange:
+		return "has a temporary password"
+	case u.Status == userpool.UserResetRequired:
+		return "chooses a password by code"
+	case u.Status == userpool.UserUnconfirmed:
+		return "is not confirmed"
+	}
+	return ""
 }
 
 func announceUsers(w io.Writer, s style) {

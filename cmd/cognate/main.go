@@ -3,7 +3,9 @@
 //
 //	cognate demo             the app at https://127.0.0.1:5000, and the pool it uses
 //	cognate pool             the pool alone, at http://localhost:9229
+//	cognate pool init        the file that describes pools, to begin with
 //	cognate client-secrets   the pool's app client, as a client_secrets.json
+//	cognate trust            the certificate authority of cognate pool --tls
 //
 // Run cognate --help for the rest.
 package main
@@ -24,8 +26,9 @@ import (
 // cli is the command line.
 type cli struct {
 	Demo          demoCommand          `cmd:"" help:"Run the demo: a small app and the local pool that signs people in to it."`
-	Pool          poolCommand          `cmd:"" help:"Run the local user pool alone."`
+	Pool          poolCommand          `cmd:"" help:"Run local user pools, write their file, import users."`
 	ClientSecrets clientSecretsCommand `cmd:"" help:"Print a client_secrets.json for the local pool's app client."`
+	Trust         trustCommand         `cmd:"" help:"Explain the local certificate authority of --tls; install it or take it out."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
@@ -48,7 +51,7 @@ func run(ctx context.Context, args []string, term terminal) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("cognate"),
 		kong.Description("Sign-in for web apps with Amazon Cognito, and a Cognito of your own to build it with."),
-		kong.Writers(term.out, term.err), kong.Vars{"version": version()},
+		kong.Writers(term.out, term.err), kong.Vars{"version": version(), "store": defaultStore},
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(term),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)

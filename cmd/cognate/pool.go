@@ -24,6 +24,15 @@ type clientFlags struct {
 	RedirectURIs []string       `name:"redirect-uri" default:"https://127.0.0.1:5000/oidc_callback" placeholder:"URI" help:"Callback URL of the app; may be repeated (default ${default})."`
 }
 
+// defaultClientFlags are those of a command line without any.
+func defaultClientFlags() clientFlags {
+	return clientFlags{
+		PoolID: "local_Cognate01", ClientID: "cognatelocalclient00000001",
+		ClientSecret: "only_for_the_pool_on_this_machine",
+		RedirectURIs: []string{"https://127.0.0.1:5000/oidc_callback"},
+	}
+}
+
 // seedUsers are in every pool that the program starts.
 var seedUsers = []struct {
 	email, password, verified, note string
@@ -32,7 +41,7 @@ var seedUsers = []struct {
 	{"bob@example.com", "Battery-Staple-7", "false", "his is not, so the app refuses him"},
 }
 
-// localPool is a pool in memory with its client and users.
+// localPool is the demo's: a pool in memory with its client and users.
 type localPool struct {
 	pool    *userpool.Pool
 	client  userpool.Client
@@ -99,60 +108,6 @@ func (f *clientFlags) client() (userpool.Client, error) {
 		return userpool.Client{}, fmt.Errorf("the app client can't be made as the flags say: %s", e.Description)
 	}
 	return c, err
-}
-
-// at is where the pool listens, and its app client.
-func (f *clientFlags) at(addr string) (address, userpool.Client, error) {
-	client, err := f.client()
-	if err != nil {
-		return address{}, client, err
-	}
-	a, err := parseAddress("--addr", addr)
-	return a.asLocalhost(), client, err
-}
-
-type poolCommand struct {
-	Addr string `default:"127.0.0.1:9229" placeholder:"HOST:PORT" help:"Address to listen on, on this machine (default ${default})."`
-	clientFlags
-}
-
-// Run serves the pool until Ctrl-C.
-func (c *poolCommand) Run(ctx context.Context, term terminal) error {
-	addr, client, err := c.at(c.Addr)
-	if err != nil {
-		return err
-	}
-	listening, err := addr.listen(ctx)
-	if err != nil {
-		return err
-	}
-	defer listening.Close()
-	log := newLogger(term)
-	base := addr.url("http")
-	p, err := newLocalPool(ctx, base, c.PoolID, client, log)
-	if err != nil {
-		return err
-	}
-	announcePool(term, base, p)
-	return stopped(term, serve(ctx, log, service{listening, p.handler}))
-}
-
-type clientSecretsCommand struct {
-	Addr string `default:"127.0.0.1:9229" placeholder:"HOST:PORT" help:"Address the pool listens on (default ${default})."`
-	clientFlags
-}
-
-// Run prints the file. The pool need not be running.
-func (c *clientSecretsCommand) Run(term terminal) error {
-	addr, client, err := c.at(c.Addr)
-	if err != nil {
-		return err
-	}
-	if addr.port == "0" {
-		return fmt.Errorf("--addr %s names no port; give the one that the pool listens on", c.Addr)
-	}
-	base := addr.url("http")
-	return clientSecrets(base, base+"/"+c.PoolID, client).Encode(term.out)
 }
 
 // homeOf is the home page of the app with this callback URL, where a sign-out ends.

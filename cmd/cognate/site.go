@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
 
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/passkeys"
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/server"
@@ -61,13 +62,16 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler.ServeHTTP(w, r)
 }
 
-// hostOf is the host of a Host header, without port and as names are compared.
+var hostHeader = regexp.MustCompile(`^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+?)\.?(?::[0-9]{1,5})?$`)
+
+// hostOf is the host of a Host header, without port and as names are compared, or
+// nothing.
 func hostOf(header string) string {
-	host, _, err := net.SplitHostPort(header)
-	if err != nil {
-		host = strings.Trim(header, "[]")
+	m := hostHeader.FindStringSubmatch(header)
+	if m == nil {
+		return ""
 	}
-	return strings.ToLower(strings.TrimSuffix(host, "."))
+	return strings.ToLower(strings.Trim(m[1], "[]"))
 }
 
 // misdirected answers a request for a host that no pool has (RFC 9110 section
@@ -121,9 +125,13 @@ func (s *site) hostsOf(i int, p poolconfig.Pool) []string {
 // add makes the pool that p describes. What the store has of it stays.
 func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*running, poolconfig.Changes, error) {
 	base := s.base(hosts[0])
+	authenticators, err := passkeys.New(base)
+	if err != nil {
+		return nil, poolconfig.Changes{}, err
+	}
 	pool, err := userpool.New(ctx, userpool.Config{
 		ID: p.ID, Issuer: cmp.Or(p.Issuer, s.base(s.addr.host)+"/"), Domain: base, Store: s.store,
-		Settings: p.Settings, Invoke: trigger.HTTP(nil), Logger: s.log, Trace: userpool.NewTrace(nil),
+		Settings: p.Settings, Invoke: trigger.HTTP(nil), Passkeys: authenticators, Logger: s.log, Trace: userpool.NewTrace(nil),
 	})
 	if err != nil {
 		return nil, poolconfig.Changes{}, err
@@ -132,10 +140,15 @@ func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*run
 	if err != nil {
 		return nil, changes, err
 	}
+	sp, err := serviceProvider(ctx, s.store, p.ID, p.Settings)
+	if err != nil {
+		return nil, changes, err
+	}
 	r := &running{config: p, pool: pool, hosts: hosts, others: map[string]http.Handler{}}
 	for _, host := range hosts {
 		r.others[host], err = server.New(server.Config{
-			Pool: pool, BaseURL: s.base(host), Logger: s.log, DevView: true,
+			Pool: pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.host) + "/" + p.ID + "/.well-known/jwks.json",
+			SAML: sp, Logger: s.log, DevView: true,
 		})
 		if err != nil {
 			return nil, changes, err
@@ -185,6 +198,24 @@ func sentence(err error) error {
 		return errors.New(e.Description)
 	}
 	return err
+}
+
+// possible tells why a changed file cannot be followed, before anything is done.
+func (s *site) possible(f *poolconfig.File) error {
+	before := s.table.Load()
+	for _, p := range f.Pools {
+		old, ok := before.byID[p.ID]
+		if !ok {
+			continue
+		}
+		is := old.pool.Settings()
+		if !slices.Equal(is.UsernameAttributes, p.Settings.UsernameAttributes) ||
+			!slices.Equal(is.AliasAttributes, p.Settings.AliasAttributes) {
+			return fmt.Errorf("the username_attributes and alias_attributes of %s cannot change: users are found by them; "+
+				"take them back, or give the pool another id", p.ID)
+		}
+	}
+	return nil
 }
 
 // update makes the pools as a changed file says, and reports line by line what

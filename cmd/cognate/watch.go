@@ -77,15 +77,19 @@ func (w *watcher) look(ctx context.Context) {
 		w.last = f
 		return
 	}
-	did, err := w.site.update(ctx, f)
+	err = w.site.possible(f)
 	if err != nil {
 		w.complain(err)
 		return
 	}
+	did, err := w.site.update(ctx, f)
 	w.last, w.wrong = f, ""
 	printf(w.term.out, "  %s changed:\n", f.Path)
 	for _, line := range did {
 		printf(w.term.out, "    %s\n", line)
+	}
+	if err != nil {
+		printf(w.term.err, "cognate: not all of it could be done:\n%s\n", indent(err.Error()))
 	}
 }
 

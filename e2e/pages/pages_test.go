@@ -57,7 +57,8 @@ func TestWays(t *testing.T) {
 		"second factors":     secondFactors,
 		"one-time code":      oneTimeCode,
 		"sign up":            signUp,
-		"forgotten password": recovery,
+		"forgot password":    forgotPassword,
+		"confirm by link":    confirmByLink,
 	} {
 		for _, way := range ways {
 			t.Run(name+" "+way, func(t *testing.T) {

@@ -1,5 +1,21 @@
 // Package devview serves the developer's view of a user pool at /_cognate/:
-// every sign-in as a sequence diagram with what came, what was decided and why,
-// and what to mend; the messages that the pool sent or would have sent; users,
-// app clients and settings.
+// every sign-in as a sequence diagram, with what came, what was decided and why,
+// and what to mend; the messages that the pool sent or would have sent, with
+// their codes and links; users, app clients and settings.
+//
+//	/_cognate/              the sign-ins; ?failed=1, ?client=, ?user= choose
+//	/_cognate/flows/{id}    one of them
+//	/_cognate/flows.json    the same for programs
+//	/_cognate/outbox        the messages
+//	/_cognate/outbox.json   the same for tests; ?to=, ?purpose=, ?after=, ?wait=5s
+//	/_cognate/users, /_cognate/clients, /_cognate/pool
+//
+// # Who may look
+//
+// Whoever reads the outbox can take over an account. So the view answers this
+// machine alone: the connection comes from a loopback address, the Host is a
+// loopback name (a page that rebinds its own name to 127.0.0.1 has another one),
+// no proxy stands between, and no other site's page asks. It only reads, knows
+// no cookie, and shows no secret but the codes and links of messages, which is
+// what it is for: no password hash, no client secret, no token that works.
 package devview

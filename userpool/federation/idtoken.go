@@ -45,6 +45,9 @@ func (u *upstream) verify(
 	if f, ok := errors.AsType[*fault](err); ok {
 		return nil, f
 	}
+	if e, ok := errors.AsType[*userpool.Error](err); ok {
+		return nil, e
+	}
 	if err == nil {
 		err = checkClaims(claims, ip.ClientID, nonce)
 	}

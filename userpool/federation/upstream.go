@@ -270,8 +270,15 @@ var errTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
 
 // client follows no redirect: the endpoints are the provider's own words, and a
 // code or a token must reach nobody else.
-var client = &http.Client{
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+var client = newClient()
+
+func newClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxResponseHeaderBytes = 64 << 10
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 func (h *Handler) get(ctx context.Context, address string, bearer userpool.Secret) (answer, error) {

@@ -78,7 +78,9 @@ func (h *Handler) errorPage(w http.ResponseWriter, r *http.Request) {
 
 // over tells that the flow is not there any more: it ended, or never was this
 // browser's.
-func (v *visit) over() { v.h.showError(v.w, v.r, http.StatusBadRequest, codeOver) }
+func (v *visit) over() {
+	v.h.refuseForm(v.w, v.r, http.StatusBadRequest, codeOver, "the flow is over, or another browser's")
+}
 
 // showError writes the error page.
 func (h *Handler) showError(w http.ResponseWriter, r *http.Request, status int, code string) {

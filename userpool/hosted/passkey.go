@@ -83,7 +83,10 @@ func (v *visit) beginAddPasskey() {
 	ctx := v.r.Context()
 	s, ok, err := v.h.Pool.Session(ctx, browser.ReadCookie(v.r, browser.SessionCookie))
 	switch {
-	case err == nil && !ok && v.h.Pool.OffersPasskeys():
+	case !v.h.Pool.OffersPasskeys():
+		const mend = "the pool has no passkeys: WEB_AUTHN is not among Settings.FirstFactors, or Config.Passkeys is nil"
+		err = &userpool.PageError{Code: userpool.CodeInvalidRequest, ClientID: v.auth.Client.ID, Mend: mend}
+	case err == nil && !ok:
 		v.query.Set(afterParam, string(userpool.StepAddPasskey))
 		v.flow.Version = 0
 		browser.Redirect(v.w, v.h.BaseURL+v.address("/login"))

@@ -110,6 +110,9 @@ func (v *visit) load(step userpool.Step) error {
 		if pages[step].open {
 			v.id, v.flow = v.h.Pool.StartFlow(v.csrf, request)
 			v.flow.Step = step
+			if step != userpool.StepAddPasskey && !v.auth.Client.Supports(userpool.ProviderCognito) {
+				v.flow.Step = userpool.StepSignIn // which says where else people can sign in
+			}
 			v.flow.After = v.cameFor()
 		}
 		return nil

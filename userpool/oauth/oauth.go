@@ -25,6 +25,9 @@ type Handler struct {
 	BaseURL string         // the domain, such as http://localhost:9229, without trailing slash; required
 	Logger  *slog.Logger   // required
 
+	// KeysURL is where clients find the keys. Empty: at the issuer.
+	KeysURL string
+
 	// Federation reaches other identity providers. Nil: there are none.
 	Federation Federation
 }
@@ -72,12 +75,16 @@ func (h *Handler) Mount(mux *http.ServeMux) error {
 // discovery returns the document with Cognito's twelve members and no other: it
 // does not say that S256 works, nor that public clients use no authentication.
 func (h *Handler) discovery() ([]byte, error) {
+	keys := h.KeysURL
+	if keys == "" {
+		keys = h.Pool.Issuer() + "/.well-known/jwks.json"
+	}
 	return json.Marshal(map[string]any{
 		"authorization_endpoint":                h.BaseURL + "/oauth2/authorize",
 		"end_session_endpoint":                  h.BaseURL + "/logout",
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"issuer":                                h.Pool.Issuer(),
-		"jwks_uri":                              h.Pool.Issuer() + "/.well-known/jwks.json",
+		"jwks_uri":                              keys,
 		"response_types_supported":              []string{"code", "token"},
 		"revocation_endpoint":                   h.BaseURL + "/oauth2/revoke",
 		"scopes_supported":                      []string{"openid", "email", "phone", "profile"},
@@ -90,7 +97,7 @@ func (h *Handler) discovery() ([]byte, error) {
 
 // keys serves the key set as it is now: keys are rotated.
 func (h *Handler) keys(w http.ResponseWriter, r *http.Request) {
-	keys, err := h.Pool.JWKS()
+	keys, err := h.Pool.JWKS(r.Context())
 	if err != nil {
 		h.serverError(w, r, err)
 		return

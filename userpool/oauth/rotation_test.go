@@ -221,7 +221,7 @@ func TestKeyRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Pool.RotateKeys(fresh); err != nil {
+	if err := e.Pool.RotateKeys(t.Context(), fresh); err != nil {
 		t.Fatal(err)
 	}
 	rotated := e.Tokens(t)
@@ -240,7 +240,9 @@ func TestKeyRotation(t *testing.T) {
 		t.Errorf("a token of the old key: got %d, want 200", a.StatusCode)
 	}
 
-	e.Pool.WithdrawKeys()
+	if err := e.Pool.WithdrawKeys(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if got := len(jwks(t, e).Keys); got != 2 {
 		t.Errorf("%d keys are published, want the new pair", got)
 	}
@@ -264,7 +266,7 @@ func TestKeyRotationIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, keys := range map[string]*userpool.SigningKeys{"needs keys": nil, "in use": inUse} {
-		err := e.Pool.RotateKeys(keys)
+		err := e.Pool.RotateKeys(t.Context(), keys)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)
 		}
@@ -283,7 +285,7 @@ func TestKeyRotationIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Pool.RotateKeys(keys); err != nil {
+		if err := e.Pool.RotateKeys(t.Context(), keys); err != nil {
 			t.Fatal(err)
 		}
 	}

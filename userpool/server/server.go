@@ -30,6 +30,10 @@ type Config struct {
 	// Required.
 	BaseURL string
 
+	// KeysURL is what discovery says of where the pool's keys are, for an issuer
+	// that is not served here, as Amazon's are not. Empty: at the issuer.
+	KeysURL string
+
 	// RequestsPerSecond is how often one source address may ask (IPv6: one /64
 	// network); more is answered 429. Cognito's own limit is 300. Zero: no limit.
 	RequestsPerSecond int
@@ -73,7 +77,9 @@ func New(cfg Config) (http.Handler, error) {
 		Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, SAML: cfg.SAML, Patience: cfg.ProviderPatience,
 	}
 	others.Mount(mux)
-	err = (&oauth.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, Federation: others}).Mount(mux)
+	err = (&oauth.Handler{
+		Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, KeysURL: cfg.KeysURL, Federation: others,
+	}).Mount(mux)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}

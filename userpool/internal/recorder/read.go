@@ -216,7 +216,7 @@ func (x *exchange) leaveRedirect() {
 	switch x.step.To {
 	case userpool.PartyPool:
 		x.leaveBy("flow", q.Get("flow"))
-		if x.r.URL.Path != "/logout" { // what follows that is a sign-in of its own
+		if x.r.URL.Path != "/logout" || x.step.Error != "" { // after a sign-out begins another sign-in
 			x.leaveBy("request", sameRequest(q))
 		}
 	case userpool.PartyProvider:

@@ -251,4 +251,3 @@ func modelOf(aaguid []byte) string {
 	h := hex.EncodeToString(aaguid)
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
-

@@ -182,7 +182,7 @@ func TestDocumented(t *testing.T) {
 	}
 	documented := map[string]bool{}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_.\\[\\]]+)` \\|").FindAllSubmatch(text, -1) {
-		documented[string(m[1])] = true
+		documented["pools[]."+string(m[1])] = true
 	}
 	keys := poolconfig.Keys()
 	for _, key := range keys {

@@ -51,6 +51,12 @@ func (m userModel) user(p Pool) User {
 	return u
 }
 
+// In returns u as a user of p: with what follows from the rest filled in.
+func (u User) In(p Pool) User {
+	u.complete(p.ID)
+	return u
+}
+
 // complete fills in what follows from the rest.
 func (u *User) complete(pool string) {
 	if u.Username == "" {

@@ -1,0 +1,146 @@
+package poolconfig_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/memstore"
+)
+
+// keys are made once: they take their time.
+var keys = func() *userpool.SigningKeys {
+	k, err := userpool.GenerateSigningKeys()
+	if err != nil {
+		panic(err)
+	}
+	return k
+}()
+
+// start is a start of the program with this file, on a store that stays.
+func start(t *testing.T, store userpool.Store, text string) (*userpool.Pool, string, error) {
+	t.Helper()
+	f, err := loader(nil).Parse("c.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := f.Pools[0]
+	pool, err := userpool.New(t.Context(), userpool.Config{
+		ID: p.ID, Issuer: "http://localhost/", Store: store, Settings: p.Settings, Keys: keys,
+		Hashing: userpool.HashCost{MemoryKiB: 8, Passes: 1, Lanes: 1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := poolconfig.Apply(t.Context(), store, pool, p)
+	return pool, changes.String(), err
+}
+
+const applied = `pools:
+  - id: local_A1
+    clients:
+      - id: one
+      - id: two
+    users:
+      - username: ann
+        password: Correct-Horse-7
+        groups: [admins]
+      - username: bob
+        password: Battery-Staple-7
+`
+
+// TestApply starts again and again on one store, with changes in between.
+func TestApply(t *testing.T) {
+	store := memstore.New()
+	pool, did, err := start(t, store, applied)
+	if err != nil || did != "2 clients added, 2 users added" {
+		t.Fatalf("first: %s, %v", did, err)
+	}
+	_, err = pool.CreateClient(t.Context(), userpool.Client{ID: "by_hand"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, old, new, want string }{
+		{"unchanged", "", "", "nothing"},
+		{"a client", "id: two", "id: three", "1 client added, 1 client removed"},
+		{"back", "", "", "1 client added, 1 client removed"},
+		{"a client's name", "id: two", "id: two\n        name: Two", "1 client changed"},
+		{"back", "", "", "1 client changed"},
+		{"a group", "[admins]", "[admins, staff]", "1 user changed"},
+		{"a password", "Battery-Staple-7", "Battery-Staple-8", "2 users changed"}, // and ann's group
+		{"a user less", "      - username: bob\n        password: Battery-Staple-7\n", "", "nothing"},
+	} {
+		text := applied
+		if tt.old != "" {
+			text = strings.Replace(applied, tt.old, tt.new, 1)
+		}
+		pool, did, err = start(t, store, text)
+		if err != nil || did != tt.want {
+			t.Errorf("%s: %s (%v), want %s", tt.name, did, err, tt.want)
+		}
+	}
+	for _, id := range []string{"one", "two", "by_hand"} {
+		_, ok, err := pool.Client(t.Context(), id)
+		if err != nil || !ok {
+			t.Errorf("the client %s is gone (%v)", id, err)
+		}
+	}
+	_, ok, err := pool.FindUser(t.Context(), "bob")
+	if err != nil || !ok {
+		t.Errorf("bob is gone (%v)", err)
+	}
+}
+
+// TestApplySignInNames refuses what would lose users, with what there was.
+func TestApplySignInNames(t *testing.T) {
+	store := memstore.New()
+	_, _, err := start(t, store, "pools:\n- id: local_A1\n  alias_attributes: [email]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = start(t, store, "pools:\n- id: local_A1\n  username_attributes: [email]\n")
+	if err == nil || !strings.Contains(err.Error(), "found by username_attributes [], alias_attributes [email]; that cannot change") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+// TestApplyCollision names the user who cannot be stored, and stores the others.
+func TestApplyCollision(t *testing.T) {
+	store := memstore.New()
+	const text = `pools:
+  - id: local_A1
+    alias_attributes: [email]
+    users:
+      - {username: ann, password: x, attributes: {email: a@example.com, email_verified: true}}
+      - {username: bob, password: x, attributes: {email: a@example.com, email_verified: true}}
+      - {username: carl, password: x}
+`
+	pool, did, err := start(t, store, text)
+	want := "the user bob can't be stored: the user name, the sub or an address is another user's"
+	if err == nil || err.Error() != want || did != "2 users added" {
+		t.Errorf("%s, %v; want %s", did, err, want)
+	}
+	_, ok, err := pool.FindUser(t.Context(), "carl")
+	if err != nil || !ok {
+		t.Errorf("carl is not there (%v)", err)
+	}
+}
+
+// TestNoSecretInLedger looks for passwords in what is kept to compare with.
+func TestNoSecretInLedger(t *testing.T) {
+	store := memstore.New()
+	_, _, err := start(t, store, applied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := store.List(t.Context(), "local_A1", "config", userpool.Query{Limit: 100})
+	if err != nil || len(records) != 5 {
+		t.Fatalf("%d records (%v), want those of two clients, two users and the sign-in names", len(records), err)
+	}
+	for _, r := range records {
+		if strings.Contains(string(r.Body), "Horse") || strings.Contains(r.ID, "ann") {
+			t.Errorf("the record %s holds %s", r.ID, r.Body)
+		}
+	}
+}

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"reflect"
+
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// poolCommand is cognate pool: alone it serves.
+type poolCommand struct {
+	Serve  poolServeCommand  `cmd:"" default:"withargs" help:"Run the local user pools. This is what cognate pool alone does."`
+	Init   poolInitCommand   `cmd:"" help:"Write a commented file that describes the pools."`
+	Import poolImportCommand `cmd:"" help:"Add users from a CSV file in the form of Cognito's import."`
+}
+
+// defaultConfig is the file that describes the pools where it is there.
+const defaultConfig = "cognate.yaml"
+
+// configFlags say where pools are described: in a file, by AWS, or by the flags of
+// one client.
+type configFlags struct {
+	Config  string   `placeholder:"FILE" help:"YAML file that describes the pools (cognate.yaml, if there is one in this folder)."`
+	FromAWS []string `name:"from-aws" placeholder:"JSON" help:"Output of aws cognito-idp describe-user-pool or describe-user-pool-client instead; may be repeated."`
+	clientFlags
+}
+
+// quick tells whether a flag describes the one client of a pool without a file.
+func (f *configFlags) quick() bool { return !reflect.DeepEqual(f.clientFlags, defaultClientFlags()) }
+
+// configuration reads what describes the pools. watch tells whether it can change
+// while they run.
+func (f *configFlags) configuration() (file *poolconfig.File, load func() (*poolconfig.File, error), err error) {
+	config := f.Config
+	_, statErr := os.Stat(defaultConfig)
+	implicit := config == "" && len(f.FromAWS) == 0 && !f.quick() && statErr == nil
+	switch {
+	case config != "" && len(f.FromAWS) > 0:
+		return nil, nil, errors.New("--config and --from-aws describe the pools both; leave one out")
+	case f.quick() && (config != "" || len(f.FromAWS) > 0):
+		return nil, nil, errors.New("--pool-id, --client-id, --client-secret and --redirect-uri are for a pool without a file; " +
+			"write them into the file")
+	case implicit:
+		config = defaultConfig
+	}
+	switch {
+	case len(f.FromAWS) > 0:
+		load = func() (*poolconfig.File, error) { return poolconfig.Loader{}.FromAWS(f.FromAWS...) }
+	case config != "":
+		load = func() (*poolconfig.File, error) { return poolconfig.Loader{}.Load(config) }
+	default:
+		load = f.quickFile
+	}
+	file, err = load()
+	if err != nil && f.quickStart(config) {
+		return nil, nil, err
+	}
+	if err != nil {
+		return nil, nil, mistakes(err)
+	}
+	return file, load, nil
+}
+
+func (f *configFlags) quickStart(config string) bool { return config == "" && len(f.FromAWS) == 0 }
+
+// mistakes puts the problems of a file below one another.
+func mistakes(err error) error {
+	if e, ok := errors.AsType[*poolconfig.Error](err); ok {
+		return fmt.Errorf("the configuration can't be used:\n%s", indent(e.Error()))
+	}
+	return err
+}
+
+// quickFile is the pool of the flags, which begins with two users.
+func (f *configFlags) quickFile() (*poolconfig.File, error) {
+	client, err := f.client()
+	if err != nil {
+		return nil, err
+	}
+	p := poolconfig.Pool{
+		ID: f.PoolID, Clients: []userpool.Client{client},
+		Settings: userpool.Settings{
+			Name: "Local user pool", UsernameAttributes: []string{"email"}, SelfSignUp: true,
+			AutoVerifiedAttributes: []string{"email"},
+		},
+	}
+	for _, u := range seedUsers {
+		p.Users = append(p.Users, poolconfig.User{NewUser: userpool.NewUser{
+			Username: u.email, Password: userpool.Secret(u.password),
+			Attributes: map[string]string{"email": u.email, "email_verified": u.verified},
+		}}.In(p))
+	}
+	return &poolconfig.File{Pools: []poolconfig.Pool{p}}, nil
+}
+
+type poolServeCommand struct {
+	Addr  string `default:"127.0.0.1:9229" placeholder:"HOST:PORT" help:"Address to listen on, on this machine (default ${default})."`
+	Store string `default:"${store}" placeholder:"URL" help:"Where data are kept: a path (SQLite), postgres://..., or memory (default ${default})."`
+	TLS   bool   `name:"tls" help:"Serve https, with a certificate of a local authority; see cognate trust."`
+	configFlags
+}
+
+// Run serves the pools until Ctrl-C.
+func (c *poolServeCommand) Run(ctx context.Context, term terminal) error {
+	file, load, err := c.configuration()
+	if err != nil {
+		return err
+	}
+	addr, err := parseAddress("--addr", c.Addr)
+	if err != nil {
+		return err
+	}
+	addr = addr.asLocalhost()
+	listening, err := addr.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer listening.Close()
+	store, closeStore, err := openStore(ctx, c.Store)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+
+	log := newLogger(term)
+	s := &site{addr: addr, scheme: "http", store: store, log: log}
+	if c.TLS {
+		s.scheme = "https"
+	}
+	err = s.start(ctx, file)
+	if err != nil {
+		return err
+	}
+	secured := listening
+	var news string
+	if c.TLS {
+		secured, news, err = s.secure(listening)
+		if err != nil {
+			return err
+		}
+	}
+	announceSite(term, s, file, storeName(c.Store), news)
+	if len(file.Sources) > 0 {
+		go newWatcher(s, term, file, load).run(ctx)
+	}
+	return stopped(term, serve(ctx, log, service{secured, s}))
+}
+
+type poolInitCommand struct {
+	File    string   `arg:"" optional:"" default:"cognate.yaml" help:"The file to write (default ${default}). It must not be there yet."`
+	FromAWS []string `name:"from-aws" placeholder:"JSON" help:"Output of aws cognito-idp describe-user-pool or describe-user-pool-client to convert; may be repeated."`
+}
+
+// Run writes the file, and never over another.
+func (c *poolInitCommand) Run(term terminal) error {
+	text := poolconfig.Template()
+	if len(c.FromAWS) > 0 {
+		var err error
+		text, err = poolconfig.Loader{}.Convert(c.FromAWS...)
+		if err != nil {
+			return mistakes(err)
+		}
+	}
+	f, err := os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there already, and stays as it is; name another file: cognate pool init FILE", c.File)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the configuration: %w", err)
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Close())
+	if err != nil {
+		return fmt.Errorf("writing the configuration: %w", err)
+	}
+	start := "cognate pool"
+	if c.File != defaultConfig {
+		start += " --config " + c.File
+	}
+	printf(term.out, "Wrote %s. Start its pools with: %s\n", c.File, start)
+	return nil
+}
+
+type poolImportCommand struct {
+	File  string `arg:"" help:"CSV file with the header of Cognito's import."`
+	Store string `default:"${store}" placeholder:"URL" help:"Where data are kept: a path (SQLite) or postgres://... (default ${default})."`
+	Pool  string `placeholder:"ID" help:"The pool, if the file describes several (the first)."`
+	configFlags
+}
+
+// Run checks all lines first, so that it adds all users or none because of a
+// mistake in the file.
+func (c *poolImportCommand) Run(ctx context.Context, term terminal) error {
+	file, _, err := c.configuration()
+	if err != nil {
+		return err
+	}
+	p, err := poolOf(file, c.Pool)
+	if err != nil {
+		return err
+	}
+	users, err := os.Open(c.File)
+	if err != nil {
+		return fmt.Errorf("reading users: %w", err)
+	}
+	defer func() { _ = users.Close() }() // only read
+	err = poolconfig.ReadCSV(users, c.File, p, func(poolconfig.User) error { return nil })
+	if err != nil {
+		return fmt.Errorf("no user was added:\n%s", indent(err.Error()))
+	}
+	if c.Store == inMemory {
+		return errors.New("--store memory forgets users at the end of this command; name a database")
+	}
+	store, closeStore, err := openStore(ctx, c.Store)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	return importUsers(ctx, term, store, p, users, c.File)
+}
+
+// importUsers adds the users of a CSV file that was checked.
+func importUsers(ctx context.Context, term terminal, store userpool.Store, p poolconfig.Pool, users io.ReadSeeker, name string,
+) error {
+	pool, err := userpool.New(ctx, userpool.Config{
+		ID: p.ID, Issuer: "http://localhost/" + p.ID, Store: store, Settings: withoutTriggers(p.Settings),
+	})
+	if err != nil {
+		return err
+	}
+	_, err = users.Seek(0, io.SeekStart)
+	if err != nil {
+		return fmt.Errorf("reading users: %w", err)
+	}
+	added, changed := 0, 0
+	err = poolconfig.ReadCSV(users, name, p, func(u poolconfig.User) error {
+		created, err := poolconfig.Put(ctx, pool, u)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		switch {
+		case err != nil:
+			return fmt.Errorf("can't be stored: %w", err)
+		case created:
+			added++
+		default:
+			changed++
+		}
+		return nil
+	})
+	printf(term.out, "%d users added to %s, %d there already.\n", added, p.ID, changed)
+	if err != nil {
+		return fmt.Errorf("not all users could be stored:\n%s", indent(err.Error()))
+	}
+	return nil
+}
+
+// withoutTriggers is for a pool that signs nobody up or in.
+func withoutTriggers(s userpool.Settings) userpool.Settings {
+	s.Triggers = nil
+	return s
+}
+
+// poolOf is the pool with this id, or the first.
+func poolOf(f *poolconfig.File, id string) (poolconfig.Pool, error) {
+	for _, p := range f.Pools {
+		if id == "" || p.ID == id {
+			return p, nil
+		}
+	}
+	return poolconfig.Pool{}, fmt.Errorf("%s has no pool %s", f.Path, quoted(id))
+}
+
+type clientSecretsCommand struct {
+	Addr string `default:"127.0.0.1:9229" placeholder:"HOST:PORT" help:"Address the pool listens on (default ${default})."`
+	TLS  bool   `name:"tls" help:"The pool serves https."`
+	configFlags
+}
+
+// Run prints the file, for the first client of the first pool. The pool need not be
+// running.
+func (c *clientSecretsCommand) Run(term terminal) error {
+	file, _, err := c.configuration()
+	if err != nil {
+		return err
+	}
+	addr, err := parseAddress("--addr", c.Addr)
+	if err != nil {
+		return err
+	}
+	addr = addr.asLocalhost()
+	if addr.port == "0" {
+		return fmt.Errorf("--addr %s names no port; give the one that the pool listens on", c.Addr)
+	}
+	s := &site{addr: addr, scheme: "http"}
+	if c.TLS {
+		s.scheme = "https"
+	}
+	p := file.Pools[0]
+	if len(p.Clients) == 0 {
+		return fmt.Errorf("the pool %s has no client", p.ID)
+	}
+	issuer := p.Issuer
+	if issuer == "" {
+		issuer = s.base(addr.host) + "/" + p.ID
+	}
+	return clientSecrets(s.base(s.hostsOf(0, p)[0]), issuer, p.Clients[0]).Encode(term.out)
+}

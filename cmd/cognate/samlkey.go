@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/saml"
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// samlKey is where the key is kept that signs what goes to SAML providers: they know
+// its certificate, so that it has to stay.
+var samlKey = userpool.Record{Kind: "config", ID: "saml key"}
+
+// serviceProvider speaks SAML for a pool. Only one that signs needs a key.
+func serviceProvider(ctx context.Context, store userpool.Store, pool string, s userpool.Settings) (*saml.SP, error) {
+	signs := slices.ContainsFunc(s.IdentityProviders, func(p userpool.IdentityProvider) bool {
+		return p.Type == userpool.ProviderSAML && p.SignRequests
+	})
+	if !signs {
+		return saml.New(nil)
+	}
+	for range 3 {
+		r, ok, err := store.Get(ctx, pool, samlKey.Kind, samlKey.ID)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return signingProvider(r.Body)
+		}
+		err = putSAMLKey(ctx, store, pool)
+		if err != nil && !errors.Is(err, userpool.ErrExists) { // another process was faster
+			return nil, err
+		}
+	}
+	return nil, errors.New("the key for SAML can't be kept in the store")
+}
+
+func signingProvider(der []byte) (*saml.SP, error) {
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	key, ok := parsed.(*rsa.PrivateKey)
+	if err != nil || !ok {
+		return nil, errors.New("the store's key for SAML is none") // the error might repeat it
+	}
+	return saml.New(key)
+}
+
+func putSAMLKey(ctx context.Context, store userpool.Store, pool string) error {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return fmt.Errorf("generating a key for SAML: %w", err)
+	}
+	r := samlKey
+	r.Body, err = x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return fmt.Errorf("encoding the key for SAML: %w", err)
+	}
+	return store.Apply(ctx, pool, userpool.Change{Op: userpool.Create, Record: r})
+}

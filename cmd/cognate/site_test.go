@@ -1,0 +1,282 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/memstore"
+)
+
+// newSite starts pools as cognate pool does, at http://localhost:9229.
+func newSite(t *testing.T, pools ...poolconfig.Pool) *site {
+	t.Helper()
+	a, err := parseAddress("--addr", "127.0.0.1:9229")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{addr: a.asLocalhost(), scheme: "http", store: memstore.New(), log: slog.New(slog.DiscardHandler)}
+	err = s.start(t.Context(), &poolconfig.File{Pools: pools})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// get asks the site for a path under a Host header.
+func get(t *testing.T, s *site, host, path string) (status int, body string) {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+	r.Host = host
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	text, err := io.ReadAll(w.Result().Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Code, string(text)
+}
+
+// twoPools have a custom domain, and an issuer as AWS has.
+func twoPools() []poolconfig.Pool {
+	return []poolconfig.Pool{
+		{ID: "local_One", Domain: "one", CustomDomain: "auth.one.test"},
+		{ID: "eu-central-1_Two", Issuer: "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Two"},
+	}
+}
+
+// TestHosts sends requests to the pool of their host, and to none for a host that
+// is no pool's: it might be a page of somebody else's that points its name here.
+func TestHosts(t *testing.T) {
+	s := newSite(t, twoPools()...)
+	for _, tt := range []struct {
+		host, issuer, authorize string // issuer empty: refused
+		id                      string
+	}{
+		{"localhost:9229", "http://localhost:9229/local_One", "http://auth.one.test:9229/oauth2/authorize", "local_One"},
+		{"LOCALHOST.:9229", "http://localhost:9229/local_One", "http://auth.one.test:9229/oauth2/authorize", "local_One"},
+		{"127.0.0.1:9229", "http://localhost:9229/local_One", "http://auth.one.test:9229/oauth2/authorize", "local_One"},
+		{"[::1]:9229", "http://localhost:9229/local_One", "http://auth.one.test:9229/oauth2/authorize", "local_One"},
+		{"one.localhost:9229", "http://localhost:9229/local_One", "http://auth.one.test:9229/oauth2/authorize", "local_One"},
+		{"auth.one.test", "http://localhost:9229/local_One", "http://auth.one.test:9229/oauth2/authorize", "local_One"},
+		{"localhost:9229", "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Two",
+			"http://eu-central-1-two.localhost:9229/oauth2/authorize", "eu-central-1_Two"},
+		{"eu-central-1-two.localhost:9229", "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Two",
+			"http://eu-central-1-two.localhost:9229/oauth2/authorize", "eu-central-1_Two"},
+		{"evil.example", "", "", "local_One"},
+		{"two.localhost", "", "", "local_One"},
+		{"localhost.evil.example:9229", "", "", "local_One"},
+		{"", "", "", "local_One"},
+		{"localhost:9229@evil.example", "", "", "local_One"},
+	} {
+		t.Run(tt.host+" "+tt.id, func(t *testing.T) {
+			status, body := get(t, s, tt.host, "/"+tt.id+"/.well-known/openid-configuration")
+			if tt.issuer == "" {
+				if status != http.StatusMisdirectedRequest {
+					t.Errorf("status = %d, want 421", status)
+				}
+				if strings.Contains(body, "evil") || !strings.Contains(body, "http://one.localhost:9229  local_One\n") {
+					t.Errorf("the answer repeats the host, or does not name those there are:\n%s", body)
+				}
+				return
+			}
+			var d struct {
+				Issuer    string `json:"issuer"`
+				Authorize string `json:"authorization_endpoint"`
+				Keys      string `json:"jwks_uri"`
+			}
+			err := json.Unmarshal([]byte(body), &d)
+			if err != nil || d.Issuer != tt.issuer || d.Authorize != tt.authorize {
+				t.Errorf("status %d, issuer %q, authorize %q (%v); want %q and %q",
+					status, d.Issuer, d.Authorize, err, tt.issuer, tt.authorize)
+			}
+			if want := "http://localhost:9229/" + tt.id + "/.well-known/jwks.json"; d.Keys != want {
+				t.Errorf("jwks_uri = %q, want %q, which can be reached", d.Keys, want)
+			}
+		})
+	}
+}
+
+// TestOneHostTwoPools is refused at the start.
+func TestOneHostTwoPools(t *testing.T) {
+	a, _ := parseAddress("--addr", "127.0.0.1:9229")
+	s := &site{addr: a.asLocalhost(), scheme: "http", store: memstore.New(), log: slog.New(slog.DiscardHandler)}
+	err := s.start(t.Context(), &poolconfig.File{Pools: []poolconfig.Pool{
+		{ID: "local_One"}, {ID: "local_Two", Domain: "same"}, {ID: "local_Three", CustomDomain: "same.localhost"},
+	}})
+	if err == nil || !strings.Contains(err.Error(), "two pools have the host same.localhost") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+// watched is a site that follows a file.
+type watched struct {
+	*watcher
+	path     string
+	out, err strings.Builder
+	edits    int
+}
+
+func watch(t *testing.T, text string) *watched {
+	t.Helper()
+	w := &watched{path: filepath.Join(t.TempDir(), "cognate.yaml")}
+	w.write(t, text)
+	load := func() (*poolconfig.File, error) { return poolconfig.Loader{}.Load(w.path) }
+	f, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.watcher = newWatcher(newSite(t, f.Pools...), terminal{&w.out, &w.err}, f, load)
+	return w
+}
+
+// write changes the file, at a time of its own: two edits may be of one size and
+// of one tick of the file system.
+func (w *watched) write(t *testing.T, text string) {
+	t.Helper()
+	err := os.WriteFile(w.path, []byte(text), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.edits++
+	at := time.Now().Add(time.Duration(w.edits) * time.Second)
+	err = os.Chtimes(w.path, at, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// change changes the file, looks, and returns what was said.
+func (w *watched) change(t *testing.T, text string) (out, wrong string) {
+	t.Helper()
+	w.write(t, text)
+	w.out.Reset()
+	w.err.Reset()
+	w.look(t.Context())
+	return w.out.String(), w.err.String()
+}
+
+func (w *watched) pool() *userpool.Pool { return w.site.table.Load().pools[0].pool }
+
+const aPool = `pools:
+  - id: local_A1
+    clients:
+      - id: one
+        callback_urls: [https://app.example/cb]
+    users:
+      - username: ann
+        password: Correct-Horse-7
+`
+
+// TestReload follows the file while it runs.
+func TestReload(t *testing.T) {
+	w := watch(t, aPool)
+	if w.look(t.Context()); w.out.Len()+w.err.Len() > 0 {
+		t.Errorf("an unchanged file makes it say %q%q", w.out.String(), w.err.String())
+	}
+
+	out, _ := w.change(t, strings.Replace(aPool, "id: one", "id: two", 1))
+	if !strings.Contains(out, "1 client added, 1 client removed") {
+		t.Errorf("it says %q", out)
+	}
+	for id, want := range map[string]bool{"one": false, "two": true} {
+		_, ok, err := w.pool().Client(t.Context(), id)
+		if err != nil || ok != want {
+			t.Errorf("client %s: there %v (%v), want %v", id, ok, err, want)
+		}
+	}
+
+	out, _ = w.change(t, strings.Replace(aPool, "clients:", "name: New name\n    clients:", 1))
+	if got := w.pool().Settings().Name; got != "New name" || !strings.Contains(out, "settings as in the file") {
+		t.Errorf("name = %q after %q", got, out)
+	}
+
+	out, _ = w.change(t, aPool+"  - id: local_A2\n    domain: second\n")
+	if !strings.Contains(out, "the pool local_A2 is new: nothing") {
+		t.Errorf("it says %q", out)
+	}
+	if status, _ := get(t, w.site, "second.localhost", "/local_A2/.well-known/jwks.json"); status != http.StatusOK {
+		t.Errorf("the new pool answers %d", status)
+	}
+	out, _ = w.change(t, aPool)
+	if !strings.Contains(out, "the pool local_A2 is gone") {
+		t.Errorf("it says %q", out)
+	}
+	if status, _ := get(t, w.site, "second.localhost", "/"); status != http.StatusMisdirectedRequest {
+		t.Errorf("the pool that is gone answers %d", status)
+	}
+	out, _ = w.change(t, strings.Replace(aPool, "clients:", "domain: other\n    clients:", 1))
+	if !strings.Contains(out, "keeps its domain and issuer until the next start") {
+		t.Errorf("it says %q", out)
+	}
+}
+
+// TestReloadKeepsTheOld when the new file is wrong, says so once, and says when it
+// is right again.
+func TestReloadKeepsTheOld(t *testing.T) {
+	w := watch(t, aPool)
+	for name, tt := range map[string]struct{ text, says string }{
+		"a mistake":     {strings.Replace(aPool, "username: ann", "usernme: ann", 1), `cognate.yaml:7:9: unknown key "usernme"; did you mean "username"?`},
+		"sign-in names": {strings.Replace(aPool, "clients:", "username_attributes: [email]\n    clients:", 1) + "        email: ann@example.com\n", "user"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, wrong := w.change(t, tt.text)
+			if !strings.Contains(wrong, "everything stays as it was") || !strings.Contains(wrong, tt.says) {
+				t.Errorf("it says %q", wrong)
+			}
+			w.err.Reset()
+			if w.look(t.Context()); w.err.Len() > 0 {
+				t.Errorf("it says it again: %q", w.err.String())
+			}
+			_, ok, err := w.pool().Client(t.Context(), "one")
+			if err != nil || !ok {
+				t.Errorf("the client is gone (%v)", err)
+			}
+			out, _ := w.change(t, aPool)
+			if !strings.Contains(out, "changed:") {
+				t.Errorf("right again, it says %q", out)
+			}
+		})
+	}
+}
+
+// TestReloadKeepsPasswords that were changed in the app, until the file names
+// another one.
+func TestReloadKeepsPasswords(t *testing.T) {
+	w := watch(t, aPool)
+	hash := func() userpool.Secret {
+		u, ok, err := w.pool().FindUser(t.Context(), "ann")
+		if err != nil || !ok {
+			t.Fatalf("no user ann (%v)", err)
+		}
+		return u.PasswordHash
+	}
+	first := hash()
+	err := w.pool().SetPassword(t.Context(), "ann", "Changed-In-The-App-7", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := hash()
+	if changed.Equal(first) {
+		t.Fatal("the password did not change")
+	}
+	w.change(t, strings.Replace(aPool, "clients:", "name: Other\n    clients:", 1))
+	if !hash().Equal(changed) {
+		t.Error("a change of something else took the password back")
+	}
+	out, _ := w.change(t, strings.Replace(aPool, "Correct-Horse-7", "Correct-Horse-8", 1))
+	if hash().Equal(changed) || !strings.Contains(out, "1 user changed") {
+		t.Errorf("the file's new password does not count; it says %q", out)
+	}
+	w.change(t, strings.Split(aPool, "    users:")[0])
+	hash() // a user who left the file is still there
+}

@@ -1,0 +1,189 @@
+package pages
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate/e2e/browser"
+	"github.com/cognate-auth/cognate/e2e/demo"
+)
+
+func TestMain(m *testing.M) { os.Exit(demo.Main(m)) }
+
+// keyPool is the file of a pool whose people can have passkeys.
+const keyPool = `pools:
+  - id: local_Keys1
+    name: Keys
+    allowed_first_auth_factors: [PASSWORD, WEB_AUTHN]
+    clients:
+      - id: keys
+        name: Garden planner
+        callback_urls: [%q]
+        explicit_auth_flows: [ALLOW_USER_AUTH]
+    users:
+      - username: ann
+        password: Correct-Horse-7
+`
+
+// keySite is the program itself: passkeys are checked there and nowhere else.
+type keySite struct{ pool, callback string }
+
+func newKeySite(t *testing.T) keySite {
+	t.Helper()
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = fmt.Fprintf(w, `<!DOCTYPE html><html lang="en"><title>App</title><main><h1>The app</h1><p>%s</p></main>`,
+			map[bool]string{true: "It got a code.", false: "It got none."}[r.FormValue("code") != ""])
+	}))
+	t.Cleanup(app.Close)
+	s := keySite{callback: app.URL + "/callback"}
+	file := filepath.Join(t.TempDir(), "pool.yaml")
+	err := os.WriteFile(file, fmt.Appendf(nil, keyPool, s.callback), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := freeAddr(t)
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.pool = "http://localhost:" + port
+	cmd := exec.Command(demo.Program(t), "pool", "--addr", addr, "--config", file, "--store", "memory")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = cmd.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err != nil || t.Failed() {
+			t.Errorf("cognate pool: %v, having printed:\n%s", err, &out)
+		}
+	})
+	await(t, addr)
+	return s
+}
+
+// freeAddr is an address that nobody listens on at the moment.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// await waits until something listens on addr.
+func await(t *testing.T, addr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("nothing listens on %s: %v", addr, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (s keySite) address(path string) string {
+	return s.pool + path + "?" + url.Values{
+		"response_type": {"code"}, "client_id": {"keys"}, "redirect_uri": {s.callback}, "scope": {"openid"},
+		"state": {"af0ifjsldkj"},
+	}.Encode()
+}
+
+// TestPasskeys makes a passkey and signs in with it, with the name and without.
+func TestPasskeys(t *testing.T) {
+	t.Parallel()
+	b := browser.Start(t)
+	for _, way := range []string{withMouse, withTheKeyboard} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			s, p := newKeySite(t), newPerson(t, b, way)
+			p.tab.Passkeys()
+
+			p.tab.Visit(s.pool + "/passkeys/add?client_id=keys&redirect_uri=" + url.QueryEscape(s.callback))
+			p.sees("Sign in")
+			p.fills("Username", "ann")
+			p.presses("Next")
+			p.sees("Enter your password")
+			p.fills("Password", "Correct-Horse-7")
+			p.presses("Sign in")
+			p.sees("Add a passkey")
+			p.presses("Create a passkey")
+			p.tab.WaitForText("It got none.")
+
+			p.tab.Visit(s.address("/oauth2/authorize") + "&prompt=login")
+			p.sees("Sign in")
+			p.fills("Username", "ann")
+			p.presses("Next")
+			p.sees("Choose how to sign in")
+			p.presses("Passkey")
+			p.sees("Sign in with your passkey")
+			p.presses("Use a passkey")
+			p.tab.WaitForText("It got a code.")
+
+			p.tab.Visit(s.address("/oauth2/authorize") + "&prompt=login")
+			p.sees("Sign in")
+			p.presses("Sign in with a passkey")
+			p.sees("Sign in with your passkey")
+			p.presses("Use a passkey")
+			p.tab.WaitForText("It got a code.")
+		})
+	}
+}
+
+// TestNoPasskeyOnThisDevice has a device without a passkey, and a browser without
+// scripts: both say so, and there is another way.
+func TestNoPasskeyOnThisDevice(t *testing.T) {
+	t.Parallel()
+	b := browser.Start(t)
+	for way, says := range map[string]string{
+		withMouse:      "That passkey did not work.",
+		withoutScripts: "Passkeys need JavaScript",
+	} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			s, p := newKeySite(t), newPerson(t, b, way)
+			p.tab.Passkeys()
+			p.tab.Visit(s.address("/oauth2/authorize"))
+			p.sees("Sign in")
+			p.presses("Sign in with a passkey")
+			p.sees("Sign in with your passkey")
+			if way == withMouse {
+				p.presses("Use a passkey")
+			}
+			p.tab.WaitForText(says)
+			p.sees("Sign in with your passkey")
+			p.presses("Choose another way")
+			p.tab.WaitForText("Username")
+			p.sees("Sign in")
+			p.fills("Username", "ann")
+			p.presses("Next")
+			p.sees("Enter your password")
+			p.fills("Password", "Correct-Horse-7")
+			p.presses("Sign in")
+			p.tab.WaitForText("It got a code.")
+		})
+	}
+}

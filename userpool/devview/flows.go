@@ -1,0 +1,281 @@
+package devview
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// filter says which sign-ins to show.
+type filter struct {
+	Failed bool
+	Client string // its ID
+	User   string // part of the user name, in any case
+}
+
+func readFilter(q url.Values) filter {
+	return filter{Failed: q.Get("failed") == "1", Client: q.Get("client"), User: strings.TrimSpace(q.Get("user"))}
+}
+
+func (f filter) matches(s userpool.TracedSignIn) bool {
+	return (!f.Failed || s.Failed) && (f.Client == "" || f.Client == s.ClientID) &&
+		(f.User == "" || strings.Contains(strings.ToLower(s.Username), strings.ToLower(f.User)) || s.Sub == f.User)
+}
+
+// With returns the address of the list with failed changed.
+func (f filter) With(failed bool) string {
+	q := url.Values{}
+	if failed {
+		q.Set("failed", "1")
+	}
+	if f.Client != "" {
+		q.Set("client", f.Client)
+	}
+	if f.User != "" {
+		q.Set("user", f.User)
+	}
+	if len(q) == 0 {
+		return root
+	}
+	return root + "?" + q.Encode()
+}
+
+// flowsView is the list of sign-ins.
+type flowsView struct {
+	page
+	Filter  filter
+	All     int // before the filter
+	Failed  int
+	SignIns []signInLine
+	Clients []userpool.Client
+	Starts  []start // where to begin, when there is nothing yet
+	Off     bool    // nothing is recorded
+}
+
+// start is an address that begins a sign-in.
+type start struct{ Name, URL string }
+
+// signInLine is one sign-in in the list.
+type signInLine struct {
+	userpool.TracedSignIn
+	State string // one of the states
+	What  string // what it came to
+	Mend  string // of its last failure; empty: none
+	Who   string
+	App   string // the client's name, or its ID
+	Spent string
+}
+
+func (h *Handler) flowsPage(w http.ResponseWriter, r *http.Request) {
+	view, err := h.flows(r.Context(), readFilter(r.URL.Query()))
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	h.write(w, r, http.StatusOK, "flows", view)
+}
+
+func (h *Handler) flows(ctx context.Context, f filter) (flowsView, error) {
+	all, version := h.Pool.Trace().SignIns()
+	view := flowsView{
+		page: h.page("Sign-ins", "flows").live(version), Filter: f, All: len(all), Off: h.Pool.Trace() == nil,
+	}
+	var err error
+	view.Clients, err = h.Pool.Clients(ctx, "", maxList)
+	if err != nil {
+		return view, err
+	}
+	for _, s := range all {
+		if s.Failed {
+			view.Failed++
+		}
+		if !f.matches(s) {
+			continue
+		}
+		line, err := h.line(ctx, s)
+		if err != nil {
+			return view, err
+		}
+		view.SignIns = append(view.SignIns, line)
+	}
+	if len(all) == 0 {
+		view.Starts = h.starts(view.Clients)
+	}
+	return view, nil
+}
+
+// starts are the sign-in pages of the first few clients.
+func (h *Handler) starts(clients []userpool.Client) (out []start) {
+	for _, c := range clients[:min(len(clients), 3)] {
+		if len(c.CallbackURLs) == 0 {
+			continue
+		}
+		q := url.Values{"client_id": {c.ID}, "response_type": {"code"}, "redirect_uri": {c.CallbackURLs[0]}}
+		out = append(out, start{Name: nameOf(c), URL: h.BaseURL + "/oauth2/authorize?" + q.Encode()})
+	}
+	return out
+}
+
+func nameOf(c userpool.Client) string {
+	if c.Name != "" {
+		return c.Name
+	}
+	return c.ID
+}
+
+// The states of a sign-in: how its last step that decided anything went.
+const (
+	stateFailed  = "failed"
+	stateDone    = "done"
+	stateWaiting = "waiting"
+)
+
+func (h *Handler) line(ctx context.Context, s userpool.TracedSignIn) (signInLine, error) {
+	line := signInLine{TracedSignIn: s, Spent: duration(s.Last.Sub(s.Began))}
+	line.State, line.What = outcome(s)
+	var err error
+	line.Who, err = h.who(ctx, s)
+	if err != nil {
+		return line, err
+	}
+	c, ok, err := h.Pool.Client(ctx, s.ClientID)
+	if err != nil {
+		return line, err
+	}
+	line.App = s.ClientID
+	if ok {
+		line.App = nameOf(c)
+	}
+	for i := range slices.Backward(s.Steps) {
+		a, err := h.advise(ctx, &s, i)
+		if err != nil {
+			return line, err
+		}
+		if a != nil {
+			line.Mend = a.What
+			break
+		}
+	}
+	return line, nil
+}
+
+// who names the person; the trace may know only the sub.
+func (h *Handler) who(ctx context.Context, s userpool.TracedSignIn) (string, error) {
+	if s.Sub == "" {
+		return s.Username, nil
+	}
+	u, ok, err := h.Pool.User(ctx, s.Sub)
+	switch {
+	case err != nil:
+		return "", err
+	case ok:
+		return displayName(u), nil
+	case s.Username != "":
+		return s.Username, nil
+	}
+	return s.Sub, nil
+}
+
+// displayName is what people call the user: a user name that is a sub says nothing.
+func displayName(u userpool.User) string {
+	if u.Username == u.Sub && u.Attributes["email"] != "" {
+		return u.Attributes["email"]
+	}
+	return u.Username
+}
+
+// outcome says how far a sign-in came.
+func outcome(s userpool.TracedSignIn) (state, text string) {
+	for _, step := range slices.Backward(s.Steps) {
+		switch {
+		case step.Path == "/error":
+			continue
+		case step.Failed():
+			return stateFailed, what(step)
+		case step.Path == "/oauth2/token":
+			return stateDone, grantText(step)
+		case step.Path == "/oauth2/userInfo":
+			return stateDone, "Signed in"
+		case step.Path == "/oauth2/revoke":
+			return stateDone, "Tokens revoked"
+		case step.Path == "/logout":
+			return stateDone, "Signed out"
+		case step.To == userpool.PartyApp:
+			return stateWaiting, "Back at the app, the code is not redeemed yet"
+		case step.To == userpool.PartyProvider:
+			return stateWaiting, "At the identity provider"
+		case step.Path == "/oauth2/authorize":
+			continue
+		}
+		return stateWaiting, "At " + titleOf(step)
+	}
+	return stateWaiting, "Begun"
+}
+
+func grantText(step userpool.TraceStep) string {
+	switch step.Param("grant_type") {
+	case "refresh_token":
+		return "Tokens refreshed"
+	case "client_credentials":
+		return "Tokens for a program"
+	}
+	return "Signed in"
+}
+
+// flowsJSON is the list for programs: all steps, and what to mend.
+func (h *Handler) flowsJSON(w http.ResponseWriter, r *http.Request) {
+	type jsonStep struct {
+		userpool.TraceStep
+		Mend string `json:"mend,omitempty"`
+	}
+	type jsonSignIn struct {
+		userpool.TracedSignIn
+		State   string     `json:"state"`
+		Outcome string     `json:"outcome"`
+		Steps   []jsonStep `json:"steps"`
+	}
+	f := readFilter(r.URL.Query())
+	all, version := h.Pool.Trace().SignIns()
+	out := []jsonSignIn{}
+	for _, s := range all {
+		if !f.matches(s) || r.URL.Query().Has("id") && r.URL.Query().Get("id") != s.ID {
+			continue
+		}
+		j := jsonSignIn{TracedSignIn: s}
+		j.State, j.Outcome = outcome(s)
+		for _, step := range s.Steps {
+			js := jsonStep{TraceStep: step}
+			if step.Failed() {
+				js.Mend = mendOf(step)
+			}
+			j.Steps = append(j.Steps, js)
+		}
+		out = append(out, j)
+	}
+	h.writeJSON(w, r, map[string]any{"version": version, "signIns": out})
+}
+
+// duration is a time span as people say it.
+func duration(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return fmt.Sprintf("%.2f ms", max(d, 0).Seconds()*1000)
+	case d < time.Second:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d%(24*time.Hour) == 0:
+		return plural(int(d/(24*time.Hour)), "day")
+	case d%time.Hour == 0:
+		return plural(int(d/time.Hour), "hour")
+	case d%time.Minute == 0:
+		return plural(int(d/time.Minute), "minute")
+	}
+	return d.Round(time.Second).String()
+}

@@ -1,0 +1,38 @@
+"use strict";
+(() => {
+  const main = document.querySelector("main");
+  const pause = ms => new Promise(done => setTimeout(done, ms));
+  const busy = () => document.hidden || String(getSelection()) || main.querySelector("input:focus, select:focus");
+
+  async function renew() {
+    const answer = await fetch(location.href);
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+    for (const open of main.querySelectorAll("details[open][id]")) {
+      fresh.querySelector("#" + CSS.escape(open.id))?.setAttribute("open", "");
+    }
+    const focused = main.contains(document.activeElement) && document.activeElement.id;
+    main.dataset.version = fresh.dataset.version;
+    main.replaceChildren(...fresh.childNodes);
+    if (focused) document.getElementById(focused)?.focus({preventScroll: true});
+  }
+
+  async function watch() {
+    for (;;) {
+      try {
+        const answer = await fetch("/_cognate/live?version=" + main.dataset.version);
+        const version = await answer.text();
+        document.documentElement.dataset.live = answer.ok ? "on" : "off";
+        if (!answer.ok) await pause(5000);
+        else if (version !== main.dataset.version) {
+          while (busy()) await pause(500);
+          await renew();
+        }
+      } catch {
+        document.documentElement.dataset.live = "off";
+        await pause(2000);
+      }
+      await pause(150);
+    }
+  }
+  watch();
+})();

@@ -1,0 +1,106 @@
+package userpool
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+)
+
+// kindKeys is the kind of the one record that has a pool's signing keys.
+const kindKeys = "keys"
+
+const signingKeysID = "signing"
+
+// storedKeys are pairs of private keys in PKCS #8, in the clear: whoever reads
+// the store can sign as the pool.
+type storedKeys struct {
+	Pairs []storedPair
+}
+
+type storedPair struct{ ID, Access []byte }
+
+func keysRecord(pairs []*SigningKeys, version int64) (Record, error) {
+	var stored storedKeys
+	for _, pair := range pairs {
+		id, err := x509.MarshalPKCS8PrivateKey(pair.id.key)
+		if err != nil {
+			return Record{}, err
+		}
+		access, err := x509.MarshalPKCS8PrivateKey(pair.access.key)
+		if err != nil {
+			return Record{}, err
+		}
+		stored.Pairs = append(stored.Pairs, storedPair{id, access})
+	}
+	return Record{Kind: kindKeys, ID: signingKeysID, Version: version, Body: encodeBody(stored)}, nil
+}
+
+// CreateKeys stores a pool's first keys, or returns ErrExists.
+func (s records) CreateKeys(ctx context.Context, pool string, pairs []*SigningKeys) error {
+	r, err := keysRecord(pairs, 0)
+	if err != nil {
+		return err
+	}
+	return s.store.Apply(ctx, pool, Change{Op: Create, Record: r})
+}
+
+// UpdateKeys replaces a pool's keys if they still have this version.
+func (s records) UpdateKeys(ctx context.Context, pool string, pairs []*SigningKeys, version int64) error {
+	r, err := keysRecord(pairs, version)
+	if err != nil {
+		return err
+	}
+	return s.store.Apply(ctx, pool, Change{Op: Update, Record: r})
+}
+
+// Keys returns a pool's keys. If they have the version of those that are known,
+// it returns these: reading a key takes longer than using it.
+func (s records) Keys(ctx context.Context, pool string, known *keySets) (sets *keySets, ok bool, err error) {
+	r, ok, err := s.store.Get(ctx, pool, kindKeys, signingKeysID)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	if known != nil && known.version == r.Version {
+		return known, true, nil
+	}
+	stored, err := decode[storedKeys](r)
+	if err != nil {
+		return nil, false, err
+	}
+	sets = &keySets{version: r.Version}
+	for _, pair := range stored.Pairs {
+		keys, err := pair.keys()
+		if err != nil {
+			return nil, false, fmt.Errorf("userpool: reading stored keys: %w", err)
+		}
+		sets.pairs = append(sets.pairs, keys)
+	}
+	if len(sets.pairs) == 0 {
+		return nil, false, errors.New("userpool: the record of the keys has none")
+	}
+	return sets, true, nil
+}
+
+func (s storedPair) keys() (*SigningKeys, error) {
+	id, err := parseKey(s.ID)
+	if err != nil {
+		return nil, err
+	}
+	access, err := parseKey(s.Access)
+	if err != nil {
+		return nil, err
+	}
+	return NewSigningKeys(id, access)
+}
+
+// parseKey says nothing of what it read.
+func parseKey(der []byte) (*rsa.PrivateKey, error) {
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	private, ok := key.(*rsa.PrivateKey)
+	if err != nil || !ok {
+		return nil, errors.New("a key is damaged")
+	}
+	return private, nil
+}
