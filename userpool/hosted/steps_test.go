@@ -122,14 +122,6 @@ func wantRefused(t *testing.T, v *pooltest.Visitor, status int, text string) {
 	}
 }
 
-// claims signs the visitor's code in at the client app and returns the ID
-// token's claims.
-func claims(t *testing.T, e *pooltest.Env, v *pooltest.Visitor) map[string]any {
-	t.Helper()
-	_, c := pooltest.Claims(t, e.Redeem(t, v.Code()).JSON(t)["id_token"])
-	return c
-}
-
 // TestTOTPSignIn is the second factor of an authenticator app.
 func TestTOTPSignIn(t *testing.T) {
 	t.Parallel()
