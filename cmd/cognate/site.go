@@ -28,6 +28,9 @@ type site struct {
 	store  userpool.Store
 	log    *slog.Logger
 
+	deliver      func(context.Context, userpool.Message) error // nil: mail stays in the outbox
+	viewAnywhere bool                                          // the developer's view answers other machines
+
 	table atomic.Pointer[table] // replaced, never modified
 }
 
@@ -134,6 +137,7 @@ func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*run
 	pool, err := userpool.New(ctx, userpool.Config{
 		ID: p.ID, Issuer: cmp.Or(p.Issuer, s.base(s.addr.host)+"/"), Domain: base, Store: s.store,
 		Settings: p.Settings, Invoke: trigger.HTTP(nil), Passkeys: authenticators, Logger: s.log, Trace: userpool.NewTrace(nil),
+		Deliver: s.deliver,
 	})
 	if err != nil {
 		return nil, poolconfig.Changes{}, err
@@ -150,7 +154,7 @@ func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*run
 	for _, host := range hosts {
 		r.others[host], err = server.New(server.Config{
 			Pool: pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.host) + "/" + p.ID + "/.well-known/jwks.json",
-			SAML: sp, Logger: s.log, DevView: true,
+			SAML: sp, Logger: s.log, DevView: true, InsecureDevViewAnywhere: s.viewAnywhere,
 		})
 		if err != nil {
 			return nil, changes, err
