@@ -32,6 +32,8 @@ func TestArrows(t *testing.T) {
 		{"/userpool/internal/recorder", []string{"", "/userpool/oauth", "/userpool/hosted", "/userpool/devview", "/userpool/server"}},
 		{"/userpool/server", []string{"", "/userpool/memstore", "/cognatetest"}},
 		{"/cognatetest", []string{"/devtls", "/examples/"}},
+		{"/cmd/cognate/internal/poolconfig", []string{"", "/userpool/", "/cognatetest", "/devtls"}},
+		{"/cmd/cognate/internal/trust", []string{"", "/userpool", "/devtls"}},
 		{"/examples/hello/app", []string{"/userpool", "/cognatetest"}},
 		{"/examples/api/app", []string{"/userpool", "/cognatetest"}},
 		{"/examples/spa/app", []string{"/userpool", "/cognatetest"}},

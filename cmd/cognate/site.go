@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -85,12 +86,13 @@ func (s *site) misdirected(w http.ResponseWriter, t *table) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusMisdirectedRequest)
-	fmt.Fprintln(w, "No user pool has this host name. There are:")
+	text := "No user pool has this host name. There are:\n"
 	for _, p := range t.pools {
 		for _, host := range p.hosts {
-			fmt.Fprintf(w, "  %s  %s\n", s.base(host), p.pool.ID())
+			text += "  " + s.base(host) + "  " + p.pool.ID() + "\n"
 		}
 	}
+	_, _ = io.WriteString(w, text) //nolint:gosec // plain text, of names that the file has
 }
 
 // base is the URL of a host of the site.
