@@ -26,6 +26,10 @@ func TestArrows(t *testing.T) {
 		{"/userpool/hosted", []string{"", "/userpool/oauth", "/userpool/federation", "/userpool/server", "/userpool/memstore"}},
 		{"/userpool/federation", []string{"", "/userpool/oauth", "/userpool/hosted", "/userpool/server", "/userpool/memstore"}},
 		{"/userpool/trigger", []string{"", "/userpool/"}},
+		{"/userpool/devview", []string{
+			"", "/userpool/oauth", "/userpool/hosted", "/userpool/federation", "/userpool/server", "/userpool/memstore", "/userpool/internal/",
+		}},
+		{"/userpool/internal/recorder", []string{"", "/userpool/oauth", "/userpool/hosted", "/userpool/devview", "/userpool/server"}},
 		{"/userpool/server", []string{"", "/userpool/memstore", "/cognatetest"}},
 		{"/cognatetest", []string{"/devtls", "/examples/"}},
 		{"/examples/hello/app", []string{"/userpool", "/cognatetest"}},
