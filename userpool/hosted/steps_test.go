@@ -538,3 +538,21 @@ func everyStep(t *testing.T) map[string]*pooltest.Visitor {
 	out["add passkey"] = add.Open(t, "/passkeys/add?client_id=choosy&redirect_uri="+url.QueryEscape(pooltest.Callback))
 	return out
 }
+
+// TestWantedLevel asks for more than a password by acr_values: whoever can do
+// more must, and whoever cannot is let in.
+func TestWantedLevel(t *testing.T) {
+	t.Parallel()
+	e := steps(t, false, settings(userpool.MFAOptional))
+	sign := func() *pooltest.Visitor {
+		v := e.NewVisitor().SignIn(t, "acr_values", "urn:x urn:cognito:loa:4")
+		return v.Submit(t, "username", "ann", "password", pooltest.Password)
+	}
+	wantIn(t, sign())
+	withTOTP(t, e)
+	must(t, e.Pool.SetMFA(t.Context(), "ann", nil, "")) // registered, and not on
+	wantIn(t, typed(t, e))
+	v := sign()
+	wantPath(t, v, "/mfa/code")
+	wantIn(t, v.Submit(t, "code", app(t, e)))
+}
