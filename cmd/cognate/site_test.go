@@ -196,7 +196,7 @@ func TestReload(t *testing.T) {
 	}
 
 	out, _ = w.change(t, strings.Replace(aPool, "clients:", "name: New name\n    clients:", 1))
-	if got := w.pool().Settings().Name; got != "New name" || !strings.Contains(out, "settings as in the file") {
+	if got := w.pool().Settings().Name; got != "New name" || !strings.Contains(out, "the pool local_A1: settings changed") {
 		t.Errorf("name = %q after %q", got, out)
 	}
 
@@ -242,7 +242,7 @@ func TestReloadKeepsTheOld(t *testing.T) {
 				t.Errorf("the client is gone (%v)", err)
 			}
 			out, _ := w.change(t, aPool)
-			if !strings.Contains(out, "changed:") {
+			if !strings.Contains(out, "was read again.") {
 				t.Errorf("right again, it says %q", out)
 			}
 		})
