@@ -43,6 +43,11 @@
 // [Pool.WrongNonce] and [Pool.ForgeIDToken] make tokens that an app must look at twice,
 // and [Pool.LogoutToken] signs what a provider sends to end a session.
 //
+// # Messages
+//
+// The codes and links that the pool would send are in its outbox: [Pool.Code],
+// [Pool.Link], [Pool.Messages].
+//
 // Every function wants a [testing.TB], directly or to make its pool, so that no program
 // gets here by accident.
 package cognatetest
@@ -78,6 +83,10 @@ type Options struct {
 
 	// Settings are those of userpool.Config.
 	Settings userpool.Settings
+
+	// DevView serves the developer's view at /_cognate/ of the pool's URL: what a
+	// browser test can look at, or a person while the test stands still.
+	DevView bool
 }
 
 // Pool is a running user pool.
@@ -121,7 +130,7 @@ func New(tb testing.TB, options ...Options) *Pool {
 	}
 	p.pool = newPool(tb, p.URL, opts, p.keys)
 	p.Issuer = p.pool.Issuer()
-	handler, err := server.New(server.Config{Pool: p.pool, BaseURL: p.URL, Logger: opts.Logger})
+	handler, err := server.New(server.Config{Pool: p.pool, BaseURL: p.URL, Logger: opts.Logger, DevView: opts.DevView})
 	if err != nil {
 		tb.Fatalf("cognatetest: %v", err)
 	}
@@ -147,8 +156,12 @@ func newPool(tb testing.TB, base string, opts Options, keys *signingKeys) *userp
 	if store == nil {
 		store = memstore.New()
 	}
+	var trace *userpool.Trace
+	if opts.DevView {
+		trace = userpool.NewTrace(opts.Now)
+	}
 	pool, err := userpool.New(tb.Context(), userpool.Config{
-		ID: opts.PoolID, Issuer: base + "/", Store: store, Keys: pair.set, Now: opts.Now, Logger: opts.Logger,
+		Trace: trace, ID: opts.PoolID, Issuer: base + "/", Store: store, Keys: pair.set, Now: opts.Now, Logger: opts.Logger,
 		Settings: opts.Settings,
 		Hashing:  cheap,
 		HashWait: time.Minute, // a test machine may be busy with other tests

@@ -1,6 +1,10 @@
 package cognatetest
 
 import (
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // RFC 6238
+	"encoding/base32"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"html"
@@ -41,17 +45,45 @@ func (p *Pool) signIn(
 	if err != nil || page.leaves != nil {
 		return page.leaves, err
 	}
-	form, action, err := page.form()
+	for range 3 { // name, password, and the code of an authenticator app
+		form, action, err := page.form()
+		if err != nil {
+			return nil, err
+		}
+		form.Set("username", username)
+		form.Set("password", password)
+		if page.at.Path == "/mfa/code" {
+			form.Set("code", p.TOTP(tb, username))
+		}
+		page, err = p.submit(tb, browser, action, form)
+		if err != nil || page.leaves != nil {
+			return page.leaves, err
+		}
+		if page.status != http.StatusOK {
+			break
+		}
+	}
+	return nil, fmt.Errorf("the pool answered %d: %s", page.status, page.alert())
+}
+
+// TOTP returns what the authenticator app of the user shows now. Each code signs in
+// once; [Pool.SignIn] and [Pool.Authorize] type it by themselves. A user without an app
+// ends the test.
+func (p *Pool) TOTP(tb testing.TB, username string) string {
+	tb.Helper()
+	u, _, err := p.pool.FindUser(tb.Context(), username)
 	if err != nil {
-		return nil, err
+		tb.Fatalf("cognatetest: %v", err)
 	}
-	form.Set("username", username)
-	form.Set("password", password)
-	page, err = p.submit(tb, browser, action, form)
-	if err == nil && page.leaves == nil {
-		err = fmt.Errorf("the pool answered %d: %s", page.status, page.alert())
+	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(string(u.TOTPSecret))
+	if err != nil || len(key) == 0 {
+		tb.Fatalf("cognatetest: the user %q has no authenticator app", username)
 	}
-	return page.leaves, err
+	mac := hmac.New(sha1.New, key)
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(p.now().Unix()/30))) //nolint:gosec // after 1970
+	sum := mac.Sum(nil)
+	from := sum[len(sum)-1] & 15
+	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[from:from+4])&(1<<31-1)%1_000_000)
 }
 
 // page is an answer of the pool: a page, or a redirect that leaves it.
@@ -131,12 +163,18 @@ func (p *Pool) owns(u *url.URL) bool {
 	if u.Scheme+"://"+u.Host != p.URL {
 		return false
 	}
-	return slices.Contains([]string{"/login", "/error", "/logout"}, u.Path) || strings.HasPrefix(u.Path, "/oauth2/")
+	own := []string{
+		"/login", "/error", "/logout", "/mfa", "/changePassword", "/passkeys/add", "/signup", "/confirm",
+		"/confirmforgotPassword",
+	}
+	return slices.Contains(own, u.Path) || slices.ContainsFunc([]string{"/oauth2/", "/login/", "/mfa/"}, func(folder string) bool {
+		return strings.HasPrefix(u.Path, folder)
+	})
 }
 
 // The pages are our own, so that these need not understand all of HTML.
 var (
-	formTag  = regexp.MustCompile(`<form name="cognitoSignInForm"[^>]*\saction="([^"]*)"`)
+	formTag  = regexp.MustCompile(`<form[^>]*\saction="([^"]*)"`)
 	inputTag = regexp.MustCompile(`<input[^>]*>`)
 	nameAttr = regexp.MustCompile(`\sname="([^"]*)"`)
 	valAttr  = regexp.MustCompile(`\svalue="([^"]*)"`)

@@ -96,6 +96,14 @@ need_authlib() {
       elsewhere install them for a Python, and set PYTHON_AUTHLIB to its path."
 }
 
+# certutil tells Chromium on Linux whom to trust.
+need_certutil() {
+	[ "$(uname -s)" = Linux ] || return 0
+	have certutil || apt libnss3-tools ||
+		fail "the test of cognate trust needs certutil. On Debian or Ubuntu: sudo apt-get install libnss3-tools
+      on Fedora: sudo dnf install nss-tools"
+}
+
 # flask-oidc is no package of Debian.
 need_flaskoidc() {
 	folder=e2e/clients/python
@@ -146,6 +154,7 @@ test_module() {
 need_compiler
 case $(modules) in *e2e*)
 	need_chromium
+	need_certutil
 	need_node
 	need_apache
 	need_authlib

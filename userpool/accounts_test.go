@@ -114,22 +114,23 @@ func TestForgotWork(t *testing.T) {
 	signUpEve(t, e)
 	_, err := e.Pool.ForgotPassword(t.Context(), e.App, "warm") // makes the pool's secret
 	wantCode(t, "warming up", err, "")
-	for what, tt := range map[string]struct {
+	for _, tt := range []struct {
+		what  string
 		names []string
 		do    func(name string) error
 	}{
-		"forgot": {[]string{"ann", "nobody", "off", "bare", "fresh", "eve"}, func(name string) error {
+		{"forgot", []string{"ann", "nobody", "off", "bare", "fresh", "eve"}, func(name string) error {
 			_, err := e.Pool.ForgotPassword(t.Context(), e.App, name)
 			return err
 		}},
-		"confirm forgot": {[]string{"ann", "nobody", "off", "bare", "fresh", "eve"}, func(name string) error {
+		{"confirm forgot", []string{"ann", "nobody", "off", "bare", "fresh", "eve"}, func(name string) error {
 			return e.Pool.ConfirmForgotPassword(t.Context(), e.App, name, "111111", goodPassword)
 		}},
-		"resend": {[]string{"eve", "nobody", "off", "confirmed"}, func(name string) error {
+		{"resend", []string{"eve", "nobody", "off", "confirmed"}, func(name string) error {
 			_, err := e.Pool.ResendConfirmation(t.Context(), e.App, name)
 			return err
 		}},
-		"confirm": {[]string{"eve", "nobody", "off", "confirmed"}, func(name string) error {
+		{"confirm", []string{"eve", "nobody", "off", "confirmed"}, func(name string) error {
 			_, err := e.Pool.ConfirmSignUp(t.Context(), e.App, name, "111111")
 			return err
 		}},
@@ -146,7 +147,7 @@ func TestForgotWork(t *testing.T) {
 					first = ops
 				}
 				if round > 0 && !slices.Equal(ops, first) { // the first round begins the counts
-					t.Errorf("%s, round %d: %s differs from %s:\n%s", what, round, name, tt.names[0], cmp.Diff(first, ops))
+					t.Errorf("%s, round %d: %s differs from %s:\n%s", tt.what, round, name, tt.names[0], cmp.Diff(first, ops))
 				}
 			}
 		}

@@ -43,3 +43,6 @@ func TOTPCode(secret Secret, at time.Time) string {
 
 // MatchTOTP is the check of such a code.
 func MatchTOTP(secret, code Secret, now time.Time) (int64, bool) { return matchTOTP(secret, code, now) }
+
+// CredentialID reads which passkey a browser's answer is of.
+func CredentialID(response []byte) (string, bool) { return credentialID(response) }

@@ -35,7 +35,7 @@ func (p *Pool) NewPasswordStep(
 	if !who.known || who.Status != UserForceChange || !slices.Contains(f.Methods, methodPassword) {
 		return errNoSuchLogin
 	}
-	u := who.User.Clone()
+	u := who.Clone()
 	err = p.fillIn(&u, attributes)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ require github.com/fxamacker/cbor/v2 v2.9.4
 
 require (
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/wneessen/go-mail v0.8.1
 	modernc.org/sqlite v1.61.1
 )
 

@@ -15,7 +15,7 @@ import (
 
 // poolCommand is cognate pool: alone it serves.
 type poolCommand struct {
-	Serve  poolServeCommand  `cmd:"" default:"withargs" help:"Run the local user pools. This is what cognate pool alone does."`
+	Serve  poolServeCommand  `cmd:"" default:"withargs" help:"Run the local user pools, as cognate pool alone does; its --help lists the flags."`
 	Init   poolInitCommand   `cmd:"" help:"Write a commented file that describes the pools."`
 	Import poolImportCommand `cmd:"" help:"Add users from a CSV file in the form of Cognito's import."`
 }
@@ -104,6 +104,7 @@ type poolServeCommand struct {
 	Store string `default:"${store}" placeholder:"URL" help:"Where data are kept: a path (SQLite), postgres://..., or memory (default ${default})."`
 	TLS   bool   `name:"tls" help:"Serve https, with a certificate of a local authority; see cognate trust."`
 	configFlags
+	mailFlags
 }
 
 // Run serves the pools until Ctrl-C.
@@ -117,6 +118,10 @@ func (c *poolServeCommand) Run(ctx context.Context, term terminal) error {
 		return err
 	}
 	addr = addr.asLocalhost()
+	sender, err := c.sender()
+	if err != nil {
+		return err
+	}
 	listening, err := addr.listen(ctx)
 	if err != nil {
 		return err
@@ -129,7 +134,10 @@ func (c *poolServeCommand) Run(ctx context.Context, term terminal) error {
 	defer closeStore()
 
 	log := newLogger(term)
-	s := &site{addr: addr, scheme: "http", store: store, log: log}
+	s := &site{addr: addr, scheme: "http", store: store, log: log, viewAnywhere: c.InsecureDevViewAnywhere}
+	if sender != nil {
+		s.deliver = sender.Deliver
+	}
 	if c.TLS {
 		s.scheme = "https"
 	}

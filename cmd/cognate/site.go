@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -26,6 +27,9 @@ type site struct {
 	scheme string
 	store  userpool.Store
 	log    *slog.Logger
+
+	deliver      func(context.Context, userpool.Message) error // nil: mail stays in the outbox
+	viewAnywhere bool                                          // the developer's view answers other machines
 
 	table atomic.Pointer[table] // replaced, never modified
 }
@@ -82,12 +86,13 @@ func (s *site) misdirected(w http.ResponseWriter, t *table) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusMisdirectedRequest)
-	fmt.Fprintln(w, "No user pool has this host name. There are:")
+	text := "No user pool has this host name. There are:\n"
 	for _, p := range t.pools {
 		for _, host := range p.hosts {
-			fmt.Fprintf(w, "  %s  %s\n", s.base(host), p.pool.ID())
+			text += "  " + s.base(host) + "  " + p.pool.ID() + "\n"
 		}
 	}
+	_, _ = io.WriteString(w, text) //nolint:gosec // plain text, of names that the file has
 }
 
 // base is the URL of a host of the site.
@@ -132,6 +137,7 @@ func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*run
 	pool, err := userpool.New(ctx, userpool.Config{
 		ID: p.ID, Issuer: cmp.Or(p.Issuer, s.base(s.addr.host)+"/"), Domain: base, Store: s.store,
 		Settings: p.Settings, Invoke: trigger.HTTP(nil), Passkeys: authenticators, Logger: s.log, Trace: userpool.NewTrace(nil),
+		Deliver: s.deliver,
 	})
 	if err != nil {
 		return nil, poolconfig.Changes{}, err
@@ -148,7 +154,7 @@ func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*run
 	for _, host := range hosts {
 		r.others[host], err = server.New(server.Config{
 			Pool: pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.host) + "/" + p.ID + "/.well-known/jwks.json",
-			SAML: sp, Logger: s.log, DevView: true,
+			SAML: sp, Logger: s.log, DevView: true, InsecureDevViewAnywhere: s.viewAnywhere,
 		})
 		if err != nil {
 			return nil, changes, err

@@ -172,6 +172,7 @@ var beginnings = map[string]string{
 // statusMends are for answers that name no reason.
 var statusMends = map[int]string{
 	400: "The sign-in ended, took longer than five minutes, or began in another browser. Begin again at the app.",
+	401: "The page says why. If the request names an identity provider (identity_provider, idp_identifier), the client must have it.",
 	403: "The browser may not do this from where it is.",
 	404: "There is no such endpoint. Those of Cognito are /oauth2/authorize, /oauth2/token, /oauth2/userInfo (with a capital I), " +
 		"/oauth2/revoke, /login and /logout.",

@@ -1,6 +1,7 @@
 // Package hosted serves the pages that people see: to sign in, to sign up and
-// confirm that, to choose a new password, and the error page. They need no script, work with a keyboard, a
-// screen reader and a phone, and follow the browser's light or dark theme.
+// confirm that, to choose a new password, and the error page. They need no
+// script, work with a keyboard, a screen reader and a phone, and follow the
+// browser's light or dark theme.
 //
 // # The flow
 //
@@ -21,6 +22,15 @@
 // authorization request's parameters, as Cognito's pages do, and every request
 // checks them again. Nothing a browser sends is trusted for having been checked
 // when the page was made.
+//
+// # Sign-up and recovery
+//
+//	/signup                  a new user → /confirm, or on to the app if a trigger confirmed the user
+//	/confirm                 the code → what follows the password; /resendcode sends another
+//	/login, not confirmed    the right password → /confirm
+//	/forgotPassword          a name, whoever has it → /confirmforgotPassword
+//	/confirmforgotPassword   the code and a new password → /login
+//	/confirmUser             the link of a mail; no part of a flow
 //
 // # Forged requests
 //

@@ -307,3 +307,37 @@ func TestPasskeyPageScript(t *testing.T) {
 		}
 	}
 }
+
+// TestPasskeyAfterSignUp offers a passkey between the confirmation and the app,
+// and makes nobody take it.
+func TestPasskeyAfterSignUp(t *testing.T) {
+	t.Parallel()
+	s := choosy()
+	s.SelfSignUp, s.AutoVerifiedAttributes = true, []string{"email"}
+	s.Schema = []userpool.Attribute{{Name: "email", Required: true}}
+	e := steps(t, true, s)
+	for _, name := range []string{"takes", "leaves"} {
+		v := e.NewVisitor().Open(t, "/signup?"+pooltest.Query("client_id", "choosy").Encode())
+		f := v.Form(t)
+		f.Fields.Set("username", name)
+		f.Fields.Set("password", "a-password-1")
+		for field := range f.Fields {
+			if strings.Contains(field, "[email]") {
+				f.Fields.Set(field, name+"@example.com")
+			}
+			if strings.Contains(field, "again") || strings.Contains(field, "repeat") {
+				f.Fields.Set(field, "a-password-1")
+			}
+		}
+		v.Send(t, f)
+		wantPath(t, v, "/confirm")
+		v.Submit(t, "code", sent(t, e, name+"@example.com"))
+		wantPath(t, v, "/passkeys/add")
+		if name == "leaves" {
+			v.Submit(t, "skip", "1")
+		} else {
+			v.Submit(t, "credential", pooltest.NewAuthenticator().Create(t, v.Options(t)))
+		}
+		wantIn(t, v)
+	}
+}

@@ -122,14 +122,6 @@ func wantRefused(t *testing.T, v *pooltest.Visitor, status int, text string) {
 	}
 }
 
-// claims signs the visitor's code in at the client app and returns the ID
-// token's claims.
-func claims(t *testing.T, e *pooltest.Env, v *pooltest.Visitor) map[string]any {
-	t.Helper()
-	_, c := pooltest.Claims(t, e.Redeem(t, v.Code()).JSON(t)["id_token"])
-	return c
-}
-
 // TestTOTPSignIn is the second factor of an authenticator app.
 func TestTOTPSignIn(t *testing.T) {
 	t.Parallel()
@@ -545,4 +537,22 @@ func everyStep(t *testing.T) map[string]*pooltest.Visitor {
 	add.SetCookie("cognito", strings.TrimPrefix(c.Session(t).Get("Cookie"), "cognito="))
 	out["add passkey"] = add.Open(t, "/passkeys/add?client_id=choosy&redirect_uri="+url.QueryEscape(pooltest.Callback))
 	return out
+}
+
+// TestWantedLevel asks for more than a password by acr_values: whoever can do
+// more must, and whoever cannot is let in.
+func TestWantedLevel(t *testing.T) {
+	t.Parallel()
+	e := steps(t, false, settings(userpool.MFAOptional))
+	sign := func() *pooltest.Visitor {
+		v := e.NewVisitor().SignIn(t, "acr_values", "urn:x urn:cognito:loa:4")
+		return v.Submit(t, "username", "ann", "password", pooltest.Password)
+	}
+	wantIn(t, sign())
+	withTOTP(t, e)
+	must(t, e.Pool.SetMFA(t.Context(), "ann", nil, "")) // registered, and not on
+	wantIn(t, typed(t, e))
+	v := sign()
+	wantPath(t, v, "/mfa/code")
+	wantIn(t, v.Submit(t, "code", app(t, e)))
 }

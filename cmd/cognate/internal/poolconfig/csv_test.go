@@ -70,9 +70,9 @@ func TestCSVMistakes(t *testing.T) {
 		users      int
 	}{
 		{"nothing", "", []string{"u.csv: the file has no header; expected cognito:username,name,given_name,..."}, 0},
-		{"unknown columns", "cognito:username,emial,mail adress\nx,y,z\n", []string{
+		{"unknown columns", "cognito:username,emial,mail or so\nx,y,z\n", []string{
 			`u.csv:1:18: unknown column "emial"; did you mean "email"?`,
-			`u.csv:1:24: unknown column "mail adress"; known here: cognito:username, name, given_name, family_name, middle_name, ` +
+			`u.csv:1:24: unknown column "mail or so"; known here: cognito:username, name, given_name, family_name, middle_name, ` +
 				"nickname, preferred_username, profile, picture, website, email, email_verified, gender, birthdate, zoneinfo, " +
 				"locale, phone_number, phone_number_verified, address, updated_at, cognito:mfa_enabled",
 		}, 0},

@@ -55,7 +55,7 @@ func TestMistakes(t *testing.T) {
 			"c.yaml:3:1: a second document begins here; a file is one, and pools has room for all",
 		}},
 		{"misspelt", start + "    self_signup: true\n", []string{`c.yaml:3:5: unknown key "self_signup"; did you mean "self_sign_up"?`}},
-		{"swapped letters", start + "    nmae: x\n", []string{`c.yaml:3:5: unknown key "nmae"; did you mean "name"?`}},
+		{"swapped letters", start + "    gruops: x\n", []string{`c.yaml:3:5: unknown key "gruops"; did you mean "groups"?`}},
 		{"as in the API", start + "    MfaConfiguration: ON\n", []string{
 			`c.yaml:3:5: unknown key "MfaConfiguration"; did you mean "mfa_configuration"?`,
 		}},

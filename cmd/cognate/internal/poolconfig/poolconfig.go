@@ -9,7 +9,6 @@
 package poolconfig
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -86,8 +85,6 @@ func (l Loader) getenv(name string) (string, bool) {
 	}
 	return os.LookupEnv(name)
 }
-
-var errTooLarge = errors.New("it is too large")
 
 // read reads a file of at most limit bytes, and one more, which the caller
 // refuses.

@@ -49,23 +49,27 @@ func (t table) apply(ctx context.Context, c userpool.Change) error {
 	}
 }
 
+// crowd is how many records others may give an owner while one is given its
+// number: with a lower one than that there cannot be too many yet.
+const crowd = 128
+
 const nextSeq = `(SELECT COALESCE(MAX(seq), 0) + 1 FROM pool_records WHERE pool = $1 AND kind = $2 AND owner = $4)`
 
 const (
 	insertRecord = `INSERT INTO pool_records (pool, kind, id, owner, seq, names, terms, expires, version, body)
 		VALUES ($1, $2, $3, $4, ` + nextSeq + `, $5, $6, $7, 1, $8)
-		ON CONFLICT DO NOTHING`
+		ON CONFLICT DO NOTHING RETURNING seq`
 
 	recordExists = `SELECT 1 FROM pool_records WHERE pool = $1 AND kind = $2 AND id = $3`
 )
 
 func (t table) create(ctx context.Context, c userpool.Change) error {
-	err := t.insert(ctx, c.Record)
+	seq, err := t.insert(ctx, c.Record)
 	if err != nil {
 		return err
 	}
 	err = t.addKeys(ctx, c.ID, distinct(c.Names), distinct(c.Terms))
-	if err != nil || c.Keep <= 0 || c.Owner == "" {
+	if err != nil || c.Keep <= 0 || c.Owner == "" || seq+crowd < c.Keep {
 		return err
 	}
 	return t.keep(ctx, c.Owner, int64(c.Keep))
@@ -73,22 +77,22 @@ func (t table) create(ctx context.Context, c userpool.Change) error {
 
 // insert adds the row. If another transaction added one of the same owner and
 // had the same number, it takes the next.
-func (t table) insert(ctx context.Context, r userpool.Record) error {
+func (t table) insert(ctx context.Context, r userpool.Record) (seq int, err error) {
 	for range tries {
-		n, err := affected(t.q.ExecContext(ctx, insertRecord, t.row(r)...))
-		if err != nil || n == 1 {
-			return err
+		err = t.q.QueryRowContext(ctx, insertRecord, t.row(r)...).Scan(&seq)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return seq, err
 		}
 		var one int
 		err = t.q.QueryRowContext(ctx, recordExists, t.pool, t.kind, []byte(r.ID)).Scan(&one)
 		if err == nil {
-			return userpool.ErrExists
+			return 0, userpool.ErrExists
 		}
 		if !errors.Is(err, sql.ErrNoRows) {
-			return err
+			return 0, err
 		}
 	}
-	return errAgain
+	return 0, errAgain
 }
 
 // row is what $1 to $8 stand for.

@@ -22,15 +22,18 @@ const sqliteReaders = 4
 
 // sqlitePragmas are for every connection. With a write-ahead log and NORMAL, a
 // commit survives the end of the process however it ends; only a power cut can
-// take the last ones, and never half of one. The log is worked off every 16 MiB.
+// take the last ones, and never half of one. The log is worked off by checkpoints;
+// SQLite itself would do so only at 256 MiB.
 const sqlitePragmas = "_busy_timeout=5000&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)" +
-	"&_pragma=wal_autocheckpoint(4096)&_pragma=journal_size_limit(33554432)&_pragma=temp_store(MEMORY)"
+	"&_pragma=wal_autocheckpoint(65536)&_pragma=journal_size_limit(33554432)&_pragma=temp_store(MEMORY)"
 
 // sqliteEngine is a SQLite file.
 type sqliteEngine struct {
-	db      *sql.DB
-	writer  sessions
-	readers sessions
+	db           *sql.DB
+	writer       sessions
+	readers      sessions
+	transactions int // of the writer, and used by it alone
+	checkpoints  *checkpoints
 }
 
 // sessions are connections that nobody uses at present; nil is one that is not
@@ -65,6 +68,7 @@ func openSQLite(ctx context.Context, path string) (*sqliteEngine, error) {
 		_ = e.db.Close() // the first error says more
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
+	e.checkpoints = startCheckpoints(e)
 	return e, nil
 }
 
@@ -140,6 +144,8 @@ func (e *sqliteEngine) write(ctx context.Context, _ []int64, work func(context.C
 		}
 		_, err = s.ExecContext(ctx, "COMMIT")
 		done = err == nil
+		e.transactions++
+		e.checkpoints.note(e.transactions)
 		return err
 	})
 }
@@ -156,6 +162,7 @@ func (e *sqliteEngine) dialect(text string) string {
 
 // close waits for the connections that are in use.
 func (e *sqliteEngine) close() error {
+	e.checkpoints.stop()
 	for range sqliteReaders {
 		(<-e.readers).close()
 	}
@@ -164,9 +171,13 @@ func (e *sqliteEngine) close() error {
 }
 
 func (s *session) close() {
-	if s != nil {
-		_ = s.conn.Close() // nothing is under way
+	if s == nil {
+		return
 	}
+	for _, stmt := range s.prepared {
+		_ = stmt.Close() // or SQLite keeps the connection, and the log
+	}
+	_ = s.conn.Close() // nothing is under way
 }
 
 // prepare returns the statement of a query; the store has a few dozen.

@@ -1,0 +1,250 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/sqlstore"
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/sqlstore/pgtest"
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+var user = userpool.Change{
+	Op: userpool.Create, Record: userpool.Record{Kind: "user", ID: "1", Names: []string{"ann"}},
+}
+
+// TestReopen keeps what was stored, under every spelling of a path.
+func TestReopen(t *testing.T) {
+	t.Parallel()
+	for name, file := range map[string]string{
+		"plain": "pool.db", "spaces and marks": "a b?c#d%20e&f=g;h.db", "other letters": "b\u00fccher/\u30d7\u30fc\u30eb.db",
+	} {
+		for _, prefix := range []string{"", "sqlite:", "sqlite://"} {
+			t.Run(name+" "+prefix, func(t *testing.T) {
+				t.Parallel()
+				path := filepath.Join(t.TempDir(), "deep", file)
+				for range 2 {
+					s, err := sqlstore.Open(t.Context(), prefix+path)
+					if err != nil {
+						t.Fatal(err)
+					}
+					err = s.Apply(t.Context(), "p", user)
+					if err != nil && !errors.Is(err, userpool.ErrExists) {
+						t.Error(err)
+					}
+					err = s.Close()
+					if err != nil {
+						t.Error(err)
+					}
+				}
+				if _, err := os.Stat(path); err != nil {
+					t.Error(err)
+				}
+				r, ok, err := open(t, path).Find(t.Context(), "p", "user", "ann")
+				if err != nil || !ok || r.ID != "1" {
+					t.Errorf("got %v, error %v, want the user", r, err)
+				}
+			})
+		}
+	}
+}
+
+// TestFilesArePrivate looks at the modes of all that a store makes.
+func TestFilesArePrivate(t *testing.T) {
+	t.Parallel()
+	path := sqlite(t)
+	s := open(t, path)
+	if err := s.Apply(t.Context(), "p", user); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) < 3 {
+		t.Fatalf("got %v, error %v, want the file, its log and its index", entries, err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v, error %v, want nothing for others", e.Name(), info.Mode(), err)
+		}
+	}
+	info, err := os.Stat(filepath.Dir(path))
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory has mode %v, error %v, want 0700", info.Mode(), err)
+	}
+}
+
+// TestOpenIsRefused has URLs of nothing that can be opened. The sentence tells
+// why, and never the password.
+func TestOpenIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	noDatabase := filepath.Join(dir, "text.db")
+	if err := os.WriteFile(noDatabase, []byte(strings.Repeat("this is no database\n", 500)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	right := postgres(t)
+	for name, tt := range map[string]struct{ url, want string }{
+		"nothing":          {"", "not the path"},
+		"memory":           {":memory:", "not the path"},
+		"another engine":   {"mysql://ann:hunter2@localhost/db", `type "mysql"`},
+		"no URL":           {"postgres://ann:hunter2@local host:x/db", "expected postgres://"},
+		"no port":          {"postgres://ann:hunter2@localhost:port/db", "expected postgres://"},
+		"bad escape":       {"postgres://ann:hunter2%zz@localhost/db", "expected postgres://"},
+		"bad parameter":    {"postgres://ann:hunter2@localhost/db?sslmode=hunter2", "expected postgres://"},
+		"nobody there":     {"postgres://ann:hunter2@127.0.0.1:1/db?sslmode=disable", "connecting to PostgreSQL"},
+		"wrong password":   {strings.Replace(right, pgtest.Password, "hunter2", 1), "password authentication failed"},
+		"no such database": {strings.Replace(right, "/postgres?", "/nowhere?", 1), `"nowhere" does not exist`},
+		"a directory":      {dir, "opening"},
+		"no database":      {noDatabase, "not a database"},
+		"below a file":     {filepath.Join(noDatabase, "pool.db"), "making the SQLite file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := sqlstore.Open(t.Context(), tt.url)
+			if err == nil {
+				s.Close()
+				t.Fatal("it was opened")
+			}
+			text := fmt.Sprintf("%v %+v %#v", err, err, err)
+			if !strings.Contains(text, tt.want) || strings.Contains(text, "hunter2") || strings.Contains(text, pgtest.Password) {
+				t.Errorf("got %s, want %q and no password", text, tt.want)
+			}
+		})
+	}
+}
+
+// TestNewerDatabase opens a database that a later program has changed.
+func TestNewerDatabase(t *testing.T) {
+	t.Parallel()
+	for name, database := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := database(t)
+			open(t, url)
+			direct(t, url, "INSERT INTO pool_migrations (version) VALUES (99)")
+			_, err := sqlstore.Open(t.Context(), url)
+			if err == nil || !strings.Contains(err.Error(), "version 99") || !strings.Contains(err.Error(), "newer") {
+				t.Errorf("got error %v, want that the database is newer", err)
+			}
+		})
+	}
+}
+
+// TestMigrationFails leaves nothing of a step that fails, and is taken up when
+// what was in the way is gone.
+func TestMigrationFails(t *testing.T) {
+	t.Parallel()
+	for name, database := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := database(t)
+			if name == "SQLite" {
+				if err := os.MkdirAll(filepath.Dir(url), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			direct(t, url, "CREATE TABLE pool_terms (other INTEGER)")
+			_, err := sqlstore.Open(t.Context(), url)
+			if err == nil || !strings.Contains(err.Error(), "0001_records.sql") {
+				t.Errorf("got error %v, want the step", err)
+			}
+			direct(t, url, "DROP TABLE pool_terms")
+			if err := open(t, url).Apply(t.Context(), "p", user); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// direct runs a statement beside the store.
+func direct(t *testing.T, url, statement string) {
+	t.Helper()
+	driver := "sqlite"
+	if strings.HasPrefix(url, "postgres") {
+		driver = "pgx"
+	}
+	db, err := sql.Open(driver, url)
+	if err == nil {
+		_, err = db.ExecContext(t.Context(), statement)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestContext has calls whose context has ended, and one that ends while it
+// waits for its turn: they give up and leave nothing, and the store goes on.
+func TestContext(t *testing.T) {
+	t.Parallel()
+	for name, database := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, database(t))
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, _, getErr := s.Get(ended, "p", "user", "1")
+			_, listErr := s.List(ended, "p", "user", userpool.Query{Limit: 1})
+			_, _, takeErr := s.Take(ended, "p", "user", "1")
+			_, expireErr := s.DeleteExpired(ended, time.Now(), 1)
+			for _, err := range []error{getErr, listErr, takeErr, expireErr, s.Apply(ended, "p", user)} {
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("got %v, want that the context has ended", err)
+				}
+			}
+			var wg sync.WaitGroup
+			for range 20 {
+				wg.Go(func() {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+					defer cancel()
+					_ = s.Apply(ctx, "p", userpool.Change{Op: userpool.Update, Record: user.Record}) // any outcome will do
+				})
+			}
+			wg.Wait()
+			if err := s.Apply(t.Context(), "p", user); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
+// TestDamagedRecord reads a record that no store wrote.
+func TestDamagedRecord(t *testing.T) {
+	t.Parallel()
+	for name, database := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := database(t)
+			s := open(t, url)
+			if err := s.Apply(t.Context(), "p", user); err != nil {
+				t.Fatal(err)
+			}
+			// In SQLite text and in PostgreSQL bytes, of which the first is no length.
+			direct(t, url, "UPDATE pool_records SET names = '~ann'")
+			for _, read := range []func() error{
+				func() error { _, _, err := s.Get(t.Context(), "p", "user", "1"); return err },
+				func() error { _, _, err := s.Take(t.Context(), "p", "user", "1"); return err },
+				func() error {
+					return s.Apply(t.Context(), "p", userpool.Change{Op: userpool.Delete, Record: user.Record})
+				},
+				func() error {
+					return s.Apply(t.Context(), "p", userpool.Change{Op: userpool.Update, Record: user.Record})
+				},
+			} {
+				if err := read(); err == nil || !strings.Contains(err.Error(), "damaged") {
+					t.Errorf("got error %v, want that it is damaged", err)
+				}
+			}
+		})
+	}
+}

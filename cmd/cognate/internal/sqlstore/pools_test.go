@@ -1,0 +1,182 @@
+package sqlstore_test
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// twoPools returns one pool as two processes have it, with an app and a user.
+func twoPools(t *testing.T, database string) (pools [2]*userpool.Pool, app userpool.Client, user userpool.User) {
+	t.Helper()
+	for i := range pools {
+		p, err := userpool.New(t.Context(), userpool.Config{
+			ID: "local_two", Issuer: "http://pool.test/", Store: open(t, database),
+			Hashing: userpool.HashCost{MemoryKiB: 8, Passes: 1, Lanes: 1},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pools[i] = p
+	}
+	app, err := pools[0].CreateClient(t.Context(), userpool.Client{
+		ID: "app", CallbackURLs: []string{"https://app.test/callback"}, AllowedOAuthScopes: []string{"openid"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err = pools[1].CreateUser(t.Context(), userpool.NewUser{Username: "ann", Password: "correct horse"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pools, app, user
+}
+
+var request = url.Values{
+	"client_id": {"app"}, "redirect_uri": {"https://app.test/callback"}, "response_type": {"code"}, "scope": {"openid"},
+}
+
+// TestCodeOfAnotherProcess redeems a code where it was not issued, many times at
+// once: it works once. The tokens are good where they were not signed.
+func TestCodeOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	for name, database := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			pools, app, user := twoPools(t, database(t))
+			session, _, err := pools[0].StartSession(ctx, user.Sub, []string{"pwd"}, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := pools[1].ParseAuthorization(ctx, request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			location, ok, err := pools[1].AuthorizeSilently(ctx, a, session)
+			if err != nil || !ok {
+				t.Fatalf("the session of the other process: got %v, error %v", ok, err)
+			}
+			target, err := url.Parse(location)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var won atomic.Int64
+			var wg sync.WaitGroup
+			for i := range 10 {
+				wg.Go(func() {
+					tokens, err := pools[i%2].RedeemCode(ctx, app, userpool.CodeGrant{
+						Code: userpool.Secret(target.Query().Get("code")), RedirectURI: "https://app.test/callback",
+					})
+					if err == nil {
+						won.Add(1)
+						info, err := pools[1-i%2].UserInfo(ctx, tokens.AccessToken)
+						if err != nil || info["sub"] != user.Sub {
+							t.Errorf("a token of the other process: got %v, error %v", info, err)
+						}
+						return
+					}
+					if refusal, ok := errors.AsType[*userpool.Error](err); !ok || refusal.Code != userpool.CodeInvalidGrant {
+						t.Errorf("got error %v, want invalid_grant", err)
+					}
+				})
+			}
+			wg.Wait()
+			if won.Load() != 1 {
+				t.Errorf("the code was redeemed %d times, want once", won.Load())
+			}
+		})
+	}
+}
+
+// TestFlowOfAnotherProcess begins a sign-in here and goes on there; a step that
+// was done there is not done again here.
+func TestFlowOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	for name, database := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			pools, _, _ := twoPools(t, database(t))
+			id, begun := pools[0].StartFlow("browser", "request")
+			begun.Username = "ann"
+			if err := pools[0].SaveFlow(ctx, begun); err != nil {
+				t.Fatal(err)
+			}
+			there, ok, err := pools[1].Flow(ctx, id, "browser", "request")
+			if err != nil || !ok || there.Username != "ann" {
+				t.Fatalf("got %v, %v, error %v, want the flow", there, ok, err)
+			}
+			there.Step = userpool.StepSignedIn
+			if err := pools[1].SaveFlow(ctx, there); err != nil {
+				t.Fatal(err)
+			}
+			if err := pools[0].SaveFlow(ctx, begun); !errors.Is(err, userpool.ErrStale) {
+				t.Errorf("the same step again: got %v, want ErrStale", err)
+			}
+		})
+	}
+}
+
+// TestLockOverProcesses guesses at both processes in turn: the failures count
+// together.
+func TestLockOverProcesses(t *testing.T) {
+	t.Parallel()
+	for name, database := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pools, _, _ := twoPools(t, database(t))
+			for i := range 12 {
+				_, err := pools[i%2].SignIn(t.Context(), "ann", "wrong")
+				refusal, ok := errors.AsType[*userpool.Error](err)
+				if !ok {
+					t.Fatalf("got error %v, want a refusal", err)
+				}
+				if locked := refusal.Description == userpool.TextLocked; locked {
+					if i < 5 {
+						t.Errorf("locked after %d failures, want 5", i)
+					}
+					_, err = pools[1-i%2].SignIn(t.Context(), "ann", "correct horse")
+					if refusal, ok := errors.AsType[*userpool.Error](err); !ok || refusal.Description != userpool.TextLocked {
+						t.Errorf("the other process: got %v, want that it is locked", err)
+					}
+					return
+				}
+			}
+			t.Error("12 failures at two processes did not lock")
+		})
+	}
+}
+
+// TestKeysOfTwo starts two processes on an empty database: they sign with the
+// same keys, and so does the next one.
+func TestKeysOfTwo(t *testing.T) {
+	t.Parallel()
+	for name, database := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := database(t)
+			pools, _, _ := twoPools(t, url)
+			third, err := userpool.New(t.Context(), userpool.Config{ID: "local_two", Issuer: "http://pool.test/", Store: open(t, url)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var sets []string
+			for _, p := range append(pools[:], third) {
+				set, err := p.JWKS(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				sets = append(sets, string(set))
+			}
+			if sets[0] != sets[1] || sets[0] != sets[2] {
+				t.Errorf("got key sets %s, want the same", fmt.Sprint(sets))
+			}
+		})
+	}
+}

@@ -1,0 +1,135 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate/e2e/browser"
+	"github.com/cognate-auth/cognate/e2e/demo"
+)
+
+// home is a person's home folder with nothing in it, and programs that can change
+// nothing outside of it.
+type home struct {
+	program string
+	env     []string
+}
+
+func newHome(t *testing.T) *home {
+	t.Helper()
+	folder, programs := t.TempDir(), t.TempDir()
+	for _, name := range []string{"certutil", "mkdir"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatalf("%v; certutil is in the package libnss3-tools", err)
+		}
+		err = os.Symlink(path, filepath.Join(programs, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &home{demo.Program(t), []string{
+		"HOME=" + folder, "XDG_CONFIG_HOME=" + filepath.Join(folder, ".config"), "PATH=" + programs, "NO_COLOR=1",
+	}}
+}
+
+// run runs cognate to its end.
+func (h *home) run(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), h.program, args...)
+	cmd.Env = h.env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("cognate %q: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+var secureURL = regexp.MustCompile(`Domain\s+(https://localhost:\d+)`)
+
+// pool starts cognate pool --tls and returns its address.
+func (h *home) pool(t *testing.T) string {
+	t.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), h.program,
+		"pool", "--tls", "--addr", "127.0.0.1:0", "--store", "memory")
+	cmd.Env, cmd.Dir = h.env, t.TempDir()
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = cmd.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("cognate pool: %v", err)
+		}
+	})
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		if m := secureURL.FindStringSubmatch(lines.Text()); m != nil {
+			go func() {
+				for lines.Scan() { // so that it never waits for a reader
+				}
+			}()
+			return m[1]
+		}
+	}
+	t.Fatal("cognate pool does not say where it is")
+	return ""
+}
+
+// page is what Chromium shows of a URL, with nobody there to dismiss a warning.
+func (h *home) page(t *testing.T, url string) string {
+	t.Helper()
+	program, err := browser.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "--headless", "--no-sandbox", "--disable-gpu",
+		"--user-data-dir="+t.TempDir(), "--disable-background-networking", "--disable-component-update",
+		"--timeout=10000", "--dump-dom", url)
+	cmd.Env = append(os.Environ(), h.env[0], h.env[1])
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("chromium: %v", err)
+	}
+	return string(out)
+}
+
+// TestTrust shows a page of cognate pool --tls without a warning once its authority is
+// trusted, limited as its certificate is, at each kind of name; and not before or after.
+func TestTrust(t *testing.T) {
+	h := newHome(t)
+	url := h.pool(t)
+	const shown = "This is where an app sends people to sign in"
+	if page := h.page(t, url); strings.Contains(page, shown) {
+		t.Fatalf("the page is shown before anybody trusts the authority:\n%s", page)
+	}
+	said := h.run(t, "trust", "--install")
+	if !strings.Contains(said, "done       the list of Chromium and Chrome") {
+		t.Fatalf("cognate trust --install says\n%s", said)
+	}
+	for _, host := range []string{"localhost", "127.0.0.1", "[::1]"} {
+		at := strings.Replace(url, "localhost", host, 1)
+		if page := h.page(t, at); !strings.Contains(page, shown) {
+			t.Errorf("%s shows\n%s", at, page)
+		}
+	}
+	h.run(t, "trust", "--uninstall")
+	if page := h.page(t, url); strings.Contains(page, shown) {
+		t.Error("the page is still shown after the authority was taken out")
+	}
+}

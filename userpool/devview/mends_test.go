@@ -1,0 +1,272 @@
+package devview_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/devview"
+	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+)
+
+// lastFailure is the last failed step of the newest sign-in.
+func (e *env) lastFailure(t *testing.T) (mend, page string) {
+	t.Helper()
+	flows := e.flows(t, "?failed=1")
+	if len(flows) == 0 {
+		t.Fatal("nothing failed")
+	}
+	for _, step := range slices.Backward(flows[0].Steps) {
+		if step.Mend != "" && step.Path != "/error" {
+			return step.Mend, e.look(t, "/_cognate/flows/"+flows[0].ID)
+		}
+	}
+	return "", ""
+}
+
+// TestMends makes what goes wrong most often, and reads what to do about it.
+func TestMends(t *testing.T) {
+	t.Parallel()
+	authorize := func(pairs ...string) func(*testing.T, *env) {
+		return func(t *testing.T, e *env) { e.Get(t, "/oauth2/authorize", pooltest.Query(pairs...), nil) }
+	}
+	redeem := func(pairs ...string) func(*testing.T, *env) {
+		return func(t *testing.T, e *env) {
+			_, code := e.signIn(t, pooltest.Password, pooltest.Query("code_challenge", pooltest.Challenge, "code_challenge_method", "S256"))
+			e.Redeem(t, code, pairs...)
+		}
+	}
+	token := func(form url.Values, header http.Header) func(*testing.T, *env) {
+		return func(t *testing.T, e *env) { e.Post(t, "/oauth2/token", form, header) }
+	}
+	grant := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {"app"}}
+	tests := map[string]struct {
+		do   func(*testing.T, *env)
+		want []string
+	}{
+		"redirect_mismatch": {authorize("redirect_uri", pooltest.Callback+"/"), []string{
+			"Register the address", "https://app.test/callback<mark>/</mark>", "Note the trailing slash",
+			"callback_urls:", "aws cognito-idp update-user-pool-client", "&#39;https://app.test/callback/&#39;",
+		}},
+		"redirect_mismatch that nobody can register": {authorize("redirect_uri", "https://app.test/'; rm -rf ~ #"), []string{
+			"Register the address", "cannot be registered",
+		}},
+		"logout_uri": {func(t *testing.T, e *env) {
+			e.Get(t, "/logout", url.Values{"client_id": {"app"}, "logout_uri": {pooltest.Bye + "/"}}, nil)
+		}, []string{"Register the address", "logout_urls:", "https://app.test/bye<mark>/</mark>"}},
+		"unknown client": {authorize("client_id", "apq"), []string{"does not have", "ap<mark>q</mark>", "ap<mark>p</mark>"}},
+		"invalid_scope": {authorize("scope", "openid orders/write"), []string{
+			"may not ask for all of these scopes", "Not allowed: orders/write.", "allowed_oauth_scopes:",
+		}},
+		"prompt=none":      {authorize("prompt", "none"), []string{"begin again without prompt=none"}},
+		"plain PKCE":       {authorize("code_challenge", pooltest.Challenge, "code_challenge_method", "plain"), []string{"code_challenge_method must be S256"}},
+		"unknown provider": {func(t *testing.T, e *env) { e.Get(t, "/login", pooltest.Query("identity_provider", "Nobody"), nil) }, []string{"identity provider"}},
+		"wrong password": {func(t *testing.T, e *env) { e.signIn(t, "wrong", pooltest.Query()) }, []string{
+			"The user exists: the password was wrong.", "one of the users",
+		}},
+		"locked": {func(t *testing.T, e *env) {
+			for range 6 {
+				e.signIn(t, "wrong", pooltest.Query("state", "same"))
+			}
+		}, []string{"Five failures lock"}},
+		"forged form": {func(t *testing.T, e *env) {
+			e.Post(t, "/login?"+pooltest.Query().Encode(), url.Values{"_csrf": {"forged"}}, nil)
+		}, []string{"XSRF-TOKEN"}},
+		"expired flow": {func(t *testing.T, e *env) {
+			e.Get(t, "/login", pooltest.Query("flow", strings.Repeat("a", 43)), nil)
+		}, []string{"longer than five minutes"}},
+		"PKCE mismatch": {redeem("code_verifier", strings.Repeat("a", 43)), []string{
+			"The verifier must be the one", "Challenge of the verifier", "<mark>",
+		}},
+		"PKCE missing": {redeem(), []string{"The verifier must be the one", "(not sent)"}},
+		"redirect_uri": {redeem("redirect_uri", pooltest.Callback+"?x=1", "code_verifier", pooltest.Verifier), []string{"to both endpoints", "<mark>?x=1</mark>"}},
+		"code too late": {func(t *testing.T, e *env) {
+			_, code := e.signIn(t, pooltest.Password, pooltest.Query())
+			e.Clock.Advance(userpool.CodeLifetime)
+			e.Redeem(t, code)
+		}, []string{"A code works once, for five minutes"}},
+		"code twice": {func(t *testing.T, e *env) {
+			_, code := e.signIn(t, pooltest.Password, pooltest.Query())
+			e.Redeem(t, code)
+			e.Redeem(t, code)
+		}, []string{"A code works once", "The app redeems the code"}},
+		"no secret":     {token(grant, nil), []string{"This client has a secret. Send it"}},
+		"wrong secret":  {token(grant, pooltest.Basic("app", "wrong")), []string{"A line break or a space at its end counts"}},
+		"public client": {token(url.Values{"grant_type": {"refresh_token"}}, pooltest.Basic("public", "x")), []string{"This client has no secret"}},
+		"wrong grant": {func(t *testing.T, e *env) {
+			e.Post(t, "/oauth2/token", url.Values{"grant_type": {"password"}}, pooltest.Basic("app", e.App.Secret))
+		}, []string{"grant_type must be"}},
+		"userInfo without openid": {func(t *testing.T, e *env) {
+			e.UserInfo(t, e.Tokens(t, "scope", "https://api.test/read")["access_token"])
+		}, []string{"Ask for the scope openid"}},
+		"userInfo without a token": {func(t *testing.T, e *env) { e.Get(t, "/oauth2/userInfo", nil, nil) }, []string{"Authorization: Bearer"}},
+		"userInfo too late": {func(t *testing.T, e *env) {
+			token := e.Tokens(t)["access_token"]
+			e.Clock.Advance(2 * time.Hour)
+			e.UserInfo(t, token)
+		}, []string{"expired, revoked"}},
+		"no such endpoint": {func(t *testing.T, e *env) { e.Get(t, "/oauth2/userinfo", nil, nil) }, []string{"with a capital I"}},
+		"wrong method":     {func(t *testing.T, e *env) { e.Get(t, "/oauth2/token", nil, nil) }, []string{"take POST"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t)
+			tt.do(t, e)
+			mend, page := e.lastFailure(t)
+			for _, want := range tt.want {
+				if !strings.Contains(page, want) && !strings.Contains(mend, want) {
+					t.Errorf("neither the mend nor the page has %q; the mend is %q", want, mend)
+				}
+			}
+			if strings.Contains(page, "rm -rf ~ #&#39;") {
+				t.Error("a command holds what somebody sent")
+			}
+			if !strings.Contains(page, "The mend:") {
+				t.Error("the page names no mend")
+			}
+		})
+	}
+}
+
+// TestMarkup sends what a page must not run, and a command not either.
+func TestMarkup(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	for _, evil := range []string{`"><script>alert(1)</script>`, "https://a.test/'$(reboot)'", "\x00\xff<b>", "https://a.test/\u202e"} {
+		e.Get(t, "/oauth2/authorize", pooltest.Query("redirect_uri", evil, "state", evil, "scope", "a"+evil), nil)
+		e.Get(t, "/oauth2/authorize", pooltest.Query("client_id", evil), nil)
+		e.Get(t, "/login/"+url.PathEscape(evil), nil, nil)
+	}
+	for _, s := range e.flows(t, "") {
+		page := e.look(t, "/_cognate/flows/"+s.ID)
+		if strings.Contains(page, "<script>alert") || strings.Contains(page, "<b>") || strings.Contains(page, " &#39;https://a.test/&#39;$(reboot)") {
+			t.Errorf("the page runs what was sent:\n%s", page)
+		}
+	}
+}
+
+// TestEveryReasonHasAMend reads the pool's source: whoever adds a reason to
+// refuse adds what to do about it.
+func TestEveryReasonHasAMend(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, dir := range []string{"..", "../hosted", "../oauth", "../federation", "../internal/browser"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no source in %s: %v", dir, err)
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			for _, reason := range reasonsIn(t, name) {
+				found++
+				if !devview.HasMend(reason) {
+					t.Errorf("%s: %q has no mend; add one to mends.go", name, reason)
+				}
+			}
+		}
+	}
+	if found < 60 {
+		t.Errorf("found %d reasons, want more: does the test still look in the right places?", found)
+	}
+}
+
+// reasonsIn finds the literals of a file that say why something is refused.
+func reasonsIn(t *testing.T, name string) (out []string) {
+	t.Helper()
+	source, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), name, source, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(e ast.Expr) {
+		lit, ok := e.(*ast.BasicLit)
+		if !ok || lit.Kind != token.STRING {
+			return
+		}
+		text, err := strconv.Unquote(lit.Value)
+		if err == nil && text != "" {
+			out = append(out, text)
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			if id, ok := n.Lhs[0].(*ast.Ident); ok && id.Name == "reason" {
+				add(n.Rhs[0])
+			}
+		case *ast.FuncDecl:
+			addReturns(n, add)
+		case *ast.CallExpr:
+			addCall(n, add)
+		case *ast.ValueSpec:
+			for i, id := range n.Names {
+				named := strings.HasPrefix(id.Name, "Code") && id.Name != "CodeLifetime" || strings.HasPrefix(id.Name, "Page")
+				if named && i < len(n.Values) {
+					add(n.Values[i])
+				}
+			}
+		}
+		return true
+	})
+	return out
+}
+
+// addReturns adds what functions return as a reason.
+func addReturns(f *ast.FuncDecl, add func(ast.Expr)) {
+	results := f.Type.Results
+	if results == nil || f.Body == nil {
+		return
+	}
+	first := results.List[0]
+	named := len(first.Names) > 0 && first.Names[0].Name == "reason"
+	if !named && f.Name.Name != "refusal" {
+		return
+	}
+	ast.Inspect(f.Body, func(n ast.Node) bool {
+		if r, ok := n.(*ast.ReturnStmt); ok && len(r.Results) > 0 {
+			add(r.Results[0])
+		}
+		return true
+	})
+}
+
+// addCall adds what is passed on as a reason, and the names of events that are
+// refusals.
+func addCall(c *ast.CallExpr, add func(ast.Expr)) {
+	name := ""
+	switch f := c.Fun.(type) {
+	case *ast.Ident:
+		name = f.Name
+	case *ast.SelectorExpr:
+		name = f.Sel.Name
+	}
+	switch name {
+	case "reasonAttr", "refuseGrant", "refuseForm":
+		for _, arg := range c.Args {
+			add(arg)
+		}
+	case "audit", "log", "InfoContext", "WarnContext", "ErrorContext":
+		for _, arg := range c.Args {
+			lit, ok := arg.(*ast.BasicLit)
+			if ok && slices.ContainsFunc([]string{"refused", "withheld", "did not"}, func(s string) bool { return strings.Contains(lit.Value, s) }) {
+				add(arg)
+			}
+		}
+	}
+}
