@@ -34,6 +34,8 @@ func TestArrows(t *testing.T) {
 		{"/userpool/storetest", []string{"", "/userpool/"}},
 		{"/cmd/cognate/internal/sqlstore", []string{"", "/userpool/", "/cognatetest", "/devtls"}},
 		{"/cognatetest", []string{"/devtls", "/examples/"}},
+		{"/cmd/cognate/internal/poolconfig", []string{"", "/userpool/", "/cognatetest", "/devtls"}},
+		{"/cmd/cognate/internal/trust", []string{"", "/userpool", "/devtls"}},
 		{"/examples/hello/app", []string{"/userpool", "/cognatetest"}},
 		{"/examples/api/app", []string{"/userpool", "/cognatetest"}},
 		{"/examples/spa/app", []string{"/userpool", "/cognatetest"}},

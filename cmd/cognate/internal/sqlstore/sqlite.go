@@ -171,9 +171,13 @@ func (e *sqliteEngine) close() error {
 }
 
 func (s *session) close() {
-	if s != nil {
-		_ = s.conn.Close() // nothing is under way
+	if s == nil {
+		return
 	}
+	for _, stmt := range s.prepared {
+		_ = stmt.Close() // or SQLite keeps the connection, and the log
+	}
+	_ = s.conn.Close() // nothing is under way
 }
 
 // prepare returns the statement of a query; the store has a few dozen.
