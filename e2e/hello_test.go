@@ -36,7 +36,7 @@ func startExample(t *testing.T, name string, args ...string) (url string) {
 	cognate := demo.Program(t)
 	poolAddr, appAddr := freeAddr(t), freeAddr(t)
 	callback := "https://" + appAddr + "/oidc_callback"
-	launch(t, exec.Command(cognate, "pool", "--addr", poolAddr, "--redirect-uri", callback))
+	launch(t, exec.Command(cognate, "pool", "--addr", poolAddr, "--store", "memory", "--redirect-uri", callback))
 
 	file := filepath.Join(t.TempDir(), "client_secrets.json")
 	secrets, err := exec.Command(cognate, "client-secrets", "--addr", poolAddr, "--redirect-uri", callback).Output()

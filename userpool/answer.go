@@ -10,13 +10,19 @@ import (
 )
 
 // Refusal turns an [*Error] into the answer to the app; other errors stay. What
-// a trigger refuses is invalid_request to the app, with the trigger's words.
+// a trigger refuses is invalid_request to the app, with the trigger's words. So
+// is what the token endpoint calls invalid_grant: here that is no error code
+// (RFC 6749 section 4.2.2.1).
 func (a *Authorization) Refusal(err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		return err
 	}
-	return a.redirectError(e.forApp())
+	told := e.forApp()
+	if told.Code == CodeInvalidGrant {
+		told = Error{Code: CodeInvalidRequest, Description: CodeInvalidGrant}
+	}
+	return a.redirectError(told)
 }
 
 // forApp replaces the codes of the user-pools API, which mean nothing in OAuth.

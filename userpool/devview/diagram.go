@@ -204,8 +204,11 @@ func onward(step userpool.TraceStep) string {
 	for _, v := range step.Returned {
 		carried = append(carried, v.Name)
 	}
-	if step.Error != "" {
+	switch {
+	case step.Error != "":
 		return "error=" + step.Error
+	case step.To == userpool.PartyProvider:
+		return "asks for a sign-in"
 	}
 	if len(carried) == 0 {
 		return step.Location

@@ -16,19 +16,22 @@
     if (focused) document.getElementById(focused)?.focus({preventScroll: true});
   }
 
+  const live = on => document.documentElement.dataset.live = on ? "on" : "off";
+
   async function watch() {
+    live(true);
     for (;;) {
       try {
         const answer = await fetch("/_cognate/live?version=" + main.dataset.version);
         const version = await answer.text();
-        document.documentElement.dataset.live = answer.ok ? "on" : "off";
+        live(answer.ok);
         if (!answer.ok) await pause(5000);
         else if (version !== main.dataset.version) {
           while (busy()) await pause(500);
           await renew();
         }
       } catch {
-        document.documentElement.dataset.live = "off";
+        live(false);
         await pause(2000);
       }
       await pause(150);

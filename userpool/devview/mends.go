@@ -72,6 +72,7 @@ var mends = map[string]string{
 	userpool.PageNoRecovery: "Passwords are not recovered in this pool (account_recovery is admin_only): do not lead people to " +
 		"/forgotPassword, or allow verified_email.",
 	"code refused":                            "The code is not the one that was sent last, or not good any more. The outbox has the latest.",
+	"link refused":                            "The link is damaged: client_id, user_name and confirmation_code belong in it, each once. The outbox has it whole.",
 	"code withheld":                           "No code was sent, and the person is not told so: the name is unknown or has no verified address.",
 	"the user is disabled":                    "Enable the user, or sign in as somebody else.",
 	"the user is not confirmed":               "The user must confirm the account first: the code or link is in the outbox.",

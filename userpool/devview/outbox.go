@@ -40,7 +40,7 @@ func (h *Handler) outboxPage(w http.ResponseWriter, r *http.Request) {
 		page: h.page("Outbox", "outbox"), To: strings.TrimSpace(q.Get("to")), Purpose: q.Get("purpose"), Purposes: purposes,
 	}
 	if h.Pool.Trace() != nil {
-		view.page = view.page.live(version)
+		view.page = view.live(version)
 	}
 	list, err := h.Pool.Messages(r.Context(), userpool.MessageQuery{
 		To: view.To, Before: q.Get("before"), Limit: messagesPerPage,

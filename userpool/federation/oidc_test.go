@@ -211,7 +211,7 @@ func TestProviderFaults(t *testing.T) {
 		"discovery reset":          {discovery, reset, "Connection reset"},
 		"discovery failure":        {discovery, says(404, ""), "Corp Error - 404 Not Found"},
 		"discovery page":           {discovery, says(200, "<html>"), "Invalid discovery document"},
-		"discovery of another":     {discovery, says(200, `{"issuer":"https://evil.test"}`), "Invalid discovery document"},
+		"discovery of another":     {discovery, says(200, `{"issuer":"https://evil.test","authorization_endpoint":"https://a.test","token_endpoint":"https://a.test","jwks_uri":"https://a.test"}`), "Invalid discovery document"},
 		"discovery huge":           {discovery, says(200, huge), "Bad response"},
 		"discovery redirect":       {discovery, http.RedirectHandler("/keys", http.StatusFound).ServeHTTP, "Corp Error - 302 Found"},
 		"attribute too long":       {"/info", says(200, `{"sub":"ann","name":"`+strings.Repeat("A", 3000)+`"}`), "Attributes did not conform to the schema: name: expected UTF-8 of at most 2048 bytes"},

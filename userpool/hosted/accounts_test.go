@@ -469,6 +469,14 @@ func TestForgedLinks(t *testing.T) {
 	if len(bodies) != 1 {
 		t.Errorf("there are %d different answers", len(bodies))
 	}
+	for range 20 { // the lock, and the limit of the hour, do not show either
+		for _, name := range []string{"eve", "nobody"} {
+			bodies[e.Do(t, http.MethodGet, q("user_name", name, "confirmation_code", "111111"), "", nil).Body] = true
+		}
+	}
+	if len(bodies) != 1 {
+		t.Errorf("after many guesses there are %d different answers", len(bodies))
+	}
 	for name, link := range map[string]string{
 		"unknown client": q("client_id", "nope"), "long client": q("client_id", strings.Repeat("a", 500)),
 		"no client": q("client_id", ""), "twice": q() + "&user_name=ann", "malformed": q() + "&%zz",

@@ -40,7 +40,8 @@ func (v *visit) showReset() {
 	page := sentView{view: v.view("Change your password", v.auth.Client.Name), Rules: v.passwordRules()}
 	page.Lead = v.locale.T("We have sent a code by email to %s. Enter it below to choose a new password.", v.flow.Hint)
 	if v.flow.Factor == userpool.FactorSMS {
-		page.Lead = v.locale.T("We have sent a code by text message to %s. Enter it below to choose a new password.", v.flow.Hint)
+		const text = "We have sent a code by text message to %s. Enter it below to choose a new password."
+		page.Lead = v.locale.T(text, v.flow.Hint)
 	}
 	v.write("reset", page)
 }

@@ -1,6 +1,7 @@
 package hosted
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -137,7 +138,8 @@ func (v *visit) showConfirm() {
 	t := v.locale.T
 	switch {
 	case page.Link:
-		page.Lead = t("We have sent a link by email to %s. Follow it to confirm your account, then continue here.", v.flow.Hint)
+		const text = "We have sent a link by email to %s. Follow it to confirm your account, then continue here."
+		page.Lead = t(text, v.flow.Hint)
 	case v.flow.Factor == userpool.FactorSMS:
 		page.Lead = t("We have sent a code by text message to %s. Enter it below to confirm your account.", v.flow.Hint)
 	default:
@@ -190,9 +192,11 @@ func (h *Handler) confirmUser(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q, err := browser.Query(r)
-	if name, repeated := browser.Repeated(q, "client_id", "user_name", "confirmation_code"); err != nil || repeated {
-		h.Logger.InfoContext(r.Context(), "link refused", "repeated", name, "err", err)
-		h.showError(w, r, http.StatusBadRequest, userpool.CodeInvalidRequest)
+	if name, repeated := browser.Repeated(q, "client_id", "user_name", "confirmation_code"); err == nil && repeated {
+		err = errors.New(name + " is repeated")
+	}
+	if err != nil {
+		h.refuser().Refuse(w, r, nil, browser.Malformed(err))
 		return
 	}
 	code := userpool.Secret(q.Get("confirmation_code"))

@@ -21,6 +21,8 @@ func errorPool(t *testing.T) *pooltest.Env {
 		{ID: "fixed", Secret: "fixed000fixed000fixed000", CallbackURLs: []string{pooltest.Callback}, DisableRevocation: true},
 		{ID: "short_sighted", Secret: "short000short000short000", CallbackURLs: []string{pooltest.Callback},
 			ReadAttributes: []string{"email"}},
+		{ID: "blinkered", CallbackURLs: []string{pooltest.Callback}, ReadAttributes: []string{"name"},
+			AllowedOAuthFlows: []string{"implicit"}},
 		{ID: "lonely", CallbackURLs: []string{pooltest.Callback}, SupportedIdentityProviders: []string{"Other"}},
 	} {
 		e.AddClient(t, c)
@@ -64,6 +66,8 @@ func TestAuthorizeErrorsThatRedirect(t *testing.T) {
 	e := errorPool(t)
 	q := pooltest.Query("response_type", "token")
 	checkErrorRedirect(t, e.Get(t, "/oauth2/authorize", q, nil), true, "unauthorized_client", "")
+	q = pooltest.Query("client_id", "blinkered", "response_type", "token", "scope", "openid email")
+	checkErrorRedirect(t, e.Get(t, "/oauth2/authorize", q, e.Session(t)), true, "invalid_request", "invalid_grant")
 	q = pooltest.Query("client_id", "spa")
 	checkErrorRedirect(t, e.Get(t, "/oauth2/authorize", q, nil), false, "unauthorized_client", "")
 }

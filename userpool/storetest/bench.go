@@ -2,8 +2,8 @@ package storetest
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
@@ -20,7 +20,9 @@ func User(n int) userpool.Record {
 }
 
 // userID spreads the users over all IDs, as random ones are.
-func userID(n int) string { return fmt.Sprintf("%016x-ab12-4cd3", uint64(n+1)*0x9e3779b97f4a7c15) }
+func userID(n int) string {
+	return fmt.Sprintf("%016x-ab12-4cd3", uint64(n+1)*0x9e3779b97f4a7c15) //nolint:gosec // n is not negative
+}
 
 // Operations are what a pool asks of its store, for benchmarks: each call is the
 // i-th with the users 0 to users-1 of [User] stored.
@@ -68,9 +70,8 @@ func signIn(ctx context.Context, s userpool.Store, pool string, i, users int) er
 
 // Code returns a fresh authorization code of the n-th user, as a pool keeps it.
 func Code(n int) userpool.Record {
-	return userpool.Record{
-		Kind: "code", ID: hash(), Owner: userID(n), Expires: moment.Add(rand.N(time.Hour)), Body: make([]byte, 300),
-	}
+	expires := moment.Add(time.Duration(n) * time.Second)
+	return userpool.Record{Kind: "code", ID: hash(), Owner: userID(n), Expires: expires, Body: make([]byte, 300)}
 }
 
 // Redeem is what the token endpoint does with a code that is stored: it takes
@@ -92,4 +93,4 @@ func Redeem(ctx context.Context, s userpool.Store, pool string, code userpool.Re
 }
 
 // hash has the length of a hexadecimal SHA-256.
-func hash() string { return fmt.Sprintf("%016x%048x", rand.Uint64(), rand.Uint64()) }
+func hash() string { return rand.Text() + "............" + rand.Text() }

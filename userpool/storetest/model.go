@@ -194,8 +194,8 @@ func (d dice) query() userpool.Query {
 // those of the model. A failure is reported with the seed.
 func testModel(t *testing.T, store userpool.Store) {
 	s, m := suite{t, store}, &model{}
-	seed := rand.Uint64()
-	d := dice{rand.New(rand.NewPCG(seed, 0))}
+	seed := rand.Uint64()                     //nolint:gosec // to play dice with
+	d := dice{rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // as above
 	for step := 0; step < 1500 && !t.Failed(); step++ {
 		changes := []userpool.Change{}
 		for range 1 + d.IntN(3) {

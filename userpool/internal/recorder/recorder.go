@@ -82,6 +82,7 @@ type tee struct {
 	to *copied
 }
 
+// Read copies what it reads.
 func (t tee) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
 	t.to.keep(p[:n])
@@ -96,6 +97,7 @@ type response struct {
 	body   copied
 }
 
+// WriteHeader remembers the first status, which is the one that counts.
 func (w *response) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
@@ -103,6 +105,7 @@ func (w *response) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// Write keeps the beginning of JSON.
 func (w *response) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK

@@ -59,10 +59,7 @@ func BenchmarkSize(b *testing.B) {
 	for _, size := range []int{10, 1000, 100_000, 1_000_000} {
 		seed(b, s, n, size)
 		n = size
-		info, err := os.Stat(path)
-		if err != nil {
-			b.Fatal(err)
-		}
+		disk := sizeOf(b, path) + sizeOf(b, path+"-wal")
 		for name, op := range storetest.Operations {
 			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
 				for i := 0; b.Loop(); i++ {
@@ -71,8 +68,17 @@ func BenchmarkSize(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
-				b.ReportMetric(float64(info.Size())/float64(size), "B/user")
+				b.ReportMetric(disk/float64(size), "B/user")
 			})
 		}
 	}
+}
+
+func sizeOf(b *testing.B, path string) float64 {
+	b.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return float64(info.Size())
 }

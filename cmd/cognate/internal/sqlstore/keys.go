@@ -45,7 +45,7 @@ func encodeList(list []string) []byte {
 func decodeList(data []byte) (out []string, err error) {
 	for len(data) > 0 {
 		n, size := binary.Uvarint(data)
-		if size <= 0 || n > uint64(len(data)-size) {
+		if size <= 0 || n > uint64(len(data)-size) { //nolint:gosec // size is at most len(data)
 			return nil, errors.New("a list of keys is damaged")
 		}
 		data = data[size:]

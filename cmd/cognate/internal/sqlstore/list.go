@@ -114,13 +114,13 @@ func (l lister) dense(ctx context.Context, q userpool.Query) (bool, error) {
 	return n > maxFew, err
 }
 
-// page is how many records filter reads at once.
-const page = 250
+// maxRead is how many records filter reads at once.
+const maxRead = 250
 
 // filter reads all records, page by page, and picks those that have the prefix.
 func (l lister) filter(ctx context.Context, q userpool.Query) (out []userpool.Record, err error) {
 	prefix, limit := q.TermPrefix, q.Limit
-	q.TermPrefix, q.Limit = "", page
+	q.TermPrefix, q.Limit = "", min(4*limit, maxRead)
 	for {
 		list, err := l.list(ctx, q)
 		if err != nil {
@@ -135,9 +135,9 @@ func (l lister) filter(ctx context.Context, q userpool.Query) (out []userpool.Re
 				return out, nil
 			}
 		}
-		if len(list) < page {
+		if len(list) < q.Limit {
 			return out, nil
 		}
-		q.After = list[page-1].ID
+		q.After = list[len(list)-1].ID
 	}
 }

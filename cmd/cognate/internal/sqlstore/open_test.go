@@ -218,6 +218,42 @@ func TestContext(t *testing.T) {
 	}
 }
 
+// TestDensePrefix asks for a prefix that more records have than are put in order.
+func TestDensePrefix(t *testing.T) {
+	t.Parallel()
+	s := open(t, sqlite(t))
+	var changes []userpool.Change
+	for i := range 4500 {
+		r := userpool.Record{Kind: "user", ID: fmt.Sprintf("%05d", i), Terms: []string{fmt.Sprint("name:", i)}}
+		changes = append(changes, userpool.Change{Op: userpool.Create, Record: r})
+	}
+	if err := s.Apply(t.Context(), "p", changes...); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		q    userpool.Query
+		want string
+	}{
+		{userpool.Query{TermPrefix: "name:", After: "01000", Limit: 2}, "01001 01002"},
+		{userpool.Query{TermPrefix: "name:", After: "01000", Limit: 2, Descending: true}, "00999 00998"},
+		{userpool.Query{TermPrefix: "name:", After: "04498", Limit: 2}, "04499"},
+		{userpool.Query{TermPrefix: "name:44", After: "04498", Limit: 2}, "04499"},
+	} {
+		list, err := s.List(t.Context(), "p", "user", tt.q)
+		var got []string
+		for _, r := range list {
+			got = append(got, r.ID)
+		}
+		if err != nil || strings.Join(got, " ") != tt.want {
+			t.Errorf("%+v: got %q, error %v, want %q", tt.q, got, err, tt.want)
+		}
+	}
+	all, err := s.List(t.Context(), "p", "user", userpool.Query{TermPrefix: "name:", Limit: 9000})
+	if err != nil || len(all) != 4500 {
+		t.Errorf("got %d records, error %v, want 4500", len(all), err)
+	}
+}
+
 // TestDamagedRecord reads a record that no store wrote.
 func TestDamagedRecord(t *testing.T) {
 	t.Parallel()

@@ -171,9 +171,13 @@ func (e *sqliteEngine) close() error {
 }
 
 func (s *session) close() {
-	if s != nil {
-		_ = s.conn.Close() // nothing is under way
+	if s == nil {
+		return
 	}
+	for _, stmt := range s.prepared {
+		_ = stmt.Close() // or SQLite keeps the connection, and the log
+	}
+	_ = s.conn.Close() // nothing is under way
 }
 
 // prepare returns the statement of a query; the store has a few dozen.
@@ -190,7 +194,7 @@ func (s *session) prepare(ctx context.Context, query string) (*sql.Stmt, error) 
 
 // ExecContext implements querier.
 func (s *session) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	stmt, err := s.prepare(ctx, query)
+	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // it is kept for the next time
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +203,7 @@ func (s *session) ExecContext(ctx context.Context, query string, args ...any) (s
 
 // QueryContext implements querier.
 func (s *session) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := s.prepare(ctx, query)
+	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // it is kept for the next time
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +212,7 @@ func (s *session) QueryContext(ctx context.Context, query string, args ...any) (
 
 // QueryRowContext implements querier.
 func (s *session) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	stmt, err := s.prepare(ctx, query)
+	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // it is kept for the next time
 	if err != nil {
 		return s.conn.QueryRowContext(ctx, query, args...) // for its error
 	}

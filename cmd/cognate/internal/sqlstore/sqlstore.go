@@ -80,7 +80,7 @@ func (s *Store) Close() error { return s.engine.close() }
 
 // describe says what failed; the errors that callers look for stay findable.
 func describe(what string, err error) error {
-	if err == nil || err == userpool.ErrExists || err == userpool.ErrConflict {
+	if err == nil || errors.Is(err, userpool.ErrExists) || errors.Is(err, userpool.ErrConflict) {
 		return err
 	}
 	return fmt.Errorf("sqlstore: %s: %w", what, err)

@@ -174,7 +174,7 @@ func (s *Server) exec(query string) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }() // nothing is under way
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, err = db.ExecContext(ctx, query)
