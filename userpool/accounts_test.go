@@ -879,3 +879,59 @@ func FuzzSignUp(f *testing.F) {
 		}
 	})
 }
+
+// TestRecoveryIsNoSecondFactor keeps a forgotten password apart from the second
+// factor also where nobody turned that on: where everyone needs one, an address
+// is asked by itself, and who reads its mails must not need nothing else.
+func TestRecoveryIsNoSecondFactor(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		types []string
+		mfa   []string
+		phone bool
+		want  string // empty: nowhere
+	}{
+		"its only factor":       {[]string{userpool.FactorEmail}, nil, false, ""},
+		"with a phone":          {[]string{userpool.FactorEmail}, nil, true, "+*******2345"},
+		"the phone is asked":    {[]string{userpool.FactorEmail, userpool.FactorSMS}, nil, true, "b***@c***"},
+		"both are on":           {[]string{userpool.FactorEmail, userpool.FactorSMS}, []string{userpool.FactorEmail, userpool.FactorSMS}, true, "b***@c***"},
+		"no factor of the pool": {[]string{userpool.FactorTOTP}, nil, false, "b***@c***"},
+	} {
+		e := newAccounts(t, func(c *userpool.Config) {
+			c.Settings.MFA, c.Settings.MFATypes = userpool.MFAOn, tt.types
+		})
+		attributes := map[string]string{"email": "b@c.test", "email_verified": "true"}
+		if tt.phone {
+			attributes["phone_number"], attributes["phone_number_verified"] = "+4912345", "true"
+		}
+		_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "bob", Password: "x", Attributes: attributes, MFA: tt.mfa})
+		wantCode(t, "creating", err, "")
+		_, err = e.Pool.ForgotPassword(t.Context(), e.App, "bob")
+		wantCode(t, "forgot", err, "")
+		sent, err := e.Pool.Messages(t.Context(), userpool.MessageQuery{Username: "bob"})
+		wantCode(t, "outbox", err, "")
+		got := ""
+		if len(sent) > 0 {
+			got = userpool.Mask(sent[0].To)
+		}
+		if got != tt.want {
+			t.Errorf("%s: the code went to %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+// TestResetCodeOfAFormerAddress uses the code that went to an address which is
+// not the user's any more.
+func TestResetCodeOfAFormerAddress(t *testing.T) {
+	t.Parallel()
+	e := newAccounts(t)
+	_, err := e.Pool.ForgotPassword(t.Context(), e.App, "ann")
+	wantCode(t, "forgot", err, "")
+	_, err = e.Pool.UpdateUserAttributes(t.Context(), "ann", map[string]string{"email": "new@example.com", "email_verified": "true"})
+	wantCode(t, "another address", err, "")
+	err = e.Pool.ConfirmForgotPassword(t.Context(), e.App, "ann", "424242", goodPassword)
+	wantCode(t, "the code of the former one", err, userpool.CodeExpired)
+	_, err = e.Pool.ForgotPassword(t.Context(), e.App, "ann")
+	wantCode(t, "forgot again", err, "")
+	wantCode(t, "reset", e.Pool.ConfirmForgotPassword(t.Context(), e.App, "ann", "424242", goodPassword), "")
+}

@@ -1,6 +1,7 @@
 package userpool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,9 @@ func (p *Pool) CodeStep(ctx context.Context, a *Authorization, f *Flow, code Sec
 	} else {
 		u, err = p.checkSent(ctx, f, who, code)
 	}
+	if errors.Is(err, errRegistered) {
+		return p.elsewhere(ctx, a, f)
+	}
 	if err != nil {
 		return err
 	}
@@ -105,19 +109,23 @@ func (p *Pool) checkSent(ctx context.Context, f *Flow, who account, code Secret)
 	if err != nil {
 		return User{}, err
 	}
-	if !who.known || f.Address != "" && c.To != f.Address {
+	name := addressOf(f.Factor)
+	if !who.known || c.To != cmp.Or(f.Address, who.Attributes[name]) {
 		return User{}, errCodeExpired // a code for another address shows nothing about this one
 	}
 	err = p.spendCode(ctx, c)
 	if err != nil {
 		return User{}, err
 	}
-	name := addressOf(f.Factor)
-	if f.Address == "" && (c.To != who.Attributes[name] || verified(who.User, name)) {
+	if f.Address == "" && verified(who.User, name) {
 		return who.User, nil // nothing new is known
 	}
 	return p.change(ctx, who.Sub, func(u *User) error {
 		if f.Address != "" {
+			err := p.mayRegister(*u)
+			if err != nil {
+				return err
+			}
 			u.Attributes[name] = f.Address
 			turnOn(u, f.Factor)
 		}
@@ -127,6 +135,19 @@ func (p *Pool) checkSent(ctx context.Context, f *Flow, who account, code Secret)
 		return nil
 	})
 }
+
+// mayRegister refuses a second factor to who has one by now: another browser may
+// have been first, and whoever knows no more than the password must not replace
+// what it registered. Nor does it give one to who may not sign in by now.
+func (p *Pool) mayRegister(u User) error {
+	if len(p.enrolled(u)) > 0 {
+		return errRegistered
+	}
+	return p.admit(u)
+}
+
+// enrolled are the second factors that are asked of u.
+func (p *Pool) enrolled(u User) []string { return facts{settings: p.Settings(), user: u}.enrolled() }
 
 // verifyAddress marks an address as verified: the user may then sign in with it,
 // where addresses are names.
@@ -263,11 +284,9 @@ func (p *Pool) TOTPSetupStep(ctx context.Context, a *Authorization, f *Flow, cod
 		return err
 	}
 	u, err := p.change(ctx, who.Sub, func(u *User) error {
-		// Another browser may have been first: whoever knows no more than the
-		// password must not replace what it registered.
-		x.user = *u
-		if len(x.enrolled()) > 0 {
-			return errRegistered
+		err := p.mayRegister(*u)
+		if err != nil {
+			return err
 		}
 		u.TOTPSecret, u.TOTPStep = f.Secret, step
 		turnOn(u, FactorTOTP)

@@ -35,6 +35,10 @@ func (p *Pool) NewPasswordStep(
 	if !who.known || who.Status != UserForceChange || !slices.Contains(f.Methods, methodPassword) {
 		return errNoSuchLogin
 	}
+	err = p.admit(who.User)
+	if err != nil {
+		return err
+	}
 	u := who.Clone()
 	err = p.fillIn(&u, attributes)
 	if err != nil {

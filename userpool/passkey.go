@@ -280,10 +280,7 @@ func credentialID(response []byte) (id string, ok bool) {
 // BeginAddPasskey takes the flow to the page that adds a passkey to the account
 // of the user sub, who is signed in.
 func (p *Pool) BeginAddPasskey(ctx context.Context, f *Flow, sub string) error {
-	u, err := p.user(ctx, sub)
-	if errors.Is(err, errGone) || !p.OffersPasskeys() {
-		return errNoSuchLogin
-	}
+	u, err := p.passkeyOwner(ctx, sub)
 	if err != nil {
 		return err
 	}
@@ -297,6 +294,20 @@ func (p *Pool) BeginAddPasskey(ctx context.Context, f *Flow, sub string) error {
 	}
 	f.Step, f.Sub, f.Options, f.Secret = StepAddPasskey, u.Sub, string(options), Secret(state)
 	return nil
+}
+
+// passkeyOwner returns the user to whom a passkey is added. That follows the
+// sign-in, perhaps by minutes or days, so what keeps the user from signing in is
+// looked at again.
+func (p *Pool) passkeyOwner(ctx context.Context, sub string) (User, error) {
+	u, err := p.user(ctx, sub)
+	switch {
+	case errors.Is(err, errGone), !p.OffersPasskeys():
+		return User{}, errNoSuchLogin
+	case err != nil:
+		return User{}, err
+	}
+	return u, p.admit(u)
 }
 
 func (p *Pool) registration(ctx context.Context, u User) (PasskeyRegistration, error) {
@@ -323,10 +334,7 @@ func (p *Pool) displayName(u User) string {
 // passkey of the flow's user. Then the flow is at its end. After a refusal
 // there is another challenge.
 func (p *Pool) AddPasskeyStep(ctx context.Context, a *Authorization, f *Flow, response []byte) error {
-	u, err := p.user(ctx, f.Sub)
-	if errors.Is(err, errGone) || !p.OffersPasskeys() {
-		return errNoSuchLogin
-	}
+	u, err := p.passkeyOwner(ctx, f.Sub)
 	if err != nil {
 		return err
 	}
@@ -343,9 +351,12 @@ func (p *Pool) AddPasskeyStep(ctx context.Context, a *Authorization, f *Flow, re
 }
 
 // SkipPasskeyStep leaves the page that adds a passkey without one.
-func (p *Pool) SkipPasskeyStep(_ context.Context, _ *Authorization, f *Flow) error {
-	f.Step = StepSignedIn
-	return nil
+func (p *Pool) SkipPasskeyStep(ctx context.Context, _ *Authorization, f *Flow) error {
+	_, err := p.passkeyOwner(ctx, f.Sub)
+	if err == nil {
+		f.Step = StepSignedIn
+	}
+	return err
 }
 
 // addPasskey lets one request of a user at a time count and add.

@@ -44,7 +44,7 @@ func (p *Pool) pretend(
 func (p *Pool) recoveryAddress(u User) string {
 	for _, way := range p.Settings().Recovery {
 		name, _ := strings.CutPrefix(way, "verified_")
-		second := p.Settings().MFA != MFAOff && slices.Contains(u.MFA, factorFor(mediumFor(name)))
+		second := slices.Contains(p.enrolled(u), factorFor(mediumFor(name)))
 		if u.Attributes[name] != "" && u.Attributes[name+"_verified"] == "true" && !second {
 			return name
 		}
@@ -168,7 +168,8 @@ func (p *Pool) reset(ctx context.Context, c Client, sub string, code, password S
 		return User{}, err
 	}
 	u, err := p.spendOn(ctx, sent, func(u *User) error {
-		if u.Disabled || u.Status == UserForceChange || u.Status == UserExternal {
+		moved := !slices.Contains([]string{u.Attributes["email"], u.Attributes["phone_number"]}, sent.To)
+		if u.Disabled || u.Status == UserForceChange || u.Status == UserExternal || moved {
 			return errCodeExpired
 		}
 		u.Status = UserConfirmed

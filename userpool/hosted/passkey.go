@@ -86,13 +86,16 @@ func (v *visit) beginAddPasskey() {
 	case !v.h.Pool.OffersPasskeys():
 		const mend = "the pool has no passkeys: WEB_AUTHN is not among Settings.FirstFactors, or Config.Passkeys is nil"
 		err = &userpool.PageError{Code: userpool.CodeInvalidRequest, ClientID: v.auth.Client.ID, Mend: mend}
-	case err == nil && !ok:
+	case err == nil && ok:
+		err = v.h.Pool.BeginAddPasskey(ctx, v.flow, s.Sub)
+		_, refused := asRefusal(err)
+		ok = !refused
+	}
+	if _, refused := asRefusal(err); !ok && (err == nil || refused) {
 		v.query.Set(afterParam, string(userpool.StepAddPasskey))
 		v.flow.Version = 0
 		browser.Redirect(v.w, v.h.BaseURL+v.address("/login"))
 		return
-	case err == nil:
-		err = v.h.Pool.BeginAddPasskey(ctx, v.flow, s.Sub)
 	}
 	if err == nil {
 		err = v.h.Pool.SaveFlow(ctx, v.flow)

@@ -1,0 +1,209 @@
+package hosted_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+)
+
+// bob is a user of every environment here, with nothing but a password.
+func bob(t *testing.T, e *pooltest.Env) {
+	t.Helper()
+	_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "bob", Password: pooltest.Password})
+	must(t, err)
+}
+
+func asBob(t *testing.T, e *pooltest.Env) *pooltest.Visitor {
+	t.Helper()
+	return e.NewVisitor().SignIn(t).Submit(t, "username", "bob", "password", pooltest.Password)
+}
+
+// TestAddressSetupTwice is begun by somebody who knows the password alone, and
+// ended when the account has a second factor of its owner's: the address of the
+// first does not count any more.
+func TestAddressSetupTwice(t *testing.T) {
+	t.Parallel()
+	for name, meanwhile := range map[string]func(*testing.T, *pooltest.Env) error{
+		"an app": func(t *testing.T, e *pooltest.Env) error {
+			t.Helper()
+			return e.Pool.SetTOTP(t.Context(), "bob", annsSecret)
+		},
+		"another address": func(t *testing.T, e *pooltest.Env) error {
+			t.Helper()
+			_, err := e.Pool.UpdateUserAttributes(t.Context(), "bob", map[string]string{"phone_number": "+4915100000001"})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := steps(t, false, settings(userpool.MFAOn, fTOTP, fSMS))
+			bob(t, e)
+			thief := asBob(t, e).Submit(t, "factor", fSMS, "address", "+4915199999999")
+			must(t, meanwhile(t, e))
+			thief.Submit(t, "code", sent(t, e, "+4915199999999"))
+			wantPath(t, thief, "/mfa/code")
+			if !strings.Contains(thief.Page.Body, userpool.TextRegistered) || thief.Cookie("cognito") != "" {
+				t.Errorf("got %s", brief(thief))
+			}
+			u, _, err := e.Pool.FindUser(t.Context(), "bob")
+			must(t, err)
+			if u.Attributes["phone_number"] == "+4915199999999" {
+				t.Error("the thief's address is the account's")
+			}
+		})
+	}
+}
+
+// TestCodeForAnotherAddress has a code go to an address of the thief's, by a flow
+// that began when the account had no second factor, and types it into another
+// one, which asked for the code at the owner's address.
+func TestCodeForAnotherAddress(t *testing.T) {
+	t.Parallel()
+	e := steps(t, false, settings(userpool.MFAOn, fSMS, fEmail))
+	bob(t, e)
+	old := asBob(t, e).Submit(t, "factor", fSMS, "address", "+4915199999999")
+	_, err := e.Pool.UpdateUserAttributes(t.Context(), "bob", map[string]string{"phone_number": "+4915100000001"})
+	must(t, err)
+	v := asBob(t, e)
+	wantPath(t, v, "/mfa/code")
+	old.Submit(t, "resend", "1")
+	v.Submit(t, "code", sent(t, e, "+4915199999999"))
+	if v.Code() != "" {
+		t.Fatal("signed in by a code for an address that is not the account's")
+	}
+	v.Submit(t, "resend", "1")
+	wantIn(t, v.Submit(t, "code", sent(t, e, "+4915100000001")))
+}
+
+// midway are the ways in which an account can end while its user is signing in.
+func midway(t *testing.T, e *pooltest.Env) map[string]func(name string) error {
+	t.Helper()
+	return map[string]func(string) error{
+		"disabled": func(name string) error { return e.Pool.DisableUser(t.Context(), name) },
+		"deleted":  func(name string) error { return e.Pool.DeleteUser(t.Context(), name) },
+	}
+}
+
+// TestAccountEndsMidway disables or deletes the user at each step: the right
+// answer to it signs nobody in and changes nothing.
+func TestAccountEndsMidway(t *testing.T) {
+	t.Parallel()
+	type at struct {
+		v     *pooltest.Visitor
+		e     *pooltest.Env
+		user  string
+		pairs []string
+	}
+	for name, arrive := range map[string]func(*testing.T) at{
+		"mfa code": func(t *testing.T) at {
+			t.Helper()
+			e := steps(t, false, settings(userpool.MFAOptional))
+			withTOTP(t, e)
+			return at{typed(t, e), e, "ann", []string{"code", app(t, e)}}
+		},
+		"mfa code by SMS": func(t *testing.T) at {
+			t.Helper()
+			e := steps(t, false, settings(userpool.MFAOptional))
+			must(t, e.Pool.SetMFA(t.Context(), "ann", []string{fSMS}, ""))
+			v := typed(t, e)
+			return at{v, e, "ann", []string{"code", sent(t, e, "+4930123456")}}
+		},
+		"mfa setup": func(t *testing.T) at {
+			t.Helper()
+			e := steps(t, false, settings(userpool.MFAOn, fTOTP))
+			v := typed(t, e)
+			key := secretKey.FindStringSubmatch(v.Page.Body)[1]
+			return at{v, e, "ann", []string{"code", pooltest.TOTP(t, key, e.Clock.Now())}}
+		},
+		"new password": func(t *testing.T) at {
+			t.Helper()
+			e := steps(t, false, settings(userpool.MFAOff))
+			_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "new", Password: pooltest.Password, Temporary: true})
+			must(t, err)
+			v := e.NewVisitor().SignIn(t).Submit(t, "username", "new", "password", pooltest.Password)
+			return at{v, e, "new", []string{"new_password", newPassword, "new_password_again", newPassword}}
+		},
+		"password": func(t *testing.T) at {
+			t.Helper()
+			e := steps(t, true, choosy())
+			return at{named(t, e, "ann").Submit(t, "factor", fPassword), e, "ann", []string{"password", pooltest.Password}}
+		},
+		"code": func(t *testing.T) at {
+			t.Helper()
+			e := steps(t, true, choosy())
+			v := named(t, e, "ann").Submit(t, "factor", fEmail)
+			return at{v, e, "ann", []string{"code", sent(t, e, "ann@example.com")}}
+		},
+		"passkey": func(t *testing.T) at {
+			t.Helper()
+			e := steps(t, true, choosy())
+			key := annsKey(t, e)
+			v := e.NewVisitor().SignIn(t, "client_id", "choosy").Submit(t, "passkey", "1")
+			return at{v, e, "ann", []string{"credential", key.Get(t, v.Options(t))}}
+		},
+		"add passkey": func(t *testing.T) at {
+			t.Helper()
+			e := steps(t, true, choosy())
+			v := e.NewVisitor().SignIn(t, "after", "add-passkey").Submit(t, "username", "ann", "password", pooltest.Password)
+			return at{v, e, "ann", []string{"credential", pooltest.NewAuthenticator().Create(t, v.Options(t))}}
+		},
+		"skip passkey": func(t *testing.T) at {
+			t.Helper()
+			e := steps(t, true, choosy())
+			v := e.NewVisitor().SignIn(t, "after", "add-passkey").Submit(t, "username", "ann", "password", pooltest.Password)
+			return at{v, e, "ann", []string{"skip", "1"}}
+		},
+		"confirm": func(t *testing.T) at {
+			t.Helper()
+			e := accounts(t)
+			v := e.NewVisitor().Open(t, "/signup?"+pooltest.Query().Encode()).Submit(t, "username", "eve",
+				"password", newPassword, "requiredAttributes[email]", "eve@example.com")
+			return at{v, e, "eve", []string{"code", "424242"}}
+		},
+		"reset": func(t *testing.T) at {
+			t.Helper()
+			e := accounts(t)
+			v := e.NewVisitor().Open(t, "/forgotPassword?"+pooltest.Query().Encode()).Submit(t, "username", "ann")
+			return at{v, e, "ann", []string{"code", "424242", "password", newPassword, "confirm_password", newPassword}}
+		},
+	} {
+		for _, what := range []string{"disabled", "deleted"} {
+			t.Run(name+" "+what, func(t *testing.T) {
+				t.Parallel()
+				a := arrive(t)
+				must(t, midway(t, a.e)[what](a.user))
+				before, _, err := a.e.Pool.FindUser(t.Context(), a.user)
+				must(t, err)
+				v := a.v.Submit(t, a.pairs...)
+				if v.Left != nil || v.Cookie("cognito") != "" || v.Page.StatusCode < 400 {
+					t.Errorf("at %s (%d), left to %v: %s", v.At, v.Page.StatusCode, v.Left, brief(v))
+				}
+				after, _, err := a.e.Pool.FindUser(t.Context(), a.user)
+				must(t, err)
+				if string(after.PasswordHash) != string(before.PasswordHash) || after.Status != before.Status || len(after.MFA) != len(before.MFA) {
+					t.Errorf("the account changed from %v to %v", before, after)
+				}
+			})
+		}
+	}
+}
+
+// TestPasskeyNeedsAnAccountInOrder opens the page that adds a passkey in a
+// session whose user has to choose another password: a passkey of whoever has
+// the session would outlast that.
+func TestPasskeyNeedsAnAccountInOrder(t *testing.T) {
+	t.Parallel()
+	e := steps(t, true, choosy())
+	open := inSession(t, e).Open(t, addPath)
+	_, err := e.Pool.ResetPassword(t.Context(), "ann")
+	must(t, err)
+	k := pooltest.NewAuthenticator()
+	v := open.Submit(t, "credential", k.Create(t, open.Options(t)))
+	if n := len(keysOf(t, e, e.Ann.Sub)); v.Page.StatusCode != http.StatusUnauthorized || n != 0 {
+		t.Errorf("got %d and %d passkeys", v.Page.StatusCode, n)
+	}
+	wantPath(t, inSession(t, e).Open(t, addPath), "/login")
+}
