@@ -177,7 +177,11 @@ func (s *site) newTable(pools []*running) (*table, error) {
 			t.byHost[host] = handler
 		}
 	}
-	// The addresses mean the first pool, as localhost does.
+	// The addresses mean the first pool, as localhost does. After a reload the
+	// first may be one that was not the first when it started.
+	if t.byHost[s.addr.host] == nil {
+		t.byHost[s.addr.host] = pools[0].main
+	}
 	for _, host := range s.addr.bind {
 		t.byHost[host] = t.byHost[s.addr.host]
 	}

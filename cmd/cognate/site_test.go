@@ -220,6 +220,23 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestReloadWithoutTheFirst takes away the pool that had the site's own address:
+// the issuers of the others are there, and their keys must be found.
+func TestReloadWithoutTheFirst(t *testing.T) {
+	const second = "  - id: local_A2\n    domain: second\n"
+	w := watch(t, aPool+second)
+	w.change(t, "pools:\n"+second)
+	for _, host := range []string{"localhost:9229", "127.0.0.1:9229", "second.localhost:9229"} {
+		status, body := get(t, w.site, host, "/local_A2/.well-known/openid-configuration")
+		if status != http.StatusOK || !strings.Contains(body, `"issuer":"http://localhost:9229/local_A2"`) {
+			t.Errorf("%s: status %d: %s", host, status, body)
+		}
+		if status, _ := get(t, w.site, host, "/"); status != http.StatusOK {
+			t.Errorf("%s: / answers %d", host, status)
+		}
+	}
+}
+
 // TestReloadKeepsTheOld when the new file is wrong, says so once, and says when it
 // is right again.
 func TestReloadKeepsTheOld(t *testing.T) {
