@@ -451,7 +451,7 @@ func TestCheckProviders(t *testing.T) {
 		"scopes":          {one(func(p *userpool.IdentityProvider) { p.Scopes = "email" }), "openid is missing in Scopes"},
 		"issuer":          {one(func(p *userpool.IdentityProvider) { p.Issuer = "" }), "Issuer"},
 		"issuer's scheme": {one(func(p *userpool.IdentityProvider) { p.Issuer = "ftp://x.test" }), "Issuer"},
-		"issuer's user":   {one(func(p *userpool.IdentityProvider) { p.Issuer = "https://a:b@x.test" }), "Issuer"},
+		"issuer's user":   {one(func(p *userpool.IdentityProvider) { p.Issuer = "https://a:hunter2@x.test" }), "Issuer has a user name"},
 		"some endpoints":  {one(func(p *userpool.IdentityProvider) { p.TokenURL = "https://x.test" }), "AuthorizeURL is missing: give all four"},
 		"bad endpoint": {one(func(p *userpool.IdentityProvider) {
 			p.AuthorizeURL, p.TokenURL, p.UserInfoURL, p.JWKSURL = "x", "x", "x", "x"
@@ -463,6 +463,9 @@ func TestCheckProviders(t *testing.T) {
 		"too many":    {make([]userpool.IdentityProvider, 301), "at most 300"},
 	} {
 		err := userpool.CheckSettings(userpool.Settings{IdentityProviders: tt.list})
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error holds a password: %v", name, err)
+		}
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: got %v, want %q", name, err, tt.want)
 		}

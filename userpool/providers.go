@@ -133,6 +133,9 @@ func webURL(field, text string) error {
 	u, err := url.Parse(text)
 	web := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && u.Fragment == ""
 	if !web || len(text) > maxURI {
+		if err == nil && u.User != nil { // there may be a password in it
+			return fmt.Errorf("%s has a user name in it; expected an http or https URL without", field)
+		}
 		return fmt.Errorf("%s: %q is not an http or https URL", field, clip(text))
 	}
 	return nil
