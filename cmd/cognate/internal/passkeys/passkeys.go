@@ -78,13 +78,13 @@ type owner struct {
 // WebAuthnID is the user handle.
 func (o owner) WebAuthnID() []byte { return []byte(o.sub) }
 
-// WebAuthnName is what the browser lists.
+// WebAuthnName is what people know the account by.
 func (o owner) WebAuthnName() string { return o.name }
 
-// WebAuthnDisplayName is the same: the pool knows no other.
+// WebAuthnDisplayName is the same.
 func (o owner) WebAuthnDisplayName() string { return o.name }
 
-// WebAuthnCredentials are the passkeys that may be used.
+// WebAuthnCredentials are those that may answer.
 func (o owner) WebAuthnCredentials() []webauthn.Credential { return o.have }
 
 // algorithms are those of Cognito.
