@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"reflect"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
@@ -153,6 +154,7 @@ func (c *poolServeCommand) Run(ctx context.Context, term terminal) error {
 			return err
 		}
 	}
+	debug.FreeOSMemory() // hashing passwords took some twenty megabytes, which the pool does not need again soon
 	announceSite(term, s, file, storeName(c.Store), news)
 	if len(file.Sources) > 0 {
 		go newWatcher(s, term, file, load).run(ctx)
