@@ -297,7 +297,7 @@ func (e endpoints) step(ctx context.Context, client *http.Client, address string
 	if err != nil {
 		return "", nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		return "", nil, err
@@ -356,7 +356,7 @@ func post(ctx context.Context, address, body, kind string, header http.Header) (
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		return nil, err

@@ -225,7 +225,7 @@ func (p *Pool) ForgotStep(ctx context.Context, a *Authorization, f *Flow) error 
 // toReset moves the flow to the page for the code and the new password.
 func (p *Pool) toReset(f *Flow, sub string, d CodeDelivery) {
 	f.Sub, f.Named, f.Methods, f.Step = sub, true, nil, StepReset
-	f.Factor, f.Hint, f.Expires = factorFor(d.Medium), d.Destination, p.now().Add(codeStepLifetime)
+	p.awaitCode(f, d)
 }
 
 // resetRequired is what a sign-in leads to when the user must choose a new

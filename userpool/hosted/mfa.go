@@ -10,7 +10,7 @@ import (
 func (v *visit) showMFAChoice() {
 	page, ok := v.stepView("Choose a multi-factor authentication (MFA) method", secondFactorTexts)
 	if ok {
-		v.write("mfa-choice", page)
+		v.write("factor", page)
 	}
 }
 

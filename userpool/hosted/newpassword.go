@@ -1,8 +1,6 @@
 package hosted
 
-import (
-	"github.com/cognate-auth/cognate/userpool"
-)
+import "github.com/cognate-auth/cognate/userpool"
 
 // newPasswordView is what the page shows that replaces a temporary password.
 type newPasswordView struct {
@@ -34,14 +32,11 @@ func (v *visit) showNewPassword() {
 	v.write("new-password", page)
 }
 
-const (
-	attributePrefix = "userAttributes."
-	textDifferent   = "The two passwords are not the same."
-)
+const attributePrefix = "userAttributes."
 
 func (v *visit) newPassword() error {
 	if v.form.Get("new_password") != v.form.Get("new_password_again") {
-		v.fail(textDifferent)
+		v.fail(userpool.TextNotRepeated)
 		return nil
 	}
 	missing, err := v.h.Pool.MissingAttributes(v.r.Context(), v.flow)

@@ -210,7 +210,7 @@ func TestSMSAndEmailCodes(t *testing.T) {
 			}
 			first := sent(t, e, tt.to)
 			v.Submit(t, "resend", "1")
-			if !strings.Contains(v.Page.Body, "We sent you a new code.") {
+			if !strings.Contains(v.Page.Body, userpool.TextNewCode) {
 				t.Errorf("got %s", brief(v))
 			}
 			second := sent(t, e, tt.to)
@@ -395,7 +395,7 @@ func TestForcedPassword(t *testing.T) {
 		return v.Submit(t, "new_password", pw, "new_password_again", again, "userAttributes.name", name,
 			"userAttributes.email", "eve@example.com")
 	}
-	wantRefused(t, set("new-password-1", "new-password-2", "Bob"), 401, "The two passwords are not the same.")
+	wantRefused(t, set("new-password-1", "new-password-2", "Bob"), 401, userpool.TextNotRepeated)
 	wantRefused(t, set("new-pass", "new-pass", "Bob"), 400, "Password did not conform with policy")
 	wantRefused(t, set("temporary1", "temporary1", "Bob"), 400, "Password has previously been used")
 	wantRefused(t, set("new-password-1", "new-password-1", ""), 400, "Please fill in everything that is required.")
