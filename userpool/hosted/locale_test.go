@@ -48,7 +48,7 @@ func TestEveryTextIsTranslated(t *testing.T) {
 	must(t, err)
 	for _, known := range []string{ // one for each way in which a text comes to a page
 		"Sign in", "Email or phone number", "Date of birth", "Code by email", "A number", "This app is not set up correctly",
-		"Choose how to sign in", "The two passwords are not the same.", "to continue to *%s*",
+		"Choose how to sign in", userpool.TextNotRepeated, "to continue to *%s*",
 		userpool.TextIncorrect, "Password did not conform with policy: %s", "Password too long", "expected %d to %d characters",
 		userpool.TextResetRequired, "%s: The attribute is required", "Username should be an email.",
 	} {
