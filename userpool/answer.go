@@ -148,9 +148,9 @@ func (p *Pool) authorizeImplicit(ctx context.Context, a *Authorization, s Sessio
 	if err != nil {
 		return "", a.Refusal(err)
 	}
-	err = p.store.PutRefreshToken(ctx, p.id, family, maxRefreshTokens)
+	err = p.keepFamily(ctx, a.Client, u, family)
 	if err != nil {
-		return "", fmt.Errorf("userpool: storing a token family: %w", err)
+		return "", a.Refusal(err)
 	}
 	p.audit(ctx, "tokens issued", clientAttr(a.Client.ID), subAttr(s.Sub))
 	return a.RedirectURI + "#" + tokens.fragment(a.State), nil

@@ -57,7 +57,7 @@ const (
 type Flow struct {
 	Hash    string // hexadecimal SHA-256 of the flow's id
 	Browser string // hexadecimal SHA-256 of the browser's token
-	Request string // the authorization request: its query, encoded
+	Request string // hexadecimal SHA-256 of the authorization request: its query, encoded
 	Step    Step
 
 	Username string   // as typed
@@ -97,7 +97,7 @@ var ErrStale = errors.New("userpool: the flow is at another step")
 func (p *Pool) StartFlow(browser Secret, request string) (id Secret, f *Flow) {
 	id = newOpaque()
 	return id, &Flow{
-		Hash: id.digest(), Browser: browser.digest(), Request: request, Step: StepSignIn,
+		Hash: id.digest(), Browser: browser.digest(), Request: Secret(request).digest(), Step: StepSignIn,
 		Expires: p.now().Add(FlowLifetime),
 	}
 }
@@ -112,7 +112,7 @@ func (p *Pool) Flow(ctx context.Context, id, browser Secret, request string) (f 
 	if err != nil {
 		return nil, false, fmt.Errorf("userpool: reading flow: %w", err)
 	}
-	if !ok || f.Browser != browser.digest() || f.Request != request || !p.now().Before(f.Expires) {
+	if !ok || f.Browser != browser.digest() || f.Request != Secret(request).digest() || !p.now().Before(f.Expires) {
 		return nil, false, nil
 	}
 	return f, true, nil

@@ -193,7 +193,8 @@ func (p *Pool) applyMapping(c Client, ip IdentityProvider, u *User, claims map[s
 	}
 	for _, name := range slices.Sorted(maps.Keys(ip.AttributeMapping)) {
 		value, said := claims[ip.AttributeMapping[name]]
-		if name == "username" || !said || !c.CanWrite(strings.TrimSuffix(name, "_verified")) || p.isLogin(*u, name) {
+		if name == "username" || !said || p.isLogin(*u, name) || !namesAddress(ip, name, claims) ||
+			!c.CanWrite(strings.TrimSuffix(name, "_verified")) {
 			continue
 		}
 		err := p.mapAttribute(u, name, value)
@@ -207,6 +208,16 @@ func (p *Pool) applyMapping(c Client, ip IdentityProvider, u *User, claims map[s
 		settleVerified(u.Attributes, name, before[name], mapped && said)
 	}
 	return p.checkRequired(*u)
+}
+
+// namesAddress reports whether the provider, if it says that an address is
+// verified, also says which one: the one that the user has may be another.
+func namesAddress(ip IdentityProvider, attribute string, claims map[string]string) bool {
+	if !isBoolean(attribute) {
+		return true
+	}
+	claim, mapped := ip.AttributeMapping[strings.TrimSuffix(attribute, "_verified")]
+	return mapped && claims[claim] != ""
 }
 
 func (p *Pool) mapAttribute(u *User, name, value string) error {

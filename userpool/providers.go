@@ -87,7 +87,7 @@ func (s *Settings) checkMapping(ip IdentityProvider) error {
 			if claim != "sub" && claim != "NameID" {
 				return errors.New("AttributeMapping: username comes from sub (OIDC) or NameID (SAML) and nothing else")
 			}
-		case !s.knows(attribute):
+		case attribute == "sub" || !s.knows(attribute):
 			return fmt.Errorf("AttributeMapping: there is no attribute %q; "+
 				"expected a standard one, such as email, or custom:name", clip(attribute))
 		case claim == "" || len(claim) > maxAttributeBytes:

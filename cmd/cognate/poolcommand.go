@@ -7,8 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime/debug"
 	"reflect"
+	"runtime/debug"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"

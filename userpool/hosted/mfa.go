@@ -43,6 +43,7 @@ func (v *visit) showMFASetup() {
 		return
 	}
 	page := setupView{stepView: step}
+	page.Long = !page.Failed
 	for _, o := range step.Options {
 		page.TOTP = page.TOTP || o.Factor == userpool.FactorTOTP
 		page.Email = page.Email || o.Factor == userpool.FactorEmail

@@ -3,7 +3,6 @@ package hosted
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
 )
@@ -31,7 +30,7 @@ func (v *visit) showForgot() {
 
 // forgot is POST /forgotPassword.
 func (v *visit) forgot() error {
-	v.flow.Username = strings.TrimSpace(v.form.Get("username"))
+	v.flow.Username = v.typedName()
 	return v.badInput(v.h.Pool.ForgotStep(v.r.Context(), v.auth, v.flow))
 }
 

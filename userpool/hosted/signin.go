@@ -3,6 +3,7 @@ package hosted
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
 )
@@ -56,6 +57,13 @@ func nameField(names []string) (label, kind string) {
 	}
 }
 
+// typedName is the name that was typed, as a flow keeps it: at most 1 KB, which
+// no user has, so that anyone's forms fill the store no faster than that.
+func (v *visit) typedName() string {
+	name := strings.TrimSpace(v.form.Get("username"))
+	return name[:min(len(name), 1024)]
+}
+
 // signIn is POST /login: a name and a password, a name alone, or neither but a
 // passkey.
 func (v *visit) signIn() error {
@@ -66,7 +74,7 @@ func (v *visit) signIn() error {
 	if v.form.Has("passkey") {
 		return v.refused(v.h.Pool.DiscoverStep(v.r.Context(), v.auth, v.flow))
 	}
-	v.flow.Username = v.form.Get("username")
+	v.flow.Username = v.typedName()
 	err := v.h.Pool.SignInStep(v.r.Context(), v.auth, v.flow, userpool.Secret(v.form.Get("password")))
 	if err != nil {
 		v.status = http.StatusUnauthorized

@@ -109,7 +109,7 @@ func (v *visit) signUp() error {
 		v.fail(userpool.TextNoSignUp)
 		return nil
 	}
-	v.flow.Username = strings.TrimSpace(v.form.Get("username"))
+	v.flow.Username = v.typedName()
 	attributes := map[string]string{}
 	for name, values := range v.form {
 		name, ok := strings.CutPrefix(name, signUpPrefix)
