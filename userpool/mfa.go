@@ -14,8 +14,8 @@ const maxResends = 3 // of one step
 // The sentences of the steps with codes.
 const (
 	TextCodeUsed   = "Your software token has already been used once."
-	TextBadAddress = "That is not an address that codes can go to."
-	TextRegistered = "You have set up a second factor meanwhile. Please use it."
+	TextBadAddress = "We cannot send codes to that address."
+	TextRegistered = "You have set up a second factor in the meantime. Please use it."
 )
 
 var (

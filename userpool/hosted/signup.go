@@ -229,7 +229,7 @@ func (h *Handler) showResult(w http.ResponseWriter, r *http.Request, client user
 	case refused:
 		status, page.Failed = http.StatusBadRequest, true
 		page.Title, page.Message = page.T("Your account could not be confirmed"), page.T(refusal.Description)
-		page.Text = "Sign in with your password: then you can have a new link sent to you."
+		page.Text = "Sign in with your password to get a new link."
 	case err != nil:
 		h.refuser().Refuse(w, r, nil, err)
 		return

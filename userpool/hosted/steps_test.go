@@ -344,7 +344,7 @@ func TestAddressSetup(t *testing.T) {
 	}
 	v := open()
 	for _, bad := range []string{"", "0301234", "+49 abc", "bob@example.com", strings.Repeat("+1", 500)} {
-		wantRefused(t, v.Submit(t, "factor", fSMS, "address", bad), 400, "That is not an address")
+		wantRefused(t, v.Submit(t, "factor", fSMS, "address", bad), 400, userpool.TextBadAddress)
 	}
 	wantRefused(t, v.Submit(t, "factor", fEmail, "address", "bob@example.com"), 400, "Login option is not available")
 	v.Submit(t, "factor", fSMS, "address", "+4915100000001")
