@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -20,6 +21,12 @@ const (
 // beside reads a file that the configuration names, and remembers it.
 func (in *reading) beside(name string, limit int64) ([]byte, error) {
 	path := beside(in.file.Path, name)
+	if in.loader.ReadFile == nil { // a pipe that nobody writes to would be waited for without end
+		info, err := os.Stat(path)
+		if err == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%q is not a regular file", clip(name))
+		}
+	}
 	text, err := in.loader.read(path, limit)
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return nil, fmt.Errorf("the file %q can't be read: %w", clip(name), e.Err)
