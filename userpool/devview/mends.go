@@ -103,7 +103,8 @@ var mends = map[string]string{
 		"Behind a proxy the app may think it is http or has another port.",
 	"code_verifier does not match": "The verifier must be the one whose SHA-256 was the code_challenge of this sign-in: keep it with the state, " +
 		"in the same browser's session. Without a challenge, send no verifier.",
-	"the user is gone": "The user was deleted meanwhile. Sign in as somebody else.",
+	"the user is gone":                  "The user was deleted meanwhile. Sign in as somebody else.",
+	"the user was signed out meanwhile": "Somebody signed the user out everywhere while this code or token was being redeemed. Begin a new sign-in.",
 	"unknown, revoked or rotated refresh token": "The refresh token was revoked, replaced by a newer one, or is not of this pool. " +
 		"If the client rotates tokens, keep the one of the latest answer. Otherwise sign in again.",
 	"the refresh token is another client's": "Refresh with the client_id that the token was issued to.",
