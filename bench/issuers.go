@@ -24,10 +24,10 @@ import (
 )
 
 // issuers are the programs of the table about issuers.
-func issuers() []issuer {
+func issuers(most int) []issuer {
 	return []issuer{
-		cognatePool("pool", "Cognate, SQLite", ""),
-		cognatePool("pool-memory", "Cognate, in memory", "memory"),
+		cognatePool("pool", "Cognate, SQLite", 0),
+		cognatePool("pool-grown", "Cognate, SQLite, "+report.Whole(float64(most))+" users", most),
 		{key: "oidc-provider", label: "node oidc-provider, in memory", kind: report.Peer, signatures: 2,
 			command: oidcProviderCommand, ready: "/.well-known/openid-configuration", login: codeLogin(oidcProvider)},
 		// Its access tokens are opaque.
@@ -49,7 +49,12 @@ type endpoints struct {
 	rotates          bool // a refresh token is good once
 }
 
-func cognatePool(key, label, store string) issuer {
+// manyUsers is how many users a pool is measured with that has many.
+const manyUsers = 1_000_000
+
+// cognatePool is the program with a database of its own, which gets so many users before it
+// is started.
+func cognatePool(key, label string, users int) issuer {
 	return issuer{
 		key: key, label: label, kind: report.Ours, signatures: 2,
 		ready: "/" + poolID + "/.well-known/jwks.json",
@@ -57,16 +62,50 @@ func cognatePool(key, label, store string) issuer {
 			return endpoints{"/oauth2/authorize", "/oauth2/token", nil, p.client, userName, password, false}
 		}),
 		command: func(ctx context.Context, p issuerPlace) (*exec.Cmd, error) {
-			if store == "" {
-				store = filepath.Join(p.dir, "pool.db")
+			if _, err := os.Stat(filepath.Join(p.dir, database)); err != nil && users > 0 {
+				for first := 0; first < users; first += mostImported {
+					err = importUsers(ctx, p, first, min(first+mostImported, users))
+					if err != nil {
+						return nil, err
+					}
+				}
 			}
-			cmd := exec.CommandContext(ctx, p.program, "pool", "--addr", "127.0.0.1:"+p.port, //nolint:gosec // built by us
-				"--pool-id", poolID, "--store", store, "--client-id", p.client.id,
-				"--client-secret", p.client.secret, "--redirect-uri", p.client.callback)
-			cmd.Dir, cmd.Env = p.dir, append(os.Environ(), "GOMAXPROCS=1")
-			return cmd, nil
+			return p.cognate(ctx, "pool", "--addr", "127.0.0.1:"+p.port, "--client-id", p.client.id,
+				"--client-secret", p.client.secret, "--redirect-uri", p.client.callback), nil
 		},
 	}
+}
+
+const database = "pool.db"
+
+// cognate is a command of the program for the pool in the issuer's folder.
+func (p issuerPlace) cognate(ctx context.Context, args ...string) *exec.Cmd {
+	args = append(args, "--pool-id", poolID, "--store", filepath.Join(p.dir, database))
+	cmd := exec.CommandContext(ctx, p.program, args...) //nolint:gosec // built by us
+	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), "GOMAXPROCS=1")
+	return cmd
+}
+
+// mostImported is how many users one import takes, as Cognito's.
+const mostImported = 500_000
+
+// importUsers adds users to the database by the program's own import.
+func importUsers(ctx context.Context, p issuerPlace, first, end int) error {
+	file := filepath.Join(p.dir, "users.csv")
+	var csv bytes.Buffer
+	csv.WriteString("cognito:username,email,email_verified,name,cognito:mfa_enabled\n")
+	for i := first; i < end; i++ {
+		fmt.Fprintf(&csv, "user%d@example.net,user%d@example.net,true,User Number %d,false\n", i, i, i)
+	}
+	err := os.WriteFile(file, csv.Bytes(), 0o600)
+	if err != nil {
+		return err
+	}
+	out, err := p.cognate(ctx, "pool", "import", file).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("importing users: %w: %s", err, lastLine(out))
+	}
+	return os.Remove(file)
 }
 
 const poolID = "local_Bench0001"
@@ -258,7 +297,7 @@ func (e endpoints) step(ctx context.Context, client *http.Client, address string
 	if err != nil {
 		return "", nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		return "", nil, err
@@ -317,7 +356,7 @@ func post(ctx context.Context, address, body, kind string, header http.Header) (
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		return nil, err

@@ -69,6 +69,14 @@ func (o options) pace() pace {
 	return pace{rounds: 8, warmUp: 150 * time.Millisecond, slot: 900 * time.Millisecond}
 }
 
+// most is how large something is made that grows.
+func (o options) most(n int) int {
+	if o.quick {
+		return n / 1_000
+	}
+	return n
+}
+
 // findings are all that was measured.
 type findings struct {
 	requests, growth []*result
@@ -114,7 +122,7 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) error {
 		say("issuers")
 		f.signature, err = measureSignature(f.pace)
 		if err == nil {
-			f.issuers, err = l.measureIssuers(ctx, say, issuers(), f.pace)
+			f.issuers, err = l.measureIssuers(ctx, say, issuers(o.most(manyUsers)), f.pace)
 		}
 	}
 	if err != nil {
@@ -129,11 +137,7 @@ func run(ctx context.Context, args []string, out, stderr io.Writer) error {
 
 func (l *lab) measureGrowth(ctx context.Context, say progress, o options) ([]*result, error) {
 	say("growth")
-	most := 1_000_000
-	if o.quick {
-		most = 1_000
-	}
-	all, rows := growth(most)
+	all, rows := growth(o.most(1_000_000))
 	return l.measure(ctx, say, all, rows, o.pace())
 }
 

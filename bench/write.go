@@ -113,8 +113,8 @@ func (f findings) bearerTable() string {
 
 func (f findings) issuerTable() string {
 	t := report.Table{Columns: []string{
-		"", "start to first answer, ms", "memory at rest, MB", "CPU per token answer, µs", "× its RSA signatures",
-		"answers/s", "memory after, MB",
+		"", "start to first answer, ms", "own memory at rest, MB", "CPU per token answer, µs", "× its RSA signatures",
+		"answers/s", "own memory after, MB",
 	}}
 	t.Add("one RSA-2048 signature in Go", "", "", report.Number(f.signature), "1.00", "", "")
 	for _, r := range f.issuers {

@@ -76,13 +76,15 @@ func (p *Pool) AuthorizeSilently(
 
 // accepts reports whether a session like this one may stand in for a sign-in,
 // as far as the request alone can tell. Who asks for an identity provider gets
-// no session that came from elsewhere.
+// no session that came from elsewhere, and no client one that came from where
+// nobody can sign in to it.
 func (a *Authorization) accepts(s Session, now time.Time) bool {
 	from := s.Provider
 	if from == "" {
 		from = ProviderCognito
 	}
-	return !a.ForceLogin && !a.ProviderMissing && !a.tooOld(s, now) && (a.Provider == "" || a.Provider == from)
+	return !a.ForceLogin && !a.ProviderMissing && !a.tooOld(s, now) &&
+		(a.Provider == "" && a.Client.Supports(from) || a.Provider == from)
 }
 
 // suffices reports whether the session's user may still sign in, and whether
@@ -146,9 +148,9 @@ func (p *Pool) authorizeImplicit(ctx context.Context, a *Authorization, s Sessio
 	if err != nil {
 		return "", a.Refusal(err)
 	}
-	err = p.store.PutRefreshToken(ctx, p.id, family, maxRefreshTokens)
+	err = p.keepFamily(ctx, a.Client, u, family)
 	if err != nil {
-		return "", fmt.Errorf("userpool: storing a token family: %w", err)
+		return "", a.Refusal(err)
 	}
 	p.audit(ctx, "tokens issued", clientAttr(a.Client.ID), subAttr(s.Sub))
 	return a.RedirectURI + "#" + tokens.fragment(a.State), nil

@@ -237,11 +237,11 @@ func (a *Authorization) setMaxAge(q url.Values) error {
 	if text == "" {
 		return nil
 	}
-	seconds, err := strconv.ParseUint(text, 10, 31)
+	seconds, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
 		return badRequest("max_age is not a number of seconds")
 	}
-	a.maxAge = time.Duration(seconds) * time.Second
+	a.maxAge = time.Duration(min(seconds, 1<<31)) * time.Second // longer than any session
 	return nil
 }
 

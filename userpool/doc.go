@@ -1,7 +1,8 @@
 // Package userpool holds the rules of a local user pool that is wire-compatible
-// with Amazon Cognito: users and app clients, sign-in, browser sessions,
-// authorization codes and tokens. It knows no HTTP and no SQL; the packages
-// oauth and hosted put it on the wire, and a [Store] keeps its data.
+// with Amazon Cognito: users and app clients, sign-up and sign-in, second factors
+// and passkeys, other identity providers, browser sessions, authorization codes
+// and tokens. It knows no HTTP and no SQL; the packages oauth, hosted and
+// federation put it on the wire, and a [Store] keeps its data.
 //
 //	pool, err := userpool.New(ctx, userpool.Config{
 //		Issuer: "http://localhost:9229/", // the pool id is appended
@@ -20,9 +21,28 @@
 // A browser brings an authorization request. [Pool.ParseAuthorization] checks
 // all of it; only what it returns may be redirected to.
 // [Pool.AuthorizeSilently] answers from the browser's session. Otherwise the
-// person signs in ([Pool.SignIn]), gets a session ([Pool.StartSession]) and goes
-// back to the app with a code ([Pool.Authorize]). The app authenticates
-// ([Pool.AuthenticateClient]) and redeems the code ([Pool.RedeemCode]).
+// person goes through the pages, which are the steps of a [Flow]: name and
+// password, sign-up, a code, a second factor, a passkey. Each page has a method
+// of its own, such as [Pool.SignInStep], that decides what its form is worth; one
+// function decides which step is next, from the account, the client and what was
+// proven. At the end there is a session ([Pool.StartSession]), and the app gets a
+// code ([Pool.Authorize]). It authenticates ([Pool.AuthenticateClient]) and
+// redeems the code ([Pool.RedeemCode]).
+//
+// # Settings
+//
+// [Settings] are what the pool is told, in the words of Cognito's API: how people
+// sign up and in, attributes, passwords, second factors, groups, identity
+// providers, messages. [Pool.Configure] replaces them while the pool runs. What is
+// done over the network is brought by the program: [Config].Invoke calls the
+// triggers, Deliver sends messages, Passkeys and [SAML] know these formats.
+//
+// # Records
+//
+// A [Store] keeps [Record]s: a body under a key, with names that are unique, terms
+// to search by, an owner and an end. What a user or a code looks like in there is
+// known to this package alone, so a store that passes package storetest keeps
+// everything there will be. A [Trace] remembers the sign-ins for package devview.
 //
 // # Errors
 //
@@ -39,6 +59,6 @@
 // lockout and the same work as one that somebody has. Values that must not be
 // seen are a [Secret], which cannot be printed.
 //
-// The pool is meant for development, for tests and for hosting sign-in oneself.
+// The pool is meant for development and tests, not for the accounts of real users.
 // Where it differs from Cognito is listed in docs/cognito-divergences.md.
 package userpool

@@ -159,6 +159,30 @@ func TestVerifiedStays(t *testing.T) {
 	}
 }
 
+// TestVerifiedWithoutAddress pins that a provider verifies the address that it
+// names, and not the one that the user has got from somewhere else.
+func TestVerifiedWithoutAddress(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		mapping, claims map[string]string
+	}{
+		"not said":   {map[string]string{"email": "email", "email_verified": "ok"}, map[string]string{"ok": "true"}},
+		"not mapped": {map[string]string{"email_verified": "ok"}, map[string]string{"email": "eve@example.com", "ok": "true"}},
+	} {
+		f := newFederated(t, func(s *userpool.Settings, _ *userpool.Client) {
+			s.IdentityProviders[0].AttributeMapping = tt.mapping
+		})
+		u := f.must(t, "eve", nil)
+		_, err := f.Pool.UpdateUserAttributes(t.Context(), u.Username, map[string]string{"email": "ann@example.com"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.must(t, "eve", tt.claims); got.Attributes["email_verified"] == "true" {
+			t.Errorf("%s: %v", name, got.Attributes)
+		}
+	}
+}
+
 // TestMappedWriteAttributes pins that what a client may not write is left out.
 func TestMappedWriteAttributes(t *testing.T) {
 	t.Parallel()
@@ -451,18 +475,23 @@ func TestCheckProviders(t *testing.T) {
 		"scopes":          {one(func(p *userpool.IdentityProvider) { p.Scopes = "email" }), "openid is missing in Scopes"},
 		"issuer":          {one(func(p *userpool.IdentityProvider) { p.Issuer = "" }), "Issuer"},
 		"issuer's scheme": {one(func(p *userpool.IdentityProvider) { p.Issuer = "ftp://x.test" }), "Issuer"},
-		"issuer's user":   {one(func(p *userpool.IdentityProvider) { p.Issuer = "https://a:b@x.test" }), "Issuer"},
+		"issuer's user":   {one(func(p *userpool.IdentityProvider) { p.Issuer = "https://a:hunter2@x.test" }), "Issuer has a user name"},
 		"some endpoints":  {one(func(p *userpool.IdentityProvider) { p.TokenURL = "https://x.test" }), "AuthorizeURL is missing: give all four"},
 		"bad endpoint": {one(func(p *userpool.IdentityProvider) {
 			p.AuthorizeURL, p.TokenURL, p.UserInfoURL, p.JWKSURL = "x", "x", "x", "x"
 		}), "AuthorizeURL"},
 		"attribute":   {one(func(p *userpool.IdentityProvider) { p.AttributeMapping = map[string]string{"shoe": "x"} }), `no attribute "shoe"`},
+		"sub":         {one(func(p *userpool.IdentityProvider) { p.AttributeMapping = map[string]string{"sub": "sub"} }), `no attribute "sub"`},
 		"claim":       {one(func(p *userpool.IdentityProvider) { p.AttributeMapping = map[string]string{"name": ""} }), "name of a claim"},
 		"user name":   {one(func(p *userpool.IdentityProvider) { p.AttributeMapping = map[string]string{"username": "email"} }), "username comes from sub"},
 		"no metadata": {[]userpool.IdentityProvider{{Name: "I", Type: userpool.ProviderSAML}}, "needs Metadata"},
 		"too many":    {make([]userpool.IdentityProvider, 301), "at most 300"},
 	} {
-		err := userpool.CheckSettings(userpool.Settings{IdentityProviders: tt.list})
+		schema := []userpool.Attribute{{Name: "sub"}} // as AWS describes pools
+		err := userpool.CheckSettings(userpool.Settings{IdentityProviders: tt.list, Schema: schema})
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error holds a password: %v", name, err)
+		}
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: got %v, want %q", name, err, tt.want)
 		}

@@ -144,7 +144,7 @@ func (p *Pool) updateFederated(
 	ctx context.Context, c Client, ip IdentityProvider, u User, profile Profile,
 ) (User, error) {
 	if u.Disabled {
-		return User{}, badRequest("User is disabled.")
+		return User{}, badRequest(TextDisabled)
 	}
 	err := p.preAuthentication(ctx, c, u)
 	if err != nil {
@@ -172,7 +172,7 @@ func (p *Pool) storeMapped(ctx context.Context, u *User) error {
 	u.Modified = p.now()
 	err = p.store.UpdateUser(ctx, p.id, *u)
 	if errors.Is(err, ErrExists) {
-		return badRequest("An account with the email already exists.")
+		return badRequest(TextEmailAlias)
 	}
 	if err != nil {
 		return fmt.Errorf("userpool: updating user: %w", err)
@@ -182,7 +182,8 @@ func (p *Pool) storeMapped(ctx context.Context, u *User) error {
 }
 
 // applyMapping writes the attributes that the provider has claims for: what it
-// does not say stays, what it says is blank goes (developer guide, page
+// does not say stays, what it says is blank goes; an address that the client may
+// write brings its verified flag (developer guide, page
 // "cognito-user-pools-specifying-attribute-mapping").
 func (p *Pool) applyMapping(c Client, ip IdentityProvider, u *User, claims map[string]string) error {
 	before := u.Attributes
@@ -192,7 +193,8 @@ func (p *Pool) applyMapping(c Client, ip IdentityProvider, u *User, claims map[s
 	}
 	for _, name := range slices.Sorted(maps.Keys(ip.AttributeMapping)) {
 		value, said := claims[ip.AttributeMapping[name]]
-		if name == "username" || !said || !c.mayWrite(name) || p.isLogin(*u, name) {
+		if name == "username" || !said || p.isLogin(*u, name) || !namesAddress(ip, name, claims) ||
+			!c.CanWrite(strings.TrimSuffix(name, "_verified")) {
 			continue
 		}
 		err := p.mapAttribute(u, name, value)
@@ -208,8 +210,19 @@ func (p *Pool) applyMapping(c Client, ip IdentityProvider, u *User, claims map[s
 	return p.checkRequired(*u)
 }
 
+// namesAddress reports whether the provider, if it says that an address is
+// verified, also says which one: the one that the user has may be another.
+func namesAddress(ip IdentityProvider, attribute string, claims map[string]string) bool {
+	if !isBoolean(attribute) {
+		return true
+	}
+	claim, mapped := ip.AttributeMapping[strings.TrimSuffix(attribute, "_verified")]
+	return mapped && claims[claim] != ""
+}
+
 func (p *Pool) mapAttribute(u *User, name, value string) error {
-	if u.Version > 0 && p.Settings().isFixed(name) {
+	a, _ := p.Settings().attribute(name)
+	if u.Version > 0 && a.Fixed {
 		return badRequest("user." + name + ": Attribute cannot be updated.")
 	}
 	if strings.TrimSpace(value) == "" {
@@ -236,7 +249,7 @@ func settleVerified(attributes map[string]string, name, before string, said bool
 
 // checkRequired holds the user to the required attributes of the schema.
 func (p *Pool) checkRequired(u User) error {
-	missing := slices.DeleteFunc(p.Settings().required(), func(name string) bool { return u.Attributes[name] != "" })
+	missing := p.Settings().missing(u)
 	if len(missing) > 0 {
 		return badRequest("attributes required: [" + strings.Join(missing, ", ") + "]")
 	}
@@ -252,16 +265,6 @@ func (p *Pool) isLogin(u User, name string) bool {
 	n := p.usernames
 	return n.email && (name == "email" || name == "email_verified") ||
 		n.phone && (name == "phone_number" || name == "phone_number_verified")
-}
-
-// mayWrite reports whether sign-ins at the client may write the attribute; an
-// address brings its verified flag.
-func (c Client) mayWrite(name string) bool {
-	return len(c.WriteAttributes) == 0 || slices.Contains(c.WriteAttributes, strings.TrimSuffix(name, "_verified"))
-}
-
-func (s *Settings) isFixed(name string) bool {
-	return slices.ContainsFunc(s.Schema, func(a Attribute) bool { return a.Name == name && a.Fixed })
 }
 
 // LinkProvider makes the user with this sub be somebody at an identity provider

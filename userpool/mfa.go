@@ -13,24 +13,15 @@ const maxResends = 3 // of one step
 
 // The sentences of the steps with codes.
 const (
-	TextCodeSent   = "We sent you a new code."
 	TextCodeUsed   = "Your software token has already been used once."
-	TextBadAddress = "That is not an address that codes can go to."
-	TextRegistered = "You have set up a second factor meanwhile. Please use it."
+	TextBadAddress = "We cannot send codes to that address."
+	TextRegistered = "You have set up a second factor in the meantime. Please use it."
 )
 
 var (
 	errCodeUsed   = &Error{Code: CodeExpired, Description: TextCodeUsed}
 	errBadAddress = &Error{Code: CodeInvalidParameter, Description: TextBadAddress}
 )
-
-// mediumOf says how the codes of a factor go out.
-func mediumOf(factor string) string {
-	if factor == FactorSMS {
-		return MediumSMS
-	}
-	return MediumEmail
-}
 
 // sendFactor sends the code that the flow's step asks for, if it is one that is
 // sent. For a decoy everything happens but that.
@@ -43,7 +34,7 @@ func (p *Pool) sendFactor(ctx context.Context, a *Authorization, f *Flow, who ac
 		to = who.Attributes[addressOf(f.Factor)]
 	}
 	r := codeRequest{
-		Purpose: purposeOf(f.Step), Client: a.Client, User: who.User, Medium: mediumOf(f.Factor), To: to,
+		Purpose: purposeOf(f.Step), Client: a.Client, User: who.User, Medium: mediumFor(addressOf(f.Factor)), To: to,
 		Decoy: !who.known,
 	}
 	f.Hint, err = p.sendCode(ctx, r)
@@ -75,7 +66,7 @@ func (p *Pool) ResendStep(ctx context.Context, a *Authorization, f *Flow) error 
 		err = p.sendFactor(ctx, a, f, who)
 	}
 	if err == nil {
-		f.Notice = TextCodeSent
+		f.Notice = TextNewCode
 	}
 	return err
 }

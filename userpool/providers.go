@@ -87,7 +87,7 @@ func (s *Settings) checkMapping(ip IdentityProvider) error {
 			if claim != "sub" && claim != "NameID" {
 				return errors.New("AttributeMapping: username comes from sub (OIDC) or NameID (SAML) and nothing else")
 			}
-		case !s.knows(attribute):
+		case attribute == "sub" || !s.knows(attribute):
 			return fmt.Errorf("AttributeMapping: there is no attribute %q; "+
 				"expected a standard one, such as email, or custom:name", clip(attribute))
 		case claim == "" || len(claim) > maxAttributeBytes:
@@ -133,6 +133,9 @@ func webURL(field, text string) error {
 	u, err := url.Parse(text)
 	web := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && u.Fragment == ""
 	if !web || len(text) > maxURI {
+		if err == nil && u.User != nil { // there may be a password in it
+			return fmt.Errorf("%s has a user name in it; expected an http or https URL without", field)
+		}
 		return fmt.Errorf("%s: %q is not an http or https URL", field, clip(text))
 	}
 	return nil

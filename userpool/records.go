@@ -123,7 +123,7 @@ func userRecord(u User) Record {
 	for _, h := range u.PreviousHashes {
 		stored.PreviousHashes = append(stored.PreviousHashes, string(h))
 	}
-	stored.User.Logins, stored.User.Version = nil, 0
+	stored.Logins, stored.Version = nil, 0 // the record's own
 	return Record{
 		Kind: kindUser, ID: u.Sub, Names: userNames(u), Terms: userTerms(u), Version: u.Version, Body: encodeBody(stored),
 	}

@@ -45,7 +45,7 @@ func (p *Pool) recoveryAddress(u User) string {
 	for _, way := range p.Settings().Recovery {
 		name, _ := strings.CutPrefix(way, "verified_")
 		second := slices.Contains(p.enrolled(u), factorFor(mediumFor(name)))
-		if u.Attributes[name] != "" && u.Attributes[name+"_verified"] == "true" && !second {
+		if verified(u, name) && !second {
 			return name
 		}
 	}
@@ -180,7 +180,7 @@ func (p *Pool) reset(ctx context.Context, c Client, sub string, code, password S
 	}
 	p.audit(ctx, "password reset", clientAttr(c.ID), subAttr(u.Sub))
 	// Who was locked out by somebody else's guesses has proven who he is.
-	err = p.store.DeleteAttempts(ctx, p.id, Secret("sub:"+u.Sub).digest())
+	err = p.store.DeleteAttempts(ctx, p.id, attemptKey(account{u, true}, u.Username))
 	if err != nil {
 		return u, fmt.Errorf("userpool: forgetting failures: %w", err)
 	}
@@ -225,7 +225,7 @@ func (p *Pool) ForgotStep(ctx context.Context, a *Authorization, f *Flow) error 
 // toReset moves the flow to the page for the code and the new password.
 func (p *Pool) toReset(f *Flow, sub string, d CodeDelivery) {
 	f.Sub, f.Named, f.Methods, f.Step = sub, true, nil, StepReset
-	f.Factor, f.Hint, f.Expires = factorFor(d.Medium), d.Destination, p.now().Add(codeStepLifetime)
+	p.awaitCode(f, d)
 }
 
 // resetRequired is what a sign-in leads to when the user must choose a new

@@ -281,7 +281,7 @@ func checkAddresses(s Settings) error {
 		return err
 	}
 	if slices.Contains(s.Recovery, "admin_only") && len(s.Recovery) > 1 {
-		return errors.New("Recovery: admin_only stands alone")
+		return errors.New("Recovery: admin_only stands alone") //nolint:staticcheck // the name of a field
 	}
 	return subset("Recovery", s.Recovery, "verified_email", "verified_phone_number", "admin_only")
 }

@@ -105,10 +105,9 @@ func (p *Pool) signUpUser(r SignUpRequest) (User, error) {
 // WriteAttributes for, and what only a code or an administrator can say.
 func (p *Pool) checkWritable(r SignUpRequest) error {
 	for name, value := range r.Attributes {
-		allowed := len(r.Client.WriteAttributes) == 0 || slices.Contains(r.Client.WriteAttributes, name)
 		switch {
 		case value == "":
-		case isBoolean(name), !allowed:
+		case !r.Client.CanWrite(name):
 			return &Error{Code: CodeNotAuthorized, Description: TextUnauthorized}
 		case name == "preferred_username" && p.usernames.aliasName:
 			return invalid(TextNotAtSignUp)
@@ -233,14 +232,11 @@ func (p *Pool) confirm(ctx context.Context, c Client, sub string, code Secret) (
 			return errCodeExpired
 		}
 		u.Status = UserConfirmed
-		name := "email"
-		if sent.Medium == MediumSMS {
-			name = "phone_number"
+		name := addressOf(factorFor(sent.Medium))
+		if u.Attributes[name] != sent.To { // it changed since
+			return p.setUserNames(u)
 		}
-		if u.Attributes[name] == sent.To { // not if it changed since
-			u.Attributes[name+"_verified"] = "true"
-		}
-		return p.setUserNames(u)
+		return p.verifyAddress(u, name)
 	})
 	if err != nil {
 		return User{}, sent, err
@@ -358,11 +354,16 @@ func (p *Pool) toConfirm(f *Flow, u User, d CodeDelivery, failure error) error {
 		return failure
 	}
 	f.Sub, f.Named, f.Step = u.Sub, true, StepConfirm
-	f.Factor, f.Hint, f.Expires = factorFor(d.Medium), d.Destination, p.now().Add(codeStepLifetime)
+	p.awaitCode(f, d)
 	if refused {
 		f.Notice, f.Failed, f.Hint = refusal.Description, true, Mask(u.Attributes[d.Attribute])
 	}
 	return nil
+}
+
+// awaitCode gives the person the time that it takes to type a code which was sent.
+func (p *Pool) awaitCode(f *Flow, d CodeDelivery) {
+	f.Factor, f.Hint, f.Expires = factorFor(d.Medium), d.Destination, p.now().Add(codeStepLifetime)
 }
 
 func factorFor(medium string) string {
@@ -406,10 +407,8 @@ func (p *Pool) ConfirmStep(ctx context.Context, a *Authorization, f *Flow, code 
 }
 
 func (p *Pool) confirmedByLink(ctx context.Context, a *Authorization, f *Flow) error {
-	u, err := p.user(ctx, f.Sub)
+	u, err := p.signingUp(ctx, f)
 	switch {
-	case errors.Is(err, errGone):
-		return errCodeExpired
 	case err != nil:
 		return err
 	case u.Status != UserConfirmed:
@@ -418,17 +417,23 @@ func (p *Pool) confirmedByLink(ctx context.Context, a *Authorization, f *Flow) e
 	return p.signedUp(ctx, a, f, u)
 }
 
+// signingUp returns the user whose code the flow waits for.
+func (p *Pool) signingUp(ctx context.Context, f *Flow) (User, error) {
+	u, err := p.user(ctx, f.Sub)
+	if errors.Is(err, errGone) {
+		return User{}, errCodeExpired
+	}
+	return u, err
+}
+
 // methods are what the code has shown. It counts as the second factor of this
 // sign-in, if its medium is one (page "user-pool-settings-mfa").
 func (c oneTimeCode) methods(s *Settings) []string {
-	switch {
-	case !slices.Contains(s.MFATypes, factorFor(c.Medium)):
+	factor := factorFor(c.Medium)
+	if !slices.Contains(s.MFATypes, factor) {
 		return nil
-	case c.Medium == MediumSMS:
-		return []string{methodSMS, methodMFA}
-	default:
-		return []string{methodEmail, methodMFA}
 	}
+	return []string{methodOf(factor), methodMFA}
 }
 
 // signInAgain is for a flow whose work is done and whose end failed: the trigger
@@ -464,10 +469,8 @@ func (p *Pool) signedUp(ctx context.Context, a *Authorization, f *Flow, u User, 
 
 // ResendConfirmStep sends another code, or link, to who is at the page for it.
 func (p *Pool) ResendConfirmStep(ctx context.Context, a *Authorization, f *Flow) error {
-	u, err := p.user(ctx, f.Sub)
+	u, err := p.signingUp(ctx, f)
 	switch {
-	case errors.Is(err, errGone):
-		return errCodeExpired
 	case err != nil:
 		return err
 	case u.Status != UserUnconfirmed:
@@ -480,7 +483,7 @@ func (p *Pool) ResendConfirmStep(ctx context.Context, a *Authorization, f *Flow)
 	if d.Attribute == "" {
 		return cannotBeConfirmed(a)
 	}
-	f.Factor, f.Hint, f.Expires = factorFor(d.Medium), d.Destination, p.now().Add(codeStepLifetime)
+	p.awaitCode(f, d)
 	f.Notice = TextNewCode
 	if p.ByLink(f) {
 		f.Notice = TextNewLink

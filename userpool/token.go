@@ -119,13 +119,35 @@ func (p *Pool) startFamily(ctx context.Context, c Client, code Code, now time.Ti
 	if err != nil {
 		return TokenSet{}, err
 	}
-	err = p.store.PutRefreshToken(ctx, p.id, family, maxRefreshTokens)
+	err = p.keepFamily(ctx, c, user, family)
 	if err != nil {
-		return TokenSet{}, fmt.Errorf("userpool: storing refresh token: %w", err)
+		return TokenSet{}, err
 	}
 	tokens.RefreshToken = refresh
 	p.audit(ctx, "code redeemed", clientAttr(c.ID), subAttr(user.Sub))
 	return tokens, nil
+}
+
+// keepFamily stores the first token of a family of the user u. Who signed him out
+// or removed him while the tokens were made did not meet them, which may have
+// taken a trigger's time: then there are none.
+func (p *Pool) keepFamily(ctx context.Context, c Client, u User, family RefreshToken) error {
+	err := p.store.PutRefreshToken(ctx, p.id, family, maxRefreshTokens)
+	if err != nil {
+		return fmt.Errorf("userpool: storing a token family: %w", err)
+	}
+	is, err := p.tokenUser(ctx, c, u.Sub)
+	if err == nil && !is.SignedOut.Equal(u.SignedOut) {
+		err = p.refuseGrant(ctx, c, "the user was signed out meanwhile", errGrant)
+	}
+	if err == nil {
+		return nil
+	}
+	failed := p.store.DeleteFamily(ctx, p.id, family.OriginJTI)
+	if failed != nil {
+		return fmt.Errorf("userpool: removing a token family: %w", failed)
+	}
+	return err
 }
 
 // tokenUser returns the user whom tokens are to be about, or invalid_grant if

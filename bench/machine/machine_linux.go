@@ -140,8 +140,9 @@ func SelfCPU() (time.Duration, error) {
 	return time.Duration(ts.Nano()), err
 }
 
-// Memory returns what the processes of the group hold in memory now, their resident sets,
-// in megabytes.
+// Memory returns what the processes of the group hold in memory for themselves now, in
+// megabytes: their resident sets without what the system can read again from a file, such as
+// the program.
 func (p *Process) Memory() (float64, error) {
 	pids, err := members(p.cmd.Process.Pid)
 	if err != nil {
@@ -151,12 +152,13 @@ func (p *Process) Memory() (float64, error) {
 	for _, pid := range pids {
 		statm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
 		fields := strings.Fields(string(statm))
-		if err != nil || len(fields) < 2 {
+		if err != nil || len(fields) < 3 {
 			continue // it has ended meanwhile
 		}
 		resident, err := strconv.Atoi(fields[1])
-		if err == nil {
-			pages += resident
+		shared, sharedErr := strconv.Atoi(fields[2])
+		if err == nil && sharedErr == nil {
+			pages += resident - shared
 		}
 	}
 	return float64(pages) * float64(os.Getpagesize()) / 1e6, nil

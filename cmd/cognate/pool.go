@@ -52,7 +52,7 @@ type localPool struct {
 // address, as in most Cognito pools.
 func newLocalPool(ctx context.Context, base, id string, client userpool.Client, log *slog.Logger) (*localPool, error) {
 	pool, err := userpool.New(ctx, userpool.Config{
-		ID: id, Issuer: base + "/", Store: memstore.New(), Logger: log,
+		ID: id, Issuer: base + "/", Store: memstore.New(), Logger: log, Trace: userpool.NewTrace(nil),
 		Settings: userpool.Settings{UsernameAttributes: []string{"email"}},
 	})
 	if err != nil {
@@ -71,7 +71,7 @@ func newLocalPool(ctx context.Context, base, id string, client userpool.Client, 
 			return nil, fmt.Errorf("adding %s: %w", u.email, err)
 		}
 	}
-	handler, err := server.New(server.Config{Pool: pool, BaseURL: base, Logger: log})
+	handler, err := server.New(server.Config{Pool: pool, BaseURL: base, Logger: log, DevView: true})
 	if err != nil {
 		return nil, err
 	}

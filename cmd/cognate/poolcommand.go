@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"runtime/debug"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
@@ -153,6 +154,7 @@ func (c *poolServeCommand) Run(ctx context.Context, term terminal) error {
 			return err
 		}
 	}
+	debug.FreeOSMemory() // hashing passwords took some twenty megabytes, which the pool does not need again soon
 	announceSite(term, s, file, storeName(c.Store), news)
 	if len(file.Sources) > 0 {
 		go newWatcher(s, term, file, load).run(ctx)

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/saml"
 	"github.com/cognate-auth/cognate/userpool"
@@ -17,12 +16,26 @@ import (
 // its certificate, so that it has to stay.
 var samlKey = userpool.Record{Kind: "config", ID: "saml key"}
 
+// signs reports whether a pool with these settings signs what goes to a SAML
+// provider. The error says which provider's metadata cannot be used, and why.
+func signs(s userpool.Settings) (bool, error) {
+	all := false
+	for _, p := range s.IdentityProviders {
+		if p.Type != userpool.ProviderSAML {
+			continue
+		}
+		one, err := saml.Signs(p)
+		if err != nil {
+			return false, fmt.Errorf("the identity provider %s can't be used: %w", p.Name, err)
+		}
+		all = all || one
+	}
+	return all, nil
+}
+
 // serviceProvider speaks SAML for a pool. Only one that signs needs a key.
-func serviceProvider(ctx context.Context, store userpool.Store, pool string, s userpool.Settings) (*saml.SP, error) {
-	signs := slices.ContainsFunc(s.IdentityProviders, func(p userpool.IdentityProvider) bool {
-		return p.Type == userpool.ProviderSAML && p.SignRequests
-	})
-	if !signs {
+func serviceProvider(ctx context.Context, store userpool.Store, pool string, signing bool) (*saml.SP, error) {
+	if !signing {
 		return saml.New(nil)
 	}
 	for range 3 {

@@ -49,6 +49,7 @@ type running struct {
 	hosts  []string // the first is where its endpoints are, for discovery
 	main   http.Handler
 	others map[string]http.Handler // by host
+	signs  bool                    // what goes to SAML providers
 }
 
 // ServeHTTP hands a request to the pool of its host. At every host the pools can
@@ -130,6 +131,10 @@ func (s *site) hostsOf(i int, p poolconfig.Pool) []string {
 
 // add makes the pool that p describes. What the store has of it stays.
 func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*running, poolconfig.Changes, error) {
+	signing, err := signs(p.Settings)
+	if err != nil {
+		return nil, poolconfig.Changes{}, err
+	}
 	base := s.base(hosts[0])
 	authenticators, err := passkeys.New(base)
 	if err != nil {
@@ -147,22 +152,29 @@ func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*run
 	if err != nil {
 		return nil, changes, err
 	}
-	sp, err := serviceProvider(ctx, s.store, p.ID, p.Settings)
+	r := &running{config: p, pool: pool, hosts: hosts, signs: signing}
+	return r, changes, s.handle(ctx, r)
+}
+
+// handle makes the handlers of a pool.
+func (s *site) handle(ctx context.Context, r *running) error {
+	id := r.pool.ID()
+	sp, err := serviceProvider(ctx, s.store, id, r.signs)
 	if err != nil {
-		return nil, changes, err
+		return err
 	}
-	r := &running{config: p, pool: pool, hosts: hosts, others: map[string]http.Handler{}}
-	for _, host := range hosts {
+	r.others = map[string]http.Handler{}
+	for _, host := range r.hosts {
 		r.others[host], err = server.New(server.Config{
-			Pool: pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.host) + "/" + p.ID + "/.well-known/jwks.json",
+			Pool: r.pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.host) + "/" + id + "/.well-known/jwks.json",
 			SAML: sp, Logger: s.log, DevView: true, InsecureDevViewAnywhere: s.viewAnywhere,
 		})
 		if err != nil {
-			return nil, changes, err
+			return err
 		}
 	}
-	r.main = r.others[hosts[0]]
-	return r, changes, nil
+	r.main = r.others[r.hosts[0]]
+	return nil
 }
 
 // newTable lists the pools by their hosts.
@@ -177,7 +189,11 @@ func (s *site) newTable(pools []*running) (*table, error) {
 			t.byHost[host] = handler
 		}
 	}
-	// The addresses mean the first pool, as localhost does.
+	// The addresses mean the first pool, as localhost does. After a reload the
+	// first may be one that was not the first when it started.
+	if t.byHost[s.addr.host] == nil {
+		t.byHost[s.addr.host] = pools[0].main
+	}
 	for _, host := range s.addr.bind {
 		t.byHost[host] = t.byHost[s.addr.host]
 	}
@@ -211,6 +227,10 @@ func sentence(err error) error {
 func (s *site) possible(f *poolconfig.File) error {
 	before := s.table.Load()
 	for _, p := range f.Pools {
+		_, err := signs(p.Settings)
+		if err != nil {
+			return err
+		}
 		old, ok := before.byID[p.ID]
 		if !ok {
 			continue
@@ -272,6 +292,13 @@ func (s *site) change(ctx context.Context, old *running, p poolconfig.Pool, host
 	}
 	r := *old
 	r.config = p
+	r.signs, err = signs(p.Settings)
+	if err == nil && r.signs != old.signs {
+		err = s.handle(ctx, &r) // with a key, or without
+	}
+	if err != nil {
+		return nil, nil, err
+	}
 	var lines, what []string
 	if !reflect.DeepEqual(p.Settings, old.config.Settings) {
 		what = append(what, "settings changed")

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"log/slog"
 	"net/http"
@@ -217,6 +219,83 @@ func TestReload(t *testing.T) {
 	out, _ = w.change(t, strings.Replace(aPool, "clients:", "domain: other\n    clients:", 1))
 	if !strings.Contains(out, "keeps its domain and issuer until the next start") {
 		t.Errorf("it says %q", out)
+	}
+}
+
+// TestReloadWithoutTheFirst takes away the pool that had the site's own address:
+// the issuers of the others are there, and their keys must be found.
+func TestReloadWithoutTheFirst(t *testing.T) {
+	const second = "  - id: local_A2\n    domain: second\n"
+	w := watch(t, aPool+second)
+	w.change(t, "pools:\n"+second)
+	for _, host := range []string{"localhost:9229", "127.0.0.1:9229", "second.localhost:9229"} {
+		status, body := get(t, w.site, host, "/local_A2/.well-known/openid-configuration")
+		if status != http.StatusOK || !strings.Contains(body, `"issuer":"http://localhost:9229/local_A2"`) {
+			t.Errorf("%s: status %d: %s", host, status, body)
+		}
+		if status, _ := get(t, w.site, host, "/"); status != http.StatusOK {
+			t.Errorf("%s: / answers %d", host, status)
+		}
+	}
+}
+
+// samlMetadata is that of a provider that wants signed requests, or not.
+func samlMetadata(t *testing.T, wants string) string {
+	t.Helper()
+	text, err := os.ReadFile("internal/saml/testdata/idp.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, rest := pem.Decode(text)
+	for block != nil && block.Type != "CERTIFICATE" {
+		block, rest = pem.Decode(rest)
+	}
+	return `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="urn:corp">` +
+		`<IDPSSODescriptor WantAuthnRequestsSigned="` + wants + `"><KeyDescriptor><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#">` +
+		`<X509Data><X509Certificate>` + base64.StdEncoding.EncodeToString(block.Bytes) + `</X509Certificate></X509Data></KeyInfo>` +
+		`</KeyDescriptor><SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"` +
+		` Location="https://corp.test/sso"/></IDPSSODescriptor></EntityDescriptor>`
+}
+
+// TestSAMLKey checks that requests are signed for who wants it, also when the
+// provider comes with a reload, and that metadata which cannot be used is told
+// before anything changes.
+func TestSAMLKey(t *testing.T) {
+	const request = "/oauth2/authorize?client_id=one&redirect_uri=https://app.example/cb&response_type=code&identity_provider=Corp"
+	w := watch(t, aPool)
+	withCorp := func(wants, more string) string {
+		err := os.WriteFile(filepath.Join(filepath.Dir(w.path), "corp.xml"), []byte(samlMetadata(t, wants)), 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.NewReplacer("id: one\n", "id: one\n        supported_identity_providers: [Corp]\n",
+			"    clients:", "    identity_providers:\n      - name: Corp\n        type: SAML\n"+
+				"        metadata_file: corp.xml\n"+more+"    clients:").Replace(aPool)
+	}
+	for _, tt := range []struct {
+		wants, more string
+		signed      bool
+	}{
+		{"false", "", false}, {"true", "", true}, {"false", "", false}, {"false", "        sign_requests: true\n", true},
+	} {
+		_, wrong := w.change(t, withCorp(tt.wants, tt.more))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, request, nil)
+		r.Host = "localhost:9229"
+		a := httptest.NewRecorder()
+		w.site.ServeHTTP(a, r)
+		to := a.Header().Get("Location")
+		if !strings.HasPrefix(to, "https://corp.test/sso?") || strings.Contains(to, "&Signature=") != tt.signed {
+			t.Errorf("wants %s, %q: the way to the provider is %s; it said %q", tt.wants, tt.more, to, wrong)
+		}
+	}
+	text := withCorp("maybe", "")
+	err := os.WriteFile(filepath.Join(filepath.Dir(w.path), "corp.xml"), []byte("<x/>"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, wrong := w.change(t, text)
+	if !strings.Contains(wrong, "the identity provider Corp can't be used: the metadata is not an EntityDescriptor") {
+		t.Errorf("it says %q", wrong)
 	}
 }
 

@@ -25,13 +25,18 @@ type site struct {
 // newSite starts a pool with these settings and a client of this kind.
 func newSite(t *testing.T, settings userpool.Settings, client userpool.Client) *site {
 	t.Helper()
+	return newSiteWith(t, cognatetest.Options{Settings: settings}, client)
+}
+
+func newSiteWith(t *testing.T, options cognatetest.Options, client userpool.Client) *site {
+	t.Helper()
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = fmt.Fprintf(w, `<!DOCTYPE html><html lang="en"><title>App</title><main><h1>The app</h1><p>%s</p></main>`,
 			map[bool]string{true: "It got a code.", false: "It got none."}[r.FormValue("code") != ""])
 	}))
 	t.Cleanup(app.Close)
-	s := &site{Pool: cognatetest.New(t, cognatetest.Options{Settings: settings}), app: app.URL}
+	s := &site{Pool: cognatetest.New(t, options), app: app.URL}
 	client.Name, client.CallbackURLs = "Garden planner", []string{app.URL + "/callback"}
 	s.client = s.AddClient(client)
 	return s
@@ -39,7 +44,11 @@ func newSite(t *testing.T, settings userpool.Settings, client userpool.Client) *
 
 // address is that of a page, or of /oauth2/authorize, with an authorization request.
 func (s *site) address(path string) string {
-	return s.URL + path + "?" + url.Values{
+	return s.URL + path + "?" + s.request()
+}
+
+func (s *site) request() string {
+	return url.Values{
 		"response_type": {"code"}, "client_id": {s.client.ID}, "redirect_uri": {s.app + "/callback"},
 		"scope": {"openid email"}, "state": {"af0ifjsldkj"},
 	}.Encode()
@@ -57,6 +66,7 @@ func TestWays(t *testing.T) {
 		"second factors":     secondFactors,
 		"one-time code":      oneTimeCode,
 		"sign up":            signUp,
+		"developer's view":   developersView,
 		"forgot password":    forgotPassword,
 		"confirm by link":    confirmByLink,
 		"other provider":     otherProvider,

@@ -213,7 +213,7 @@ func outcome(s userpool.TracedSignIn) (state, text string) {
 		case step.Path == "/oauth2/authorize":
 			continue
 		}
-		return stateWaiting, "At " + titleOf(step)
+		return stateWaiting, "At: " + titleOf(step)
 	}
 	return stateWaiting, "Begun"
 }

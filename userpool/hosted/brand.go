@@ -91,6 +91,6 @@ func (b brand) policy(formAction string, more ...string) string {
 
 // own is the view of a page that belongs to no client.
 func (h *Handler) own(w http.ResponseWriter, r *http.Request, title string) view {
-	l := chooseLocale(w, r, "", h.secure())
+	l := chooseLocale(w, r, h.secure())
 	return view{locale: l, Style: ownBrand.style, Brand: ownBrand, Title: l.T(title), policy: ownBrand.policy("'none'")}
 }

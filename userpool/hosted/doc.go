@@ -1,27 +1,28 @@
 // Package hosted serves the pages that people see: to sign in, to sign up and
-// confirm that, to choose a new password, and the error page. They need no
-// script, work with a keyboard, a screen reader and a phone, and follow the
-// browser's light or dark theme.
+// confirm that, second factors, passkeys, a new password, and the error page. But
+// for passkeys they need no script, and they work with a keyboard, a screen reader
+// and a phone, in several languages and in the browser's light or dark theme.
 //
 // # The flow
 //
-// Signing in is a state machine with one dispatcher, [Handler.next]. Each step
-// handles its own form, records in the flow what happened, and returns to the
-// dispatcher, which alone decides what comes next. Steps do not know one
-// another.
+// Each page is a step of a userpool.Flow and a row of one table: its path, what
+// shows it, what its form does. The form's method hands what was typed to the rule
+// of package userpool, which records in the flow what happened and which step is
+// next. One dispatcher does the rest: a new step is a redirect to its page, a
+// refusal the same page with the reason, the last step the way back to the app.
+// Steps do not know one another, and nothing is decided here.
 //
-//	state of the flow          next
-//	prompt=none                to the app: login_required
-//	nobody signed in           the sign-in page, with the last attempt's message
-//	someone signed in          to the app, with a code
+//	/login                          name and password, or the name alone
+//	/login/factor                   the choice of how to sign in
+//	/login/password, /login/code, /login/passkey
+//	/changePassword                 a temporary password is replaced
+//	/mfa, /mfa/setup, /mfa/code     the second factor
+//	/passkeys/add                   a passkey is registered
 //
-// A step that is added to sign-in, such as a second factor, is a row here and a
-// case in the dispatcher.
-//
-// Between requests the flow lives in the query: every page carries all of the
-// authorization request's parameters, as Cognito's pages do, and every request
-// checks them again. Nothing a browser sends is trusted for having been checked
-// when the page was made.
+// Every page carries the whole authorization request in its query, as Cognito's
+// pages do, and every request checks it again. The flow is in the store; the query
+// has its id, which is worth nothing in another browser or with another request.
+// Each form counts once: before anything is done, it takes the flow's turn.
 //
 // # Sign-up and recovery
 //

@@ -1,10 +1,12 @@
 package hosted
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -26,8 +28,9 @@ var localeFiles embed.FS
 var locales = loadLocales()
 
 type locale struct {
-	Lang  string            // the tag, such as de
-	texts map[string]string // :: English → translation
+	Lang     string            // the tag, such as de
+	texts    map[string]string // :: English → translation
+	patterns []pattern         // those of texts that messages are made of
 }
 
 func loadLocales() map[string]*locale {
@@ -45,20 +48,22 @@ func loadLocales() map[string]*locale {
 		if err != nil {
 			panic("hosted: reading the language " + f.Name() + ": " + err.Error())
 		}
+		l.patterns = patternsOf(l.texts)
 		out[l.Lang] = l
 	}
 	return out
 }
 
 // T returns the English text in the page's language, with %s and the like
-// filled in from args.
+// filled in from args. Without args it may be one that was filled in already.
 func (l *locale) T(english string, args ...any) string {
+	if len(args) == 0 {
+		text, _ := l.translate(english, 0)
+		return text
+	}
 	text, ok := l.texts[english]
 	if !ok {
 		text = english
-	}
-	if len(args) == 0 {
-		return text
 	}
 	return fmt.Sprintf(text, args...)
 }
@@ -81,13 +86,16 @@ const langCookie = "lang"
 
 // chooseLocale picks the language: that of the lang parameter, which is then
 // remembered, of the lang cookie, or the best of Accept-Language.
-func chooseLocale(w http.ResponseWriter, r *http.Request, asked string, secure bool) *locale {
-	if l := lookUp(asked); l != nil {
-		http.SetCookie(w, browser.Cookie(langCookie, userpool.Secret(l.Lang), 0, secure))
+func chooseLocale(w http.ResponseWriter, r *http.Request, secure bool) *locale {
+	remembered := lookUp(string(browser.ReadCookie(r, langCookie)))
+	if l := lookUp(browser.Lang(r)); l != nil {
+		if l != remembered {
+			http.SetCookie(w, browser.Cookie(langCookie, userpool.Secret(l.Lang), 0, secure))
+		}
 		return l
 	}
-	if l := lookUp(string(browser.ReadCookie(r, langCookie))); l != nil {
-		return l
+	if remembered != nil {
+		return remembered
 	}
 	for _, tag := range accepted(r.Header.Get("Accept-Language")) {
 		if l := lookUp(tag); l != nil {
@@ -97,44 +105,48 @@ func chooseLocale(w http.ResponseWriter, r *http.Request, asked string, secure b
 	return locales["en"]
 }
 
-// lookUp finds a language by its tag or by the first part of it.
+// lookUp finds a language by its tag, which may say more than ours, as de-AT
+// does (RFC 4647 section 3.4), or be of a neighbour, as pt is of pt-BR.
 func lookUp(tag string) *locale {
-	for t, l := range locales {
-		if strings.EqualFold(t, tag) {
-			return l
+	for wanted := tag; wanted != ""; wanted = wanted[:max(strings.LastIndexByte(wanted, '-'), 0)] {
+		for t, l := range locales {
+			if strings.EqualFold(t, wanted) {
+				return l
+			}
 		}
 	}
-	base, _, _ := strings.Cut(tag, "-")
-	return locales[strings.ToLower(base)]
+	base, _, _ := strings.Cut(strings.ToLower(tag), "-")
+	for _, t := range slices.Sorted(maps.Keys(locales)) {
+		if strings.HasPrefix(t, base+"-") {
+			return locales[t]
+		}
+	}
+	return nil
 }
 
+// maxAccepted is how many choices of an Accept-Language header count.
+const maxAccepted = 20
+
 // accepted returns the tags of an Accept-Language header, the preferred first
-// (RFC 9110 section 12.5.4), at most 20.
+// (RFC 9110 section 12.5.4). A weight that is none leaves its tag out.
 func accepted(header string) []string {
 	type choice struct {
 		tag    string
 		weight float64
 	}
 	var all []choice
-	for part := range strings.SplitSeq(header, ",") {
-		tag, param, _ := strings.Cut(strings.TrimSpace(part), ";")
+	for i, part := range strings.SplitN(header, ",", maxAccepted+1) {
+		tag, param, _ := strings.Cut(part, ";")
+		tag = strings.TrimSpace(tag)
 		weight := 1.0
 		if q, ok := strings.CutPrefix(strings.TrimSpace(param), "q="); ok {
 			weight, _ = strconv.ParseFloat(q, 64)
 		}
-		if weight > 0 && len(all) < 20 {
+		if i < maxAccepted && len(tag) <= browser.MaxLang && weight > 0 && weight <= 1 {
 			all = append(all, choice{tag, weight})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b choice) int {
-		switch {
-		case a.weight > b.weight:
-			return -1
-		case a.weight < b.weight:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(all, func(a, b choice) int { return cmp.Compare(b.weight, a.weight) })
 	tags := make([]string, len(all))
 	for i, c := range all {
 		tags[i] = c.tag

@@ -10,7 +10,7 @@ import (
 func (v *visit) showMFAChoice() {
 	page, ok := v.stepView("Choose a multi-factor authentication (MFA) method", secondFactorTexts)
 	if ok {
-		v.write("mfa-choice", page)
+		v.write("factor", page)
 	}
 }
 
@@ -43,6 +43,7 @@ func (v *visit) showMFASetup() {
 		return
 	}
 	page := setupView{stepView: step}
+	page.Long = !page.Failed
 	for _, o := range step.Options {
 		page.TOTP = page.TOTP || o.Factor == userpool.FactorTOTP
 		page.Email = page.Email || o.Factor == userpool.FactorEmail

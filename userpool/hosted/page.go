@@ -33,6 +33,10 @@ type view struct {
 	// The addresses of other pages; empty: there is no such page.
 	SignUp, Forgot, Back string
 
+	// Long says that there is much to see before the first field, which then
+	// does not take the focus: it would scroll the page.
+	Long bool
+
 	Message string // in the page's language; empty: none
 	Failed  bool   // Message is an error
 

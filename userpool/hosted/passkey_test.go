@@ -257,6 +257,9 @@ func TestPasskeyAndMFA(t *testing.T) {
 			if got := v.Code() != ""; got != tt.wantIn {
 				t.Errorf("signed in: %t, want %t: at %s", got, tt.wantIn, v.At)
 			}
+			if !tt.counts {
+				wantRefused(t, v, 401, "Login option is not available")
+			}
 		})
 	}
 }

@@ -79,7 +79,10 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, step userpool.St
 		h.refuser().Refuse(w, r, nil, browser.Malformed(err))
 		return nil, false
 	}
-	v = &visit{h: h, w: w, r: r, query: q, id: userpool.Secret(q.Get(flowParam))}
+	v = &visit{
+		h: h, w: w, r: r, query: q, id: userpool.Secret(q.Get(flowParam)),
+		locale: chooseLocale(w, r, h.secure()), // of the error page, too, if that is what comes
+	}
 	q.Del(flowParam)
 	if step == userpool.StepAddPasskey && !q.Has("response_type") {
 		q.Set("response_type", "code") // the page is no authorization request; nothing else is missing
@@ -89,7 +92,6 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, step userpool.St
 		err = v.auth.LoginRequired()
 	}
 	if err == nil {
-		v.locale = chooseLocale(w, r, q.Get("lang"), h.secure())
 		err = v.load(step)
 	}
 	if err != nil {

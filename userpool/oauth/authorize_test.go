@@ -130,7 +130,7 @@ func TestAuthorizeErrorRedirect(t *testing.T) {
 		{"prompt twice", twice("prompt", "none"), "invalid_request"},
 		{"negative max_age", pooltest.Query("max_age", "-1"), "invalid_request"},
 		{"max_age a word", pooltest.Query("max_age", "soon"), "invalid_request"},
-		{"max_age too big", pooltest.Query("max_age", "99999999999"), "invalid_request"},
+		{"max_age too big", pooltest.Query("max_age", "99999999999999999"), "invalid_request"},
 		{"endless hint", pooltest.Query("login_hint", strings.Repeat("a", 300)), "invalid_request"},
 	}
 	for _, path := range []string{"/oauth2/authorize", "/login"} {
@@ -248,6 +248,7 @@ func TestAuthorizeWithSession(t *testing.T) {
 		{"prompt consent", []string{"prompt", "consent"}, 0, code},
 		{"prompt unknown", []string{"prompt", "create"}, 0, code},
 		{"max_age met", []string{"max_age", "60"}, time.Minute, code},
+		{"max_age of centuries", []string{"max_age", "9999999999999999"}, time.Minute, code},
 		{"max_age exceeded", []string{"max_age", "60"}, 61 * time.Second, login},
 		{"max_age exceeded, prompt none", []string{"max_age", "60", "prompt", "none"}, 61 * time.Second, required},
 		{"max_age zero", []string{"max_age", "0"}, 0, login},

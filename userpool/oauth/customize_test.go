@@ -237,6 +237,46 @@ func customizing(version, response string, events *[]map[string]any, fault error
 	}
 }
 
+// TestSignedOutMeanwhile ends everything of a user while a trigger thinks about
+// his tokens: those it has not met must not live on.
+func TestSignedOutMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(context.Context, *userpool.Pool, string) error{
+		"signed out": func(ctx context.Context, p *userpool.Pool, sub string) error { return p.GlobalSignOut(ctx, sub) },
+		"deleted":    func(ctx context.Context, p *userpool.Pool, sub string) error { return p.DeleteUser(ctx, sub) },
+		"disabled":   func(ctx context.Context, p *userpool.Pool, sub string) error { return p.DisableUser(ctx, sub) },
+	} {
+		for _, kind := range []string{"code", "token"} {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				t.Parallel()
+				var e *pooltest.Env
+				e = pooltest.New(t, func(cfg *userpool.Config) {
+					cfg.Settings.Triggers = map[string]userpool.Trigger{userpool.TriggerPreToken: {URL: "http://trigger.test/"}}
+					cfg.Invoke = func(ctx context.Context, _ userpool.Trigger, event []byte) ([]byte, error) {
+						return event, end(ctx, e.Pool, e.Ann.Sub)
+					}
+				})
+				e.AddClient(t, userpool.Client{
+					ID: "both", CallbackURLs: []string{pooltest.Callback}, AllowedOAuthFlows: []string{"code", "implicit"},
+				})
+				if kind == "code" {
+					checkRefused(t, e.Redeem(t, e.Code(t)), "invalid_grant")
+				} else {
+					q := pooltest.Query("client_id", "both", "response_type", "token")
+					to := e.Get(t, "/oauth2/authorize", q, e.Session(t)).Target(t)
+					if got := to.EscapedFragment(); !strings.Contains(got, "error_description=invalid_grant") {
+						t.Errorf("got %s", got)
+					}
+				}
+				list, err := e.Store.List(t.Context(), pooltest.PoolID, "refresh", userpool.Query{Owner: e.Ann.Sub, Limit: 1})
+				if err != nil || len(list) > 0 {
+					t.Errorf("%d token families are left (%v)", len(list), err)
+				}
+			})
+		}
+	}
+}
+
 // TestPreTokenEvent pins the events, one for each version and grant.
 func TestPreTokenEvent(t *testing.T) {
 	t.Parallel()

@@ -2,9 +2,9 @@
 // keys, /oauth2/authorize, /oauth2/token, /oauth2/userInfo, /oauth2/revoke and
 // /logout, wire-compatible with an Amazon Cognito domain.
 //
-// It reads requests and writes answers; package userpool decides. Its one
-// neighbour is the sign-in page, which it reaches by redirecting the browser to
-// /login.
+// It reads requests and writes answers; package userpool decides. Who has to sign
+// in is redirected to the page at /login or, where the request names another
+// identity provider, handed to a [Federation].
 package oauth
 
 import (

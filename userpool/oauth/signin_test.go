@@ -317,17 +317,23 @@ func TestIdentityProvider(t *testing.T) {
 }
 
 // TestSessionOfAnotherProvider checks that who asks for a provider gets no
-// session that came from elsewhere.
+// session that came from elsewhere, and that a client gets none from a provider
+// that it does not have.
 func TestSessionOfAnotherProvider(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ asked, from, want string }{
-		{"", "", "code"}, {"COGNITO", "", "code"}, {"Corp", "", "login"},
-		{"", "Corp", "code"}, {"COGNITO", "Corp", "login"}, {"Corp", "Corp", "code"},
+	clients := map[string][]string{"two": {"COGNITO", "Corp"}, "local": {"COGNITO"}, "others": {"Corp", "Other"}}
+	for _, tt := range []struct{ client, asked, from, want string }{
+		{"two", "", "", "code"}, {"two", "COGNITO", "", "code"}, {"two", "Corp", "", "login"},
+		{"two", "", "Corp", "code"}, {"two", "COGNITO", "Corp", "login"}, {"two", "Corp", "Corp", "code"},
+		{"local", "", "", "code"}, {"local", "", "Corp", "login"},
+		{"others", "", "", "login"}, {"others", "", "Corp", "code"}, {"others", "", "Gone", "login"},
 	} {
 		e := pooltest.New(t, corp)
-		e.AddClient(t, userpool.Client{
-			ID: "two", CallbackURLs: []string{pooltest.Callback}, SupportedIdentityProviders: []string{"COGNITO", "Corp"},
-		})
+		for id, providers := range clients {
+			e.AddClient(t, userpool.Client{
+				ID: id, CallbackURLs: []string{pooltest.Callback}, SupportedIdentityProviders: providers,
+			})
+		}
 		session := signedIn(t, e, "pwd")
 		list, err := e.Store.List(t.Context(), pooltest.PoolID, "session", userpool.Query{Owner: e.Ann.Sub, Limit: 1})
 		if err != nil || len(list) != 1 {
@@ -338,14 +344,14 @@ func TestSessionOfAnotherProvider(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		q := pooltest.Query("client_id", "two", "identity_provider", tt.asked)
+		q := pooltest.Query("client_id", tt.client, "identity_provider", tt.asked)
 		a := e.Get(t, "/oauth2/authorize", q, session)
 		got := outcome(t, a)
 		if tt.asked == "Corp" && got != "code" {
 			got = "login" // at the provider, which is not there
 		}
 		if got != tt.want {
-			t.Errorf("asked for %q with a session of %q: got %s (%s), want %s", tt.asked, tt.from, got,
+			t.Errorf("%s asked for %q with a session of %q: got %s (%s), want %s", tt.client, tt.asked, tt.from, got,
 				a.Header.Get("Location"), tt.want)
 		}
 	}

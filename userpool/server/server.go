@@ -1,5 +1,7 @@
-// Package server assembles a user pool's HTTP side: the protocol endpoints of
-// package oauth and the pages of package hosted, on one handler.
+// Package server assembles a user pool's HTTP side on one handler: the protocol
+// endpoints of package oauth, the pages of package hosted, the way to other
+// identity providers of package federation and, where it is switched on, the
+// developer's view of package devview.
 package server
 
 import (

@@ -84,6 +84,19 @@ func Query(r *http.Request) (url.Values, error) {
 	return q, nil
 }
 
+// MaxLang bounds a language tag, such as zh-Hant-TW.
+const MaxLang = 35
+
+// Lang returns the request's parameter lang, which names the language of the
+// pages; empty if there is none, or no telling which.
+func Lang(r *http.Request) string {
+	q, err := Query(r)
+	if err != nil || len(q["lang"]) != 1 || len(q.Get("lang")) > MaxLang {
+		return ""
+	}
+	return q.Get("lang")
+}
+
 // Form parses a posted form, of at most MaxForm bytes; parameters in the query
 // do not count. A longer one is an *http.MaxBytesError.
 func Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
@@ -141,7 +154,11 @@ func (f Refuser) Refuse(w http.ResponseWriter, r *http.Request, a *userpool.Auth
 	if ok {
 		f.log(r.Context(), w, slog.LevelWarn, "request refused",
 			slog.String("path", r.URL.Path), slog.String("error", page.Code), slog.String("mend", page.Mend))
-		Redirect(w, page.Location(f.BaseURL))
+		location := page.Location(f.BaseURL)
+		if lang := Lang(r); lang != "" {
+			location += "&lang=" + url.QueryEscape(lang)
+		}
+		Redirect(w, location)
 		return
 	}
 	f.log(r.Context(), w, slog.LevelError, "request failed",

@@ -75,9 +75,16 @@ type owner struct {
 	have      []webauthn.Credential
 }
 
-func (o owner) WebAuthnID() []byte                         { return []byte(o.sub) }
-func (o owner) WebAuthnName() string                       { return o.name }
-func (o owner) WebAuthnDisplayName() string                { return o.name }
+// WebAuthnID is the user handle.
+func (o owner) WebAuthnID() []byte { return []byte(o.sub) }
+
+// WebAuthnName is what people know the account by.
+func (o owner) WebAuthnName() string { return o.name }
+
+// WebAuthnDisplayName is the same.
+func (o owner) WebAuthnDisplayName() string { return o.name }
+
+// WebAuthnCredentials are those that may answer.
 func (o owner) WebAuthnCredentials() []webauthn.Credential { return o.have }
 
 // algorithms are those of Cognito.

@@ -144,6 +144,7 @@ func (in *csvReading) row(record []string) error {
 	if u.Username == "" {
 		return fmt.Errorf("%s is empty", csvUsername)
 	}
+	dropEmptyVerified(u)
 	u.complete(in.pool.ID)
 	name := strings.ToLower(u.Username)
 	switch {
@@ -161,6 +162,16 @@ func (in *csvReading) row(record []string) error {
 		return err
 	}
 	return in.yield(u)
+}
+
+// dropEmptyVerified leaves out that an address is not verified which is not
+// there: Cognito's own template has both columns filled in for everyone.
+func dropEmptyVerified(u User) {
+	for _, name := range []string{"email", "phone_number"} {
+		if u.Attributes[name] == "" && strings.EqualFold(u.Attributes[name+"_verified"], "false") {
+			delete(u.Attributes, name+"_verified")
+		}
+	}
 }
 
 func isTrue(u User, attribute string) bool { return strings.EqualFold(u.Attributes[attribute], "true") }

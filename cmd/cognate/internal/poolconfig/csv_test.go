@@ -60,6 +60,15 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// TestCSVWithoutPhone fills in every column that Cognito's template has.
+func TestCSVWithoutPhone(t *testing.T) {
+	users, err := readCSV("cognito:username,email,email_verified,phone_number,phone_number_verified,cognito:mfa_enabled\n" +
+		"ann,ann@example.com,TRUE,,FALSE,FALSE\n")
+	if err != nil || len(users) != 1 || users[0].Attributes["phone_number_verified"] != "" {
+		t.Errorf("got %v, %v", users, err)
+	}
+}
+
 // TestCSVMistakes tells all of a file, and hands on the users that are right.
 func TestCSVMistakes(t *testing.T) {
 	const header = "cognito:username,email,email_verified,phone_number,cognito:mfa_enabled\n"

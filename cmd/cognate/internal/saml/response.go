@@ -240,20 +240,23 @@ func (a *assertion) checkConditions(sp userpool.ServiceProvider) error {
 	return nil
 }
 
-// confirm finds the bearer confirmation that holds here and now, and says until
-// when it does.
+// confirm looks for a bearer confirmation that holds here and now, and says until
+// when one of them does: as long as that the assertion must not come again.
 func (a *assertion) confirm(sp userpool.ServiceProvider, inResponseTo string) (until time.Time, err error) {
 	err = errors.New("the assertion has no bearer SubjectConfirmation")
 	for _, c := range a.Subject.Confirmations {
 		if c.Method != bearer {
 			continue
 		}
-		until, err = c.check(sp, inResponseTo)
-		if err == nil {
-			return until, nil
+		end, fault := c.check(sp, inResponseTo)
+		if fault != nil && until.IsZero() {
+			err = fault
+		}
+		if fault == nil && end.After(until) {
+			until, err = end, nil
 		}
 	}
-	return time.Time{}, err
+	return until, err
 }
 
 func (c confirmation) check(sp userpool.ServiceProvider, inResponseTo string) (until time.Time, err error) {

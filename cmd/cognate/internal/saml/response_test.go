@@ -120,6 +120,24 @@ func read(t testing.TB, document, inResponseTo string) (userpool.Assertion, erro
 	return s.Read(t.Context(), sp, provider(otherPair(), ownPair()), encoded, inResponseTo)
 }
 
+// TestLongestConfirmation pins how long an assertion is remembered, which counts
+// once: as long as any of its confirmations holds.
+func TestLongestConfirmation(t *testing.T) {
+	t.Parallel()
+	begin, end := strings.Index(plain, "<saml:SubjectConfirmation "), strings.Index(plain, "</saml:Subject>")
+	short, rest := plain[begin:end], plain[end:]
+	long := strings.Replace(short, at(5*time.Minute), at(30*time.Minute), 1)
+	over := strings.Replace(short, at(5*time.Minute), at(-time.Hour), 1)
+	for name, list := range map[string]string{
+		"the longest last": over + short + long, "the longest first": long + short + over, "over last": short + long + over,
+	} {
+		got, err := read(t, envelope(usual().sign(t, plain[:begin]+list+rest)), request)
+		if want := now.Add(31 * time.Minute); err != nil || !got.Until.Equal(want) {
+			t.Errorf("%s: until %v, want %v (%v)", name, got.Until, want, err)
+		}
+	}
+}
+
 // TestGenuine are responses that count, signed in each of the ways.
 func TestGenuine(t *testing.T) {
 	t.Parallel()

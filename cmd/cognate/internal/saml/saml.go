@@ -96,6 +96,16 @@ func (s *SP) CheckProvider(ip userpool.IdentityProvider) error {
 	return nil
 }
 
+// Signs reports whether requests to the provider are signed, because its
+// settings or its metadata say so. The error is about the metadata.
+func Signs(ip userpool.IdentityProvider) (bool, error) {
+	m, err := parseMetadata(ip.Metadata)
+	if err != nil {
+		return false, err
+	}
+	return ip.SignRequests || m.wantsSigned, nil
+}
+
 // IsIssuer implements userpool.SAML.
 func (s *SP) IsIssuer(ip userpool.IdentityProvider, entityID string) bool {
 	m, err := parseMetadata(ip.Metadata)

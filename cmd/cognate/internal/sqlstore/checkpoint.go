@@ -6,8 +6,9 @@ import (
 )
 
 const (
-	// checkpointEvery is after how many transactions the log is worked off.
-	checkpointEvery = 500
+	// checkpointEvery is after how many statements the log is worked off; each
+	// changes a few pages.
+	checkpointEvery = 2000
 	// maxLog is how many pages of 4 KiB the log may have before writing waits
 	// until it is worked off, and begins anew.
 	maxLog = 16_384
@@ -16,6 +17,7 @@ const (
 // checkpoints work the write-ahead log off, beside the work: to bring it to the
 // disk for certain can take longer than a thousand transactions.
 type checkpoints struct {
+	last int           // statements at the last time; of the writer alone
 	due  chan struct{} // holds one value when it is time
 	quit chan struct{}
 	done sync.WaitGroup
@@ -36,12 +38,13 @@ func startCheckpoints(e *sqliteEngine) *checkpoints {
 	return c
 }
 
-// note is called with the number of every transaction, while no other is under
-// way.
-func (c *checkpoints) note(transaction int) {
-	if transaction%checkpointEvery != 0 {
+// note is called after every transaction, while no other is under way, with the
+// number of statements so far.
+func (c *checkpoints) note(statements int) {
+	if statements-c.last < checkpointEvery {
 		return
 	}
+	c.last = statements
 	select {
 	case c.due <- struct{}{}:
 	default: // one is due already

@@ -94,6 +94,7 @@ func TestOpenIsRefused(t *testing.T) {
 	for name, tt := range map[string]struct{ url, want string }{
 		"nothing":          {"", "not the path"},
 		"memory":           {":memory:", "not the path"},
+		"keywords":         {"host=localhost user=ann password=hunter2", "postgres:// URL"},
 		"another engine":   {"mysql://ann:hunter2@localhost/db", `type "mysql"`},
 		"no URL":           {"postgres://ann:hunter2@local host:x/db", "expected postgres://"},
 		"no port":          {"postgres://ann:hunter2@localhost:port/db", "expected postgres://"},

@@ -29,11 +29,10 @@ const sqlitePragmas = "_busy_timeout=5000&_pragma=journal_mode(WAL)&_pragma=sync
 
 // sqliteEngine is a SQLite file.
 type sqliteEngine struct {
-	db           *sql.DB
-	writer       sessions
-	readers      sessions
-	transactions int // of the writer, and used by it alone
-	checkpoints  *checkpoints
+	db          *sql.DB
+	writer      sessions
+	readers     sessions
+	checkpoints *checkpoints
 }
 
 // sessions are connections that nobody uses at present; nil is one that is not
@@ -42,8 +41,9 @@ type sessions chan *session
 
 // session is a connection with its prepared statements.
 type session struct {
-	conn     *sql.Conn
-	prepared map[string]*sql.Stmt
+	conn       *sql.Conn
+	prepared   map[string]*sql.Stmt
+	statements int // that were run
 }
 
 func openSQLite(ctx context.Context, path string) (*sqliteEngine, error) {
@@ -115,7 +115,7 @@ func (e *sqliteEngine) use(ctx context.Context, idle sessions, work func(context
 		if err != nil {
 			return err
 		}
-		s = &session{conn, make(map[string]*sql.Stmt)}
+		s = &session{conn: conn, prepared: make(map[string]*sql.Stmt)}
 	}
 	return work(ctx, s)
 }
@@ -144,8 +144,7 @@ func (e *sqliteEngine) write(ctx context.Context, _ []int64, work func(context.C
 		}
 		_, err = s.ExecContext(ctx, "COMMIT")
 		done = err == nil
-		e.transactions++
-		e.checkpoints.note(e.transactions)
+		e.checkpoints.note(s.statements)
 		return err
 	})
 }
@@ -182,6 +181,7 @@ func (s *session) close() {
 
 // prepare returns the statement of a query; the store has a few dozen.
 func (s *session) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	s.statements++
 	if stmt := s.prepared[query]; stmt != nil {
 		return stmt, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -70,10 +71,16 @@ func openEngine(ctx context.Context, url string) (engine, error) {
 	case strings.Contains(url, "://"):
 		return nil, fmt.Errorf("databases of type %q are not supported; use the path of a SQLite file or a postgres:// URL",
 			scheme)
+	case keywords.MatchString(url):
+		return nil, errors.New("keywords and values are not understood; use the path of a SQLite file or a postgres:// URL")
 	default:
 		return openSQLite(ctx, url)
 	}
 }
+
+// keywords is how a connection string of PostgreSQL's other form looks. Its
+// password must not become the name of a file.
+var keywords = regexp.MustCompile(`(?i)(^|\s)(host|hostaddr|port|user|dbname|password|passfile|service|sslmode)\s*=`)
 
 // Close ends all connections, when what is under way is done.
 func (s *Store) Close() error { return s.engine.close() }

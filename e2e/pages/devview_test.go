@@ -1,0 +1,48 @@
+package pages
+
+import (
+	"testing"
+
+	"github.com/cognate-auth/cognate/cognatetest"
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// developersView looks at everything a developer sees after a few sign-ins.
+func developersView(t *testing.T) (*site, func(*person)) {
+	t.Helper()
+	s := newSiteWith(t, cognatetest.Options{Settings: open, DevView: true}, userpool.Client{})
+	s.AddUser(userpool.NewUser{
+		Username: "ann@example.com", Password: password, Groups: []string{"admins"},
+		Attributes: map[string]string{"email": "ann@example.com", "email_verified": "true"},
+	})
+	return s, func(p *person) {
+		p.tab.Visit(s.URL + "/forgotPassword?" + s.request())
+		p.fills("Email", "ann@example.com")
+		p.presses("Reset my password")
+		p.tab.WaitForText("Enter the new password again")
+		p.tab.Visit(s.address("/oauth2/authorize"))
+		p.fills("Email", "ann@example.com")
+		p.fills("Password", "wrong")
+		p.presses("Sign in")
+		p.tab.WaitForText(userpool.TextIncorrect)
+		p.fills("Password", password)
+		p.presses("Sign in")
+		p.tab.WaitForText("It got a code.")
+		p.tab.Visit(s.URL + "/oauth2/authorize?client_id=" + s.client.ID + "&redirect_uri=https://evil.example/")
+
+		p.tab.Visit(s.URL + "/_cognate/")
+		p.sees("Sign-ins")
+		p.tab.Visit(s.URL + "/_cognate/flows/2")
+		p.sees("Back at the app, the code is not redeemed yet")
+		p.tab.Visit(s.URL + "/_cognate/?failed=1")
+		p.sees("Sign-ins")
+		p.presses("Outbox")
+		p.sees("Outbox")
+		p.presses("Users")
+		p.sees("Users")
+		p.presses("Clients")
+		p.sees("Clients")
+		p.presses("Pool")
+		p.sees("Pool")
+	}
+}
