@@ -132,6 +132,24 @@ func (p *Pool) SaveFlow(ctx context.Context, f *Flow) error {
 	return nil
 }
 
+// RenewFlow stores what happened, as SaveFlow, under another id. It is for a flow
+// in which something was proven for the first time: somebody may have planted the
+// browser's token and a flow of his own, and waited (session fixation).
+func (p *Pool) RenewFlow(ctx context.Context, f *Flow) (id Secret, err error) {
+	id = newOpaque()
+	g := *f
+	g.Hash, g.Version = id.digest(), 0
+	err = p.store.ReplaceFlow(ctx, p.id, f, &g)
+	if errors.Is(err, ErrConflict) {
+		return "", ErrStale
+	}
+	if err != nil {
+		return "", fmt.Errorf("userpool: storing flow: %w", err)
+	}
+	*f = g
+	return id, nil
+}
+
 // EndFlow removes a flow, so that no form of it counts any more.
 func (p *Pool) EndFlow(ctx context.Context, f *Flow) error {
 	if f.Version == 0 {

@@ -33,10 +33,15 @@ func (p *Pool) sendFactor(ctx context.Context, a *Authorization, f *Flow, who ac
 	if to == "" {
 		to = who.Attributes[addressOf(f.Factor)]
 	}
-	f.Hint, err = p.sendCode(ctx, codeRequest{
+	r := codeRequest{
 		Purpose: purposeOf(f.Step), Client: a.Client, User: who.User, Medium: mediumFor(addressOf(f.Factor)), To: to,
 		Decoy: !who.known,
-	})
+	}
+	f.Hint, err = p.sendCode(ctx, r)
+	if triggerFailed(err) && f.Step == StepCode && !a.Client.RevealUserExistence {
+		r.Decoy, r.Why = true, err.Error() // the trigger is asked for users who exist alone
+		f.Hint, err = p.sendCode(ctx, r)
+	}
 	return err
 }
 

@@ -344,12 +344,28 @@ func (s records) DeleteExpired(ctx context.Context, now time.Time, limit int) (i
 	return s.store.DeleteExpired(ctx, now, limit)
 }
 
+func flowRecord(f *Flow) Record {
+	return Record{
+		Kind: kindFlow, ID: f.Hash, Owner: f.Browser, Expires: f.Expires, Version: f.Version, Body: encodeBody(f.stored()),
+	}
+}
+
+// ReplaceFlow stores next, which is new, in the place of f, or returns ErrConflict
+// if the stored Version of that is another by now.
+func (s records) ReplaceFlow(ctx context.Context, pool string, f, next *Flow) error {
+	err := s.store.Apply(ctx, pool,
+		Change{Op: Delete, Record: Record{Kind: kindFlow, ID: f.Hash, Version: f.Version}},
+		Change{Op: Create, Record: flowRecord(next), Keep: maxFlows})
+	if err == nil {
+		next.Version++
+	}
+	return err
+}
+
 // PutFlow stores f if the stored Version is still f.Version (0: it is new) and
 // counts it up; otherwise it returns ErrConflict.
 func (s records) PutFlow(ctx context.Context, pool string, f *Flow) error {
-	c := Change{Op: Update, Record: Record{
-		Kind: kindFlow, ID: f.Hash, Owner: f.Browser, Expires: f.Expires, Version: f.Version, Body: encodeBody(f.stored()),
-	}}
+	c := Change{Op: Update, Record: flowRecord(f)}
 	if f.Version == 0 {
 		c.Op, c.Keep = Create, maxFlows
 	}

@@ -21,6 +21,7 @@ const newPassword = "Battery-Staple-9"
 func accounts(t testing.TB, changes ...func(*userpool.Settings)) *pooltest.Env {
 	t.Helper()
 	return pooltest.New(t, func(c *userpool.Config) {
+		c.Store = &failing{Store: c.Store}
 		c.Settings = userpool.Settings{
 			SelfSignUp: true, AutoVerifiedAttributes: []string{"email"}, FixedCode: "424242",
 			Schema:    []userpool.Attribute{{Name: "email", Required: true}, {Name: "name"}},

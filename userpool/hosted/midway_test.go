@@ -1,6 +1,8 @@
 package hosted_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -206,4 +208,62 @@ func TestPasskeyNeedsAnAccountInOrder(t *testing.T) {
 		t.Errorf("got %d and %d passkeys", v.Page.StatusCode, n)
 	}
 	wantPath(t, inSession(t, e).Open(t, addPath), "/login")
+}
+
+// TestPlantedFlow has somebody plant the browser's token, and a flow that he has
+// begun, and wait for Ann to sign in there: from then on he is out.
+func TestPlantedFlow(t *testing.T) {
+	t.Parallel()
+	s := choosy()
+	s.MFA, s.MFATypes = userpool.MFAOptional, []string{fTOTP}
+	e := steps(t, true, s)
+	for name, arrive := range map[string]func(*pooltest.Visitor){
+		"add a passkey": func(ann *pooltest.Visitor) { ann.Submit(t, "password", pooltest.Password) },
+		"another step": func(ann *pooltest.Visitor) {
+			withTOTP(t, e)
+			ann.Submit(t, "password", pooltest.Password)
+		},
+	} {
+		thief := e.NewVisitor().SignIn(t, "client_id", "choosy", "after", "add-passkey").Submit(t, "username", "ann")
+		if thief.Path() == "/login/factor" {
+			thief.Submit(t, "factor", fPassword)
+		}
+		wantPath(t, thief, "/login/password")
+		ann := thief.Copy().Open(t, thief.At)
+		_, planted, _ := strings.Cut(thief.At, "&flow=")
+		arrive(ann)
+		if ann.Path() == "/login/password" || ann.Path() == "/login" {
+			t.Fatalf("%s: Ann is at %s: %s", name, ann.At, brief(ann))
+		}
+		if strings.Contains(ann.At, planted) {
+			t.Errorf("%s: Ann goes on in the flow that was planted", name)
+		}
+		thief.Open(t, ann.Path()+thief.At[strings.IndexByte(thief.At, '?'):])
+		if thief.Page.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: the thief is at %s", name, thief.At)
+		}
+	}
+}
+
+// TestFailingMessageTellsNobody has the trigger refuse messages, which are made for
+// users who exist alone: the page for the code looks the same.
+func TestFailingMessageTellsNobody(t *testing.T) {
+	t.Parallel()
+	e := pooltest.New(t, func(c *userpool.Config) {
+		c.Settings = userpool.Settings{FirstFactors: []string{fEmail, fPassword}}
+		c.Settings.Triggers = map[string]userpool.Trigger{userpool.TriggerCustomMessage: {URL: "http://trigger.test/"}}
+		c.Invoke = func(context.Context, userpool.Trigger, []byte) ([]byte, error) {
+			return nil, errors.New("no messages today")
+		}
+	})
+	e.AddClient(t, userpool.Client{
+		ID: "choosy", CallbackURLs: []string{pooltest.Callback}, ExplicitAuthFlows: []string{"ALLOW_USER_AUTH"},
+	})
+	v := named(t, e, "ann").Submit(t, "factor", fEmail)
+	wantPath(t, v, "/login/code")
+	wantRefused(t, v.Submit(t, "code", "000000"), 401, userpool.TextCodeMismatch)
+	v.Submit(t, "resend", "1")
+	if v.Page.StatusCode != http.StatusOK {
+		t.Errorf("sending again: %d %s", v.Page.StatusCode, brief(v))
+	}
 }

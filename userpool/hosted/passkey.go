@@ -72,7 +72,12 @@ func (v *visit) showAddPasskey() {
 		v.beginAddPasskey()
 		return
 	}
-	if !v.mayAddPasskey() {
+	may, err := v.mayAddPasskey()
+	switch {
+	case err != nil:
+		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
+		return
+	case !may:
 		v.over()
 		return
 	}
@@ -109,16 +114,20 @@ func (v *visit) beginAddPasskey() {
 
 // mayAddPasskey reports whether the browser is still that of the account: a
 // flow that did not sign in itself goes by the session.
-func (v *visit) mayAddPasskey() bool {
+func (v *visit) mayAddPasskey() (bool, error) {
 	if len(v.flow.Methods) > 0 {
-		return true
+		return true, nil
 	}
 	s, ok, err := v.h.Pool.Session(v.r.Context(), browser.ReadCookie(v.r, browser.SessionCookie))
-	return err == nil && ok && s.Sub == v.flow.Sub
+	return ok && s.Sub == v.flow.Sub, err
 }
 
 func (v *visit) addPasskey() error {
-	if v.flow.Version == 0 || !v.mayAddPasskey() {
+	may, err := v.mayAddPasskey()
+	if err != nil {
+		return err
+	}
+	if v.flow.Version == 0 || !may {
 		v.flow.Step = userpool.StepDone
 		return nil
 	}

@@ -27,7 +27,7 @@ const annsSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 func steps(t *testing.T, choice bool, s userpool.Settings) *pooltest.Env {
 	t.Helper()
 	e := pooltest.New(t, func(c *userpool.Config) {
-		c.Settings, c.Passkeys = s, pooltest.Passkeys{}
+		c.Settings, c.Passkeys, c.Store = s, pooltest.Passkeys{}, &failing{Store: c.Store}
 	})
 	if choice {
 		e.AddClient(t, userpool.Client{

@@ -62,7 +62,8 @@ type visit struct {
 	flow *userpool.Flow  // never nil; a fresh one when there is no stored one
 	form url.Values      // of a POST
 
-	status int // of the page that shows the step again; zero: 200, or 401 if the flow failed
+	fresh  bool // nothing was proven when the form came
+	status int  // of the page that shows the step again; zero: 200, or 401 if the flow failed
 }
 
 // flowParam is the query parameter that carries the flow's id beside those of
@@ -161,6 +162,7 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, step userpool.Step
 		v.goOn()
 		return
 	}
+	v.fresh = len(v.flow.Methods) == 0
 	err := v.take()
 	if err == nil {
 		v.flow.Notice, v.flow.Failed = "", false
@@ -197,7 +199,7 @@ func (v *visit) after(step userpool.Step, err error) {
 		pages[step].show(v) // nothing happened that is worth storing
 		return
 	}
-	err = v.h.Pool.SaveFlow(v.r.Context(), v.flow)
+	err = v.store()
 	switch {
 	case err != nil && !errors.Is(err, userpool.ErrStale):
 		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
@@ -206,6 +208,19 @@ func (v *visit) after(step userpool.Step, err error) {
 	default:
 		v.goOn()
 	}
+}
+
+// store keeps what happened, under another id if it was a proof.
+func (v *visit) store() (err error) {
+	ctx := v.r.Context()
+	if !v.fresh || len(v.flow.Methods) == 0 || v.flow.Version == 0 {
+		return v.h.Pool.SaveFlow(ctx, v.flow)
+	}
+	id, err := v.h.Pool.RenewFlow(ctx, v.flow)
+	if err == nil {
+		v.id = id
+	}
+	return err
 }
 
 // fail shows the step again, with a message.
