@@ -143,22 +143,13 @@ func (p *Pool) newOneTimeCode() Secret {
 	return Secret(fmt.Sprintf("%06d", n))
 }
 
-// checkCode reports whether code is the one that was sent to the user for this
-// purpose, and spends it: of several who send it, one succeeds. The error is
-// CodeMismatchException, ExpiredCodeException, LimitExceededException, or a
-// failure of the store.
-func (p *Pool) checkCode(ctx context.Context, purpose, sub string, code Secret) error {
-	c, err := p.matchCode(ctx, purpose, sub, code)
-	if err != nil {
-		return err
-	}
-	return p.spendCode(ctx, c)
-}
-
-// matchCode is checkCode without the spending, for a caller who spends the code
-// in the same transaction as what it allows: see spendOn.
+// matchCode reports whether code is the one that was sent to the user for this
+// purpose. The error is CodeMismatchException, ExpiredCodeException,
+// LimitExceededException, or a failure of the store. The caller spends the code,
+// alone (spendCode) or in the same transaction as what it allows (spendOn): of
+// several who send it, one succeeds.
 func (p *Pool) matchCode(ctx context.Context, purpose, sub string, code Secret) (oneTimeCode, error) {
-	lock := Secret("code " + purpose + ":" + sub).digest()
+	lock := codeLock(purpose, sub)
 	err := p.admitCode(ctx, purpose, sub, lock)
 	if err != nil {
 		return oneTimeCode{}, err

@@ -161,21 +161,10 @@ func TestConcurrentCodeGuesses(t *testing.T) {
 	wantCode(t, "after that", e.Pool.CheckCode(t.Context(), userpool.PurposeMFA, e.Ann.Sub, code), userpool.CodeExpired)
 }
 
-// slowCodes takes its time with a code, so that all who ask at once find it.
-type slowCodes struct{ userpool.Store }
-
-func (s slowCodes) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
-	r, ok, err := s.Store.Get(ctx, pool, kind, id)
-	if kind == "onetime" {
-		time.Sleep(5 * time.Millisecond)
-	}
-	return r, ok, err
-}
-
 // TestCodeIsSpentOnce sends the right code many times at once: one succeeds.
 func TestCodeIsSpentOnce(t *testing.T) {
 	t.Parallel()
-	e := pooltest.New(t, func(c *userpool.Config) { c.Store = slowCodes{c.Store} })
+	e := pooltest.New(t, func(c *userpool.Config) { c.Store = slowStore{c.Store, "onetime"} })
 	code := sendTo(t, e, userpool.PurposeMFA)
 	answers := make(chan error, 32)
 	var all sync.WaitGroup

@@ -47,8 +47,8 @@ const (
 	TextFollowLink  = "Please follow the link in the email first."
 	TextConfirmed   = "Your account is confirmed. Please sign in."
 	TextPasswordSet = "Your password is changed. Please sign in."
-	TextNewCode     = "We have sent you a new code. The code before does not work any more."
-	TextNewLink     = "We have sent you a new link. The link before does not work any more."
+	TextNewCode     = "We have sent you a new code. The earlier one no longer works."
+	TextNewLink     = "We have sent you a new link. The earlier one no longer works."
 	TextNotRepeated = "The passwords are not the same. Please type the new password twice."
 	TextNotAtSignUp = "preferred_username cannot be chosen before the account is confirmed."
 )

@@ -32,9 +32,13 @@ func (p *Pool) SendDecoy(ctx context.Context, purpose, sub, to string) (string, 
 	return p.sendCode(ctx, r)
 }
 
-// CheckCode spends a code.
+// CheckCode matches a code and spends it.
 func (p *Pool) CheckCode(ctx context.Context, purpose, sub string, code Secret) error {
-	return p.checkCode(ctx, purpose, sub, code)
+	c, err := p.matchCode(ctx, purpose, sub, code)
+	if err != nil {
+		return err
+	}
+	return p.spendCode(ctx, c)
 }
 
 // StoreKeys stores keys as a pool does at its first start.

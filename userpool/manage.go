@@ -178,18 +178,23 @@ func (p *Pool) SetPassword(ctx context.Context, name string, password Secret, pe
 		if err != nil {
 			return err
 		}
-		switch {
-		case !permanent:
-			u.Status, u.TemporaryUntil = UserForceChange, p.now().Add(p.Settings().Passwords.TemporaryValidity)
-		case u.Status != UserExternal:
-			u.Status = UserConfirmed
-		}
+		p.passwordSet(u, !permanent)
 		return nil
 	})
 	if err == nil {
 		p.audit(ctx, "password set", subAttr(u.Sub), slog.Bool("temporary", !permanent))
 	}
 	return err
+}
+
+// passwordSet says how far a user is who was given a password.
+func (p *Pool) passwordSet(u *User, temporary bool) {
+	switch {
+	case temporary:
+		u.Status, u.TemporaryUntil = UserForceChange, p.now().Add(p.Settings().Passwords.TemporaryValidity)
+	case u.Status != UserExternal:
+		u.Status = UserConfirmed
+	}
 }
 
 // AdminConfirm confirms a sign-up without a code (AdminConfirmSignUp). No address
@@ -418,12 +423,7 @@ func (p *Pool) mergePassword(ctx context.Context, u *User, n NewUser) error {
 		return err
 	}
 	u.PasswordHash, u.TemporaryUntil = hash, time.Time{}
-	switch {
-	case n.Temporary:
-		u.Status, u.TemporaryUntil = UserForceChange, p.now().Add(p.Settings().Passwords.TemporaryValidity)
-	case u.Status != UserExternal:
-		u.Status = UserConfirmed
-	}
+	p.passwordSet(u, n.Temporary)
 	return nil
 }
 

@@ -14,8 +14,8 @@ const maxResends = 3 // of one step
 // The sentences of the steps with codes.
 const (
 	TextCodeUsed   = "Your software token has already been used once."
-	TextBadAddress = "That is not an address that codes can go to."
-	TextRegistered = "You have set up a second factor meanwhile. Please use it."
+	TextBadAddress = "We cannot send codes to that address."
+	TextRegistered = "You have set up a second factor in the meantime. Please use it."
 )
 
 var (
@@ -153,8 +153,8 @@ func turnOn(u *User, factor string) {
 	}
 }
 
-// codeLock is what wrong codes of a second factor are counted under: the
-// account. It is not that of passwords, which a right password would clear.
+// codeLock is what wrong codes are counted under: the account and what they are
+// for. It is not that of passwords, which a right password would clear.
 func codeLock(purpose, sub string) string { return Secret("code " + purpose + ":" + sub).digest() }
 
 // checkTOTP checks a code of the user's authenticator app. Each code is good

@@ -15,7 +15,7 @@ const (
 	maxPasskeys       = 20 // of one user (developer guide, page "quotas")
 	maxPasskeyAnswer  = 32 << 10
 	maxCredentialID   = 1023 // bytes (Web Authentication section 4, "credential id")
-	textPasskeyFailed = "That passkey did not work. Try again, or sign in in another way."
+	textPasskeyFailed = "That passkey did not work. Try again, or sign in another way."
 )
 
 // TextPasskeyLimit is what a person with 20 passkeys reads who wants another.

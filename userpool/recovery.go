@@ -45,7 +45,7 @@ func (p *Pool) recoveryAddress(u User) string {
 	for _, way := range p.Settings().Recovery {
 		name, _ := strings.CutPrefix(way, "verified_")
 		second := slices.Contains(p.enrolled(u), factorFor(mediumFor(name)))
-		if u.Attributes[name] != "" && u.Attributes[name+"_verified"] == "true" && !second {
+		if verified(u, name) && !second {
 			return name
 		}
 	}
@@ -180,7 +180,7 @@ func (p *Pool) reset(ctx context.Context, c Client, sub string, code, password S
 	}
 	p.audit(ctx, "password reset", clientAttr(c.ID), subAttr(u.Sub))
 	// Who was locked out by somebody else's guesses has proven who he is.
-	err = p.store.DeleteAttempts(ctx, p.id, Secret("sub:"+u.Sub).digest())
+	err = p.store.DeleteAttempts(ctx, p.id, attemptKey(account{u, true}, u.Username))
 	if err != nil {
 		return u, fmt.Errorf("userpool: forgetting failures: %w", err)
 	}

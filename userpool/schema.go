@@ -268,10 +268,10 @@ func (p *Pool) setUserNames(u *User) error {
 // are known to be the user's own.
 func (n signInNames) aliases(u *User) []string {
 	var out []string
-	if n.aliasEmail && u.Attributes["email_verified"] == "true" {
+	if n.aliasEmail && verified(*u, "email") {
 		out = append(out, u.Attributes["email"])
 	}
-	if n.aliasPhone && u.Attributes["phone_number_verified"] == "true" {
+	if n.aliasPhone && verified(*u, "phone_number") {
 		out = append(out, u.Attributes["phone_number"])
 	}
 	if n.aliasName && u.Attributes["preferred_username"] != "" {

@@ -136,14 +136,17 @@ func TestLockIsTheAccounts(t *testing.T) {
 	wantAnswer(t, "someone else", signIn(t, e, "bob", "wrong"), userpool.TextIncorrect)
 }
 
-// slowStore takes its time to say whether an account is locked, so that all who
-// ask at once get the answer from before the first failure.
-type slowStore struct{ userpool.Store }
+// slowStore takes its time with one kind of record, so that all who ask at once
+// get the answer from before the first of them changed it.
+type slowStore struct {
+	userpool.Store
+	kind string
+}
 
 func (s slowStore) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
 	r, ok, err := s.Store.Get(ctx, pool, kind, id)
-	if kind == "attempts" {
-		time.Sleep(2 * time.Millisecond)
+	if kind == s.kind {
+		time.Sleep(5 * time.Millisecond)
 	}
 	return r, ok, err
 }
@@ -155,7 +158,7 @@ func TestConcurrentGuesses(t *testing.T) {
 	for _, name := range []string{"ann", "nobody"} {
 		e := pooltest.New(t, func(c *userpool.Config) {
 			c.MaxHashes = 50 // so that nothing but the account holds them up
-			c.Store = slowStore{c.Store}
+			c.Store = slowStore{c.Store, "attempts"}
 		})
 		before := e.Pool.Hashes()
 		var wg sync.WaitGroup

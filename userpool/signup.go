@@ -407,16 +407,23 @@ func (p *Pool) ConfirmStep(ctx context.Context, a *Authorization, f *Flow, code 
 }
 
 func (p *Pool) confirmedByLink(ctx context.Context, a *Authorization, f *Flow) error {
-	u, err := p.user(ctx, f.Sub)
+	u, err := p.signingUp(ctx, f)
 	switch {
-	case errors.Is(err, errGone):
-		return errCodeExpired
 	case err != nil:
 		return err
 	case u.Status != UserConfirmed:
 		return &Error{Code: CodeUserNotConfirmed, Description: TextFollowLink}
 	}
 	return p.signedUp(ctx, a, f, u)
+}
+
+// signingUp returns the user whose code the flow waits for.
+func (p *Pool) signingUp(ctx context.Context, f *Flow) (User, error) {
+	u, err := p.user(ctx, f.Sub)
+	if errors.Is(err, errGone) {
+		return User{}, errCodeExpired
+	}
+	return u, err
 }
 
 // methods are what the code has shown. It counts as the second factor of this
@@ -462,10 +469,8 @@ func (p *Pool) signedUp(ctx context.Context, a *Authorization, f *Flow, u User, 
 
 // ResendConfirmStep sends another code, or link, to who is at the page for it.
 func (p *Pool) ResendConfirmStep(ctx context.Context, a *Authorization, f *Flow) error {
-	u, err := p.user(ctx, f.Sub)
+	u, err := p.signingUp(ctx, f)
 	switch {
-	case errors.Is(err, errGone):
-		return errCodeExpired
 	case err != nil:
 		return err
 	case u.Status != UserUnconfirmed:

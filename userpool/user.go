@@ -175,8 +175,7 @@ func (p *Pool) setPasswordState(u *User, n NewUser) error {
 		u.Status = UserConfirmed
 	}
 	if n.Temporary {
-		u.Status = UserForceChange
-		u.TemporaryUntil = p.now().Add(p.Settings().Passwords.TemporaryValidity)
+		p.passwordSet(u, true)
 	}
 	without := u.Status == UserResetRequired || u.Status == UserUnconfirmed || u.Status == UserExternal
 	known := without || u.Status == UserConfirmed || u.Status == UserForceChange

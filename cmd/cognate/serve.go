@@ -26,12 +26,7 @@ func serve(ctx context.Context, log *slog.Logger, services ...service) error {
 	ended := make(chan struct{})
 	serving := 0
 	for _, s := range services {
-		srv := &http.Server{
-			Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-			WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-			// A visitor whose browser does not trust the certificate is no news.
-			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		}
+		srv := newServer(s.handler, log)
 		servers = append(servers, srv)
 		for _, l := range s.listeners {
 			serving++
@@ -53,6 +48,17 @@ func serve(ctx context.Context, log *slog.Logger, services ...service) error {
 		return cause
 	}
 	return nil
+}
+
+// newServer waits for nobody for long: who sends or reads slowly holds a
+// connection, and memory.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		// A visitor whose browser does not trust the certificate is no news.
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 }
 
 // shutdown lets requests under way end, for a while.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/cognate-auth/cognate/cognatetest"
+	"github.com/cognate-auth/cognate/e2e/demo"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -39,7 +40,7 @@ func newApache(t *testing.T) apache {
 	program, modules := findApache(t)
 	behind := httptest.NewServer(http.HandlerFunc(echo))
 	t.Cleanup(behind.Close)
-	pool, addr, dir := newPool(t), freeAddr(t), t.TempDir()
+	pool, addr, dir := newPool(t), demo.FreeAddr(t), t.TempDir()
 	base := "http://" + addr
 	client := register(pool, base, "/callback")
 	conf, err := os.ReadFile(filepath.Join("apache", "httpd.conf"))

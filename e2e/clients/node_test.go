@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/cognate-auth/cognate/e2e/demo"
 )
 
 // TestOpenIDClient is openid-client.
@@ -26,7 +28,7 @@ func TestExpressOpenIDConnect(t *testing.T) {
 // nodeApp starts an app of the folder node.
 func nodeApp(t *testing.T, script string) app {
 	t.Helper()
-	pool, addr := newPool(t), freeAddr(t)
+	pool, addr := newPool(t), demo.FreeAddr(t)
 	base := "http://" + addr
 	client := register(pool, base, "/callback")
 	_, port, err := net.SplitHostPort(addr)

@@ -17,17 +17,6 @@ import (
 // transport does not ask who signed the certificate: an app with TLS makes its own.
 var transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 
-// freeAddr is an address that nobody listens on at the moment.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // output is what a program has printed.
 type output struct {
 	mu  sync.Mutex

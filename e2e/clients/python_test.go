@@ -14,13 +14,14 @@ import (
 	"testing"
 
 	"github.com/cognate-auth/cognate/cognatetest"
+	"github.com/cognate-auth/cognate/e2e/demo"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
 // TestAuthlib is Authlib's client for Flask, in the version of Debian's python3-authlib.
 func TestAuthlib(t *testing.T) {
 	t.Parallel()
-	pool, addr := newPool(t), freeAddr(t)
+	pool, addr := newPool(t), demo.FreeAddr(t)
 	base := "http://" + addr
 	client := register(pool, base, "/callback")
 	serve(t, addr, flask(t, systemPython(t), addr, "python/authlib_app.py",
@@ -71,7 +72,7 @@ type tutorial struct {
 
 func newTutorial(t *testing.T) tutorial {
 	t.Helper()
-	pool, addr := newPool(t), freeAddr(t)
+	pool, addr := newPool(t), demo.FreeAddr(t)
 	base := "https://" + addr
 	client := register(pool, base, "/oidc_callback")
 	dir := t.TempDir()

@@ -57,12 +57,12 @@ func temporaryPassword(t *testing.T) (*site, func(*person)) {
 		p.fills("Enter the new password again", "short")
 		p.fills("Given name", "Ann")
 		p.fills("Email", "ann@example.com")
-		p.presses("Set the password")
+		p.presses("Change password")
 		p.tab.WaitForText("Password did not conform with policy")
 		p.sees("Choose a new password")
 		p.fills("New password", "a-longer-one-7")
 		p.fills("Enter the new password again", "a-longer-one-7")
-		p.presses("Set the password")
+		p.presses("Change password")
 		p.tab.WaitForText("It got a code.")
 	}
 }

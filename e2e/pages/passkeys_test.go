@@ -1,8 +1,6 @@
 package pages
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/cognate-auth/cognate/e2e/browser"
 	"github.com/cognate-auth/cognate/e2e/demo"
@@ -52,57 +49,15 @@ func newKeySite(t *testing.T) keySite {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := freeAddr(t)
+	addr := demo.FreeAddr(t)
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.pool = "http://localhost:" + port
-	cmd := exec.Command(demo.Program(t), "pool", "--addr", addr, "--config", file, "--store", "memory")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err = cmd.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		if err := cmd.Wait(); err != nil || t.Failed() {
-			t.Errorf("cognate pool: %v, having printed:\n%s", err, &out)
-		}
-	})
-	await(t, addr)
+	demo.Launch(t, exec.Command(demo.Program(t), "pool", "--addr", addr, "--config", file, "--store", "memory"))
+	demo.Await(t, addr)
 	return s
-}
-
-// freeAddr is an address that nobody listens on at the moment.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// await waits until something listens on addr.
-func await(t *testing.T, addr string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	for {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("nothing listens on %s: %v", addr, err)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }
 
 func (s keySite) address(path string) string {

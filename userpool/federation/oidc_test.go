@@ -296,7 +296,7 @@ func TestIDToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
+	now := start
 	for name, tt := range map[string]struct {
 		change func(*rogue)
 		want   string // empty: it counts

@@ -41,29 +41,22 @@ func (j *jars) of(u *url.URL) http.CookieJar {
 func (j *jars) SetCookies(u *url.URL, c []*http.Cookie) { j.of(u).SetCookies(u, c) }
 func (j *jars) Cookies(u *url.URL) []*http.Cookie       { return j.of(u).Cookies(u) }
 
-// clock is a clock that tests turn.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
+// start is what the clock of a test shows at first.
+var start = time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
 
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+// newClock returns a clock that stands at start.
+func newClock(t *testing.T) *cognatetest.Clock {
+	t.Helper()
+	c := cognatetest.NewClock(t)
+	c.Set(start)
+	return c
 }
 
 // two are two pools, one of which is the other's identity provider.
 type two struct {
 	up, down *cognatetest.Pool
 	app      userpool.Client // of down
-	clock    *clock
+	clock    *cognatetest.Clock
 	ann      userpool.User // of up
 }
 
@@ -81,7 +74,7 @@ func corp(issuer string, c userpool.Client) userpool.IdentityProvider {
 // newTwo starts both; change may alter the provider and the settings.
 func newTwo(t *testing.T, changes ...func(*userpool.Settings)) *two {
 	t.Helper()
-	w := &two{clock: &clock{now: time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)}}
+	w := &two{clock: newClock(t)}
 	opts := cognatetest.Options{Now: w.clock.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	w.up, w.down = cognatetest.New(t, opts), cognatetest.New(t, opts)
 	there := w.up.AddClient(userpool.Client{CallbackURLs: []string{w.down.URL + "/oauth2/idpresponse"}})

@@ -21,6 +21,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/cognate-auth/cognate/cognatetest"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 	"github.com/cognate-auth/cognate/userpool/memstore"
@@ -161,7 +162,7 @@ func jwkOf(kid string, key crypto.PublicKey) map[string]any {
 type env struct {
 	pool    *userpool.Pool
 	handler http.Handler
-	clock   *clock
+	clock   *cognatetest.Clock
 	up      *rogue
 	cookies map[string]string
 	logs    *pooltest.Logs
@@ -175,8 +176,8 @@ func newEnv(t *testing.T, changes ...func(*userpool.Settings, *rogue)) *env {
 // newPatientEnv is newEnv with a limit to how long the provider may take.
 func newPatientEnv(t *testing.T, patience time.Duration, changes ...func(*userpool.Settings, *rogue)) *env {
 	t.Helper()
-	e := &env{clock: &clock{now: time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)}, cookies: map[string]string{}, logs: &pooltest.Logs{}}
-	e.up = newRogue(t, e.clock.now)
+	e := &env{clock: newClock(t), cookies: map[string]string{}, logs: &pooltest.Logs{}}
+	e.up = newRogue(t, e.clock.Now())
 	ip := userpool.IdentityProvider{
 		Name: "Corp", Type: userpool.ProviderOIDC, Identifiers: []string{"corp.example"},
 		ClientID: "pool", ClientSecret: secret, Issuer: e.up.url, Scopes: "openid email",

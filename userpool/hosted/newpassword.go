@@ -5,11 +5,8 @@ import "github.com/cognate-auth/cognate/userpool"
 // newPasswordView is what the page shows that replaces a temporary password.
 type newPasswordView struct {
 	stepView
-	Missing []attributeField
+	Missing []field
 }
-
-// attributeField is a field for an attribute of the user.
-type attributeField struct{ Name, Label, Type, Autocomplete, Value string }
 
 // showNewPassword writes the page that asks for a password of one's own and for
 // what else the account lacks.
@@ -25,43 +22,22 @@ func (v *visit) showNewPassword() {
 	}
 	page := newPasswordView{stepView: step}
 	for _, name := range missing {
-		f := fieldOf(name)
-		f.Value = shorten(v.form.Get(attributePrefix + name))
-		page.Missing = append(page.Missing, f)
+		page.Missing = append(page.Missing, v.attributeInput("newPasswordForm", name))
 	}
 	v.write("new-password", page)
 }
-
-const attributePrefix = "userAttributes."
 
 func (v *visit) newPassword() error {
 	if v.form.Get("new_password") != v.form.Get("new_password_again") {
 		v.fail(userpool.TextNotRepeated)
 		return nil
 	}
-	missing, err := v.h.Pool.MissingAttributes(v.r.Context(), v.flow)
-	if err != nil {
-		return err
-	}
-	given := map[string]string{}
-	for _, name := range missing {
-		given[name] = v.form.Get(attributePrefix + name)
-	}
 	password := userpool.Secret(v.form.Get("new_password"))
-	return v.badInput(v.h.Pool.NewPasswordStep(v.r.Context(), v.auth, v.flow, password, given))
+	return v.badInput(v.h.Pool.NewPasswordStep(v.r.Context(), v.auth, v.flow, password, v.attributes()))
 }
 
-// fieldOf says how to ask for an attribute.
-func fieldOf(name string) attributeField {
-	f, known := attributeFields[name]
-	if !known {
-		f = attributeField{Label: name, Type: "text", Autocomplete: "off"}
-	}
-	f.Name = name
-	return f
-}
-
-var attributeFields = map[string]attributeField{
+// attributeFields say how to ask for an attribute.
+var attributeFields = map[string]field{
 	"address":            {Label: "Address", Type: "text", Autocomplete: "street-address"},
 	"birthdate":          {Label: "Date of birth", Type: "date", Autocomplete: "bday"},
 	"email":              {Label: "Email", Type: "email", Autocomplete: "email"},

@@ -9,24 +9,37 @@ import (
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
 )
 
-// signUpPrefix is what Cognito's form calls its fields for attributes:
+// attributePrefix is what Cognito's sign-up form calls its fields for attributes:
 // requiredAttributes[email].
-const signUpPrefix = "requiredAttributes["
+const attributePrefix = "requiredAttributes["
 
 // A field of a form, for a name or an attribute.
 type field struct {
-	attributeField
-
-	ID       string
-	Required bool
+	ID, Name, Label, Type, Autocomplete, Value string
+	Required                                   bool
 }
 
-// signUpField returns the field for an attribute, with what was typed.
-func (v *visit) signUpField(name string) field {
-	f := field{attributeField: fieldOf(name), ID: "signUpForm-" + name, Required: true}
-	f.Name = signUpPrefix + name + "]"
+// attributeInput returns the field of a form for an attribute, with what was typed.
+func (v *visit) attributeInput(form, name string) field {
+	f, known := attributeFields[name]
+	if !known {
+		f = field{Label: name, Type: "text", Autocomplete: "off"}
+	}
+	f.ID, f.Name, f.Required = form+"-"+name, attributePrefix+name+"]", true
 	f.Value = shorten(v.form.Get(f.Name))
 	return f
+}
+
+// attributes are those that were typed.
+func (v *visit) attributes() map[string]string {
+	out := map[string]string{}
+	for name, values := range v.form {
+		name, ok := strings.CutPrefix(name, attributePrefix)
+		if ok {
+			out[strings.TrimSuffix(name, "]")] = strings.TrimSpace(values[0])
+		}
+	}
+	return out
 }
 
 // passwordRules says what a password must have, a sentence each.
@@ -79,7 +92,7 @@ func (v *visit) showSignUp() {
 	page.User = v.newName()
 	names := v.h.Pool.Settings().UsernameAttributes
 	for _, name := range v.h.Pool.SignUpAttributes() {
-		f := v.signUpField(name)
+		f := v.attributeInput("signUpForm", name)
 		f.Required = len(names) < 2 || name != "email" && name != "phone_number" // one of them is the name
 		page.Fields = append(page.Fields, f)
 	}
@@ -110,15 +123,8 @@ func (v *visit) signUp() error {
 		return nil
 	}
 	v.flow.Username = v.typedName()
-	attributes := map[string]string{}
-	for name, values := range v.form {
-		name, ok := strings.CutPrefix(name, signUpPrefix)
-		if ok {
-			attributes[strings.TrimSuffix(name, "]")] = strings.TrimSpace(values[0])
-		}
-	}
 	return v.badInput(v.h.Pool.SignUpStep(v.r.Context(), v.auth, v.flow, userpool.SignUpRequest{
-		Username: v.flow.Username, Password: userpool.Secret(v.form.Get("password")), Attributes: attributes,
+		Username: v.flow.Username, Password: userpool.Secret(v.form.Get("password")), Attributes: v.attributes(),
 	}))
 }
 
@@ -223,7 +229,7 @@ func (h *Handler) showResult(w http.ResponseWriter, r *http.Request, client user
 	case refused:
 		status, page.Failed = http.StatusBadRequest, true
 		page.Title, page.Message = page.T("Your account could not be confirmed"), page.T(refusal.Description)
-		page.Text = "Sign in with your password: then you can have a new link sent to you."
+		page.Text = "Sign in with your password to get a new link."
 	case err != nil:
 		h.refuser().Refuse(w, r, nil, err)
 		return

@@ -344,7 +344,7 @@ func TestAddressSetup(t *testing.T) {
 	}
 	v := open()
 	for _, bad := range []string{"", "0301234", "+49 abc", "bob@example.com", strings.Repeat("+1", 500)} {
-		wantRefused(t, v.Submit(t, "factor", fSMS, "address", bad), 400, "That is not an address")
+		wantRefused(t, v.Submit(t, "factor", fSMS, "address", bad), 400, userpool.TextBadAddress)
 	}
 	wantRefused(t, v.Submit(t, "factor", fEmail, "address", "bob@example.com"), 400, "Login option is not available")
 	v.Submit(t, "factor", fSMS, "address", "+4915100000001")
@@ -388,12 +388,12 @@ func TestForcedPassword(t *testing.T) {
 	must(t, err)
 	v := e.NewVisitor().SignIn(t).Submit(t, "username", "bob", "password", "temporary1")
 	wantPath(t, v, "/changePassword")
-	if strings.Contains(v.Page.Body, "userAttributes.email") || !strings.Contains(v.Page.Body, "userAttributes.name") {
+	if strings.Contains(v.Page.Body, "requiredAttributes[email]") || !strings.Contains(v.Page.Body, "requiredAttributes[name]") {
 		t.Errorf("the page asks for what is there, or not for what is missing: %s", brief(v))
 	}
 	set := func(pw, again, name string) *pooltest.Visitor {
-		return v.Submit(t, "new_password", pw, "new_password_again", again, "userAttributes.name", name,
-			"userAttributes.email", "eve@example.com")
+		return v.Submit(t, "new_password", pw, "new_password_again", again, "requiredAttributes[name]", name,
+			"requiredAttributes[email]", "eve@example.com")
 	}
 	wantRefused(t, set("new-password-1", "new-password-2", "Bob"), 401, userpool.TextNotRepeated)
 	wantRefused(t, set("new-pass", "new-pass", "Bob"), 400, "Password did not conform with policy")

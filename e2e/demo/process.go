@@ -1,0 +1,58 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// FreeAddr returns an address that nobody listens on at the moment.
+func FreeAddr(tb testing.TB) string {
+	tb.Helper()
+	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Launch starts a program and stops it, as Ctrl-C does, when the test ends.
+func Launch(tb testing.TB, cmd *exec.Cmd) {
+	tb.Helper()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err != nil || tb.Failed() {
+			tb.Errorf("%s: %v, having printed:\n%s", filepath.Base(cmd.Path), err, &out)
+		}
+	})
+}
+
+// Await waits until something listens on addr.
+func Await(tb testing.TB, addr string) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), startPatience)
+	defer cancel()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		select {
+		case <-ctx.Done():
+			tb.Fatalf("nothing listens on %s: %v", addr, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
