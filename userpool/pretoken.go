@@ -92,11 +92,22 @@ func (p *Pool) askPreToken(
 	if err == nil {
 		t, err = answer.apply(t, first)
 	}
+	if err == nil && (tooLong(t.access) || tooLong(t.id)) {
+		err = errUnrecognizable
+	}
 	if refusal, ok := err.(*Error); ok { //nolint:errorlint // callTrigger and apply return it bare
 		told := refusal.forApp()
 		err = &told
 	}
 	return t, err
+}
+
+// tooLong reports whether a token with these claims is longer than those that
+// the pool takes itself: its payload is in base64, and a header and a signature
+// are around it.
+func tooLong(claims map[string]any) bool {
+	body, err := json.Marshal(claims)
+	return err != nil || len(body) > (maxToken-2<<10)/4*3
 }
 
 // apply makes the changes that an event of this version can ask for.

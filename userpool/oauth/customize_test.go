@@ -429,6 +429,16 @@ func TestCustomClaims(t *testing.T) {
 	}
 }
 
+// TestLongTokens adds about as much as there is room for: userInfo takes the token.
+func TestLongTokens(t *testing.T) {
+	t.Parallel()
+	e := pooltest.New(t, customizing("V2_0", `{"claimsAndScopeOverrideDetails":{"accessTokenGeneration":`+
+		`{"claimsToAddOrOverride":{"a":"`+strings.Repeat("x", 45<<10)+`"}}}}`, nil, nil))
+	if a := e.UserInfo(t, e.Tokens(t)["access_token"]); a.StatusCode != http.StatusOK {
+		t.Errorf("got %d %s", a.StatusCode, a.Body)
+	}
+}
+
 // TestPreTokenFails checks what the app is told, on both surfaces, and that no
 // token gets out.
 func TestPreTokenFails(t *testing.T) {
@@ -447,6 +457,10 @@ func TestPreTokenFails(t *testing.T) {
 		{"a scope with a space", "V2_0",
 			`{"claimsAndScopeOverrideDetails":{"accessTokenGeneration":{"scopesToAdd":["a b"]}}}`, nil,
 			"Unrecognizable lambda output"},
+		{"a token that nobody takes", "V2_0", `{"claimsAndScopeOverrideDetails":{"accessTokenGeneration":` +
+			`{"claimsToAddOrOverride":{"a":"` + strings.Repeat("x", 48<<10) + `"}}}}`, nil, "Unrecognizable lambda output"},
+		{"such an ID token", "V1_0", `{"claimsOverrideDetails":{"claimsToAddOrOverride":{"a":"` +
+			strings.Repeat("x", 900<<10) + `"}}}`, nil, "Unrecognizable lambda output"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
