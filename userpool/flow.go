@@ -45,7 +45,6 @@ const (
 	StepMFASetup    Step = "mfa-setup"    // register an authenticator app, or an address for codes
 	StepMFACode     Step = "mfa-code"     // the code of the second factor
 	StepAddPasskey  Step = "add-passkey"  // register a passkey
-	StepFederation  Step = "federation"   // at another identity provider
 	StepSignedIn    Step = "signed-in"    // back to the app
 	StepDone        Step = "done"         // nothing is left; a form that comes now is a replay
 )

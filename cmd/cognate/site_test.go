@@ -179,6 +179,22 @@ const aPool = `pools:
         password: Correct-Horse-7
 `
 
+// TestReloadWaits leaves a file alone that is just being written.
+func TestReloadWaits(t *testing.T) {
+	w := watch(t, aPool)
+	for i, step := range []struct {
+		text string // empty: nothing is written
+		want bool
+	}{{"", true}, {aPool + "\n", false}, {aPool + "\n\n", false}, {"", true}, {aPool, false}} {
+		if step.text != "" {
+			w.write(t, step.text)
+		}
+		if got := w.settled(); got != step.want {
+			t.Errorf("look %d: settled %v, want %v", i, got, step.want)
+		}
+	}
+}
+
 // TestReload follows the file while it runs.
 func TestReload(t *testing.T) {
 	w := watch(t, aPool)

@@ -11,7 +11,7 @@ import (
 )
 
 // watchEvery is how often the files of the configuration are looked at.
-const watchEvery = time.Second
+const watchEvery = 500 * time.Millisecond
 
 // watcher makes a site follow its configuration.
 type watcher struct {
@@ -21,7 +21,8 @@ type watcher struct {
 
 	last  *poolconfig.File
 	seen  map[string]stamp
-	wrong string // what was said about the file that is there now
+	late  map[string]stamp // at the last look, if it was not seen yet
+	wrong string           // what was said about the file that is there now
 }
 
 // stamp is how a file looks from outside.
@@ -55,9 +56,19 @@ func (w *watcher) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			w.look(ctx)
+			if w.settled() {
+				w.look(ctx)
+			}
 		}
 	}
+}
+
+// settled reports whether the files look as they did at the last look: one that
+// is just being written may be a whole file with half of its clients.
+func (w *watcher) settled() bool {
+	now, before := stampsOf(w.last.Sources), w.late
+	w.late = now
+	return reflect.DeepEqual(now, w.seen) || reflect.DeepEqual(now, before)
 }
 
 // look reads the configuration if it changed, and as long as it is wrong: what
