@@ -104,12 +104,16 @@ type poolServeCommand struct {
 	Addr  string `default:"127.0.0.1:9229" placeholder:"HOST:PORT" help:"Address to listen on, on this machine (default ${default})."`
 	Store string `default:"${store}" placeholder:"URL" help:"Where data are kept: a path (SQLite), postgres://..., or memory (default ${default})."`
 	TLS   bool   `name:"tls" help:"Serve https, with a certificate of a local authority; see cognate trust."`
+	Limit int    `name:"requests-per-second" placeholder:"N" help:"Answer 429 to an address that asks more often; Amazon Cognito's limit is 300 (default none)."`
 	configFlags
 	mailFlags
 }
 
 // Run serves the pools until Ctrl-C.
 func (c *poolServeCommand) Run(ctx context.Context, term terminal) error {
+	if c.Limit < 0 {
+		return fmt.Errorf("--requests-per-second %d makes no sense; leave it out for no limit", c.Limit)
+	}
 	file, load, err := c.configuration()
 	if err != nil {
 		return err
@@ -135,7 +139,7 @@ func (c *poolServeCommand) Run(ctx context.Context, term terminal) error {
 	defer closeStore()
 
 	log := newLogger(term)
-	s := &site{addr: addr, scheme: "http", store: store, log: log, viewAnywhere: c.InsecureDevViewAnywhere}
+	s := &site{addr: addr, scheme: "http", store: store, log: log, viewAnywhere: c.InsecureDevViewAnywhere, limit: c.Limit}
 	if sender != nil {
 		s.deliver = sender.Deliver
 	}

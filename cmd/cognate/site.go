@@ -30,6 +30,7 @@ type site struct {
 	log    *slog.Logger
 
 	deliver      func(context.Context, userpool.Message) error // nil: mail stays in the outbox
+	limit        int                                           // requests per second of one address; 0: none
 	viewAnywhere bool                                          // the developer's view answers other machines
 
 	table atomic.Pointer[table] // replaced, never modified
@@ -168,6 +169,7 @@ func (s *site) handle(ctx context.Context, r *running) error {
 		r.others[host], err = server.New(server.Config{
 			Pool: r.pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.host) + "/" + id + "/.well-known/jwks.json",
 			SAML: sp, Logger: s.log, DevView: true, InsecureDevViewAnywhere: s.viewAnywhere,
+			RequestsPerSecond: s.limit,
 		})
 		if err != nil {
 			return err

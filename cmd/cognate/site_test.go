@@ -120,6 +120,24 @@ func TestOneHostTwoPools(t *testing.T) {
 	}
 }
 
+// TestRequestsPerSecond asks too often.
+func TestRequestsPerSecond(t *testing.T) {
+	pool := poolconfig.Pool{ID: "local_A1"}
+	s := newSite(t, pool)
+	s.limit = 2
+	err := s.start(t.Context(), &poolconfig.File{Pools: []poolconfig.Pool{pool}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last int
+	for range 20 { // a few more than two: the bucket fills meanwhile
+		last, _ = get(t, s, "localhost:9229", "/")
+	}
+	if last != http.StatusTooManyRequests {
+		t.Errorf("got %d, want 429", last)
+	}
+}
+
 // watched is a site that follows a file.
 type watched struct {
 	*watcher
