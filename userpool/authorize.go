@@ -90,9 +90,9 @@ func (p *Pool) requestClient(ctx context.Context, q url.Values) (Client, error) 
 	case len(id) > 128:
 		return Client{}, &PageError{Code: PageUnknownClient, Mend: "a client_id has at most 128 characters"}
 	}
-	c, ok, err := p.store.Client(ctx, p.id, id)
+	c, ok, err := p.Client(ctx, id)
 	if err != nil {
-		return Client{}, fmt.Errorf("userpool: reading client: %w", err)
+		return Client{}, err
 	}
 	if !ok {
 		mend := fmt.Sprintf("there is no client %q in pool %s", clip(id), p.id)

@@ -141,7 +141,7 @@ func webURL(field, text string) error {
 	return nil
 }
 
-// Provider returns the identity provider with this name.
+// provider returns the identity provider with this name.
 func (s *Settings) provider(name string) (IdentityProvider, bool) {
 	for _, ip := range s.IdentityProviders {
 		if ip.Name == name {
@@ -163,14 +163,8 @@ func (c Client) Supports(provider string) bool {
 // Providers are the names of the identity providers at which people may sign in
 // to the client, in the order of the client's list; the pool itself is none.
 func (p *Pool) Providers(c Client) []string {
-	var out []string
-	s := p.Settings()
-	for _, name := range c.SupportedIdentityProviders {
-		if _, ok := s.provider(name); ok {
-			out = append(out, name)
-		}
-	}
-	return out
+	all := p.Settings().providersOf(c)
+	return slices.DeleteFunc(all, func(name string) bool { return name == ProviderCognito })
 }
 
 // IdentityProvider returns the provider with this name, if people may sign in to

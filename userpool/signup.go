@@ -254,9 +254,9 @@ func (p *Pool) ConfirmLink(ctx context.Context, clientID, username string, code 
 	if len(clientID) > 128 {
 		clientID = ""
 	}
-	c, ok, err := p.store.Client(ctx, p.id, clientID)
+	c, ok, err := p.Client(ctx, clientID)
 	if err != nil {
-		return Client{}, fmt.Errorf("userpool: reading client: %w", err)
+		return Client{}, err
 	}
 	if !ok {
 		return Client{}, &PageError{Code: PageUnknownClient, ClientID: clientID, Mend: "the link names no client"}
