@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -51,51 +50,12 @@ func find(t *testing.T, e *pooltest.Env, name string) userpool.User {
 	return u
 }
 
-// spyStore writes down what it is asked for.
-type spyStore struct {
-	userpool.Store
-
-	mu  sync.Mutex
-	ops []string
-}
-
-func (s *spyStore) note(format string, args ...any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ops = append(s.ops, fmt.Sprintf(format, args...))
-}
-
-func (s *spyStore) take() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ops := s.ops
-	s.ops = nil
-	return ops
-}
-
-func (s *spyStore) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
-	s.note("get %s", kind)
-	return s.Store.Get(ctx, pool, kind, id)
-}
-
-func (s *spyStore) Find(ctx context.Context, pool, kind, name string) (userpool.Record, bool, error) {
-	s.note("find %s", kind)
-	return s.Store.Find(ctx, pool, kind, name)
-}
-
-func (s *spyStore) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
-	for _, c := range changes {
-		s.note("%d %s", c.Op, c.Kind)
-	}
-	return s.Store.Apply(ctx, pool, changes...)
-}
-
 // TestForgotWork compares what a request for a code, and a wrong code, cost for a
 // user, for a name that nobody has, and for users whom no code can reach: the
 // same look-ups, the same writes and no hash.
 func TestForgotWork(t *testing.T) {
 	t.Parallel()
-	spy := &spyStore{}
+	spy := &pooltest.Spy{}
 	e := newAccounts(t, func(c *userpool.Config) {
 		spy.Store = c.Store
 		c.Store = spy
@@ -139,10 +99,10 @@ func TestForgotWork(t *testing.T) {
 			var first []string
 			for i, name := range tt.names {
 				e.Clock.Advance(2 * time.Minute) // so that tidying up falls on each
-				spy.take()
+				spy.Calls()
 				before := e.Pool.Hashes()
 				got := fmt.Sprint(tt.do(name), e.Pool.Hashes()-before)
-				ops := append(spy.take(), got)
+				ops := append(spy.Calls(), got)
 				if i == 0 {
 					first = ops
 				}

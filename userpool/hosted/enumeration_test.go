@@ -1,67 +1,14 @@
 package hosted_test
 
 import (
-	"context"
-	"fmt"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 	"github.com/cognate-auth/cognate/userpool/memstore"
 )
-
-// A watched store writes down what is asked of it.
-type watched struct {
-	userpool.Store
-
-	mu    sync.Mutex
-	calls []string
-}
-
-func (w *watched) note(format string, args ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.calls = append(w.calls, fmt.Sprintf(format, args...))
-}
-
-// since returns the calls since it was last asked.
-func (w *watched) since() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	out := strings.Join(w.calls, "\n")
-	w.calls = nil
-	return out
-}
-
-func (w *watched) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
-	w.note("get %s", kind)
-	return w.Store.Get(ctx, pool, kind, id)
-}
-
-func (w *watched) Find(ctx context.Context, pool, kind, name string) (userpool.Record, bool, error) {
-	w.note("find %s", kind)
-	return w.Store.Find(ctx, pool, kind, name)
-}
-
-func (w *watched) List(ctx context.Context, pool, kind string, q userpool.Query) ([]userpool.Record, error) {
-	w.note("list %s", kind)
-	return w.Store.List(ctx, pool, kind, q)
-}
-
-func (w *watched) Take(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
-	w.note("take %s", kind)
-	return w.Store.Take(ctx, pool, kind, id)
-}
-
-func (w *watched) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
-	for _, c := range changes {
-		w.note("change %d of %s", c.Op, c.Kind)
-	}
-	return w.Store.Apply(ctx, pool, changes...)
-}
 
 var hintText = regexp.MustCompile(`[a-z]\*\*\*@[a-z]\*\*\*|\+\*{7}[0-9]{4}`)
 
@@ -105,7 +52,7 @@ func TestUserEnumeration(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := &watched{Store: memstore.New()}
+			store := &pooltest.Spy{Store: memstore.New()}
 			e := accountsOn(t, store)
 			_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{
 				Username: "disabled7", Password: pooltest.Password, Disabled: true, Attributes: verifiedEmail("off@example.com"),
@@ -119,11 +66,11 @@ func TestUserEnumeration(t *testing.T) {
 			must(t, err)
 			walk(t, e, "nobody0", func(*pooltest.Visitor) {}) // what is made once, and collected now and then
 			visit := func(name string) (out []seen) {
-				store.since()
+				store.Calls()
 				walk(t, e, name, func(v *pooltest.Visitor) {
 					page := styles.ReplaceAllString(strings.ReplaceAll(looks(v, name), "&#42;", "*"), "")
 					page = hintText.ReplaceAllString(page, "HINT")
-					out = append(out, seen{page, store.since()})
+					out = append(out, seen{page, strings.Join(store.Calls(), "\n")})
 				})
 				return out
 			}
