@@ -16,6 +16,7 @@ func TestArrows(t *testing.T) {
 	}{
 		{"", []string{"/userpool", "/userpool/", "/cognatetest", "/devtls"}},
 		{"/internal/testhook", []string{"", "/"}},
+		{"/internal/utf8text", []string{"", "/"}},
 		{"/storetest", []string{"/userpool", "/userpool/", "/cognatetest"}},
 		{"/flaskoidc", []string{"/userpool", "/userpool/", "/cognatetest"}},
 		{"/redisstore", []string{"/userpool", "/userpool/", "/cognatetest", "/storetest"}},
@@ -63,6 +64,7 @@ func TestTestsOnly(t *testing.T) {
 	may := map[string][]string{
 		module + "/internal/testhook": {module, module + "/cognatetest"},
 		module + "/cognatetest":       nil,
+		module + "/internal/cases":    nil,
 	}
 	dirs, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}/...").Output()
 	if err != nil {
