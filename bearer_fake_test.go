@@ -128,7 +128,13 @@ type introspection struct {
 // if not nil, changes its configuration.
 func newBearerAPI(t testing.TB, change func(*cognate.BearerConfig)) *bearerAPI {
 	t.Helper()
-	x := &bearerAPI{t: t, p: newFakeProvider(t), clock: newClock(), log: &strings.Builder{}, metrics: &countedDenials{}}
+	return newBearerAPIOf(t, newFakeProvider(t), change)
+}
+
+// newBearerAPIOf is newBearerAPI with a provider that is there.
+func newBearerAPIOf(t testing.TB, p *fakeProvider, change func(*cognate.BearerConfig)) *bearerAPI {
+	t.Helper()
+	x := &bearerAPI{t: t, p: p, clock: newClock(), log: &strings.Builder{}, metrics: &countedDenials{}}
 	x.p.now = x.clock.now
 	mux := http.NewServeMux()
 	mux.Handle("/", x.p.Config.Handler)
@@ -136,7 +142,7 @@ func newBearerAPI(t testing.TB, change func(*cognate.BearerConfig)) *bearerAPI {
 	x.p.Config.Handler = mux
 	cfg := cognate.BearerConfig{
 		Issuers: []cognate.BearerIssuer{{Issuer: x.p.issuer, Audiences: []string{bearerAudience}}},
-		Now:     x.clock.now, Metrics: x.metrics,
+		Now:     x.clock.now, Metrics: x.metrics, HTTPClient: p.direct,
 		Logger: slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if change != nil {

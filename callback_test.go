@@ -349,38 +349,36 @@ func TestTokenEndpointFails(t *testing.T) {
 		{"slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 502, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.token = tt.token
-			var got *cognate.Error
-			x := newApp(t, p, func(c *cognate.Config) {
-				c.Hooks.OnLoginError = func(_ context.Context, e *cognate.Error) { got = e }
-				if tt.name == "slow" {
-					c.HTTPClient = &http.Client{Timeout: 500 * time.Millisecond}
+			inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+				p.token = tt.token
+				var got *cognate.Error
+				x := newApp(t, p, func(c *cognate.Config) {
+					c.Hooks.OnLoginError = func(_ context.Context, e *cognate.Error) { got = e }
+				})
+				b := x.browser(t)
+				resp := b.signIn(p)
+				page := body(t, resp)
+				if tt.reason == "" {
+					tt.reason = cognate.ReasonTokenEndpoint
+				}
+				if got == nil || got.Reason != tt.reason || got.Status != tt.status {
+					t.Errorf("error %v, want %s with status %d", got, tt.reason, tt.status)
+				}
+				if resp.StatusCode != tt.status || !strings.Contains(page, "<h1>") {
+					t.Errorf("status %d, want %d and a page", resp.StatusCode, tt.status)
+				}
+				if n := p.tokenRequests(); n != 1 {
+					t.Errorf("%d token requests, want 1", n)
+				}
+				if b.signedIn() {
+					t.Error("signed in")
+				}
+				for _, secret := range []string{"LEAK", clientSecret, p.tokenCalls[0].PostForm.Get("code"), p.tokenCalls[0].PostForm.Get("code_verifier")} {
+					if strings.Contains(page, secret) || strings.Contains(x.log.String(), secret) {
+						t.Errorf("page or log holds %q:\n%s", secret, x.log)
+					}
 				}
 			})
-			b := x.browser(t)
-			resp := b.signIn(p)
-			page := body(t, resp)
-			if tt.reason == "" {
-				tt.reason = cognate.ReasonTokenEndpoint
-			}
-			if got == nil || got.Reason != tt.reason || got.Status != tt.status {
-				t.Errorf("error %v, want %s with status %d", got, tt.reason, tt.status)
-			}
-			if resp.StatusCode != tt.status || !strings.Contains(page, "<h1>") {
-				t.Errorf("status %d, want %d and a page", resp.StatusCode, tt.status)
-			}
-			if n := p.tokenRequests(); n != 1 {
-				t.Errorf("%d token requests, want 1", n)
-			}
-			if b.signedIn() {
-				t.Error("signed in")
-			}
-			for _, secret := range []string{"LEAK", clientSecret, p.tokenCalls[0].PostForm.Get("code"), p.tokenCalls[0].PostForm.Get("code_verifier")} {
-				if strings.Contains(page, secret) || strings.Contains(x.log.String(), secret) {
-					t.Errorf("page or log holds %q:\n%s", secret, x.log)
-				}
-			}
 		})
 	}
 }

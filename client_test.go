@@ -62,7 +62,7 @@ func TestClient(t *testing.T) {
 // TestClientWaitsNoLonger gives up on a token when the time of the call is over, and not when
 // that of the request is.
 func TestClientWaitsNoLonger(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenModeVirtually(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
 		x := newApp(t, p, mode)
 		b := x.browser(t)
 		b.signIn(p)

@@ -250,7 +250,11 @@ func (p *pusher) requests() []*http.Request {
 
 func newPusher(t *testing.T) *pusher {
 	t.Helper()
-	p := &pusher{fakeProvider: newFakeProvider(t), required: true}
+	return pushTo(newFakeProvider(t))
+}
+
+func pushTo(fake *fakeProvider) *pusher {
+	p := &pusher{fakeProvider: fake, required: true}
 	p.answer = answerWith(http.StatusCreated, `{"request_uri":"urn:ietf:params:oauth:request_uri:a+b&c","expires_in":60}`)
 	p.discovery = func(d map[string]any) {
 		d["pushed_authorization_request_endpoint"] = p.URL + "/par"

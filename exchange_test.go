@@ -101,24 +101,21 @@ func TestRefreshFails(t *testing.T) {
 		{"never answers", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, cognate.ReasonRefreshFailed, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.token = tt.token
-			x := newApp(t, p, func(c *cognate.Config) {
-				if tt.name == "never answers" {
-					c.HTTPClient = &http.Client{Timeout: 300 * time.Millisecond}
+			inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+				p.token = tt.token
+				x := newApp(t, p, nil)
+				_, err := cognate.Refresh(t.Context(), x.auth, oldRefreshToken)
+				e, ok := errors.AsType[*cognate.Error](err)
+				if !ok || e.Reason != tt.reason || e.ProviderCode != tt.code {
+					t.Fatalf("error %v, want %s with code %q", err, tt.reason, tt.code)
+				}
+				if strings.Contains(err.Error(), "SECRET") || strings.Contains(err.Error(), clientSecret) {
+					t.Errorf("the error quotes what is secret: %v", err)
+				}
+				if p.tokenRequests() != 1 {
+					t.Errorf("%d requests, want 1", p.tokenRequests())
 				}
 			})
-			_, err := cognate.Refresh(t.Context(), x.auth, oldRefreshToken)
-			e, ok := errors.AsType[*cognate.Error](err)
-			if !ok || e.Reason != tt.reason || e.ProviderCode != tt.code {
-				t.Fatalf("error %v, want %s with code %q", err, tt.reason, tt.code)
-			}
-			if strings.Contains(err.Error(), "SECRET") || strings.Contains(err.Error(), clientSecret) {
-				t.Errorf("the error quotes what is secret: %v", err)
-			}
-			if p.tokenRequests() != 1 {
-				t.Errorf("%d requests, want 1", p.tokenRequests())
-			}
 		})
 	}
 }

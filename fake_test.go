@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -55,6 +57,7 @@ type fakeProvider struct {
 	key    *rsa.PrivateKey
 	kid    string
 	now    func() time.Time
+	direct *http.Client // asks without a network; nil: there is one
 
 	// claims changes the ID token's claims before they are signed.
 	claims func(map[string]any)
@@ -94,16 +97,61 @@ type fakeProvider struct {
 
 func newFakeProvider(t testing.TB) *fakeProvider {
 	t.Helper()
+	p := makeFakeProvider()
+	p.Server = httptest.NewServer(p.Config.Handler)
+	p.issuer = p.URL
+	t.Cleanup(p.Close)
+	return p
+}
+
+func makeFakeProvider() *fakeProvider {
 	p := &fakeProvider{key: testKeys()[0], kid: "key/1+==", now: time.Now, grants: map[string]url.Values{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", p.serveDiscovery)
 	mux.HandleFunc("GET /keys", p.serveKeys)
 	mux.HandleFunc("POST /token", p.serveToken)
 	mux.HandleFunc("GET /userinfo", p.serveUserInfo)
-	p.Server = httptest.NewServer(mux)
-	p.issuer = p.URL
-	t.Cleanup(p.Close)
+	p.Server = &httptest.Server{Config: &http.Server{Handler: mux}}
 	return p
+}
+
+// inVirtualTime runs a test whose clock stands still while anybody works, and jumps when all
+// wait (see [synctest]): waiting takes no time, and nothing depends on how fast the machine
+// is. There is no network between the apps and the provider, since the clock would not wait
+// for it.
+func inVirtualTime(t *testing.T, run func(t *testing.T, p *fakeProvider)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		p := makeFakeProvider()
+		p.URL = "http://127.0.0.1:1" // where nobody listens
+		p.issuer, p.direct = p.URL, &http.Client{Transport: roundTrip(p.serveDirectly)}
+		run(t, p)
+	})
+}
+
+// serveDirectly answers a request as the server would, and as a connection would break.
+func (p *fakeProvider) serveDirectly(r *http.Request) (*http.Response, error) {
+	answered := make(chan *http.Response, 1)
+	go func() {
+		defer close(answered)
+		defer func() {
+			if v := recover(); v != nil && v != http.ErrAbortHandler { //nolint:errorlint // as net/http compares
+				panic(v)
+			}
+		}()
+		w := httptest.NewRecorder()
+		p.Config.Handler.ServeHTTP(w, r)
+		answered <- w.Result()
+	}()
+	select {
+	case resp := <-answered:
+		if resp == nil {
+			return nil, io.ErrUnexpectedEOF
+		}
+		return resp, nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
 }
 
 func (p *fakeProvider) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
@@ -338,7 +386,7 @@ func newApp(t *testing.T, p *fakeProvider, change func(*cognate.Config)) *app {
 		Issuer: p.issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/oidc_callback",
 		Keys:   []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))},
 		Claims: []string{"custom:tier"},
-		Logger: slog.New(slog.NewTextHandler(x.log, nil)), Now: p.now,
+		Logger: slog.New(slog.NewTextHandler(x.log, nil)), Now: p.now, HTTPClient: p.direct,
 	}
 	if change != nil {
 		change(&cfg)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cognate-auth/cognate"
@@ -41,7 +42,13 @@ func answering(m map[string]any) func(http.ResponseWriter, string) {
 // newIntrospectingAPI has its tokens judged by the fake provider.
 func newIntrospectingAPI(t testing.TB, in cognate.Introspection, change func(*cognate.BearerIssuer)) *bearerAPI {
 	t.Helper()
-	x := newBearerAPI(t, func(c *cognate.BearerConfig) {
+	return newIntrospectingAPIOf(t, newFakeProvider(t), in, change)
+}
+
+// newIntrospectingAPIOf is newIntrospectingAPI with a provider that is there.
+func newIntrospectingAPIOf(t testing.TB, p *fakeProvider, in cognate.Introspection, change func(*cognate.BearerIssuer)) *bearerAPI {
+	t.Helper()
+	x := newBearerAPIOf(t, p, func(c *cognate.BearerConfig) {
 		i := &c.Issuers[0]
 		in.Endpoint = i.Issuer + "/introspect"
 		i.Introspection = &in
@@ -225,28 +232,28 @@ func TestIntrospectionDown(t *testing.T) {
 
 // TestIntrospectionOnce sends one token many times at once.
 func TestIntrospectionOnce(t *testing.T) {
-	x := newIntrospectingAPI(t, post, nil)
-	arrived := make(chan struct{}, 100)
-	release := make(chan struct{})
-	x.answerWith(func(w http.ResponseWriter, _ string) {
-		arrived <- struct{}{}
-		<-release
-		serveJSON(w, http.StatusOK, activeAnswer(x))
-	})
-	var wg sync.WaitGroup
-	for range 50 {
-		wg.Go(func() {
-			if got := x.call("/api", "opaque").StatusCode; got != http.StatusOK {
-				t.Errorf("status %d", got)
-			}
+	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+		x := newIntrospectingAPIOf(t, p, post, nil)
+		release := make(chan struct{})
+		x.answerWith(func(w http.ResponseWriter, _ string) {
+			<-release
+			serveJSON(w, http.StatusOK, activeAnswer(x))
 		})
-	}
-	<-arrived
-	time.AfterFunc(50*time.Millisecond, func() { close(release) })
-	wg.Wait()
-	if x.asked() != 1 {
-		t.Errorf("%d requests for one token, want 1", x.asked())
-	}
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if got := x.call("/api", "opaque").StatusCode; got != http.StatusOK {
+					t.Errorf("status %d", got)
+				}
+			})
+		}
+		synctest.Wait() // until all of them wait
+		close(release)
+		wg.Wait()
+		if x.asked() != 1 {
+			t.Errorf("%d requests for one token, want 1", x.asked())
+		}
+	})
 }
 
 // TestIntrospectionDiscovery takes the endpoint from the discovery document.
@@ -389,32 +396,34 @@ func FuzzIntrospection(f *testing.F) {
 
 // TestIntrospectionsAtOnce sends more different tokens than may be asked about at a time.
 func TestIntrospectionsAtOnce(t *testing.T) {
-	x := newIntrospectingAPI(t, post, nil)
-	var mu sync.Mutex
-	running, most := 0, 0
-	x.answerWith(func(w http.ResponseWriter, _ string) {
-		mu.Lock()
-		running++
-		most = max(most, running)
-		mu.Unlock()
-		time.Sleep(10 * time.Millisecond)
-		mu.Lock()
-		running--
-		mu.Unlock()
-		serveJSON(w, http.StatusOK, activeAnswer(x))
-	})
-	var wg sync.WaitGroup
-	for i := range 200 {
-		wg.Go(func() {
-			if got := x.call("/api", fmt.Sprint("opaque-", i)).StatusCode; got != http.StatusOK {
-				t.Errorf("status %d", got)
-			}
+	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+		x := newIntrospectingAPIOf(t, p, post, nil)
+		var mu sync.Mutex
+		running, most := 0, 0
+		x.answerWith(func(w http.ResponseWriter, _ string) {
+			mu.Lock()
+			running++
+			most = max(most, running)
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			running--
+			mu.Unlock()
+			serveJSON(w, http.StatusOK, activeAnswer(x))
 		})
-	}
-	wg.Wait()
-	if most > 64 {
-		t.Errorf("%d requests at once, want at most 64", most)
-	}
+		var wg sync.WaitGroup
+		for i := range 200 {
+			wg.Go(func() {
+				if got := x.call("/api", fmt.Sprint("opaque-", i)).StatusCode; got != http.StatusOK {
+					t.Errorf("status %d", got)
+				}
+			})
+		}
+		wg.Wait()
+		if most != 64 {
+			t.Errorf("%d requests at once, want the 64 that may be", most)
+		}
+	})
 }
 
 // TestIntrospectionWithoutAnswer has nobody who answers: no discovery document, or a client
@@ -425,19 +434,20 @@ func TestIntrospectionWithoutAnswer(t *testing.T) {
 	if resp := x.call("/api", "opaque"); resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("no discovery document: status %d, want 503", resp.StatusCode)
 	}
-	x = newIntrospectingAPI(t, post, nil)
-	ctx, cancel := context.WithCancel(t.Context())
-	x.answerWith(func(w http.ResponseWriter, _ string) {
-		cancel()
-		<-ctx.Done()
-		time.Sleep(20 * time.Millisecond)
-		serveJSON(w, http.StatusOK, activeAnswer(x))
+	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+		x := newIntrospectingAPIOf(t, p, post, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		x.answerWith(func(w http.ResponseWriter, _ string) {
+			cancel()
+			time.Sleep(time.Second)
+			serveJSON(w, http.StatusOK, activeAnswer(x))
+		})
+		if _, err := x.bearer.Verify(ctx, "opaque"); reasonOf(err) != cognate.ReasonIntrospection || !errors.Is(err, context.Canceled) {
+			t.Errorf("a client that left: error %v", err)
+		}
+		x.answerWith(answering(activeAnswer(x)))
+		if _, err := x.bearer.Verify(t.Context(), "opaque"); err != nil {
+			t.Errorf("the next one: %v", err)
+		}
 	})
-	if _, err := x.bearer.Verify(ctx, "opaque"); reasonOf(err) != cognate.ReasonIntrospection || !errors.Is(err, context.Canceled) {
-		t.Errorf("a client that left: error %v", err)
-	}
-	x.answerWith(answering(activeAnswer(x)))
-	if _, err := x.bearer.Verify(t.Context(), "opaque"); err != nil {
-		t.Errorf("the next one: %v", err)
-	}
 }

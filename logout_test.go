@@ -311,31 +311,33 @@ func TestRevokeOnLogout(t *testing.T) {
 		{"no endpoint", true, nil, func(c *cognate.Config) { c.Endpoints.Revocation = "" }, 0, "endpoint is not known"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newPusher(t)
-			p.required, p.answer = false, tt.answer
-			b := logoutApp(t, p.fakeProvider, func(c *cognate.Config) {
-				c.RevokeOnLogout = tt.revoke
-				c.Endpoints.Revocation = p.URL + "/par"
-				if tt.change != nil {
-					tt.change(c)
+			inVirtualTime(t, func(t *testing.T, fake *fakeProvider) {
+				p := pushTo(fake)
+				p.required, p.answer = false, tt.answer
+				b := logoutApp(t, p.fakeProvider, func(c *cognate.Config) {
+					c.RevokeOnLogout = tt.revoke
+					c.Endpoints.Revocation = p.URL + "/par"
+					if tt.change != nil {
+						tt.change(c)
+					}
+				})
+				b.signIn(p.fakeProvider)
+				start := time.Now()
+				resp := b.request(http.MethodPost, "/logout")
+				if took := time.Since(start); took > 2*time.Second {
+					t.Errorf("signing out took %s", took)
+				}
+				if resp.StatusCode != http.StatusSeeOther || b.signedIn() || len(p.requests()) != tt.calls {
+					t.Errorf("status %d, %d requests", resp.StatusCode, len(p.requests()))
+				}
+				if tt.calls > 0 && (p.requests()[0].PostForm.Get("token") != "refresh-0") {
+					t.Errorf("revoked %v", p.requests()[0].PostForm)
+				}
+				log := b.app.log.String()
+				if !strings.Contains(log, tt.log) || strings.Contains(log, "not revoked") != (tt.log != "") || strings.Contains(log, "refresh-0") {
+					t.Errorf("log:\n%s", log)
 				}
 			})
-			b.signIn(p.fakeProvider)
-			start := time.Now()
-			resp := b.request(http.MethodPost, "/logout")
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("signing out took %s", took)
-			}
-			if resp.StatusCode != http.StatusSeeOther || b.signedIn() || len(p.requests()) != tt.calls {
-				t.Errorf("status %d, %d requests", resp.StatusCode, len(p.requests()))
-			}
-			if tt.calls > 0 && (p.requests()[0].PostForm.Get("token") != "refresh-0") {
-				t.Errorf("revoked %v", p.requests()[0].PostForm)
-			}
-			log := b.app.log.String()
-			if !strings.Contains(log, tt.log) || strings.Contains(log, "not revoked") != (tt.log != "") || strings.Contains(log, "refresh-0") {
-				t.Errorf("log:\n%s", log)
-			}
 		})
 	}
 }

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/cognate-auth/cognate"
@@ -35,42 +33,44 @@ func TestRollAndRefreshTogether(t *testing.T) {
 func TestLeaseAcrossClocks(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{"behind": -3 * time.Second, "ahead": 3 * time.Second} {
 		t.Run(name, func(t *testing.T) {
-			x, p, store, c := storeApp(t, nil)
-			p.rotate = true
-			other := newApp(t, p, func(cfg *cognate.Config) {
-				cfg.Session.Store = store
-				cfg.Now = func() time.Time { return c.now().Add(ahead) }
-			})
-			b := x.browser(t)
-			b.signIn(p)
-			c.advance(time.Hour)
-			cookies := b.jar.Cookies(appURL)
-			asked, goOn := make(chan bool), make(chan bool)
-			var once sync.Once
-			p.refreshed = func(map[string]any) {
-				once.Do(func() { close(asked); <-goOn })
-			}
-			done := make(chan string, 2)
-			go func() { done <- fetchWith(t, x.handler, "/token", cookies) }()
-			<-asked
-			go func() { done <- fetchWith(t, other.handler, "/token", cookies) }()
-			time.Sleep(200 * time.Millisecond)
-			close(goOn)
-			for range 2 {
-				if got := <-done; got != "200 access-1" {
-					t.Errorf("got %s", got)
+			inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+				x, store, c := storeAppOf(t, p, nil)
+				p.rotate = true
+				other := newApp(t, p, func(cfg *cognate.Config) {
+					cfg.Session.Store = store
+					cfg.Now = func() time.Time { return c.now().Add(ahead) }
+				})
+				b := x.browser(t)
+				b.signIn(p)
+				c.advance(time.Hour)
+				cookies := b.jar.Cookies(appURL)
+				asked, goOn := make(chan bool), make(chan bool)
+				var once sync.Once
+				p.refreshed = func(map[string]any) {
+					once.Do(func() { close(asked); <-goOn })
 				}
-			}
-			if n := p.refreshCount(); n != 1 {
-				t.Errorf("%d refreshes, want 1", n)
-			}
+				done := make(chan string, 2)
+				go func() { done <- fetchWith(t, x.handler, "/token", cookies) }()
+				<-asked
+				go func() { done <- fetchWith(t, other.handler, "/token", cookies) }()
+				time.Sleep(200 * time.Millisecond)
+				close(goOn)
+				for range 2 {
+					if got := <-done; got != "200 access-1" {
+						t.Errorf("got %s", got)
+					}
+				}
+				if n := p.refreshCount(); n != 1 {
+					t.Errorf("%d refreshes, want 1", n)
+				}
+			})
 		})
 	}
 }
 
 // TestParallelFailure gives many requests the outcome of one refresh that failed.
 func TestParallelFailure(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenModeVirtually(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
 		x := newApp(t, p, mode)
 		b := x.browser(t)
 		b.signIn(p)
@@ -115,7 +115,7 @@ func TestPanicDuringRefresh(t *testing.T) {
 
 // TestAccessTokenDeadline waits no longer than the caller wants.
 func TestAccessTokenDeadline(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenModeVirtually(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
 		x := newApp(t, p, mode)
 		b := x.browser(t)
 		b.signIn(p)
@@ -145,7 +145,7 @@ func TestAccessTokenDeadline(t *testing.T) {
 		}()
 		select {
 		case <-done:
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Second):
 			proceed()
 			t.Error("AccessToken does not end with its context")
 			<-done
@@ -175,35 +175,37 @@ func TestTokensOfOneRequest(t *testing.T) {
 // TestLeaseGivenBack lets others try at once after a refresh that failed, even if the session
 // was changed meanwhile.
 func TestLeaseGivenBack(t *testing.T) {
-	x, p, store, c := storeApp(t, func(cfg *cognate.Config) { cfg.Session.IdleTimeout = 2 * time.Hour })
-	other := newApp(t, p, func(cfg *cognate.Config) {
-		cfg.Session.Store = store
-		cfg.Session.IdleTimeout = 2 * time.Hour
-	})
-	b := x.browser(t)
-	b.signIn(p)
-	c.advance(time.Hour)
-	cookies := b.jar.Cookies(appURL)
-	p.refresh = func(w http.ResponseWriter, _ *http.Request) {
-		c.advance(14 * time.Minute) // so that the idle clock is wound, and back
-		fetchWith(t, other.handler, "/private/", cookies)
-		c.advance(-14 * time.Minute)
-		w.WriteHeader(http.StatusBadGateway)
-	}
-	b.get("/token")
-	p.refresh = nil
-	done := make(chan string)
-	go func() { done <- fetchWith(t, other.handler, "/token", cookies) }()
-	select {
-	case got := <-done:
-		if got != "200 access-2" {
-			t.Errorf("got %s", got)
+	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+		x, store, c := storeAppOf(t, p, func(cfg *cognate.Config) { cfg.Session.IdleTimeout = 2 * time.Hour })
+		other := newApp(t, p, func(cfg *cognate.Config) {
+			cfg.Session.Store = store
+			cfg.Session.IdleTimeout = 2 * time.Hour
+		})
+		b := x.browser(t)
+		b.signIn(p)
+		c.advance(time.Hour)
+		cookies := b.jar.Cookies(appURL)
+		p.refresh = func(w http.ResponseWriter, _ *http.Request) {
+			c.advance(14 * time.Minute) // so that the idle clock is wound, and back
+			fetchWith(t, other.handler, "/private/", cookies)
+			c.advance(-14 * time.Minute)
+			w.WriteHeader(http.StatusBadGateway)
 		}
-	case <-time.After(5 * time.Second):
-		t.Error("waits for a lease that nobody holds")
-		c.advance(time.Minute)
-		<-done
-	}
+		b.get("/token")
+		p.refresh = nil
+		done := make(chan string)
+		go func() { done <- fetchWith(t, other.handler, "/token", cookies) }()
+		select {
+		case got := <-done:
+			if got != "200 access-2" {
+				t.Errorf("got %s", got)
+			}
+		case <-time.After(time.Second):
+			t.Error("waits for a lease that nobody holds")
+			c.advance(time.Minute)
+			<-done
+		}
+	})
 }
 
 // TestShortLivedTokens never gives out a token that is over.
@@ -335,19 +337,13 @@ func TestTokenOutsideOfRequireLogin(t *testing.T) {
 // TestSlowHook takes longer than others wait for the one who refreshes: the session stays, and
 // no refresh token is spent twice.
 func TestSlowHook(t *testing.T) {
-	p := newFakeProvider(t)
-	synctest.Test(t, func(t *testing.T) {
-		p.now, p.accessLife, p.rotate = time.Now, 300, true
+	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+		p.accessLife, p.rotate = 300, true
 		store := cognate.NewMemoryStore(0)
 		asked := false
 		process := func() *app {
 			return newApp(t, p, func(cfg *cognate.Config) {
 				cfg.Session.Store = store
-				cfg.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-					w := httptest.NewRecorder()
-					p.Config.Handler.ServeHTTP(w, r)
-					return w.Result(), nil
-				})}
 				cfg.Hooks.OnRefresh = func(ctx context.Context, _ cognate.RefreshEvent) error {
 					if asked {
 						return nil

@@ -19,7 +19,15 @@ import (
 // store's and everybody's.
 func storeApp(t *testing.T, change func(*cognate.Config)) (*app, *fakeProvider, *flakyStore, *clock) {
 	t.Helper()
-	p, c := newFakeProvider(t), newClock()
+	p := newFakeProvider(t)
+	x, store, c := storeAppOf(t, p, change)
+	return x, p, store, c
+}
+
+// storeAppOf is storeApp with a provider that is there.
+func storeAppOf(t *testing.T, p *fakeProvider, change func(*cognate.Config)) (*app, *flakyStore, *clock) {
+	t.Helper()
+	c := newClock()
 	p.now, p.accessLife = c.now, 300
 	store := &flakyStore{SessionStore: newMemoryStore(c.now)}
 	x := newApp(t, p, func(cfg *cognate.Config) {
@@ -28,7 +36,7 @@ func storeApp(t *testing.T, change func(*cognate.Config)) (*app, *fakeProvider, 
 			change(cfg)
 		}
 	})
-	return x, p, store, c
+	return x, store, c
 }
 
 // TestStoreSeesNoSecret looks at everything a store is given.
@@ -94,50 +102,55 @@ func TestStoreDown(t *testing.T) {
 
 // TestStoreDownDuringRefresh spends a refresh token and can't save the next one at first.
 func TestStoreDownDuringRefresh(t *testing.T) {
-	x, p, store, c := storeApp(t, nil)
-	p.rotate = true
-	b := x.browser(t)
-	b.signIn(p)
-	c.advance(time.Hour)
-	p.refreshed = func(map[string]any) {
-		store.down.Store(true)
-		time.AfterFunc(300*time.Millisecond, func() { store.down.Store(false) })
-	}
-	wantFetch(t, b, "/token", http.StatusOK, "access-1")
-	p.refreshed = nil
-	store.failUpdates.Store(2) // made, but the answer is lost
-	c.advance(time.Hour)
-	wantFetch(t, b, "/token", http.StatusOK, "access-2")
-	c.advance(time.Hour)
-	wantFetch(t, b, "/token", http.StatusOK, "access-3")
+	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+		x, store, c := storeAppOf(t, p, nil)
+		p.rotate = true
+		b := x.browser(t)
+		b.signIn(p)
+		c.advance(time.Hour)
+		p.refreshed = func(map[string]any) {
+			store.down.Store(true)
+			time.AfterFunc(300*time.Millisecond, func() { store.down.Store(false) })
+		}
+		wantFetch(t, b, "/token", http.StatusOK, "access-1")
+		p.refreshed = nil
+		store.failUpdates.Store(2) // made, but the answer is lost
+		c.advance(time.Hour)
+		wantFetch(t, b, "/token", http.StatusOK, "access-2")
+		c.advance(time.Hour)
+		wantFetch(t, b, "/token", http.StatusOK, "access-3")
+	})
 }
 
 // TestCrashedHolder waits for a process that took the right to refresh and died.
 func TestCrashedHolder(t *testing.T) {
-	x, p, store, c := storeApp(t, nil)
-	b := x.browser(t)
-	b.signIn(p)
-	c.advance(time.Hour)
-	p.refresh = func(http.ResponseWriter, *http.Request) {
-		store.down.Store(true) // so that the lease can't be given back
-		panic(http.ErrAbortHandler)
-	}
-	b.get("/token")
-	store.down.Store(false)
-	p.refresh = nil
-	c.advance(5 * time.Second)
-	next := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store })
-	done := make(chan string)
-	go func() { done <- fetchWith(t, next.handler, "/token", b.jar.Cookies(appURL)) }()
-	select {
-	case got := <-done:
-		t.Fatalf("did not wait for the one who is at it: %s", got)
-	case <-time.After(200 * time.Millisecond):
-	}
-	c.advance(time.Minute)
-	if got := <-done; got != "200 access-2" {
-		t.Errorf("got %s", got)
-	}
+	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+		x, store, c := storeAppOf(t, p, nil)
+		b := x.browser(t)
+		b.signIn(p)
+		c.advance(time.Hour)
+		p.refresh = func(http.ResponseWriter, *http.Request) {
+			store.down.Store(true) // so that the lease can't be given back
+			panic(http.ErrAbortHandler)
+		}
+		b.get("/token")
+		store.down.Store(false)
+		p.refresh = nil
+		c.advance(5 * time.Second)
+		next := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store })
+		done := make(chan string)
+		go func() { done <- fetchWith(t, next.handler, "/token", b.jar.Cookies(appURL)) }()
+		time.Sleep(time.Second)
+		select {
+		case got := <-done:
+			t.Fatalf("did not wait for the one who is at it: %s", got)
+		default:
+		}
+		c.advance(time.Minute)
+		if got := <-done; got != "200 access-2" {
+			t.Errorf("got %s", got)
+		}
+	})
 }
 
 // TestSessionEndsEverywhere ends all sessions of a user, and nobody else's.

@@ -17,72 +17,78 @@ import (
 // end all sessions of their users at the same time. Nobody gets anybody else's page or token,
 // nobody gets in after the end, and nothing but the ends signs anybody out.
 func TestEverythingAtOnce(t *testing.T) {
-	store := cognate.NewMemoryStore(0)
-	p := newFakeProvider(t)
-	p.accessLife = 2
-	base := time.Now()
-	var apps []*app
-	for i := range 3 {
-		apps = append(apps, newApp(t, p, func(cfg *cognate.Config) {
-			cfg.Session.Store = store
-			cfg.Session.IdleTimeout = time.Minute
-			// Every process has a clock of its own, and they run fast: the idle clock is
-			// wound every second.
-			cfg.Now = func() time.Time { return base.Add(8*time.Since(base) + time.Duration(i)*100*time.Millisecond) }
-		}))
-	}
-	p.now = func() time.Time { return base.Add(8 * time.Since(base)) }
-	const users = 8
-	cookies := make([][]*http.Cookie, users)
-	for i := range users {
-		p.claims = func(c map[string]any) { c["sub"], c["email"] = fmt.Sprint("user-", i), fmt.Sprint("user-", i, "@x") }
-		b := apps[0].browser(t)
-		b.signIn(p)
-		cookies[i] = b.jar.Cookies(appURL)
-	}
-	p.claims = nil
-	p.refreshed = func(r map[string]any) { delete(r, "id_token") }
-	var mu sync.Mutex
-	ending, ended := map[int]bool{}, map[int]bool{}
-	deadline := time.Now().Add(1500 * time.Millisecond)
-	parallel(24, func(int) {
-		for time.Now().Before(deadline) {
-			u, a := rand.IntN(users), apps[rand.IntN(len(apps))]
-			mu.Lock()
-			wasOver := ended[u]
-			mu.Unlock()
-			path := []string{"/private/", "/token"}[rand.IntN(2)]
-			got := fetchWith(t, a.handler, path, cookies[u])
-			mu.Lock()
-			isOver := ending[u]
-			mu.Unlock()
-			switch {
-			case strings.HasPrefix(got, "200") && wasOver:
-				t.Errorf("%s of user-%d after the end: %s", path, u, got)
-			case strings.HasPrefix(got, "200 private") && !strings.Contains(got, fmt.Sprint("user-", u, "@x")):
-				t.Errorf("user-%d sees %s", u, got)
-			case !strings.HasPrefix(got, "200") && !isOver:
-				t.Errorf("%s of user-%d: %.100s", path, u, got)
+	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+		store := cognate.NewMemoryStore(0)
+		p.accessLife = 2
+		var apps []*app
+		for i := range 3 {
+			apps = append(apps, newApp(t, p, func(cfg *cognate.Config) {
+				cfg.Session.Store = store
+				cfg.Session.IdleTimeout = time.Minute
+				// Every process has a clock of its own.
+				cfg.Now = func() time.Time { return time.Now().Add(time.Duration(i) * 100 * time.Millisecond) }
+			}))
+		}
+		const users = 8
+		cookies := make([][]*http.Cookie, users)
+		for i := range users {
+			p.claims = func(c map[string]any) { c["sub"], c["email"] = fmt.Sprint("user-", i), fmt.Sprint("user-", i, "@x") }
+			b := apps[0].browser(t)
+			b.signIn(p)
+			cookies[i] = b.jar.Cookies(appURL)
+		}
+		p.claims = nil
+		p.refreshed = func(r map[string]any) {
+			delete(r, "id_token")
+			moment()
+		}
+		var mu sync.Mutex
+		ending, ended := map[int]bool{}, map[int]bool{}
+		parallel(24, func(int) {
+			for range 150 {
+				moment()
+				u, a := rand.IntN(users), apps[rand.IntN(len(apps))]
+				mu.Lock()
+				wasOver := ended[u]
+				mu.Unlock()
+				path := []string{"/private/", "/token"}[rand.IntN(2)]
+				got := fetchWith(t, a.handler, path, cookies[u])
+				mu.Lock()
+				isOver := ending[u]
+				mu.Unlock()
+				switch {
+				case strings.HasPrefix(got, "200") && wasOver:
+					t.Errorf("%s of user-%d after the end: %s", path, u, got)
+				case strings.HasPrefix(got, "200 private") && !strings.Contains(got, fmt.Sprint("user-", u, "@x")):
+					t.Errorf("user-%d sees %s", u, got)
+				case !strings.HasPrefix(got, "200") && !isOver:
+					t.Errorf("%s of user-%d: %.100s", path, u, got)
+				}
+				if u < users/2 || rand.IntN(100) != 0 {
+					continue
+				}
+				mu.Lock()
+				under := ending[u]
+				ending[u] = true
+				mu.Unlock()
+				if under {
+					continue
+				}
+				endOf(t, a, u, cookies[u])
+				mu.Lock()
+				ended[u] = true
+				mu.Unlock()
 			}
-			if u < users/2 || rand.IntN(300) != 0 {
-				continue
-			}
-			mu.Lock()
-			under := ending[u]
-			ending[u] = true
-			mu.Unlock()
-			if under {
-				continue
-			}
-			endOf(t, a, u, cookies[u])
-			mu.Lock()
-			ended[u] = true
-			mu.Unlock()
+		})
+		if p.refreshCount() < 10 {
+			t.Errorf("%d refreshes, want many", p.refreshCount())
 		}
 	})
-	if p.refreshCount() < 10 {
-		t.Errorf("%d refreshes, want many", p.refreshCount())
-	}
+}
+
+// moment takes virtual time, in steps so that several of those who wait go on at once.
+func moment() {
+	time.Sleep(time.Duration(rand.IntN(6)) * 20 * time.Millisecond)
 }
 
 func endOf(t *testing.T, a *app, u int, cookies []*http.Cookie) {

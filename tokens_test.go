@@ -42,6 +42,21 @@ func eachTokenMode(t *testing.T, run func(t *testing.T, p *fakeProvider, c *cloc
 	}
 }
 
+// eachTokenModeVirtually is eachTokenMode in virtual time. The clock of the pages is still
+// the one that the test moves.
+func eachTokenModeVirtually(t *testing.T, run func(t *testing.T, p *fakeProvider, c *clock, configure func(*cognate.Config))) {
+	t.Helper()
+	for name, mode := range tokenModes {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+				c := newClock()
+				p.now, p.accessLife = c.now, 300
+				run(t, p, c, mode)
+			})
+		})
+	}
+}
+
 // fetch is the status and body of one request.
 func (b *browser) fetch(path string, headers ...string) (int, string) {
 	b.t.Helper()
@@ -226,11 +241,10 @@ func TestRefreshFailures(t *testing.T) {
 		{"another access token's hash", func(p *fakeProvider) { p.claims = func(c map[string]any) { c["at_hash"] = accessHash("x") } }, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+			eachTokenModeVirtually(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
 				var ended []cognate.LogoutReason
 				b := newApp(t, p, func(cfg *cognate.Config) {
 					mode(cfg)
-					cfg.HTTPClient = &http.Client{Timeout: time.Second}
 					cfg.Hooks.OnLogout = func(_ context.Context, e cognate.LogoutEvent) { ended = append(ended, e.Reason) }
 				}).browser(t)
 				b.signIn(p)
