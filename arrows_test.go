@@ -17,6 +17,7 @@ func TestArrows(t *testing.T) {
 		{"", []string{"/userpool", "/userpool/", "/cognatetest", "/devtls"}},
 		{"/internal/testhook", []string{"", "/"}},
 		{"/internal/utf8text", []string{"", "/"}},
+		{"/internal/freeport", []string{"", "/"}},
 		{"/storetest", []string{"/userpool", "/userpool/", "/cognatetest"}},
 		{"/flaskoidc", []string{"/userpool", "/userpool/", "/cognatetest"}},
 		{"/redisstore", []string{"/userpool", "/userpool/", "/cognatetest", "/storetest"}},

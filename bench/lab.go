@@ -9,10 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/cognate-auth/cognate/bench/machine"
 	"github.com/cognate-auth/cognate/bench/servers"
+	"github.com/cognate-auth/cognate/internal/freeport"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -182,13 +184,14 @@ func goServer(kind string, useRedis bool, records int) spec {
 // freeAddrs finds addresses on loopback that nobody listens on.
 func freeAddrs(ctx context.Context, n int) ([]string, error) {
 	var addrs []string
-	for range n {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", "127.0.0.1:0")
+	for len(addrs) < n {
+		port, err := freeport.Find(ctx)
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close() // only when all are found, or one might be found twice
-		addrs = append(addrs, l.Addr().String())
+		if addr := freeport.Addr(port); !slices.Contains(addrs, addr) {
+			addrs = append(addrs, addr)
+		}
 	}
 	return addrs, nil
 }

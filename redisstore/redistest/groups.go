@@ -74,25 +74,29 @@ const clusterMasters = 3
 func StartCluster(tb testing.TB) *Cluster {
 	tb.Helper()
 	var nodes []*Server
-	var buses []string
 	for range 2 * clusterMasters {
-		bus := fmt.Sprint(freePort(tb))
-		nodes = append(nodes, Start(tb, "cluster-enabled yes", "cluster-port "+bus, "cluster-node-timeout 1000",
-			"cluster-replica-validity-factor 0", "repl-diskless-sync-delay 0"))
-		buses = append(buses, bus)
+		nodes = append(nodes, Start(tb, "cluster-enabled yes", "cluster-port $BUS", "cluster-node-timeout 1000",
+			"cluster-replica-no-failover yes", "repl-diskless-sync-delay 0"))
 	}
 	c := &Cluster{Masters: nodes[:clusterMasters], Replicas: nodes[clusterMasters:]}
 	for i, n := range nodes {
 		c.Addrs = append(c.Addrs, n.Addr)
 		n.must("CLUSTER", "SET-CONFIG-EPOCH", fmt.Sprint(i+1))
 		host, port, _ := net.SplitHostPort(n.Addr)
-		nodes[0].must("CLUSTER", "MEET", host, port, buses[i])
+		for _, other := range nodes[:i] {
+			other.must("CLUSTER", "MEET", host, port, n.bus)
+		}
 	}
 	for i, m := range c.Masters {
 		first, last := i*16384/clusterMasters, (i+1)*16384/clusterMasters-1
 		m.must("CLUSTER", "ADDSLOTSRANGE", fmt.Sprint(first), fmt.Sprint(last))
 	}
 	c.replicate(nodes)
+	for _, n := range nodes {
+		// They have told each other everything, which a short time-out hurries. From here on it
+		// would take a node that a busy machine holds up for one that has failed.
+		n.must("CONFIG", "SET", "cluster-node-timeout", "60000")
+	}
 	return c
 }
 
@@ -115,10 +119,12 @@ func (c *Cluster) replicate(nodes []*Server) {
 	}
 }
 
-// FailOver kills a master and waits until its replica has taken over.
+// FailOver kills a master, has its replica take over, and waits until it has. Nobody waits
+// for the others to notice and to vote.
 func (c *Cluster) FailOver(i int) {
 	c.Masters[i].tb.Helper()
 	c.Masters[i].Kill()
+	c.Replicas[i].must("CLUSTER", "FAILOVER", "TAKEOVER")
 	c.Replicas[i].until(contains("role:master"), "INFO", "replication")
 	c.Replicas[i].until(contains("cluster_state:ok"), "CLUSTER", "INFO")
 }

@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -21,6 +20,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/cognate-auth/cognate/internal/freeport"
 )
 
 // patience bounds every wait for a server. It is long, for machines that are busy.
@@ -32,6 +33,7 @@ type Server struct {
 	Addr string
 
 	tb      testing.TB
+	bus     string // the port of its cluster bus, should it have one
 	args    []string
 	process *exec.Cmd
 	output  *output
@@ -47,28 +49,36 @@ func Start(tb testing.TB, config ...string) *Server {
 	return start(tb, nil, config)
 }
 
+// start replaces $PORT and $BUS in the lines of configuration by the server's ports.
 func start(tb testing.TB, flags []string, config []string) *Server {
 	tb.Helper()
-	port := freePort(tb)
-	s := &Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), tb: tb}
 	lines := []string{"bind 127.0.0.1", "dir " + tb.TempDir(), "daemonize no"}
 	if len(flags) == 0 {
 		lines = append(lines, `save ""`, "maxmemory-policy noeviction")
 	}
 	if !hasLine(config, "tls-port") {
-		lines = append(lines, fmt.Sprint("port ", port))
+		lines = append(lines, "port $PORT")
 	}
-	for _, line := range config {
-		lines = append(lines, strings.ReplaceAll(line, "$PORT", strconv.Itoa(port)))
-	}
+	text := strings.Join(append(lines, config...), "\n") + "\n"
 	file := tb.TempDir() + "/redis.conf"
-	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	s.args = append([]string{file}, flags...)
+	s := &Server{tb: tb, args: append([]string{file}, flags...)}
 	tb.Cleanup(s.Kill)
-	s.Start()
-	return s
+	for range 10 {
+		port := freePort(tb)
+		s.Addr, s.bus = freeport.Addr(port), strconv.Itoa(freePort(tb))
+		ported := strings.NewReplacer("$PORT", strconv.Itoa(port), "$BUS", s.bus).Replace(text)
+		if err := os.WriteFile(file, []byte(ported), 0o600); err != nil {
+			tb.Fatal(err)
+		}
+		if s.launch() {
+			return s
+		}
+		if !strings.Contains(s.output.String(), "Address already in use") {
+			break // another port would not help
+		}
+	}
+	tb.Fatalf("the Redis server ended:\n%s", s.output)
+	return nil
 }
 
 func hasLine(config []string, name string) bool {
@@ -80,16 +90,13 @@ func hasLine(config []string, name string) bool {
 	return false
 }
 
-// freePort returns a port on which nothing listens. Another program may take it before
-// the server does; then the server says so, and the test fails.
 func freePort(tb testing.TB) int {
 	tb.Helper()
-	ln, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	port, err := freeport.Find(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 func program(tb testing.TB) string {
@@ -110,9 +117,15 @@ func program(tb testing.TB) string {
 // it accepts connections. While it runs, Start does nothing.
 func (s *Server) Start() {
 	s.tb.Helper()
-	if s.process != nil {
-		return
+	if s.process == nil && !s.launch() {
+		s.tb.Fatalf("the Redis server ended:\n%s", s.output)
 	}
+}
+
+// launch starts the process and waits until it accepts connections. It returns false if it
+// ended instead.
+func (s *Server) launch() bool {
+	s.tb.Helper()
 	// Not the test's context: that ends before the clean-up, which has to wait for it.
 	s.process = exec.CommandContext(context.Background(), program(s.tb), s.args...) //nolint:gosec // the tester's own server
 	s.output, s.exited = &output{}, make(chan struct{})
@@ -125,24 +138,26 @@ func (s *Server) Start() {
 		_ = p.Wait()
 		close(exited)
 	}(s.process, s.exited)
-	s.awaitPort()
+	return s.accepts()
 }
 
-func (s *Server) awaitPort() {
+// accepts waits for the server's own word: on its port, somebody else may answer.
+func (s *Server) accepts() bool {
 	s.tb.Helper()
 	for begin := time.Now(); time.Since(begin) < patience; time.Sleep(5 * time.Millisecond) {
 		select {
 		case <-s.exited:
-			s.tb.Fatalf("the Redis server ended:\n%s", s.output)
+			s.process = nil
+			return false
 		default:
 		}
-		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", s.Addr)
-		if err == nil {
-			conn.Close()
-			return
+		said := s.output.String()
+		if strings.Contains(said, "Ready to accept connections") || strings.Contains(said, "Sentinel ID is") {
+			return true
 		}
 	}
 	s.tb.Fatalf("the Redis server does not listen on %s:\n%s", s.Addr, s.output)
+	return false
 }
 
 // Stop ends the server as an operator does: it finishes what it is doing and closes its
@@ -163,15 +178,20 @@ func (s *Server) end(signal os.Signal) {
 	if s.process == nil {
 		return
 	}
-	if err := s.process.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		s.tb.Errorf("ending the Redis server: %v", err)
-	}
+	s.signal(signal)
 	select {
 	case <-s.exited:
 	case <-time.After(patience):
 		s.tb.Errorf("the Redis server does not end:\n%s", s.output)
 	}
 	s.process = nil
+}
+
+func (s *Server) signal(signal os.Signal) {
+	s.tb.Helper()
+	if err := s.process.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.tb.Errorf("sending the Redis server %s: %v", signal, err)
+	}
 }
 
 // Do sends a command as a connection of its own and returns the answer as text; lists
