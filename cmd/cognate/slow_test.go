@@ -6,38 +6,34 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// TestSlowClients has visitors that send little, or read nothing, and stay: each
-// is let go of. The server is the real one with all its patience a fiftieth.
+// pipes is a listener whose connections are in memory. Virtual time waits for no network.
+type pipes struct {
+	dialed chan net.Conn
+	closed chan struct{}
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.dialed:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p pipes) Close() error   { close(p.closed); return nil }
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
+
+// TestSlowClients has visitors that send little, or read nothing, and stay: each is let go
+// of. The server is the real one with all its patience, and time is virtual.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
-	handled := make(chan error, 10)
-	srv := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, err := io.ReadAll(r.Body)
-		if r.URL.Path == "/much" {
-			_, err = w.Write(make([]byte, 64<<20))
-		}
-		handled <- err
-	}), slog.New(slog.DiscardHandler))
-	for name, patience := range map[string]*time.Duration{
-		"header": &srv.ReadHeaderTimeout, "body": &srv.ReadTimeout, "answer": &srv.WriteTimeout, "idle": &srv.IdleTimeout,
-	} {
-		if *patience <= 0 || *patience > 2*time.Minute {
-			t.Errorf("%s: waits %v", name, *patience)
-		}
-		*patience /= 50
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = srv.Serve(l) }()
-	t.Cleanup(func() { _ = srv.Close() })
 	for name, tt := range map[string]struct {
 		sends   string
 		reads   bool // what comes back, until the end
@@ -52,33 +48,48 @@ func TestSlowClients(t *testing.T) {
 		"a long header": {"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 100<<10) + "\r\n\r\n", true, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			conn, err := net.Dial("tcp", l.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = conn.Close() })
-			_, err = conn.Write([]byte(tt.sends))
-			if err != nil && name != "a long header" { // which is refused before its end
-				t.Fatal(err)
-			}
-			_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
-			if tt.reads {
-				_, err = io.Copy(io.Discard, conn)
-				if errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Error("the connection stays open")
+			synctest.Test(t, func(t *testing.T) {
+				handled := make(chan error, 1)
+				srv := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					_, err := io.ReadAll(r.Body)
+					if r.URL.Path == "/much" {
+						_, err = w.Write(make([]byte, 1<<20))
+					}
+					handled <- err
+				}), slog.New(slog.DiscardHandler))
+				l := pipes{make(chan net.Conn), make(chan struct{})}
+				go func() { _ = srv.Serve(l) }()
+				t.Cleanup(func() { _ = srv.Close() })
+
+				conn, served := net.Pipe()
+				t.Cleanup(func() { _ = conn.Close() })
+				l.dialed <- served
+				go func() { _, _ = io.WriteString(conn, tt.sends) }() // a long header is refused before its end
+				const most = 2 * time.Minute
+				if tt.reads {
+					_ = conn.SetReadDeadline(time.Now().Add(most + time.Second))
+					_, err := io.Copy(io.Discard, conn)
+					if err != nil {
+						t.Errorf("the connection stays open: %v", err)
+					}
 				}
-			}
-			if !tt.reached {
-				return
-			}
-			select {
-			case err := <-handled:
-				if (err != nil) != tt.fails {
-					t.Errorf("the handler got %v", err)
+				time.Sleep(most)
+				select {
+				case err := <-handled:
+					if !tt.reached || (err != nil) != tt.fails {
+						t.Errorf("the handler was reached, and got %v", err)
+					}
+				default:
+					if tt.reached {
+						t.Error("the handler still waits, or was not reached")
+					}
 				}
-			case <-time.After(30 * time.Second):
-				t.Error("the handler still waits, or was not reached")
-			}
+				// Nobody is left who waits for a visitor that does not read.
+				_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+				if _, err := io.Copy(io.Discard, conn); err != nil && !errors.Is(err, io.ErrClosedPipe) {
+					t.Errorf("after all that time, the connection is open: %v", err)
+				}
+			})
 		})
 	}
 }
