@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
@@ -355,39 +356,38 @@ func TestOutboxIsBounded(t *testing.T) {
 // failure is logged without the code, and that no more than 16 are under way.
 func TestDelivery(t *testing.T) {
 	t.Parallel()
-	got, hold := make(chan userpool.Message, 16), make(chan struct{})
-	e := pooltest.New(t, func(c *userpool.Config) {
-		c.Settings.FixedCode = "975318"
-		c.Deliver = func(_ context.Context, m userpool.Message) error {
-			got <- m
-			<-hold
-			return errors.New("no route to host")
+	synctest.Test(t, func(t *testing.T) {
+		got, hold := make(chan userpool.Message, 16), make(chan struct{})
+		e := pooltest.New(t, func(c *userpool.Config) {
+			c.Settings.FixedCode = "975318"
+			c.Deliver = func(_ context.Context, m userpool.Message) error {
+				got <- m
+				<-hold
+				return errors.New("no route to host")
+			}
+		})
+		for range 16 {
+			sendTo(t, e, userpool.PurposeMFA)
+		}
+		for range 16 {
+			m := <-got
+			if m.To != "ann@example.com" || m.Code != "975318" || !strings.Contains(m.Body, "975318") {
+				t.Errorf("delivered %v", m)
+			}
+		}
+		sendTo(t, e, userpool.PurposeMFA) // the seventeenth is in the outbox alone
+		if !strings.Contains(e.Logs.String(), "too many deliveries") {
+			t.Error("the log does not tell of a delivery that was left out")
+		}
+		close(hold)
+		synctest.Wait()
+		if !strings.Contains(e.Logs.String(), "no route to host") {
+			t.Error("the log does not tell of the failure")
+		}
+		if strings.Contains(e.Logs.String(), "975318") {
+			t.Error("the log holds the code")
 		}
 	})
-	for range 16 {
-		sendTo(t, e, userpool.PurposeMFA)
-	}
-	for range 16 {
-		m := <-got
-		if m.To != "ann@example.com" || m.Code != "975318" || !strings.Contains(m.Body, "975318") {
-			t.Errorf("delivered %v", m)
-		}
-	}
-	sendTo(t, e, userpool.PurposeMFA) // the seventeenth is in the outbox alone
-	if !strings.Contains(e.Logs.String(), "too many deliveries") {
-		t.Error("the log does not tell of a delivery that was left out")
-	}
-	close(hold)
-	deadline := time.Now().Add(10 * time.Second)
-	for !strings.Contains(e.Logs.String(), "no route to host") {
-		if time.Now().After(deadline) {
-			t.Fatal("the log does not tell of the failure")
-		}
-		time.Sleep(time.Millisecond)
-	}
-	if strings.Contains(e.Logs.String(), "975318") {
-		t.Error("the log holds the code")
-	}
 }
 
 func TestMessageSettings(t *testing.T) {

@@ -5,6 +5,12 @@ import "context"
 // Hashes returns how many passwords the pool has hashed so far.
 func (p *Pool) Hashes() int64 { return p.hasher.runs.Load() }
 
+// TakeHashSlot holds one of the slots for hashing until leave is called.
+func (p *Pool) TakeHashSlot() (leave func()) {
+	p.hasher.slots <- struct{}{}
+	return func() { <-p.hasher.slots }
+}
+
 // ParsePHC parses a hash and returns it written again.
 func ParsePHC(s string) (string, error) {
 	h, err := parsePHC(s)

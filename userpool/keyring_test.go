@@ -183,74 +183,79 @@ func TestKeysAreMadeOnce(t *testing.T) {
 // and only what needs them waits, as long as its context lets it.
 func TestStartDoesNotWaitForKeys(t *testing.T) {
 	t.Parallel()
-	ready := make(chan struct{})
-	store := &keyStore{Store: memstore.New(), apply: func(context.Context) { <-ready }}
-	e := pooltest.New(t, ownKeys(store))
-	a := e.Get(t, "/login", pooltest.Query(), nil)
-	if a.StatusCode != http.StatusOK {
-		t.Errorf("the sign-in page: got %d, want 200", a.StatusCode)
-	}
-	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := e.Pool.JWKS(short); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v, want the end of the wait", err)
-	}
-	tokens := make(chan map[string]any)
-	go func() { tokens <- e.Tokens(t) }()
-	select {
-	case <-tokens:
-		t.Error("tokens before there were keys")
-	case <-time.After(50 * time.Millisecond):
-	}
-	close(ready)
-	if got, want := signer(t, <-tokens), keyIDs(t, e.Pool)[1]; got != want {
-		t.Errorf("signed by %q, want %q", got, want)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		ready := make(chan struct{})
+		store := &keyStore{Store: memstore.New(), apply: func(context.Context) { <-ready }}
+		e := pooltest.New(t, ownKeys(store))
+		a := e.Get(t, "/login", pooltest.Query(), nil)
+		if a.StatusCode != http.StatusOK {
+			t.Errorf("the sign-in page: got %d, want 200", a.StatusCode)
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := e.Pool.JWKS(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want the end of the wait", err)
+		}
+		tokens := make(chan map[string]any)
+		go func() { tokens <- e.Tokens(t) }()
+		synctest.Wait()
+		select {
+		case <-tokens:
+			t.Error("tokens before there were keys")
+		default:
+		}
+		close(ready)
+		if got, want := signer(t, <-tokens), keyIDs(t, e.Pool)[1]; got != want {
+			t.Errorf("signed by %q, want %q", got, want)
+		}
+	})
 }
 
 // TestRotationElsewhere rotates keys at one process: another one honours them at
 // once and signs with them soon, without reading the store for every token.
 func TestRotationElsewhere(t *testing.T) {
 	t.Parallel()
-	store := withKeys(t)
-	e := pooltest.New(t, ownKeys(store))
-	other := startOn(t, store, e.Clock.Now)
-	old := e.Tokens(t)
-	before := store.reads.Load()
-	for range 5 {
-		e.Tokens(t)
-	}
-	if got := store.reads.Load() - before; got != 0 {
-		t.Errorf("the keys were read %d times for 5 tokens, want never", got)
-	}
-	kids := rotate(t, other, 1)
-	if got := keyIDs(t, e.Pool); !slices.Equal(got, kids) {
-		t.Errorf("got key ids %q at the other process, want %q", got, kids)
-	}
-	if got := signer(t, e.Tokens(t)); got != kids[1] {
-		t.Errorf("signed by %q, want %q", got, kids[1])
-	}
-
-	// Without a look at the key set it takes some seconds.
-	newer := rotate(t, other, 2)
-	e.Clock.Advance(6 * time.Second)
-	for begin := time.Now(); signer(t, e.Tokens(t)) != newer[1]; time.Sleep(time.Millisecond) {
-		if time.Since(begin) > 30*time.Second {
-			t.Fatal("the keys of the other process are not used")
+	synctest.Test(t, func(t *testing.T) {
+		store := withKeys(t)
+		e := pooltest.New(t, ownKeys(store))
+		other := startOn(t, store, e.Clock.Now)
+		old := e.Tokens(t)
+		before := store.reads.Load()
+		for range 5 {
+			e.Tokens(t)
 		}
-	}
-	newest := rotate(t, other, 3)
-	e.Clock.Advance(2 * time.Minute) // after a long rest the first token waits
-	if got := signer(t, e.Tokens(t)); got != newest[1] {
-		t.Errorf("signed by %q after a rest, want %q", got, newest[1])
-	}
-	if err := other.WithdrawKeys(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	e.Clock.Advance(2 * time.Minute)
-	if a := e.UserInfo(t, old["access_token"]); a.StatusCode != http.StatusUnauthorized {
-		t.Errorf("a token of a key that was withdrawn elsewhere: got %d, want 401", a.StatusCode)
-	}
+		if got := store.reads.Load() - before; got != 0 {
+			t.Errorf("the keys were read %d times for 5 tokens, want never", got)
+		}
+		kids := rotate(t, other, 1)
+		if got := keyIDs(t, e.Pool); !slices.Equal(got, kids) {
+			t.Errorf("got key ids %q at the other process, want %q", got, kids)
+		}
+		if got := signer(t, e.Tokens(t)); got != kids[1] {
+			t.Errorf("signed by %q, want %q", got, kids[1])
+		}
+
+		// Without a look at the key set it takes some seconds.
+		newer := rotate(t, other, 2)
+		e.Clock.Advance(6 * time.Second)
+		e.Tokens(t) // which does not wait for a look at the store, and begins one
+		synctest.Wait()
+		if got := signer(t, e.Tokens(t)); got != newer[1] {
+			t.Errorf("signed by %q soon after, want %q", got, newer[1])
+		}
+		newest := rotate(t, other, 3)
+		e.Clock.Advance(2 * time.Minute) // after a long rest the first token waits
+		if got := signer(t, e.Tokens(t)); got != newest[1] {
+			t.Errorf("signed by %q after a rest, want %q", got, newest[1])
+		}
+		if err := other.WithdrawKeys(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		e.Clock.Advance(2 * time.Minute)
+		if a := e.UserInfo(t, old["access_token"]); a.StatusCode != http.StatusUnauthorized {
+			t.Errorf("a token of a key that was withdrawn elsewhere: got %d, want 401", a.StatusCode)
+		}
+	})
 }
 
 // TestNewKeyElsewhere verifies a token that was signed by a key that is known

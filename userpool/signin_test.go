@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
@@ -253,35 +254,32 @@ func TestRehash(t *testing.T) {
 // nothing away.
 func TestBusy(t *testing.T) {
 	t.Parallel()
-	e := pooltest.New(t, func(c *userpool.Config) {
-		c.MaxHashes, c.HashWait = 1, 20*time.Millisecond
-		c.Hashing = userpool.HashCost{MemoryKiB: 64 << 10, Passes: 8, Lanes: 1}
-	})
-	var wg sync.WaitGroup
-	busy := make([]bool, 8)
-	for i := range busy {
-		wg.Go(func() {
+	synctest.Test(t, func(t *testing.T) {
+		e := pooltest.New(t, func(c *userpool.Config) { c.MaxHashes, c.HashWait = 1, 5*time.Second })
+		leave := e.Pool.TakeHashSlot()
+		start := time.Now()
+		var wg sync.WaitGroup
+		for i := range 8 {
 			name := "ann"
 			if i > 0 {
 				name = fmt.Sprint("nobody", i) // the account is not what holds them up
 			}
-			_, err := e.Pool.SignIn(context.WithoutCancel(t.Context()), name, "wrong")
-			busy[i] = errors.Is(err, userpool.ErrBusy)
-			if _, refused := errors.AsType[*userpool.Error](err); !refused && !busy[i] {
-				t.Errorf("got error %v", err)
-			}
-		})
-	}
-	wg.Wait()
-	n := 0
-	for _, b := range busy {
-		if b {
-			n++
+			wg.Go(func() {
+				_, err := e.Pool.SignIn(t.Context(), name, "wrong")
+				if !errors.Is(err, userpool.ErrBusy) {
+					t.Errorf("%s: got error %v, want ErrBusy", name, err)
+				}
+			})
 		}
-	}
-	if n == 0 {
-		t.Error("nobody was turned away")
-	}
+		wg.Wait()
+		if got := time.Since(start); got != 5*time.Second {
+			t.Errorf("they were turned away after %v, want 5 s", got)
+		}
+		leave()
+		if got := signIn(t, e, "ann", pooltest.Password); got != "ok" {
+			t.Errorf("got %q when nobody was at it", got)
+		}
+	})
 }
 
 // TestCancelledSignIn does not count as a failure of the person.

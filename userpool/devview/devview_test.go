@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
@@ -206,30 +207,33 @@ func TestFilter(t *testing.T) {
 // TestLive waits for what is new.
 func TestLive(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t)
-	if got := e.look(t, "/_cognate/live?version=-1"); got != "0" {
-		t.Errorf("got %q at once, want 0", got)
-	}
-	done := make(chan string)
-	go func() {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		if got := e.look(t, "/_cognate/live?version=-1"); got != "0" {
+			t.Errorf("got %q at once, want 0", got)
+		}
+		done := make(chan string)
+		go func() {
+			w := httptest.NewRecorder()
+			e.view.ServeHTTP(w, request(t, http.MethodGet, "/_cognate/live?version=0"))
+			done <- w.Body.String()
+		}()
+		synctest.Wait()
+		select {
+		case <-done:
+			t.Error("it did not wait")
+		default:
+		}
+		e.Get(t, "/oauth2/authorize", pooltest.Query(), nil)
+		if got := <-done; got != "1" {
+			t.Errorf("got %q, want 1", got)
+		}
 		w := httptest.NewRecorder()
-		e.view.ServeHTTP(w, request(t, http.MethodGet, "/_cognate/live?version=0"))
-		done <- w.Body.String()
-	}()
-	select {
-	case <-done:
-		t.Error("it did not wait")
-	case <-time.After(20 * time.Millisecond):
-	}
-	e.Get(t, "/oauth2/authorize", pooltest.Query(), nil)
-	if got := <-done; got != "1" {
-		t.Errorf("got %q, want 1", got)
-	}
-	w := httptest.NewRecorder()
-	e.view.ServeHTTP(w, request(t, http.MethodGet, "/_cognate/live"))
-	if w.Code != http.StatusBadRequest {
-		t.Errorf("without a version: got %d, want 400", w.Code)
-	}
+		e.view.ServeHTTP(w, request(t, http.MethodGet, "/_cognate/live"))
+		if w.Code != http.StatusBadRequest {
+			t.Errorf("without a version: got %d, want 400", w.Code)
+		}
+	})
 }
 
 // TestPages opens the other pages.

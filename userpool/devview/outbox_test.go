@@ -6,7 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/cognate-auth/cognate/userpool"
 )
@@ -72,15 +72,17 @@ func TestOutbox(t *testing.T) {
 // TestOutboxWaits asks before the message is there.
 func TestOutboxWaits(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t)
-	done := make(chan []messageJSON)
-	go func() { done <- e.outbox(t, "?wait=20s&to=cem@example.com") }()
-	time.Sleep(20 * time.Millisecond)
-	e.invite(t, "bob") // somebody else's
-	e.invite(t, "cem")
-	if got := <-done; len(got) != 1 || got[0].To != "cem@example.com" {
-		t.Errorf("got %+v", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		done := make(chan []messageJSON)
+		go func() { done <- e.outbox(t, "?wait=20s&to=cem@example.com") }()
+		synctest.Wait()    // until it waits
+		e.invite(t, "bob") // somebody else's
+		e.invite(t, "cem")
+		if got := <-done; len(got) != 1 || got[0].To != "cem@example.com" {
+			t.Errorf("got %+v", got)
+		}
+	})
 }
 
 // TestOutboxIsBounded asks for too much.
@@ -101,22 +103,24 @@ func TestOutboxIsBounded(t *testing.T) {
 // TestTooManyWait has more who wait than may.
 func TestTooManyWait(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t)
-	codes := make(chan int)
-	for range 70 {
-		go func() {
-			w := httptest.NewRecorder()
-			e.view.ServeHTTP(w, request(t, http.MethodGet, "/_cognate/outbox.json?wait=500ms"))
-			codes <- w.Code
-		}()
-	}
-	refused := 0
-	for range 70 {
-		if <-codes == http.StatusTooManyRequests {
-			refused++
+	synctest.Test(t, func(t *testing.T) {
+		e := newEnv(t)
+		codes := make(chan int)
+		for range 70 {
+			go func() {
+				w := httptest.NewRecorder()
+				e.view.ServeHTTP(w, request(t, http.MethodGet, "/_cognate/outbox.json?wait=500ms"))
+				codes <- w.Code
+			}()
 		}
-	}
-	if refused != 6 {
-		t.Errorf("%d of 70 were refused, want 6", refused)
-	}
+		refused := 0
+		for range 70 {
+			if <-codes == http.StatusTooManyRequests {
+				refused++
+			}
+		}
+		if refused != 6 {
+			t.Errorf("%d of 70 were refused, want 6", refused)
+		}
+	})
 }
