@@ -31,9 +31,12 @@ func (b *bench) createFor(d time.Duration, name string, indexes ...string) cogna
 }
 
 // expire waits for a record's end.
-func (b *bench) expire(r cognate.Record) {
+func (b *bench) expire(r cognate.Record) { b.pass(r.Expires) }
+
+// pass waits until a time is over.
+func (b *bench) pass(at time.Time) {
 	// A store's clock may be another machine's, but not in a test.
-	b.advance(r.Expires.Sub(b.now()) + 20*time.Millisecond)
+	b.advance(at.Sub(b.now()) + 20*time.Millisecond)
 }
 
 // alive checks that the record is there, unless this machine was too slow to ask in time.
@@ -43,6 +46,25 @@ func (b *bench) alive(r cognate.Record) {
 		if _, err := load(b.Context(), r.Key); err != nil && b.now().Before(r.Expires) {
 			b.Errorf("%s before the end: %v", name, err)
 		}
+	}
+}
+
+// outlive creates a record that would end soon, and makes it live for an hour longer. It
+// returns the record and its first end. A machine that is too slow for it gets more time.
+func (b *bench) outlive(name string, indexes ...string) (r cognate.Record, first time.Time) {
+	b.Helper()
+	for d := life; ; d *= 2 {
+		r = b.createFor(d, name, indexes...)
+		b.alive(r)
+		first = r.Expires
+		r.Expires = first.Add(time.Hour)
+		err := b.store.Update(b.Context(), r)
+		if errors.Is(err, cognate.ErrNoRecord) && !b.now().Before(first) && d < time.Minute {
+			continue
+		}
+		b.must(err)
+		r.Version++
+		return r, first
 	}
 }
 
@@ -70,18 +92,9 @@ func testExpiredAgain(b *bench) {
 }
 
 func testLonger(b *bench) {
-	first := b.createFor(life, "ann")
-	b.alive(first)
-	longer := first
-	longer.Expires = first.Expires.Add(time.Hour)
-	if err := b.store.Update(b.Context(), longer); err != nil && !b.now().Before(first.Expires) {
-		b.Fatalf("this machine took more than %v for three calls", life)
-	} else {
-		b.must(err)
-	}
-	b.expire(first)
-	longer.Version = 2
-	b.loaded(longer)
+	r, first := b.outlive("ann")
+	b.pass(first)
+	b.loaded(r)
 }
 
 func testShorter(b *bench) {
@@ -105,11 +118,8 @@ func testShorter(b *bench) {
 // testLongerIndexed would find a store whose index forgets a member when its first life
 // is over. A new member is what may make it tidy up.
 func testLongerIndexed(b *bench) {
-	r := b.createFor(life, "ann", "x", "y")
-	first := r.Expires
-	r.Expires = first.Add(time.Hour)
-	b.must(b.store.Update(b.Context(), r))
-	b.advance(first.Sub(b.now()) + 20*time.Millisecond)
+	r, first := b.outlive("ann", "x", "y")
+	b.pass(first)
 	b.create("bob", "x")
 	b.deleted("x", 2)
 	b.gone("deleted by index", r.Key)
@@ -144,6 +154,9 @@ func (b *bench) calls(ctx context.Context, r cognate.Record) map[string]func() e
 	}
 }
 
+// atOnce is a thousand times what such a call takes, for machines that are busy.
+const atOnce = 10 * time.Second
+
 // refuses checks that each call returns at once with an error that says nothing about
 // the record: whoever reads ErrNoRecord would end the session.
 func (b *bench) refuses(ctx context.Context) {
@@ -156,7 +169,7 @@ func (b *bench) refuses(ctx context.Context) {
 		if err == nil || errors.Is(err, cognate.ErrNoRecord) || errors.Is(err, cognate.ErrRecordChanged) {
 			b.Errorf("%s: got error %v, want one of the context", name, err)
 		}
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > atOnce {
 			b.Errorf("%s took %v", name, took)
 		}
 	}

@@ -221,7 +221,7 @@ func TestProviderFaults(t *testing.T) {
 			t.Parallel()
 			patience := time.Minute
 			if strings.HasSuffix(name, "timeout") {
-				patience = 500 * time.Millisecond
+				patience = 500 * time.Millisecond // hundreds of times what the other answers take
 			}
 			e := newPatientEnv(t, patience)
 			e.up.mux[tt.path] = tt.handler

@@ -237,10 +237,9 @@ func TestFailures(t *testing.T) {
 			t.Parallel()
 			s := serve(t, tt.server)
 			tt.config.Server = s.address
-			began := time.Now()
 			err := newSender(t, tt.config).Deliver(t.Context(), message())
-			if err == nil || time.Since(began) > 10*time.Second {
-				t.Fatalf("got %v after %s", err, time.Since(began))
+			if err == nil {
+				t.Fatal("got no error")
 			}
 			text := err.Error() + strings.Join(s.commands, " ")
 			if strings.Contains(text, password) || strings.Contains(err.Error(), "123456") {
