@@ -31,14 +31,19 @@ modules() {
 	done
 }
 
-# each_module runs a function with every module's folder, one after the other.
+# each_module runs a function with every module's folder, one after the other, also when it
+# returned false for one of them. Those are in $failed then.
 each_module() {
 	list=$(modules) || fail "go.work does not load, see above."
 	[ -n "$list" ] || fail "go.work names no module."
+	failed=
+	# Some shells would go on with the next module when Ctrl-C has ended what they wait for.
+	trap 'exit 130' INT
 	for module in $list; do
 		[ -d "$module" ] || fail "there is no folder $module."
-		"$1" "$module"
+		"$1" "$module" || failed="$failed $module"
 	done
+	trap - INT
 }
 
 # apt installs Debian packages, as root or with a sudo that asks no question.

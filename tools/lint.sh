@@ -6,15 +6,19 @@ linter=$PWD/bin/golangci-lint
 
 lint_module() {
 	say "lint of $1"
-	(cd "$1" && go vet ./... && "$linter" run ./...) || fail "the linters found something in $1, see above."
+	(cd "$1" && go vet ./... && "$linter" run ./...)
 }
 
 say "format"
 # A folder's name, not the list of packages: files behind build tags count, too.
 unformatted=$(gofmt -l ${MODULES:-.})
-[ -z "$unformatted" ] || fail "these files are not formatted, run gofmt -w on them:
-$unformatted"
-echo "ok"
+if [ -z "$unformatted" ]; then
+	echo "ok"
+else
+	printf 'run gofmt -w on these files:\n%s\n' "$unformatted"
+fi
 
 each_module lint_module
+failed="${unformatted:+ format}$failed"
+[ -z "$failed" ] || fail "the linters found something, see above, in:$failed"
 say "nothing to complain about"

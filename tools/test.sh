@@ -148,8 +148,20 @@ test_module() {
 	# Go does not see that a test builds and starts the program, and would show an old
 	# result when only the program has changed.
 	case $1 in *e2e*) fresh=-count=1 ;; esac
-	(cd "$1" && go test -race $fresh ./...) || fail "the tests of $1 failed, see above."
+	rm -f "$lost"
+	# The first part of a pipe has no way but a file to say how it ended.
+	{ (cd "$1" && go test -race $fresh ./... 2>&1) || : >"$lost"; } |
+		awk -v failures="$failures" '
+			/^\?.*\[no test files\]$/ { next }
+			{ print; fflush() }
+			/^--- FAIL: / || /^FAIL\t/ { print "  " $0 >>failures }'
+	[ ! -e "$lost" ]
 }
+
+notes=$(mktemp -d)
+trap 'rm -rf "$notes"' EXIT
+lost=$notes/lost failures=$notes/failures
+: >"$failures"
 
 need_compiler
 case $(modules) in *e2e*)
@@ -164,4 +176,6 @@ esac
 case $(modules) in *redisstore* | *e2e* | *examples/cluster* | *bench*) need_redis ;; esac
 case $(modules) in *cmd/cognate*) need_postgres ;; esac
 each_module test_module
+[ -z "$failed" ] || fail "tests failed, see above, in:$failed
+$(cat "$failures")"
 say "all tests passed"
