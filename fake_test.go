@@ -15,6 +15,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,12 @@ import (
 // The tests of this package play both sides of the library: a provider that does
 // exactly what a test tells it, most of all wrong things, and a browser. Sign-ins with
 // a provider that does everything right are tested with the local pool.
+
+// TestMain is silent about apps that have no logger of their own.
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	os.Exit(m.Run())
+}
 
 const (
 	appOrigin    = "https://app.test"
