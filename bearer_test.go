@@ -431,7 +431,7 @@ func TestUnknownKeyFloodAtAPI(t *testing.T) {
 		}
 		wg.Wait()
 	}
-	flood(10_000)
+	flood(2_000)
 	if x.p.keyFetches != 2 {
 		t.Errorf("%d key fetches, want the first and one more", x.p.keyFetches)
 	}

@@ -119,7 +119,7 @@ func TestMemoryStoreForgets(t *testing.T) {
 	clock := &movedClock{now: time.Unix(1_800_000_000, 0)}
 	s := cognate.NewMemoryStore(0)
 	s.Now = clock.Now
-	for i := range 50_000 {
+	for i := range 10_000 {
 		clock.Advance(time.Second)
 		if err := s.Create(t.Context(), memoryRecord(i, clock.Now().Add(1000*time.Second))); err != nil {
 			t.Fatal(err)

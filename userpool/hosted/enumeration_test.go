@@ -12,8 +12,6 @@ import (
 
 var hintText = regexp.MustCompile(`[a-z]\*\*\*@[a-z]\*\*\*|\+\*{7}[0-9]{4}`)
 
-var styles = regexp.MustCompile(`(?s)<style>.*</style>`)
-
 // TestUserEnumeration goes through every page that takes a name, as somebody who
 // knows no secret: for a user and for a name that nobody has, the pages, the
 // headers and what is asked of the store are the same.
@@ -68,7 +66,7 @@ func TestUserEnumeration(t *testing.T) {
 			visit := func(name string) (out []seen) {
 				store.Calls()
 				walk(t, e, name, func(v *pooltest.Visitor) {
-					page := styles.ReplaceAllString(strings.ReplaceAll(looks(v, name), "&#42;", "*"), "")
+					page := strings.ReplaceAll(looks(v, name), "&#42;", "*")
 					page = hintText.ReplaceAllString(page, "HINT")
 					out = append(out, seen{page, strings.Join(store.Calls(), "\n")})
 				})

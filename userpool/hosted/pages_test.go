@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -309,9 +310,10 @@ func TestOversizedBodies(t *testing.T) {
 		big := maps.Clone(f.Fields)
 		big.Set("x", strings.Repeat("x", 65<<10))
 		many := f.Fields.Encode() + strings.Repeat("&a=", 20_000)
-		other := f.Fields.Encode()
+		other := strings.Builder{}
+		other.WriteString(f.Fields.Encode())
 		for i := range 6000 {
-			other += fmt.Sprintf("&f%d=", i)
+			fmt.Fprintf(&other, "&f%d=", i)
 		}
 		header := s.header()
 		header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -332,7 +334,7 @@ func TestOversizedBodies(t *testing.T) {
 			t.Errorf("an oversized form had an effect: %s\n%s", before, after)
 		}
 		// Thousands of fields that fit are odd and no more.
-		if a := s.e.Do(t, http.MethodPost, f.Action, other, header); a.StatusCode >= 500 {
+		if a := s.e.Do(t, http.MethodPost, f.Action, other.String(), header); a.StatusCode >= 500 {
 			t.Errorf("many fields: got %d", a.StatusCode)
 		}
 	})
@@ -355,28 +357,38 @@ func TestOpenRedirects(t *testing.T) {
 		}
 	}
 	evils := []string{
-		"https://evil.test/", "//evil.test", `\\evil.test`, "/\\evil.test", "javascript:alert(1)", pooltest.Callback + ".evil.test",
-		pooltest.Callback + "@evil.test", "https://evil.test/\r\nSet-Cookie: a=b", pooltest.Callback + "#x", pooltest.Callback + "/../x",
+		"https://evil.test/", "//evil.test", `\\evil.test`, "/\\evil.test", "javascript:alert(1)", "https://evil.test/\r\nSet-Cookie: a=b",
 	}
-	params := []string{
-		"redirect_uri", "flow", "lang", "after", "state", "login_hint", "logout_uri", "redirect", "next", "return_to",
-		"identity_provider", "idp_identifier", "error", "client_id", "response_type", "scope", "RelayState",
+	near := []string{ // to the address of the app
+		pooltest.Callback + ".evil.test", pooltest.Callback + "@evil.test", pooltest.Callback + "#x", pooltest.Callback + "/../x",
+	}
+	attacks := map[string][]string{"redirect_uri": slices.Concat(evils, near), "logout_uri": slices.Concat(evils, near)}
+	for _, param := range []string{
+		"flow", "lang", "after", "state", "login_hint", "identity_provider", "idp_identifier", "client_id", "response_type", "scope",
+		"redirect,next,return_to,error,RelayState", // which mean nothing to any page
+	} {
+		attacks[param] = evils
+	}
+	attack := func(q url.Values, params, evil string) {
+		for param := range strings.SplitSeq(params, ",") {
+			q.Set(param, evil)
+		}
 	}
 	pages(t, func(t *testing.T, s stop) {
 		f := s.filled(t)
 		at, err := url.Parse(f.Action)
 		must(t, err)
-		for _, param := range params {
+		for param, evils := range attacks {
 			for _, evil := range evils {
 				q := at.Query()
-				q.Set(param, evil)
+				attack(q, param, evil)
 				target := at.Path + "?" + q.Encode()
 				ours(t, "GET "+param+" "+evil, s.e.Do(t, http.MethodGet, target, "", s.header()))
 				if param == "state" || param == "login_hint" || param == "flow" {
 					continue // and the form could be right
 				}
 				fields := maps.Clone(f.Fields)
-				fields[param] = []string{evil}
+				attack(fields, param, evil)
 				for _, wrong := range []string{"password", "code", "credential", "new_password", "username"} {
 					if fields.Has(wrong) {
 						fields[wrong] = []string{"wrong"}
@@ -388,10 +400,13 @@ func TestOpenRedirects(t *testing.T) {
 	})
 	e := pooltest.New(t)
 	for _, path := range []string{"/error", "/confirmUser", "/resendcode", "/passkeys/add", "/logout", "/", "/oauth2/authorize", "//evil.test/", "/login/"} {
-		for _, param := range params {
+		for param, evils := range attacks {
 			for _, evil := range evils {
-				ours(t, path+" "+param+" "+evil, e.Get(t, path, url.Values{param: {evil}, "x": {"1"}}, nil))
-				ours(t, path+" "+param+" "+evil, e.Get(t, path, pooltest.Query(param, evil), e.Session(t)))
+				alone, added := url.Values{"x": {"1"}}, pooltest.Query()
+				attack(alone, param, evil)
+				attack(added, param, evil)
+				ours(t, path+" "+param+" "+evil, e.Get(t, path, alone, nil))
+				ours(t, path+" "+param+" "+evil, e.Get(t, path, added, e.Session(t)))
 			}
 		}
 	}
