@@ -2,6 +2,7 @@ package clients
 
 import (
 	"compress/zlib"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"net"
@@ -59,8 +60,8 @@ func flask(t *testing.T, python, addr, file string, env ...string) *exec.Cmd {
 }
 
 const (
-	tutorialPublic  = "Public Endpoint. No autentication is needed"
-	tutorialPrivate = "Private Endpoint. Logged in as: " + email
+	tutorialPublic  = "Everybody may read this."
+	tutorialPrivate = "Only " + email + " may read this."
 )
 
 // tutorial is the tutorial's app on the real flask-oidc, with a clock to turn.
@@ -76,38 +77,46 @@ func newTutorial(t *testing.T) tutorial {
 	base := "https://" + addr
 	client := register(pool, base, "/oidc_callback")
 	dir := t.TempDir()
-	fill := strings.NewReplacer(
-		"{{AWS_DOMAIN_PREFIX}}", pool.URL,
-		"{{AWS_APP_CLIENT_ID}}", client.ID, "{{AWS_APP_CLIENT_SECRET}}", string(client.Secret),
-		"https://cognito-idp.eu-west-1.amazonaws.com/{{AWS_POOL_ID}}", pool.Issuer, "127.0.0.1:5000", addr)
-	for from, to := range map[string]string{"app.py": "app.py", "client_secrets.template.json": "client_secrets.json"} {
-		text, err := os.ReadFile(filepath.Join("python", "tutorial", from))
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, filepath.Join(dir, to), fill.Replace(string(text)))
-	}
+	secrets := filepath.Join(dir, "client_secrets.json")
+	write(t, secrets, clientSecrets(t, pool, client))
 	x := tutorial{app{pool: pool, url: base, nonce: true}, client, filepath.Join(dir, "clock")}
 	write(t, x.clock, "0")
 	turning, err := filepath.Abs("python/clock")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := flask(t, flaskOIDCPython(t), addr, "app.py", "FLASK_RUN_CERT=adhoc", "PYTHONPATH="+turning, "CLOCK="+x.clock)
-	cmd.Dir = dir
+	cmd := flask(t, venvPython(t), addr, "python/tutorial/app.py", "FLASK_RUN_CERT=adhoc", "PYTHONPATH="+turning,
+		"CLOCK="+x.clock, "CLIENT_SECRETS="+secrets, "SECRET_KEY="+rand.Text(),
+		"BASE_URL="+base, "DOMAIN="+pool.URL, "CLIENT_ID="+client.ID)
 	serve(t, addr, cmd)
 	return x
 }
 
-// flaskOIDCPython is the one with flask-oidc.
-func flaskOIDCPython(t *testing.T) string {
+// clientSecrets is the file that flask-oidc reads.
+func clientSecrets(t *testing.T, pool *cognatetest.Pool, client userpool.Client) string {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"web": map[string]any{
+		"issuer":       pool.Issuer,
+		"auth_uri":     pool.URL + "/oauth2/authorize",
+		"token_uri":    pool.URL + "/oauth2/token",
+		"userinfo_uri": pool.URL + "/oauth2/userInfo",
+		"client_id":    client.ID, "client_secret": string(client.Secret), "redirect_uris": client.CallbackURLs,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// venvPython is the one with the packages of requirements.txt.
+func venvPython(t *testing.T) string {
 	t.Helper()
 	python, err := filepath.Abs("python/.venv/bin/python")
 	if err == nil {
 		_, err = os.Stat(python)
 	}
 	if err != nil {
-		t.Fatalf("flask-oidc is not installed; make e2e does that: %v", err)
+		t.Fatalf("its packages are not installed; make e2e does that: %v", err)
 	}
 	return python
 }

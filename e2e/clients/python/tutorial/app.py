@@ -1,66 +1,55 @@
-# The app of the tutorial "Flask-OIDC Authentication with AWS Cognito UI", changed only
-# where flask-oidc 2.x refuses it or does nothing; each change says so.
+"""The app of the Flask-OIDC tutorial for Cognito, on the flask-oidc 2.x of today.
+
+The paths and the names of the settings are the tutorial's. Where 2.x wants something else,
+a comment says so. Flask serves it over TLS; see newTutorial in python_test.go.
+"""
+import os
+from urllib.parse import urlencode
+
 from flask import Flask, redirect, session
 from flask_oidc import OpenIDConnect
 
 app = Flask(__name__)
+app.config.update(
+    SECRET_KEY=os.environ["SECRET_KEY"],
+    OIDC_CLIENT_SECRETS=os.environ["CLIENT_SECRETS"],
+    OIDC_ID_TOKEN_COOKIE_SECURE=False,
+    OIDC_ID_TOKEN_COOKIE_TTL=28800,
+    # 2.x would listen on /authorize, which is not registered at the pool. It also has no
+    # OIDC_REQUIRE_VERIFIED_EMAIL any more and does not start with it.
+    OIDC_CALLBACK_ROUTE="/oidc_callback",
+    COGNITO_UI_BASE_URL=os.environ["DOMAIN"],
+    COGNITO_UI_CLIENT_ID=os.environ["CLIENT_ID"],
+    COGNITO_UI_LOGOUT_REDIRECT=os.environ["BASE_URL"] + "/",
+)
 
-app.config.update({
-    'DEBUG': True,
-    'TESTING': True,
-    'SECRET_KEY': 'very_secret_key',
-    'OIDC_ID_TOKEN_COOKIE_SECURE': False,
-    # 2.x: 'OIDC_REQUIRE_VERIFIED_EMAIL': True ends the start; 2.x no longer checks it.
-    'OIDC_ID_TOKEN_COOKIE_TTL': 28800,
-    # 2.x: the callback is /authorize unless this says that it is the registered one.
-    'OIDC_CALLBACK_ROUTE': '/oidc_callback',
-    'OIDC_CLIENT_SECRETS': "client_secrets.json",    # In client_secrets.json is defined all URLs for Cognito UI
-    'COGNITO_UI_BASE_URL': "{{AWS_DOMAIN_PREFIX}}",  # USED For logout
-    'COGNITO_UI_CLIENT_ID': "{{AWS_APP_CLIENT_ID}}",  # USED For logout
-    'COGNITO_UI_LOGOUT_REDIRECT': "https://127.0.0.1:5000/"   # USED For logout
-})
-
-
-# 2.x: has a /logout of its own, which would come before the one below, and does not end
-# the pool's session. The prefix moves it.
+# 2.x brings a /logout, which knows nothing of the pool's; the prefix makes room for ours.
 oidc = OpenIDConnect(app, prefix="/oidc")
 
 
-# Endpoint / is public
-@app.route('/')
-def root_index():
-    return "Public Endpoint. No autentication is needed"
+def may_enter(email):
+    """Stands for what an app knows about its users."""
+    return email is not None
 
 
-# Enpoint /hello is private.  "require_login"  is needed to protect it.
-# Require_login will forward us to Cognito UI in case there is no oidc session created
-@app.route('/hello')
+@app.route("/")
+def home():
+    return "Everybody may read this."
+
+
+@app.route("/hello")
 @oidc.require_login
-def index():
-    # We can get email provieded on the authentication
-    # Our app has to control permisions
-    if has_permissions(oidc.user_getfield('email')):
-        return "Private Endpoint. Logged in as: " + oidc.user_getfield('email')
-    else:
-        return "User has no permision to get the resource"
+def hello():
+    email = oidc.user_getfield("email")
+    if not may_enter(email):
+        return "This is not for you.", 403
+    return f"Only {email} may read this."
 
 
-# Helper function to check permisons of user identified by Cogntio UI.
-def has_permissions(user):
-    # Check if user has permisions to do whathener
-    return True
-
-
-# Endpoint to logout from our app and from Cognito UI.
-@app.route('/logout')
+@app.route("/logout")
 def logout():
-    # clean App cookies
-    session.clear()  # 2.x: oidc.logout() clears nothing, it returns a redirect
-    # Logout from Cognito UI
-    cognito_logout_uri = "/logout?client_id=" + app.config['COGNITO_UI_CLIENT_ID'] + "&logout_uri=" + app.config['COGNITO_UI_LOGOUT_REDIRECT']
-    return redirect(app.config['COGNITO_UI_BASE_URL'] + cognito_logout_uri)
-
-
-if __name__ == "__main__":
-    # AWS Cognito UI only  works with SSL (pyOpenSSL is needed)
-    app.run(ssl_context="adhoc")
+    session.clear()  # oidc.logout() of 2.x only redirects
+    query = urlencode(
+        {"client_id": app.config["COGNITO_UI_CLIENT_ID"], "logout_uri": app.config["COGNITO_UI_LOGOUT_REDIRECT"]}
+    )
+    return redirect(f"{app.config['COGNITO_UI_BASE_URL']}/logout?{query}")
