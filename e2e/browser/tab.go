@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/storage"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -58,6 +59,23 @@ func newTab(tb testing.TB, parent context.Context, opts ...chromedp.ContextOptio
 func (t *Tab) NewTab() *Tab {
 	t.tb.Helper()
 	return newTab(t.tb, t.ctx)
+}
+
+// Popup does what opens a window, and returns that window as a tab. The window stays
+// connected with the page that opened it, as far as the pages let it.
+func (t *Tab) Popup(open func()) *Tab {
+	t.tb.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, t.patience)
+	defer cancel()
+	opened := chromedp.WaitNewTarget(ctx, func(*target.Info) bool { return true })
+	open()
+	select {
+	case id := <-opened:
+		return newTab(t.tb, t.ctx, chromedp.WithTargetID(id))
+	case <-ctx.Done():
+		t.fail("waiting for a window to open", ctx.Err())
+		return nil
+	}
 }
 
 // Visit types an address into the address bar and waits until the page is loaded,
@@ -136,6 +154,18 @@ func (t *Tab) WaitForText(text string) {
 		page, err := chromedp.Run(ctx, chromedp.Evaluate[string](pageText))
 		return strings.Contains(page, text), err
 	})
+}
+
+// WaitForChange waits until the visible text of the first element that the CSS selector
+// finds is another than before, and returns it.
+func (t *Tab) WaitForChange(selector, before string) string {
+	t.tb.Helper()
+	text := before
+	t.until(fmt.Sprintf("another text in %s", selector), func(context.Context) (bool, error) {
+		text = t.Text(selector)
+		return text != before, nil
+	})
+	return text
 }
 
 // WaitForURL waits until the address bar shows the address and the page is loaded. An
