@@ -104,18 +104,21 @@ need_certutil() {
       on Fedora: sudo dnf install nss-tools"
 }
 
-# flask-oidc is no package of Debian.
-need_flaskoidc() {
+# What Debian has no packages of, or old ones: flask-oidc, Django and its clients. The tests
+# look in the same place: see venvPython in e2e/clients.
+need_pip() {
 	folder=e2e/clients/python
 	cmp -s $folder/requirements.txt $folder/.venv/requirements.txt && return
 	python3 -c 'import venv, ensurepip' 2>/dev/null || apt python3-venv ||
-		fail "the tests with flask-oidc need Python 3 and venv. On Debian or Ubuntu: sudo apt-get install python3-venv
-      elsewhere install Python 3.10 or newer."
-	say "installing flask-oidc"
+		fail "the tests with clients for Python need Python 3 and venv. On Debian or Ubuntu: sudo apt-get install python3-venv
+      elsewhere install Python 3.11 or newer."
+	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+		fail "python3 is $(python3 --version); the tests with clients for Python need 3.11 or newer."
+	say "installing the Python packages of $folder"
 	python3 -m venv --clear $folder/.venv &&
 		$folder/.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $folder/requirements.txt &&
 		cp $folder/requirements.txt $folder/.venv/ ||
-		fail "pip could not install it, see above."
+		fail "pip could not install them, see above."
 }
 
 # The tests look in the same places: see cmd/cognate/internal/sqlstore/pgtest.
@@ -170,7 +173,7 @@ case $(modules) in *e2e*)
 	need_node
 	need_apache
 	need_authlib
-	need_flaskoidc
+	need_pip
 	;;
 esac
 case $(modules) in *redisstore* | *e2e* | *examples/cluster* | *bench*) need_redis ;; esac

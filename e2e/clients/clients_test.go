@@ -84,16 +84,7 @@ func (a app) signIn(t *testing.T, b *browser) {
 func (a app) checkRequest(t *testing.T, b *browser) {
 	t.Helper()
 	q := b.sent(t, a.pool.URL, "/oauth2/authorize").Query()
-	openid := slices.Contains(strings.Fields(q.Get("scope")), "openid")
-	if q.Get("response_type") != "code" || q.Get("state") == "" || !openid {
-		t.Errorf("the authorization request is %s", q)
-	}
-	if got := q.Get("nonce") != ""; got != a.nonce {
-		t.Errorf("sends a nonce: %t, want %t", got, a.nonce)
-	}
-	if got := len(q.Get("code_challenge")) == 43 && q.Get("code_challenge_method") == "S256"; got != a.pkce {
-		t.Errorf("sends a challenge: %t, want %t", got, a.pkce)
-	}
+	checkParameters(t, q, a.pkce, a.nonce)
 	back, err := url.Parse(q.Get("redirect_uri"))
 	if err != nil {
 		t.Fatal(err)
@@ -101,6 +92,21 @@ func (a app) checkRequest(t *testing.T, b *browser) {
 	answer := b.sent(t, a.url, back.Path).Query()
 	if answer.Get("state") != q.Get("state") || answer.Get("code") == "" {
 		t.Errorf("the pool answered with %s", answer)
+	}
+}
+
+// checkParameters looks at an authorization request.
+func checkParameters(t *testing.T, q url.Values, pkce, nonce bool) {
+	t.Helper()
+	openid := slices.Contains(strings.Fields(q.Get("scope")), "openid")
+	if q.Get("response_type") != "code" || q.Get("state") == "" || !openid {
+		t.Errorf("the authorization request is %s", q)
+	}
+	if got := q.Get("nonce") != ""; got != nonce {
+		t.Errorf("sends a nonce: %t, want %t", got, nonce)
+	}
+	if got := len(q.Get("code_challenge")) == 43 && q.Get("code_challenge_method") == "S256"; got != pkce {
+		t.Errorf("sends a challenge: %t, want %t", got, pkce)
 	}
 }
 
@@ -176,20 +182,31 @@ func (a app) wantStranger(t *testing.T, b *browser) {
 	}
 }
 
-// refusesForgeries has the pool answer with ID tokens that are not what they seem.
-func (a app) refusesForgeries(t *testing.T) {
+// What makes the pool answer with ID tokens that are not what they seem.
+const (
+	anotherKey      = "another key"
+	anotherNonce    = "another nonce"
+	anotherAudience = "another audience"
+	anotherIssuer   = "another issuer"
+	over            = "over"
+)
+
+func forgeries(pool *cognatetest.Pool) map[string]func() {
 	change := func(change func(claims map[string]any)) func() {
-		return func() { a.pool.ChangeIDToken(change) }
+		return func() { pool.ChangeIDToken(change) }
 	}
-	forgeries := map[string]func(){
-		"another key":      a.pool.ForgeIDToken,
-		"another nonce":    a.pool.WrongNonce,
-		"another audience": change(func(c map[string]any) { c["aud"] = "somebodyelse" }),
-		"another issuer":   change(func(c map[string]any) { c["iss"] = "https://evil.example/" }),
-		"over":             change(func(c map[string]any) { c["exp"] = time.Now().Add(-time.Hour).Unix() }),
+	return map[string]func(){
+		anotherKey:      pool.ForgeIDToken,
+		anotherNonce:    pool.WrongNonce,
+		anotherAudience: change(func(c map[string]any) { c["aud"] = "somebodyelse" }),
+		anotherIssuer:   change(func(c map[string]any) { c["iss"] = "https://evil.example/" }),
+		over:            change(func(c map[string]any) { c["exp"] = time.Now().Add(-time.Hour).Unix() }),
 	}
-	for name, forge := range forgeries {
-		if name == "another key" && a.trusting || name == "another nonce" && !a.nonce {
+}
+
+func (a app) refusesForgeries(t *testing.T) {
+	for name, forge := range forgeries(a.pool) {
+		if name == anotherKey && a.trusting || name == anotherNonce && !a.nonce {
 			continue
 		}
 		t.Run(name, func(t *testing.T) { a.refuses(t, forge) })

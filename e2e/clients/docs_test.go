@@ -25,8 +25,14 @@ func TestDocumentedVersions(t *testing.T) {
 		"flask-oidc":            find(t, packages, `flask-oidc==(\S+)`),
 		"openid-client":         npm.Dependencies["openid-client"], "aws-jwt-verify": npm.Dependencies["aws-jwt-verify"],
 		"express-openid-connect": npm.Dependencies["express-openid-connect"],
+		"Amplify":                npm.Dependencies["aws-amplify"], "oidc-client-ts": npm.Dependencies["oidc-client-ts"],
+		"next-auth": npm.Dependencies["next-auth"], "@auth/express": npm.Dependencies["@auth/express"],
+		"django-allauth, `openid_connect`":  find(t, packages, `django-allauth==(\S+)`),
+		"django-allauth, `amazon_cognito`":  find(t, packages, `django-allauth==(\S+)`),
+		"social-auth-app-django, `oidc`":    find(t, packages, `social-auth-app-django==(\S+)`),
+		"social-auth-app-django, `cognito`": find(t, packages, `social-auth-app-django==(\S+)`),
 	} {
-		row := find(t, page, `(?m)^\| (`+client+`\b.*)$`)
+		row := find(t, page, `(?m)^\| (`+client+`[ ,].*)$`)
 		if !strings.Contains(row, "| "+version+" |") {
 			t.Errorf("%s is %s; the page says %s", client, version, row)
 		}

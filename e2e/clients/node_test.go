@@ -7,30 +7,31 @@ import (
 	"path/filepath"
 	"testing"
 
+	chromium "github.com/cognate-auth/cognate/e2e/browser"
 	"github.com/cognate-auth/cognate/e2e/demo"
 )
 
 // TestOpenIDClient is openid-client.
 func TestOpenIDClient(t *testing.T) {
 	t.Parallel()
-	nodeApp(t, "openid-client.mjs").journey(t)
+	nodeApp(t, "openid-client.mjs", "/callback").journey(t)
 }
 
 // TestExpressOpenIDConnect is express-openid-connect. It looks at no signature: OpenID
 // Connect Core section 3.1.3.7, item 6, lets it believe the token endpoint.
 func TestExpressOpenIDConnect(t *testing.T) {
 	t.Parallel()
-	a := nodeApp(t, "express.mjs")
+	a := nodeApp(t, "express.mjs", "/callback")
 	a.trusting = true
 	a.journey(t)
 }
 
 // nodeApp starts an app of the folder node.
-func nodeApp(t *testing.T, script string) app {
+func nodeApp(t *testing.T, script, callback string) app {
 	t.Helper()
 	pool, addr := newPool(t), demo.FreeAddr(t)
 	base := "http://" + addr
-	client := register(pool, base, "/callback")
+	client := register(pool, base, callback)
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		t.Fatal(err)
@@ -42,8 +43,32 @@ func nodeApp(t *testing.T, script string) app {
 	return app{pool: pool, url: base, pkce: true, nonce: true}
 }
 
+// TestNextAuth is next-auth 4.
+func TestNextAuth(t *testing.T) {
+	t.Parallel()
+	a := nodeApp(t, "next-auth.mjs", "/api/auth/callback/cognito")
+	webApp{
+		pool: a.pool, domain: a.pool.URL, url: a.url, pkce: true, nonce: true,
+		signIn: []string{"Sign in", "Sign in with Cognito"}, signOut: []string{"Sign out", "Sign out"},
+		forgeries: []string{anotherKey, anotherNonce, anotherAudience, anotherIssuer, over},
+		refused:   "Try signing in with a different account.",
+	}.journey(t, chromium.Start(t))
+}
+
+// TestAuthExpress is @auth/express. It looks at no signature, as [TestExpressOpenIDConnect].
+func TestAuthExpress(t *testing.T) {
+	t.Parallel()
+	a := nodeApp(t, "auth-express.mjs", "/auth/callback/cognito")
+	webApp{
+		pool: a.pool, domain: a.pool.URL, url: a.url, pkce: true, nonce: true,
+		signIn: []string{"Sign in", "Sign in with Cognito"}, signOut: []string{"Sign out", "Sign out"},
+		forgeries: []string{anotherNonce, anotherAudience, anotherIssuer, over},
+		refused:   "Server error",
+	}.journey(t, chromium.Start(t))
+}
+
 // node is a script of the folder node.
-func node(t *testing.T, script string) *exec.Cmd {
+func node(t *testing.T, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	program := os.Getenv("NODE")
 	if program == "" {
@@ -56,5 +81,5 @@ func node(t *testing.T, script string) *exec.Cmd {
 	if _, err := os.Stat(filepath.Join("node", "node_modules", ".package-lock.json")); err != nil {
 		t.Fatalf("the packages are not installed; make e2e does that, as does npm ci in e2e/clients/node: %v", err)
 	}
-	return exec.Command(program, filepath.Join("node", script))
+	return exec.Command(program, append([]string{filepath.Join("node", script)}, args...)...)
 }

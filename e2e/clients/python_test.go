@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/cognate-auth/cognate/cognatetest"
+	chromium "github.com/cognate-auth/cognate/e2e/browser"
 	"github.com/cognate-auth/cognate/e2e/demo"
 	"github.com/cognate-auth/cognate/userpool"
 )
@@ -198,4 +199,57 @@ func refreshToken(t *testing.T, b *browser, origin string) string {
 		t.Fatal("no cookie holds a refresh token")
 	}
 	return session.Token.Refresh
+}
+
+// TestDjangoAllauth is django-allauth, with the providers openid_connect, which looks at no
+// signature, and amazon_cognito, which asks userInfo and looks at no ID token.
+func TestDjangoAllauth(t *testing.T) {
+	t.Parallel()
+	w := djangoApp(t, "allauth_app.py", "/accounts/oidc/pool/login/callback/", "/accounts/amazon-cognito/login/callback/")
+	w.signIn, w.signOut = []string{"Sign in"}, []string{"Sign out"}
+	w.pkce, w.cannotRefresh = true, true
+	w.forgeries = []string{anotherAudience, anotherIssuer, over}
+	w.refused = "Third-Party Login Failure"
+	b := chromium.Start(t)
+	w.journey(t, b)
+	t.Run("amazon_cognito", func(t *testing.T) {
+		w.signIn[0] = "Sign in with Amazon Cognito"
+		w.pkce, w.forgeries = false, nil
+		w.journey(t, b)
+	})
+}
+
+// TestPythonSocialAuth is Python Social Auth for Django, with the backends oidc, and cognito,
+// which asks userInfo and looks at no ID token.
+func TestPythonSocialAuth(t *testing.T) {
+	t.Parallel()
+	w := djangoApp(t, "social_app.py", "/complete/oidc/", "/complete/cognito/")
+	w.signIn, w.signOut = []string{"Sign in"}, []string{"Sign out"}
+	w.pkce, w.nonce = true, true
+	w.forgeries = []string{anotherKey, anotherNonce, anotherAudience, anotherIssuer, over}
+	w.refused = "Refused."
+	b := chromium.Start(t)
+	w.journey(t, b)
+	t.Run("cognito", func(t *testing.T) {
+		w.signIn[0] = "Sign in with Amazon Cognito"
+		w.pkce, w.nonce, w.cannotRefresh, w.forgeries = false, false, true, nil
+		w.journey(t, b)
+	})
+}
+
+// djangoApp starts an app for Django with its callbacks.
+func djangoApp(t *testing.T, file string, callbacks ...string) webApp {
+	t.Helper()
+	pool, addr := newPool(t), demo.FreeAddr(t)
+	base := "http://" + addr
+	c := userpool.Client{LogoutURLs: []string{base + "/"}}
+	for _, callback := range callbacks {
+		c.CallbackURLs = append(c.CallbackURLs, base+callback)
+	}
+	c = pool.AddClient(c)
+	cmd := exec.Command(venvPython(t), filepath.Join("python", file), addr)
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "DATABASE="+filepath.Join(t.TempDir(), "db"),
+		"BASE_URL="+base, "ISSUER="+pool.Issuer, "DOMAIN="+pool.URL, "CLIENT_ID="+c.ID, "CLIENT_SECRET="+string(c.Secret))
+	serve(t, addr, cmd)
+	return webApp{pool: pool, domain: pool.URL, url: base}
 }

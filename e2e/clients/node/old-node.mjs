@@ -8,5 +8,13 @@ globalThis.crypto ??= webcrypto;
 if (!process.features.require_module) {
   const modules = { jose: await import('jose'), 'openid-client': await import('openid-client') };
   const load = Module._load;
-  Module._load = (name, ...rest) => modules[name] ?? load(name, ...rest);
+  Module._load = (name, ...rest) => {
+    try {
+      return load(name, ...rest);
+    } catch (err) {
+      // next-auth has older ones of its own, which load.
+      if (err.code !== 'ERR_REQUIRE_ESM' || !(name in modules)) throw err;
+      return modules[name];
+    }
+  };
 }

@@ -1,0 +1,66 @@
+// An app with next-auth 4, as its documentation shows it. The pages of sign-in and sign-out are
+// the library's.
+//
+// The library is an API route of Next, a function of a request and an answer. Express calls it
+// here, with what Next adds to them; so there is nothing to build.
+import './old-node.mjs';
+import { createRequire } from 'node:module';
+import express from 'express';
+import { goodbye, page, refreshed } from './page.mjs';
+
+const require = createRequire(import.meta.url);
+const { default: NextAuth, getServerSession } = require('next-auth');
+const { default: Cognito } = require('next-auth/providers/cognito');
+const { parse } = require('cookie');
+
+const { ISSUER, CLIENT_ID, CLIENT_SECRET, BASE_URL, PORT } = process.env;
+process.env.NEXTAUTH_URL = BASE_URL;
+
+// The library leaves it to the app to refresh, when it asks for the session: early does it
+// before the time.
+const options = (early) => ({
+  secret: CLIENT_SECRET,
+  providers: [
+    Cognito({
+      issuer: ISSUER,
+      clientId: CLIENT_ID,
+      clientSecret: CLIENT_SECRET,
+      authorization: { params: { scope: 'openid email' } },
+      checks: ['pkce', 'state', 'nonce'],
+      style: { logo: 'data:,' }, // instead of one of authjs.dev
+    }),
+  ],
+  callbacks: {
+    async jwt({ token, account, profile }) {
+      if (account) return { ...token, claims: profile, refreshToken: account.refresh_token };
+      return early ? { ...token, ...(await refreshed(token.refreshToken)) } : token;
+    },
+    session: ({ session, token }) => ({ ...session, claims: token.claims }),
+  },
+});
+
+const app = express();
+app.use((req, res, next) => {
+  req.cookies = parse(req.headers.cookie ?? '');
+  next();
+});
+app.all('/api/auth/*nextauth', express.urlencoded(), (req, res) => {
+  const { method, headers, body, cookies } = req;
+  return NextAuth({ method, headers, body, cookies, query: { ...req.query, ...req.params } }, res, options());
+});
+
+app.get('/', async (req, res) => {
+  const session = await getServerSession(req, res, options());
+  const links = session
+    ? { Refresh: '/refresh', 'Sign out': `/api/auth/signout?callbackUrl=${BASE_URL}/goodbye` }
+    : { 'Sign in': `/api/auth/signin?callbackUrl=${BASE_URL}/` };
+  res.send(page(session?.claims, links));
+});
+app.get('/refresh', async (req, res) => {
+  await getServerSession(req, res, options(true));
+  res.redirect('/');
+});
+app.get('/goodbye', async (req, res) => res.redirect(await goodbye()));
+app.get('/favicon.ico', (req, res) => res.status(204).end());
+
+app.listen(Number(PORT), '127.0.0.1');
