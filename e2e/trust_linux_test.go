@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -96,11 +97,13 @@ func (h *home) page(t *testing.T, url string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	// Chromium takes a second. Left to itself it would show a page that is not there yet.
+	const patience = time.Minute
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "--headless", "--no-sandbox", "--disable-gpu",
 		"--user-data-dir="+t.TempDir(), "--disable-background-networking", "--disable-component-update",
-		"--timeout=10000", "--dump-dom", url)
+		"--timeout="+strconv.FormatInt(patience.Milliseconds(), 10), "--dump-dom", url)
 	cmd.Env = append(os.Environ(), h.env[0], h.env[1])
 	out, err := cmd.Output()
 	if err != nil {

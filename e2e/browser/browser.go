@@ -34,14 +34,15 @@ import (
 )
 
 const (
-	// Patience is how long any one step may take. It is generous, because two cores
-	// may run several browsers and the race detector at once; a step that works
-	// returns at once.
-	Patience = 20 * time.Second
+	// Patience is how long any one step may take: fifty times what the slowest takes on an
+	// idle machine, a second. What is waited for ends the wait, so it costs time only where
+	// a test fails, and two cores may run several browsers, the race detector and other
+	// people's work at once.
+	Patience = time.Minute
 
-	// startPatience is how long the browser may take to start for the first time on a
-	// machine that has never read its files.
-	startPatience = time.Minute
+	// startPatience is how long the browser may take to start. It takes half a second, and
+	// several on a machine that has never read its files.
+	startPatience = 2 * time.Minute
 )
 
 // Browser is one running Chromium with a profile of its own, which is empty.

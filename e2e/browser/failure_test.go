@@ -22,11 +22,12 @@ func (r *recorder) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// failureOf runs a step on a tab with little patience and returns how it failed.
-func failureOf(t *testing.T, tab *Tab, step func(tab *Tab)) string {
+// failureOf runs a step on a tab with that much patience and returns how it failed. The page
+// is looked at once, however little it is.
+func failureOf(t *testing.T, tab *Tab, patience time.Duration, step func(tab *Tab)) string {
 	t.Helper()
 	r := &recorder{TB: t}
-	impatient := &Tab{tb: r, ctx: tab.ctx, patience: 500 * time.Millisecond}
+	impatient := &Tab{tb: r, ctx: tab.ctx, patience: patience}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -56,7 +57,7 @@ func TestFailures(t *testing.T) {
 		says []string
 	}{
 		{"no such text", func(tab *Tab) { tab.WaitForText("Thank you") },
-			[]string{`the text "Thank you"`, "not there after 500ms"}},
+			[]string{`the text "Thank you"`, "not there after 1ms"}},
 		{"no such address", func(tab *Tab) { tab.WaitForURL("https://elsewhere/") },
 			[]string{"the address https://elsewhere/"}},
 		{"no such element", func(tab *Tab) { tab.Text("table") }, []string{"an element table"}},
@@ -69,7 +70,11 @@ func TestFailures(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tab.Visit(server.URL + "/form")
-			failure := failureOf(t, tab, tt.step)
+			patience := time.Millisecond
+			if tt.name == "nobody answers" {
+				patience = Patience // the refusal is what ends it
+			}
+			failure := failureOf(t, tab, patience, tt.step)
 			for _, want := range append(tt.says, "address: ") {
 				if !strings.Contains(failure, want) {
 					t.Errorf("the failure does not say %q:\n%s", want, failure)

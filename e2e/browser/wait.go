@@ -14,9 +14,10 @@ const (
 	// pollInterval is the pause between two looks at a page.
 	pollInterval = 40 * time.Millisecond
 
-	// lookPatience limits one look. The browser may never answer a question about a
-	// page that is being replaced, and then it is asked again.
-	lookPatience = 3 * time.Second
+	// lookPatience limits one look, which takes a tenth of a second at most on an idle
+	// machine. The browser may never answer a question about a page that is being replaced,
+	// and then it is asked again.
+	lookPatience = 6 * time.Second
 )
 
 // do runs one action within the tab's patience, or fails the test.

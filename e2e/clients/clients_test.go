@@ -238,7 +238,7 @@ type browser struct {
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	trail := &trail{tb: t}
-	b := &browser{client: &http.Client{Transport: trail, Timeout: 20 * time.Second}, trail: trail}
+	b := &browser{client: &http.Client{Transport: trail, Timeout: patience}, trail: trail}
 	b.forgetAll(t)
 	return b
 }

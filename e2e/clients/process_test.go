@@ -14,6 +14,11 @@ import (
 	"time"
 )
 
+// patience is how long a program may take to listen, and to answer: fifty times what the
+// slowest takes on an idle machine, two seconds, which are those of an app that is bundled or
+// has a database made first.
+const patience = 100 * time.Second
+
 // transport does not ask who signed the certificate: an app with TLS makes its own.
 var transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 
@@ -42,7 +47,7 @@ func serve(t *testing.T, addr string, cmd *exec.Cmd) {
 	t.Helper()
 	out := &output{}
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = patience
 	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -71,7 +76,7 @@ func stop(cmd *exec.Cmd, exited <-chan error) {
 // await waits until something listens on addr.
 func await(t *testing.T, addr string, exited chan error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
