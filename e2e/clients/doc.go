@@ -4,6 +4,7 @@
 // these could not.
 //
 // Each client is an app of a page or two, in the way its own documentation shows it. A
-// test starts the pool and the app, and does with a browser what a person would; see
-// journey. The package has tests alone.
+// test starts the pool and the app, and does what a person would: with a client that keeps
+// cookies, see app, or in Chromium, see webApp, where scripts and forms are needed. The
+// package has tests alone.
 package clients

@@ -117,7 +117,7 @@ func venvPython(t *testing.T) string {
 		_, err = os.Stat(python)
 	}
 	if err != nil {
-		t.Fatalf("its packages are not installed; make e2e does that: %v", err)
+		t.Fatalf("the packages of e2e/clients/python are not installed; make e2e does that: %v", err)
 	}
 	return python
 }
