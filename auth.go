@@ -50,6 +50,7 @@ type Auth struct {
 	// failedRefresh holds, by the session's ID, when a refresh failed last.
 	failedRefresh *cache[time.Time]
 	quiet         throttle // for lines that an outage would repeat with every request
+	oddAuthTime   throttle // for the line about a provider that changes auth_time
 	log           *slog.Logger
 	now           func() time.Time
 }
@@ -72,7 +73,7 @@ func New(cfg Config) (*Auth, error) {
 		userInfo: s.UserInfo, keepsTokens: s.Session.Store != nil || s.Session.TokensInCookie, tracksAnswer: s.Session.TokensInCookie,
 		loginOptions: s.LoginOptions, pushes: s.PushedAuthorization,
 		loginRules: s.LoginRules, revokes: s.RevokeOnLogout, hooks: s.Hooks, metrics: s.Metrics,
-		failedRefresh: newCache[time.Time](s.Session.CacheSize), quiet: throttle{every: time.Second},
+		failedRefresh: newCache[time.Time](s.Session.CacheSize), quiet: throttle{every: time.Second}, oddAuthTime: throttle{every: time.Minute},
 		errorHandler: s.ErrorHandler, log: s.Logger, now: s.Now,
 	}
 	a.keptClaims.add(s.Claims...)

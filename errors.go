@@ -158,6 +158,9 @@ type Error struct {
 	ReturnTo string
 	// Err is the cause, if there is one.
 	Err error
+
+	// final tells that another sign-in would end in the same refusal.
+	final bool
 }
 
 // Error returns the reason and the cause in one line.

@@ -182,13 +182,27 @@ func (a *Auth) refreshedUser(ctx context.Context, t tokens, was *User, old *toke
 			return nil, err
 		}
 	}
+	a.warnOfAuthTime(ctx, c, was)
 	u := a.userOf(c)
 	u.Scopes = was.Scopes
-	if u.AuthTime.IsZero() {
-		u.AuthTime = was.AuthTime
-	}
+	u.AuthTime = was.AuthTime // a refresh proves nobody's presence
 	err = a.admit(ctx, u)
 	return a.keptClaims.trim(u), err
+}
+
+// warnOfAuthTime says that a provider does not keep auth_time through a refresh, as it
+// should (OpenID Connect Core 1.0, 12.2). Such a one does so at every refresh: one line a
+// minute tells as much.
+func (a *Auth) warnOfAuthTime(ctx context.Context, c claims, was *User) {
+	if _, there := c["auth_time"]; !there {
+		return
+	}
+	at, ok, err := c.date("auth_time")
+	if err == nil && ok && at.Equal(was.AuthTime) || !a.oddAuthTime.pass(a.now()) {
+		return
+	}
+	a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: a refreshed ID token has another auth_time than that of the sign-in, or one that is no date; "+
+		"the session keeps its own", slog.String("sub", was.Subject))
 }
 
 // admit asks the rules of sign-in.

@@ -2,6 +2,7 @@ package cognate_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/cases"
 )
 
 // TestRollAndRefreshTogether winds the idle clock in the same answer that brings new tokens.
@@ -254,25 +256,178 @@ func TestNarrowedScopes(t *testing.T) {
 	}
 }
 
-// TestRefreshKeepsAuthTime remembers when the person signed in, whether or not a refreshed
-// ID token says it again.
-func TestRefreshKeepsAuthTime(t *testing.T) {
+// TestLooseRefreshes are refreshed ID tokens of real providers that say more, less or other
+// things than at the sign-in: the session stays, and with it the time of the sign-in.
+func TestLooseRefreshes(t *testing.T) {
+	set := func(name string, value any) func(map[string]any) {
+		return func(c map[string]any) { c[name] = value }
+	}
+	for name, tt := range map[string]struct {
+		change func(map[string]any)
+		warns  bool
+	}{
+		"no auth_time":           {func(c map[string]any) { delete(c, "auth_time") }, false},
+		"a later auth_time":      {func(c map[string]any) { c["auth_time"] = c["iat"] }, true},
+		"an earlier auth_time":   {set("auth_time", 1), true},
+		"auth_time as text":      {set("auth_time", "1796000000"), true},
+		"auth_time null":         {set("auth_time", nil), true},
+		"auth_time a list":       {set("auth_time", []int{1}), true},
+		"auth_time beyond dates": {set("auth_time", 1e300), true},
+		"nonce null":             {set("nonce", nil), false},
+		"nonce empty":            {set("nonce", ""), false},
+		"the ID token of old":    {func(c map[string]any) { c["iat"] = 1 }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+				x := newApp(t, p, mode)
+				b := x.browser(t)
+				b.signIn(p)
+				at := b.user().AuthTime
+				p.claims = tt.change
+				for i := 1; i <= 2; i++ {
+					c.advance(20 * time.Second)
+					c.advance(5 * time.Minute)
+					wantFetch(t, b, "/token", http.StatusOK, fmt.Sprint("access-", i))
+					if u := b.user(); u == nil || !u.AuthTime.Equal(at) || at.IsZero() {
+						t.Fatalf("user %+v, want AuthTime %s", u, at)
+					}
+				}
+				if got := strings.Count(x.log.String(), "auth_time"); (got > 0) != tt.warns {
+					t.Errorf("%d lines about auth_time:\n%s", got, x.log)
+				}
+			})
+		})
+	}
+}
+
+// TestAuthTimeOfARefreshAlone is no time of a sign-in.
+func TestAuthTimeOfARefreshAlone(t *testing.T) {
 	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+		p.claims = func(c map[string]any) { delete(c, "auth_time") }
 		b := newApp(t, p, mode).browser(t)
 		b.signIn(p)
-		at := b.user().AuthTime
-		p.claims = func(c map[string]any) { delete(c, "auth_time") }
+		p.claims = nil
 		c.advance(time.Hour)
 		wantFetch(t, b, "/token", http.StatusOK, "access-1")
-		if u := b.user(); u == nil || !u.AuthTime.Equal(at) || at.IsZero() {
-			t.Errorf("user %+v, want AuthTime %s", u, at)
-		}
-		p.claims = func(c map[string]any) { c["auth_time"] = at.Unix() + 60 }
-		c.advance(time.Hour)
-		if status, _ := b.fetch("/token"); status != http.StatusFound {
-			t.Errorf("status %d for another sign-in's ID token", status)
+		if u := b.user(); u == nil || !u.AuthTime.IsZero() {
+			t.Errorf("user %+v, want no AuthTime", u)
 		}
 	})
+}
+
+// TestRefreshCase follows an input made after a Cognito pool with rotation, in both dialects.
+func TestRefreshCase(t *testing.T) {
+	var in struct {
+		SignIn  map[string]any `json:"at_sign_in"`
+		Refresh map[string]any `json:"at_refresh"`
+	}
+	if err := json.Unmarshal(cases.Read(t, "refresh-auth-time-changed.json"), &in); err != nil {
+		t.Fatal(err)
+	}
+	for _, dialect := range []*cognate.Dialect{cognate.CognitoDialect(), cognate.StandardDialect()} {
+		t.Run(dialect.Name, func(t *testing.T) {
+			eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+				c.advance(time.Unix(1796000010, 0).Sub(c.now()))
+				p.rotate = true
+				say := func(what map[string]any) func(map[string]any) {
+					return func(c map[string]any) {
+						c["token_use"] = "id"
+						for name, value := range what {
+							c[name] = value
+							if value == "(absent)" {
+								delete(c, name)
+							}
+						}
+					}
+				}
+				x := newApp(t, p, func(cfg *cognate.Config) {
+					mode(cfg)
+					cfg.Dialect = dialect
+				})
+				b := x.browser(t)
+				p.claims = say(in.SignIn)
+				b.signIn(p)
+				p.claims = say(in.Refresh)
+				c.advance(700 * time.Second)
+				wantFetch(t, b, "/token", http.StatusOK, "access-1")
+				if u := b.user(); u == nil || u.AuthTime.Unix() != 1796000000 {
+					t.Errorf("user %+v", u)
+				}
+				if n := strings.Count(x.log.String(), "level=WARN"); n != 1 {
+					t.Errorf("%d warnings, want one:\n%s", n, x.log)
+				}
+			})
+		})
+	}
+}
+
+// TestRefusedAtOnce is a provider that refuses the tokens of a sign-in moments ago: a page
+// that names the cause in the log, and no sign-ins without end.
+func TestRefusedAtOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*fakeProvider)
+		cause  string
+	}{
+		"the provider":    {func(p *fakeProvider) { p.refresh = answerWith(400, `{"error":"invalid_grant"}`) }, "invalid_grant"},
+		"another subject": {func(p *fakeProvider) { p.claims = func(c map[string]any) { c["sub"] = "user-2" } }, "token_subject"},
+		"another nonce":   {func(p *fakeProvider) { p.claims = func(c map[string]any) { c["nonce"] = "x" } }, "token_nonce"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+				p.accessLife = 2
+				x := newApp(t, p, mode)
+				b := x.browser(t)
+				b.signIn(p)
+				tt.change(p)
+				c.advance(3 * time.Second)
+				status, page := b.fetch("/token")
+				log := x.log.String()
+				if status != http.StatusUnauthorized || !strings.Contains(page, "Please sign in again") {
+					t.Errorf("status %d, %.200s", status, page)
+				}
+				if !strings.Contains(log, "reason=refresh_refused") || !strings.Contains(log, tt.cause) ||
+					strings.Contains(log, "no_tokens") || strings.Contains(log, "cookies") {
+					t.Errorf("the log does not name the cause:\n%s", log)
+				}
+				if b.signedIn() {
+					t.Error("still signed in")
+				}
+			})
+		})
+	}
+	t.Run("no refresh token", func(t *testing.T) {
+		eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+			p.accessLife = 2
+			p.response = func(r map[string]any) { delete(r, "refresh_token") }
+			x := newApp(t, p, mode)
+			b := x.browser(t)
+			b.signIn(p)
+			c.advance(3 * time.Second)
+			b.get("/token")
+			if log := x.log.String(); !strings.Contains(log, "no refresh token") || strings.Contains(log, "cookies") {
+				t.Errorf("log:\n%s", log)
+			}
+		})
+	})
+}
+
+// TestEndedElsewhereAtOnce signs out in another process moments after the sign-in, while the
+// first one has not heard of it: that leads to a sign-in as ever.
+func TestEndedElsewhereAtOnce(t *testing.T) {
+	p, c := newFakeProvider(t), newClock()
+	p.now, p.accessLife = c.now, 2
+	store := newMemoryStore(c.now)
+	x := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = &staleStore{SessionStore: store} })
+	b := x.browser(t)
+	b.signIn(p)
+	b.get("/private/")
+	if _, err := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store }).auth.LogoutEverywhere(t.Context(), "user-1"); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(3 * time.Second)
+	if status, _ := b.fetch("/token"); status != http.StatusFound {
+		t.Errorf("status %d, want a sign-in", status)
+	}
 }
 
 // TestLateSave puts new tokens over a lease that somebody else took meanwhile and gave back

@@ -122,8 +122,9 @@ func redirectedAway(req *http.Request) bool {
 
 // Fail answers a request that failed with an error of [Auth.AccessToken], of
 // [Auth.VerifyAccessToken] or of a [Rule]: a session that has ended leads to a sign-in or,
-// for a script, to 401, as [Auth.RequireLogin] would; everything else to the page or JSON
-// of its reason, or to Config.ErrorHandler. An error that is no [*Error] is 500, and so is
+// for a script, to 401, as [Auth.RequireLogin] would, unless it began moments ago, so that
+// another would end the same way; everything else leads to the page or JSON of its reason,
+// or to Config.ErrorHandler. An error that is no [*Error] is 500, and so is
 // a handler that asks for a token outside of RequireLogin although somebody is signed in.
 func (a *Auth) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
@@ -133,7 +134,7 @@ func (a *Auth) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	case e.Reason == ReasonNotSignedIn && a.User(r) != nil:
 		// Signing in would lead here again, and so on.
 		e = &Error{Reason: ReasonInternal, Status: http.StatusInternalServerError, Err: fmt.Errorf("put RequireLogin in front: %w", err)}
-	case e.Reason == ReasonRefreshRefused || e.Reason == ReasonNotSignedIn:
+	case (e.Reason == ReasonRefreshRefused || e.Reason == ReasonNotSignedIn) && !e.final:
 		a.challenge(w, r, true)
 		return
 	}
@@ -166,9 +167,18 @@ func (a *Auth) refreshTokens(ctx context.Context, c *requestContext, s *session,
 	switch {
 	case old == nil && (!a.keepsTokens || s.dropped):
 		return nil, refuse(ReasonNoTokens, "the session holds no tokens: set Session.Store, or Session.TokensInCookie if they are small")
-	case old == nil || old.refresh == "" && !old.usable(a.now()):
+	case old == nil:
 		a.finish(ctx, s, LogoutRefused)
-		return nil, a.breakLoop(s, errEnded)
+		if a.justBegun(s) {
+			return nil, refuse(ReasonNoTokens, "the tokens of a sign-in moments ago are lost: does the browser take all cookies of the session?")
+		}
+		return nil, errEnded
+	case old.refresh == "" && !old.usable(a.now()):
+		a.finish(ctx, s, LogoutRefused)
+		if a.justBegun(s) {
+			return nil, refuse(ReasonNoTokens, "the access token of a sign-in moments ago has expired, and the provider gave no refresh token with it")
+		}
+		return nil, errEnded
 	case old.refresh == "":
 		return old, nil
 	case a.refreshPaused(s):
@@ -187,7 +197,11 @@ func (a *Auth) refreshTokens(ctx context.Context, c *requestContext, s *session,
 	case err == nil:
 		return nil, refuse(ReasonNoTokens, "the new tokens are too large to be kept")
 	case errors.Is(err, errRefused):
-		return nil, a.breakLoop(s, asError(err, ReasonRefreshRefused))
+		e := asError(err, ReasonRefreshRefused)
+		if e.Err != errRefused && a.justBegun(s) { //nolint:errorlint // errEnded alone has it bare: somebody signed out
+			e.final, e.Err = true, fmt.Errorf("the tokens of a sign-in moments ago were refused, as those of another sign-in would be: %w", e.Err)
+		}
+		return nil, e
 	case old.usable(a.now()):
 		return old, nil
 	}
@@ -198,15 +212,9 @@ func (a *Auth) refreshTokens(ctx context.Context, c *requestContext, s *session,
 	return nil, e
 }
 
-// breakLoop keeps a browser from being sent to sign in again and again, when tokens don't
-// last from the sign-in to the next request.
-func (a *Auth) breakLoop(s *session, e *Error) *Error {
-	if !within(a.now(), s.created, loopTime) {
-		return e
-	}
-	return refuse(ReasonNoTokens, "the tokens of a sign-in moments ago are lost or of no use: does the browser take all cookies, "+
-		"and does the provider grant refresh tokens? %w", e)
-}
+// justBegun tells that the sign-in is so recent that another one would end the same way, and
+// so on: a browser must not be sent round without end.
+func (a *Auth) justBegun(s *session) bool { return within(a.now(), s.created, loopTime) }
 
 // refreshPaused tells whether a refresh of the session failed a moment ago.
 func (a *Auth) refreshPaused(s *session) bool {

@@ -26,7 +26,7 @@ type User struct {
 	Groups []string
 	// AuthTime is when the person proved to be this user, to the second: before the
 	// session began, if the provider still had a session of its own. Zero if the
-	// provider did not say.
+	// provider did not say. A refresh of the tokens does not change it.
 	AuthTime time.Time
 	// Scopes are what the tokens were granted: at sign-in or the last refresh that said
 	// so, or those of the bearer token.
