@@ -137,6 +137,7 @@ func newKeeper(s *settings, policy *sessionPolicy, cookie cookieSpec, bound stri
 		sealer, err := newSealer(s.Keys, "stored session", bound, MaxRecordValue)
 		return &storeSessions{
 			sessionPolicy: policy, cookie: cookie, store: s.Session.Store, sealer: sealer, bound: bound, log: s.Logger, opened: opened,
+			unreadable: newExpiring(maxUnreadable),
 		}, err
 	}
 	k := &cookieSessions{sessionPolicy: policy, cookie: cookie, log: s.Logger, opened: opened, recent: newRecent()}

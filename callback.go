@@ -151,6 +151,8 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction, go
 	}
 	if old != nil { // it was this browser's until now
 		a.finish(r.Context(), old, LogoutReplaced)
+	} else {
+		_ = a.sessions.discard(r) // no more than tidy: nobody is signed in by it
 	}
 	a.metrics.Login(a.now().Sub(t.started))
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed in", slog.String("sub", got.user.Subject))

@@ -145,6 +145,12 @@ func (k *cookieSessions) renew(w http.ResponseWriter, r *http.Request, s *sessio
 // end does nothing: a cookie can't be recalled.
 func (k *cookieSessions) end(context.Context, *session) error { return nil }
 
+// discard returns the session, so that it is remembered as ended.
+func (k *cookieSessions) discard(r *http.Request, now time.Time) (*session, error) {
+	s, _, err := k.find(r, now)
+	return s, err
+}
+
 // refresh asks the provider, unless somebody just did with the same refresh token, and
 // sets the cookies.
 func (k *cookieSessions) refresh(

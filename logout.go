@@ -97,7 +97,11 @@ func (a *Auth) endHere(w http.ResponseWriter, r *http.Request) (idToken string, 
 		}
 	}
 	first := false
-	if err == nil {
+	switch {
+	case err != nil:
+	case s == nil:
+		err = a.sessions.discard(r)
+	default:
 		first, err = a.sessions.close(r.Context(), s)
 	}
 	if err != nil {

@@ -66,6 +66,9 @@ type keeper interface {
 	renew(w http.ResponseWriter, r *http.Request, s *session) bool
 	// end makes the session unusable.
 	end(ctx context.Context, s *session) error
+	// discard does so with whatever a request's cookie stands for, and returns it if that
+	// takes this process to remember it.
+	discard(r *http.Request, now time.Time) (*session, error)
 	// tokens returns the session's tokens as far as they are known without asking
 	// anybody, or nil.
 	tokens(r *http.Request, s *session) *tokenSet
@@ -144,6 +147,17 @@ func (m *sessions) close(ctx context.Context, s *session) (first bool, err error
 		return true, err
 	}
 	return m.ended.add(s.id, s.expires, m.now()), nil
+}
+
+// discard ends what a request's cookie stands for although nobody is signed in by it: it can't
+// be read here, or not yet, but elsewhere or later it might be.
+func (m *sessions) discard(r *http.Request) error {
+	now := m.now()
+	s, err := m.keeper.discard(r, now)
+	if s != nil {
+		m.ended.add(s.id, s.expires, now)
+	}
+	return err
 }
 
 // forget removes every cookie of a session from the browser.

@@ -19,6 +19,11 @@ import (
 // got, which others may be reading too; neither does the store. An error that is neither
 // [ErrNoRecord] nor [ErrRecordChanged] means that the store could not be asked; the
 // library then answers 503, keeps the cookie and tries again with the next request.
+//
+// What can't be read is no record, or it would lock its visitor out: if others wrote
+// something else under a Key, Load and LoadLatest return an error that wraps ErrNoRecord and
+// says what is wrong, which the library logs once; Update returns ErrNoRecord; Create takes
+// its place, and Delete removes it.
 type SessionStore interface {
 	// Create saves a new record, with Version 1 whatever r says. If there is a live
 	// record of that key it changes nothing and returns ErrRecordChanged.

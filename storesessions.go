@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -67,7 +68,12 @@ type storeSessions struct {
 	// did not change costs the store's answer and no decryption.
 	opened *cache[*session]
 	flight singleflight.Group
+	// unreadable holds the keys of records that can't be read, so that each is reported once.
+	unreadable *expiring
 }
+
+// maxUnreadable bounds how many records that can't be read are remembered.
+const maxUnreadable = 10_000
 
 // hash names something in the store. kind keeps ids, subjects and session IDs apart.
 func (k *storeSessions) hash(kind, value string) string {
@@ -86,20 +92,9 @@ func (k *storeSessions) key(id string) string {
 }
 
 func (k *storeSessions) find(r *http.Request, now time.Time) (s *session, present bool, err error) {
-	value, count := findCookie(r.Header, k.cookie.name)
-	if count != 1 || len(value) != cookieEncoding.EncodedLen(storeIDSize) {
+	value, key, known, count := k.named(r)
+	if key == "" {
 		return nil, count > 0, nil
-	}
-	known, ok := k.opened.get(value)
-	key := ""
-	if ok {
-		key = known.stored.key
-	} else {
-		id, err := cookieEncoding.DecodeString(value)
-		if err != nil {
-			return nil, true, nil //nolint:nilerr // it is no id of ours
-		}
-		key = k.key(string(id))
 	}
 	rec, err := k.store.Load(r.Context(), key)
 	s, err = k.read(r.Context(), rec, err, key, known, now)
@@ -114,6 +109,35 @@ func (k *storeSessions) find(r *http.Request, now time.Time) (s *session, presen
 	return s, true, err
 }
 
+// named returns the cookie's value, the key of the record that it names, or "" if that is none
+// of ours, and what was decrypted of it last; count is how many cookies there are.
+func (k *storeSessions) named(r *http.Request) (value, key string, known *session, count int) {
+	value, count = findCookie(r.Header, k.cookie.name)
+	if count != 1 || len(value) != cookieEncoding.EncodedLen(storeIDSize) {
+		return "", "", nil, count
+	}
+	if known, ok := k.opened.get(value); ok {
+		return value, known.stored.key, known, count
+	}
+	id, err := cookieEncoding.DecodeString(value)
+	if err != nil {
+		return "", "", nil, count
+	}
+	return value, k.key(string(id)), nil, count
+}
+
+// discard removes the record that a request's cookie names, whatever is in it.
+func (k *storeSessions) discard(r *http.Request, _ time.Time) (*session, error) {
+	_, key, _, _ := k.named(r)
+	if key == "" {
+		return nil, nil
+	}
+	if err := k.store.Delete(r.Context(), key); err != nil {
+		return nil, storeDown(err)
+	}
+	return nil, nil
+}
+
 // read makes a session of a store's answer. known is what was decrypted before, if anything.
 func (k *storeSessions) read(
 	ctx context.Context, rec Record, err error, key string, known *session, now time.Time,
@@ -122,6 +146,7 @@ func (k *storeSessions) read(
 	case errors.Is(err, ErrNoRecord) && known != nil && k.over(known, now):
 		return known, nil // the store has dropped it in time
 	case errors.Is(err, ErrNoRecord):
+		k.reportUnreadable(ctx, key, err)
 		return nil, nil
 	case err != nil:
 		return nil, storeDown(err)
@@ -143,13 +168,23 @@ func storeDown(err error) *Error {
 func (k *storeSessions) open(ctx context.Context, rec Record, key string) *session {
 	s, err := k.decode(rec, key)
 	if err != nil {
-		k.log.LogAttrs(ctx, slog.LevelWarn, "cognate: a session in the store can't be read; are Config.Keys those that sealed it?")
+		k.reportUnreadable(ctx, key, fmt.Errorf("are Config.Keys those that sealed it? %w", err))
 		return nil
 	}
 	if !k.admits(s.user) {
 		return nil
 	}
 	return s
+}
+
+// reportUnreadable writes one line about a record that can't be read. That there is none is no
+// such thing.
+func (k *storeSessions) reportUnreadable(ctx context.Context, key string, err error) {
+	now := k.now()
+	if err == ErrNoRecord || !k.unreadable.add(key, now.Add(k.lifetime), now) { //nolint:errorlint // wrapped, it says more
+		return
+	}
+	k.log.LogAttrs(ctx, slog.LevelWarn, "cognate: a session in the store can't be read, and counts as none", slog.String("err", err.Error()))
 }
 
 func (k *storeSessions) decode(rec Record, key string) (*session, error) {
@@ -270,6 +305,7 @@ func (k *storeSessions) tokens(_ *http.Request, s *session) *tokenSet { return s
 func (k *storeSessions) latest(ctx context.Context, key string) (*session, error) {
 	rec, err := k.store.LoadLatest(ctx, key)
 	if errors.Is(err, ErrNoRecord) {
+		k.reportUnreadable(ctx, key, err)
 		return nil, errEnded
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package cognate_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -305,6 +306,96 @@ func TestSpoiledStore(t *testing.T) {
 				t.Errorf("signed in: %v and %v; log:\n%s", b.signedIn(), other.signedIn(), x.log)
 			}
 		})
+	}
+}
+
+// foreignStore is a store whose records others wrote over.
+type foreignStore struct {
+	*flakyStore
+	spoiled atomic.Bool
+}
+
+func (s *foreignStore) answer(r cognate.Record, err error) (cognate.Record, error) {
+	if err == nil && s.spoiled.Load() {
+		return cognate.Record{}, fmt.Errorf("what is there is a list: %w", cognate.ErrNoRecord)
+	}
+	return r, err
+}
+
+func (s *foreignStore) Load(ctx context.Context, key string) (cognate.Record, error) {
+	return s.answer(s.flakyStore.Load(ctx, key))
+}
+
+func (s *foreignStore) LoadLatest(ctx context.Context, key string) (cognate.Record, error) {
+	return s.answer(s.flakyStore.LoadLatest(ctx, key))
+}
+
+// TestUnreadableRecord is a session that the store can't read, or these keys can't open: its
+// visitor is nobody, can sign in and sign out, and one line says so.
+func TestUnreadableRecord(t *testing.T) {
+	for name, spoil := range map[string]func(x *app, s *foreignStore){
+		"in the store": func(_ *app, s *foreignStore) { s.spoiled.Store(true) },
+		"with these keys": func(x *app, s *foreignStore) {
+			r := s.seen[len(s.seen)-1]
+			r.Version, r.Value = 1, []byte("sealed by a key that is lost")
+			_ = s.SessionStore.Update(context.Background(), r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var store *foreignStore
+			x, p, _, _ := storeApp(t, func(cfg *cognate.Config) {
+				store = &foreignStore{flakyStore: cfg.Session.Store.(*flakyStore)}
+				cfg.Session.Store = store
+			})
+			b := x.browser(t)
+			b.signIn(p)
+			spoil(x, store)
+			cookies := b.jar.Cookies(appURL)
+			for range 3 {
+				for _, path := range []string{"/private/", "/token", "/login"} {
+					if got := fetchWith(t, x.handler, path, cookies); !strings.HasPrefix(got, "302") {
+						t.Errorf("%s: %s", path, got)
+					}
+				}
+				if got := fetchWith(t, x.handler, "/", cookies); got != "200 public" {
+					t.Errorf("public page: %s", got)
+				}
+			}
+			if n := strings.Count(x.log.String(), "can't be read"); n != 1 {
+				t.Errorf("%d lines, want one:\n%s", n, x.log)
+			}
+			if resp := b.request(http.MethodPost, "/logout"); resp.StatusCode != http.StatusSeeOther || len(b.cookies()) != 0 {
+				t.Errorf("sign-out: status %d, cookies %v", resp.StatusCode, b.cookies())
+			}
+			store.spoiled.Store(false)
+			if got := fetchWith(t, x.handler, "/private/", cookies); !strings.HasPrefix(got, "302") {
+				t.Errorf("what was signed out came back when it could be read: %s", got)
+			}
+			if resp := b.signIn(p); resp.StatusCode != http.StatusFound || !b.signedIn() {
+				t.Errorf("sign-in: status %d", resp.StatusCode)
+			}
+		})
+	}
+}
+
+// TestUnreadableOldSession replaces it by a sign-in: when it can be read again, as by a process
+// that still has the key, it is no session either.
+func TestUnreadableOldSession(t *testing.T) {
+	first, second := cognate.Secret(strings.Repeat("1", 32)), cognate.Secret(strings.Repeat("2", 32))
+	x, p, store, _ := storeApp(t, func(cfg *cognate.Config) { cfg.Keys = []cognate.Secret{first} })
+	b := x.browser(t)
+	b.signIn(p)
+	cookies := b.jar.Cookies(appURL)
+	b.app = newApp(t, p, func(cfg *cognate.Config) {
+		cfg.Session.Store, cfg.Keys = store, []cognate.Secret{second}
+	})
+	path := "/oidc_callback?" + p.grant(t, loginAgain(b).Header.Get("Location")).Encode()
+	b.get(path)
+	if !b.signedIn() {
+		t.Fatal("not signed in")
+	}
+	if got := fetchWith(t, x.handler, "/private/", cookies); !strings.HasPrefix(got, "302") {
+		t.Errorf("the session from before: %s", got)
 	}
 }
 

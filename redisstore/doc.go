@@ -33,6 +33,13 @@
 // The sets and the records expire by themselves. Dead members are removed by later
 // Creates.
 //
+// # What others wrote
+//
+// What has the name of a record and is none, of whatever kind of value, counts as no record:
+// Create takes its place and Delete removes it. What stands in the place of an index becomes
+// one with the next Create. DeleteIndexed removes it and returns an error, once: the records
+// that it named can't be found.
+//
 // # What can be lost
 //
 // Redis tells of a write before its replicas have it. When a master dies, the last

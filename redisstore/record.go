@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/redis/rueidis"
 )
 
 // A record is one string:
@@ -45,7 +47,19 @@ type head struct {
 	indexes []string
 }
 
-var errForeign = errors.New("what the server holds under this name is not a record of this version of the store")
+// errForeign is something under a record's name that is no record: it counts as none.
+var errForeign = fmt.Errorf("%w: what the server holds under its name was not written by this version of the store", cognate.ErrNoRecord)
+
+// errForeignIndex is something under an index's name that is no index.
+var errForeignIndex = errors.New("what the server held in the place of an index was none, and is removed; " +
+	"records that only it named live on until they expire")
+
+// isWrongType tells whether the server says that a key holds another kind of value than a
+// command is for.
+func isWrongType(err error) bool {
+	e, ok := rueidis.IsRedisErr(err)
+	return ok && strings.HasPrefix(e.Error(), "WRONGTYPE")
+}
 
 // parse reads a record's stored form. It doesn't trust it: others may have written it.
 func parse(stored []byte) (h head, value []byte, err error) {

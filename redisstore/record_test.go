@@ -86,49 +86,66 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestForeign is about a server that others write to. No call may panic, hang, or say
-// that there is no record where something is.
-func TestForeign(t *testing.T) {
+// TestForeignIndex is about a server where others wrote over an index: the next sign-in makes
+// it one again, and an end that can't be complete says so once.
+func TestForeignIndex(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	s := open(t, redisstore.Config{Addresses: []string{server.Addr}, Timeout: patient})
-	r := record("ann", "x")
-	key, index := "cognate:r:"+r.Key, "cognate:x:"+r.Indexes[0]
+	index := "cognate:x:" + name("x")
 	for what, command := range map[string][]string{
-		"short":        {"SET", key, "\x01"},
-		"text":         {"SET", key, strings.Repeat("text ", 100)},
-		"many indexes": {"SET", key, string(stored(1, r.Indexes[0], "", 255))},
-		"bad number":   {"SET", key, "\x01\x00\x00\x00\x00\x00\x00\x00\x01" + strings.Repeat("x", 32) + "\x01" + r.Indexes[0]},
-		"a list":       {"RPUSH", key, "a"},
-		"bad index":    {"SET", index, "text"},
+		"text": {"SET", index, "text"}, "a list": {"RPUSH", index, "a"}, "members of others": {"ZADD", index, "9e12", "a", "9e12", ""},
 	} {
-		for _, cmd := range [][]string{{"DEL", key, index}, {"ZADD", index, "9e12", r.Key + "12345678", "9e12", "x"}, {"DEL", command[1]}, command} {
-			if _, err := server.Do(cmd...); err != nil {
-				t.Fatal(err)
-			}
-		}
 		ctx := t.Context()
-		_, err := s.LoadLatest(ctx, r.Key)
-		if what != "bad index" && (err == nil || errors.Is(err, cognate.ErrNoRecord)) {
-			t.Errorf("%s: LoadLatest: got error %v, want one about the bytes", what, err)
+		must(t, s.Create(ctx, record("before "+what, "x")))
+		do := func(command ...string) {
+			_, err := server.Do(command...)
+			must(t, err)
 		}
-		if err := s.Update(ctx, r); what != "bad index" && (err == nil || errors.Is(err, cognate.ErrNoRecord)) {
-			t.Errorf("%s: Update: got error %v", what, err)
+		do("DEL", index)
+		do(command...)
+		r := record("after "+what, "x")
+		must(t, s.Create(ctx, r))
+		if n, err := s.DeleteIndexed(ctx, name("x")); n != 1 || err != nil {
+			t.Errorf("%s: after a sign-in: deleted %d records, error %v, want 1", what, n, err)
 		}
-		err = s.Create(ctx, r)
-		if err == nil || errors.Is(err, cognate.ErrNoRecord) {
-			t.Errorf("%s: Create: got error %v", what, err)
+		do("DEL", index)
+		do(command...)
+		n, err := s.DeleteIndexed(ctx, name("x"))
+		if n != 0 || (err == nil) != (what == "members of others") || errors.Is(err, cognate.ErrNoRecord) {
+			t.Errorf("%s: deleted %d records, error %v", what, n, err)
 		}
-		if _, err := s.LoadLatest(ctx, r.Key); what == "bad index" && !errors.Is(err, cognate.ErrNoRecord) {
-			t.Errorf("%s: a failed Create leaves its record: got error %v", what, err)
+		if n, err := s.DeleteIndexed(ctx, name("x")); n != 0 || err != nil {
+			t.Errorf("%s: again: deleted %d records, error %v, want none", what, n, err)
 		}
-		_, err = s.DeleteIndexed(ctx, r.Indexes[0])
-		if wrong := what == "bad index" || what == "a list"; (err != nil) != wrong {
-			t.Errorf("%s: DeleteIndexed: got error %v, want one: %t", what, err, wrong)
+	}
+}
+
+// TestServerErrors are no word about a record: who may not ask does not know.
+func TestServerErrors(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t,
+		"user blind on nopass ~cognate:* resetchannels +@all -get -getrange",
+		"user loner on nopass ~cognate:* resetchannels +@all -zadd")
+	blind := open(t, redisstore.Config{Addresses: []string{server.Addr}, Username: "blind", Password: "x", Timeout: patient})
+	loner := open(t, redisstore.Config{Addresses: []string{server.Addr}, Username: "loner", Password: "x", Timeout: patient})
+	ctx, r := t.Context(), record("ann", "x")
+	if err := loner.Create(ctx, r); err == nil || errors.Is(err, cognate.ErrRecordChanged) {
+		t.Errorf("Create without its index: got error %v", err)
+	}
+	if _, err := loner.LoadLatest(ctx, r.Key); !errors.Is(err, cognate.ErrNoRecord) {
+		t.Errorf("a failed Create leaves its record: got error %v", err)
+	}
+	must(t, open(t, redisstore.Config{Addresses: []string{server.Addr}, Timeout: patient}).Create(ctx, r))
+	_, latest := blind.LoadLatest(ctx, r.Key)
+	_, load := blind.Load(ctx, r.Key)
+	for call, err := range map[string]error{"LoadLatest": latest, "Load": load, "Update": blind.Update(ctx, r), "Delete": blind.Delete(ctx, r.Key)} {
+		if err == nil || errors.Is(err, cognate.ErrNoRecord) || errors.Is(err, cognate.ErrRecordChanged) {
+			t.Errorf("%s: got error %v, want the server's", call, err)
 		}
-		if err := s.Delete(ctx, r.Key); (err != nil) != (what == "a list") {
-			t.Errorf("%s: Delete: got error %v", what, err)
-		}
+	}
+	if err := blind.Create(ctx, r); !errors.Is(err, cognate.ErrRecordChanged) {
+		t.Errorf("Create: got error %v", err)
 	}
 }
 

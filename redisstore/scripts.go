@@ -2,6 +2,23 @@ package redisstore
 
 import "github.com/redis/rueidis"
 
+// headFunction begins the scripts that read a record: head(key) is the record's first bytes,
+// or "" if there is none. What others may have written counts as none, by the rules of parse.
+const headFunction = `
+local function head(key)
+  local h = redis.pcall('GETRANGE', key, 0, 213)
+  if type(h) == 'table' then
+    if string.find(h.err, 'WRONGTYPE', 1, true) then return '' end
+    return redis.call('GETRANGE', key, 0, 213)
+  end
+  if #h < 42 or string.byte(h, 1) ~= 1 or string.sub(h, 2, 9) == string.rep('\0', 8) then return '' end
+  if not string.find(string.sub(h, 18, 33), '^%d+$') then return '' end
+  local expires, n = 0, string.byte(h, 42)
+  for i = 34, 41 do expires = 256 * expires + string.byte(h, i) end
+  if expires > 253402300799999 or n > 4 or #h < 42 + 43 * n then return '' end
+  return h
+end`
+
 // Each script touches one key, so that a cluster can run it. rueidis sends the script's
 // hash, and the script itself to a server that doesn't know it yet.
 var (
@@ -9,10 +26,9 @@ var (
 	// next one, the expiry as stored and in decimal, until when the indexes hold the
 	// record or "", the value. It returns 0 for no record, 1 for another version, 2 when
 	// done; and the head when the indexes would forget the record before it expires.
-	update = rueidis.NewLuaScript(`
-local h = redis.call('GETRANGE', KEYS[1], 0, 213)
+	update = rueidis.NewLuaScript(headFunction + `
+local h = head(KEYS[1])
 if h == '' then return 0 end
-if #h < 42 or string.byte(h, 1) ~= 1 or string.byte(h, 42) > 4 then return redis.error_reply('ERR not a record') end
 if string.sub(h, 2, 9) ~= ARGV[1] then return 1 end
 local indexed = string.sub(h, 18, 33)
 if ARGV[5] ~= '' and tonumber(ARGV[5]) > tonumber(indexed) then indexed = ARGV[5] end
@@ -23,15 +39,32 @@ redis.call('SET', KEYS[1], string.sub(h, 1, 1) .. ARGV[2] .. string.sub(h, 10, 1
 return 2`)
 
 	// remove deletes a record and returns the head it had, or "".
-	remove = rueidis.NewLuaScript(`
-local h = redis.call('GETRANGE', KEYS[1], 0, 213)
+	remove = rueidis.NewLuaScript(headFunction + `
+local h = head(KEYS[1])
 redis.call('DEL', KEYS[1])
 return h`)
 
+	// removeForeign deletes what is no record: ARGV[1], or, if that is missing, a value of
+	// another kind.
+	removeForeign = rueidis.NewLuaScript(`
+local v = redis.pcall('GET', KEYS[1])
+if type(v) == 'table' then
+  if ARGV[1] or not string.find(v.err, 'WRONGTYPE', 1, true) then return 0 end
+elseif v ~= ARGV[1] then
+  return 0
+end
+return redis.call('DEL', KEYS[1])`)
+
+	// removeForeignIndex deletes what has an index's name and is none.
+	removeForeignIndex = rueidis.NewLuaScript(`
+local v = redis.pcall('ZRANGE', KEYS[1], 0, 0)
+if v.err and string.find(v.err, 'WRONGTYPE', 1, true) then return redis.call('DEL', KEYS[1]) end
+return 0`)
+
 	// removeIndexed deletes a record if it has the index ARGV[1], and returns how many
 	// records that were.
-	removeIndexed = rueidis.NewLuaScript(`
-local h = redis.call('GETRANGE', KEYS[1], 0, 213)
+	removeIndexed = rueidis.NewLuaScript(headFunction + `
+local h = head(KEYS[1])
 for i = 43, #h - 42, 43 do
   if i < 43 + 43 * string.byte(h, 42) and string.sub(h, i, i + 42) == ARGV[1] then
     return redis.call('DEL', KEYS[1])
@@ -40,10 +73,16 @@ end
 return 0`)
 
 	// addMember puts a member into an index until ARGV[2], or longer if it was to stay
-	// longer, and drops those whose time is over. The index expires with its last member.
+	// longer, and drops those whose time is over. The index expires with its last member. A
+	// key that holds another kind of value becomes an index: whoever signs in next must not
+	// be kept out by it.
 	addMember = rueidis.NewLuaScript(`
 local now = redis.call('TIME')
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now[1] .. string.format('%03d', math.floor(now[2] / 1000)))
+local dropped = redis.pcall('ZREMRANGEBYSCORE', KEYS[1], '-inf', now[1] .. string.format('%03d', math.floor(now[2] / 1000)))
+if type(dropped) == 'table' and dropped.err then
+  if not string.find(dropped.err, 'WRONGTYPE', 1, true) then return dropped end
+  redis.call('DEL', KEYS[1])
+end
 redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
 local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
 redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', tonumber(last[2])))

@@ -50,6 +50,9 @@ func (s *Store) Create(ctx context.Context, r cognate.Record) error {
 	h := newHead(r, time.Now())
 	stored := append(h.append(make([]byte, 0, maxHeadSize+len(r.Value))), r.Value...)
 	err := s.set(ctx, r.Key, string(stored), h.expires)
+	if errors.Is(err, cognate.ErrRecordChanged) && s.clear(ctx, r.Key) {
+		err = s.set(ctx, r.Key, string(stored), h.expires)
+	}
 	if err != nil {
 		return err
 	}
@@ -77,6 +80,25 @@ func (s *Store) set(ctx context.Context, key, stored string, expires int64) erro
 	}
 	s.note(key, unknown)
 	return s.config.wrap("creating a record", err)
+}
+
+// clear removes what is in the way of a new record and is none, and tells whether it did.
+func (s *Store) clear(ctx context.Context, key string) bool {
+	wait := s.patient(ctx)
+	defer wait.stop()
+	stored, err := s.client.Do(wait, s.client.B().Get().Key(s.recordKey(key)).Build()).ToString()
+	var seen []string
+	switch {
+	case err == nil:
+		if _, _, err := parse([]byte(stored)); err == nil {
+			return false
+		}
+		seen = []string{stored}
+	case !isWrongType(err):
+		return false
+	}
+	n, err := removeForeign.Exec(wait, s.client, []string{s.recordKey(key)}, seen).AsInt64()
+	return err == nil && n > 0
 }
 
 // undo removes a record whose Create fails, even when the caller has gone.
@@ -144,10 +166,12 @@ func (s *Store) LoadLatest(ctx context.Context, key string) (cognate.Record, err
 // record reads the server's answer. The value is shared with the client's memory.
 func (s *Store) record(key string, now time.Time, answer rueidis.RedisResult) (cognate.Record, error) {
 	stored, err := answer.AsBytes()
-	if rueidis.IsRedisNil(err) {
+	switch {
+	case rueidis.IsRedisNil(err):
 		return cognate.Record{}, cognate.ErrNoRecord
-	}
-	if err != nil {
+	case isWrongType(err):
+		return cognate.Record{}, s.config.wrap("loading a record", errForeign)
+	case err != nil:
 		return cognate.Record{}, s.config.wrap("loading a record", err)
 	}
 	h, value, err := parse(stored)
@@ -249,7 +273,8 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 const page = 500
 
 // DeleteIndexed implements [cognate.SessionStore]. If it fails, the records that it
-// deleted until then stay deleted; calling it again continues.
+// deleted until then stay deleted; calling it again continues. If somebody put something else
+// in the place of the index, it removes that and says so, once.
 func (s *Store) DeleteIndexed(ctx context.Context, index string) (int, error) {
 	if err := checkKey(index); err != nil {
 		return 0, err
@@ -277,6 +302,10 @@ func (s *Store) deletePage(ctx context.Context, index string) (live int, more bo
 	defer wait.stop()
 	members, err := s.client.Do(wait, s.client.B().Zrange().Key(s.indexKey(index)).
 		Min("0").Max(strconv.Itoa(page-1)).Build()).AsStrSlice()
+	if isWrongType(err) {
+		// Removed, so that calling again goes well; but said, for nobody knows what it named.
+		err = errors.Join(errForeignIndex, removeForeignIndex.Exec(wait, s.client, []string{s.indexKey(index)}, nil).Error())
+	}
 	if err != nil || len(members) == 0 {
 		return 0, false, err
 	}

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/cognate-auth/cognate/redisstore"
 	"github.com/cognate-auth/cognate/redisstore/redistest"
 	"github.com/cognate-auth/cognate/storetest"
+	"github.com/redis/rueidis"
 )
 
 // patient is for machines that are busy with other tests as well.
@@ -41,7 +43,53 @@ func conform(t *testing.T, config redisstore.Config) {
 	}, storetest.Second(func(t *testing.T, s cognate.SessionStore) cognate.SessionStore {
 		own, _ := configs.Load(s)
 		return open(t, own.(redisstore.Config))
-	}))
+	}), storetest.Unreadable(unreadable(&configs)))
+}
+
+// unreadable is what others may have put in the place of a record.
+func unreadable(configs *sync.Map) map[string]func(*testing.T, cognate.SessionStore, string) {
+	ways := map[string]func(*testing.T, cognate.SessionStore, string){}
+	for name, command := range map[string][]string{
+		"empty":          {"SET", ""},
+		"a byte":         {"SET", "\x01"},
+		"text":           {"SET", strings.Repeat("text ", 100)},
+		"a later format": {"SET", "\x02" + string(stored(1, "", "value", 0)[1:])},
+		"cut":            {"SET", string(stored(1, "", "", 0)[:41])},
+		"indexes cut":    {"SET", string(stored(1, "", "value", 4))},
+		"many indexes":   {"SET", string(stored(1, strings.Repeat(name("x"), 255), "", 255))},
+		"no number":      {"SET", strings.Replace(string(stored(1, "", "", 0)), "0001900", "+001900", 1)},
+		"version 0":      {"SET", string(stored(0, "", "value", 0))},
+		"beyond dates":   {"SET", strings.Replace(string(stored(1, "", "", 0)), "\x00\x00\x01\x9c", "\xff\xff\xff\xff", 1)},
+		"a list":         {"RPUSH", "a"},
+		"a hash":         {"HSET", "a", "b"},
+		"a set":          {"SADD", "a"},
+		"a sorted set":   {"ZADD", "1", "a"},
+		"a stream":       {"XADD", "*", "a", "b"},
+	} {
+		ways[name] = func(t *testing.T, s cognate.SessionStore, key string) {
+			t.Helper()
+			own, _ := configs.Load(s)
+			config := own.(redisstore.Config)
+			client := redisClient(t, config)
+			do := func(command ...string) {
+				must(t, client.Do(t.Context(), client.B().Arbitrary(command[0]).Keys(config.KeyPrefix+"r:"+key).Args(command[1:]...).Build()).Error())
+			}
+			do("DEL")
+			do(command...)
+		}
+	}
+	return ways
+}
+
+// redisClient is a plain client of the store's server.
+func redisClient(t *testing.T, config redisstore.Config) rueidis.Client {
+	t.Helper()
+	client, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: config.Addresses, Sentinel: rueidis.SentinelOption{MasterSet: config.SentinelMaster}, DisableCache: true,
+	})
+	must(t, err)
+	t.Cleanup(client.Close)
+	return client
 }
 
 func TestSingle(t *testing.T) {

@@ -41,6 +41,13 @@ func Staleness(d time.Duration) Option {
 	return func(u *suite) { u.staleness = d }
 }
 
+// Unreadable is for a store that others may write to. Each of the ways, by a name for it,
+// makes what the store holds under a key something that is no record: text, a record of
+// another format, another kind of value. The suite then checks that it counts as no record.
+func Unreadable(ways map[string]func(t *testing.T, s cognate.SessionStore, key string)) Option {
+	return func(u *suite) { u.unreadable = ways }
+}
+
 // Run runs the suite. open returns a store that is empty and is used by one subtest
 // only, which ends it with t.Cleanup; the subtests run in parallel.
 func Run(t *testing.T, open func(t *testing.T) cognate.SessionStore, options ...Option) {
@@ -53,6 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) cognate.SessionStore, options ...
 	if u.second != nil {
 		tests = append(tests, handleTests)
 	}
+	tests = append(tests, u.unreadableTests())
 	for _, g := range tests {
 		for name, test := range g {
 			t.Run(name, func(t *testing.T) {
@@ -71,6 +79,8 @@ type suite struct {
 	clock     func(cognate.SessionStore) (func() time.Time, func(time.Duration))
 	second    func(*testing.T, cognate.SessionStore) cognate.SessionStore
 	staleness time.Duration
+
+	unreadable map[string]func(*testing.T, cognate.SessionStore, string)
 }
 
 func realClock(cognate.SessionStore) (func() time.Time, func(time.Duration)) {

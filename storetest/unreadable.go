@@ -1,0 +1,76 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+)
+
+// unreadableTests has a test for each way in which a record can become none.
+func (u *suite) unreadableTests() group {
+	g := group{}
+	for name, spoil := range u.unreadable {
+		g["what is no record is none: "+name] = func(b *bench) { testUnreadable(b, spoil) }
+	}
+	return g
+}
+
+// testUnreadable spoils records and goes on: their owner gets no error that means an outage,
+// and everybody else nothing at all.
+func testUnreadable(b *bench, spoil func(*testing.T, cognate.SessionStore, string)) {
+	other := b.create("other", "x")
+	spoiled := func(name string) cognate.Record {
+		b.Helper()
+		r := b.create(name, "x", "y "+name)
+		b.loaded(r) // into a memory near the process, if there is one
+		spoil(b.T, b.store, r.Key)
+		return r
+	}
+
+	r := spoiled("found")
+	b.soonGone(r.Key)
+	b.wantErr("update", b.store.Update(b.Context(), r), cognate.ErrNoRecord)
+	b.soonGone(r.Key)
+
+	r = spoiled("replaced")
+	again := b.record("replaced", "z")
+	b.must(b.store.Create(b.Context(), again))
+	b.loaded(again)
+	again.Value = []byte("changed")
+	b.must(b.store.Update(b.Context(), again))
+	again.Version++
+	b.loaded(again)
+
+	r = spoiled("deleted")
+	b.must(b.store.Delete(b.Context(), r.Key))
+	b.gone("deleted", r.Key)
+	b.create("deleted")
+
+	r = spoiled("of an index")
+	b.deleted("y of an index", 0)
+	b.soonGone(r.Key)
+
+	b.loaded(other)
+	b.deleted("x", 1) // and no spoiled one counts
+	b.gone("deleted by index", other.Key)
+	b.loaded(again)
+}
+
+// soonGone checks that neither way of reading returns a record, Load after a while.
+func (b *bench) soonGone(key string) {
+	b.Helper()
+	_, err := b.store.LoadLatest(b.Context(), key)
+	b.wantErr("LoadLatest", err, cognate.ErrNoRecord)
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		_, err = b.store.Load(b.Context(), key)
+		if errors.Is(err, cognate.ErrNoRecord) {
+			return
+		}
+		if err != nil || time.Since(start) > b.staleness {
+			b.Errorf("Load: got error %v, want no record within %v", err, b.staleness)
+			return
+		}
+	}
+}
