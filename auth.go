@@ -115,7 +115,7 @@ func (a *Auth) openJars(s *settings) error {
 	if err != nil {
 		return err
 	}
-	a.transactions = &transactions{cookie: cookie, sealer: transactionSealer, skew: s.ClockSkew, now: s.Now, used: newExpiring(maxEnded)}
+	a.transactions = &transactions{cookie: cookie, sealer: transactionSealer, skew: s.ClockSkew, now: s.Now}
 	policy := &sessionPolicy{
 		issuer: s.Issuer, now: s.Now, lifetime: s.Session.Lifetime, idle: s.Session.IdleTimeout, skew: s.ClockSkew,
 		verifiedEmail: s.RequireVerifiedEmail,
@@ -124,6 +124,8 @@ func (a *Auth) openJars(s *settings) error {
 	if err != nil {
 		return err
 	}
+	shared, _ := keeper.(*storeSessions)
+	a.transactions.used = &usedCallbacks{here: newExpiring(maxEnded), outcomes: newCache[bool](maxOutcomes), shared: shared}
 	a.sessions = &sessions{
 		sessionPolicy: policy, keeper: keeper, cookie: cookie, ended: newExpiring(maxEnded), past: newExpiring(maxEnded),
 		lapsed: func(ctx context.Context, s *session) { a.ended(ctx, s.user.Subject, LogoutExpired) },
@@ -140,7 +142,7 @@ func newKeeper(s *settings, policy *sessionPolicy, cookie cookieSpec, bound stri
 			unreadable: newExpiring(maxUnreadable),
 		}, err
 	}
-	k := &cookieSessions{sessionPolicy: policy, cookie: cookie, log: s.Logger, opened: opened, recent: newRecent()}
+	k := &cookieSessions{sessionPolicy: policy, cookie: cookie, log: s.Logger, opened: opened, successors: newSuccessors()}
 	var err error
 	k.identities, err = newSealer(s.Keys, "session", bound, maxIdentityChunks*maxSealed)
 	if err == nil && s.Session.TokensInCookie {

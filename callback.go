@@ -46,25 +46,33 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t, err := a.transactions.finish(w, r, resp.state)
+	target := a.homePath
+	if t != nil {
+		target = a.returnTarget(t.returnTo)
+	}
 	if err != nil {
-		if a.User(r) != nil {
-			// The back button, most likely. Nothing is done with the request.
-			redirect(w, a.homePath, http.StatusFound)
+		e := asError(err, ReasonState)
+		if a.User(r) != nil || e.Reason == ReasonReplay && a.transactions.used.signedIn(r.Context(), resp.state, a.now()) {
+			// The back button, or the second click of two. Nothing is done with the request.
+			redirect(w, target, http.StatusFound)
 			return
 		}
-		e := asError(err, ReasonState)
 		e.ProviderCode = errorCode(resp.err)
-		a.failLogin(w, r, e, a.homePath)
+		a.failLogin(w, r, e, target)
 		return
 	}
 	if a.hooks.OnCallback != nil {
 		a.hooks.OnCallback(r.Context(), r)
 	}
-	target := a.returnTarget(t.returnTo)
+	// A second click ends the first one's request. Its code is spent by then.
+	r = r.WithContext(context.WithoutCancel(r.Context()))
+	signedIn := false
+	defer func() { a.transactions.used.settle(r.Context(), t.state, signedIn) }()
 	got, err := a.redeem(r.Context(), resp, t)
 	if err == nil {
 		err = a.signIn(w, r, t, got)
 	}
+	signedIn = err == nil
 	if err != nil && !t.inVain(err) {
 		a.failLogin(w, r, asError(err, ReasonTokenEndpoint), target)
 		return

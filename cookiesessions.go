@@ -23,10 +23,11 @@ type cookieSessions struct {
 	// opened holds sessions by the cookie value they came in, so that a live one
 	// costs a look-up instead of a decryption.
 	opened *cache[*session]
-	// recent holds what came of refreshes by the refresh token that was used: a
-	// browser sends its old cookies until it has got the new ones.
-	recent *recent
-	flight singleflight.Group
+	// successors holds what came of refreshes by the refresh token that was used. A
+	// browser sends its old cookies until it has got the new ones, and an answer that was
+	// under way longer than others puts old ones back: for how long, nobody knows.
+	successors *successors
+	flight     singleflight.Group
 }
 
 // find decrypts the cookie, or knows it already.
@@ -156,20 +157,11 @@ func (k *cookieSessions) discard(r *http.Request, now time.Time) (*session, erro
 func (k *cookieSessions) refresh(
 	ctx context.Context, c *requestContext, s *session, old *tokenSet, ask asker,
 ) (*session, *tokenSet, error) {
-	old = k.recent.newest(old, k.now())
-	got, err := shared(ctx, &k.flight, old.refresh, refreshTime, func(ctx context.Context) (*refreshed, error) {
-		if got, known := k.recent.get(old.refresh, k.now()); known && got.tokens.fresh(k.now()) {
-			return got, nil
-		}
-		if err := c.writable(); err != nil {
-			return nil, err // before the refresh token is spent
-		}
-		got, err := ask(ctx, s, old)
-		if err == nil {
-			k.recent.put(old.refresh, got, k.now())
-		}
-		return got, err
-	})
+	var err error
+	last, got := k.successors.last(old)
+	if got == nil || !got.tokens.fresh(k.now()) {
+		got, err = k.refreshOnce(ctx, c, s, last, ask)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -182,7 +174,27 @@ func (k *cookieSessions) refresh(
 	return &next, got.tokens, err
 }
 
-// give sets the cookies while that is possible. Others with the old ones get what is recent.
+// refreshOnce asks the provider once for all callers.
+func (k *cookieSessions) refreshOnce(
+	ctx context.Context, c *requestContext, s *session, old *tokenSet, ask asker,
+) (*refreshed, error) {
+	return shared(ctx, &k.flight, old.refresh, refreshTime, func(ctx context.Context) (*refreshed, error) {
+		last, got := k.successors.last(old) // a flight may just have ended
+		if got != nil && got.tokens.fresh(k.now()) {
+			return got, nil
+		}
+		if err := c.writable(); err != nil {
+			return nil, err // before the refresh token is spent
+		}
+		got, err := ask(ctx, s, last)
+		if err == nil {
+			k.successors.put(last.refresh, got)
+		}
+		return got, err
+	})
+}
+
+// give sets the cookies while that is possible. Others with the old ones get their successors.
 func (k *cookieSessions) give(c *requestContext, s *session, t *tokenSet) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -192,56 +204,40 @@ func (k *cookieSessions) give(c *requestContext, s *session, t *tokenSet) error 
 	return k.begin(c.w, c.r, s, t)
 }
 
-// recentTime is how long what came of a refresh is given to those who come with the old
-// refresh token: a browser sends old cookies until it has the new ones. Cognito lets a
-// rotated refresh token be used again for up to 60 seconds.
-const recentTime = time.Minute
-
-// recent remembers refreshes by the hash of the refresh token that was used. It is safe
-// for concurrent use.
-type recent struct {
-	outcomes *cache[outcome]
+// successors remembers refreshes by the hash of the refresh token that was used, so that none
+// is spent twice: a provider may take that for a theft (RFC 9700, 4.14.2) and end the session.
+// It is safe for concurrent use.
+type successors struct {
+	outcomes *cache[*refreshed]
 }
 
-type outcome struct {
-	*refreshed
-	at time.Time
-}
+// maxSuccessors bounds how many refreshes are remembered, of some 5 KB each; the half that was
+// used last is kept for certain.
+const maxSuccessors = 2000
 
-// maxRecentRefreshes bounds how many are remembered, of some 5 KB each.
-const maxRecentRefreshes = 2000
+func newSuccessors() *successors { return &successors{newCache[*refreshed](maxSuccessors)} }
 
-func newRecent() *recent { return &recent{newCache[outcome](maxRecentRefreshes)} }
+func (m *successors) put(refresh string, got *refreshed) { m.outcomes.put(tokenHash(refresh), got) }
 
-func (m *recent) get(refresh string, now time.Time) (*refreshed, bool) {
-	o, ok := m.outcomes.get(recentKey(refresh))
-	if !ok || !within(now, o.at, recentTime) {
-		return nil, false
-	}
-	return o.refreshed, true
-}
+// maxFollowed bounds how many refreshes last follows: as many as tokens of five minutes, the
+// shortest at Cognito, take in the eight hours of a session.
+const maxFollowed = 100
 
-// maxFollowed bounds how many refreshes newest follows.
-const maxFollowed = 16
-
-// newest returns the tokens that the next refresh is for: old ones, or those that came of
-// them and are over already.
-func (m *recent) newest(old *tokenSet, now time.Time) *tokenSet {
+// last returns the tokens whose refresh token has not been used yet: t, or those that came of
+// it at last and, then, the refresh that brought them.
+func (m *successors) last(t *tokenSet) (*tokenSet, *refreshed) {
+	var by *refreshed
 	for range maxFollowed {
-		got, known := m.get(old.refresh, now)
-		if !known || got.tokens.fresh(now) {
+		got, ok := m.outcomes.get(tokenHash(t.refresh))
+		if !ok || got == by {
 			break
 		}
-		old = got.tokens
+		t, by = got.tokens, got
 	}
-	return old
+	return t, by
 }
 
-func (m *recent) put(refresh string, got *refreshed, now time.Time) {
-	m.outcomes.put(recentKey(refresh), outcome{got, now})
-}
-
-func recentKey(refresh string) string {
-	sum := sha256.Sum256([]byte(refresh))
+func tokenHash(token string) string {
+	sum := sha256.Sum256([]byte(token))
 	return string(sum[:])
 }

@@ -113,6 +113,10 @@ func (a *Auth) endHere(w http.ResponseWriter, r *http.Request) (idToken string, 
 		a.ended(r.Context(), s.user.Subject, LogoutUser)
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed out", slog.String("sub", s.user.Subject))
 	}
+	if k, ok := a.sessions.keeper.(*cookieSessions); ok {
+		last, _ := k.successors.last(&t)
+		t.refresh = last.refresh
+	}
 	a.revokeTokens(r.Context(), t.refresh)
 	return t.id, nil
 }

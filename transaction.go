@@ -14,6 +14,9 @@ const (
 	// transactionLifetime is how long a person may take to sign in. Cognito's pages
 	// give a prompt 5 minutes; signing up, with a code by e-mail, takes longer.
 	transactionLifetime = 15 * time.Minute
+	// transactionKept is how long the browser keeps it: who comes too late is led back to
+	// the page that was asked for.
+	transactionKept = time.Hour
 	// A browser holds at most maxTransactions sign-ins that were begun and not
 	// finished, of at most maxTransactionBytes in all: servers and proxies refuse
 	// requests whose header grows beyond 8 KiB, and the session takes up to half of
@@ -115,9 +118,7 @@ type transactions struct {
 	sealer *sealer
 	skew   time.Duration
 	now    func() time.Time
-	// used holds the states that came back, as long as their cookie would open. The
-	// cookie is removed with the answer, but a copy of it could be sent again.
-	used *expiring
+	used   *usedCallbacks
 }
 
 func (m *transactions) prefix() string { return m.cookie.name + "-tx-" }
@@ -143,7 +144,7 @@ func (m *transactions) begin(w http.ResponseWriter, r *http.Request, t *transact
 		value = m.sealer.seal(name, t.encode())
 	}
 	m.prune(w, r, len(value))
-	m.cookie.set(w, name, value, transactionLifetime)
+	m.cookie.set(w, name, value, transactionKept)
 }
 
 // prune removes cookies that hold no transaction or an old one, and then the oldest,
@@ -161,7 +162,7 @@ func (m *transactions) prune(w http.ResponseWriter, r *http.Request, size int) {
 			return true
 		}
 		room--
-		if t := m.open(name, value); t != nil && m.live(t) {
+		if t := m.open(name, value); t != nil && !m.over(t) {
 			kept = append(kept, held{name, len(value), t.started})
 			size += len(value)
 		} else {
@@ -190,12 +191,18 @@ func (m *transactions) open(name, value string) *transaction {
 	return t
 }
 
-func (m *transactions) live(t *transaction) bool {
-	return within(m.now(), t.started.Add(-m.skew), transactionLifetime+m.skew)
+// over tells whether a transaction's time has passed.
+func (m *transactions) over(t *transaction) bool {
+	return !m.now().Before(t.started.Add(transactionLifetime))
 }
 
+// early tells whether it begins in the future: this machine's clock, or that of the process
+// that began it, is wrong by more than the skew.
+func (m *transactions) early(t *transaction) bool { return t.started.After(m.now().Add(m.skew)) }
+
 // finish takes the transaction that a callback's state belongs to out of the browser.
-// Each can be had once.
+// Each can be had once. With an error it returns the transaction, too, if it is this
+// browser's and this state's: it says which page was asked for.
 func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state string) (*transaction, error) {
 	name := m.name(state)
 	if name == "" {
@@ -205,21 +212,34 @@ func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state stri
 	if count == 0 {
 		return nil, refuse(ReasonState, "this browser began no sign-in with this state")
 	}
+	var t *transaction
+	if count == 1 {
+		t = m.open(name, value)
+	}
+	if t != nil && !equal(t.state, state) {
+		t = nil
+	}
+	if t != nil && m.early(t) { // the cookie is good as soon as the clock is
+		return t, refuse(ReasonExpired, "the sign-in begins in %s; compare this machine's clock with those of other processes",
+			t.started.Sub(m.now()).Round(time.Second))
+	}
+	var err error
+	if t != nil && !m.over(t) {
+		err = m.used.take(r.Context(), t, m.now())
+		if e, ok := errors.AsType[*Error](err); ok && e.Reason == ReasonStoreDown {
+			return t, err // nothing was done: another try may go well
+		}
+	}
 	m.cookie.remove(w, name)
-	if count > 1 {
+	switch {
+	case count > 1:
 		return nil, refuse(ReasonState, "%d cookies hold the sign-in", count)
-	}
-	t := m.open(name, value)
-	if t == nil || !equal(t.state, state) {
+	case t == nil:
 		return nil, refuse(ReasonState, "the sign-in's cookie does not belong to this state")
+	case m.over(t):
+		return t, refuse(ReasonExpired, "the sign-in began %s ago", m.now().Sub(t.started).Round(time.Second))
 	}
-	if !m.live(t) {
-		return nil, refuse(ReasonExpired, "the sign-in began %s ago", m.now().Sub(t.started).Round(time.Second))
-	}
-	if !m.used.add(state, t.started.Add(transactionLifetime+maxSkew), m.now()) {
-		return nil, refuse(ReasonReplay, "the callback was used before")
-	}
-	return t, nil
+	return t, err
 }
 
 // forget removes all transactions from the browser, as signing out does.

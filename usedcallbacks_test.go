@@ -1,0 +1,232 @@
+package cognate_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate"
+)
+
+// callbackOf begins a sign-in at /private/page and returns the callback's path and the cookies
+// that the browser has then.
+func callbackOf(t *testing.T, b *browser, p *fakeProvider) (path string, cookies []*http.Cookie) {
+	t.Helper()
+	resp := b.get("/private/page")
+	return "/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode(), b.jar.Cookies(appURL)
+}
+
+// callback sends one callback with the cookies.
+func callback(ctx context.Context, x *app, path string, cookies []*http.Cookie) *http.Response {
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, appOrigin+path, nil)
+	for _, c := range cookies {
+		r.AddCookie(c)
+	}
+	w := httptest.NewRecorder()
+	x.handler.ServeHTTP(w, r)
+	return w.Result()
+}
+
+// holdToken makes the token endpoint wait; asked is closed when the first request is there.
+func holdToken(p *fakeProvider) (asked chan bool, goOn func()) {
+	asked, held := make(chan bool), make(chan bool)
+	var first, release sync.Once
+	p.response = func(map[string]any) {
+		first.Do(func() { close(asked) })
+		<-held
+	}
+	return asked, func() { release.Do(func() { close(held) }) }
+}
+
+// TestDoubleClick sends the callback twice. The browser gives up the first request, whose code
+// is spent by then, and shows the answer to the second.
+func TestDoubleClick(t *testing.T) {
+	for name, tt := range map[string]struct {
+		mode     func(*cognate.Config)
+		replicas bool
+	}{
+		"cookies":           {func(*cognate.Config) {}, false},
+		"store":             {func(c *cognate.Config) { c.Session.Store = newMemoryStore(c.Now) }, false},
+		"store and replica": {nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			store := newMemoryStore(p.now)
+			if tt.mode == nil {
+				tt.mode = func(c *cognate.Config) { c.Session.Store = store }
+			}
+			x := newApp(t, p, tt.mode)
+			other := x
+			if tt.replicas {
+				other = newApp(t, p, tt.mode)
+			}
+			path, cookies := callbackOf(t, x.browser(t), p)
+			asked, goOn := holdToken(p)
+			first, leave := context.WithCancel(t.Context())
+			answers := make(chan *http.Response, 3)
+			go func() { answers <- callback(first, x, path, cookies) }()
+			<-asked
+			leave()
+			for range 2 {
+				go func() { answers <- callback(t.Context(), other, path, cookies) }()
+			}
+			if tt.replicas { // led on at once, while the first is under way
+				for range 2 {
+					wantPage(t, <-answers)
+				}
+			}
+			goOn()
+			for len(answers) < cap(answers) && !tt.replicas {
+				time.Sleep(time.Millisecond)
+			}
+			n, sessions := 3, 0
+			if tt.replicas {
+				n = 1
+			}
+			for range n {
+				resp := <-answers
+				wantPage(t, resp)
+				for _, c := range resp.Cookies() {
+					if c.Name == "__Host-cognate" {
+						sessions++
+					}
+				}
+			}
+			if sessions != 1 || p.tokenRequests() != 1 {
+				t.Errorf("%d sessions of %d token requests, want one of one", sessions, p.tokenRequests())
+			}
+			// And later, when both are over.
+			wantPage(t, callback(t.Context(), other, path, cookies))
+			if p.tokenRequests() != 1 {
+				t.Errorf("%d token requests, want 1", p.tokenRequests())
+			}
+		})
+	}
+}
+
+func wantPage(t *testing.T, resp *http.Response) {
+	t.Helper()
+	if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusFound || got != "/private/page" {
+		t.Errorf("status %d to %q, want the page", resp.StatusCode, got)
+	}
+}
+
+// TestCallbackAtTwoReplicas sends one callback to processes that share a store, many times at
+// once: one asks the provider.
+func TestCallbackAtTwoReplicas(t *testing.T) {
+	x, p, store, _ := storeApp(t, nil)
+	apps := []*app{x}
+	for range 2 {
+		apps = append(apps, newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store }))
+	}
+	path, cookies := callbackOf(t, x.browser(t), p)
+	parallel(30, func(i int) { wantPage(t, callback(t.Context(), apps[i%3], path, cookies)) })
+	if p.tokenRequests() != 1 {
+		t.Errorf("%d token requests, want 1", p.tokenRequests())
+	}
+}
+
+// TestDoubleClickThatFails has the first click end in a refusal: so does the second, with the
+// way back to the page that was asked for, and nothing stays in the store.
+func TestDoubleClickThatFails(t *testing.T) {
+	store := cognate.NewMemoryStore(0)
+	for name, mode := range map[string]func(*cognate.Config){
+		"cookies": func(*cognate.Config) {},
+		"store":   func(c *cognate.Config) { c.Session.Store = store },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			x := newApp(t, p, func(cfg *cognate.Config) {
+				mode(cfg)
+				cfg.LoginRules = []cognate.Rule{cognate.Group("gods")}
+			})
+			path, cookies := callbackOf(t, x.browser(t), p)
+			asked, goOn := holdToken(p)
+			answers := make(chan *http.Response, 2)
+			send := func() { answers <- callback(t.Context(), x, path, cookies) }
+			go send()
+			<-asked
+			go send()
+			goOn()
+			for range 2 {
+				resp := <-answers
+				page := body(t, resp)
+				if resp.StatusCode < 400 || !strings.Contains(page, `href="/login?return_to=%2Fprivate%2Fpage"`) {
+					t.Errorf("status %d, page:\n%s", resp.StatusCode, page)
+				}
+			}
+			if p.tokenRequests() != 1 {
+				t.Errorf("%d token requests, want 1", p.tokenRequests())
+			}
+			if n, _ := cognate.MemoryStoreSize(store); n != 0 {
+				t.Errorf("%d records stay in the store", n)
+			}
+		})
+	}
+}
+
+// TestLateCallback leads back to the page that was asked for, as long as the browser knows it.
+func TestLateCallback(t *testing.T) {
+	p, c := newFakeProvider(t), newClock()
+	p.now = c.now
+	b := newApp(t, p, nil).browser(t)
+	resp := b.get("/private/page")
+	if got := resp.Cookies()[0].MaxAge; got != 3600 {
+		t.Errorf("the browser keeps the sign-in for %d seconds, want an hour", got)
+	}
+	c.advance(20 * time.Minute)
+	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	if page := body(t, resp); resp.StatusCode != http.StatusBadRequest || !strings.Contains(page, `href="/login?return_to=%2Fprivate%2Fpage"`) {
+		t.Errorf("status %d, page:\n%s", resp.StatusCode, page)
+	}
+	if len(b.cookies()) != 0 || p.tokenRequests() != 0 {
+		t.Errorf("cookies %v, %d token requests; want none", b.cookies(), p.tokenRequests())
+	}
+}
+
+// TestStoreDownAtTheCallback asks nobody and spends nothing: the same address works when the
+// store is back.
+func TestStoreDownAtTheCallback(t *testing.T) {
+	x, p, store, _ := storeApp(t, nil)
+	b := x.browser(t)
+	path, _ := callbackOf(t, b, p)
+	store.down.Store(true)
+	if resp := b.get(path); resp.StatusCode != http.StatusServiceUnavailable || p.tokenRequests() != 0 || len(b.cookies()) != 1 {
+		t.Errorf("status %d, %d token requests, cookies %v; want 503, none, and the sign-in", resp.StatusCode, p.tokenRequests(), b.cookies())
+	}
+	store.down.Store(false)
+	wantPage(t, b.get(path))
+	if !b.signedIn() {
+		t.Error("not signed in")
+	}
+}
+
+// TestSpentTokensComeBack lets an answer that was under way for long put old cookies back into
+// the browser, whose refresh token is spent: the session goes on, and none is spent twice.
+func TestSpentTokensComeBack(t *testing.T) {
+	p, c := newFakeProvider(t), newClock()
+	p.now, p.accessLife, p.rotate = c.now, 300, true
+	x := newApp(t, p, tokenModes["cookies"])
+	b := x.browser(t)
+	b.signIn(p)
+	old := b.jar.Cookies(appURL)
+	for range 30 { // two and a half hours
+		c.advance(5 * time.Minute)
+		b.get("/token")
+	}
+	wantFetch(t, b, "/token", http.StatusOK, "access-30")
+	b.jar.SetCookies(appURL, old)
+	wantFetch(t, b, "/token", http.StatusOK, "access-30")
+	b.jar.SetCookies(appURL, old)
+	c.advance(time.Hour)
+	wantFetch(t, b, "/token", http.StatusOK, "access-31")
+	c.advance(time.Hour)
+	wantFetch(t, b, "/token", http.StatusOK, "access-32")
+	if p.refreshCount() != 32 {
+		t.Errorf("%d refreshes, want 32", p.refreshCount())
+	}
+}
