@@ -39,7 +39,7 @@ type Auth struct {
 	userInfo        UserInfoMode
 	keptClaims      keptClaims
 	keepsTokens     bool
-	tracksAnswer    bool // new tokens go into cookies
+	tracksAnswer    bool // an answer may set the session's cookies
 	loginRules      []Rule
 	loginOptions    []LoginOption
 	pushes          bool // Config.PushedAuthorization
@@ -70,7 +70,8 @@ func New(cfg Config) (*Auth, error) {
 		callbackPath: s.callbackPath, loginPath: s.LoginPath, logoutPath: s.LogoutPath, homePath: s.HomePath,
 		logoutReturn: s.LogoutRedirectURL, logoutReturns: append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...),
 		logoutOnGET: s.AllowGETLogout, backchannelPath: s.BackchannelLogoutPath, displayName: s.DisplayName,
-		userInfo: s.UserInfo, keepsTokens: s.Session.Store != nil || s.Session.TokensInCookie, tracksAnswer: s.Session.TokensInCookie,
+		userInfo: s.UserInfo, keepsTokens: s.Session.Store != nil || s.Session.TokensInCookie,
+		tracksAnswer: s.Session.TokensInCookie || s.Session.Store == nil && (s.Session.IdleTimeout > 0 || len(s.Keys) > 1),
 		loginOptions: s.LoginOptions, pushes: s.PushedAuthorization,
 		loginRules: s.LoginRules, revokes: s.RevokeOnLogout, hooks: s.Hooks, metrics: s.Metrics,
 		failedRefresh: newCache[time.Time](s.Session.CacheSize), quiet: throttle{every: time.Second}, oddAuthTime: throttle{every: time.Minute},
@@ -235,9 +236,9 @@ func (a *Auth) pass(w http.ResponseWriter, r *http.Request, s *session, now time
 	w.Header()["Cache-Control"] = privateNoCache
 	c := &requestContext{Context: r.Context(), auth: a, user: s.user, session: s, r: r, w: w}
 	if a.tracksAnswer {
-		c.answer = &answer{ResponseWriter: w}
-		w = c.answer
-		defer c.answer.started.Store(true) // whoever keeps the context comes too late
+		c.answer = answer{ResponseWriter: w, sessions: a.sessions, id: s.id}
+		w = &c.answer
+		defer c.answer.begin() // whoever keeps the context comes too late
 	}
 	next.ServeHTTP(w, r.WithContext(c))
 	return true

@@ -44,6 +44,12 @@ func readChunks(h http.Header, name string, limit int) (value string, count int)
 	return strings.Join(parts, ""), count
 }
 
+// isChunk tells whether a cookie is a further chunk of the one called name.
+func isChunk(chunk, name string) bool {
+	place, ok := strings.CutPrefix(chunk, name+".")
+	return ok && len(place) == 1 && place[0] >= '1' && place[0] <= '9'
+}
+
 func chunkName(name string, i int) string { return name + "." + strconv.Itoa(i) }
 
 // setChunks spreads value over as many cookies as it needs, and removes those that an

@@ -36,6 +36,22 @@ func (c cookieSpec) remove(w http.ResponseWriter, name string) {
 	http.SetCookie(w, c.cookie(name, "", -1))
 }
 
+// takeBack takes out of a header what sets a session's cookies; removals stay.
+func (c cookieSpec) takeBack(h http.Header) {
+	lines := h["Set-Cookie"]
+	kept := make([]string, 0, len(lines))
+	for _, line := range lines {
+		name, rest, _ := strings.Cut(line, "=")
+		ours := name == c.name || name == c.tokensName() || isChunk(name, c.name) || isChunk(name, c.tokensName())
+		if !ours || strings.HasPrefix(rest, ";") {
+			kept = append(kept, line)
+		}
+	}
+	if h["Set-Cookie"] = kept; len(kept) == 0 {
+		delete(h, "Set-Cookie")
+	}
+}
+
 func (c cookieSpec) cookie(name, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{ //nolint:gosec // Secure but on loopback http, see Config.InsecureHTTP
 		Name: name, Value: value, Path: "/", MaxAge: maxAge,

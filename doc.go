@@ -41,8 +41,8 @@
 // bounded cache, so that a signed-in request costs a look-up. Public pages set no cookie.
 //
 // A cookie can't be recalled. Signing out removes it from the browser, and the process
-// that was asked remembers not to take a copy of it; another process would take one until
-// the session's lifetime ends. With a [SessionStore] in SessionConfig.Store the cookie
+// that was asked remembers not to take a copy of it, nor to give it again; another process
+// would, until the session's lifetime ends. With a [SessionStore] in SessionConfig.Store the cookie
 // holds a random id instead, and the session can be ended from the server: one browser's,
 // all of a user's ([Auth.LogoutEverywhere]), or on the provider's word
 // (Config.BackchannelLogoutPath). [MemoryStore] is one for a single process; package

@@ -19,8 +19,9 @@ type requestContext struct {
 	user *User
 	r    *http.Request
 	w    http.ResponseWriter
-	// answer is w if something needs to know whether its header has been sent.
-	answer *answer
+	// answer is around w if something needs to know whether its header has been sent. It
+	// lies here to need no allocation of its own.
+	answer answer
 
 	// mu is for what follows and for cookies that are set while next runs. It is never
 	// held while somebody is asked.
@@ -72,35 +73,55 @@ func (c *requestContext) hold(s *session, t *tokenSet) {
 
 // writable tells whether cookies can still be set.
 func (c *requestContext) writable() error {
-	if c.answer == nil || c.answer.started.Load() {
+	if c.answer.ResponseWriter == nil || c.answer.started.Load() {
 		return refuse(ReasonResponseStarted, "new tokens need a cookie, and the answer's header has been sent: "+
 			"call AccessToken before writing the answer, or use a Session.Store")
 	}
 	return nil
 }
 
-// An answer is a ResponseWriter that knows whether its header has been sent.
+// An answer is a ResponseWriter that knows whether its header has been sent, and takes the
+// cookies of a session out of it that has ended meanwhile.
 type answer struct {
 	http.ResponseWriter
-	started atomic.Bool
+	started  atomic.Bool
+	sessions *sessions
+	id       string // of the session
 }
 
-// WriteHeader sends the header. Informational ones (RFC 9110, 15.2) come before it.
+// begin is called before the header is sent.
+func (a *answer) begin() {
+	if !a.started.Swap(true) {
+		a.takeBack()
+	}
+}
+
+// takeBack takes the session's cookies out of the header if the session has ended.
+func (a *answer) takeBack() {
+	if a.sessions.ended.has(a.id, a.sessions.now()) {
+		a.sessions.cookie.takeBack(a.Header())
+	}
+}
+
+// WriteHeader sends the header. Informational ones (RFC 9110, 15.2) come before it, and with
+// all that is in it so far.
 func (a *answer) WriteHeader(status int) {
 	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
-		a.started.Store(true)
+		a.begin()
+	} else {
+		a.takeBack()
 	}
 	a.ResponseWriter.WriteHeader(status)
 }
 
 func (a *answer) Write(p []byte) (int, error) {
-	a.started.Store(true)
+	a.begin()
 	return a.ResponseWriter.Write(p)
 }
 
 // ReadFrom keeps sendfile working.
 func (a *answer) ReadFrom(r io.Reader) (int64, error) {
-	a.started.Store(true)
+	a.begin()
 	return io.Copy(a.ResponseWriter, r)
 }
 
@@ -111,13 +132,13 @@ func (a *answer) Flush() {
 
 // FlushError is Flush for a ResponseController, which wants to know.
 func (a *answer) FlushError() error {
-	a.started.Store(true)
+	a.begin()
 	return http.NewResponseController(a.ResponseWriter).Flush()
 }
 
 // Hijack does the same for an http.Hijacker.
 func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	a.started.Store(true)
+	a.begin()
 	return http.NewResponseController(a.ResponseWriter).Hijack()
 }
 
