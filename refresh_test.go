@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cognate-auth/cognate"
@@ -33,7 +34,10 @@ func TestRollAndRefreshTogether(t *testing.T) {
 // TestLeaseAcrossClocks lets two processes refresh at once whose clocks differ a little, as
 // clocks do.
 func TestLeaseAcrossClocks(t *testing.T) {
-	for name, ahead := range map[string]time.Duration{"behind": -3 * time.Second, "ahead": 3 * time.Second} {
+	for name, ahead := range map[string]time.Duration{
+		"behind": -3 * time.Second, "ahead": 3 * time.Second, "far behind": -59 * time.Second, "20 seconds ahead": 20 * time.Second,
+		"far ahead": 59 * time.Second,
+	} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
 				x, store, c := storeAppOf(t, p, nil)
@@ -66,6 +70,118 @@ func TestLeaseAcrossClocks(t *testing.T) {
 					t.Errorf("%d refreshes, want 1", n)
 				}
 			})
+		})
+	}
+}
+
+// processes makes two apps on one store; the clock of the second goes ahead of the first's.
+func processes(t *testing.T, p *fakeProvider, store cognate.SessionStore, ahead time.Duration) (x, other *app) {
+	t.Helper()
+	of := func(ahead time.Duration) *app {
+		return newApp(t, p, func(cfg *cognate.Config) {
+			cfg.Session.Store = store
+			cfg.Now = func() time.Time { return time.Now().Add(ahead) }
+		})
+	}
+	p.accessLife, p.rotate = 300, true
+	return of(0), of(ahead)
+}
+
+// TestSlowHolder has one process wait for the provider as long as it may, while others, whose
+// clocks differ by all that is allowed, look on: nobody else asks.
+func TestSlowHolder(t *testing.T) {
+	for _, ahead := range []time.Duration{-time.Minute, -20 * time.Second, 0, 20 * time.Second, time.Minute} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+				store := cognate.NewMemoryStore(0)
+				x, other := processes(t, p, store, ahead)
+				b := x.browser(t)
+				b.signIn(p)
+				time.Sleep(time.Hour)
+				cookies := b.jar.Cookies(appURL)
+				p.refreshed = func(map[string]any) { time.Sleep(9 * time.Second) }
+				answers := make(chan string, 2)
+				for _, h := range []http.Handler{x.handler, other.handler} {
+					go func() { answers <- fetchWith(t, h, "/token", cookies) }()
+					synctest.Wait()
+				}
+				for range 2 {
+					if got := <-answers; got != "200 access-1" {
+						t.Errorf("got %s", got)
+					}
+				}
+				if n := p.refreshCount(); n != 1 {
+					t.Errorf("%d refreshes, want 1", n)
+				}
+			})
+		})
+	}
+}
+
+// TestDeadHolder waits for a lease's length at most, whatever the clocks say, and not at all
+// when the holder died long ago.
+func TestDeadHolder(t *testing.T) {
+	for _, ahead := range []time.Duration{-time.Minute, 0, 20 * time.Second, time.Minute} {
+		for later, atMost := range map[time.Duration]time.Duration{0: 16 * time.Second, 5 * time.Minute: time.Second} {
+			t.Run(fmt.Sprint(ahead, " ", later), func(t *testing.T) {
+				inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+					store := &flakyStore{SessionStore: cognate.NewMemoryStore(0)}
+					x, other := processes(t, p, store, ahead)
+					b := x.browser(t)
+					b.signIn(p)
+					time.Sleep(time.Hour)
+					cookies := b.jar.Cookies(appURL)
+					p.refresh = func(w http.ResponseWriter, _ *http.Request) {
+						store.down.Store(true) // so that the lease can't be given back
+						w.WriteHeader(http.StatusBadGateway)
+					}
+					b.get("/token")
+					store.down.Store(false)
+					p.refresh = nil
+					time.Sleep(later)
+					start := time.Now()
+					if got := fetchWith(t, other.handler, "/token", cookies); got != "200 access-2" {
+						t.Errorf("got %s", got)
+					}
+					if took := time.Since(start); took > atMost {
+						t.Errorf("took %s, want at most %s", took, atMost)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestRollByASlowClock does not set the idle clock back that a process with a clock ahead of
+// this one's has wound.
+func TestRollByASlowClock(t *testing.T) {
+	first, second := cognate.Secret(strings.Repeat("1", 32)), cognate.Secret(strings.Repeat("2", 32))
+	for name, store := range map[string]bool{"cookies": false, "store": true} {
+		t.Run(name, func(t *testing.T) {
+			p, c := newFakeProvider(t), newClock()
+			p.now = c.now
+			sessions := newMemoryStore(c.now)
+			process := func(ahead time.Duration, keys ...cognate.Secret) *app {
+				return newApp(t, p, func(cfg *cognate.Config) {
+					cfg.Keys, cfg.Session.IdleTimeout = keys, 10*time.Minute
+					cfg.Now = func() time.Time { return c.now().Add(ahead) }
+					if store {
+						cfg.Session.Store = sessions
+					}
+				})
+			}
+			fast := process(50*time.Second, first)
+			b := fast.browser(t)
+			b.signIn(p)
+			b.app = process(0, second, first) // seals anew, and so writes the session
+			if !b.signedIn() {
+				t.Fatal("not signed in")
+			}
+			c.advance(9*time.Minute + 30*time.Second)
+			b.app = process(50*time.Second, second, first)
+			if name := "at the fast process after 9:30"; !b.signedIn() {
+				t.Error(name, "signed out")
+			}
 		})
 	}
 }

@@ -129,7 +129,10 @@ func (m *sessions) roll(w http.ResponseWriter, r *http.Request, s *session, now 
 	}
 	next := *s
 	next.oldKey = false
-	next.seen = now.Truncate(time.Second)
+	// Somebody whose clock is ahead may have been here before.
+	if seen := now.Truncate(time.Second); seen.After(next.seen) {
+		next.seen = seen
+	}
 	if !m.renew(w, r, &next) {
 		return nil
 	}

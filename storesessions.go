@@ -48,10 +48,28 @@ type lease struct {
 	until  time.Time
 }
 
-// held tells whether somebody else is at it, whose clock may differ from this one by the
-// skew. A lease that ends later than any can comes from a clock that was wrong.
+// held tells whether somebody may be at it, as far as a clock can say that may differ from
+// the holder's by the skew in both directions. A lease that ends later than any can comes
+// from a clock that was wrong.
 func (l lease) held(now time.Time, skew time.Duration) bool {
-	return l.holder != "" && now.Before(l.until) && l.until.Sub(now) <= leaseTime+skew
+	return l.holder != "" && now.Before(l.until.Add(skew)) && l.until.Sub(now) <= leaseTime+skew
+}
+
+// A watch is how long one process has looked at a lease. What two clocks say is known within
+// the skew, which is longer than a lease; but how much time passes every process can tell by
+// itself. So a lease whose holder died is over, whatever the clocks say, when it has been
+// watched for its length.
+type watch struct {
+	holder string
+	since  time.Time // with a monotonic reading: not Config.Now, which may be set
+}
+
+// over tells whether the lease has been watched for long enough.
+func (w *watch) over(l lease) bool {
+	if w.holder != l.holder {
+		w.holder, w.since = l.holder, time.Now()
+	}
+	return time.Since(w.since) >= leaseTime
 }
 
 // storeSessions keeps sessions in a SessionStore. The browser's cookie holds a random id;
@@ -334,7 +352,7 @@ func (k *storeSessions) refresh(
 }
 
 func (k *storeSessions) refreshOnce(ctx context.Context, key string, ask asker) (*session, error) {
-	s, err := k.takeLease(ctx, key)
+	s, since, err := k.takeLease(ctx, key)
 	if err != nil || k.settled(s) {
 		return s, err
 	}
@@ -344,7 +362,7 @@ func (k *storeSessions) refreshOnce(ctx context.Context, key string, ask asker) 
 			k.giveBack(ctx, s)
 		}
 	}()
-	asking, cancel := context.WithTimeout(ctx, askTime)
+	asking, cancel := context.WithDeadline(ctx, since.Add(askTime))
 	defer cancel()
 	got, err := ask(asking, s, s.stored.tokens)
 	done = err == nil || errors.Is(err, errRefused)
@@ -364,23 +382,26 @@ func (k *storeSessions) settled(s *session) bool {
 }
 
 // takeLease returns the session as it is in the store: settled, or with a lease that this
-// call holds.
-func (k *storeSessions) takeLease(ctx context.Context, key string) (*session, error) {
+// call holds. since is when it was asked for: others watch it from then on at the earliest.
+func (k *storeSessions) takeLease(ctx context.Context, key string) (s *session, since time.Time, err error) {
 	mine := randomBytes(8)
+	var seen watch
 	for {
 		s, err := k.latest(ctx, key)
 		if err != nil || k.settled(s) || s.stored.lease.holder == mine {
-			return s, err
+			return s, since, err
 		}
-		if now := k.now(); !s.stored.lease.held(now, k.skew) {
+		now := k.now()
+		if held := s.stored.lease; !held.held(now, k.skew) || seen.over(held) {
 			// Whatever goes wrong, the next look tells what came of it.
+			since = time.Now()
 			next, err := k.update(ctx, s, s.stored.tokens, lease{holder: mine, until: now.Add(leaseTime)})
 			if err == nil || errors.Is(err, errEnded) {
-				return next, err
+				return next, since, err
 			}
 		}
 		if !pause(ctx, leasePoll) {
-			return nil, refuse(ReasonRefreshFailed, "another process took too long to refresh the tokens: %w", ctx.Err())
+			return nil, since, refuse(ReasonRefreshFailed, "another process took too long to refresh the tokens: %w", ctx.Err())
 		}
 	}
 }
