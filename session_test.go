@@ -232,15 +232,118 @@ func TestManySessions(t *testing.T) {
 	}
 }
 
+// clockModes are the places where sessions and tokens are.
+var clockModes = map[string]func(*cognate.Config){
+	"cookies": func(*cognate.Config) {}, "tokens in cookies": tokenModes["cookies"], "store": tokenModes["store"],
+}
+
+// TestClockJumpAndSession sets the clock back for a while: a session that begins in two hours is
+// not taken, and nothing of it is removed, for the clock may be set right again.
 func TestClockJumpAndSession(t *testing.T) {
+	for name, mode := range clockModes {
+		t.Run(name, func(t *testing.T) {
+			c := newClock()
+			p := newFakeProvider(t)
+			p.now, p.accessLife = c.now, 300
+			b := newApp(t, p, mode).browser(t)
+			b.signIn(p)
+			before := len(b.cookies())
+			c.advance(-2 * time.Hour)
+			for _, headers := range [][]string{{"Sec-Fetch-Mode", "navigate"}, {"Accept", "application/json"}} {
+				resp := b.get("/private/", headers...)
+				if resp.StatusCode != http.StatusFound && resp.StatusCode != http.StatusUnauthorized {
+					t.Errorf("status %d: a session that begins in two hours is taken", resp.StatusCode)
+				}
+				for _, c := range resp.Cookies() {
+					if c.MaxAge < 0 {
+						t.Errorf("%s is removed", c.Name)
+					}
+				}
+			}
+			c.advance(2 * time.Hour)
+			if got := len(b.cookies()); !b.signedIn() || got < before {
+				t.Errorf("when the clock is right: signed in: %v, %d cookies of %d", b.signedIn(), got, before)
+			}
+			if strings.Contains(name, "tokens") || name == "store" {
+				c.advance(time.Hour)
+				wantFetch(t, b, "/token", http.StatusOK, "access-1")
+			}
+		})
+	}
+}
+
+// TestSignOutWhileTheClockIsWrong ends the session, too, that waits for the right time.
+func TestSignOutWhileTheClockIsWrong(t *testing.T) {
+	for name, mode := range clockModes {
+		t.Run(name, func(t *testing.T) {
+			c := newClock()
+			p := newFakeProvider(t)
+			p.now = c.now
+			x := newApp(t, p, mode)
+			b := x.browser(t)
+			b.signIn(p)
+			cookies := b.jar.Cookies(appURL)
+			c.advance(-2 * time.Hour)
+			b.request(http.MethodPost, "/logout")
+			c.advance(2 * time.Hour)
+			if got := fetchWith(t, x.handler, "/private/", cookies); len(b.cookies()) != 0 || !strings.HasPrefix(got, "302") {
+				t.Errorf("cookies %v; with a copy of the old ones %s", b.cookies(), got)
+			}
+		})
+	}
+}
+
+// TestClockJumpAndSignIn sets the clock back between the beginning and the end of a sign-in.
+func TestClockJumpAndSignIn(t *testing.T) {
 	c := newClock()
 	p := newFakeProvider(t)
 	p.now = c.now
-	b := newApp(t, p, nil).browser(t)
-	b.signIn(p)
+	x := newApp(t, p, nil)
+	b := x.browser(t)
+	callbackOf(t, b, p)
 	c.advance(-2 * time.Hour)
-	if b.signedIn() {
-		t.Error("a session that begins in two hours is taken")
+	for range 9 { // others begin, and are more than a browser may hold
+		b.get("/private/")
+	}
+	newest, _ := callbackOf(t, b, p)
+	wantPage(t, b.get(newest))
+	b = x.browser(t)
+	c.advance(2 * time.Hour)
+	path, _ := callbackOf(t, b, p)
+	c.advance(-2 * time.Hour)
+	if resp := b.get(path); resp.StatusCode != http.StatusBadRequest || len(resp.Cookies()) != 0 {
+		t.Errorf("status %d, sets %v; want 400 and the cookie left alone", resp.StatusCode, resp.Cookies())
+	}
+	b.get("/private/") // begins another
+	c.advance(2 * time.Hour)
+	wantPage(t, b.get(path))
+}
+
+// TestIdleClockOfAWrongClock is wound two hours ahead, and set right by the next request.
+func TestIdleClockOfAWrongClock(t *testing.T) {
+	for name, mode := range clockModes {
+		t.Run(name, func(t *testing.T) {
+			c := newClock()
+			p := newFakeProvider(t)
+			p.now = c.now
+			b := newApp(t, p, func(cfg *cognate.Config) {
+				mode(cfg)
+				cfg.Session.IdleTimeout = time.Hour
+			}).browser(t)
+			b.signIn(p)
+			c.advance(50 * time.Minute)
+			if !b.signedIn() {
+				t.Fatal("signed out")
+			}
+			c.advance(-30 * time.Minute)
+			if !b.signedIn() {
+				t.Fatal("signed out when the clock was set right")
+			}
+			c.advance(61 * time.Minute)
+			if b.signedIn() {
+				t.Error("still signed in after an hour without a request")
+			}
+		})
 	}
 }
 

@@ -100,7 +100,7 @@ func (m *sessions) create(u *User, sid string) *session {
 }
 
 // read returns the live session of a request, or nil; present tells whether there was a
-// cookie at all, so that a useless one can be removed. The time is the caller's: asking the
+// cookie that is of no use any more, so that it can be removed. The time is the caller's: asking the
 // clock is a good part of what a signed-in request costs.
 func (m *sessions) read(r *http.Request, now time.Time) (s *session, present bool, err error) {
 	s, present, err = m.find(r, now)
@@ -113,8 +113,10 @@ func (m *sessions) read(r *http.Request, now time.Time) (s *session, present boo
 			m.lapsed(r.Context(), s)
 		}
 		return nil, true, nil
-	case m.early(s, now), m.ended.has(s.id, now):
+	case m.ended.has(s.id, now):
 		return nil, true, nil
+	case m.early(s, now):
+		return nil, false, nil // it is good again as soon as the clock is, so it has to stay
 	}
 	return s, true, nil
 }
@@ -123,14 +125,15 @@ func (m *sessions) read(r *http.Request, now time.Time) (s *session, present boo
 // or when an old key had sealed it. So most requests write nothing. It returns the session
 // as it is now, or nil if it exists no more.
 func (m *sessions) roll(w http.ResponseWriter, r *http.Request, s *session, now time.Time) *session {
-	due := m.idle > 0 && now.Sub(s.seen) >= m.idle/10
+	ahead := s.seen.After(now.Add(m.skew)) // wound by a clock that was wrong
+	due := m.idle > 0 && (now.Sub(s.seen) >= m.idle/10 || ahead)
 	if !due && !s.oldKey {
 		return s
 	}
 	next := *s
 	next.oldKey = false
 	// Somebody whose clock is ahead may have been here before.
-	if seen := now.Truncate(time.Second); seen.After(next.seen) {
+	if seen := now.Truncate(time.Second); seen.After(next.seen) || ahead {
 		next.seen = seen
 	}
 	if !m.renew(w, r, &next) {

@@ -163,7 +163,11 @@ func (m *transactions) prune(w http.ResponseWriter, r *http.Request, size int) {
 		}
 		room--
 		if t := m.open(name, value); t != nil && !m.over(t) {
-			kept = append(kept, held{name, len(value), t.started})
+			started := t.started
+			if m.early(t) {
+				started = time.Time{} // of no use for now: it gives way first
+			}
+			kept = append(kept, held{name, len(value), started})
 			size += len(value)
 		} else {
 			m.cookie.remove(w, name)
