@@ -51,3 +51,6 @@ func (p *Pool) CheckCode(ctx context.Context, purpose, sub string, code Secret) 
 func StoreKeys(ctx context.Context, s Store, pool string, keys *SigningKeys) error {
 	return records{s}.CreateKeys(ctx, pool, []*SigningKeys{keys})
 }
+
+// ValidEmail reports whether s is an e-mail address.
+func ValidEmail(s string) bool { return validEmail(s) }

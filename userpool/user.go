@@ -202,13 +202,6 @@ func validName(s string) bool {
 	})
 }
 
-// validEmail asks for one @ with something on both sides and nothing that
-// could break a header or a page; who owns the address, only a mail can tell.
-func validEmail(s string) bool {
-	local, domain, ok := strings.Cut(s, "@")
-	return ok && local != "" && domain != "" && !strings.Contains(domain, "@") && validName(s)
-}
-
 func cleanGroups(in []string) ([]string, error) {
 	if len(in) > maxGroups {
 		return nil, invalid("a user is in at most 100 groups")
