@@ -193,7 +193,7 @@ func (p *Pool) tryCode(ctx context.Context, purpose, sub string, code Secret) (o
 		switch {
 		case err != nil:
 			return oneTimeCode{}, fmt.Errorf("userpool: reading a code: %w", err)
-		case !ok, !p.now().Before(c.Expires), c.Tries >= maxCodeTries:
+		case !ok, !inTime(p.now(), c.Expires, codeRules[purpose].life), c.Tries >= maxCodeTries:
 			return oneTimeCode{}, errCodeExpired
 		case Secret(c.Hash).Equal(codeHash(purpose, sub, code)):
 			if c.Spent {
@@ -279,7 +279,7 @@ func (p *Pool) limit(ctx context.Context, what, sub string, most int) error {
 		if err != nil {
 			return fmt.Errorf("userpool: reading a limit: %w", err)
 		}
-		if !ok || !now.Before(a.Expires) {
+		if !ok || !inTime(now, a.Expires, limitPeriod) {
 			a = Attempts{Key: key, Version: a.Version, Expires: now.Add(limitPeriod)}
 		}
 		if a.Failures >= most {

@@ -94,7 +94,7 @@ func (p *Pool) TakeRoundTrip(ctx context.Context, kind TripKind, state, browser 
 		reason = "the state is unknown or was used"
 	case t.Kind != kind:
 		reason = "the state is of another kind of round trip"
-	case !p.now().Before(t.Expires):
+	case !inTime(p.now(), t.Expires, RoundTripLifetime):
 		reason = "the round trip took more than five minutes"
 	case !byForm && (browser == "" || t.Browser != browser.digest()):
 		reason = "another browser began the round trip"

@@ -111,7 +111,8 @@ func (p *Pool) Flow(ctx context.Context, id, browser Secret, request string) (f 
 	if err != nil {
 		return nil, false, fmt.Errorf("userpool: reading flow: %w", err)
 	}
-	if !ok || f.Browser != browser.digest() || f.Request != Secret(request).digest() || !p.now().Before(f.Expires) {
+	if !ok || f.Browser != browser.digest() || f.Request != Secret(request).digest() ||
+		!inTime(p.now(), f.Expires, max(FlowLifetime, codeStepLifetime)) {
 		return nil, false, nil
 	}
 	return f, true, nil
@@ -359,13 +360,6 @@ func (p *Pool) enter(ctx context.Context, a *Authorization, f *Flow, who account
 	}
 	*f = g
 	return nil
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // completed is when nothing is left to prove.

@@ -146,8 +146,8 @@ func (p *Pool) knownKeys(ctx context.Context) ([]*SigningKeys, error) {
 		if err != nil {
 			return nil, fmt.Errorf("userpool: reading keys: %w", err)
 		}
-	case !p.keys.kept || now.Sub(time.Unix(0, p.keys.tried.Load())) < keysFresh:
-	case now.Sub(time.Unix(0, p.keys.read.Load())) < keysStale:
+	case !p.keys.kept || recent(now, time.Unix(0, p.keys.tried.Load()), keysFresh):
+	case recent(now, time.Unix(0, p.keys.read.Load()), keysStale):
 		p.readKeysAside()
 	default:
 		_ = p.readKeys(ctx) // which logs it; the keys from before are better than none

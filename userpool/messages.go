@@ -29,7 +29,7 @@ const (
 
 // Message is a mail or a short message that was, or would have been, sent.
 type Message struct {
-	ID     string // greater than that of any message before
+	ID     string // greater than that of any message before, unless the clock was set back
 	Time   time.Time
 	Medium string // MediumEmail or MediumSMS
 	To     string // the address
@@ -89,16 +89,21 @@ func (p *Pool) DeleteMessages(ctx context.Context) error {
 }
 
 // nextMessageID returns an ID that orders messages by time, and by their order
-// when the clock stands still.
+// when the clock stands still or was set back a little.
 func (p *Pool) nextMessageID() string {
 	for {
-		last := p.lastMessage.Load()
-		next := max(p.now().UnixNano(), last+1)
+		last, next := p.lastMessage.Load(), p.now().UnixNano()
+		if last >= next && last-next < int64(clockSlack) {
+			next = last + 1
+		}
 		if p.lastMessage.CompareAndSwap(last, next) {
-			return fmt.Sprintf("%016x", next) + "-" + NewUUID()[:8]
+			return messageID(next) + "-" + NewUUID()[:8]
 		}
 	}
 }
+
+// messageID is what the IDs of messages begin with that were sent at this time.
+func messageID(unixNano int64) string { return fmt.Sprintf("%016x", unixNano) }
 
 // Our own templates. Cognito's wording is not documented.
 var defaultMessages = Messages{

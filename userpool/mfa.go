@@ -175,14 +175,10 @@ func (p *Pool) checkTOTP(ctx context.Context, u User, code Secret) (User, error)
 	}
 	secret := u.TOTPSecret
 	u, err = p.change(ctx, u.Sub, func(u *User) error {
-		if step <= u.TOTPStep {
-			return errCodeUsed
-		}
 		if !u.TOTPSecret.Equal(secret) {
 			return errCodeMismatch
 		}
-		u.TOTPStep = step
-		return nil
+		return u.spendTOTP(step, p.now())
 	})
 	return u, err
 }
@@ -284,7 +280,7 @@ func (p *Pool) TOTPSetupStep(ctx context.Context, a *Authorization, f *Flow, cod
 		if err != nil {
 			return err
 		}
-		u.TOTPSecret, u.TOTPStep = f.Secret, step
+		u.TOTPSecret, u.TOTPStep, u.TOTPBefore = f.Secret, step, nil
 		turnOn(u, FactorTOTP)
 		return nil
 	})

@@ -240,7 +240,7 @@ func (p *Pool) SignInNames() []string {
 // memory and nothing else, since the pool checks every expiry itself.
 func (p *Pool) collect(ctx context.Context, now time.Time) {
 	last := p.collected.Load()
-	if now.Unix()-last < int64(collectEvery/time.Second) || !p.collected.CompareAndSwap(last, now.Unix()) {
+	if recent(now, time.Unix(last, 0), collectEvery) || !p.collected.CompareAndSwap(last, now.Unix()) {
 		return
 	}
 	_, err := p.store.DeleteExpired(ctx, now, collectLimit)

@@ -41,7 +41,7 @@ func (p *Pool) SetTOTP(ctx context.Context, name string, secret Secret) error {
 		return invalid("the secret of an authenticator app is base32 without padding, of 10 to 128 bytes")
 	}
 	_, err = p.change(ctx, name, func(u *User) error {
-		u.TOTPSecret, u.TOTPStep = secret, 0
+		u.TOTPSecret, u.TOTPStep, u.TOTPBefore = secret, 0, nil
 		u.MFA = slices.DeleteFunc(u.MFA, func(f string) bool { return f == FactorTOTP })
 		switch {
 		case secret != "":

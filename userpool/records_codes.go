@@ -51,6 +51,10 @@ func (s records) PutMessage(ctx context.Context, pool string, m Message) error {
 // Messages returns the messages that q asks for, the newest first.
 func (s records) Messages(ctx context.Context, pool string, q MessageQuery, now time.Time) ([]Message, error) {
 	query := Query{Owner: outbox, After: q.Before, Descending: true, Limit: q.Limit}
+	// Not those of a time to come, which would stay the newest: see inTime.
+	if next := messageID(now.Add(clockSlack).UnixNano()); q.Before == "" || q.Before > next {
+		query.After = next
+	}
 	switch {
 	case q.To != "":
 		query.Term = "to:" + foldLogin(q.To)

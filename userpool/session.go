@@ -51,7 +51,7 @@ func (p *Pool) Session(ctx context.Context, id Secret) (s Session, ok bool, err 
 	if err != nil {
 		return Session{}, false, fmt.Errorf("userpool: reading session: %w", err)
 	}
-	if !ok || !p.now().Before(s.Expires) {
+	if !ok || !inTime(p.now(), s.Expires, SessionLifetime) {
 		return Session{}, false, nil
 	}
 	u, err := p.user(ctx, s.Sub)

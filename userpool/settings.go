@@ -310,7 +310,7 @@ func checkPolicy(s Settings) error {
 		return errors.New("Passwords.MinimumLength: expected 6 to 99")
 	case p.History < 0 || p.History > 24:
 		return errors.New("Passwords.History: expected 0 to 24")
-	case p.TemporaryValidity < 0 || p.TemporaryValidity > 365*24*time.Hour:
+	case p.TemporaryValidity < 0 || p.TemporaryValidity > maxTemporary:
 		return errors.New("Passwords.TemporaryValidity: expected at most 365 days")
 	}
 	if s.FixedCode != "" && !sixDigits.MatchString(s.FixedCode) {

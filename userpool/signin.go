@@ -16,6 +16,10 @@ const (
 	quietPeriod  = 15 * time.Minute // without any attempt: the count is forgotten
 )
 
+// maxTemporary is how long a temporary password can work (API reference,
+// PasswordPolicyType).
+const maxTemporary = 365 * 24 * time.Hour
+
 var (
 	errIncorrect = &Error{Code: CodeNotAuthorized, Description: TextIncorrect}
 	errLocked    = &Error{Code: CodeNotAuthorized, Description: TextLocked}
@@ -170,7 +174,8 @@ func (p *Pool) admit(u User) error {
 		return errNotConfirmed
 	case u.Status == UserResetRequired:
 		return errResetRequired
-	case u.Status == UserForceChange && !u.TemporaryUntil.IsZero() && !p.now().Before(u.TemporaryUntil):
+	case u.Status == UserForceChange && !u.TemporaryUntil.IsZero() &&
+		!inTime(p.now(), u.TemporaryUntil, maxTemporary):
 		return errTemporaryExpired
 	default:
 		return nil
@@ -236,10 +241,11 @@ func (p *Pool) checkLock(ctx context.Context, key string) error {
 	if err != nil {
 		return fmt.Errorf("userpool: reading failures: %w", err)
 	}
-	now := p.now()
-	if !ok || !now.Before(a.LockedUntil) {
+	now, lock := p.now(), lockFor(a.Failures)
+	if !ok || !inTime(now, a.LockedUntil, lock) {
 		return nil
 	}
+	a.LockedUntil = earlier(a.LockedUntil, now.Add(lock)) // if the clock was set back a little
 	a.Expires = now.Add(quietPeriod)
 	err = p.store.PutAttempts(ctx, p.id, a)
 	if err != nil && !errors.Is(err, ErrConflict) { // a conflict: another process wrote the same
@@ -260,7 +266,7 @@ func (p *Pool) countFailure(ctx context.Context, key string) error {
 		}
 		if !ok {
 			a = Attempts{Key: key}
-		} else if !now.Before(a.Expires) {
+		} else if !inTime(now, a.Expires, quietPeriod) {
 			a.Failures = 0
 		}
 		a.Failures++

@@ -67,7 +67,7 @@ func (code Code) check(c Client, g CodeGrant, now time.Time) (reason string, ref
 	switch {
 	case code.ClientID != c.ID:
 		return "the code was issued to another client", errGrant
-	case !now.Before(code.Expires):
+	case !inTime(now, code.Expires, CodeLifetime):
 		return "the code is expired", errGrant
 	case g.RedirectURI == "" && !code.RedirectOmitted:
 		return "redirect_uri is missing",

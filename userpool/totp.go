@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -40,14 +41,35 @@ func matchTOTP(secret, code Secret, now time.Time) (step int64, ok bool) {
 	if err != nil || len(key) == 0 {
 		return 0, false
 	}
-	typed := plainCode(code)
-	current := now.Unix() / int64(totpPeriod/time.Second)
+	typed, current := plainCode(code), totpStep(now)
 	for s := current - totpSkew; s <= current+totpSkew; s++ {
 		if Secret(totpCode(key, s)).Equal(typed) {
 			step, ok = s, true
 		}
 	}
 	return step, ok
+}
+
+func totpStep(now time.Time) int64 { return now.Unix() / int64(totpPeriod/time.Second) }
+
+// maxTOTPBefore is how many steps before the last one a user keeps.
+const maxTOTPBefore = 16
+
+// spendTOTP records that the code of a step was accepted. Each is accepted once
+// (RFC 6238 section 5.2), and no code of an earlier step than the last. If that is
+// of a time to come, the clock was set back since: then a step is good that is not
+// among those that are kept, or nobody could sign in until the clock has caught up.
+func (u *User) spendTOTP(step int64, now time.Time) error {
+	setBack := u.TOTPStep > totpStep(now)+totpSkew
+	if step == u.TOTPStep || slices.Contains(u.TOTPBefore, step) || step < u.TOTPStep && !setBack {
+		return errCodeUsed
+	}
+	if u.TOTPStep != 0 {
+		u.TOTPBefore = slices.Insert(u.TOTPBefore, 0, u.TOTPStep)
+		u.TOTPBefore = u.TOTPBefore[:min(len(u.TOTPBefore), maxTOTPBefore)]
+	}
+	u.TOTPStep = step
+	return nil
 }
 
 // plainCode takes out the spaces that people and apps put between digits.

@@ -37,6 +37,7 @@ type User struct {
 
 	TOTPSecret   Secret   // of the authenticator app, in base32; empty: none is registered
 	TOTPStep     int64    // the last time step whose code was accepted
+	TOTPBefore   []int64  `json:",omitempty"` // steps whose codes were accepted before it, the newest first, at most 16
 	MFA          []string // which second factors are on: FactorTOTP, FactorSMS, FactorEmail
 	PreferredMFA string   // which of them comes first; empty: the person chooses
 
@@ -66,6 +67,7 @@ func (u User) Clone() User {
 	u.Groups = slices.Clone(u.Groups)
 	u.Logins = slices.Clone(u.Logins)
 	u.PreviousHashes = slices.Clone(u.PreviousHashes)
+	u.TOTPBefore = slices.Clone(u.TOTPBefore)
 	u.MFA = slices.Clone(u.MFA)
 	u.Identities = slices.Clone(u.Identities)
 	return u

@@ -33,7 +33,7 @@ func setFactors(u *User, n NewUser) error {
 		if err != nil || len(raw) < leastTOTPSecret || len(raw) > mostTOTPSecret {
 			return invalid("a secret of an authenticator app is 16 to 128 bytes in base32")
 		}
-		u.TOTPSecret, u.TOTPStep = Secret(secret), 0
+		u.TOTPSecret, u.TOTPStep, u.TOTPBefore = Secret(secret), 0, nil
 	}
 	if n.MFA != nil {
 		u.MFA = slices.Clone(n.MFA)

@@ -125,7 +125,7 @@ func (u *upstream) key(
 	defer leave()
 	key, ok := pick(u.keys, id, t.Method)
 	age := h.Pool.Now().Sub(u.keysAt)
-	if age < keysLife && (ok || age < keysInterval && u.keys != nil) {
+	if age >= 0 && age < keysLife && (ok || age < keysInterval && u.keys != nil) {
 		return found(key, ok)
 	}
 	fresh, err := h.fetchKeys(ctx, ip, known.JWKS)

@@ -90,7 +90,8 @@ func (u *upstream) endpoints(ctx context.Context, h *Handler, ip userpool.Identi
 		return endpoints{}, &fault{ip.Name, readTimedOut, err}
 	}
 	defer leave()
-	if h.Pool.Now().Before(u.knownUntil) {
+	left := u.knownUntil.Sub(h.Pool.Now())
+	if left > 0 && left <= discoveryLife { // more, and the clock was set back
 		return u.known, nil
 	}
 	found, err := h.discover(ctx, ip)
