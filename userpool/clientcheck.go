@@ -242,7 +242,7 @@ func checkValidity(c Client) error {
 		return invalid("access and ID tokens are valid for 5 minutes to 24 hours, in whole seconds")
 	case !between(c.RefreshTokenValidity, time.Hour, 3650*day):
 		return invalid("refresh tokens are valid for 1 hour to 3650 days, in whole seconds")
-	case !between(c.RefreshTokenRotation.RetryGracePeriod, 0, time.Minute):
+	case !between(c.RefreshTokenRotation.RetryGracePeriod, 0, maxGrace):
 		return invalid("the retry grace period of rotated refresh tokens is 0 to 60 seconds, in whole seconds")
 	}
 	return nil

@@ -216,14 +216,37 @@ func (p *Pool) tryCode(ctx context.Context, purpose, sub string, code Secret) (o
 // spendCode removes a code that matched. Whoever comes second is told that it
 // is gone.
 func (p *Pool) spendCode(ctx context.Context, c oneTimeCode) error {
-	err := p.store.store.Apply(ctx, p.id, c.spent(User{}))
-	switch {
-	case errors.Is(err, ErrConflict):
-		return errCodeExpired
-	case err != nil:
+	err := ErrConflict
+	for i := 0; i < spendTries && errors.Is(err, ErrConflict); i++ {
+		if i > 0 {
+			c, err = p.sameCode(ctx, c)
+			if err != nil {
+				return err
+			}
+		}
+		err = p.store.store.Apply(ctx, p.id, c.spent(User{}))
+	}
+	if err != nil {
 		return fmt.Errorf("userpool: spending a code: %w", err)
 	}
 	return nil
+}
+
+// spendTries bounds how often a code that matched is spent anew: wrong guesses, of
+// which there are few, may count on it at that moment, and its user may change.
+const spendTries = 10
+
+// sameCode returns the code that matched as it is now, or says that it is gone:
+// somebody spent it, or another one took its place.
+func (p *Pool) sameCode(ctx context.Context, c oneTimeCode) (oneTimeCode, error) {
+	now, ok, err := p.store.OneTimeCode(ctx, p.id, c.Purpose, c.Sub)
+	switch {
+	case err != nil:
+		return c, fmt.Errorf("userpool: reading a code: %w", err)
+	case !ok, now.Spent, now.Hash != c.Hash:
+		return c, errCodeExpired
+	}
+	return now, nil
 }
 
 // spent is the change that spends a code: it fails when somebody else did. The
@@ -240,7 +263,7 @@ func (c oneTimeCode) spent(User) Change {
 // spendOn spends a code that matched and makes the change to its user that it
 // allows: both or neither.
 func (p *Pool) spendOn(ctx context.Context, c oneTimeCode, edit func(*User) error) (User, error) {
-	for range 10 {
+	for range spendTries {
 		u, err := p.user(ctx, c.Sub)
 		if errors.Is(err, errGone) {
 			return User{}, errCodeExpired
@@ -256,12 +279,9 @@ func (p *Pool) spendOn(ctx context.Context, c oneTimeCode, edit func(*User) erro
 		if !errors.Is(err, ErrConflict) {
 			return u, err
 		}
-		now, ok, err := p.store.OneTimeCode(ctx, p.id, c.Purpose, c.Sub)
+		c, err = p.sameCode(ctx, c)
 		if err != nil {
-			return User{}, fmt.Errorf("userpool: reading a code: %w", err)
-		}
-		if !ok || now.version != c.version {
-			return User{}, errCodeExpired
+			return User{}, err
 		}
 	}
 	return User{}, fmt.Errorf("userpool: spending a code: %w", ErrConflict)

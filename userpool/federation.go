@@ -113,11 +113,15 @@ func (p *Pool) HoldAnswer(ctx context.Context, t RoundTrip, profile Profile) (st
 	return state, err
 }
 
+// usedMargin is how much longer than needed it is remembered what must not count
+// twice: otherwise a clock that is set back would make it good again.
+const usedMargin = 24 * time.Hour
+
 // UseOnce reports whether key was not used before in this pool, and remembers it
-// until then: the id of an assertion must not count twice (SAML profiles
-// section 4.1.4.5).
+// until a day after then: the id of an assertion must not count twice (SAML
+// profiles section 4.1.4.5).
 func (p *Pool) UseOnce(ctx context.Context, key string, until time.Time) (first bool, err error) {
-	err = p.store.PutUsed(ctx, p.id, Secret(key).digest(), until)
+	err = p.store.PutUsed(ctx, p.id, Secret(key).digest(), until.Add(usedMargin))
 	if errors.Is(err, ErrExists) {
 		return false, nil
 	}

@@ -150,12 +150,16 @@ func (p *Pool) RenewFlow(ctx context.Context, f *Flow) (id Secret, err error) {
 	return id, nil
 }
 
-// EndFlow removes a flow, so that no form of it counts any more.
+// EndFlow removes a flow, so that no form of it counts any more. [ErrStale] means
+// that another request of the same flow was faster: it is not this one's to end.
 func (p *Pool) EndFlow(ctx context.Context, f *Flow) error {
 	if f.Version == 0 {
 		return nil // it was never stored
 	}
-	err := p.store.DeleteFlow(ctx, p.id, f.Hash)
+	err := p.store.DeleteFlow(ctx, p.id, f)
+	if errors.Is(err, ErrConflict) {
+		return ErrStale
+	}
 	if err != nil {
 		return fmt.Errorf("userpool: ending flow: %w", err)
 	}

@@ -321,7 +321,8 @@ func searchable(attribute string) bool {
 // that lists users: attributes that n names, groups unless nil, whether he is
 // disabled, and the password, whose hash stays when it is the same. A temporary
 // password that was changed stays changed, and so does the status. created
-// reports which it was.
+// reports which it was; of several that create the same user at once, as
+// processes do that start on one file, one does and the others find it done.
 func (p *Pool) PutUser(ctx context.Context, n NewUser) (u User, created bool, err error) {
 	name := n.Username
 	for _, address := range []string{"email", "phone_number"} {
@@ -329,6 +330,17 @@ func (p *Pool) PutUser(ctx context.Context, n NewUser) (u User, created bool, er
 			name = n.Attributes[address]
 		}
 	}
+	for range 2 {
+		u, created, err = p.putNamed(ctx, name, n)
+		if !created || !errors.Is(err, ErrExists) {
+			break // otherwise the user was made meanwhile, or has a name of another's
+		}
+	}
+	return u, created && err == nil, err
+}
+
+// putNamed is one try; created reports whether nobody had the name.
+func (p *Pool) putNamed(ctx context.Context, name string, n NewUser) (u User, created bool, err error) {
 	u, ok, err := p.FindUser(ctx, name)
 	if err != nil {
 		return User{}, false, err

@@ -116,6 +116,13 @@ func (p *Pool) createFederated(ctx context.Context, c Client, ip IdentityProvide
 	}
 	err = p.store.CreateUser(ctx, p.id, u)
 	if errors.Is(err, ErrExists) {
+		other, known, err := p.store.UserByIdentity(ctx, p.id, ip.Name, profile.Subject)
+		if err != nil {
+			return User{}, fmt.Errorf("userpool: reading user: %w", err)
+		}
+		if known && other.Username == u.Username {
+			return User{}, ErrConflict // another process made the same user at the same moment
+		}
 		// A user of that name is there and is somebody else, or a trigger has just
 		// linked the person to a user, who will be found the next time.
 		return User{}, badRequest("Already found an entry for username " + ip.Name + "_" + profile.Subject)

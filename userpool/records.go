@@ -282,21 +282,30 @@ func (s records) RefreshToken(ctx context.Context, pool, hash string) (t Refresh
 	return t, ok, err
 }
 
-// RotateRefreshToken adds next and ends the token before, old, at until: both or
-// neither. It returns ErrConflict when old is gone, or was rotated since it was
-// read; so a revoked family does not come back, and a token is rotated once. In
-// its grace, which does not change any more, others may be doing the same.
+// DeleteRefreshToken removes the token with this hash.
+func (s records) DeleteRefreshToken(ctx context.Context, pool, hash string) error {
+	return s.store.Apply(ctx, pool, Change{Op: Delete, Record: Record{Kind: kindRefresh, ID: hash}})
+}
+
+// RotateRefreshToken adds next and puts old, which says until when it may be tried
+// again, in the place of the token as it was read; without such a time that goes.
+// Both or neither: it returns ErrConflict when the token is gone, or was rotated
+// since it was read; so a revoked family does not come back, and a token is
+// rotated once. In its grace, which does not change any more, others may be doing
+// the same.
 func (s records) RotateRefreshToken(
-	ctx context.Context, pool string, old RefreshToken, until time.Time, next RefreshToken, keep int,
+	ctx context.Context, pool string, read, old, next RefreshToken, keep int,
 ) error {
-	version := old.version
+	ended := Change{Op: Delete, Record: refreshRecord(read, read.version)}
 	if !old.RetryUntil.IsZero() {
-		version = 0
+		version := read.version
+		if !read.RetryUntil.IsZero() {
+			version = 0
+		}
+		old.Expires = old.RetryUntil
+		ended = Change{Op: Update, Record: refreshRecord(old, version)}
 	}
-	old.RetryUntil, old.Expires = until, until
-	return s.store.Apply(ctx, pool,
-		Change{Op: Update, Record: refreshRecord(old, version)},
-		Change{Op: Create, Record: refreshRecord(next, 0), Keep: keep})
+	return s.store.Apply(ctx, pool, ended, Change{Op: Create, Record: refreshRecord(next, 0), Keep: keep})
 }
 
 // FamilyAlive reports whether any token with this origin_jti is stored.
@@ -387,7 +396,8 @@ func (s records) Flow(ctx context.Context, pool, hash string) (*Flow, bool, erro
 	return &f, true, nil
 }
 
-// DeleteFlow removes the flow with this hash.
-func (s records) DeleteFlow(ctx context.Context, pool, hash string) error {
-	return s.store.Apply(ctx, pool, Change{Op: Delete, Record: Record{Kind: kindFlow, ID: hash}})
+// DeleteFlow removes f, or returns ErrConflict if the stored Version is another by
+// now.
+func (s records) DeleteFlow(ctx context.Context, pool string, f *Flow) error {
+	return s.store.Apply(ctx, pool, Change{Op: Delete, Record: Record{Kind: kindFlow, ID: f.Hash, Version: f.Version}})
 }

@@ -7,36 +7,31 @@ import (
 	"time"
 )
 
+const (
+	// maxGrace is the longest grace period of a client (API reference,
+	// RefreshTokenRotationType).
+	maxGrace = time.Minute
+
+	// rotateTries bounds how often a request looks again because others used the
+	// same token at that moment. Without a grace period the second look ends it.
+	rotateTries = 10
+)
+
 // Refresh answers a token request with a refresh token. The token stays valid
 // until its own end, or, if the client's are rotated, for the grace period: then
-// the answer holds the one to use from now on. Refusals are an [*Error].
+// the answer holds the one to use from now on. Without a grace period one of any
+// number of requests with the same token gets a successor, also if several
+// processes on one store answer them, and whatever their clocks say. Refusals
+// are an [*Error].
 func (p *Pool) Refresh(ctx context.Context, c Client, token Secret) (TokenSet, error) {
 	if token == "" {
 		return TokenSet{}, badRequest("refresh_token is missing")
 	}
 	now := p.now()
 	p.collect(ctx, now)
-	// A token changes twice at most: when it is rotated, and when it goes.
-	const tries = 3
-	var tokens TokenSet
-	err := ErrConflict
-	for i := 0; i < tries && errors.Is(err, ErrConflict); i++ {
-		tokens, err = p.refresh(ctx, c, token.digest(), now)
-	}
-	return tokens, err
-}
-
-// refresh is one try; it returns ErrConflict when the token changed meanwhile.
-func (p *Pool) refresh(ctx context.Context, c Client, hash string, now time.Time) (TokenSet, error) {
-	t, ok, err := p.store.RefreshToken(ctx, p.id, hash)
+	t, err := p.refreshToken(ctx, c, token.digest())
 	if err != nil {
-		return TokenSet{}, fmt.Errorf("userpool: reading refresh token: %w", err)
-	}
-	if !ok {
-		return TokenSet{}, p.refuseGrant(ctx, c, "unknown, revoked or rotated refresh token", errGrant)
-	}
-	if reason := t.refusal(c, now); reason != "" {
-		return TokenSet{}, p.refuseGrant(ctx, c, reason, errGrant)
+		return TokenSet{}, err
 	}
 	user, err := p.tokenUser(ctx, c, t.Sub)
 	if err != nil {
@@ -48,43 +43,68 @@ func (p *Pool) refresh(ctx context.Context, c Client, hash string, now time.Time
 	if err != nil || !c.RefreshTokenRotation.Enabled {
 		return tokens, err
 	}
-	tokens.RefreshToken, err = p.rotate(ctx, c, t, now)
+	tokens.RefreshToken, err = p.rotate(ctx, c, t)
 	if err != nil {
 		return TokenSet{}, err
 	}
 	return tokens, nil
 }
 
-// refusal says why this client may not use the token any more, or nothing. A
-// token that comes back after its grace may be stolen, or the app lost an answer;
-// only it is refused, since Cognito documents no more than that.
-func (t RefreshToken) refusal(c Client, now time.Time) string {
-	switch {
-	case t.ClientID != c.ID:
-		return "the refresh token is another client's"
-	case !now.Before(t.ValidUntil):
-		return "the refresh token is expired"
-	case !t.RetryUntil.IsZero() && !now.Before(t.RetryUntil):
-		return "the refresh token was rotated, and its grace period is over"
+// refreshToken returns the token with this hash, which the client may use now.
+// One whose grace is over is removed, so that no clock that is set back, and no
+// process whose clock is behind, makes it good again. It may be stolen, or the
+// app lost an answer; only the token itself is refused, since Cognito documents
+// no more than that.
+func (p *Pool) refreshToken(ctx context.Context, c Client, hash string) (RefreshToken, error) {
+	t, ok, err := p.store.RefreshToken(ctx, p.id, hash)
+	if err != nil {
+		return t, fmt.Errorf("userpool: reading refresh token: %w", err)
 	}
-	return ""
+	now, reason := p.now(), ""
+	switch {
+	case !ok:
+		reason = "unknown, revoked or rotated refresh token"
+	case t.ClientID != c.ID:
+		reason = "the refresh token is another client's"
+	case !now.Before(t.ValidUntil):
+		reason = "the refresh token is expired"
+	case !t.RetryUntil.IsZero() && !inTime(now, t.RetryUntil, maxGrace):
+		reason = "the refresh token was rotated, and its grace period is over"
+		err = p.store.DeleteRefreshToken(ctx, p.id, hash)
+		if err != nil {
+			return t, fmt.Errorf("userpool: removing a rotated refresh token: %w", err)
+		}
+	default:
+		return t, nil
+	}
+	return t, p.refuseGrant(ctx, c, reason, errGrant)
 }
 
 // rotate stores and returns the token that takes t's place. It ends when t would
 // have ended (developer guide, page "amazon-cognito-user-pools-using-the-refresh-token").
-// A token in its grace gets one more successor and no more grace.
-func (p *Pool) rotate(ctx context.Context, c Client, t RefreshToken, now time.Time) (Secret, error) {
-	until := t.RetryUntil
-	if until.IsZero() {
-		until = now.Add(c.RefreshTokenRotation.RetryGracePeriod)
+// A token in its grace gets one more successor and no more grace. Which of several
+// requests is first, the store decides by the version of the record; the others
+// look at what it left.
+func (p *Pool) rotate(ctx context.Context, c Client, t RefreshToken) (Secret, error) {
+	err := ErrConflict
+	for i := 0; i < rotateTries && errors.Is(err, ErrConflict); i++ {
+		if i > 0 {
+			t, err = p.refreshToken(ctx, c, t.Hash)
+			if err != nil {
+				return "", err
+			}
+		}
+		fresh, next, old := newOpaque(), t, t
+		next.Hash, next.RetryUntil = fresh.digest(), time.Time{}
+		next.Expires = t.ValidUntil.Add(maxAccessLife)
+		if grace := c.RefreshTokenRotation.RetryGracePeriod; grace > 0 && t.RetryUntil.IsZero() {
+			old.RetryUntil = p.now().Add(grace)
+		}
+		err = p.store.RotateRefreshToken(ctx, p.id, t, old, next, maxRefreshTokens)
+		if err == nil {
+			p.audit(ctx, "refresh token rotated", clientAttr(c.ID), subAttr(t.Sub))
+			return fresh, nil
+		}
 	}
-	fresh, next := newOpaque(), t
-	next.Hash, next.RetryUntil = fresh.digest(), time.Time{}
-	next.Expires = t.ValidUntil.Add(maxAccessLife)
-	err := p.store.RotateRefreshToken(ctx, p.id, t, until, next, maxRefreshTokens)
-	if err != nil {
-		return "", fmt.Errorf("userpool: rotating refresh token: %w", err)
-	}
-	p.audit(ctx, "refresh token rotated", clientAttr(c.ID), subAttr(t.Sub))
-	return fresh, nil
+	return "", fmt.Errorf("userpool: rotating refresh token: %w", err)
 }

@@ -262,6 +262,10 @@ func (v *visit) address(path string) string {
 // The flow is over: a form of it that comes again finds nothing.
 func (v *visit) finish() {
 	location, err := v.signedIn()
+	if errors.Is(err, userpool.ErrStale) {
+		v.over() // another form of the flow was faster
+		return
+	}
 	if err != nil {
 		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
 		return

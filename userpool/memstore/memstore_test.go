@@ -158,3 +158,11 @@ func heap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	storetest.RunOnce(t, func(*testing.T) (one, other userpool.Store) {
+		s := memstore.New()
+		return s, s
+	})
+}

@@ -91,3 +91,17 @@ func TestStoreOfTwo(t *testing.T) {
 		})
 	}
 }
+
+// TestOnce has two processes on one database.
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	for name, database := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.RunOnce(t, func(t *testing.T) (one, other userpool.Store) {
+				url := database(t)
+				return open(t, url), open(t, url)
+			})
+		})
+	}
+}

@@ -1,0 +1,530 @@
+package storetest
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // RFC 6238: authenticator apps compute nothing else
+	"encoding/base32"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// RunOnce is the suite of all that is good once: codes, refresh tokens that
+// rotate, forms, links, states, assertions. Each is used many times at the same
+// moment by two pools on one database, as two processes have them, whose clocks
+// differ, and again after these were set back: one use counts. open returns two
+// stores on one empty database, which may be one and the same; the subtests run in
+// parallel.
+func RunOnce(t *testing.T, open func(t *testing.T) (one, other userpool.Store)) {
+	t.Helper()
+	for name, begin := range map[string]func(*twins) use{
+		"authorization code":         onceCode,
+		"refresh token that rotates": onceRefresh,
+		"turn of a flow":             onceTurn,
+		"end of a flow":              onceEnd,
+		"flow that gets another id":  onceRenewed,
+		"code of a sign-up":          onceSignUp,
+		"link of a sign-up":          onceLink,
+		"code for a new password":    onceRecovery,
+		"code by mail as the second factor": func(e *twins) use {
+			return e.onceFactor(userpool.NewUser{Username: "eve", MFA: []string{userpool.FactorEmail}})
+		},
+		"code of an authenticator app": func(e *twins) use {
+			return e.onceFactor(userpool.NewUser{Username: "eve", MFA: []string{userpool.FactorTOTP}, TOTPSecret: totpSecret})
+		},
+		"code by mail as the first factor":   onceFirstFactor,
+		"set-up of an authenticator app":     onceSetup,
+		"answer of a passkey":                oncePasskey,
+		"temporary password":                 onceTemporary,
+		"assertion":                          onceAssertion,
+		"state of a round trip":              func(e *twins) use { return e.onceTrip(userpool.TripOIDC) },
+		"state of a round trip by SAML":      func(e *twins) use { return e.onceTrip(userpool.TripSAML) },
+		"state of a held answer":             func(e *twins) use { return e.onceTrip(userpool.TripAnswer) },
+		"state of a logout":                  func(e *twins) use { return e.onceTrip(userpool.TripLogout) },
+		"user of an outside sign-in":         onceFederated,
+		"user of a file":                     oncePut,
+		"name of a sign-up":                  onceName,
+		"rotated token after its grace":      onceAfterGrace,
+		"rotated token, refused in its time": onceRefused,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			one, other := open(t)
+			e := newTwins(t, one, other)
+			e.run(begin(e))
+		})
+	}
+}
+
+// A use uses the one thing at one of the pools. A refusal is an error of the
+// pool's rules, or errUsed.
+type use func(p *userpool.Pool) error
+
+var errUsed = errors.New("it was used")
+
+// twins are one pool as two processes have it.
+type twins struct {
+	*testing.T
+
+	stores  [2]userpool.Store
+	pools   [2]*userpool.Pool
+	back    atomic.Int64 // nanoseconds by which both clocks are behind
+	app     userpool.Client
+	choice  userpool.Client // lets people choose how to sign in
+	effects atomic.Int64    // what came of it, where more than one may be told that all is well
+	counts  bool            // effects counts, not the uses that succeeded
+	want    int64           // how many there are to be
+}
+
+// lag is how far the clock of the second process is behind.
+const lag = 20 * time.Second
+
+var signing = sync.OnceValues(userpool.GenerateSigningKeys)
+
+const (
+	callback   = "https://app.test/callback"
+	password   = "correct horse"
+	totpSecret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	provider   = "Corp"
+)
+
+func newTwins(t *testing.T, stores ...userpool.Store) *twins {
+	t.Helper()
+	e := &twins{T: t, want: 1}
+	keys, err := signing()
+	e.must(err)
+	begin := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
+	for i, store := range stores {
+		e.stores[i] = store
+		e.pools[i], err = userpool.New(t.Context(), userpool.Config{
+			ID: "local_once", Issuer: "http://pool.test/", Store: store, Keys: keys,
+			Hashing: userpool.HashCost{MemoryKiB: 8, Passes: 1, Lanes: 1}, HashWait: time.Hour,
+			Now: func() time.Time { return begin.Add(-time.Duration(e.back.Load()) - time.Duration(i)*lag) },
+			Settings: userpool.Settings{
+				SelfSignUp: true, AutoVerifiedAttributes: []string{"email"}, MFA: userpool.MFAOptional,
+				MFATypes: []string{userpool.FactorEmail, userpool.FactorTOTP}, Recovery: []string{"verified_email"},
+				FirstFactors:      []string{userpool.FactorPassword, userpool.FactorPasskey, userpool.FactorEmail},
+				IdentityProviders: []userpool.IdentityProvider{{Name: provider, Type: userpool.ProviderSAML, Metadata: "<x/>"}},
+				Triggers:          map[string]userpool.Trigger{userpool.TriggerPostConfirmation: {URL: "http://trigger.test"}},
+			},
+			Invoke: func(_ context.Context, _ userpool.Trigger, event []byte) ([]byte, error) {
+				e.effects.Add(1)
+				return event, nil
+			},
+			Passkeys: passkeys{},
+		})
+		e.must(err)
+	}
+	client := userpool.Client{
+		ID: "app", CallbackURLs: []string{callback}, AllowedOAuthScopes: []string{"openid"},
+		SupportedIdentityProviders: []string{userpool.ProviderCognito, provider},
+		RefreshTokenRotation:       userpool.RefreshTokenRotation{Enabled: true},
+	}
+	e.app, err = e.pools[0].CreateClient(t.Context(), client)
+	e.must(err)
+	client.ID, client.ExplicitAuthFlows = "choice", []string{"ALLOW_USER_AUTH"}
+	client.RefreshTokenRotation.RetryGracePeriod = time.Minute
+	e.choice, err = e.pools[0].CreateClient(t.Context(), client)
+	e.must(err)
+	return e
+}
+
+func (e *twins) must(err error) {
+	e.Helper()
+	if err != nil {
+		e.Fatal(err)
+	}
+}
+
+// run uses it many times at once, and then at other times.
+func (e *twins) run(u use) {
+	e.Helper()
+	ways := func(d time.Duration) int64 {
+		e.back.Store(int64(d))
+		wins := race(6, func(i int) bool { return e.passes(u, i%2) })
+		if e.counts {
+			return e.effects.Load()
+		}
+		return int64(wins)
+	}
+	if n := ways(0); n != e.want {
+		e.Errorf("at the same moment it counted %d times, want %d", n, e.want)
+	}
+	if !e.counts {
+		e.want = 0
+	}
+	for _, d := range []time.Duration{
+		0, time.Millisecond, lag, 2 * time.Minute, time.Hour, 365 * 24 * time.Hour, -2 * time.Hour,
+	} {
+		if n := ways(d); n != e.want {
+			e.Errorf("with the clocks %v back it counted %d times, want %d", d, n, e.want)
+		}
+	}
+	_, err := e.stores[0].DeleteExpired(e.Context(), e.pools[0].Now(), 1000) // two hours later all of it is over
+	e.must(err)
+	if n := ways(0); n != e.want {
+		e.Errorf("after the end, with the clocks set back, it counted %d times, want %d", n, e.want)
+	}
+}
+
+func (e *twins) passes(u use, i int) bool {
+	err := u(e.pools[i])
+	_, refused := errors.AsType[*userpool.Error](err)
+	_, page := errors.AsType[*userpool.PageError](err)
+	if err != nil && !refused && !page && !errors.Is(err, userpool.ErrStale) && !errors.Is(err, errUsed) {
+		e.Errorf("got %v, want a refusal", err)
+	}
+	return err == nil
+}
+
+// request is an authorization request of a client.
+func (e *twins) request(c userpool.Client) *userpool.Authorization {
+	e.Helper()
+	a, err := e.pools[1].ParseAuthorization(e.Context(), url.Values{
+		"client_id": {c.ID}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {"openid"},
+	})
+	e.must(err)
+	return a
+}
+
+// user makes a user whose address is verified.
+func (e *twins) user(n userpool.NewUser) userpool.User {
+	e.Helper()
+	n.Password = password
+	n.Attributes = map[string]string{"email": n.Username + "@example.com", "email_verified": "true"}
+	u, err := e.pools[1].CreateUser(e.Context(), n)
+	e.must(err)
+	return u
+}
+
+// code is the code in the newest message to a user.
+func (e *twins) code(username string) userpool.Secret {
+	e.Helper()
+	list, err := e.pools[0].Messages(e.Context(), userpool.MessageQuery{Username: username, Limit: 1})
+	e.must(err)
+	if len(list) == 0 {
+		e.Fatal("no message was sent")
+	}
+	return list[0].Code
+}
+
+func (e *twins) authorizationCode(c userpool.Client) userpool.CodeGrant {
+	e.Helper()
+	u := e.user(userpool.NewUser{Username: "ann"})
+	id, _, err := e.pools[0].StartSession(e.Context(), u.Sub, []string{"pwd"}, "")
+	e.must(err)
+	location, ok, err := e.pools[0].AuthorizeSilently(e.Context(), e.request(c), id)
+	e.must(err)
+	if !ok {
+		e.Fatal("the session is not good")
+	}
+	target, err := url.Parse(location)
+	e.must(err)
+	return userpool.CodeGrant{Code: userpool.Secret(target.Query().Get("code")), RedirectURI: callback}
+}
+
+func onceCode(e *twins) use {
+	grant := e.authorizationCode(e.app)
+	return func(p *userpool.Pool) error {
+		_, err := p.RedeemCode(e.Context(), e.app, grant)
+		return err
+	}
+}
+
+func onceRefresh(e *twins) use { return e.refresh(e.app) }
+
+func (e *twins) refresh(c userpool.Client) use {
+	e.Helper()
+	tokens, err := e.pools[0].RedeemCode(e.Context(), c, e.authorizationCode(c))
+	e.must(err)
+	return func(p *userpool.Pool) error {
+		_, err := p.Refresh(e.Context(), c, tokens.RefreshToken)
+		return err
+	}
+}
+
+// onceAfterGrace has a token that was rotated and is tried again when its grace is
+// over.
+func onceAfterGrace(e *twins) use {
+	u := e.refresh(e.choice)
+	e.must(u(e.pools[0]))
+	e.must(u(e.pools[1])) // in its grace
+	e.want = 0
+	e.back.Store(int64(-time.Hour))
+	if u(e.pools[0]) == nil {
+		e.Error("the token is good an hour after it was rotated")
+	}
+	return u
+}
+
+// onceRefused is onceAfterGrace where nobody tried it in between, and the clock is
+// back before it was rotated.
+func onceRefused(e *twins) use {
+	e.back.Store(int64(-time.Hour))
+	u := e.refresh(e.choice)
+	e.must(u(e.pools[0]))
+	e.want = 0
+	return u
+}
+
+// flow starts a flow of the user's and stores it.
+func (e *twins) flow(username string) *userpool.Flow {
+	e.Helper()
+	_, f := e.pools[0].StartFlow("browser", "request")
+	f.Username = username
+	e.must(e.pools[0].SaveFlow(e.Context(), f))
+	return f
+}
+
+// ofFlow uses copies of a flow, as requests read it.
+func ofFlow(f *userpool.Flow, u func(p *userpool.Pool, f *userpool.Flow) error) use {
+	return func(p *userpool.Pool) error {
+		g := *f
+		return u(p, &g)
+	}
+}
+
+// reaches is no error if the flow is at the step.
+func reaches(f *userpool.Flow, step userpool.Step, err error) error {
+	if err == nil && f.Step != step {
+		return errUsed
+	}
+	return err
+}
+
+func onceTurn(e *twins) use {
+	return ofFlow(e.flow("ann"), func(p *userpool.Pool, f *userpool.Flow) error { return p.SaveFlow(e.Context(), f) })
+}
+
+func onceEnd(e *twins) use {
+	return ofFlow(e.flow("ann"), func(p *userpool.Pool, f *userpool.Flow) error { return p.EndFlow(e.Context(), f) })
+}
+
+func onceRenewed(e *twins) use {
+	return ofFlow(e.flow("ann"), func(p *userpool.Pool, f *userpool.Flow) error {
+		_, err := p.RenewFlow(e.Context(), f)
+		return err
+	})
+}
+
+func (e *twins) signUp(p *userpool.Pool) error {
+	_, _, err := p.SignUp(e.Context(), userpool.SignUpRequest{
+		Client: e.app, Username: "eve", Password: password, Attributes: map[string]string{"email": "eve@example.com"},
+	})
+	return err
+}
+
+func onceName(e *twins) use { return e.signUp }
+
+func onceSignUp(e *twins) use {
+	e.must(e.signUp(e.pools[0]))
+	code := e.code("eve")
+	return func(p *userpool.Pool) error {
+		_, err := p.ConfirmSignUp(e.Context(), e.app, "eve", code)
+		return err
+	}
+}
+
+// onceLink counts the calls of the trigger: whoever follows the link again is told
+// that all is well.
+func onceLink(e *twins) use {
+	for _, p := range e.pools {
+		s := *p.Settings()
+		s.ConfirmByLink = true
+		e.must(p.Configure(e.Context(), s))
+	}
+	e.must(e.signUp(e.pools[0]))
+	code := e.code("eve")
+	e.counts = true
+	return func(p *userpool.Pool) error {
+		_, err := p.ConfirmLink(e.Context(), "app", "eve", code)
+		return err
+	}
+}
+
+func onceRecovery(e *twins) use {
+	e.user(userpool.NewUser{Username: "eve"})
+	_, err := e.pools[0].ForgotPassword(e.Context(), e.app, "eve")
+	e.must(err)
+	code := e.code("eve")
+	return func(p *userpool.Pool) error {
+		return p.ConfirmForgotPassword(e.Context(), e.app, "eve", code, "another password")
+	}
+}
+
+// onceFactor is at the step for the code of the user's second factor.
+func (e *twins) onceFactor(n userpool.NewUser) use {
+	e.user(n)
+	a, f := e.request(e.app), e.flow(n.Username)
+	e.must(e.pools[0].PasswordStep(e.Context(), a, f, password))
+	e.must(reaches(f, userpool.StepMFACode, nil))
+	code := totp(e.pools[0].Now(), totpSecret)
+	if n.TOTPSecret == "" {
+		code = e.code(n.Username)
+	}
+	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
+		return reaches(f, userpool.StepSignedIn, p.CodeStep(e.Context(), a, f, code))
+	})
+}
+
+func onceFirstFactor(e *twins) use {
+	e.user(userpool.NewUser{Username: "eve"})
+	a, f := e.request(e.choice), e.flow("eve")
+	e.must(e.pools[0].SignInStep(e.Context(), a, f, ""))
+	e.must(e.pools[0].FactorStep(e.Context(), a, f, userpool.FactorEmail))
+	e.must(reaches(f, userpool.StepCode, nil))
+	code := e.code("eve")
+	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
+		return reaches(f, userpool.StepSignedIn, p.CodeStep(e.Context(), a, f, code))
+	})
+}
+
+func onceSetup(e *twins) use {
+	for _, p := range e.pools {
+		s := *p.Settings()
+		s.MFA, s.MFATypes = userpool.MFAOn, []string{userpool.FactorTOTP}
+		e.must(p.Configure(e.Context(), s))
+	}
+	e.user(userpool.NewUser{Username: "eve"})
+	a, f := e.request(e.app), e.flow("eve")
+	e.must(e.pools[0].PasswordStep(e.Context(), a, f, password))
+	e.must(reaches(f, userpool.StepMFASetup, nil))
+	code := totp(e.pools[0].Now(), string(f.Secret))
+	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
+		return reaches(f, userpool.StepSignedIn, p.TOTPSetupStep(e.Context(), a, f, code))
+	})
+}
+
+func onceTemporary(e *twins) use {
+	e.user(userpool.NewUser{Username: "eve", Temporary: true})
+	a, f := e.request(e.app), e.flow("eve")
+	e.must(e.pools[0].PasswordStep(e.Context(), a, f, password))
+	e.must(reaches(f, userpool.StepNewPassword, nil))
+	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
+		return reaches(f, userpool.StepSignedIn, p.NewPasswordStep(e.Context(), a, f, "another password", nil))
+	})
+}
+
+// oncePasskey answers one challenge as a form does: it takes the flow's turn, and
+// ends the flow.
+func oncePasskey(e *twins) use {
+	u := e.user(userpool.NewUser{Username: "eve"})
+	a, f := e.request(e.choice), e.flow("eve")
+	e.must(e.pools[0].BeginAddPasskey(e.Context(), f, u.Sub))
+	e.must(e.pools[0].AddPasskeyStep(e.Context(), a, f, []byte(`{"rawId":"AAAA"}`)))
+	f = e.flow("")
+	e.must(e.pools[0].DiscoverStep(e.Context(), a, f))
+	e.must(e.pools[0].SaveFlow(e.Context(), f))
+	answer, err := json.Marshal(map[string]string{"rawId": "AAAA", "challenge": f.Options})
+	e.must(err)
+	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
+		err := p.SaveFlow(e.Context(), f)
+		if err == nil {
+			err = reaches(f, userpool.StepSignedIn, p.PasskeyStep(e.Context(), a, f, answer))
+		}
+		if err == nil {
+			err = p.EndFlow(e.Context(), f)
+		}
+		return err
+	})
+}
+
+// passkeys take whatever names a passkey and the challenge.
+type passkeys struct{}
+
+// BeginRegistration implements userpool.Passkeys.
+func (passkeys) BeginRegistration(userpool.PasskeyRegistration) (options, state []byte, err error) {
+	return []byte("make"), []byte("make"), nil
+}
+
+// FinishRegistration implements userpool.Passkeys.
+func (passkeys) FinishRegistration(userpool.PasskeyRegistration, []byte, []byte) (userpool.Passkey, error) {
+	return userpool.Passkey{ID: "AAAA"}, nil
+}
+
+// BeginAssertion implements userpool.Passkeys.
+func (passkeys) BeginAssertion(userpool.RelyingParty) (options, state []byte, err error) {
+	return []byte("use"), []byte("use"), nil
+}
+
+// FinishAssertion implements userpool.Passkeys.
+func (passkeys) FinishAssertion(
+	_ userpool.RelyingParty, state, response []byte, k userpool.Passkey,
+) (userpool.Passkey, error) {
+	if !strings.Contains(string(response), `"challenge":"`+string(state)+`"`) {
+		return k, errUsed
+	}
+	return k, nil
+}
+
+func onceAssertion(e *twins) use {
+	until := e.pools[0].Now().Add(time.Minute)
+	return func(p *userpool.Pool) error {
+		first, err := p.UseOnce(e.Context(), "assertion", until)
+		if err == nil && !first {
+			return errUsed
+		}
+		return err
+	}
+}
+
+func (e *twins) onceTrip(kind userpool.TripKind) use {
+	state, trip, err := e.pools[0].StartRoundTrip(e.Context(), "browser", userpool.RoundTrip{Kind: kind, Provider: provider})
+	e.must(err)
+	if kind == userpool.TripAnswer {
+		state, err = e.pools[0].HoldAnswer(e.Context(), trip, userpool.Profile{Subject: "eve"})
+		e.must(err)
+	}
+	return func(p *userpool.Pool) error {
+		_, err := p.TakeRoundTrip(e.Context(), kind, state, "browser")
+		return err
+	}
+}
+
+// onceFederated signs one person in many times: that is one user, who is told of
+// once.
+func onceFederated(e *twins) use {
+	a := e.request(e.app)
+	e.counts = true
+	return func(p *userpool.Pool) error {
+		_, err := p.FederatedSignIn(e.Context(), a, provider, userpool.Profile{Subject: "eve"})
+		if err != nil {
+			e.Errorf("signing in: %v", err)
+		}
+		return nil
+	}
+}
+
+// oncePut is what processes do that start on one file.
+func oncePut(e *twins) use {
+	return func(p *userpool.Pool) error {
+		_, created, err := p.PutUser(e.Context(), userpool.NewUser{Username: "eve", Password: password, Sub: "eve"})
+		if err != nil {
+			e.Errorf("putting the user: %v", err)
+		}
+		if !created {
+			return errUsed
+		}
+		return nil
+	}
+}
+
+// totp is what an authenticator app with this secret shows (RFC 6238).
+func totp(at time.Time, secret string) userpool.Secret {
+	key, _ := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret) // our own
+	m := hmac.New(sha1.New, key)
+	_ = binary.Write(m, binary.BigEndian, at.Unix()/30) // never fails
+	sum := m.Sum(nil)
+	from := sum[19] & 15
+	return userpool.Secret(fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[from:])&(1<<31-1)%1_000_000))
+}
