@@ -22,10 +22,13 @@ const (
 	writeVersion   = `INSERT INTO pool_migrations (version) VALUES ($1)`
 )
 
+// steps are the names of the migrations.
+func steps() ([]string, error) { return fs.Glob(migrations, "migrations/*.sql") }
+
 // migrate takes the steps that are missing. A second process waits for the
 // first and finds none.
 func migrate(ctx context.Context, e engine) error {
-	steps, err := fs.Glob(migrations, "migrations/*.sql")
+	steps, err := steps()
 	if err != nil {
 		return err
 	}
@@ -39,9 +42,9 @@ func migrate(ctx context.Context, e engine) error {
 		if err != nil {
 			return err
 		}
-		if version > len(steps) {
-			return fmt.Errorf("it is of version %d, and this program knows versions up to %d; "+
-				"use the program that it was last used with, or a newer one", version, len(steps))
+		err = checkVersion(version, len(steps))
+		if err != nil {
+			return err
 		}
 		for i, name := range steps[version:] {
 			err = takeStep(ctx, e, q, name, version+i+1)

@@ -49,7 +49,43 @@ func openPostgres(ctx context.Context, url string) (*postgresEngine, error) {
 		_ = db.Close() // the first error says more
 		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
 	}
+	err = lookAtSchema(ctx, db)
+	if err != nil {
+		_ = db.Close() // as above
+		return nil, fmt.Errorf("looking at the PostgreSQL schema: %w", err)
+	}
 	return &postgresEngine{db}, nil
+}
+
+// schemaTables are what has a name of a pool's in the schema where new tables are
+// made.
+const schemaTables = `SELECT c.relname::TEXT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	WHERE n.nspname = current_schema() AND c.relname = ANY($1::TEXT[])`
+
+// lookAtSchema refuses a schema where another program has tables of the same
+// names, before anything is made there. Other tables are nobody's concern: an app
+// may keep its own beside the pool's.
+func lookAtSchema(ctx context.Context, db *sql.DB) error {
+	ctx, cancel := context.WithTimeout(ctx, postgresPatience)
+	defer cancel()
+	var schema sql.NullString
+	err := db.QueryRowContext(ctx, "SELECT current_schema()").Scan(&schema)
+	if err != nil {
+		return err
+	}
+	if !schema.Valid {
+		return errors.New("there is no schema of the name that search_path says; create it, or leave search_path out")
+	}
+	scan := func(s scanner) (name string, err error) { return name, s.Scan(&name) }
+	tables, err := collect(ctx, db, scan, schemaTables, ownTables)
+	if err != nil {
+		return err
+	}
+	_, err = checkTables(tables)
+	if err != nil {
+		return fmt.Errorf("%s: %w; use a schema of the pool's own, such as with ?search_path=pool", schema.String, err)
+	}
+	return nil
 }
 
 func (e *postgresEngine) read(ctx context.Context, work func(context.Context, querier) error) error {

@@ -54,11 +54,15 @@ func openSQLite(ctx context.Context, path string) (*sqliteEngine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the SQLite file: %w", err)
 	}
-	connector, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + sqlitePragmas)
+	err = claim(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
-	e := &sqliteEngine{db: sql.OpenDB(connector), writer: make(sessions, 1), readers: make(sessions, sqliteReaders)}
+	db, err := sqliteDB(path, sqlitePragmas)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	e := &sqliteEngine{db: db, writer: make(sessions, 1), readers: make(sessions, sqliteReaders)}
 	e.writer <- nil
 	for range sqliteReaders {
 		e.readers <- nil
@@ -66,10 +70,19 @@ func openSQLite(ctx context.Context, path string) (*sqliteEngine, error) {
 	err = e.use(ctx, e.writer, func(context.Context, *session) error { return nil })
 	if err != nil {
 		_ = e.db.Close() // the first error says more
-		return nil, fmt.Errorf("opening %s: %w", path, err)
+		return nil, fmt.Errorf("opening %s: %w", path, lockedBy(err))
 	}
 	e.checkpoints = startCheckpoints(e)
 	return e, nil
+}
+
+// sqliteDB opens no connection yet.
+func sqliteDB(path, parameters string) (*sql.DB, error) {
+	connector, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + parameters)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
 }
 
 // creating is held while a file is made. To close a file takes away the locks

@@ -47,7 +47,9 @@ type engine interface {
 // begins with postgres:// or postgresql:// is PostgreSQL, with the parameters
 // of its own clients; anything else is the path of a SQLite file, possibly after
 // "sqlite:". The file, and its directory, are made if they are not there,
-// for this user alone. No error holds the password of the URL.
+// for this user alone; the mode of a file that is there is made so. A database of
+// another program, and one of a later version of this one, is refused and stays as
+// it is. No error holds the password of the URL.
 func Open(ctx context.Context, url string) (*Store, error) {
 	e, err := openEngine(ctx, url)
 	if err != nil {
@@ -56,7 +58,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	err = migrate(ctx, e)
 	if err != nil {
 		_ = e.close() // the first error says more
-		return nil, fmt.Errorf("sqlstore: preparing the database: %w", err)
+		return nil, fmt.Errorf("sqlstore: preparing the database: %w", lockedBy(err))
 	}
 	return &Store{e}, nil
 }

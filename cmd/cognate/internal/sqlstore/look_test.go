@@ -1,0 +1,292 @@
+package sqlstore_test
+
+import (
+	"bytes"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/sqlstore"
+)
+
+// folder is all that is in a folder: names, modes and contents.
+func folder(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := []byte{}
+		if info.Mode().IsRegular() {
+			body, err = os.ReadFile(filepath.Join(dir, e.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		all[e.Name()] = info.Mode().String() + info.ModTime().String() + string(body)
+	}
+	return all
+}
+
+// makeDatabase makes a SQLite file that others can read. Those that stay open keep
+// their log.
+func makeDatabase(t *testing.T, path string, stayOpen bool, statements ...string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	for _, s := range statements {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if stayOpen {
+		t.Cleanup(func() { _ = db.Close() })
+		return
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newer is a pool's database of a later version.
+func newer(t *testing.T, path string) {
+	t.Helper()
+	s, err := sqlstore.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	makeDatabase(t, path, false, "INSERT INTO pool_migrations (version) VALUES (99)")
+}
+
+// TestForeignFile has files that are not for a pool to use: they are refused with
+// a sentence, and stay as they are, with nothing beside them.
+func TestForeignFile(t *testing.T) {
+	t.Parallel()
+	database := func(stayOpen bool, statements ...string) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			t.Helper()
+			makeDatabase(t, path, stayOpen, statements...)
+		}
+	}
+	write := func(body string) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			t.Helper()
+			if err := os.WriteFile(path, []byte(body), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const notes = "CREATE TABLE notes (text TEXT)"
+	header := "SQLite format 3\x00"
+	for name, tt := range map[string]struct {
+		file func(t *testing.T, path string)
+		want string
+	}{
+		"another program's":              {database(false, notes), "another program"},
+		"another's in use":               {database(true, notes), "another program"},
+		"another's with a log":           {database(false, "PRAGMA journal_mode = WAL", notes), "another program"},
+		"another's with a log, in use":   {database(true, "PRAGMA journal_mode = WAL", notes), "another program"},
+		"another's that is locked":       {database(true, notes, "BEGIN EXCLUSIVE"), "another program"},
+		"another's by its id":            {database(false, "PRAGMA application_id = 7"), "another program"},
+		"another's by its version":       {database(false, "PRAGMA user_version = 7"), "another program"},
+		"another's with a view":          {database(false, "CREATE VIEW v AS SELECT 1"), "another program"},
+		"another's with a pool's name":   {database(false, "CREATE TABLE pool_names (x)", notes), "another program"},
+		"another's with its id as well":  {database(false, notes, "PRAGMA application_id = 7"), "another program"},
+		"a text":                         {write(strings.Repeat("nothing of the kind\n", 99)), "not a database"},
+		"one byte":                       {write("x"), "not a database"},
+		"the beginning of a database":    {write(header), "not a database"},
+		"a database's beginning, damage": {write(header + strings.Repeat("\xff", 4096)), "not a database"},
+		"a newer pool's":                 {newer, "version 99"},
+		"a folder": {func(t *testing.T, path string) {
+			t.Helper()
+			if err := os.Mkdir(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}, "no regular file"},
+	} {
+		for _, link := range []bool{false, true} {
+			if link {
+				name += ", by a link"
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				path := filepath.Join(dir, "some.db")
+				tt.file(t, path)
+				url := path
+				if link {
+					url = filepath.Join(t.TempDir(), "link.db")
+					if err := os.Symlink(path, url); err != nil {
+						t.Fatal(err)
+					}
+				}
+				before := folder(t, dir)
+				s, err := sqlstore.Open(t.Context(), url)
+				if err == nil {
+					_ = s.Close()
+					t.Fatal("it was opened")
+				}
+				if !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("got %v, want %q", err, tt.want)
+				}
+				after := folder(t, dir)
+				for name := range after {
+					if before[name] == "" {
+						t.Errorf("there is %s now", name)
+					}
+				}
+				for name, was := range before {
+					if after[name] != was {
+						t.Errorf("%s was changed", name)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestOwnFile has files that a pool may use: empty ones, and its own of before,
+// which others could read.
+func TestOwnFile(t *testing.T) {
+	t.Parallel()
+	const unmarked = "PRAGMA application_id = 0"
+	used := func(t *testing.T, path string) {
+		t.Helper()
+		s, err := sqlstore.Open(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Apply(t.Context(), "p", user); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, file := range map[string]func(t *testing.T, path string){
+		"empty": func(t *testing.T, path string) {
+			t.Helper()
+			if err := os.WriteFile(path, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"without tables": func(t *testing.T, path string) { t.Helper(); makeDatabase(t, path, false, "VACUUM") },
+		"its own":        func(t *testing.T, path string) { t.Helper(); used(t, path); makeDatabase(t, path, false) },
+		"its own, from before the mark": func(t *testing.T, path string) {
+			t.Helper()
+			used(t, path)
+			makeDatabase(t, path, false, unmarked)
+		},
+		"its own, killed as its log was worked off": func(t *testing.T, path string) {
+			t.Helper()
+			other := filepath.Join(t.TempDir(), "other.db")
+			if err := open(t, other).Apply(t.Context(), "p", user); err != nil {
+				t.Fatal(err)
+			}
+			direct(t, other, "PRAGMA wal_checkpoint(PASSIVE)")
+			for _, suffix := range []string{"", "-wal"} {
+				body, err := os.ReadFile(other + suffix)
+				if err == nil && suffix == "" {
+					body = body[:4096] // the first page, which says that there are more
+				}
+				if err == nil {
+					err = os.WriteFile(path+suffix, body, 0o644)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"its own, all of it in the log": func(t *testing.T, path string) {
+			t.Helper()
+			other := filepath.Join(t.TempDir(), "other.db")
+			used(t, other)
+			makeDatabase(t, other, false, unmarked)
+			makeDatabase(t, path, true, "PRAGMA journal_mode = WAL", "ATTACH '"+other+"' AS other", "BEGIN",
+				"CREATE TABLE pool_migrations AS SELECT * FROM other.pool_migrations", "CREATE TABLE pool_names (x)",
+				"CREATE TABLE pool_terms (x)", "CREATE TABLE pool_records AS SELECT * FROM other.pool_records", "COMMIT")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "pool.db")
+			file(t, path)
+			if err := os.Chmod(path, 0o644); err != nil && !os.IsNotExist(err) {
+				t.Fatal(err)
+			}
+			s := open(t, path)
+			entries, err := os.ReadDir(filepath.Dir(path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				info, err := e.Info()
+				if err != nil || info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+					t.Errorf("%s has mode %v, error %v, want nothing for others", e.Name(), info.Mode(), err)
+				}
+			}
+			body, err := os.ReadFile(path)
+			if err != nil || name != "its own, all of it in the log" && !bytes.Contains(body[:100], []byte("cogn")) {
+				t.Errorf("the file has no mark, error %v", err)
+			}
+			if strings.Contains(name, "its own") {
+				if _, ok, err := s.Get(t.Context(), "p", "user", "1"); !ok || err != nil {
+					t.Errorf("the user is gone, error %v", err)
+				}
+			}
+		})
+	}
+}
+
+// TestForeignSchema has a schema in which another program has tables of the same
+// names, and one in which it has others, beside which a pool's may be.
+func TestForeignSchema(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		tables string
+		want   string // of the error; empty: it is opened
+	}{
+		"the same name":    {"CREATE TABLE pool_names (x INTEGER)", "another program's"},
+		"a view":           {"CREATE VIEW pool_migrations AS SELECT 1 AS version", "another program's"},
+		"of its own, more": {"CREATE TABLE notes (x INTEGER)", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := postgres(t)
+			direct(t, url, tt.tables)
+			s, err := sqlstore.Open(t.Context(), url)
+			if err == nil {
+				_ = s.Close()
+			}
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+	t.Run("no schema", func(t *testing.T) {
+		t.Parallel()
+		url, _, _ := strings.Cut(postgres(t), "search_path=")
+		_, err := sqlstore.Open(t.Context(), url+"search_path=nowhere")
+		if err == nil || !strings.Contains(err.Error(), "no schema") {
+			t.Errorf("got %v, want that there is no schema", err)
+		}
+	})
+}
