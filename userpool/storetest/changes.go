@@ -286,7 +286,7 @@ func testKeepMoved(t *testing.T, store userpool.Store) {
 
 // testKeepMany has so many records that a store may be late in dropping some.
 func testKeepMany(t *testing.T, store userpool.Store) {
-	const keep, most = 64, 64 + 64/8
+	const keep, most = 32, 32 + 32/8
 	s := suite{t, store}
 	for i := range 3 * keep {
 		s.apply(keeping(fmt.Sprintf("%03d", i), keep))

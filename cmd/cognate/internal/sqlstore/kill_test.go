@@ -144,7 +144,7 @@ func TestMigrateOnce(t *testing.T) {
 	for name, database := range engines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for range 3 {
+			for range 2 {
 				url := database(t)
 				var outputs []*bufio.Scanner
 				var children []*exec.Cmd

@@ -223,15 +223,14 @@ func TestContext(t *testing.T) {
 // TestDensePrefix asks for a prefix that more records have than are put in order.
 func TestDensePrefix(t *testing.T) {
 	t.Parallel()
-	s := open(t, sqlite(t))
-	var changes []userpool.Change
-	for i := range 4500 {
-		r := userpool.Record{Kind: "user", ID: fmt.Sprintf("%05d", i), Terms: []string{fmt.Sprint("name:", i)}}
-		changes = append(changes, userpool.Change{Op: userpool.Create, Record: r})
-	}
-	if err := s.Apply(t.Context(), "p", changes...); err != nil {
-		t.Fatal(err)
-	}
+	path := sqlite(t)
+	s := open(t, path)
+	direct(t, path, `CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 4499)
+		SELECT CAST('p' AS BLOB) AS pool, CAST('user' AS BLOB) AS kind, CAST('name:' || i AS BLOB) AS term,
+			CAST(printf('%05d', i) AS BLOB) AS id FROM n;
+		INSERT INTO pool_terms (pool, kind, term, id) SELECT pool, kind, term, id FROM n;
+		INSERT INTO pool_records (pool, kind, id, seq, terms, version, body)
+			SELECT pool, kind, id, 1, CAST(char(length(term)) || term AS BLOB), 1, CAST('' AS BLOB) FROM n`)
 	for _, tt := range []struct {
 		q    userpool.Query
 		want string
