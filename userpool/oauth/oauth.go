@@ -49,26 +49,26 @@ func (h *Handler) Mount(mux *http.ServeMux) error {
 		return err
 	}
 	issuer := "/" + h.Pool.ID() + "/.well-known/"
-	mux.HandleFunc("GET "+issuer+"openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+	mountOpen(mux, "GET", issuer+"openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		writePublic(w, discovery)
 	})
-	mux.HandleFunc("GET "+issuer+"jwks.json", h.keys)
+	mountOpen(mux, "GET", issuer+"jwks.json", h.keys)
+	mountOpen(mux, "POST", "/oauth2/token", h.token)
+	mountOpen(mux, "POST", "/oauth2/revoke", h.revoke)
+	mountOpen(mux, "GET", "/oauth2/userInfo", h.userInfo)
+	// Scripts send calls of the AWS API to /, by POST. There is none here; that they
+	// can read. What GET shows there is a page for people, of package hosted.
+	mux.HandleFunc("OPTIONS /{$}", preflight("GET, POST"))
+	mux.HandleFunc("/{$}", anyOrigin(only("GET, HEAD, OPTIONS")))
 
 	mux.HandleFunc("GET /oauth2/authorize", h.authorize)
 	mux.HandleFunc("GET /logout", h.logout)
 	// A GET pattern also takes HEAD. These two act, and a program that only
 	// looks at a link must not make them.
 	for _, path := range []string{"/oauth2/authorize", "/logout"} {
-		mux.HandleFunc("HEAD "+path, getOnly)
-		mux.HandleFunc(path, getOnly)
+		mux.HandleFunc("HEAD "+path, only("GET"))
+		mux.HandleFunc(path, only("GET"))
 	}
-
-	mux.HandleFunc("POST /oauth2/token", anyOrigin(h.token))
-	mux.HandleFunc("POST /oauth2/revoke", anyOrigin(h.revoke))
-	mux.HandleFunc("GET /oauth2/userInfo", anyOrigin(h.userInfo))
-	mux.HandleFunc("OPTIONS /oauth2/token", preflight("POST"))
-	mux.HandleFunc("OPTIONS /oauth2/revoke", preflight("POST"))
-	mux.HandleFunc("OPTIONS /oauth2/userInfo", preflight("GET"))
 	return nil
 }
 
@@ -109,35 +109,17 @@ func (h *Handler) keys(w http.ResponseWriter, r *http.Request) {
 // minutes: a development pool may come back with other keys soon.
 func writePublic(w http.ResponseWriter, document []byte) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Access-Control-Allow-Origin", "*")
 	w.Header().Set("Cache-Control", "public, max-age=300")
 	w.Header().Del("Pragma")
 	w.Header().Del("Expires")
 	_, _ = w.Write(document)
 }
 
-func getOnly(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Allow", "GET")
-	w.WriteHeader(http.StatusMethodNotAllowed)
-}
-
-// anyOrigin lets scripts of every origin read the answer. No cookie plays a
-// part at these endpoints, so there is nothing to abuse.
-func anyOrigin(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Access-Control-Allow-Origin", "*")
-		w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate")
-		next(w, r)
-	}
-}
-
-func preflight(method string) http.HandlerFunc {
+// only refuses what is not one of the methods.
+func only(methods string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Access-Control-Allow-Origin", "*")
-		w.Header().Set("Access-Control-Allow-Methods", method)
-		w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
-		w.Header().Set("Access-Control-Max-Age", "600")
-		w.WriteHeader(http.StatusNoContent)
+		w.Header().Set("Allow", methods)
+		w.WriteHeader(http.StatusMethodNotAllowed)
 	}
 }
 

@@ -120,31 +120,6 @@ func TestCodeIsUUID(t *testing.T) {
 	}
 }
 
-// TestCORS checks who lets other origins read, and that nobody else does.
-func TestCORS(t *testing.T) {
-	t.Parallel()
-	e := pooltest.New(t)
-	for path, method := range map[string]string{
-		"/oauth2/token": "POST", "/oauth2/revoke": "POST", "/oauth2/userInfo": "GET",
-	} {
-		a := e.Do(t, http.MethodOptions, path, "", http.Header{"Origin": {"https://app.test"}})
-		if a.StatusCode != http.StatusNoContent || a.Header.Get("Access-Control-Allow-Origin") != "*" ||
-			a.Header.Get("Access-Control-Allow-Methods") != method ||
-			a.Header.Get("Access-Control-Allow-Headers") != "Authorization, Content-Type" {
-			t.Errorf("preflight of %s: got %d %v", path, a.StatusCode, a.Header)
-		}
-		if got := e.Do(t, method, path, "", nil).Header.Get("Access-Control-Allow-Origin"); got != "*" {
-			t.Errorf("error of %s: got Access-Control-Allow-Origin %q", path, got)
-		}
-	}
-	for _, path := range []string{"/oauth2/authorize", "/login", "/logout", "/error"} {
-		a := e.Get(t, path, pooltest.Query(), http.Header{"Origin": {"https://app.test"}})
-		if got := a.Header.Get("Access-Control-Allow-Origin"); got != "" {
-			t.Errorf("%s: got Access-Control-Allow-Origin %q", path, got)
-		}
-	}
-}
-
 // TestMethods checks the methods of the programs' endpoints.
 func TestMethods(t *testing.T) {
 	t.Parallel()

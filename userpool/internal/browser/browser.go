@@ -59,6 +59,14 @@ func ReadCookie(r *http.Request, name string) userpool.Secret {
 	return userpool.Secret(found[0].Value)
 }
 
+// AllowAnyOrigin lets scripts of every origin read an answer, and of its headers
+// those that say what went wrong. It is for answers in which no cookie played a
+// part.
+func AllowAnyOrigin(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, "+RequestIDHeader)
+}
+
 // Redirect sends the browser to a location with status 302 and no body.
 func Redirect(w http.ResponseWriter, location string) {
 	w.Header().Set("Location", location)
