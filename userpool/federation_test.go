@@ -510,22 +510,3 @@ func TestUseOnce(t *testing.T) {
 		}
 	}
 }
-
-// TestFormTarget pins where the answer to a form may lead: to the app, and from
-// another pool on to apps that this one does not know.
-func TestFormTarget(t *testing.T) {
-	t.Parallel()
-	for uri, want := range map[string]string{
-		"https://app.test:8443/cb?x=1":             "https://app.test:8443",
-		"http://[::1]:5000/cb":                     "http:",
-		"myapp://cb":                               "myapp:",
-		"https://pool.test/oauth2/idpresponse":     "http: https:",
-		"https://pool.test/oauth2/idpresponse/x":   "https://pool.test",
-		"https://x.test/?u=/oauth2/idpresponse":    "https://x.test",
-		"http://localhost:9229/oauth2/idpresponse": "http: https:",
-	} {
-		if got := userpool.FormTarget(uri); got != want {
-			t.Errorf("%s: got %q, want %q", uri, got, want)
-		}
-	}
-}

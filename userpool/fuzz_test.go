@@ -51,11 +51,6 @@ func FuzzRedirectURI(f *testing.F) {
 		if strings.ContainsFunc(s, notPrintable) || strings.ContainsAny(s, `\"<>`) {
 			t.Errorf("%q holds a character that no URI has", s)
 		}
-		// It goes into a Content-Security-Policy.
-		target := strings.Replace(userpool.FormTarget(s), "http: https:", "https:", 1) // of another pool
-		if target == "" || strings.ContainsAny(target, " ;,'*\"") {
-			t.Errorf("%q: form target %q", s, target)
-		}
 	})
 }
 

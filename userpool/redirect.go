@@ -94,27 +94,6 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" || host == "::1"
 }
 
-// FormTarget returns the source expression by which a Content-Security-Policy
-// lets a form's answer redirect to the registered uri: its origin, or its
-// scheme where no origin can be written, which is an app's own scheme and an
-// IPv6 address (CSP level 3 section 2.3.1 has no brackets). Another user pool,
-// which this one is an identity provider of, redirects on at once, to an app
-// that nobody knows here; browsers hold that to form-action as well.
-func FormTarget(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil {
-		return ""
-	}
-	if u.Path == "/oauth2/idpresponse" {
-		return "http: https:"
-	}
-	web := u.Scheme == "https" || u.Scheme == "http"
-	if !web || strings.HasPrefix(u.Host, "[") {
-		return u.Scheme + ":"
-	}
-	return u.Scheme + "://" + u.Host
-}
-
 // mismatch describes, for the log, a URI that is not registered: what is, and
 // what the likely slip was.
 func mismatch(param, uri, client string, registered []string) string {

@@ -75,11 +75,16 @@ func theme(primary, background, media string) string {
 	}
 }
 
-// policy is the Content-Security-Policy of a page whose forms may lead to
-// formAction.
-func (b brand) policy(formAction string, more ...string) string {
-	policy := "default-src 'none'; style-src " + b.styleSource + "; form-action " + formAction +
-		"; base-uri 'none'; frame-ancestors 'none'"
+// policy is the Content-Security-Policy of a page. form-action is left open where
+// there are forms: browsers hold every redirect that follows a form to it (CSP
+// level 3, form-action), and where the app's callback sends people on to, such as
+// a front end of another origin, nobody knows here.
+func (b brand) policy(forms bool, more ...string) string {
+	policy := "default-src 'none'; style-src " + b.styleSource
+	if !forms {
+		policy += "; form-action 'none'"
+	}
+	policy += "; base-uri 'none'; frame-ancestors 'none'"
 	if b.Logo != "" {
 		policy += "; img-src data:"
 	}
@@ -92,5 +97,5 @@ func (b brand) policy(formAction string, more ...string) string {
 // own is the view of a page that belongs to no client.
 func (h *Handler) own(w http.ResponseWriter, r *http.Request, title string) view {
 	l := chooseLocale(w, r, h.secure())
-	return view{locale: l, Style: ownBrand.style, Brand: ownBrand, Title: l.T(title), policy: ownBrand.policy("'none'")}
+	return view{locale: l, Style: ownBrand.style, Brand: ownBrand, Title: l.T(title), policy: ownBrand.policy(false)}
 }

@@ -52,7 +52,7 @@ var unknownFault = fault{"That did not work", "Go back to the app and try again.
 
 // indexPage tells who opens the pool's address what is there.
 func (h *Handler) indexPage(w http.ResponseWriter, r *http.Request) {
-	h.write(w, http.StatusOK, "index", struct {
+	h.write(w, r, http.StatusOK, "index", struct {
 		view
 		Issuer string
 	}{h.own(w, r, "Local user pool"), h.Pool.Issuer()})
@@ -95,5 +95,5 @@ func (h *Handler) showError(w http.ResponseWriter, r *http.Request, status int, 
 		q.Del(flowParam)
 		page.Retry = "/login?" + q.Encode()
 	}
-	h.write(w, status, "error", page)
+	h.write(w, r, status, "error", page)
 }

@@ -370,23 +370,78 @@ func TestSignInWithEmail(t *testing.T) {
 	}
 }
 
-// TestFormAction checks that the policy lets the browser go on to the app:
-// Chromium holds the redirect after a form to form-action too.
+// TestFormAction checks that no page with a form says where its answer may lead:
+// browsers hold every redirect that follows to that, and an app's callback may send
+// people on to any origin. A page without a form allows none.
 func TestFormAction(t *testing.T) {
 	t.Parallel()
-	for uri, want := range map[string]string{
-		"https://app.test/callback?x=1": "form-action 'self' https://app.test;",
-		"http://localhost:8080/cb":      "form-action 'self' http://localhost:8080;",
-		"http://[::1]:8080/cb":          "form-action 'self' http:;",
-		"myapp://signin":                "form-action 'self' myapp:;",
-		"com.example.app:/cb":           "form-action 'self' com.example.app:;",
-	} {
-		e := pooltest.New(t)
-		e.AddClient(t, userpool.Client{ID: "c", CallbackURLs: []string{uri}})
-		a := e.Get(t, "/login", pooltest.Query("client_id", "c", "redirect_uri", uri), nil)
-		if got := a.Header.Get("Content-Security-Policy"); !strings.Contains(got, want) {
-			t.Errorf("%s: got %s, want %s", uri, got, want)
+	pages(t, func(t *testing.T, s stop) {
+		for name, v := range map[string]*pooltest.Visitor{"page": s.v, "refusal": s.v.Copy().Submit(t)} {
+			if policy := v.Page.Header.Get("Content-Security-Policy"); strings.Contains(policy, "form-action") &&
+				strings.Contains(v.Page.Body, "<form") {
+				t.Errorf("%s at %s: policy %s stops redirects", name, v.At, policy)
+			}
 		}
+		for _, path := range []string{"/error?error=redirect_mismatch", "/"} {
+			v := s.e.NewVisitor().Open(t, path)
+			if !strings.Contains(v.Page.Header.Get("Content-Security-Policy"), "form-action 'none'") {
+				t.Errorf("%s: policy %s allows forms", path, v.Page.Header.Get("Content-Security-Policy"))
+			}
+		}
+	})
+}
+
+// TestOpener checks who keeps hold of a page that it opened in a window: the app
+// that signs people in there, and nobody else.
+func TestOpener(t *testing.T) {
+	t.Parallel()
+	const free, cut = "unsafe-none", "same-origin"
+	for name, tt := range map[string]struct {
+		site, referer string
+		want          string
+	}{
+		"an old browser":          {"", "", cut},
+		"typed":                   {"none", "", cut},
+		"another site":            {"cross-site", "", cut},
+		"it says who it is":       {"cross-site", "https://evil.test/", cut},
+		"a name like the app's":   {"cross-site", "https://app.test.evil.test/", cut},
+		"the app as user name":    {"cross-site", "https://app.test@evil.test/", cut},
+		"the app's other port":    {"cross-site", "https://app.test:8443/", cut},
+		"the app, without TLS":    {"cross-site", "http://app.test/", cut},
+		"no web page":             {"cross-site", "about:blank", cut},
+		"malformed":               {"cross-site", "https://app.test:x/", cut},
+		"the app":                 {"cross-site", "https://app.test/", free},
+		"the app in capitals":     {"cross-site", "HTTPS://APP.test/some?page", free},
+		"the app, an old browser": {"", "https://app.test/", free},
+		"a neighbour":             {"same-site", "", free},
+		"the page before":         {"same-origin", pooltest.BaseURL + "/login", free},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := pooltest.New(t)
+			h := http.Header{}
+			if tt.site != "" {
+				h.Set("Sec-Fetch-Site", tt.site)
+			}
+			if tt.referer != "" {
+				h.Set("Referer", tt.referer)
+			}
+			for _, path := range []string{"/login", "/forgotPassword"} {
+				got := e.Get(t, path, pooltest.Query(), h).Header.Get("Cross-Origin-Opener-Policy")
+				if got != tt.want {
+					t.Errorf("%s: got %q, want %q", path, got, tt.want)
+				}
+			}
+			want := tt.want
+			if tt.site != "same-site" && tt.site != "same-origin" {
+				want = cut // no app is known there
+			}
+			for _, path := range []string{"/", "/error"} {
+				if got := e.Get(t, path, nil, h).Header.Get("Cross-Origin-Opener-Policy"); got != want {
+					t.Errorf("%s: got %q, want %q", path, got, want)
+				}
+			}
+		})
 	}
 }
 
@@ -411,7 +466,8 @@ func checkPage(t *testing.T, a pooltest.Answer) {
 	sum := sha256.Sum256([]byte(style[1]))
 	policy := a.Header.Get("Content-Security-Policy")
 	hash := base64.StdEncoding.EncodeToString(sum[:])
-	if !strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-"+hash+"'; form-action ") ||
+	if !strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-"+hash+"'; ") ||
+		a.Header.Get("Cross-Origin-Opener-Policy") == "" ||
 		!strings.HasSuffix(policy, "; base-uri 'none'; frame-ancestors 'none'") {
 		t.Errorf("policy is %s", policy)
 	}

@@ -40,7 +40,8 @@ type view struct {
 	Message string // in the page's language; empty: none
 	Failed  bool   // Message is an error
 
-	policy string // form-action and what else the Content-Security-Policy allows
+	policy      string // the Content-Security-Policy
+	redirectURI string // of the authorization request; empty: there is none
 }
 
 // view is that of a step's page.
@@ -56,9 +57,7 @@ func (v *visit) view(title, app string) view {
 	if v.flow.Notice != "" {
 		out.Message = v.locale.T(v.flow.Notice)
 	}
-	// Browsers hold the redirect that answers a form to form-action as well, so
-	// 'self' alone would stop the way back to the app.
-	out.policy = brand.policy("'self' " + userpool.FormTarget(v.auth.RedirectURI))
+	out.policy, out.redirectURI = brand.policy(true), v.auth.RedirectURI
 	return out
 }
 
@@ -91,15 +90,15 @@ func (v *visit) write(name string, page writable) {
 	if v.status == http.StatusServiceUnavailable {
 		v.w.Header().Set("Retry-After", "5")
 	}
-	v.h.write(v.w, v.status, name, page)
+	v.h.write(v.w, v.r, v.status, name, page)
 }
 
 // write renders a page as a whole before any of it is sent.
-func (h *Handler) write(w http.ResponseWriter, status int, name string, page writable) {
+func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, name string, page writable) {
 	var body bytes.Buffer
 	err := templates.ExecuteTemplate(&body, name, page)
 	if err != nil {
-		h.Logger.Error("writing a page failed", "page", name, "err", err)
+		h.Logger.ErrorContext(r.Context(), "writing a page failed", "page", name, "err", err)
 		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
 		return
 	}
@@ -107,6 +106,7 @@ func (h *Handler) write(w http.ResponseWriter, status int, name string, page wri
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Language", page.common().Lang)
 	header.Set("Content-Security-Policy", page.common().policy)
+	header.Set("Cross-Origin-Opener-Policy", openerPolicy(r, page.common().redirectURI))
 	// Not no-referrer: it would make browsers send Origin: null with the form.
 	header.Set("Referrer-Policy", "same-origin")
 	if status == 0 {

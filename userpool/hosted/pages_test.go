@@ -244,6 +244,9 @@ func TestClickjacking(t *testing.T) {
 				t.Errorf("%s (%d): X-Frame-Options %q, policy %q", name, v.Page.StatusCode, h.Get("X-Frame-Options"),
 					h.Get("Content-Security-Policy"))
 			}
+			if h.Get("Cross-Origin-Opener-Policy") == "" {
+				t.Errorf("%s: whoever opened it keeps hold of it", name)
+			}
 			if strings.Contains(h.Get("Content-Security-Policy"), "unsafe") || h.Get("X-Content-Type-Options") != "nosniff" {
 				t.Errorf("%s: policy %q", name, h.Get("Content-Security-Policy"))
 			}

@@ -43,8 +43,7 @@ func (v *visit) cameFor() userpool.Step {
 }
 
 func (v *visit) passkeyView(step stepView) passkeyView {
-	step.policy = v.h.brand(v.auth.Client.Branding).policy(
-		"'self' "+userpool.FormTarget(v.auth.RedirectURI), passkeySource)
+	step.policy = v.h.brand(v.auth.Client.Branding).policy(true, passkeySource)
 	//nolint:gosec // ours, from a file
 	return passkeyView{stepView: step, Request: v.flow.Options, Script: template.JS(passkeyJS)}
 }

@@ -235,5 +235,5 @@ func (h *Handler) showResult(w http.ResponseWriter, r *http.Request, client user
 		return
 	}
 	page.Text = page.T(page.Text)
-	h.write(w, status, "result", page)
+	h.write(w, r, status, "result", page)
 }
