@@ -18,6 +18,7 @@ func TestArrows(t *testing.T) {
 		{"/internal/testhook", []string{"", "/"}},
 		{"/internal/utf8text", []string{"", "/"}},
 		{"/internal/freeport", []string{"", "/"}},
+		{"/internal/loopback", []string{"", "/"}},
 		{"/storetest", []string{"/userpool", "/userpool/", "/cognatetest"}},
 		{"/flaskoidc", []string{"/userpool", "/userpool/", "/cognatetest"}},
 		{"/redisstore", []string{"/userpool", "/userpool/", "/cognatetest", "/storetest"}},

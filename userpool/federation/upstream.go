@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cognate-auth/cognate/internal/loopback"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -274,7 +275,7 @@ var errTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
 var client = newClient()
 
 func newClient() *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := loopback.Transport()
 	transport.MaxResponseHeaderBytes = 64 << 10
 	return &http.Client{
 		Transport:     transport,

@@ -27,6 +27,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/cognate-auth/cognate/internal/loopback"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -39,10 +40,11 @@ const Timeout = 5 * time.Second
 const maxAnswer = 1 << 20
 
 // HTTP returns what [userpool.Config].Invoke asks for. It is safe for concurrent
-// use. base makes the requests; nil: one like [http.DefaultTransport].
+// use. base makes the requests; nil: one like [http.DefaultTransport] that finds
+// names below localhost on this machine.
 func HTTP(base http.RoundTripper) func(context.Context, userpool.Trigger, []byte) ([]byte, error) {
 	if base == nil {
-		base = http.DefaultTransport
+		base = loopback.Transport()
 	}
 	// A redirect would take the event, and whom it is about, somewhere else.
 	client := &http.Client{

@@ -16,6 +16,7 @@ import (
 
 	smtp "github.com/wneessen/go-mail"
 
+	"github.com/cognate-auth/cognate/internal/loopback"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -137,11 +138,7 @@ type line struct {
 }
 
 func (l *line) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	dial := (&net.Dialer{}).DialContext
-	if l.tls {
-		dial = (&tls.Dialer{}).DialContext
-	}
-	conn, err := dial(ctx, network, address)
+	conn, err := loopback.Dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +146,15 @@ func (l *line) dial(ctx context.Context, network, address string) (net.Conn, err
 	if deadline, ok := ctx.Deadline(); ok {
 		err = conn.SetDeadline(deadline)
 	}
-	return conn, err
+	if err != nil || !l.tls {
+		return conn, err
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	secured := tls.Client(conn, &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12})
+	return secured, secured.HandshakeContext(ctx)
 }
 
 func (l *line) close() {
