@@ -33,7 +33,8 @@ type site struct {
 	limit        int                                           // requests per second of one address; 0: none
 	viewAnywhere bool                                          // the developer's view answers other machines
 
-	table atomic.Pointer[table] // replaced, never modified
+	table   atomic.Pointer[table] // replaced, never modified
+	handler http.Handler          // route, with the limit; set by start
 }
 
 // table is which pools there are.
@@ -53,9 +54,12 @@ type running struct {
 	signs  bool                    // what goes to SAML providers
 }
 
-// ServeHTTP hands a request to the pool of its host. At every host the pools can
-// be found by their id, because the issuer of all is at one.
-func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP serves all pools. An address is counted once, whichever of them it asks.
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// route hands a request to the pool of its host. At every host the pools can be
+// found by their id, because the issuer of all is at one.
+func (s *site) route(w http.ResponseWriter, r *http.Request) {
 	t := s.table.Load()
 	handler, ok := t.byHost[hostOf(r.Host)]
 	if !ok {
@@ -169,7 +173,6 @@ func (s *site) handle(ctx context.Context, r *running) error {
 		r.others[host], err = server.New(server.Config{
 			Pool: r.pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.host) + "/" + id + "/.well-known/jwks.json",
 			SAML: sp, Logger: s.log, DevView: true, InsecureDevViewAnywhere: s.viewAnywhere,
-			RequestsPerSecond: s.limit,
 		})
 		if err != nil {
 			return err
@@ -214,6 +217,10 @@ func (s *site) start(ctx context.Context, f *poolconfig.File) error {
 	}
 	t, err := s.newTable(pools)
 	s.table.Store(t)
+	s.handler = http.HandlerFunc(s.route)
+	if s.limit > 0 {
+		s.handler = server.LimitRequests(s.limit, s.handler)
+	}
 	return err
 }
 

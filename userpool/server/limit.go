@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/internal/browser"
 )
 
 // maxSources bounds how many sources are remembered; the one that was quiet the
@@ -38,11 +40,26 @@ func newLimiter(perSecond int, now func() time.Time) *limiter {
 	}
 }
 
-// wrap answers 429 to a source that asks too often (RFC 6585 section 4).
+// LimitRequests returns next with at most perSecond requests of each source
+// address (IPv6: of one /64 network) in a second; more is answered 429. What is
+// behind one LimitRequests is counted together: put it around all the handlers
+// of a process. perSecond must be positive.
+func LimitRequests(perSecond int, next http.Handler) http.Handler {
+	return newLimiter(perSecond, time.Now).wrap(next)
+}
+
+// wrap answers 429 to a source that asks too often (RFC 6585 section 4). A
+// browser's question whether a script may ask does no work and is not counted:
+// if it were refused, the script could not read why.
 func (l *limiter) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+			next.ServeHTTP(w, r)
+			return
+		}
 		wait := l.take(sourceOf(r.RemoteAddr))
 		if wait > 0 {
+			browser.AllowAnyOrigin(w.Header())
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 			http.Error(w, "Too many requests from this address. Please try again in a moment.", http.StatusTooManyRequests)
 			return

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -48,6 +49,34 @@ func TestRateLimit(t *testing.T) {
 		if w.Code != step.want || (w.Code == 429) != (w.Header().Get("Retry-After") == "1") {
 			t.Errorf("step %d: got %d, Retry-After %q, want %d", i, w.Code, w.Header().Get("Retry-After"), step.want)
 		}
+	}
+}
+
+// TestRateLimitIsReadable has a script that asks too often: it can read that, since
+// what its browser asks before is not counted.
+func TestRateLimitIsReadable(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	handler := newLimiter(1, func() time.Time { return now }).wrap(http.NotFoundHandler())
+	for i, step := range []struct {
+		method string
+		want   int
+	}{{"OPTIONS", 404}, {"POST", 404}, {"OPTIONS", 404}, {"POST", 429}, {"OPTIONS", 404}} {
+		r := httptest.NewRequest(step.method, "/oauth2/token", nil)
+		r.Header.Set("Access-Control-Request-Method", "POST")
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		h := w.Header()
+		if w.Code != step.want || w.Code == 429 && (h.Get("Access-Control-Allow-Origin") != "*" ||
+			!strings.Contains(h.Get("Access-Control-Expose-Headers"), "Retry-After") || h.Get("Access-Control-Allow-Credentials") != "") {
+			t.Errorf("step %d: got %d %v, want %d", i, w.Code, h, step.want)
+		}
+	}
+	r := httptest.NewRequest(http.MethodOptions, "/", nil) // which no browser asks
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	if w.Code != http.StatusTooManyRequests {
+		t.Errorf("another OPTIONS: got %d, want 429", w.Code)
 	}
 }
 

@@ -36,8 +36,9 @@ type Config struct {
 	// that is not served here, as Amazon's are not. Empty: at the issuer.
 	KeysURL string
 
-	// RequestsPerSecond is how often one source address may ask (IPv6: one /64
-	// network); more is answered 429. Cognito's own limit is 300. Zero: no limit.
+	// RequestsPerSecond is how often one source address may ask this handler (IPv6:
+	// one /64 network); more is answered 429. Cognito's own limit is 300. Several
+	// handlers count together in one [LimitRequests]. Zero: no limit.
 	RequestsPerSecond int
 
 	// SAML speaks with identity providers of that type. Nil: nobody can sign in
@@ -97,7 +98,7 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	handler = withHeaders(handler)
 	if cfg.RequestsPerSecond > 0 {
-		handler = newLimiter(cfg.RequestsPerSecond, time.Now).wrap(handler)
+		handler = LimitRequests(cfg.RequestsPerSecond, handler)
 	}
 	return handler, nil
 }
