@@ -63,6 +63,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/devview"
 	"github.com/cognate-auth/cognate/userpool/memstore"
 	"github.com/cognate-auth/cognate/userpool/server"
 )
@@ -84,8 +85,8 @@ type Options struct {
 	// Settings are those of userpool.Config.
 	Settings userpool.Settings
 
-	// DevView serves the developer's view at /_cognate/ of the pool's URL: what a
-	// browser test can look at, or a person while the test stands still.
+	// DevView serves the developer's view, at the pool's DevViewURL: what a browser
+	// test can look at, or a person while the test stands still.
 	DevView bool
 }
 
@@ -93,6 +94,10 @@ type Options struct {
 type Pool struct {
 	URL    string // the domain, http://localhost:<port>
 	Issuer string // URL, a slash and the pool id
+
+	// DevViewURL is where a browser opens the developer's view, with the token that
+	// lets it in. Empty without Options.DevView.
+	DevViewURL string
 
 	tb      testing.TB
 	pool    *userpool.Pool
@@ -130,7 +135,13 @@ func New(tb testing.TB, options ...Options) *Pool {
 	}
 	p.pool = newPool(tb, p.URL, opts, p.keys)
 	p.Issuer = p.pool.Issuer()
-	handler, err := server.New(server.Config{Pool: p.pool, BaseURL: p.URL, Logger: opts.Logger, DevView: opts.DevView})
+	token := devview.NewToken()
+	if opts.DevView {
+		p.DevViewURL = devview.Address(p.URL, token)
+	}
+	handler, err := server.New(server.Config{
+		Pool: p.pool, BaseURL: p.URL, Logger: opts.Logger, DevView: opts.DevView, DevViewToken: token,
+	})
 	if err != nil {
 		tb.Fatalf("cognatetest: %v", err)
 	}

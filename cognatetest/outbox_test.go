@@ -3,6 +3,7 @@ package cognatetest_test
 import (
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"strings"
 	"testing"
 
@@ -40,23 +41,46 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestDevView serves the developer's view to this machine, if told so.
+// TestDevView opens the developer's view, if there is one, as a browser does. Who has
+// not its address does not get in.
 func TestDevView(t *testing.T) {
 	t.Parallel()
 	for _, on := range []bool{true, false} {
 		pool := cognatetest.New(t, cognatetest.Options{DevView: on})
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, pool.URL+"/_cognate/", nil)
+		jar, err := cookiejar.New(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
+		get := func(client *http.Client, address string) (status int, body string) {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return resp.StatusCode, string(text)
 		}
-		body, err := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if err != nil || (resp.StatusCode == http.StatusOK) != on || strings.Contains(string(body), "Nobody has signed in yet") != on {
-			t.Errorf("on %t: got %d, %v", on, resp.StatusCode, err)
+		plain := pool.URL + "/_cognate/"
+		want := map[bool]int{true: http.StatusUnauthorized, false: http.StatusNotFound}[on]
+		if got, _ := get(http.DefaultClient, plain); got != want {
+			t.Errorf("on %t: got %d without the token, want %d", on, got, want)
+		}
+		if on != strings.HasPrefix(pool.DevViewURL, plain+"?token=") {
+			t.Errorf("on %t: the address is %q", on, pool.DevViewURL)
+		}
+		if !on {
+			continue
+		}
+		status, body := get(&http.Client{Jar: jar}, pool.DevViewURL)
+		if status != http.StatusOK || !strings.Contains(body, "Nobody has signed in yet") {
+			t.Errorf("got %d: %s", status, body)
 		}
 	}
 }

@@ -3,27 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
 )
-
-// newLogger logs what went wrong, and what to do about it, below what the command says.
-func newLogger(term terminal) *slog.Logger {
-	return slog.New(slog.NewTextHandler(term.err, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: dropTime}))
-}
-
-// dropTime leaves out the time: a person is looking.
-func dropTime(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return a
-}
 
 // A style marks text for a terminal, and leaves it alone for anything else.
 type style struct{ on bool }
@@ -48,14 +35,14 @@ func (s style) wrap(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-func announceDemo(term terminal, appURL, poolURL string) {
+func announceDemo(term terminal, appURL, poolURL, developer string) {
 	s := styleOf(term.out)
 	printf(term.out, "\n  %s\n\n", s.bold("Cognate demo"))
 	printf(term.out, "  The app    %s\n", s.bold(appURL))
 	printf(term.out, "             %s\n", s.dim("Your browser will warn: the certificate was made just now."))
 	printf(term.out, "  The pool   %s\n", poolURL)
 	printf(term.out, "             %s\n", s.dim("A local Amazon Cognito. It signs people in to the app."))
-	printf(term.out, "  Developer  %s\n", poolURL+"/_cognate/")
+	printf(term.out, "  Developer  %s\n", developer)
 	printf(term.out, "             %s\n\n", s.dim("Every sign-in, step by step, and what went wrong."))
 	announceUsers(term.out, s)
 	printf(term.out, "  %s\n", s.dim("Everything is in memory and ends with the demo."))
@@ -80,6 +67,7 @@ func announceSite(term terminal, s *site, f *poolconfig.File, store, news string
 		announcePool(out, st, s, p, f.Path != "")
 	}
 	printf(out, "\n")
+	announceHosts(out, st, s)
 	if news != "" {
 		printf(out, "  %s\n", news)
 	}
@@ -96,6 +84,20 @@ func announceSite(term terminal, s *site, f *poolconfig.File, store, news string
 	printf(out, "  Press Ctrl-C to stop.\n\n")
 }
 
+// announceHosts has the line of the hosts file by which every program finds the pools.
+func announceHosts(out io.Writer, st style, s *site) {
+	names := s.names()
+	if len(names) == 0 {
+		return
+	}
+	file := "/etc/hosts"
+	if runtime.GOOS == "windows" {
+		file = `C:\Windows\System32\drivers\etc\hosts`
+	}
+	printf(out, "  %s\n", st.dim("For "+file+"; browsers find names below localhost without it:"))
+	printf(out, "    %s %s\n\n", s.addr.bind[0], strings.Join(names, " "))
+}
+
 func announcePool(out io.Writer, st style, s *site, p *running, fromFile bool) {
 	home := s.base(p.hosts[0])
 	printf(out, "\n")
@@ -109,7 +111,7 @@ func announcePool(out io.Writer, st style, s *site, p *running, fromFile bool) {
 	if !strings.HasPrefix(p.pool.Issuer(), s.base(s.addr.host)+"/") {
 		row("", st.dim("its documents: "+s.base(s.addr.host)+"/"+p.pool.ID()+"/.well-known/"))
 	}
-	row("Developer", home+"/_cognate/")
+	row("Developer", s.view.of(home))
 	for i, c := range p.config.Clients {
 		if i == maxAnnounced {
 			row("", st.dim(fmt.Sprintf("and %d more", len(p.config.Clients)-i)))

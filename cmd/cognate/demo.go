@@ -20,12 +20,18 @@ const signInLifetime = 28_800 * time.Second
 type demoCommand struct {
 	Addr     string `default:"127.0.0.1:5000" placeholder:"HOST:PORT" help:"Address of the app, on this machine; port 0 is any free one (default ${default})."`
 	PoolAddr string `default:"127.0.0.1:9229" placeholder:"HOST:PORT" help:"Address of the pool, on this machine (default ${default})."`
+	devViewFlags
+	logFlags
 }
 
 // Run serves the app and the pool until Ctrl-C. Both listen before either is set up,
 // because each has to know the other's address.
 func (c *demoCommand) Run(ctx context.Context, term terminal) error {
 	appAddr, poolAddr, err := c.addresses()
+	if err != nil {
+		return err
+	}
+	view, err := c.view()
 	if err != nil {
 		return err
 	}
@@ -40,16 +46,16 @@ func (c *demoCommand) Run(ctx context.Context, term terminal) error {
 	}
 	defer poolListening.Close()
 
-	log := newLogger(term)
+	log := c.logger(term)
 	appURL, poolURL := appAddr.url("https"), poolAddr.url("http")
 	certificate, err := devtls.Config(appAddr.host, "localhost", "127.0.0.1", "::1")
 	if err != nil {
 		return err
 	}
-	p, err := newLocalPool(ctx, poolURL, "", userpool.Client{
+	p, err := newLocalPool(ctx, poolURL, userpool.Client{
 		Name: "Cognate demo", GenerateSecret: true,
 		CallbackURLs: []string{appURL + "/oidc_callback"}, LogoutURLs: []string{appURL + "/"},
-	}, log)
+	}, view, log)
 	if err != nil {
 		return err
 	}
@@ -64,7 +70,7 @@ func (c *demoCommand) Run(ctx context.Context, term terminal) error {
 	if err != nil {
 		return err
 	}
-	announceDemo(term, appURL, poolURL)
+	announceDemo(term, appURL, poolURL, view.of(poolURL))
 	return stopped(term, serve(ctx, log,
 		service{appListening.withTLS(certificate), atHome(appURL, app.New(auth))},
 		service{poolListening, p.handler}))

@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -70,11 +71,61 @@ func run(ctx context.Context, args []string, term terminal) int {
 		_, _ = fmt.Fprintln(term.err, "Run cognate --help to see what there is.")
 		return status
 	}
+	err = givenEmpty(command)
+	if err != nil {
+		return report(term, err, 2)
+	}
 	err = command.Run()
 	if err != nil {
 		return report(term, err, 1)
 	}
 	return 0
+}
+
+// givenEmpty finds what was given and is empty: an argument, a flag, or the variable of
+// the environment in its place. Mostly a shell had no value there, and what empty would
+// mean, such as an app client without a secret, is not what was meant.
+func givenEmpty(c *kong.Context) error {
+	given := map[*kong.Flag]bool{}
+	for _, path := range c.Path {
+		if path.Flag != nil {
+			given[path.Flag] = true
+		}
+		if path.Positional != nil && isEmpty(path.Positional.Target) {
+			return fmt.Errorf("<%s> is empty; give it a value, or leave it out", path.Positional.Name)
+		}
+	}
+	for _, flag := range c.Flags() {
+		if !isEmpty(flag.Target) || strings.HasSuffix(flag.Name, "addr") { // an address says itself what it should be
+			continue
+		}
+		if given[flag] {
+			return fmt.Errorf("--%s is empty; give it a value, or leave it out", flag.Name)
+		}
+		for _, name := range flag.Envs {
+			if _, ok := os.LookupEnv(name); ok {
+				return fmt.Errorf("%s is empty in the environment; give it a value, or unset it", name)
+			}
+		}
+	}
+	return nil
+}
+
+// isEmpty tells of a text that it is empty, and of several that one of them is.
+func isEmpty(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String:
+		return v.Len() == 0
+	case reflect.Slice:
+		for i := range v.Len() {
+			if isEmpty(v.Index(i)) {
+				return true
+			}
+		}
+		return v.Len() == 0
+	default:
+		return false
+	}
 }
 
 // report says what went wrong, in a sentence.

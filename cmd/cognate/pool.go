@@ -21,7 +21,7 @@ type clientFlags struct {
 	PoolID       string         `name:"pool-id" default:"local_Cognate01" placeholder:"ID" help:"Pool ID, of the form region_word (default ${default})."`
 	ClientID     string         `name:"client-id" default:"cognatelocalclient00000001" placeholder:"ID" help:"App client ID (default ${default})."`
 	ClientSecret cognate.Secret `name:"client-secret" default:"only_for_the_pool_on_this_machine" placeholder:"SECRET" env:"COGNATE_CLIENT_SECRET" help:"App client secret, 24 to 64 letters, digits, _ or +."`
-	RedirectURIs []string       `name:"redirect-uri" default:"https://127.0.0.1:5000/oidc_callback" placeholder:"URI" help:"Callback URL of the app; may be repeated (default ${default})."`
+	RedirectURIs []string       `name:"redirect-uri" default:"https://127.0.0.1:5000/oidc_callback" sep:"none" placeholder:"URI" help:"Callback URL of the app; may be repeated (default ${default})."`
 }
 
 // defaultClientFlags are those of a command line without any.
@@ -50,9 +50,9 @@ type localPool struct {
 
 // newLocalPool makes the pool that is reached at base. People sign in with their e-mail
 // address, as in most Cognito pools.
-func newLocalPool(ctx context.Context, base, id string, client userpool.Client, log *slog.Logger) (*localPool, error) {
+func newLocalPool(ctx context.Context, base string, client userpool.Client, view view, log *slog.Logger) (*localPool, error) {
 	pool, err := userpool.New(ctx, userpool.Config{
-		ID: id, Issuer: base + "/", Store: memstore.New(), Logger: log, Trace: userpool.NewTrace(nil),
+		Issuer: base + "/", Store: memstore.New(), Logger: log, Trace: userpool.NewTrace(nil),
 		Settings: userpool.Settings{UsernameAttributes: []string{"email"}},
 	})
 	if err != nil {
@@ -71,7 +71,10 @@ func newLocalPool(ctx context.Context, base, id string, client userpool.Client, 
 			return nil, fmt.Errorf("adding %s: %w", u.email, err)
 		}
 	}
-	handler, err := server.New(server.Config{Pool: pool, BaseURL: base, Logger: log, DevView: true})
+	handler, err := server.New(server.Config{
+		Pool: pool, BaseURL: base, Logger: log,
+		DevView: true, DevViewToken: view.token, InsecureDevViewAnywhere: view.anywhere,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ const defaultConfig = "cognate.yaml"
 // one client.
 type configFlags struct {
 	Config  string   `placeholder:"FILE" help:"YAML file that describes the pools (cognate.yaml, if there is one in this folder)."`
-	FromAWS []string `name:"from-aws" placeholder:"JSON" help:"Output of aws cognito-idp describe-user-pool or describe-user-pool-client instead; may be repeated."`
+	FromAWS []string `name:"from-aws" sep:"none" placeholder:"JSON" help:"Output of aws cognito-idp describe-user-pool or describe-user-pool-client instead; may be repeated."`
 	clientFlags
 }
 
@@ -107,6 +107,8 @@ type poolServeCommand struct {
 	Limit int    `name:"requests-per-second" placeholder:"N" help:"Answer 429 to an address that asks more often; Amazon Cognito's limit is 300 (default none)."`
 	configFlags
 	mailFlags
+	devViewFlags
+	logFlags
 }
 
 // Run serves the pools until Ctrl-C.
@@ -127,6 +129,10 @@ func (c *poolServeCommand) Run(ctx context.Context, term terminal) error {
 	if err != nil {
 		return err
 	}
+	view, err := c.view()
+	if err != nil {
+		return err
+	}
 	listening, err := addr.listen(ctx)
 	if err != nil {
 		return err
@@ -138,8 +144,8 @@ func (c *poolServeCommand) Run(ctx context.Context, term terminal) error {
 	}
 	defer closeStore()
 
-	log := newLogger(term)
-	s := &site{addr: addr, scheme: "http", store: store, log: log, viewAnywhere: c.InsecureDevViewAnywhere, limit: c.Limit}
+	log := c.logger(term)
+	s := &site{addr: addr, scheme: "http", store: store, log: log, view: view, limit: c.Limit}
 	if sender != nil {
 		s.deliver = sender.Deliver
 	}
@@ -168,7 +174,7 @@ func (c *poolServeCommand) Run(ctx context.Context, term terminal) error {
 
 type poolInitCommand struct {
 	File    string   `arg:"" optional:"" default:"cognate.yaml" help:"The file to write (default ${default}). It must not be there yet."`
-	FromAWS []string `name:"from-aws" placeholder:"JSON" help:"Output of aws cognito-idp describe-user-pool or describe-user-pool-client to convert; may be repeated."`
+	FromAWS []string `name:"from-aws" sep:"none" placeholder:"JSON" help:"Output of aws cognito-idp describe-user-pool or describe-user-pool-client to convert; may be repeated."`
 }
 
 // Run writes the file, and never over another.

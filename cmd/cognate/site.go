@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"reflect"
 	"regexp"
 	"slices"
@@ -29,9 +30,9 @@ type site struct {
 	store  userpool.Store
 	log    *slog.Logger
 
-	deliver      func(context.Context, userpool.Message) error // nil: mail stays in the outbox
-	limit        int                                           // requests per second of one address; 0: none
-	viewAnywhere bool                                          // the developer's view answers other machines
+	deliver func(context.Context, userpool.Message) error // nil: mail stays in the outbox
+	limit   int                                           // requests per second of one address; 0: none
+	view    view
 
 	table   atomic.Pointer[table] // replaced, never modified
 	handler http.Handler          // route, with the limit; set by start
@@ -121,6 +122,20 @@ func (s *site) hosts() []string {
 	return slices.Compact(hosts)
 }
 
+// names are the hosts that not every program finds: localhost is known to all
+// resolvers, and an address needs none.
+func (s *site) names() []string {
+	var names []string
+	for _, p := range s.table.Load().pools {
+		for _, host := range p.hosts {
+			if _, err := netip.ParseAddr(host); err != nil && host != "localhost" {
+				names = append(names, host)
+			}
+		}
+	}
+	return names
+}
+
 // hostsOf are those of the pool at place i of the file. The first pool has the
 // site's own name as well; another one without a domain is given one.
 func (s *site) hostsOf(i int, p poolconfig.Pool) []string {
@@ -172,7 +187,7 @@ func (s *site) handle(ctx context.Context, r *running) error {
 	for _, host := range r.hosts {
 		r.others[host], err = server.New(server.Config{
 			Pool: r.pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.host) + "/" + id + "/.well-known/jwks.json",
-			SAML: sp, Logger: s.log, DevView: true, InsecureDevViewAnywhere: s.viewAnywhere,
+			SAML: sp, Logger: s.log, DevView: true, DevViewToken: s.view.token, InsecureDevViewAnywhere: s.view.anywhere,
 		})
 		if err != nil {
 			return err

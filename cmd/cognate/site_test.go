@@ -27,7 +27,7 @@ func newSite(t *testing.T, pools ...poolconfig.Pool) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{addr: a.asLocalhost(), scheme: "http", store: memstore.New(), log: slog.New(slog.DiscardHandler)}
+	s := &site{addr: a.asLocalhost(), scheme: "http", store: memstore.New(), log: slog.New(slog.DiscardHandler), view: newView()}
 	err = s.start(t.Context(), &poolconfig.File{Pools: pools})
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestHosts(t *testing.T) {
 // TestOneHostTwoPools is refused at the start.
 func TestOneHostTwoPools(t *testing.T) {
 	a, _ := parseAddress("--addr", "127.0.0.1:9229")
-	s := &site{addr: a.asLocalhost(), scheme: "http", store: memstore.New(), log: slog.New(slog.DiscardHandler)}
+	s := &site{addr: a.asLocalhost(), scheme: "http", store: memstore.New(), log: slog.New(slog.DiscardHandler), view: newView()}
 	err := s.start(t.Context(), &poolconfig.File{Pools: []poolconfig.Pool{
 		{ID: "local_One"}, {ID: "local_Two", Domain: "same"}, {ID: "local_Three", CustomDomain: "same.localhost"},
 	}})
@@ -121,25 +121,32 @@ func TestOneHostTwoPools(t *testing.T) {
 	}
 }
 
-// TestRequestsPerSecond asks too often. Its time is virtual: the bucket fills when the test
-// sleeps, and not while a busy machine is slow.
+// TestRequestsPerSecond asks too often, each time another pool under another name.
 func TestRequestsPerSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pool := poolconfig.Pool{ID: "local_A1"}
-		s := newSite(t, pool)
-		s.limit = 2
-		err := s.start(t.Context(), &poolconfig.File{Pools: []poolconfig.Pool{pool}})
+		s := newSite(t, twoPools()...)
+		s.limit = 3
+		err := s.start(t.Context(), &poolconfig.File{Pools: twoPools()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, refused := range []bool{false, false, true} {
-			got, _ := get(t, s, "localhost:9229", "/")
-			if (got == http.StatusTooManyRequests) != refused {
-				t.Errorf("request %d: got %d", i, got)
+		for i, tt := range []struct {
+			host, path string
+			want       int
+		}{
+			{"localhost:9229", "/", 200},
+			{"one.localhost", "/", 200},
+			{"eu-central-1-two.localhost:9229", "/eu-central-1_Two/.well-known/jwks.json", 200},
+			{"auth.one.test", "/", 429},
+			{"localhost:9229", "/eu-central-1_Two/.well-known/jwks.json", 429},
+			{"nobody.test", "/", 429},
+		} {
+			if got, _ := get(t, s, tt.host, tt.path); got != tt.want {
+				t.Errorf("request %d, to %s: got %d, want %d", i, tt.host, got, tt.want)
 			}
 		}
 		time.Sleep(time.Second)
-		if got, _ := get(t, s, "localhost:9229", "/"); got == http.StatusTooManyRequests {
+		if got, _ := get(t, s, "auth.one.test", "/"); got != http.StatusOK {
 			t.Errorf("a second later: got %d", got)
 		}
 	})

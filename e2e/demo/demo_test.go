@@ -17,7 +17,7 @@ Cognate demo
 
   The app   https://127.0.0.1:41233
   The pool  http://localhost:9229
-  Developer http://localhost:9229/_cognate/
+  Developer http://localhost:9229/_cognate/?token=VIV4UZ3G5T2JXY6PMQ7RNA
 
   ann@example.com   correct-horse-1   verified e-mail
   bob@example.com   battery-staple-2  unverified e-mail

@@ -31,6 +31,9 @@ func developersView(t *testing.T) (*site, func(*person)) {
 		p.tab.Visit(s.URL + "/oauth2/authorize?client_id=" + s.client.ID + "&redirect_uri=https://evil.example/")
 
 		p.tab.Visit(s.URL + "/_cognate/")
+		p.sees("Open it from the terminal")
+		p.tab.Visit(s.DevViewURL)
+		p.tab.WaitForURL(s.URL + "/_cognate/") // without the token
 		p.sees("Sign-ins")
 		p.tab.Visit(s.URL + "/_cognate/flows/2")
 		p.sees("Back at the app, the code is not redeemed yet")

@@ -1,38 +1,45 @@
 package devview
 
 import (
-	"net"
+	"crypto/rand"
+	"errors"
 	"net/http"
-	"net/netip"
+	"net/url"
+	"regexp"
 	"strings"
+
+	"github.com/cognate-auth/cognate/userpool"
 )
 
-// forwarding are headers that a proxy adds. Behind one every visitor comes from
-// a loopback address.
-var forwarding = []string{
-	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via",
+// tokenParam is the query parameter that carries the token to a browser.
+const tokenParam = "token"
+
+// NewToken returns a random token, short enough for the line of a terminal that
+// shows the view's address. It has 110 bits.
+func NewToken() userpool.Secret { return userpool.Secret(rand.Text()[:22]) }
+
+// tokenForm is what needs no encoding in a URL, a cookie or a header (RFC 3986
+// section 2.3, RFC 6265 section 4.1.1, RFC 6750 section 2.1).
+var tokenForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{16,128}$`)
+
+// CheckToken reports why a token of one's own can't be used, or nil. It must have
+// 16 to 128 letters, digits, dots, hyphens, underscores or tildes, and be hard to
+// guess.
+func CheckToken(token userpool.Secret) error {
+	if !tokenForm.MatchString(string(token)) {
+		return errors.New("the token of the developer's view must have 16 to 128 letters, digits or any of -._~")
+	}
+	return nil
 }
 
-// refusal says why the request may not see the view, or nothing.
-func (h *Handler) refusal(r *http.Request) string {
-	if fromOtherSite(r) {
-		return "A page of another site asked for this."
+// Address is where a browser opens the view of the pool at baseURL for the first
+// time: with the token, which it keeps in a cookie from then on. An empty token
+// is left out.
+func Address(baseURL string, token userpool.Secret) string {
+	if token == "" {
+		return baseURL + root
 	}
-	if h.InsecureAnywhere {
-		return ""
-	}
-	for _, name := range forwarding {
-		if len(r.Header.Values(name)) > 0 {
-			return "The request came through a proxy: it has the header " + name + "."
-		}
-	}
-	switch {
-	case !loopbackAddress(r.RemoteAddr):
-		return "The request came from another machine."
-	case !loopbackHost(r.Host):
-		return "The address in your browser is not a name of this machine alone, such as localhost."
-	}
-	return ""
+	return baseURL + root + "?" + tokenParam + "=" + url.QueryEscape(string(token))
 }
 
 // fromOtherSite applies Fetch Metadata. A link from elsewhere may lead to a
@@ -44,44 +51,105 @@ func fromOtherSite(r *http.Request) bool {
 		return false
 	}
 	page := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
-	return !page || strings.HasSuffix(r.URL.Path, ".json") || r.URL.Path == livePath
+	return !page || forPrograms(r)
 }
 
-func loopbackAddress(remote string) bool {
-	addr, err := netip.ParseAddrPort(remote)
-	return err == nil && addr.Addr().Unmap().IsLoopback()
-}
-
-// loopbackHost takes what can mean this machine alone: loopback addresses, and
-// localhost with everything below it (RFC 6761 section 6.3).
-func loopbackHost(host string) bool {
-	name := host
-	if bare, _, err := net.SplitHostPort(host); err == nil {
-		name = bare
-	}
-	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
-	if addr, err := netip.ParseAddr(name); err == nil {
-		return addr.Unmap().IsLoopback()
-	}
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	return name == "localhost" || strings.HasSuffix(name, ".localhost")
+// forPrograms tells what is no page.
+func forPrograms(r *http.Request) bool {
+	return strings.HasSuffix(r.URL.Path, ".json") || r.URL.Path == livePath
 }
 
 // guard lets in who may look, for reading.
 func (h *Handler) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setHeaders(w.Header())
-		reason := h.refusal(r)
+		brought := h.broughtToken(r)
 		switch {
-		case reason != "":
-			h.forbid(w, r, reason)
+		case fromOtherSite(r):
+			h.forbid(w, r)
+		case !brought && !h.proven(r):
+			h.challenge(w, r)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			w.Header().Set("Allow", "GET, HEAD")
 			http.Error(w, "The developer's view only reads: use GET.", http.StatusMethodNotAllowed)
+		case brought:
+			h.remember(w, r)
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// broughtToken tells whether the address has the token.
+func (h *Handler) broughtToken(r *http.Request) bool {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	return err == nil && len(q[tokenParam]) == 1 && h.Token.Equal(userpool.Secret(q.Get(tokenParam)))
+}
+
+// proven tells whether who asks has the token, or needs none: a browser has it in
+// the cookie, a program sends it as RFC 6750 section 2.1 says. Where the request
+// comes from is no proof, since a proxy on this machine asks for others.
+func (h *Handler) proven(r *http.Request) bool {
+	if h.InsecureAnywhere {
+		return true
+	}
+	for _, c := range r.CookiesNamed(h.cookieName()) {
+		if h.Token.Equal(userpool.Secret(c.Value)) {
+			return true
+		}
+	}
+	sent := r.Header.Values("Authorization")
+	if len(sent) != 1 {
+		return false
+	}
+	scheme, token, _ := strings.Cut(sent[0], " ")
+	return strings.EqualFold(scheme, "Bearer") && h.Token.Equal(userpool.Secret(token))
+}
+
+// cookieName names the port: cookies do not (RFC 6265 section 8.5), and another
+// pool of this machine has another token.
+func (h *Handler) cookieName() string {
+	u, err := url.Parse(h.BaseURL)
+	if err != nil || u.Port() == "" {
+		return "cognate-view"
+	}
+	return "cognate-view-" + u.Port()
+}
+
+// remember keeps the token in a cookie, which no page of another site makes a
+// browser send, and takes it out of the address: that stays in the history, and
+// is copied into questions.
+func (h *Handler) remember(w http.ResponseWriter, r *http.Request) {
+	//nolint:gosec // not Secure on plain http, where browsers would drop it
+	http.SetCookie(w, &http.Cookie{
+		Name: h.cookieName(), Value: string(h.Token), Path: root, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Secure: strings.HasPrefix(h.BaseURL, "https:"),
+	})
+	q := r.URL.Query()
+	q.Del(tokenParam)
+	location := r.URL.EscapedPath() // begins with root
+	if len(q) > 0 {
+		location += "?" + q.Encode()
+	}
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusFound)
+}
+
+// challenge answers who has not the token.
+func (h *Handler) challenge(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="developer's view"`)
+	if forPrograms(r) {
+		http.Error(w, "The developer's view wants its token, which is in the address that the pool printed at its start. "+
+			"Send it as Authorization: Bearer <token>.", http.StatusUnauthorized)
+		return
+	}
+	view := messagePage{
+		page:     page{Title: "Open it from the terminal", Style: style},
+		Text:     "The developer’s view shows every code and link that the pool sends, so it wants a token.",
+		Token:    true,
+		FromLink: r.Header.Get("Sec-Fetch-Site") != "" && r.Header.Get("Sec-Fetch-Site") != "none",
+	}
+	h.write(w, r, http.StatusUnauthorized, "message", view)
 }
 
 // setHeaders keeps the answers out of caches, frames and other sites' pages.

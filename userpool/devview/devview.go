@@ -22,7 +22,10 @@ type Handler struct {
 	BaseURL string         // the domain, such as http://localhost:9229, without trailing slash; required
 	Logger  *slog.Logger   // takes the view's own failures; required
 
-	// InsecureAnywhere serves whoever asks, from any machine and under any name.
+	// Token lets in who shows it: [CheckToken] says what it may be, [NewToken] makes
+	// one, and a browser brings it at [Address]. Empty: nobody is let in.
+	Token userpool.Secret
+	// InsecureAnywhere lets in whoever asks.
 	InsecureAnywhere bool
 
 	waiting chan struct{}
@@ -133,13 +136,17 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 // messagePage says one thing.
 type messagePage struct {
 	page
-	Text  string
-	Allow bool // tell how to be let in
-	Home  string
+	Text     string
+	Token    bool // tell where the token is
+	FromLink bool // the browser may have it, and not have sent it
+	Home     string
 }
 
-func (h *Handler) forbid(w http.ResponseWriter, r *http.Request, reason string) {
-	view := messagePage{page: page{Title: "Not from here", Style: style}, Text: reason, Allow: true}
+func (h *Handler) forbid(w http.ResponseWriter, r *http.Request) {
+	view := messagePage{
+		page: page{Title: "Not from here", Style: style},
+		Text: "A page of another site asked for this. Open the developer’s view in a tab of its own.",
+	}
 	h.write(w, r, http.StatusForbidden, "message", view)
 }
 

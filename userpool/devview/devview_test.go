@@ -36,16 +36,20 @@ func newEnv(t *testing.T, changes ...func(*userpool.Config)) *env {
 func (e *env) newView(insecure bool) http.Handler {
 	mux := http.NewServeMux()
 	(&devview.Handler{
-		Pool: e.Pool, BaseURL: pooltest.BaseURL, Logger: slog.New(slog.DiscardHandler), InsecureAnywhere: insecure,
+		Pool: e.Pool, BaseURL: pooltest.BaseURL, Logger: slog.New(slog.DiscardHandler),
+		Token: viewToken, InsecureAnywhere: insecure,
 	}).Mount(mux)
 	return mux
 }
 
-// request is one from this machine.
+// viewToken lets in whoever has it.
+const viewToken = "the-token_of.this~view"
+
+// request is one with the token.
 func request(t *testing.T, method, target string) *http.Request {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost:9229"+target, nil)
-	r.RemoteAddr = "127.0.0.1:40000"
+	r.Header.Set("Authorization", "Bearer "+viewToken)
 	return r
 }
 

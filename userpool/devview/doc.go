@@ -12,10 +12,11 @@
 //
 // # Who may look
 //
-// Whoever reads the outbox can take over an account. So the view answers this
-// machine alone: the connection comes from a loopback address, the Host is a
-// loopback name (a page that rebinds its own name to 127.0.0.1 has another one),
-// no proxy stands between, and no other site's page asks. It only reads, knows
-// no cookie, and shows no secret but the codes and links of messages, which is
-// what it is for: no password hash, no client secret, no token that works.
+// Whoever reads the outbox can take over an account. So the view wants a token,
+// which the program that serves the pool shows to who started it: a browser opens
+// [Address] and keeps it in a cookie, a program sends it as a bearer token. An
+// address proves nothing: behind a proxy on this machine everyone has that of the
+// machine, and every Host. No page of another site gets an answer. The view only
+// reads, and shows no secret but the codes and links of messages, which is what it
+// is for: no password hash, no client secret, no token that works.
 package devview

@@ -52,11 +52,14 @@ type Config struct {
 	// Logger takes one line per refusal and failure. Nil: no log.
 	Logger *slog.Logger
 
-	// DevView serves the developer's view at /_cognate/, to this machine alone.
-	// What it says about sign-ins comes from the pool's Trace.
+	// DevView serves the developer's view at /_cognate/. What it says about
+	// sign-ins comes from the pool's Trace.
 	DevView bool
-	// InsecureDevViewAnywhere serves it to whoever asks: every code and link
-	// that the pool sends, and all that it knows of its users.
+	// DevViewToken lets in who shows it, and nobody else. devview.NewToken makes
+	// one, and devview.Address is where a browser takes it. Required with DevView.
+	DevViewToken userpool.Secret
+	// InsecureDevViewAnywhere serves the view to whoever asks, without a token:
+	// every code and link that the pool sends, and all that it knows of its users.
 	InsecureDevViewAnywhere bool
 }
 
@@ -69,6 +72,12 @@ func New(cfg Config) (http.Handler, error) {
 	err := checkBaseURL(cfg.BaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("server: Config.BaseURL: %w", err)
+	}
+	if cfg.DevView && !cfg.InsecureDevViewAnywhere {
+		err = devview.CheckToken(cfg.DevViewToken)
+		if err != nil {
+			return nil, fmt.Errorf("server: Config.DevViewToken: %w; devview.NewToken makes one", err)
+		}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -89,7 +98,8 @@ func New(cfg Config) (http.Handler, error) {
 	(&hosted.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}).Mount(mux)
 	if cfg.DevView {
 		(&devview.Handler{
-			Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, InsecureAnywhere: cfg.InsecureDevViewAnywhere,
+			Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger,
+			Token: cfg.DevViewToken, InsecureAnywhere: cfg.InsecureDevViewAnywhere,
 		}).Mount(mux)
 	}
 	handler := http.Handler(mux)

@@ -42,9 +42,11 @@ func TestConfig(t *testing.T) {
 		"slash": {Pool: pool, BaseURL: "http://localhost/"}, "path": {Pool: pool, BaseURL: "http://localhost/a"},
 		"no scheme": {Pool: pool, BaseURL: "localhost:9229"}, "scheme": {Pool: pool, BaseURL: "ftp://localhost"},
 		"query": {Pool: pool, BaseURL: "http://localhost?a"}, "user": {Pool: pool, BaseURL: "http://a@localhost"},
+		"no token":    {Pool: pool, BaseURL: "http://localhost", DevView: true},
+		"short token": {Pool: pool, BaseURL: "http://localhost", DevView: true, DevViewToken: "hunter2"},
 	} {
 		_, err := server.New(cfg)
-		if err == nil || !strings.Contains(err.Error(), "Config.") {
+		if err == nil || !strings.Contains(err.Error(), "Config.") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got error %v", name, err)
 		}
 	}
