@@ -3,6 +3,7 @@ package oauth
 import (
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
@@ -48,6 +49,7 @@ func (h *Handler) logout(w http.ResponseWriter, r *http.Request) {
 		h.refuser().Refuse(w, r, nil, browser.Malformed(err))
 		return
 	}
+	once(q)
 	var location string
 	if q.Get("logout_uri") != "" || len(q["logout_uri"]) > 1 {
 		location, err = h.Pool.CheckLogout(r.Context(), q)
@@ -70,6 +72,18 @@ func (h *Handler) logout(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	browser.Redirect(w, location)
+}
+
+// once leaves one of a parameter's values if all are the same: several libraries
+// add client_id to the address of the sign-out in which the app has written it.
+// RFC 6749 section 3.1 forbids that at its own endpoints, of which this is none.
+// What differs stays, and is refused: no reader may have to choose.
+func once(q url.Values) {
+	for name, values := range q {
+		if len(slices.Compact(slices.Clone(values))) == 1 {
+			q[name] = values[:1]
+		}
+	}
 }
 
 // endSession ends the browser's session and returns what it was; zero: none.

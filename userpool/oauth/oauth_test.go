@@ -141,8 +141,11 @@ func TestMethods(t *testing.T) {
 // TestLogout pins both modes and their faults.
 func TestLogout(t *testing.T) {
 	t.Parallel()
-	twice := pooltest.Query("logout_uri", pooltest.Bye)
-	twice.Add("logout_uri", pooltest.Bye)
+	twice := func(q url.Values, name, value string) url.Values {
+		q.Add(name, value)
+		return q
+	}
+	leave := func() url.Values { return url.Values{"client_id": {"app"}, "logout_uri": {pooltest.Bye}} }
 	errorPage := pooltest.BaseURL + "/error?"
 	mismatch := errorPage + "error=redirect_mismatch&client_id=app"
 	missing := "error=Required+String+parameter+%27redirect_uri%27+is+not+present&client_id=app"
@@ -161,7 +164,17 @@ func TestLogout(t *testing.T) {
 		{"callback is no logout URL", pooltest.Query("logout_uri", pooltest.Callback), mismatch, false},
 		{"scheme relative", pooltest.Query("logout_uri", "//app.test/bye"), mismatch, false},
 		{"user info", pooltest.Query("logout_uri", "https://app.test@evil.test/bye"), mismatch, false},
-		{"twice", twice, errorPage + "error=invalid_request&client_id=app", false},
+		{"client twice", twice(leave(), "client_id", "app"), pooltest.Bye, true},
+		{"client three times", twice(twice(leave(), "client_id", "app"), "client_id", "app"), pooltest.Bye, true},
+		{"URL twice", twice(leave(), "logout_uri", pooltest.Bye), pooltest.Bye, true},
+		{"two clients", twice(leave(), "client_id", "other"), errorPage + "error=invalid_request", false},
+		{"client, and an empty one", twice(leave(), "client_id", ""), errorPage + "error=invalid_request", false},
+		{"one, another, and one", twice(twice(leave(), "client_id", "x"), "client_id", "app"), errorPage + "error=invalid_request", false},
+		{"two URLs", twice(leave(), "logout_uri", "https://evil.test/"), errorPage + "error=invalid_request&client_id=app", false},
+		{"an empty URL first", twice(url.Values{"client_id": {"app"}, "logout_uri": {""}}, "logout_uri", pooltest.Bye),
+			errorPage + "error=invalid_request&client_id=app", false},
+		{"sign in again, all twice", twice(twice(pooltest.Query("scope", "openid"), "redirect_uri", pooltest.Callback), "state", "S"),
+			loginPage + "?" + pooltest.Query("scope", "openid").Encode(), true},
 		{"unknown client", url.Values{"client_id": {"x"}, "logout_uri": {pooltest.Bye}},
 			errorPage + "error=Client+does+not+exist&client_id=x", false},
 		{"no client", url.Values{"logout_uri": {pooltest.Bye}},
