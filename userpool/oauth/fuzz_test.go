@@ -3,6 +3,7 @@ package oauth
 import (
 	"encoding/base64"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -30,6 +31,26 @@ func FuzzBasic(f *testing.F) {
 		again, ok := parseBasic("Basic " + base64.StdEncoding.EncodeToString([]byte(pair)))
 		if len(pair) < 700 && (!ok || again != c) {
 			t.Errorf("%q is not read as it was written", pair)
+		}
+	})
+}
+
+// FuzzPreflight checks that what a preflight asks for comes back as header names
+// or not at all.
+func FuzzPreflight(f *testing.F) {
+	for _, seed := range []string{"x-amz-user-agent", "a, b", "", ",,", "a b", "a\r\nSet-Cookie: x=1", "*", "é"} {
+		f.Add(seed, "")
+	}
+	f.Add("a", "b,c")
+	names := regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+(, [!#$%&'*+.^_`|~0-9A-Za-z-]+)*$")
+	f.Fuzz(func(t *testing.T, one, two string) {
+		got := wantedHeaders([]string{one, two})
+		if !names.MatchString(got) || len(got) > 2*maxWanted {
+			t.Errorf("%q, %q: got %q", one, two, got)
+		}
+		both := one + ", " + two
+		if names.MatchString(both) && len(both) < maxWanted && got != both {
+			t.Errorf("%q: got %q", both, got)
 		}
 	})
 }
