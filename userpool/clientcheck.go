@@ -16,6 +16,8 @@ var (
 const (
 	maxURLs   = 100
 	maxScopes = 50
+	// More attributes than a pool can have.
+	maxClientAttributes = 100
 )
 
 // explicitAuthFlows are the values of Client.ExplicitAuthFlows (API reference,
@@ -44,13 +46,17 @@ func CheckClient(c Client) error {
 
 // CheckClient checks c as [Pool.CreateClient] does. Scopes, identity providers
 // and attributes must be those of the pool's settings.
-func (p *Pool) CheckClient(c Client) error {
+func (p *Pool) CheckClient(c Client) error { return CheckClientOf(*p.Settings(), c) }
+
+// CheckClientOf checks c as [Pool.CreateClient] of a pool with these settings
+// does: scopes, identity providers and attributes must be those of the
+// settings. What breaks a rule is an [*Error].
+func CheckClientOf(s Settings, c Client) error {
 	c = withClientDefaults(c.Clone())
 	err := CheckClient(c)
 	if err != nil {
 		return err
 	}
-	s := p.Settings()
 	for _, scope := range c.AllowedOAuthScopes {
 		if !s.hasScope(scope) {
 			return invalid(fmt.Sprintf("the scope %q belongs to no resource server of the pool", clip(scope)))
@@ -61,7 +67,7 @@ func (p *Pool) CheckClient(c Client) error {
 			return invalid(fmt.Sprintf("the pool has no identity provider %q", clip(name)))
 		}
 	}
-	return checkClientAttributes(c, s)
+	return checkClientAttributes(c, &s)
 }
 
 func withClientDefaults(c Client) Client {
@@ -188,12 +194,18 @@ func checkClientLists(c Client) error {
 	if s, ok := stray(c.ExplicitAuthFlows, explicitAuthFlows...); ok {
 		return invalid(fmt.Sprintf("the authentication flow %q is unknown or repeated", clip(s)))
 	}
+	if len(c.SupportedIdentityProviders) > maxProviders+1 {
+		return invalid(fmt.Sprintf("a client has at most %d identity providers", maxProviders+1))
+	}
 	for i, s := range c.SupportedIdentityProviders {
 		if s == "" || len(s) > 128 || slices.Contains(c.SupportedIdentityProviders[:i], s) {
 			return invalid(fmt.Sprintf("the identity provider %q is no name or repeated", clip(s)))
 		}
 	}
 	for _, list := range [][]string{c.ReadAttributes, c.WriteAttributes} {
+		if len(list) > maxClientAttributes {
+			return invalid(fmt.Sprintf("a client reads or writes at most %d attributes", maxClientAttributes))
+		}
 		for i, name := range list {
 			if !knownAttribute(name) || slices.Contains(list[:i], name) {
 				return invalid(fmt.Sprintf("the attribute %q is unknown or repeated", clip(name)))
@@ -207,7 +219,7 @@ func checkClientLists(c Client) error {
 }
 
 func knownAttribute(name string) bool {
-	return name == "identities" || isStandard(name) || customAttribute.MatchString(name)
+	return name == "identities" || isStandard(name) || isCustom(name)
 }
 
 // checkClientAttributes holds the client's attributes to the pool's schema.

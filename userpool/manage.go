@@ -324,50 +324,73 @@ func searchable(attribute string) bool {
 // reports which it was; of several that create the same user at once, as
 // processes do that start on one file, one does and the others find it done.
 func (p *Pool) PutUser(ctx context.Context, n NewUser) (u User, created bool, err error) {
+	u, did, err := p.placeUser(ctx, n, nil)
+	return u, did == userCreated, err
+}
+
+// FollowUser is [Pool.PutUser] for a file that is read again and again: before is
+// what it said of this user the last time. Attributes, groups and second factors
+// that it named then and does not name any more are taken away; status and
+// password count if they differ from what it said, and otherwise stay as they
+// have become since. Values of attributes in before are not looked at. created
+// and changed report what was stored.
+func (p *Pool) FollowUser(ctx context.Context, before, n NewUser) (u User, created, changed bool, err error) {
+	u, did, err := p.placeUser(ctx, n, &before)
+	return u, did == userCreated, did == userChanged, err
+}
+
+// What placeUser did.
+const (
+	userKept = iota
+	userCreated
+	userChanged
+)
+
+// placeUser begins anew when another process creates the user at the same time.
+func (p *Pool) placeUser(ctx context.Context, n NewUser, before *NewUser) (u User, did int, err error) {
+	const tries = 3
+	for range tries {
+		u, did, err = p.placeUserOnce(ctx, n, before)
+		if did != userCreated || !errors.Is(err, ErrExists) {
+			break
+		}
+	}
+	return u, did, err
+}
+
+func (p *Pool) placeUserOnce(ctx context.Context, n NewUser, before *NewUser) (u User, did int, err error) {
 	name := n.Username
 	for _, address := range []string{"email", "phone_number"} {
 		if name == "" && p.usernames.replaced() {
 			name = n.Attributes[address]
 		}
 	}
-	for range 2 {
-		u, created, err = p.putNamed(ctx, name, n)
-		if !created || !errors.Is(err, ErrExists) {
-			break // otherwise the user was made meanwhile, or has a name of another's
-		}
-	}
-	return u, created && err == nil, err
-}
-
-// putNamed is one try; created reports whether nobody had the name.
-func (p *Pool) putNamed(ctx context.Context, name string, n NewUser) (u User, created bool, err error) {
 	u, ok, err := p.FindUser(ctx, name)
 	if err != nil {
-		return User{}, false, err
+		return User{}, userKept, err
 	}
 	if !ok {
 		u, err = p.CreateUser(ctx, n)
-		return u, true, err
+		return u, userCreated, err
 	}
 	if !p.usernames.replaced() && foldLogin(u.Username) != foldLogin(name) {
-		return User{}, false, fmt.Errorf("userpool: putting user: the name is another's alias: %w", ErrExists)
+		return User{}, userKept, fmt.Errorf("userpool: putting user: the name is another's alias: %w", ErrExists)
 	}
 	if n.Sub != "" && n.Sub != u.Sub {
-		return User{}, false, invalid("the user " + clip(name) + " has another sub already")
+		return User{}, userKept, invalid("the user " + clip(name) + " has another sub already")
 	}
-	u, err = p.putUser(ctx, u, n)
-	return u, false, err
+	return p.putUser(ctx, u, n, before)
 }
 
-func (p *Pool) putUser(ctx context.Context, u User, n NewUser) (User, error) {
+func (p *Pool) putUser(ctx context.Context, u User, n NewUser, before *NewUser) (User, int, error) {
 	for range 10 {
 		next := u.Clone()
-		err := p.merge(ctx, &next, n)
+		err := p.merge(ctx, &next, n, before)
 		if err != nil {
-			return User{}, err
+			return User{}, userKept, err
 		}
-		if string(encodeBody(userRecord(next))) == string(encodeBody(userRecord(u))) {
-			return u, nil
+		if sameUser(u, next) {
+			return u, userKept, nil
 		}
 		var more []func(User) Change
 		if next.Disabled && !u.Disabled {
@@ -375,19 +398,30 @@ func (p *Pool) putUser(ctx context.Context, u User, n NewUser) (User, error) {
 		}
 		err = p.storeUser(ctx, &next, more...)
 		if !errors.Is(err, ErrConflict) {
-			return next, err
+			return next, userChanged, err
 		}
 		u, err = p.user(ctx, u.Sub)
 		if err != nil {
-			return User{}, err
+			return User{}, userKept, err
 		}
 	}
-	return User{}, fmt.Errorf("userpool: changing user: %w", ErrConflict)
+	return User{}, userKept, fmt.Errorf("userpool: changing user: %w", ErrConflict)
 }
 
-// merge applies what n says to a user who is there.
-func (p *Pool) merge(ctx context.Context, u *User, n NewUser) error {
-	err := p.mergeAttributes(u, withoutName(n.Attributes))
+// sameUser compares what a store keeps.
+func sameUser(a, b User) bool {
+	before, after := userRecord(a), userRecord(b)
+	return string(before.Body) == string(after.Body) && slices.Equal(before.Names, after.Names)
+}
+
+// merge applies what n says to a user who is there; before is what was said the
+// last time, or nil.
+func (p *Pool) merge(ctx context.Context, u *User, n NewUser, before *NewUser) error {
+	attributes := withoutName(n.Attributes)
+	if before != nil {
+		p.takeBack(u, attributes, n, *before)
+	}
+	err := p.mergeAttributes(u, attributes)
 	if err != nil {
 		return err
 	}
@@ -402,16 +436,73 @@ func (p *Pool) merge(ctx context.Context, u *User, n NewUser) error {
 	if err != nil {
 		return err
 	}
-	if n.Password == "" || n.Temporary && u.Status != UserForceChange {
-		return nil
+	news := before != nil && saysOtherwise(*before, n)
+	if n.Password != "" && (!n.Temporary || u.Status == UserForceChange || news) {
+		err = p.mergePassword(ctx, u, n)
 	}
-	return p.mergePassword(ctx, u, n)
+	if err == nil && news {
+		p.setStatus(u, n)
+	}
+	return err
+}
+
+// saysOtherwise reports whether a file says something new about how far a user
+// is.
+func saysOtherwise(before, n NewUser) bool {
+	return before.Status != n.Status || before.Temporary != n.Temporary || before.Password != n.Password
+}
+
+// setStatus makes a user as far as a file says.
+func (p *Pool) setStatus(u *User, n NewUser) {
+	u.TemporaryUntil = time.Time{}
+	switch {
+	case n.Temporary || n.Status == UserForceChange:
+		p.passwordSet(u, true)
+	case n.Status == "":
+		u.Status = UserConfirmed
+	default:
+		u.Status = n.Status
+	}
+}
+
+// takeBack takes from u what before says and n does not; attributes gets the
+// names to remove. The address that stands for the user name stays.
+func (p *Pool) takeBack(u *User, attributes map[string]string, n, before NewUser) {
+	for name := range before.Attributes {
+		isName := p.usernames.replaced() && foldLogin(u.Attributes[name]) == foldLogin(n.Username)
+		if n.Attributes[name] == "" && !strings.EqualFold(name, "sub") && !isName {
+			attributes[name] = ""
+		}
+	}
+	if n.Groups == nil {
+		u.Groups = without(u.Groups, before.Groups...)
+	}
+	if before.TOTPSecret != "" && n.TOTPSecret == "" {
+		u.TOTPSecret, u.TOTPStep, u.TOTPBefore = "", 0, nil
+		u.MFA = without(u.MFA, FactorTOTP)
+	}
+	if n.MFA == nil {
+		u.MFA = without(u.MFA, before.MFA...)
+	}
+	switch {
+	case n.PreferredMFA == "" && u.PreferredMFA == before.PreferredMFA,
+		n.MFA == nil && !slices.Contains(u.MFA, u.PreferredMFA):
+		u.PreferredMFA = ""
+	}
+}
+
+func without(list []string, taken ...string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { return slices.Contains(taken, s) })
 }
 
 // withoutName leaves out what no file can mean to change.
 func withoutName(attributes map[string]string) map[string]string {
-	out := maps.Clone(attributes)
-	maps.DeleteFunc(out, func(name, value string) bool { return value == "" || strings.EqualFold(name, "sub") })
+	out := map[string]string{}
+	for name, value := range attributes {
+		if value != "" && !strings.EqualFold(name, "sub") {
+			out[name] = value
+		}
+	}
 	return out
 }
 

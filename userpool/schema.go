@@ -29,7 +29,11 @@ var (
 		"picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
 	}
 	otherAttributes = []string{"address", "email", "email_verified", "phone_number", "phone_number_verified"}
-	customAttribute = regexp.MustCompile(`^custom:[\w-]{1,20}$`)
+)
+
+const (
+	customPrefix  = "custom:"
+	maxCustomName = 20 // characters, without the prefix
 )
 
 const (
@@ -38,6 +42,13 @@ const (
 	maxAttributeBytes = 2048
 	maxGroups         = 100
 )
+
+// isCustom holds a name to CustomAttributeNameType of the API reference: after
+// the prefix 1 to 20 letters, marks, symbols, digits or punctuation.
+func isCustom(name string) bool {
+	own, custom := strings.CutPrefix(name, customPrefix)
+	return custom && validName(own) && utf8.RuneCountInString(own) <= maxCustomName
+}
 
 func isStandard(name string) bool {
 	return slices.Contains(profileAttributes, name) || slices.Contains(otherAttributes, name)
@@ -54,10 +65,10 @@ func (s *Settings) attribute(name string) (a Attribute, known bool) {
 		if each.Name == name {
 			a, listed = each, true
 		}
-		custom = custom || customAttribute.MatchString(each.Name)
+		custom = custom || strings.HasPrefix(each.Name, customPrefix)
 	}
 	if !listed {
-		a, known = Attribute{Name: name}, isStandard(name) || !custom && customAttribute.MatchString(name)
+		a, known = Attribute{Name: name}, isStandard(name) || !custom && isCustom(name)
 	}
 	switch {
 	case isBoolean(name):
@@ -199,7 +210,7 @@ func checkSchema(s Settings) error {
 			return fmt.Errorf("Schema: %q is repeated", a.Name) //nolint:staticcheck // the name of a field
 		}
 		seen[a.Name] = true
-		if customAttribute.MatchString(a.Name) {
+		if isCustom(a.Name) {
 			custom++
 		}
 	}
@@ -211,11 +222,11 @@ func checkSchema(s Settings) error {
 
 func checkSchemaAttribute(a Attribute) error {
 	types := []string{"", TypeString, TypeNumber, TypeDateTime, TypeBoolean}
-	custom := customAttribute.MatchString(a.Name)
+	custom := isCustom(a.Name)
 	with, _ := (&Settings{}).attribute(a.Name)
 	switch {
 	case !custom && !isStandard(a.Name) && a.Name != "sub":
-		return errors.New("expected a standard attribute or custom: with 1 to 20 letters, digits, _ or -")
+		return errors.New("expected a standard attribute, or custom: with 1 to 20 letters, digits, symbols or punctuation after it")
 	case custom && a.Required:
 		return errors.New("a custom attribute cannot be required")
 	case !slices.Contains(types, a.Type):

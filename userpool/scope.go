@@ -138,10 +138,10 @@ func checkResourceServers(s Settings) error {
 	if len(s.ResourceServers) > maxResourceServers {
 		return fmt.Errorf("ResourceServers: at most %d", maxResourceServers)
 	}
+	seen := map[string]bool{}
 	for i, r := range s.ResourceServers {
-		twice := slices.ContainsFunc(s.ResourceServers[:i], func(o ResourceServer) bool {
-			return o.Identifier == r.Identifier
-		})
+		twice := seen[r.Identifier]
+		seen[r.Identifier] = true
 		switch {
 		case !scopeToken.MatchString(r.Identifier):
 			return fmt.Errorf("ResourceServers[%d].Identifier: %q: expected 1 to 256 characters without "+
@@ -163,8 +163,10 @@ func checkServerScopes(r ResourceServer) error {
 	if len(r.Scopes) > maxServerScopes {
 		return fmt.Errorf("%s: at most %d", "Scopes", maxServerScopes)
 	}
+	seen := map[string]bool{}
 	for i, v := range r.Scopes {
-		twice := slices.ContainsFunc(r.Scopes[:i], func(o ResourceServerScope) bool { return o.Name == v.Name })
+		twice := seen[v.Name]
+		seen[v.Name] = true
 		switch {
 		case !scopeName.MatchString(v.Name):
 			return fmt.Errorf("Scopes[%d].Name: %q: expected 1 to 256 characters without space, slash, quote and backslash",

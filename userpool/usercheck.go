@@ -12,6 +12,7 @@ import (
 // what breaks a rule is an [*Error] whose description says what was expected.
 // Whether the name is free, only a pool can tell.
 func CheckUser(s Settings, n NewUser) error {
+	s.Groups = nil // nothing of a user is compared with them, and to sort them for each user takes its time
 	s = withSettingsDefaults(s)
 	p := &Pool{usernames: newSignInNames(s), now: time.Now}
 	p.settings.Store(&s)
