@@ -43,12 +43,12 @@ func (l Loader) readAWS(paths []string) (*awsFiles, error) {
 	a := &awsFiles{paths: paths}
 	var clients []*awsReading
 	for _, path := range paths {
-		text, err := l.read(path, maxFile)
+		in := &awsReading{reading: reading{loader: l, file: &File{Path: path}}, to: a}
+		in.problems.file = path
+		text, err := in.config(path)
 		if err != nil {
 			return nil, err
 		}
-		in := &awsReading{reading: reading{loader: l, file: &File{Path: path}}, to: a}
-		in.problems.file = path
 		in.parse(text)
 		if in.client != nil {
 			clients = append(clients, in) // its pool may come later
@@ -114,10 +114,14 @@ func (in *awsReading) addPool(n ast.Node) {
 	if slices.ContainsFunc(in.to.pools, func(other Pool) bool { return other.ID == p.ID }) {
 		in.wrong(n, "Id", "the pool %q is there already", clip(p.ID))
 	}
+	in.note(notes...)
+	in.to.pools, in.to.models = append(in.to.pools, p), append(in.to.models, m)
+}
+
+func (in *awsReading) note(notes ...string) {
 	for _, note := range notes {
 		in.to.notes = append(in.to.notes, in.file.Path+": "+note)
 	}
-	in.to.pools, in.to.models = append(in.to.pools, p), append(in.to.models, m)
 }
 
 func (in *awsReading) addClient() {
@@ -126,28 +130,49 @@ func (in *awsReading) addClient() {
 	if !in.lenient(n, valueOf(&aws), "UserPoolClient") {
 		return
 	}
-	var c userpool.Client
-	in.check(n, nil, func(node decoded) error {
-		var again awsClient
-		node.lenient(&again)
-		var err error
-		c, err = again.model().client(&in.reading)
-		return err
-	})
 	i := slices.IndexFunc(in.to.pools, func(p Pool) bool { return p.ID == aws.UserPoolID })
 	if i < 0 {
 		in.wrong(n, "UserPoolId", "no file has the pool %q of this client; add what aws cognito-idp describe-user-pool "+
 			"prints for it", clip(aws.UserPoolID))
 		return
 	}
-	if slices.ContainsFunc(in.to.pools[i].Clients, func(other userpool.Client) bool { return other.ID == c.ID }) {
+	pool, model := &in.to.pools[i], &in.to.models[i]
+	f := fitting{pool: pool.Settings}
+	m, notes, whole := f.client(aws)
+	if !whole {
+		in.note(notes...)
+		return
+	}
+	pool.Settings.ResourceServers, model.ResourceServers = f.pool.ResourceServers, serverModels(f.pool.ResourceServers)
+	var c userpool.Client
+	in.check(n, nil, func(node decoded) error {
+		var again awsClient
+		node.lenient(&again)
+		m, _, _ := (&fitting{pool: pool.Settings}).client(again)
+		var err error
+		c, err = m.client(&in.reading)
+		if err == nil {
+			err = userpool.CheckClientOf(pool.Settings, c)
+		}
+		return err
+	})
+	if slices.ContainsFunc(pool.Clients, func(other userpool.Client) bool { return other.ID == c.ID }) {
 		in.wrong(n, "ClientId", "the client %q is there already", clip(c.ID))
 	}
-	if !aws.FlowsEnabled && len(aws.Flows) == 0 {
-		in.to.notes = append(in.to.notes, in.file.Path+": the client has no OAuth flow at AWS; here it has code")
+	in.note(notes...)
+	pool.Clients, model.Clients = append(pool.Clients, c), append(model.Clients, m)
+}
+
+func serverModels(servers []userpool.ResourceServer) []resourceServerModel {
+	var out []resourceServerModel
+	for _, r := range servers {
+		m := resourceServerModel{Identifier: r.Identifier, Name: r.Name}
+		for _, scope := range r.Scopes {
+			m.Scopes = append(m.Scopes, scopeModel(scope))
+		}
+		out = append(out, m)
 	}
-	in.to.pools[i].Clients = append(in.to.pools[i].Clients, c)
-	in.to.models[i].Clients = append(in.to.models[i].Clients, aws.model())
+	return out
 }
 
 // lenient decodes n, passing over members that are not known, and notes them.
@@ -163,12 +188,7 @@ func (in *awsReading) lenient(n ast.Node, v reflect.Value, name string) bool {
 	return len(in.problems.list) == 0
 }
 
-func (n decoded) lenient(model any) {
-	d := n.in.decoder(&problems{}, n.skip)
-	d.unknown = func(string, ast.Node) {}
-	d.value(n.node, valueOf(model))
-	*n.places = d.places
-}
+func (n decoded) lenient(model any) { n.decode(model, func(string, ast.Node) {}) }
 
 // awsOwn are members that mean nothing outside of AWS, and those that say how
 // a pool is kept and paid.
@@ -228,10 +248,7 @@ type awsPool struct {
 		Invite    awsInviteTemplate `yaml:"InviteMessageTemplate"`
 	} `yaml:"AdminCreateUserConfig"`
 	Recovery struct {
-		Mechanisms []struct {
-			Priority int    `yaml:"Priority"`
-			Name     string `yaml:"Name"`
-		} `yaml:"RecoveryMechanisms"`
+		Mechanisms []awsRecovery `yaml:"RecoveryMechanisms"`
 	} `yaml:"AccountRecoverySetting"`
 
 	Verification struct {
@@ -248,6 +265,11 @@ type awsPool struct {
 	CodeSMS             string `yaml:"SmsAuthenticationMessage"`
 
 	Lambdas map[string]any `yaml:"LambdaConfig"`
+}
+
+type awsRecovery struct {
+	Priority int    `yaml:"Priority"`
+	Name     string `yaml:"Name"`
 }
 
 type awsInviteTemplate struct {
@@ -321,16 +343,7 @@ func (a *awsPool) model() (poolModel, []string) {
 			m.FirstFactors[i] = userpool.FactorSMS
 		}
 	}
-	mechanisms := a.Recovery.Mechanisms
-	slices.SortStableFunc(mechanisms, func(x, y struct {
-		Priority int    `yaml:"Priority"`
-		Name     string `yaml:"Name"`
-	}) int {
-		return cmp.Compare(x.Priority, y.Priority)
-	})
-	for _, r := range mechanisms {
-		m.Recovery = append(m.Recovery, r.Name)
-	}
+	m.FirstFactors = addNew(nil, m.FirstFactors...)
 	if p := a.Policies.Passwords; p != nil {
 		m.PasswordPolicy = &policyModel{
 			MinimumLength: p.MinimumLength, RequireUppercase: p.RequireUppercase, RequireLowercase: p.RequireLowercase,
@@ -338,12 +351,28 @@ func (a *awsPool) model() (poolModel, []string) {
 			TemporaryValidity: time.Duration(p.TemporaryDays) * 24 * time.Hour,
 		}
 	}
-	a.messages(&m)
-	a.schema(&m)
-	return m, a.notes(&m)
+	notes := slices.Concat(a.recovery(&m), a.messages(&m), a.schema(&m))
+	return m, append(notes, a.notes(&m)...)
 }
 
-func (a *awsPool) messages(m *poolModel) {
+// recovery has the mechanisms in their order. That only an administrator helps
+// stands alone.
+func (a *awsPool) recovery(m *poolModel) (notes []string) {
+	mechanisms := slices.Clone(a.Recovery.Mechanisms)
+	slices.SortStableFunc(mechanisms, func(x, y awsRecovery) int { return cmp.Compare(x.Priority, y.Priority) })
+	for _, r := range mechanisms {
+		if !slices.Contains(m.Recovery, r.Name) {
+			m.Recovery = append(m.Recovery, r.Name)
+		}
+	}
+	if i := slices.Index(m.Recovery, "admin_only"); i >= 0 && len(m.Recovery) > 1 {
+		m.Recovery = slices.Delete(m.Recovery, i, i+1)
+		notes = append(notes, "left out: UserPool.AccountRecoverySetting admin_only: it stands alone")
+	}
+	return notes
+}
+
+func (a *awsPool) messages(m *poolModel) (notes []string) {
 	v, invite := a.Verification, a.AdminCreateUser.Invite
 	messages := messagesModel{
 		VerificationSubject: cmp.Or(v.Subject, a.VerificationSubject),
@@ -353,30 +382,84 @@ func (a *awsPool) messages(m *poolModel) {
 		InvitationSubject: invite.Subject, InvitationEmail: invite.Email, InvitationSMS: invite.SMS,
 		CodeSMS: a.CodeSMS,
 	}
+	fields := reflect.ValueOf(&messages).Elem()
+	for i, key := range keysOf(fields.Type()) {
+		one := messagesModel{}
+		reflect.ValueOf(&one).Elem().Field(i).Set(fields.Field(i))
+		err := userpool.CheckSettings(userpool.Settings{Messages: userpool.Messages(one)})
+		if err != nil {
+			notes = append(notes, "left out: the message that is "+key+" here: "+sentence(err))
+			fields.Field(i).SetString("")
+		}
+	}
 	if messages != (messagesModel{}) {
 		m.Messages = &messages
 	}
+	return notes
 }
 
 // schema leaves out what is the same in every pool.
-func (a *awsPool) schema(m *poolModel) {
+func (a *awsPool) schema(m *poolModel) (notes []string) {
+	left := func(name, format string, args ...any) {
+		notes = append(notes, fmt.Sprintf("left out: UserPool.SchemaAttributes %s: ", clip(name))+fmt.Sprintf(format, args...))
+	}
 	for _, s := range a.Schema {
-		if s.Name == "sub" {
-			continue
-		}
-		custom := strings.HasPrefix(s.Name, "custom:")
 		fixed := s.Mutable != nil && !*s.Mutable
-		if !custom && !s.Required && !fixed {
-			continue
-		}
 		out := attributeModel{Name: s.Name, Type: s.Type, Required: s.Required}
+		custom := strings.HasPrefix(s.Name, "custom:")
+		err := checkAttribute(attributeModel{Name: s.Name})
+		switch {
+		case s.Name == "sub" || s.Name == "identities":
+			continue // Cognito keeps them
+		case strings.HasPrefix(s.Name, "dev:"):
+			left(s.Name, "only a program with AWS credentials writes a developer-only attribute, and none does here")
+			continue
+		case err != nil:
+			left(s.Name, "%s", sentence(err))
+			continue
+		case !custom && !s.Required && !fixed:
+			continue
+		case !custom && checkAttribute(attributeModel{Name: s.Name, Type: s.Type}) != nil:
+			out.Type = "" // a standard one has the type that it has
+		}
 		if fixed {
 			out.Mutable = s.Mutable
 		}
-		out.Least, _ = strconv.ParseInt(cmp.Or(s.Length.Least, s.Value.Least), 10, 64)
-		out.Most, _ = strconv.ParseInt(cmp.Or(s.Length.Most, s.Value.Most), 10, 64)
+		required := out
+		required.Required = false
+		if s.Required && checkAttribute(out) != nil && checkAttribute(required) == nil {
+			left(s.Name, "that it is required; nobody can be asked for it here")
+			out = required
+		}
+		bounded := out
+		if bounded.bounds(s) && checkAttribute(bounded) == nil {
+			out = bounded
+		} else {
+			left(s.Name, "its bounds, which are no whole numbers or contradict one another")
+		}
 		m.Schema = append(m.Schema, out)
 	}
+	return notes
+}
+
+// bounds reads those of a string or a number; it tells whether there are none
+// that are not understood.
+func (m *attributeModel) bounds(s awsAttribute) bool {
+	good := true
+	read := func(text string) int64 {
+		if text == "" {
+			return 0
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		good = good && err == nil
+		return n
+	}
+	m.Least, m.Most = read(cmp.Or(s.Length.Least, s.Value.Least)), read(cmp.Or(s.Length.Most, s.Value.Most))
+	return good
+}
+
+func checkAttribute(m attributeModel) error {
+	return userpool.CheckSettings(userpool.Settings{Schema: []userpool.Attribute{m.attribute()}})
 }
 
 func (a *awsPool) notes(m *poolModel) []string {

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/textfile"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -18,26 +20,28 @@ const (
 	maxMetadata = 1 << 20
 )
 
-// beside reads a file that the configuration names, and remembers it.
+// beside reads a file that the configuration names, once, and remembers it.
 func (in *reading) beside(name string, limit int64) ([]byte, error) {
-	path := beside(in.file.Path, name)
-	if in.loader.ReadFile == nil { // a pipe that nobody writes to would be waited for without end
-		info, err := os.Stat(path)
-		if err == nil && !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("%q is not a regular file", clip(name))
-		}
+	path := filepath.Join(filepath.Dir(in.file.Path), name)
+	file, again := in.read[path]
+	if again {
+		return file.text, file.err
 	}
-	text, err := in.loader.read(path, limit)
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return nil, fmt.Errorf("the file %q can't be read: %w", clip(name), e.Err)
+	file.text, file.err = in.loader.below(in.file.Path, name, limit)
+	missing := errors.As(file.err, new(*fs.PathError))
+	switch {
+	case errors.Is(file.err, textfile.ErrTooLarge):
+		file.err = fmt.Errorf("the file %q has more than %d KB", clip(name), limit>>10)
+	case missing:
+		file.err = fmt.Errorf("the file %q can't be read: %w", clip(name), reason(file.err))
+	case file.err != nil && !strings.HasPrefix(file.err.Error(), strconv.Quote(name)):
+		file.err = fmt.Errorf("the file %q: %w", clip(name), file.err)
 	}
-	if err == nil && int64(len(text)) > limit {
-		return nil, fmt.Errorf("the file %q has more than %d KB", clip(name), limit>>10)
-	}
-	if !slices.Contains(in.file.Sources, path) {
+	if !missing {
 		in.file.Sources = append(in.file.Sources, path)
 	}
-	return text, err
+	in.read[path] = file
+	return file.text, file.err
 }
 
 // pool is the pool that m describes, without clients and users.
@@ -86,10 +90,7 @@ func (m poolModel) settings(in *reading) (userpool.Settings, error) {
 		IgnoreUnknownScopes: m.IgnoreUnknownScopes,
 	}
 	for _, a := range m.Schema {
-		s.Schema = append(s.Schema, userpool.Attribute{
-			Name: a.Name, Type: a.Type, Required: a.Required, Fixed: a.Mutable != nil && !*a.Mutable,
-			Least: a.Least, Most: a.Most,
-		})
+		s.Schema = append(s.Schema, a.attribute())
 	}
 	if m.PasswordPolicy != nil {
 		s.Passwords = userpool.PasswordPolicy(*m.PasswordPolicy)
@@ -119,6 +120,13 @@ func (m poolModel) settings(in *reading) (userpool.Settings, error) {
 		s.IdentityProviders = append(s.IdentityProviders, idp)
 	}
 	return s, nil
+}
+
+func (m attributeModel) attribute() userpool.Attribute {
+	return userpool.Attribute{
+		Name: m.Name, Type: m.Type, Required: m.Required, Fixed: m.Mutable != nil && !*m.Mutable,
+		Least: m.Least, Most: m.Most,
+	}
 }
 
 // multiFactor lets a passkey stand for two factors.

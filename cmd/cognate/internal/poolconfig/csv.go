@@ -1,14 +1,15 @@
 package poolconfig
 
 import (
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/textfile"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -18,6 +19,7 @@ const (
 	maxCSV       = 100 << 20
 	maxCSVRows   = 500_000
 	maxCSVBeside = 20 << 20
+	maxCSVCustom = 50 // columns: as many custom attributes as a pool can have
 )
 
 const (
@@ -32,8 +34,6 @@ var csvColumns = []string{
 	"phone_number", "phone_number_verified", "address", "updated_at", csvMFA,
 }
 
-var customColumn = regexp.MustCompile(`^custom:[\w-]{1,20}$`)
-
 // ReadCSV reads users in the form of Cognito's import, whose columns may come in
 // any order and be left out, and hands each one that is right to yield. All
 // lines are checked; the error is an [*Error] with the line of each problem,
@@ -41,14 +41,21 @@ var customColumn = regexp.MustCompile(`^custom:[\w-]{1,20}$`)
 // RESET_REQUIRED and choose one by code.
 func ReadCSV(r io.Reader, name string, p Pool, yield func(User) error) error {
 	in := &csvReading{problems: problems{file: name}, pool: p, yield: yield, names: map[string]bool{}}
-	limited := &io.LimitedReader{R: r, N: maxCSV + 1}
-	in.csv = csv.NewReader(withoutBOM(limited))
+	text, err := io.ReadAll(io.LimitReader(r, maxCSV+1))
+	if err == nil {
+		text, err = textfile.Decode(text, maxCSV)
+	}
+	if errors.Is(err, textfile.ErrTooLarge) {
+		err = errors.New("the file has more than 100 MB")
+	}
+	if err != nil {
+		in.problems.add(0, 0, "%v", err)
+		return in.problems.err()
+	}
+	in.csv = csv.NewReader(bytes.NewReader(text))
 	in.csv.ReuseRecord = true
 	if in.header() {
 		in.rows()
-	}
-	if limited.N <= 0 {
-		in.problems.add(0, 0, "the file has more than 100 MB")
 	}
 	return in.problems.err()
 }
@@ -62,16 +69,6 @@ type csvReading struct {
 	names    map[string]bool
 }
 
-// withoutBOM drops the mark that spreadsheets begin a file with.
-func withoutBOM(r io.Reader) io.Reader {
-	first := make([]byte, 3)
-	n, _ := io.ReadFull(r, first) // what failed fails again below
-	if string(first[:n]) == "\xef\xbb\xbf" {
-		n = 0
-	}
-	return io.MultiReader(strings.NewReader(string(first[:n])), r)
-}
-
 func (in *csvReading) header() bool {
 	record, err := in.csv.Read()
 	if err != nil {
@@ -79,12 +76,21 @@ func (in *csvReading) header() bool {
 		return false
 	}
 	in.columns = slices.Clone(record)
+	most := len(csvColumns) + maxCSVCustom
+	switch {
+	case len(in.columns) > most:
+		in.problems.add(1, 0, "the header has %d columns; expected at most %d", len(in.columns), most)
+		return false
+	case len(in.columns) == 1 && strings.Contains(in.columns[0], ";"):
+		in.problems.add(1, 1, "the columns are separated by semicolons; expected commas")
+		return false
+	}
 	for i, c := range in.columns {
 		_, column := in.csv.FieldPos(i)
 		switch {
 		case slices.Contains(in.columns[:i], c):
 			in.problems.add(1, column, "the column %q is there twice", clip(c))
-		case !slices.Contains(csvColumns, c) && !customColumn.MatchString(c):
+		case !slices.Contains(csvColumns, c) && !customColumn(c):
 			in.problems.add(1, column, "unknown column %q; %s", clip(c), didYouMean(c, csvColumns))
 		}
 	}
@@ -92,6 +98,12 @@ func (in *csvReading) header() bool {
 		in.problems.add(1, 1, "the column %s is missing", csvUsername)
 	}
 	return len(in.problems.list) == 0
+}
+
+// customColumn asks userpool what a custom attribute may be called.
+func customColumn(name string) bool {
+	custom := userpool.Settings{Schema: []userpool.Attribute{{Name: name}}}
+	return strings.HasPrefix(name, "custom:") && userpool.CheckSettings(custom) == nil
 }
 
 func (in *csvReading) rows() {

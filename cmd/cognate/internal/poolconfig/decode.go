@@ -17,6 +17,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/textfile"
 )
 
 // Limits of a file. They are far above what a person writes, and keep the
@@ -27,13 +29,21 @@ const (
 	maxDepth  = 64      // of brackets
 	maxKeys   = 2000    // of one mapping
 	maxNodes  = 200_000 // after aliases are followed
+	// maxWork is how many nodes are decoded to find where the mistakes of a file
+	// are. A file of some hundred lines has all of its mistakes told in a
+	// hundredth of that.
+	maxWork = 3_000_000
 )
 
 // parse reads the YAML of a file. A nil node is an empty file.
 func parse(text []byte, p *problems) ast.Node {
+	text, err := textfile.Decode(text, maxFile)
 	switch {
-	case len(text) > maxFile:
+	case errors.Is(err, textfile.ErrTooLarge):
 		p.add(0, 0, "the file has more than 1 MB; users in great number go into a CSV file (users_csv)")
+		return nil
+	case err != nil:
+		p.add(0, 0, "%v", err)
 		return nil
 	case !utf8.Valid(text):
 		p.add(0, 0, "the file is not UTF-8")
@@ -130,12 +140,29 @@ type decoder struct {
 	getenv   func(string) (string, bool)
 	anchors  map[string]ast.Node
 	nodes    int
+	work     *int // nodes that all decoders of the file decoded
 	// places are the nodes that became values, in the order of the file. In a
-	// second run those in skip are treated as if they were not there.
-	places []ast.Node
+	// second run those in skip, and all after the first most, are treated as if
+	// they were not there; most zero: there is no such bound.
+	places []place
 	skip   map[ast.Node]bool
+	most   int
+	within int  // the place that is being decoded; -1: none
+	item   bool // the next place is an element of a list
 	// unknown takes the keys that are not known. Nil: they are mistakes.
 	unknown func(key string, value ast.Node)
+}
+
+// place is a node that became a value.
+type place struct {
+	node   ast.Node
+	parent int  // the place that it is in; -1: none
+	item   bool // it is an element of a list
+}
+
+// left tells whether n is treated as if it were not there.
+func (d *decoder) left(n ast.Node) bool {
+	return d.skip[n] || d.most > 0 && len(d.places) >= d.most
 }
 
 // begin collects the anchors of a file.
@@ -210,33 +237,45 @@ var (
 
 // value decodes n into v.
 func (d *decoder) value(n ast.Node, v reflect.Value) {
+	item := d.item
+	d.item = false
 	d.nodes++
-	if d.skip[n] || d.nodes > maxNodes {
+	*d.work++
+	if d.left(n) || d.nodes > maxNodes {
 		if d.nodes == maxNodes+1 {
 			d.wrong(n, "the aliases of this file make it too large")
 		}
 		return
 	}
-	place := n
+	whole := n
 	n = d.resolve(n)
-	if n == nil {
-		return
-	}
-	d.places = append(d.places, place)
 	switch {
+	case n == nil:
+		if v.Type() == secretType && d.unknown == nil {
+			d.wrong(whole, emptySecret)
+		}
+		return
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		d.value(n, v.Elem())
-	case v.Kind() == reflect.Struct:
+		d.item = item
+		d.value(whole, v.Elem())
+		return
+	}
+	outer := d.within
+	d.places = append(d.places, place{whole, outer, item})
+	d.within = len(d.places) - 1
+	switch v.Kind() {
+	case reflect.Struct:
 		d.structure(n, v)
-	case v.Kind() == reflect.Interface: // whatever it is, that it is there
-	case v.Kind() == reflect.Map:
+	case reflect.Interface: // whatever it is, that it is there
+	case reflect.Map:
 		d.mapping(n, v)
-	case v.Kind() == reflect.Slice:
+	case reflect.Slice:
 		d.list(n, v)
 	default:
 		d.scalar(n, v)
 	}
+	d.within = outer
 }
 
 // entries are the keys and values of a mapping, each key once.
@@ -283,6 +322,7 @@ func (d *decoder) structure(n ast.Node, v reflect.Value) {
 			d.unknown(key, e.Value)
 		case key == "<<":
 			d.wrong(e.Key, "merge keys (<<) are not used here; an alias may stand for a whole value")
+		case d.problems.enough(): // to look for a likely word takes its time
 		default:
 			d.wrong(e.Key, "unknown key %q; %s", clip(key), didYouMean(key, known))
 		}
@@ -301,7 +341,7 @@ func keysOf(t reflect.Type) []string {
 func (d *decoder) mapping(n ast.Node, v reflect.Value) {
 	v.Set(reflect.MakeMap(v.Type()))
 	for _, e := range d.entries(n, "keys and values") {
-		if d.skip[e.Value] {
+		if d.left(e.Value) {
 			continue
 		}
 		element := reflect.New(v.Type().Elem()).Elem()
@@ -317,10 +357,11 @@ func (d *decoder) list(n ast.Node, v reflect.Value) {
 		return
 	}
 	for _, n := range s.Values {
-		if d.skip[n] || d.resolve(n) == nil {
+		if d.left(n) || d.resolve(n) == nil {
 			continue
 		}
 		element := reflect.New(v.Type().Elem()).Elem()
+		d.item = true
 		d.value(n, element)
 		v.Set(reflect.Append(v, element))
 	}
@@ -374,11 +415,16 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value) {
 	}
 }
 
+const emptySecret = "this secret is empty; write it, or leave out its key"
+
 var reference = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
 
 // secret replaces a value that is ${NAME}, and nothing else, by that variable of
 // the environment. A part of a value is never replaced: passwords have dollars.
 func (d *decoder) secret(s string) (string, error) {
+	if s == "" {
+		return "", errors.New(emptySecret)
+	}
 	m := reference.FindStringSubmatch(s)
 	if m == nil {
 		return s, nil

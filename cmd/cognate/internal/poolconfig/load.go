@@ -3,6 +3,7 @@ package poolconfig
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -21,12 +22,22 @@ type reading struct {
 	problems problems
 	anchors  map[string]ast.Node
 	nodes    []ast.Node // of the pools
+	work     int        // nodes that were decoded
+	read     map[string]readFile
+}
+
+// readFile is what became of a file beside the configuration.
+type readFile struct {
+	text []byte
+	err  error
 }
 
 func valueOf(model any) reflect.Value { return reflect.ValueOf(model).Elem() }
 
 func (in *reading) decoder(p *problems, skip map[ast.Node]bool) *decoder {
-	return &decoder{problems: p, getenv: in.loader.getenv, anchors: in.anchors, skip: skip}
+	return &decoder{
+		problems: p, getenv: in.loader.getenv, anchors: in.anchors, skip: skip, within: -1, work: &in.work,
+	}
 }
 
 func (in *reading) pools(text []byte) {
@@ -85,7 +96,7 @@ func (in *reading) pool(n ast.Node) {
 	p := Pool{}
 	apart := map[ast.Node]bool{clients: true, users: true}
 	delete(apart, nil)
-	in.check(n, apart, func(node decoded) error {
+	good := in.check(n, apart, func(node decoded) error {
 		var m poolModel
 		node.into(&m)
 		var err error
@@ -94,12 +105,18 @@ func (in *reading) pool(n ast.Node) {
 	})
 	seen := map[string]bool{}
 	for _, n := range d.elements(clients) {
-		c := in.client(n)
+		if in.problems.full() {
+			return
+		}
+		c := in.client(n, p, good)
 		if c.ID != "" && seen[c.ID] {
 			in.wrong(n, "id", "the client %q is there already", clip(c.ID))
 		}
 		seen[c.ID] = true
 		p.Clients = append(p.Clients, c)
+	}
+	if !good { // what users may be depends on the pool
+		return
 	}
 	p.Users = in.users(d.elements(users), p)
 	in.usersCSV(n, &p)
@@ -116,13 +133,17 @@ func (in *reading) wrong(n ast.Node, key, format string, args ...any) {
 	d.wrong(n, format, args...)
 }
 
-func (in *reading) client(n ast.Node) userpool.Client {
+// client reads a client; good tells whether its pool can be compared with it.
+func (in *reading) client(n ast.Node, p Pool, good bool) userpool.Client {
 	var c userpool.Client
 	in.check(n, nil, func(node decoded) error {
 		var m clientModel
 		node.into(&m)
 		var err error
 		c, err = m.client(in)
+		if err == nil && good {
+			err = userpool.CheckClientOf(p.Settings, c)
+		}
 		return err
 	})
 	return c
@@ -130,109 +151,139 @@ func (in *reading) client(n ast.Node) userpool.Client {
 
 // decoded is a node that can be decoded more than once, less some of its parts.
 type decoded struct {
-	in   *reading
-	node ast.Node
-	skip map[ast.Node]bool
-	// places are what was decoded, in the order of the file.
-	places *[]ast.Node
+	in     *reading
+	node   ast.Node
+	skip   map[ast.Node]bool
+	most   int // of the places; zero: all
+	places *[]place
 }
 
 // into decodes the node. It was decoded before, so that nothing can be wrong
 // with its form.
-func (n decoded) into(model any) {
+func (n decoded) into(model any) { n.decode(model, nil) }
+
+func (n decoded) decode(model any, unknown func(string, ast.Node)) {
 	d := n.in.decoder(&problems{}, n.skip)
+	d.most, d.unknown = n.most, unknown
 	d.value(n.node, valueOf(model))
 	*n.places = d.places
 }
 
 // check reports everything that read finds wrong with a node, at the value that
-// it is about. Rules do not say which value that is. It is the one without which
-// there is no such error: the last of them, so that of two that are the same
-// the second one is, and the innermost.
-func (in *reading) check(n ast.Node, skip map[ast.Node]bool, read func(decoded) error) {
-	left := map[ast.Node]bool{}
-	for s := range skip {
-		left[s] = true
+// it is about, and tells whether it can be read with that left out.
+func (in *reading) check(n ast.Node, skip map[ast.Node]bool, read func(decoded) error) bool {
+	s := search{in: in, node: n, left: maps.Clone(skip), read: read}
+	if s.left == nil {
+		s.left = map[ast.Node]bool{}
 	}
-	var places []ast.Node
-	for i := range maxProblems {
-		err := read(decoded{in, n, left, &places})
+	for first := true; ; first = false {
+		err := s.all()
 		if err == nil {
-			return
+			return true
 		}
-		culprit := in.culprit(n, left, places, err, read)
-		if culprit == n && i > 0 {
-			return // it follows from what was taken out
+		where, out := n, n
+		if in.work < maxWork {
+			where, out = s.culprit(err)
 		}
-		line, column := at(culprit)
+		if out == n && !first {
+			return false // it follows from what was taken out
+		}
+		line, column := at(where)
 		in.problems.add(line, column, "%s", sentence(err))
-		if culprit == n || in.problems.full() {
-			return
+		if out == n || in.problems.full() {
+			return false
 		}
-		left[element(n, culprit)] = true
+		s.left[out] = true
 	}
 }
 
-// element is the part of n to leave out after a problem with culprit: of a list,
-// the whole element that it is in, which would be incomplete without it.
-func element(n, culprit ast.Node) ast.Node {
-	out := culprit
-	found := false
-	ast.Walk(visitor(func(part ast.Node) {
-		s, ok := part.(*ast.SequenceNode)
-		if !ok || found {
-			return
-		}
-		i := slices.IndexFunc(s.Values, func(e ast.Node) bool { return inside(e)[culprit] })
-		if i >= 0 {
-			out, found = s.Values[i], true
-		}
-	}), n)
-	return out
+// search looks for the value that an error is about. Rules do not say which one
+// it is. It is the one with which the error comes when the places of the node
+// are read one after the other; to find it takes as many reads as it takes to
+// halve their number down to one, however many mistakes there are.
+type search struct {
+	in     *reading
+	node   ast.Node
+	left   map[ast.Node]bool
+	read   func(decoded) error
+	places []place
 }
 
-// inside is a node with all its parts.
-func inside(n ast.Node) map[ast.Node]bool {
-	parts := map[ast.Node]bool{}
-	ast.Walk(visitor(func(part ast.Node) { parts[part] = true }), n)
-	return parts
+// all reads what is not left out, and notes its places.
+func (s *search) all() error { return s.read(decoded{s.in, s.node, s.left, 0, &s.places}) }
+
+// first reads the first places, without one of them; nil: with all.
+func (s *search) first(most int, without ast.Node) error {
+	if without != nil {
+		s.left[without] = true
+		defer delete(s.left, without)
+	}
+	return s.read(decoded{s.in, s.node, s.left, most, new([]place)})
 }
 
-func (in *reading) culprit(n ast.Node, left map[ast.Node]bool, places []ast.Node, err error, read func(decoded) error,
-) ast.Node {
-	places = slices.Clone(places)
-	other := n
-	for _, place := range slices.Backward(places) {
-		if place == n || left[place] {
-			continue
-		}
-		left[place] = true
-		again := read(decoded{in, n, left, new([]ast.Node)})
-		delete(left, place)
-		if again == nil {
-			return innermost(place, places, err)
-		}
-		if other == n && again.Error() != err.Error() {
-			other = place
+// culprit returns the node to name, and the one to leave out to see what else is
+// wrong: of a list the whole element, if it would be incomplete otherwise.
+func (s *search) culprit(err error) (name, out ast.Node) {
+	if len(s.places) == 0 || same(s.first(1, nil), err) {
+		return s.node, s.node
+	}
+	clean, last := 1, len(s.places)
+	for last-clean > 1 {
+		middle := (clean + last) / 2
+		if same(s.first(middle, nil), err) {
+			last = middle
+		} else {
+			clean = middle
 		}
 	}
-	return other
+	i := last - 1
+	c := s.element(i)
+	if !same(s.first(last, s.places[i].node), s.first(last, s.places[c].node)) {
+		i = c
+	}
+	// Of a list of words it may be all of them together, as of scopes that need another one.
+	if s.places[i].item && s.single(i) && same(s.first(0, s.places[i].node), err) {
+		i = s.places[i].parent
+	}
+	return s.innermost(i, err), s.places[i].node
 }
 
-// innermost looks in what an error is about for the single value that it
-// quotes: a part that cannot be left out is not found by leaving it out.
-func innermost(n ast.Node, places []ast.Node, err error) ast.Node {
-	if _, single := text(n); single {
-		return n
-	}
-	parts := inside(n)
-	for _, place := range slices.Backward(places) {
-		value, single := text(place)
-		if single && parts[place] && strings.Contains(err.Error(), strconv.Quote(value)) {
-			return place
+func same(a, b error) bool { return a == nil && b == nil || a != nil && b != nil && a.Error() == b.Error() }
+
+// element is the element of a list that a place is or is in, or the place itself.
+func (s *search) element(i int) int {
+	for at := i; at >= 0; at = s.places[at].parent {
+		if s.places[at].item {
+			return at
 		}
 	}
-	return n
+	return i
+}
+
+func (s *search) single(i int) bool {
+	_, ok := text(s.places[i].node)
+	return ok
+}
+
+// innermost looks in a place for the single value that an error quotes.
+func (s *search) innermost(i int, err error) ast.Node {
+	if s.single(i) {
+		return s.places[i].node
+	}
+	for at := len(s.places) - 1; at > i; at-- {
+		value, single := text(s.places[at].node)
+		if single && s.inside(at, i) && strings.Contains(err.Error(), strconv.Quote(value)) {
+			return s.places[at].node
+		}
+	}
+	return s.places[i].node
+}
+
+func (s *search) inside(at, i int) bool {
+	for at > i {
+		at = s.places[at].parent
+	}
+	return at == i
 }
 
 // field is how an error says which setting it is about; people see the line.

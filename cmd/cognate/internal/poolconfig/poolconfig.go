@@ -9,11 +9,13 @@
 package poolconfig
 
 import (
+	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/textfile"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -60,17 +62,25 @@ type Loader struct {
 // Load reads a YAML file and what it names. The error is an [*Error] for what
 // the file says; then nothing of it counts.
 func (l Loader) Load(path string) (*File, error) {
-	text, err := l.read(path, maxFile)
+	in := l.reading(path)
+	text, err := in.config(path)
 	if err != nil {
 		return nil, err
 	}
-	return l.Parse(path, text)
+	return in.parse(text)
 }
 
 // Parse reads the text of the YAML file at path; see [Loader.Load].
-func (l Loader) Parse(path string, text []byte) (*File, error) {
-	in := &reading{loader: l, file: &File{Path: path, Sources: []string{path}}}
-	in.problems.file = path
+func (l Loader) Parse(path string, text []byte) (*File, error) { return l.reading(path).parse(text) }
+
+func (l Loader) reading(path string) *reading {
+	return &reading{
+		loader: l, file: &File{Path: path, Sources: []string{path}}, problems: problems{file: path},
+		read: map[string]readFile{},
+	}
+}
+
+func (in *reading) parse(text []byte) (*File, error) {
 	in.pools(text)
 	err := in.problems.err()
 	if err != nil {
@@ -86,28 +96,45 @@ func (l Loader) getenv(name string) (string, bool) {
 	return os.LookupEnv(name)
 }
 
-// read reads a file of at most limit bytes, and one more, which the caller
-// refuses.
-func (l Loader) read(path string, limit int64) ([]byte, error) {
-	if l.ReadFile != nil {
-		return l.ReadFile(path)
+// config reads a file that describes pools.
+func (in *reading) config(path string) ([]byte, error) {
+	text, err := in.loader.read(path)
+	if errors.Is(err, textfile.ErrTooLarge) {
+		return make([]byte, maxFile+1), nil // the parser has the sentence for it
 	}
-	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
-	}
-	defer func() { _ = f.Close() }() // only read
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return text, nil
 }
 
-// beside is the path of a file that the configuration names: relative to it.
-func beside(config, name string) string {
-	if filepath.IsAbs(name) {
-		return name
+func (l Loader) read(path string) ([]byte, error) {
+	if l.ReadFile == nil {
+		return textfile.Read(path, maxFile)
 	}
-	return filepath.Join(filepath.Dir(config), name)
+	text, err := l.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return textfile.Decode(text, maxFile)
+}
+
+// below reads a file that the configuration names: one in its folder, or below.
+func (l Loader) below(config, name string, limit int64) ([]byte, error) {
+	if l.ReadFile == nil || !filepath.IsLocal(name) {
+		return textfile.ReadBelow(filepath.Dir(config), name, limit)
+	}
+	text, err := l.ReadFile(filepath.Join(filepath.Dir(config), name))
+	if err != nil {
+		return nil, err
+	}
+	return textfile.Decode(text, limit)
+}
+
+// reason leaves out the name of the file, which the sentence around it has.
+func reason(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }

@@ -53,7 +53,7 @@ type problems struct {
 func (p *problems) add(line, column int, format string, args ...any) {
 	problem := Problem{line, column, fmt.Sprintf(format, args...)}
 	// A node that is used twice, by an alias, is wrong once.
-	if p.seen[problem] || len(p.list) > 10*maxProblems {
+	if p.seen[problem] || p.enough() {
 		return
 	}
 	if p.seen == nil {
@@ -64,6 +64,10 @@ func (p *problems) add(line, column int, format string, args ...any) {
 }
 
 func (p *problems) full() bool { return len(p.list) >= maxProblems }
+
+// enough tells whether further problems are dropped: more than are told are
+// kept, because they are not found in the order of the file.
+func (p *problems) enough() bool { return len(p.list) >= 10*maxProblems }
 
 // err returns what was collected as an [*Error], or nil.
 func (p *problems) err() error {

@@ -44,7 +44,7 @@ func alphanumerics(n int) string {
 }
 
 // Convert returns what [Loader.FromAWS] reads as a YAML file, with its notes at
-// the top.
+// the top. [Loader.Parse] takes every file that it returns.
 func (l Loader) Convert(paths ...string) ([]byte, error) {
 	a, err := l.readAWS(paths)
 	if err != nil {
@@ -61,6 +61,10 @@ func (l Loader) Convert(paths ...string) ([]byte, error) {
 	err = encoder.Encode(fileModel{a.models})
 	if err != nil {
 		return nil, fmt.Errorf("writing YAML: %w", err)
+	}
+	_, err = l.Parse("cognate.yaml", b.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("what was read can't be written as a file that says the same: %w", err)
 	}
 	return b.Bytes(), nil
 }

@@ -18,6 +18,9 @@ func (in *reading) users(nodes []ast.Node, p Pool) []User {
 	var all []User
 	names := map[string]bool{}
 	for _, n := range nodes {
+		if in.problems.full() {
+			break
+		}
 		var u User
 		in.check(n, nil, func(node decoded) error {
 			var m userModel

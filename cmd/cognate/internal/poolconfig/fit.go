@@ -1,0 +1,248 @@
+package poolconfig
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cognate-auth/cognate/userpool"
+)
+
+// fitting makes a client of AWS one that a local pool takes: it converts what
+// can be said here, leaves out and names the rest. What it has nothing to say
+// about, the pool's own rules judge afterwards.
+type fitting struct {
+	// pool are the settings of the client's pool. Resource servers, which
+	// describe-user-pool does not list, are added from the scopes of clients.
+	pool  userpool.Settings
+	notes []string
+}
+
+func (f *fitting) left(member, value, why string) {
+	f.notes = append(f.notes, fmt.Sprintf("left out: UserPoolClient.%s %s: %s", member, clip(value), why))
+}
+
+// client returns the client with what is to be said about it. whole is false
+// where too little is left of it; a note says so.
+func (f *fitting) client(a awsClient) (m clientModel, notes []string, whole bool) {
+	m = a.model()
+	m.Name = strings.Join(strings.Fields(m.Name), " ") // AWS takes tabs and line ends
+	f.flows(&m)
+	f.scopes(&m)
+	machine := slices.Contains(m.Flows, userpool.FlowClientCredentials)
+	if machine && (len(m.Scopes) == 0 || m.Secret == "") {
+		f.left("ClientId", m.ID, "the client, because client_credentials needs a secret and a scope of a resource server")
+		return m, f.notes, false
+	}
+	if !a.FlowsEnabled && len(a.Flows) == 0 {
+		f.notes = append(f.notes, "the client has no OAuth flow at AWS; here it has code")
+	}
+	m.CallbackURLs = f.urls("CallbackURLs", m.CallbackURLs)
+	m.LogoutURLs = f.urls("LogoutURLs", m.LogoutURLs)
+	if m.DefaultRedirectURI != "" && !slices.Contains(m.CallbackURLs, m.DefaultRedirectURI) {
+		f.left("DefaultRedirectURI", m.DefaultRedirectURI, "it is none of the callback URLs")
+		m.DefaultRedirectURI = ""
+	}
+	f.providers(&m)
+	f.attributes(&m)
+	f.times(a, &m)
+	return m, f.notes, true
+}
+
+// oldFlows are ExplicitAuthFlows as they were called before there was
+// ALLOW_REFRESH_TOKEN_AUTH (API reference, UserPoolClientType).
+var oldFlows = map[string]string{
+	"ADMIN_NO_SRP_AUTH":     "ALLOW_ADMIN_USER_PASSWORD_AUTH",
+	"CUSTOM_AUTH_FLOW_ONLY": "ALLOW_CUSTOM_AUTH",
+	"USER_PASSWORD_AUTH":    "ALLOW_USER_PASSWORD_AUTH",
+}
+
+func (f *fitting) flows(m *clientModel) {
+	var explicit []string
+	for _, flow := range m.ExplicitAuthFlows {
+		if renamed, ok := oldFlows[flow]; ok {
+			flow = renamed
+		}
+		err := userpool.CheckClient(userpool.Client{ExplicitAuthFlows: []string{flow}})
+		if err != nil {
+			f.left("ExplicitAuthFlows", flow, sentence(err))
+			continue
+		}
+		explicit = addNew(explicit, flow)
+	}
+	m.ExplicitAuthFlows = explicit
+	if m.Flows = addNew(nil, m.Flows...); len(m.Flows) > 1 && slices.Contains(m.Flows, userpool.FlowClientCredentials) {
+		m.Flows = slices.DeleteFunc(m.Flows, func(s string) bool { return s == userpool.FlowClientCredentials })
+		f.left("AllowedOAuthFlows", userpool.FlowClientCredentials, "it stands alone; make a client of its own for it")
+	}
+}
+
+// addNew appends what is not in the list.
+func addNew(list []string, words ...string) []string {
+	for _, w := range words {
+		if !slices.Contains(list, w) {
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
+// scopes adds the resource servers that the client's scopes belong to, and
+// leaves out scopes that its flow has no use for.
+func (f *fitting) scopes(m *clientModel) {
+	machine := slices.Contains(m.Flows, userpool.FlowClientCredentials)
+	var scopes []string
+	for _, scope := range addNew(nil, m.Scopes...) {
+		c := userpool.Client{AllowedOAuthScopes: []string{"openid", scope}}
+		if scope == "openid" {
+			c.AllowedOAuthScopes = c.AllowedOAuthScopes[1:]
+		}
+		err := userpool.CheckClientOf(f.pool, c)
+		system := err == nil && userpool.CheckClientOf(userpool.Settings{Schema: f.pool.Schema}, c) == nil
+		switch {
+		case machine && system:
+			f.left("AllowedOAuthScopes", scope, "it is about a person, and client_credentials about none")
+			continue
+		case err != nil && !f.addScope(scope):
+			f.left("AllowedOAuthScopes", scope, sentence(err))
+			continue
+		}
+		scopes = append(scopes, scope)
+	}
+	person := func(s string) bool { return s == "email" || s == "phone" || s == "profile" }
+	if !machine && slices.ContainsFunc(scopes, person) && !slices.Contains(scopes, "openid") {
+		scopes = append([]string{"openid"}, scopes...)
+		f.notes = append(f.notes, "added: UserPoolClient.AllowedOAuthScopes openid: email, phone and profile need it")
+	}
+	m.Scopes = scopes
+}
+
+// addScope adds the scope and, if need be, its resource server to the pool, and
+// tells whether the pool takes that.
+func (f *fitting) addScope(scope string) bool {
+	slash := strings.LastIndexByte(scope, '/')
+	if slash < 0 {
+		return false
+	}
+	servers := slices.Clone(f.pool.ResourceServers)
+	i := slices.IndexFunc(servers, func(r userpool.ResourceServer) bool { return r.Identifier == scope[:slash] })
+	if i < 0 {
+		servers, i = append(servers, userpool.ResourceServer{Identifier: scope[:slash]}), len(servers)
+	}
+	servers[i].Scopes = append(slices.Clone(servers[i].Scopes), userpool.ResourceServerScope{Name: scope[slash+1:]})
+	if userpool.CheckSettings(userpool.Settings{ResourceServers: servers}) != nil {
+		return false
+	}
+	f.pool.ResourceServers = servers
+	f.notes = append(f.notes, fmt.Sprintf("added: the scope %s of a resource server, which describe-user-pool does not list; "+
+		"its description is not known", clip(scope)))
+	return true
+}
+
+func (f *fitting) urls(member string, list []string) []string {
+	var out []string
+	for _, u := range list {
+		err := userpool.CheckRedirectURI(u)
+		if err != nil {
+			f.left(member, u, sentence(err))
+			continue
+		}
+		out = append(out, u)
+	}
+	return out
+}
+
+// providers leaves out those that describe-user-pool does not describe.
+func (f *fitting) providers(m *clientModel) {
+	var out []string
+	for _, name := range addNew(nil, m.Providers...) {
+		err := userpool.CheckClientOf(f.pool, userpool.Client{SupportedIdentityProviders: []string{name}})
+		if err != nil {
+			f.left("SupportedIdentityProviders", name, "describe-user-pool does not describe it; "+
+				"write it into identity_providers to have it")
+			continue
+		}
+		out = append(out, name)
+	}
+	if len(out) == 0 && len(m.Providers) > 0 {
+		f.notes = append(f.notes, "the client had no identity provider left; here people sign in at the pool itself")
+	}
+	m.Providers = out
+}
+
+// attributes leaves out those that the pool has not.
+func (f *fitting) attributes(m *clientModel) {
+	for _, list := range []struct {
+		member string
+		names  *[]string
+	}{{"ReadAttributes", &m.ReadAttributes}, {"WriteAttributes", &m.WriteAttributes}} {
+		var out []string
+		for _, name := range addNew(nil, *list.names...) {
+			c := userpool.Client{ReadAttributes: []string{name}}
+			if list.member == "WriteAttributes" {
+				c = userpool.Client{WriteAttributes: []string{name}}
+			}
+			err := userpool.CheckClientOf(withoutRequired(f.pool), c)
+			if err != nil {
+				f.left(list.member, name, sentence(err))
+				continue
+			}
+			out = append(out, name)
+		}
+		if len(out) == 0 && len(*list.names) > 0 {
+			f.notes = append(f.notes, "UserPoolClient."+list.member+" is empty now: here the client has all attributes")
+		}
+		*list.names = out
+	}
+	if len(m.WriteAttributes) == 0 {
+		return
+	}
+	for _, a := range f.pool.Schema {
+		if a.Required && a.Name != "sub" && !slices.Contains(m.WriteAttributes, a.Name) {
+			m.WriteAttributes = append(m.WriteAttributes, a.Name)
+			f.notes = append(f.notes, "added: UserPoolClient.WriteAttributes "+clip(a.Name)+": it is required at sign-up")
+		}
+	}
+}
+
+// withoutRequired has the attributes, and asks for none.
+func withoutRequired(s userpool.Settings) userpool.Settings {
+	s.Schema = slices.Clone(s.Schema)
+	for i := range s.Schema {
+		s.Schema[i].Required = false
+	}
+	return s
+}
+
+// times leaves out those that the pool does not take.
+func (f *fitting) times(a awsClient, m *clientModel) {
+	for _, t := range []struct {
+		member string
+		n      int64
+		c      userpool.Client
+		drop   func()
+	}{
+		{"AccessTokenValidity", a.AccessToken, userpool.Client{AccessTokenValidity: m.AccessTokenValidity},
+			func() { m.AccessTokenValidity = 0 }},
+		{"IdTokenValidity", a.IDToken, userpool.Client{IDTokenValidity: m.IDTokenValidity},
+			func() { m.IDTokenValidity = 0 }},
+		{"RefreshTokenValidity", a.RefreshToken, userpool.Client{RefreshTokenValidity: m.RefreshTokenValidity},
+			func() { m.RefreshTokenValidity = 0 }},
+	} {
+		err := userpool.CheckClient(t.c)
+		if err != nil {
+			f.left(t.member, fmt.Sprint(t.n), sentence(err))
+			t.drop()
+		}
+	}
+	if m.Rotation == nil {
+		return
+	}
+	err := userpool.CheckClient(userpool.Client{RefreshTokenRotation: userpool.RefreshTokenRotation{
+		RetryGracePeriod: m.Rotation.RetryPeriod,
+	}})
+	if err != nil {
+		f.left("RefreshTokenRotation.RetryGracePeriodSeconds", fmt.Sprint(a.Rotation.Seconds), sentence(err))
+		m.Rotation.RetryPeriod = 0
+	}
+}
