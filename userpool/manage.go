@@ -339,6 +339,42 @@ func (p *Pool) FollowUser(ctx context.Context, before, n NewUser) (u User, creat
 	return u, did == userCreated, did == userChanged, err
 }
 
+// CheckFollow tells why [Pool.FollowUser] of a user who is there would be refused
+// in a pool with settings s, as far as that can be told without the password. A
+// user who is not there is not looked at.
+func (p *Pool) CheckFollow(ctx context.Context, s Settings, before, n NewUser) error {
+	s = withSettingsDefaults(s)
+	then := &Pool{id: p.id, store: p.store, usernames: p.usernames, now: p.now}
+	then.settings.Store(&s)
+	u, ok, err := then.FindUser(ctx, n.Username)
+	if err != nil || !ok {
+		return err
+	}
+	if n.Sub != "" && n.Sub != u.Sub {
+		return anotherSub(n.Username)
+	}
+	next := u.Clone()
+	n.Password, before.Password = "", ""
+	err = then.merge(ctx, &next, n, &before)
+	if err != nil {
+		return err
+	}
+	for _, login := range next.Logins {
+		other, taken, err := then.FindUser(ctx, login)
+		if err != nil {
+			return err
+		}
+		if taken && other.Sub != u.Sub {
+			return then.aliasTaken(ctx, next)
+		}
+	}
+	return nil
+}
+
+func anotherSub(name string) error {
+	return invalid("the user " + clip(name) + " has another sub already")
+}
+
 // What placeUser did.
 const (
 	userKept = iota
@@ -377,7 +413,7 @@ func (p *Pool) placeUserOnce(ctx context.Context, n NewUser, before *NewUser) (u
 		return User{}, userKept, fmt.Errorf("userpool: putting user: the name is another's alias: %w", ErrExists)
 	}
 	if n.Sub != "" && n.Sub != u.Sub {
-		return User{}, userKept, invalid("the user " + clip(name) + " has another sub already")
+		return User{}, userKept, anotherSub(name)
 	}
 	return p.putUser(ctx, u, n, before)
 }
@@ -437,10 +473,13 @@ func (p *Pool) merge(ctx context.Context, u *User, n NewUser, before *NewUser) e
 		return err
 	}
 	news := before != nil && saysOtherwise(*before, n)
+	hash := u.PasswordHash
 	if n.Password != "" && (!n.Temporary || u.Status == UserForceChange || news) {
 		err = p.mergePassword(ctx, u, n)
 	}
-	if err == nil && news {
+	// What is as it should be stays, the end of a temporary password too: another
+	// process may have done it a moment ago.
+	if err == nil && news && (string(hash) != string(u.PasswordHash) || u.Status != n.Status) {
 		p.setStatus(u, n)
 	}
 	return err

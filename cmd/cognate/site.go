@@ -149,7 +149,8 @@ func (s *site) hostsOf(i int, p poolconfig.Pool) []string {
 	return slices.Compact(hosts)
 }
 
-// add makes the pool that p describes. What the store has of it stays.
+// add makes the pool that p describes. What the store has of it stays. It returns
+// the pool with an error about its clients and users, too.
 func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*running, poolconfig.Changes, error) {
 	signing, err := signs(p.Settings)
 	if err != nil {
@@ -168,12 +169,13 @@ func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*run
 	if err != nil {
 		return nil, poolconfig.Changes{}, err
 	}
-	changes, err := poolconfig.Apply(ctx, s.store, pool, p)
-	if err != nil {
-		return nil, changes, err
-	}
 	r := &running{config: p, pool: pool, hosts: hosts, signs: signing}
-	return r, changes, s.handle(ctx, r)
+	err = s.handle(ctx, r)
+	if err != nil {
+		return nil, poolconfig.Changes{}, err
+	}
+	changes, err := poolconfig.Apply(ctx, s.store, pool, p)
+	return r, changes, err
 }
 
 // handle makes the handlers of a pool.
@@ -222,19 +224,16 @@ func (s *site) newTable(pools []*running) (*table, error) {
 
 // start makes all pools of a file.
 func (s *site) start(ctx context.Context, f *poolconfig.File) error {
-	var pools []*running
-	for i, p := range f.Pools {
-		r, _, err := s.add(ctx, p, s.hostsOf(i, p))
-		if err != nil {
-			return sentence(err)
-		}
-		pools = append(pools, r)
-	}
-	t, err := s.newTable(pools)
-	s.table.Store(t)
+	s.table.Store(&table{})
 	s.handler = http.HandlerFunc(s.route)
 	if s.limit > 0 {
 		s.handler = server.LimitRequests(s.limit, s.handler)
+	}
+	err := s.possible(ctx, f)
+	if err == nil {
+		var refused error
+		_, refused, err = s.follow(ctx, f)
+		err = errors.Join(err, refused)
 	}
 	return err
 }
@@ -247,82 +246,110 @@ func sentence(err error) error {
 	return err
 }
 
-// possible tells why a changed file cannot be followed, before anything is done.
-func (s *site) possible(f *poolconfig.File) error {
+// possible tells why a file cannot be followed, before anything is done.
+func (s *site) possible(ctx context.Context, f *poolconfig.File) error {
 	before := s.table.Load()
-	for _, p := range f.Pools {
+	at := map[string]string{}
+	for i, p := range f.Pools {
 		_, err := signs(p.Settings)
 		if err != nil {
 			return err
 		}
-		old, ok := before.byID[p.ID]
-		if !ok {
-			continue
+		hosts := s.hostsOf(i, p)
+		if old, ok := before.byID[p.ID]; ok {
+			hosts = old.hosts
+			err = s.canChange(ctx, old, p)
+		} else {
+			_, err = passkeys.New(s.base(hosts[0]))
 		}
-		is := old.pool.Settings()
-		if !slices.Equal(is.UsernameAttributes, p.Settings.UsernameAttributes) ||
-			!slices.Equal(is.AliasAttributes, p.Settings.AliasAttributes) {
-			return fmt.Errorf("the username_attributes and alias_attributes of %s cannot change: users are found by them; "+
-				"take them back, or give the pool another id", p.ID)
+		if err != nil {
+			return sentence(err)
+		}
+		for _, host := range hosts {
+			if at[host] != "" {
+				return fmt.Errorf("two pools have the host %s; give %s another domain", host, p.ID)
+			}
+			at[host] = p.ID
 		}
 	}
 	return nil
 }
 
-// update makes the pools as a changed file says, and reports line by line what
-// it did. What can only change with a new start is said and left.
-func (s *site) update(ctx context.Context, f *poolconfig.File) (did []string, err error) {
+// canChange tells why a pool that runs can't be made as p says.
+func (s *site) canChange(ctx context.Context, old *running, p poolconfig.Pool) error {
+	is := old.pool.Settings()
+	if !slices.Equal(is.UsernameAttributes, p.Settings.UsernameAttributes) ||
+		!slices.Equal(is.AliasAttributes, p.Settings.AliasAttributes) {
+		return fmt.Errorf("the username_attributes and alias_attributes of %s cannot change: users are found by them; "+
+			"take them back, or give the pool another id", p.ID)
+	}
+	return poolconfig.Check(ctx, s.store, old.pool, p)
+}
+
+// follow makes the pools as a file says that is possible, at the start and whenever
+// it changed, and reports line by line what it did. refused names users who can't be
+// stored; any other error is one that may go away, as of a store that is down. What
+// neither is about is done. What can only change with a new start is said and left.
+func (s *site) follow(ctx context.Context, f *poolconfig.File) (did []string, refused, err error) {
 	before := s.table.Load()
 	var pools []*running
 	for i, p := range f.Pools {
-		old, ok := before.byID[p.ID]
-		hosts := s.hostsOf(i, p)
-		var r *running
-		var lines []string
-		if ok {
-			r, lines, err = s.change(ctx, old, p, hosts)
-		} else {
-			var changes poolconfig.Changes
-			r, changes, err = s.add(ctx, p, hosts)
-			lines = []string{fmt.Sprintf("the pool %s is new: %s", p.ID, changes)}
-		}
-		if err != nil {
-			return did, sentence(err)
+		r, lines, fault := s.make(ctx, before.byID[p.ID], p, s.hostsOf(i, p))
+		switch {
+		case errors.Is(fault, poolconfig.ErrUsers):
+			refused = errors.Join(refused, fault)
+		case fault != nil:
+			err = errors.Join(err, sentence(fault))
 		}
 		did = append(did, lines...)
-		pools = append(pools, r)
+		if r != nil {
+			pools = append(pools, r)
+		}
 	}
 	for _, old := range before.pools {
 		if !slices.ContainsFunc(pools, func(r *running) bool { return r.pool.ID() == old.pool.ID() }) {
 			did = append(did, "the pool "+old.pool.ID()+" is gone; what the store has of it stays")
 		}
 	}
-	t, err := s.newTable(pools)
-	if err == nil {
+	if len(pools) > 0 {
+		t, fault := s.newTable(pools)
+		if fault != nil {
+			return did, refused, errors.Join(err, fault)
+		}
 		s.table.Store(t)
 	}
-	return did, err
+	return did, refused, err
+}
+
+// make makes one pool as p says: a new one, or the one that runs. It returns the
+// pool as it can be served with an error, too.
+func (s *site) make(ctx context.Context, old *running, p poolconfig.Pool, hosts []string) (*running, []string, error) {
+	if old != nil {
+		return s.change(ctx, old, p, hosts)
+	}
+	r, changes, err := s.add(ctx, p, hosts)
+	if r == nil {
+		return nil, nil, err
+	}
+	return r, []string{fmt.Sprintf("the pool %s is new: %s", p.ID, changes)}, err
 }
 
 // change makes a pool that is there as p says.
 func (s *site) change(ctx context.Context, old *running, p poolconfig.Pool, hosts []string) (*running, []string, error) {
-	err := old.pool.Configure(ctx, p.Settings)
-	if err != nil {
-		return nil, nil, err
-	}
-	changes, err := poolconfig.Apply(ctx, s.store, old.pool, p)
-	if err != nil {
-		return nil, nil, err
-	}
 	r := *old
-	r.config = p
+	var err error
 	r.signs, err = signs(p.Settings)
 	if err == nil && r.signs != old.signs {
 		err = s.handle(ctx, &r) // with a key, or without
 	}
-	if err != nil {
-		return nil, nil, err
+	if err == nil {
+		err = old.pool.Configure(ctx, p.Settings)
 	}
+	if err != nil {
+		return old, nil, err
+	}
+	r.config = p
+	changes, err := poolconfig.Apply(ctx, s.store, old.pool, p)
 	var lines, what []string
 	if !reflect.DeepEqual(p.Settings, old.config.Settings) {
 		what = append(what, "settings changed")
@@ -336,5 +363,5 @@ func (s *site) change(ctx context.Context, old *running, p poolconfig.Pool, host
 	if !slices.Equal(hosts, old.hosts) || p.Issuer != old.config.Issuer {
 		lines = append(lines, "the pool "+p.ID+" keeps its domain and issuer until the next start")
 	}
-	return &r, lines, nil
+	return &r, lines, err
 }

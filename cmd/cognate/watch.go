@@ -23,6 +23,8 @@ type watcher struct {
 	seen  map[string]stamp
 	late  map[string]stamp // at the last look, if it was not seen yet
 	wrong string           // what was said about the file that is there now
+	again bool             // the store did not take all of it; it is asked once more
+	first bool             // nothing was looked at yet
 }
 
 // stamp is how a file looks from outside.
@@ -42,9 +44,10 @@ func stampsOf(paths []string) map[string]stamp {
 	return stamps
 }
 
-// newWatcher watches the files that f was read from.
+// newWatcher watches the files that f was read from. They may have changed while
+// the pools were made, so that the first look reads them again.
 func newWatcher(s *site, term terminal, f *poolconfig.File, load func() (*poolconfig.File, error)) *watcher {
-	return &watcher{site: s, term: term, load: load, last: f, seen: stampsOf(f.Sources)}
+	return &watcher{site: s, term: term, load: load, last: f, seen: stampsOf(f.Sources), first: true}
 }
 
 // run looks until ctx ends.
@@ -75,42 +78,67 @@ func (w *watcher) settled() bool {
 // is wrong with it may be a file that it names.
 func (w *watcher) look(ctx context.Context) {
 	now := stampsOf(w.last.Sources)
-	if reflect.DeepEqual(now, w.seen) && w.wrong == "" {
+	if reflect.DeepEqual(now, w.seen) && w.wrong == "" && !w.again && !w.first {
 		return
 	}
+	w.first = false
 	f, err := w.load()
 	if err != nil {
-		w.complain(err)
+		w.complain(nothingDone, err)
 		return
 	}
 	w.seen = stampsOf(f.Sources)
-	if w.wrong == "" && reflect.DeepEqual(f.Pools, w.last.Pools) {
+	for path := range w.seen {
+		if before, ok := now[path]; ok {
+			w.seen[path] = before // a change since then is for the next look
+		}
+	}
+	if w.wrong == "" && !w.again && reflect.DeepEqual(f.Pools, w.last.Pools) {
 		w.last = f
 		return
 	}
-	err = w.site.possible(f)
+	w.apply(ctx, f)
+}
+
+// What is said before an error.
+const (
+	nothingDone = "the changed configuration can't be used; everything stays as it was"
+	someLeft    = "not all of it could be done"
+	storeFailed = "the store did not take all of it, and is asked again"
+)
+
+func (w *watcher) apply(ctx context.Context, f *poolconfig.File) {
+	err := w.site.possible(ctx, f)
 	if err != nil {
-		w.complain(err)
+		w.complain(nothingDone, err)
 		return
 	}
-	did, err := w.site.update(ctx, f)
-	w.last, w.wrong = f, ""
-	printf(w.term.out, "  %s was read again.\n", f.Path)
+	did, refused, err := w.site.follow(ctx, f)
+	if !w.again || len(did) > 0 || err == nil {
+		printf(w.term.out, "  %s was read again.\n", f.Path)
+	}
 	for _, line := range did {
 		printf(w.term.out, "    %s\n", line)
 	}
-	if err != nil {
-		printf(w.term.err, "cognate: not all of it could be done:\n%s\n", indent(err.Error()))
+	w.last = f
+	w.again = err != nil
+	if w.again {
+		w.complain(storeFailed, err)
+		return
+	}
+	w.wrong = ""
+	if refused != nil {
+		printf(w.term.err, "cognate: %s:\n%s\n", someLeft, indent(refused.Error()))
 	}
 }
 
 // complain says once what is wrong.
-func (w *watcher) complain(err error) {
+func (w *watcher) complain(what string, err error) {
 	if err.Error() == w.wrong {
 		return
 	}
 	w.wrong = err.Error()
-	printf(w.term.err, "cognate: the changed configuration can't be used; everything stays as it was:\n%s\n", indent(w.wrong))
+	printf(w.term.err, "cognate: %s:\n%s\n", what, indent(w.wrong))
 }
 
 func indent(text string) string {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -49,13 +50,47 @@ func (c Changes) String() string {
 	return strings.Join(parts, ", ")
 }
 
+// Check tells, before anything is done, why the store's pool can't be made as p
+// says: what users are found by would change, or a user who is there can't be
+// made as the file now says.
+func Check(ctx context.Context, store userpool.Store, pool *userpool.Pool, p Pool) error {
+	said := ledger{store, pool.ID()}
+	_, err := said.checkSignInNames(ctx, p.Settings)
+	if err != nil {
+		return err
+	}
+	r := refusals{}
+	for _, u := range p.Users {
+		entry := entryOf(pool.ID(), u)
+		before, err := said.entry(ctx, entry.key, u)
+		known := before.Digest != "" || !u.derived // the user has the sub of the entry, or should have
+		if err == nil && known && before.Digest != entry.digest {
+			var n userpool.NewUser
+			n, err = withSub(ctx, pool, u)
+			if err == nil {
+				err = pool.CheckFollow(ctx, p.Settings, before.user(), n)
+			}
+		}
+		err = r.add(u, err)
+		if err != nil {
+			return err
+		}
+	}
+	return r.err()
+}
+
 // Apply gives a pool the clients and users of its file. Clients that an earlier
 // file had and this one has not are removed; users never are. Clients and users
 // that the file says nothing new about stay as they are. A user who cannot be
-// stored does not keep the others from it; the error names them all.
+// stored does not keep the others from it; the error names them all and is
+// [ErrUsers]. Any other error is one of the store: what was done stays, and
+// another call does the rest. Several processes may do this at once.
 func Apply(ctx context.Context, store userpool.Store, pool *userpool.Pool, p Pool) (c Changes, err error) {
 	said := ledger{store, pool.ID()}
-	err = said.keepSignInNames(ctx, p.Settings)
+	known, err := said.checkSignInNames(ctx, p.Settings)
+	if err == nil && !known {
+		err = said.put(ctx, namesKey, signInNames(p.Settings))
+	}
 	if err != nil {
 		return c, err
 	}
@@ -70,18 +105,18 @@ func applyClients(ctx context.Context, said ledger, pool *userpool.Pool, clients
 	for _, client := range clients {
 		key := clientKey + client.ID
 		digest := digestOf(pool.ID()+key, client, client.Secret, client.SecondSecret)
-		before, err := said.get(ctx, key)
+		last, err := said.get(ctx, key)
 		if err != nil {
 			return err
 		}
-		_, there, err := pool.Client(ctx, client.ID)
+		before, there, err := pool.Client(ctx, client.ID)
 		if err != nil {
 			return err
 		}
-		if there && before == digest {
+		if there && last == digest {
 			continue
 		}
-		_, err = pool.PutClient(ctx, client)
+		now, err := pool.PutClient(ctx, client)
 		if err != nil {
 			return fmt.Errorf("the client %s can't be stored: %s", client.ID, sentence(err))
 		}
@@ -89,10 +124,11 @@ func applyClients(ctx context.Context, said ledger, pool *userpool.Pool, clients
 		if err != nil {
 			return err
 		}
-		if there {
-			c.ClientsChanged++
-		} else {
+		switch {
+		case !there:
 			c.ClientsAdded++
+		case now.Version != before.Version:
+			c.ClientsChanged++
 		}
 	}
 	return removeClients(ctx, said, pool, clients, c)
@@ -110,71 +146,178 @@ func removeClients(ctx context.Context, said ledger, pool *userpool.Pool, client
 		if slices.ContainsFunc(clients, func(client userpool.Client) bool { return client.ID == id }) {
 			continue
 		}
-		err = pool.DeleteClient(ctx, id)
+		_, there, err := pool.Client(ctx, id)
+		if err == nil {
+			err = pool.DeleteClient(ctx, id)
+		}
+		if err == nil {
+			err = said.forget(ctx, key)
+		}
 		if err != nil {
 			return err
 		}
-		err = said.forget(ctx, key)
-		if err != nil {
-			return err
+		if there {
+			c.ClientsRemoved++
 		}
-		c.ClientsRemoved++
 	}
 	return nil
 }
 
-// maxUserErrors is how many users that could not be stored are named.
-const maxUserErrors = 10
+// ErrUsers says that some users can't be stored as the file says. The text of
+// the error names them.
+var ErrUsers = errors.New("users can't be stored")
+
+// refusals are the users who can't be stored.
+type refusals struct{ list []string }
+
+// maxRefusals is how many users that could not be stored are named.
+const maxRefusals = 10
+
+// add notes what is wrong with a user. What is wrong with the store comes back.
+func (r *refusals) add(u User, err error) error {
+	_, rule := errors.AsType[*userpool.Error](err)
+	switch {
+	case err == nil:
+		return nil
+	case !rule && !errors.Is(err, userpool.ErrExists):
+		return err
+	}
+	r.list = append(r.list, fmt.Sprintf("the user %s can't be stored: %s", clip(u.Username), userSentence(err)))
+	return nil
+}
+
+func (r *refusals) err() error {
+	if len(r.list) == 0 {
+		return nil
+	}
+	if n := len(r.list) - maxRefusals; n > 0 {
+		r.list = append(r.list[:maxRefusals], fmt.Sprintf("%d more users can't be stored", n))
+	}
+	return usersError(strings.Join(r.list, "\n"))
+}
+
+type usersError string
+
+func (e usersError) Error() string        { return string(e) }
+func (e usersError) Is(target error) bool { return target == ErrUsers }
 
 func applyUsers(ctx context.Context, said ledger, pool *userpool.Pool, users []User, c *Changes) error {
-	var failed []error
+	r := refusals{}
 	for _, u := range users {
-		err := applyUser(ctx, said, pool, u, c)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+		err := r.add(u, applyUser(ctx, said, pool, u, c))
 		if err != nil {
-			failed = append(failed, fmt.Errorf("the user %s can't be stored: %s", clip(u.Username), userSentence(err)))
+			return fmt.Errorf("storing the user %s: %w", clip(u.Username), err)
 		}
 	}
-	if n := len(failed) - maxUserErrors; n > 0 {
-		failed = append(failed[:maxUserErrors], fmt.Errorf("%d more users can't be stored", n))
+	return r.err()
+}
+
+// entry is one of a user of the file: where in the ledger it is and how it is
+// told from another one.
+type entry struct{ key, digest string }
+
+func entryOf(pool string, u User) entry {
+	key := userKey + hash(u.Sub)
+	return entry{key, digestOf(pool+key, u, u.Password, u.TOTPSecret)}
+}
+
+// saidUser is what a file said of a user the last time, without secrets and
+// values: enough to take back what it does not say any more.
+type saidUser struct {
+	Digest       string
+	Attributes   []string            `json:",omitempty"`
+	Groups, MFA  []string            `json:",omitempty"`
+	PreferredMFA string              `json:",omitempty"`
+	Status       userpool.UserStatus `json:",omitempty"`
+	Temporary    bool                `json:",omitempty"`
+	TOTP         bool                `json:",omitempty"`
+	Password     string              `json:",omitempty"` // its digest
+	now          userpool.Secret     // the password, if it is known to be the same
+}
+
+// user is what was said, as far as it is known.
+func (s saidUser) user() userpool.NewUser {
+	n := userpool.NewUser{
+		Attributes: map[string]string{}, Groups: s.Groups, MFA: s.MFA, PreferredMFA: s.PreferredMFA,
+		Status: s.Status, Temporary: s.Temporary, Password: s.now,
 	}
-	return errors.Join(failed...)
+	for _, name := range s.Attributes {
+		n.Attributes[name] = "" // the value does not matter
+	}
+	if s.TOTP {
+		n.TOTPSecret = "another"
+	}
+	return n
+}
+
+// say is what is remembered of u.
+func (e entry) say(u User) saidUser {
+	return saidUser{
+		Digest: e.digest, Attributes: slices.Sorted(maps.Keys(u.Attributes)), Groups: u.Groups, MFA: u.MFA,
+		PreferredMFA: u.PreferredMFA, Status: u.Status, Temporary: u.Temporary, TOTP: u.TOTPSecret != "",
+		Password: e.passwordDigest(u),
+	}
+}
+
+func (e entry) passwordDigest(u User) string {
+	if u.Password == "" {
+		return ""
+	}
+	return digestOf(e.key+" password", "", u.Password)
 }
 
 func applyUser(ctx context.Context, said ledger, pool *userpool.Pool, u User, c *Changes) error {
-	key := userKey + hash(u.Sub)
-	digest := digestOf(pool.ID()+key, u, u.Password, u.TOTPSecret)
-	before, err := said.get(ctx, key)
-	if err != nil || before == digest {
+	entry := entryOf(said.pool, u)
+	before, err := said.entry(ctx, entry.key, u)
+	if err != nil || before.Digest == entry.digest {
 		return err
 	}
-	created, err := Put(ctx, pool, u)
+	n, err := withSub(ctx, pool, u)
 	if err != nil {
 		return err
 	}
-	if created {
+	now := entry.say(u)
+	if before.now == "" && before.Password == now.Password {
+		before.now = u.Password
+	}
+	_, created, changed, err := pool.FollowUser(ctx, before.user(), n)
+	switch {
+	case err != nil:
+		return err
+	case created:
 		c.UsersAdded++
-	} else {
+	case changed:
 		c.UsersChanged++
 	}
-	return said.put(ctx, key, digest)
+	text, err := json.Marshal(now)
+	if err != nil {
+		panic("poolconfig: " + err.Error()) // strings cannot fail
+	}
+	return said.put(ctx, entry.key, string(text))
 }
 
 // Put creates a user or makes the one with this name as u says, and tells
 // which. A user who came another way keeps his sub.
 func Put(ctx context.Context, pool *userpool.Pool, u User) (created bool, err error) {
-	n := u.NewUser
-	there, ok, err := pool.FindUser(ctx, n.Username)
+	n, err := withSub(ctx, pool, u)
 	if err != nil {
 		return false, err
 	}
-	if ok && u.derived {
-		n.Sub = there.Sub
-	}
 	_, created, err = pool.PutUser(ctx, n)
 	return created, err
+}
+
+// withSub gives a user without a sub of his own the one that he has already.
+func withSub(ctx context.Context, pool *userpool.Pool, u User) (userpool.NewUser, error) {
+	n := u.NewUser
+	if !u.derived {
+		return n, nil
+	}
+	there, ok, err := pool.FindUser(ctx, n.Username)
+	if ok {
+		n.Sub = there.Sub
+	}
+	return n, err
 }
 
 func userSentence(err error) string {
@@ -202,11 +345,34 @@ func (l ledger) get(ctx context.Context, key string) (string, error) {
 	return string(r.Body), err
 }
 
-func (l ledger) put(ctx context.Context, key, value string) error {
+// entry is what was said of a user; a Digest that is empty: nothing.
+func (l ledger) entry(ctx context.Context, key string, u User) (s saidUser, err error) {
+	text, err := l.get(ctx, key)
+	if err != nil || text == "" {
+		return s, err
+	}
+	if !strings.HasPrefix(text, "{") { // a digest alone, of an earlier release
+		return saidUser{Digest: text, Status: u.Status, Temporary: u.Temporary, now: u.Password}, nil
+	}
+	err = json.Unmarshal([]byte(text), &s)
+	if err != nil {
+		return s, fmt.Errorf("the store's record of what the file said can't be read: %w", err)
+	}
+	return s, nil
+}
+
+// put keeps a value, whatever another process does with it meanwhile.
+func (l ledger) put(ctx context.Context, key, value string) (err error) {
 	r := userpool.Record{Kind: kindConfig, ID: key, Body: []byte(value)}
-	err := l.store.Apply(ctx, l.pool, userpool.Change{Op: userpool.Create, Record: r})
-	if errors.Is(err, userpool.ErrExists) {
+	const tries = 10
+	for range tries {
 		err = l.store.Apply(ctx, l.pool, userpool.Change{Op: userpool.Update, Record: r})
+		if errors.Is(err, userpool.ErrConflict) { // it is not there
+			err = l.store.Apply(ctx, l.pool, userpool.Change{Op: userpool.Create, Record: r})
+		}
+		if !errors.Is(err, userpool.ErrExists) {
+			break
+		}
 	}
 	return err
 }
@@ -238,21 +404,21 @@ func (l ledger) keys(ctx context.Context, begin string) ([]string, error) {
 	}
 }
 
-// keepSignInNames refuses what would make users unfindable.
-func (l ledger) keepSignInNames(ctx context.Context, s userpool.Settings) error {
-	now := "username_attributes [" + strings.Join(s.UsernameAttributes, " ") +
-		"], alias_attributes [" + strings.Join(s.AliasAttributes, " ") + "]"
+// checkSignInNames refuses what would make users unfindable; known tells whether
+// the ledger says by what they are found.
+func (l ledger) checkSignInNames(ctx context.Context, s userpool.Settings) (known bool, err error) {
 	before, err := l.get(ctx, namesKey)
-	switch {
-	case err != nil:
-		return err
-	case before == "":
-		return l.put(ctx, namesKey, now)
-	case before != now:
-		return fmt.Errorf("the pool %s has users who are found by %s; that cannot change: "+
+	if err == nil && before != "" && before != signInNames(s) {
+		err = fmt.Errorf("the pool %s has users who are found by %s; that cannot change: "+
 			"take them back, give the pool another id, or begin with an empty store", l.pool, before)
 	}
-	return nil
+	return before != "", err
+}
+
+// signInNames is what users are found by.
+func signInNames(s userpool.Settings) string {
+	return "username_attributes [" + strings.Join(s.UsernameAttributes, " ") +
+		"], alias_attributes [" + strings.Join(s.AliasAttributes, " ") + "]"
 }
 
 // digestOf is what tells whether an entry of a file changed. Secrets print as

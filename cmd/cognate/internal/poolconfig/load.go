@@ -248,7 +248,9 @@ func (s *search) culprit(err error) (name, out ast.Node) {
 	return s.innermost(i, err), s.places[i].node
 }
 
-func same(a, b error) bool { return a == nil && b == nil || a != nil && b != nil && a.Error() == b.Error() }
+func same(a, b error) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.Error() == b.Error()
+}
 
 // element is the element of a list that a place is or is in, or the place itself.
 func (s *search) element(i int) int {

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/memstore"
+)
+
+const two = `pools:
+  - id: local_A1
+    clients:
+      - id: one
+        callback_urls: [https://app.example/cb]
+    users:
+      - username: ann
+        password: Correct-Horse-7
+  - id: local_A2
+    clients:
+      - id: two
+        callback_urls: [https://app.example/cb]
+`
+
+// TestReloadAllOrNothing has a mistake in the second pool, of each kind that only
+// the pool itself or its store can tell: the first one stays as it was.
+func TestReloadAllOrNothing(t *testing.T) {
+	t.Parallel()
+	w := watch(t, strings.Replace(two, "    clients:", "    schema:\n      - {name: nickname, mutable: false}\n    clients:", 1))
+	schema := "    schema:\n      - {name: nickname, mutable: false}\n    clients:"
+	with := func(old, text string) string {
+		return strings.Replace(strings.NewReplacer("one", "changed").Replace(two), old, text, 1)
+	}
+	w.change(t, strings.Replace(strings.Replace(two, "    clients:", schema, 1),
+		"Correct-Horse-7\n", "Correct-Horse-7\n        attributes: {nickname: a}\n", 1))
+	for name, tt := range map[string]struct{ text, says string }{
+		"a scope": {with("id: two\n", "id: two\n        allowed_oauth_scopes: [openid, orders/read]\n"),
+			`cognate.yaml:12:40: the scope "orders/read" belongs to no resource server of the pool`},
+		"a provider": {with("id: two\n", "id: two\n        supported_identity_providers:\n          - Corp\n"),
+			`cognate.yaml:13:13: the pool has no identity provider "Corp"`},
+		"an attribute": {with("id: two\n", "id: two\n        read_attributes: [custom:a]\n") + "    schema: [{name: custom:b}]\n",
+			`the pool has no attribute "custom:a"`},
+		"a host of two pools": {with("", "") + "  - id: local_A3\n    domain: local-a2\n",
+			"two pools have the host local-a2.localhost"},
+		"an attribute that stays": {strings.Replace(with("    clients:", schema), "Correct-Horse-7\n",
+			"Correct-Horse-7\n        attributes: {nickname: b}\n", 1), "Cannot modify the non-mutable attribute nickname"},
+		"another sub": {with("username: ann", "username: ann\n        sub: other"), "has another sub already"},
+	} {
+		out, wrong := w.change(t, tt.text)
+		if !strings.Contains(wrong, "everything stays as it was") || !strings.Contains(wrong, tt.says) || out != "" {
+			t.Errorf("%s: it says %q and %q", name, out, wrong)
+		}
+		for id, want := range map[string]bool{"one": true, "changed": false} {
+			_, ok, err := w.pool().Client(t.Context(), id)
+			if ok != want || err != nil {
+				t.Errorf("%s: client %s: there %v (%v)", name, id, ok, err)
+			}
+		}
+	}
+}
+
+// TestReloadTakesBack follows what the file says less of a user.
+func TestReloadTakesBack(t *testing.T) {
+	t.Parallel()
+	const start, user = "pools:\n- id: local_A1\n  users:\n", "  - username: ann\n    password: Correct-Horse-7\n"
+	w := watch(t, start+user)
+	ann := func() userpool.User {
+		t.Helper()
+		u, ok, err := w.pool().FindUser(t.Context(), "ann")
+		if err != nil || !ok {
+			t.Fatalf("no user ann (%v)", err)
+		}
+		return u
+	}
+	for _, tt := range []struct {
+		name, more, says string
+		check            func(userpool.User) bool
+	}{
+		{"groups", "    groups: [admins, staff]\n", "1 user changed", func(u userpool.User) bool { return len(u.Groups) == 2 }},
+		{"a group less", "    groups: [staff]\n", "1 user changed", func(u userpool.User) bool { return len(u.Groups) == 1 }},
+		{"no groups", "    groups: []\n", "1 user changed", func(u userpool.User) bool { return len(u.Groups) == 0 }},
+		{"the same in other words", "", "", func(u userpool.User) bool { return len(u.Groups) == 0 }},
+		{"an attribute", "    attributes: {name: Ann, nickname: A}\n", "1 user changed",
+			func(u userpool.User) bool { return u.Attributes["name"] == "Ann" }},
+		{"an attribute less", "    attributes: {nickname: A}\n", "1 user changed",
+			func(u userpool.User) bool { return len(u.Attributes) == 1 }},
+		{"a second factor", "    totp_secret: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\n    mfa: [SOFTWARE_TOKEN_MFA]\n" +
+			"    preferred_mfa: SOFTWARE_TOKEN_MFA\n", "1 user changed", func(u userpool.User) bool { return len(u.MFA) == 1 && len(u.Attributes) == 0 }},
+		{"none", "", "1 user changed",
+			func(u userpool.User) bool { return len(u.MFA) == 0 && u.TOTPSecret == "" && u.PreferredMFA == "" }},
+		{"a status", "    status: RESET_REQUIRED\n", "1 user changed",
+			func(u userpool.User) bool { return u.Status == userpool.UserResetRequired }},
+		{"confirmed", "    status: CONFIRMED\n", "1 user changed", func(u userpool.User) bool { return u.Status == userpool.UserConfirmed }},
+		{"temporary", "    temporary: true\n", "1 user changed",
+			func(u userpool.User) bool { return u.Status == userpool.UserForceChange && !u.TemporaryUntil.IsZero() }},
+		{"for good", "", "1 user changed",
+			func(u userpool.User) bool { return u.Status == userpool.UserConfirmed && u.TemporaryUntil.IsZero() }},
+		{"disabled", "    disabled: true\n", "1 user changed", func(u userpool.User) bool { return u.Disabled }},
+		{"enabled", "", "1 user changed", func(u userpool.User) bool { return !u.Disabled }},
+	} {
+		out, wrong := w.change(t, start+user+tt.more)
+		if !tt.check(ann()) || wrong != "" || !strings.Contains(out, tt.says) || tt.says == "" && strings.Contains(out, "changed") {
+			t.Errorf("%s: it says %q and %q; status %s, groups %q, attributes %q, factors %q",
+				tt.name, out, wrong, ann().Status, ann().Groups, ann().Attributes, ann().MFA)
+		}
+	}
+	// What became of a temporary password is the user's, until the file says something new about it.
+	w.change(t, start+user+"    temporary: true\n")
+	err := w.pool().SetPassword(t.Context(), "ann", "Chosen-By-Ann-7", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.change(t, start+user+"    temporary: true\n    groups: [staff]\n")
+	if u := ann(); u.Status != userpool.UserConfirmed || len(u.Groups) != 1 {
+		t.Errorf("a change of the groups made the user %s", u.Status)
+	}
+	w.change(t, start+strings.Replace(user, "Horse-7", "Horse-8", 1)+"    temporary: true\n    groups: [staff]\n")
+	if u := ann(); u.Status != userpool.UserForceChange {
+		t.Errorf("with a new temporary password the user is %s", u.Status)
+	}
+}
+
+// processes are several that share a store and follow one file.
+type processes struct {
+	store userpool.Store
+	sites []*site
+}
+
+// each does something in all of them at the same instant, and returns the errors.
+func (p *processes) each(do func(*site) error) []error {
+	errs := make([]error, len(p.sites))
+	var begin, done sync.WaitGroup
+	begin.Add(1)
+	for i, s := range p.sites {
+		done.Go(func() {
+			begin.Wait()
+			errs[i] = do(s)
+		})
+	}
+	begin.Done()
+	done.Wait()
+	return errs
+}
+
+// TestProcessesAtOnce start on an empty store and follow a file together.
+func TestProcessesAtOnce(t *testing.T) {
+	t.Parallel()
+	a, err := parseAddress("--addr", "127.0.0.1:9229")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, open := range map[string]func() (userpool.Store, func(), error){
+		"in memory": func() (userpool.Store, func(), error) { return memstore.New(), func() {}, nil },
+		"in a file": func() (userpool.Store, func(), error) {
+			return openStore(t.Context(), filepath.Join(t.TempDir(), "pool.db"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, closeStore, err := open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(closeStore)
+			p := &processes{store: store}
+			for range 3 {
+				p.sites = append(p.sites, &site{addr: a.asLocalhost(), scheme: "http", store: store, log: slog.New(slog.DiscardHandler)})
+			}
+			texts := []string{two,
+				strings.NewReplacer("id: one", "id: uno", "id: two", "id: two\n        name: Two").Replace(two),
+				strings.Replace(two, "Horse-7", "Horse-8\n        temporary: true\n        groups: [staff]", 1),
+				strings.Replace(two, "username: ann", "username: bob", 1), two}
+			for i, text := range texts {
+				f, err := poolconfig.Loader{}.Parse("c.yaml", []byte(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, err := range p.each(func(s *site) error {
+					if i == 0 {
+						return s.start(t.Context(), f)
+					}
+					_, refused, err := s.follow(t.Context(), f)
+					return errors.Join(s.possible(t.Context(), f), refused, err)
+				}) {
+					if err != nil {
+						t.Errorf("text %d: %v", i, err)
+					}
+				}
+			}
+			users, err := p.sites[0].table.Load().pools[0].pool.Users(t.Context(), userpool.UserQuery{})
+			if err != nil || len(users) != 2 {
+				t.Errorf("%d users, %v; want ann and bob", len(users), err)
+			}
+		})
+	}
+}
+
+// shaky is a store that fails while it is told to.
+type shaky struct {
+	userpool.Store
+	down atomic.Bool // signing keys are made in the background
+}
+
+func (s *shaky) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
+	if s.down.Load() {
+		return errors.New("the store is down")
+	}
+	return s.Store.Apply(ctx, pool, changes...)
+}
+
+// TestReloadAgain asks a store that was down once more, and says so once.
+func TestReloadAgain(t *testing.T) {
+	t.Parallel()
+	w := watch(t, aPool)
+	store := &shaky{Store: memstore.New()}
+	w.site = newSite(t)
+	w.site.store = store
+	f, err := w.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.site.start(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.down.Store(true)
+	_, wrong := w.change(t, strings.Replace(aPool, "id: one", "id: two", 1))
+	if !strings.Contains(wrong, "the store did not take all of it, and is asked again") {
+		t.Errorf("it says %q", wrong)
+	}
+	w.out.Reset()
+	w.err.Reset()
+	w.look(t.Context())
+	if w.out.Len()+w.err.Len() > 0 {
+		t.Errorf("it says it again: %q%q", w.out.String(), w.err.String())
+	}
+	store.down.Store(false)
+	w.look(t.Context())
+	if out := w.out.String(); !strings.Contains(out, "1 client added, 1 client removed") {
+		t.Errorf("with the store back it says %q%q", out, w.err.String())
+	}
+	w.out.Reset()
+	w.look(t.Context())
+	if w.out.Len()+w.err.Len() > 0 {
+		t.Errorf("nothing changed, and it says %q%q", w.out.String(), w.err.String())
+	}
+}
