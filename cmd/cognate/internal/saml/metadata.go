@@ -1,14 +1,16 @@
 package saml
 
 import (
-	"crypto/x509"
+	"bytes"
 	"encoding/base64"
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 
+	"github.com/cognate-auth/cognate/internal/utf8text"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -19,7 +21,7 @@ type metadata struct {
 	entityID        string
 	signOn, signOut string // signOut may be empty
 	wantsSigned     bool
-	certificates    []*x509.Certificate
+	certificates    []certificate
 }
 
 type entityDescriptor struct {
@@ -47,12 +49,18 @@ func parseMetadata(text string) (*metadata, error) {
 	if len(text) > maxMetadata {
 		return nil, errors.New("the metadata is longer than 1 MB")
 	}
-	err := checkXML([]byte(text), true)
+	decoded, err := utf8text.Decode([]byte(text)) // Entra's begins with a mark
+	if err == nil {
+		err = checkTokens(newDecoder(decoded), true)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the metadata: %w", err)
 	}
 	var d entityDescriptor
-	err = xml.Unmarshal([]byte(text), &d)
+	err = newDecoder(decoded).Decode(&d)
+	if d.XMLName.Local == "EntitiesDescriptor" {
+		return nil, errors.New("the metadata is a list of providers (EntitiesDescriptor); expected the EntityDescriptor of one")
+	}
 	if err != nil || d.XMLName != (xml.Name{Space: nsMetadata, Local: "EntityDescriptor"}) {
 		return nil, errors.New("the metadata is not an EntityDescriptor of SAML 2.0")
 	}
@@ -89,6 +97,20 @@ func parseMetadata(text string) (*metadata, error) {
 	return m, nil
 }
 
+// newDecoder reads text that is UTF-8, whatever it says it was before it was
+// decoded.
+func newDecoder(text []byte) *xml.Decoder {
+	d := xml.NewDecoder(bytes.NewReader(text))
+	d.CharsetReader = func(label string, input io.Reader) (io.Reader, error) {
+		switch strings.ToLower(label) {
+		case "utf-16", "utf-16le", "utf-16be":
+			return input, nil
+		}
+		return nil, errors.New("its encoding is not UTF-8 or UTF-16")
+	}
+	return d
+}
+
 // redirectEndpoint returns the one with the redirect binding; empty: none.
 func redirectEndpoint(list []endpoint) (string, error) {
 	for _, e := range list {
@@ -102,14 +124,6 @@ func redirectEndpoint(list []endpoint) (string, error) {
 		return e.Location, nil
 	}
 	return "", nil
-}
-
-func parseCertificate(text string) (*x509.Certificate, error) {
-	der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
-	if err != nil {
-		return nil, errors.New("it is not base64")
-	}
-	return x509.ParseCertificate(der)
 }
 
 type spDescriptor struct {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/beevik/etree"
 
+	"github.com/cognate-auth/cognate/internal/utf8text"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -28,7 +29,10 @@ func open(response string) (*etree.Element, error) {
 	if err != nil {
 		return nil, errors.New("the response is not base64")
 	}
-	err = checkXML(raw, false)
+	raw, err = utf8text.Decode(raw)
+	if err == nil {
+		err = checkXML(raw, false)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the response: %w", err)
 	}

@@ -2,16 +2,18 @@ package saml
 
 import (
 	"bytes"
-	"crypto/x509"
+	"crypto"
+	_ "crypto/sha512" // for signatures
+	"encoding/base64"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/beevik/etree"
-	dsig "github.com/russellhaering/goxmldsig"
 	"github.com/russellhaering/goxmldsig/etreeutils"
 )
 
@@ -25,7 +27,10 @@ const (
 // two readers see two things: a DTD with its entities, processing instructions,
 // and, in messages, comments. Depth and number of elements are bounded.
 func checkXML(document []byte, comments bool) error {
-	decoder := xml.NewDecoder(bytes.NewReader(document))
+	return checkTokens(xml.NewDecoder(bytes.NewReader(document)), comments)
+}
+
+func checkTokens(decoder *xml.Decoder, comments bool) error {
 	depth, elements := 0, 0
 	for first := true; ; first = false {
 		token, err := decoder.RawToken()
@@ -70,7 +75,11 @@ func onlyAssertion(root *etree.Element) (*etree.Element, error) {
 	walk(root, func(e *etree.Element) {
 		switch {
 		case is(e, nsAssertion, "EncryptedAssertion"):
-			fault = errors.New("the assertion is encrypted; turn that off at the provider, the response is sent by TLS")
+			fault = encryptedError("assertion")
+		case is(e, nsAssertion, "EncryptedID"):
+			fault = encryptedError("NameID")
+		case is(e, nsAssertion, "EncryptedAttribute"):
+			fault = encryptedError("attribute")
 		case is(e, nsAssertion, "Assertion") && (found != nil || e.Parent() != root):
 			fault = errors.New("there is more than one assertion in the response, or it is not in its place")
 		case is(e, nsAssertion, "Assertion"):
@@ -81,6 +90,10 @@ func onlyAssertion(root *etree.Element) (*etree.Element, error) {
 		fault = errors.New("there is no assertion in the response")
 	}
 	return found, fault
+}
+
+func encryptedError(what string) error {
+	return fmt.Errorf("the %s is encrypted, which is not supported; turn that off at the provider: the response is sent by TLS", what)
 }
 
 func walk(e *etree.Element, visit func(*etree.Element)) {
@@ -165,78 +178,134 @@ func signatureOf(e *etree.Element) *etree.Element {
 // What a signature may be made with (XML Signature; SAML core section 5.4).
 // SHA-1 is broken, and other transforms change what is signed.
 var (
-	signatureMethods = map[string]bool{
-		rsaSHA256: true,
-		"http://www.w3.org/2001/04/xmldsig-more#rsa-sha384":   true,
-		"http://www.w3.org/2001/04/xmldsig-more#rsa-sha512":   true,
-		"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256": true,
-		"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384": true,
-		"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512": true,
+	signatureMethods = map[string]crypto.Hash{
+		rsaSHA256: crypto.SHA256,
+		"http://www.w3.org/2001/04/xmldsig-more#rsa-sha384":   crypto.SHA384,
+		"http://www.w3.org/2001/04/xmldsig-more#rsa-sha512":   crypto.SHA512,
+		"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256": crypto.SHA256,
+		"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384": crypto.SHA384,
+		"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512": crypto.SHA512,
 	}
-	digestMethods = map[string]bool{
-		"http://www.w3.org/2001/04/xmlenc#sha256":       true,
-		"http://www.w3.org/2001/04/xmldsig-more#sha384": true,
-		"http://www.w3.org/2001/04/xmlenc#sha512":       true,
+	digestMethods = map[string]crypto.Hash{
+		"http://www.w3.org/2001/04/xmlenc#sha256":       crypto.SHA256,
+		"http://www.w3.org/2001/04/xmldsig-more#sha384": crypto.SHA384,
+		"http://www.w3.org/2001/04/xmlenc#sha512":       crypto.SHA512,
 	}
 )
 
-const (
-	exclusiveC14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
-	enveloped     = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
-)
+const enveloped = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 
-// signature is the shape that a signature must have; what is there twice is
-// refused by the count.
-type signature struct {
-	Info []struct {
-		Canonicalization []algorithm `xml:"http://www.w3.org/2000/09/xmldsig# CanonicalizationMethod"`
-		Method           []algorithm `xml:"http://www.w3.org/2000/09/xmldsig# SignatureMethod"`
-		References       []struct {
-			URI        string      `xml:",attr"`
-			Transforms []algorithm `xml:"http://www.w3.org/2000/09/xmldsig# Transforms>Transform"`
-			Digest     []algorithm `xml:"http://www.w3.org/2000/09/xmldsig# DigestMethod"`
-		} `xml:"http://www.w3.org/2000/09/xmldsig# Reference"`
-	} `xml:"http://www.w3.org/2000/09/xmldsig# SignedInfo"`
+// signedInfo is what a signature is made of. What is there twice is refused by
+// the count.
+type signedInfo struct {
+	Canonicalization []algorithm `xml:"http://www.w3.org/2000/09/xmldsig# CanonicalizationMethod"`
+	Method           []algorithm `xml:"http://www.w3.org/2000/09/xmldsig# SignatureMethod"`
+	References       []struct {
+		URI        string      `xml:",attr"`
+		Transforms []algorithm `xml:"http://www.w3.org/2000/09/xmldsig# Transforms>Transform"`
+		Digest     []algorithm `xml:"http://www.w3.org/2000/09/xmldsig# DigestMethod"`
+		Value      []string    `xml:"http://www.w3.org/2000/09/xmldsig# DigestValue"`
+	} `xml:"http://www.w3.org/2000/09/xmldsig# Reference"`
 }
 
 type algorithm struct {
-	Name string `xml:"Algorithm,attr"`
+	Name      string `xml:"Algorithm,attr"`
+	Inclusive []struct {
+		Prefixes string `xml:"PrefixList,attr"`
+	} `xml:"http://www.w3.org/2001/10/xml-exc-c14n# InclusiveNamespaces"`
 }
 
-// checkShape holds a signature to what SAML allows (core section 5.4): one
-// reference, to the ID of the parent, enveloped, exclusive canonical XML.
-func checkShape(parent, sig *etree.Element) error {
-	for _, child := range sig.ChildElements() {
-		switch child.Tag {
-		case "SignedInfo", "SignatureValue", "KeyInfo":
-		default:
-			return errors.New("it holds something else than SignedInfo, SignatureValue and KeyInfo")
+// prefixes are those that exclusive canonical XML treats as inclusive one does
+// (Exclusive XML Canonicalization section 3).
+func (a algorithm) prefixes() (map[string]bool, error) {
+	all := map[string]bool{}
+	for _, list := range a.Inclusive {
+		for _, prefix := range strings.Fields(list.Prefixes) {
+			if prefix == "#default" {
+				prefix = ""
+			}
+			all[prefix] = true
 		}
 	}
-	detached, err := detach(sig)
-	if err != nil {
-		return err
+	if len(a.Inclusive) > 1 || len(all) > maxPrefixes {
+		return nil, fmt.Errorf("its InclusiveNamespaces are there twice, or have more than %d prefixes", maxPrefixes)
 	}
-	text, err := serialize(detached)
-	if err != nil {
-		return err
+	return all, nil
+}
+
+// A signature is one whose form is right.
+type signature struct {
+	info  signedInfo
+	text  []byte // the canonical SignedInfo, which info was read from
+	value []byte
+}
+
+// readSignature holds a signature to what SAML allows (core section 5.4): one
+// reference, to the ID of the parent, enveloped, exclusive canonical XML. What it
+// returns is read from the text that the signature is made of.
+func readSignature(parent, sig *etree.Element) (*signature, error) {
+	parts := map[string]*etree.Element{}
+	for _, child := range sig.ChildElements() {
+		known := child.Tag == "SignedInfo" || child.Tag == "SignatureValue" || child.Tag == "KeyInfo"
+		if !known || child.NamespaceURI() != nsSignature || parts[child.Tag] != nil {
+			return nil, errors.New("it holds something else than one SignedInfo, SignatureValue and KeyInfo")
+		}
+		parts[child.Tag] = child
+	}
+	if parts["SignedInfo"] == nil || parts["SignatureValue"] == nil {
+		return nil, errors.New("it has not one SignedInfo and one SignatureValue")
 	}
 	var s signature
-	err = xml.Unmarshal(text, &s)
-	if err != nil || len(s.Info) != 1 || len(s.Info[0].References) != 1 || len(s.Info[0].References[0].Digest) != 1 ||
-		len(s.Info[0].Canonicalization) != 1 || len(s.Info[0].Method) != 1 {
+	var err error
+	s.text, err = canonicalInfo(parts["SignedInfo"])
+	if err != nil {
+		return nil, err
+	}
+	err = xml.Unmarshal(s.text, &s.info)
+	if err != nil {
+		return nil, errors.New("its SignedInfo cannot be read")
+	}
+	s.value, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(parts["SignatureValue"].Text()), ""))
+	if err != nil {
+		return nil, errors.New("its SignatureValue is not base64")
+	}
+	return &s, s.info.check(parent)
+}
+
+// canonicalInfo is the text of a SignedInfo that is signed. How it is made is
+// read twice: here to make it, and from it again.
+func canonicalInfo(e *etree.Element) ([]byte, error) {
+	text, err := serialize(e)
+	if err != nil {
+		return nil, err
+	}
+	var info signedInfo
+	err = xml.Unmarshal(text, &info)
+	if err != nil || len(info.Canonicalization) != 1 {
+		return nil, errors.New("its SignedInfo has not one CanonicalizationMethod")
+	}
+	prefixes, err := info.Canonicalization[0].prefixes()
+	if err != nil {
+		return nil, err
+	}
+	return canonical(e, prefixes)
+}
+
+func (info *signedInfo) check(parent *etree.Element) error {
+	if len(info.References) != 1 || len(info.References[0].Digest) != 1 || len(info.References[0].Value) != 1 ||
+		len(info.Canonicalization) != 1 || len(info.Method) != 1 {
 		return errors.New("it has not one SignedInfo with one Reference")
 	}
-	info, ref, id := s.Info[0], s.Info[0].References[0], parent.SelectAttrValue("ID", "")
+	ref, id := info.References[0], parent.SelectAttrValue("ID", "")
 	switch {
 	case id == "" || ref.URI != "#"+id:
 		return errors.New("its Reference is not to the element that it is in")
 	case info.Canonicalization[0].Name != exclusiveC14N:
 		return errors.New("its CanonicalizationMethod is not exclusive canonical XML")
-	case !signatureMethods[info.Method[0].Name]:
+	case signatureMethods[info.Method[0].Name] == 0:
 		return fmt.Errorf("its SignatureMethod %.100q is not accepted; expected RSA or ECDSA with SHA-256 or better",
 			info.Method[0].Name)
-	case !digestMethods[ref.Digest[0].Name]:
+	case digestMethods[ref.Digest[0].Name] == 0:
 		return fmt.Errorf("its DigestMethod %.100q is not accepted; expected SHA-256 or better", ref.Digest[0].Name)
 	case len(ref.Transforms) != 2 || ref.Transforms[0].Name != enveloped || ref.Transforms[1].Name != exclusiveC14N:
 		return errors.New("its Transforms are not enveloped-signature and exclusive canonical XML")
@@ -246,37 +315,55 @@ func checkShape(parent, sig *etree.Element) error {
 
 // checkSignature checks the signature of an element with the provider's
 // certificates and returns the element as it was signed, without its signature.
+// Which certificate a provider says it was is not looked at: one of its metadata
+// must be, and be valid now.
 func checkSignature(e, sig *etree.Element, m *metadata, now time.Time) (*etree.Element, error) {
-	err := checkShape(e, sig)
+	s, err := readSignature(e, sig)
 	if err != nil {
 		return nil, err
 	}
-	detached, err := detach(e)
+	method := s.info.Method[0].Name
+	h := signatureMethods[method].New()
+	h.Write(s.text)
+	sum := h.Sum(nil)
+	good := func(c certificate) bool { return c.validAt(now) && c.signed(method, sum, s.value) }
+	signed, digest, err := s.covered(e, sig)
 	if err != nil {
 		return nil, err
 	}
-	err = errors.New("no certificate")
-	for _, c := range m.certificates {
-		var signed *etree.Element
-		signed, err = validate(detached, c, now)
-		if err == nil {
-			return signed, nil
-		}
-	}
-	return nil, err
-}
-
-// validate checks the signature with one certificate, so that a provider need
-// not say which one it is.
-func validate(e *etree.Element, c *x509.Certificate, now time.Time) (*etree.Element, error) {
-	ctx := dsig.NewDefaultValidationContext(&dsig.MemoryX509CertificateStore{Roots: []*x509.Certificate{c}})
-	ctx.Clock = dsig.NewFakeClockAt(now)
-	signed, err := ctx.Validate(e)
-	if err != nil || signed == nil {
+	want, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s.info.References[0].Value[0]), ""))
+	if err != nil || !bytes.Equal(digest, want) || !slices.ContainsFunc(m.certificates, good) {
 		return nil, errors.New("it is not that of a valid certificate of the provider's metadata, " +
 			"or what was signed has changed")
 	}
-	return signed, nil
+	document := etree.NewDocument()
+	err = document.ReadFromBytes(signed)
+	if err != nil || document.Root() == nil {
+		return nil, errors.New("what was signed cannot be read")
+	}
+	return document.Root(), nil
+}
+
+// covered is the text that the reference is to: the element without its
+// signature, and its digest.
+func (s *signature) covered(e, sig *etree.Element) (text, digest []byte, err error) {
+	ref := s.info.References[0]
+	prefixes, err := ref.Transforms[1].prefixes()
+	if err != nil {
+		return nil, nil, err
+	}
+	alone, err := detach(e)
+	if err != nil {
+		return nil, nil, err
+	}
+	alone.RemoveChildAt(sig.Index())
+	text, err = canonical(alone, prefixes)
+	if err != nil {
+		return nil, nil, err
+	}
+	h := digestMethods[ref.Digest[0].Name].New()
+	h.Write(text)
+	return text, h.Sum(nil), nil
 }
 
 // detach copies an element out of its document, with the namespaces that it
