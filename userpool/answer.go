@@ -54,6 +54,7 @@ func (a *Authorization) LoginRequired() *RedirectError {
 func (p *Pool) AuthorizeSilently(
 	ctx context.Context, a *Authorization, session Secret,
 ) (location string, ok bool, err error) {
+	p.noteUnheeded(ctx, a)
 	s, ok, err := p.Session(ctx, session)
 	if err != nil {
 		return "", false, err

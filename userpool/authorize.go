@@ -3,6 +3,7 @@ package userpool
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"regexp"
 	"slices"
@@ -40,6 +41,7 @@ type Authorization struct {
 	challenge       string
 	maxAge          time.Duration // negative: none asked for
 	redirectOmitted bool
+	unheeded        []string // parameters that change what a request asks for, elsewhere
 }
 
 // authorizeLimits names every parameter of an authorization request that has a
@@ -50,6 +52,21 @@ var authorizeLimits = map[string]int{
 	"nonce": 1024, "code_challenge": 128, "code_challenge_method": 64, "prompt": 128, "max_age": 16,
 	"login_hint": 256, "lang": 64, "identity_provider": 128, "idp_identifier": 128, "resource": maxURI,
 	"acr_values": 1024,
+}
+
+// unheeded are parameters that have no effect at Cognito, but change what is asked
+// for or how the answer comes where they have one: the request as a JWT (RFC 9101),
+// OpenID Connect Core sections 3.1.2.1 and 5.5, and RFC 9396.
+var unheeded = []string{
+	"request", "request_uri", "response_mode", "claims", "id_token_hint", "authorization_details",
+}
+
+// noteUnheeded says for the developer's view that parameters had no effect.
+func (p *Pool) noteUnheeded(ctx context.Context, a *Authorization) {
+	if len(a.unheeded) > 0 {
+		p.audit(ctx, "parameters without effect", clientAttr(a.Client.ID),
+			slog.String("parameters", strings.Join(a.unheeded, ", ")))
+	}
 }
 
 // ParseAuthorization checks an authorization request in the order that decides
@@ -67,13 +84,17 @@ func (p *Pool) ParseAuthorization(ctx context.Context, q url.Values) (*Authoriza
 		return nil, &PageError{Code: CodeInvalidRequest, ClientID: client.ID, Mend: mend}
 	}
 	a := &Authorization{Client: client, maxAge: -1, implicit: q.Get("response_type") == "token"}
+	a.unheeded = slices.DeleteFunc(slices.Clone(unheeded), func(name string) bool { return !q.Has(name) })
 	err = a.setRedirectURI(q, len(providers) == 1)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = a.setParameters(q)
+		if err != nil {
+			err = a.Refusal(err)
+		}
 	}
-	err = a.setParameters(q)
 	if err != nil {
-		return nil, a.Refusal(err)
+		p.noteUnheeded(ctx, a) // perhaps what is missing is in one of them
+		return nil, err
 	}
 	a.setProvider(q, providers, p.Settings().IdentityProviders)
 	return a, nil

@@ -34,6 +34,49 @@ func (e *env) lastFailure(t *testing.T) (mend, page string) {
 	return "", ""
 }
 
+// TestParametersWithoutEffect names parameters that are ignored, on a request that
+// passes and on one that lacks what may be in them, and on no page that follows.
+func TestParametersWithoutEffect(t *testing.T) {
+	t.Parallel()
+	const note = "parameters without effect"
+	for name, more := range map[string][]string{
+		"passes": {"request", "eyJ.x.y", "response_mode", "form_post"},
+		"fails":  {"request_uri", "https://app.test/request.jwt", "response_type", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t)
+			e.Get(t, "/oauth2/authorize", pooltest.Query(more...), nil)
+			e.Get(t, "/login", pooltest.Query(more...), nil)
+			flows := e.flows(t, "")
+			page := e.look(t, "/_cognate/flows/"+flows[len(flows)-1].ID)
+			for i := 0; i < len(more); i += 2 {
+				if ignored := more[i] != "response_type"; ignored && !strings.Contains(page, more[i]) {
+					t.Errorf("the view does not name %s", more[i])
+				}
+			}
+			noted := 0
+			for _, f := range flows {
+				for _, step := range f.Steps {
+					for _, d := range step.Decisions {
+						if d.Event == note {
+							noted++
+						}
+					}
+				}
+			}
+			if want := map[string]int{"passes": 1, "fails": 2}[name]; noted != want {
+				t.Errorf("noted %d times, want %d", noted, want)
+			}
+		})
+	}
+	e := newEnv(t)
+	e.Get(t, "/oauth2/authorize", pooltest.Query("display", "page"), nil)
+	if page := e.look(t, "/_cognate/flows/"+e.flows(t, "")[0].ID); strings.Contains(page, note) {
+		t.Error("a request without such parameters is noted")
+	}
+}
+
 // TestMends makes what goes wrong most often, and reads what to do about it.
 func TestMends(t *testing.T) {
 	t.Parallel()
