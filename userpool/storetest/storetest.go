@@ -1,5 +1,6 @@
 // Package storetest is the conformance suite of userpool.Store. A store that
-// passes Run, with the race detector on, is fit to keep a pool's data.
+// passes Run, with the race detector on, is fit to keep a pool's data. RunOnce
+// shows it at work: what a pool lets count once counts once.
 package storetest
 
 import (
