@@ -99,7 +99,7 @@ func (p *Pool) Repair() {
 }
 
 // Requests returns how many requests an endpoint has had so far, those that met a
-// fault among them.
+// fault among them. What a browser asks before a script's request does not count.
 func (p *Pool) Requests(e Endpoint) int {
 	p.faults.mu.Lock()
 	defer p.faults.mu.Unlock()
@@ -162,6 +162,10 @@ func (f *faults) take(r *http.Request) (Fault, bool) {
 }
 
 func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodOptions { // a browser asks whether a script may ask
+		f.next.ServeHTTP(w, r)
+		return
+	}
 	fault, ok := f.take(r)
 	if !ok {
 		f.next.ServeHTTP(w, r)
@@ -201,6 +205,8 @@ func (f *faults) wait(r *http.Request, fault Fault) {
 }
 
 func (f Fault) answer(w http.ResponseWriter) {
+	w.Header().Set("Access-Control-Allow-Origin", "*") // as the pool's own refusals
+	w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter/time.Second)))
 	}

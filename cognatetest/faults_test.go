@@ -218,6 +218,35 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// TestFaultsOfScripts breaks an endpoint that a script asks: it can read the fault, and
+// what its browser asks before meets none.
+func TestFaultsOfScripts(t *testing.T) {
+	t.Parallel()
+	pool := cognatetest.New(t)
+	pool.Break(cognatetest.TokenEndpoint, cognatetest.Fault{Status: 429, RetryAfter: time.Second})
+	for _, tt := range []struct {
+		method string
+		want   int
+	}{{http.MethodOptions, 204}, {http.MethodPost, 429}} {
+		r, err := http.NewRequestWithContext(t.Context(), tt.method, pool.URL+"/oauth2/token", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Access-Control-Request-Method", "POST")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != tt.want || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s: got %d %v", tt.method, resp.StatusCode, resp.Header)
+		}
+	}
+	if got := pool.Requests(cognatetest.TokenEndpoint); got != 1 {
+		t.Errorf("%d requests were counted, want that of the script", got)
+	}
+}
+
 // TestDropAnswer spends a code without telling.
 func TestDropAnswer(t *testing.T) {
 	t.Parallel()
