@@ -32,7 +32,7 @@ type site struct {
 
 	deliver func(context.Context, userpool.Message) error // nil: mail stays in the outbox
 	limit   int                                           // requests per second of one address; 0: none
-	view    view
+	view    view                                          // start chooses a token if it is zero
 
 	table   atomic.Pointer[table] // replaced, never modified
 	handler http.Handler          // route, with the limit; set by start
@@ -100,7 +100,7 @@ func (s *site) misdirected(w http.ResponseWriter, t *table) {
 			text += "  " + s.base(host) + "  " + p.pool.ID() + "\n"
 		}
 	}
-	_, _ = io.WriteString(w, text) //nolint:gosec // plain text, of names that the file has
+	_, _ = io.WriteString(w, text)
 }
 
 // base is the URL of a host of the site.
@@ -225,6 +225,9 @@ func (s *site) newTable(pools []*running) (*table, error) {
 // start makes all pools of a file.
 func (s *site) start(ctx context.Context, f *poolconfig.File) error {
 	s.table.Store(&table{})
+	if s.view == (view{}) {
+		s.view = newView()
+	}
 	s.handler = http.HandlerFunc(s.route)
 	if s.limit > 0 {
 		s.handler = server.LimitRequests(s.limit, s.handler)

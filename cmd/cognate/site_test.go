@@ -27,7 +27,7 @@ func newSite(t *testing.T, pools ...poolconfig.Pool) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{addr: a.asLocalhost(), scheme: "http", store: memstore.New(), log: slog.New(slog.DiscardHandler), view: newView()}
+	s := &site{addr: a.asLocalhost(), scheme: "http", store: memstore.New(), log: slog.New(slog.DiscardHandler)}
 	err = s.start(t.Context(), &poolconfig.File{Pools: pools})
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestHosts(t *testing.T) {
 // TestOneHostTwoPools is refused at the start.
 func TestOneHostTwoPools(t *testing.T) {
 	a, _ := parseAddress("--addr", "127.0.0.1:9229")
-	s := &site{addr: a.asLocalhost(), scheme: "http", store: memstore.New(), log: slog.New(slog.DiscardHandler), view: newView()}
+	s := &site{addr: a.asLocalhost(), scheme: "http", store: memstore.New(), log: slog.New(slog.DiscardHandler)}
 	err := s.start(t.Context(), &poolconfig.File{Pools: []poolconfig.Pool{
 		{ID: "local_One"}, {ID: "local_Two", Domain: "same"}, {ID: "local_Three", CustomDomain: "same.localhost"},
 	}})
