@@ -121,7 +121,7 @@ func (a *Auth) openJars(s *settings) error {
 		issuer: s.Issuer, now: s.Now, lifetime: s.Session.Lifetime, idle: s.Session.IdleTimeout, skew: s.ClockSkew,
 		verifiedEmail: s.RequireVerifiedEmail,
 	}
-	keeper, err := newKeeper(s, policy, cookie, bound)
+	keeper, err := newKeeper(s, policy, cookie, bound, a.client.gate)
 	if err != nil {
 		return err
 	}
@@ -134,16 +134,16 @@ func (a *Auth) openJars(s *settings) error {
 	return nil
 }
 
-func newKeeper(s *settings, policy *sessionPolicy, cookie cookieSpec, bound string) (keeper, error) {
+func newKeeper(s *settings, policy *sessionPolicy, cookie cookieSpec, bound string, g *gate) (keeper, error) {
 	opened := newCache[*session](s.Session.CacheSize)
 	if s.Session.Store != nil {
 		sealer, err := newSealer(s.Keys, "stored session", bound, MaxRecordValue)
 		return &storeSessions{
 			sessionPolicy: policy, cookie: cookie, store: s.Session.Store, sealer: sealer, bound: bound, log: s.Logger, opened: opened,
-			unreadable: newExpiring(maxUnreadable),
+			unreadable: newExpiring(maxUnreadable), gate: g,
 		}, err
 	}
-	k := &cookieSessions{sessionPolicy: policy, cookie: cookie, log: s.Logger, opened: opened, successors: newSuccessors()}
+	k := &cookieSessions{sessionPolicy: policy, cookie: cookie, log: s.Logger, opened: opened, successors: newSuccessors(), gate: g}
 	var err error
 	k.identities, err = newSealer(s.Keys, "session", bound, maxIdentityChunks*maxSealed)
 	if err == nil && s.Session.TokensInCookie {

@@ -71,6 +71,9 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	got, err := a.redeem(r.Context(), resp, t)
 	if err == nil {
 		err = a.signIn(w, r, t, got)
+		if err != nil {
+			a.dropTokens(r.Context(), got.tokens.refresh)
+		}
 	}
 	signedIn = err == nil
 	if err != nil && !t.inVain(err) {
@@ -115,9 +118,18 @@ func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (*rede
 		return nil, refuse(ReasonMalformedCallback, "the code is missing or longer than %d bytes", maxCode)
 	}
 	tokens, err := a.client.exchange(ctx, a.provider.http, m.Endpoints, resp.code, t.verifier)
-	if err != nil {
-		return nil, err
+	var got *redeemed
+	if err == nil {
+		got, err = a.identify(ctx, tokens, t, m)
 	}
+	if err != nil {
+		a.dropTokens(ctx, tokens.refresh)
+	}
+	return got, err
+}
+
+// identify reads the user out of what the token endpoint gave.
+func (a *Auth) identify(ctx context.Context, tokens tokens, t *transaction, m metadata) (*redeemed, error) {
 	c, err := a.verifier.verify(ctx, tokens.id, t.nonce, tokens.access)
 	if err != nil {
 		return nil, err

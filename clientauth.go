@@ -37,12 +37,13 @@ type client struct {
 	redirectURL string
 	scopes      []string
 	now         func() time.Time
+	gate        *gate
 }
 
 func newClient(s *settings) *client {
 	return &client{
 		id: s.ClientID, secret: s.ClientSecret, method: s.ClientAuth, key: s.clientKey,
-		redirectURL: s.RedirectURL, scopes: s.Scopes, now: s.Now,
+		redirectURL: s.RedirectURL, scopes: s.Scopes, now: s.Now, gate: newGate(s.Now),
 	}
 }
 

@@ -28,6 +28,7 @@ type cookieSessions struct {
 	// under way longer than others puts old ones back: for how long, nobody knows.
 	successors *successors
 	flight     singleflight.Group
+	gate       *gate
 }
 
 // find decrypts the cookie, or knows it already.
@@ -183,6 +184,12 @@ func (k *cookieSessions) refreshOnce(
 		if got != nil && got.tokens.fresh(k.now()) {
 			return got, nil
 		}
+		waiting, cancel := context.WithTimeout(ctx, gateTime)
+		defer cancel()
+		if err := k.gate.enter(waiting); err != nil {
+			return nil, err
+		}
+		defer k.gate.leave()
 		if err := c.writable(); err != nil {
 			return nil, err // before the refresh token is spent
 		}

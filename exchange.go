@@ -31,7 +31,8 @@ type grant struct {
 	client          []string
 }
 
-// exchange redeems the authorization code, with one request.
+// exchange redeems the authorization code, with one request. Without an ID token, what came
+// is returned beside the error.
 func (c *client) exchange(ctx context.Context, hc *http.Client, e Endpoints, code, verifier string) (tokens, error) {
 	form := url.Values{
 		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {c.redirectURL}, "code_verifier": {verifier},
@@ -44,7 +45,7 @@ func (c *client) exchange(ctx context.Context, hc *http.Client, e Endpoints, cod
 		return tokens{}, err
 	}
 	if t.id == "" {
-		return tokens{}, refuse(ReasonNoIDToken, "the token response has no ID token; is openid among the scopes?")
+		return t, refuse(ReasonNoIDToken, "the token response has no ID token; is openid among the scopes?")
 	}
 	if t.scopes == nil {
 		t.scopes = c.scopes // as RFC 6749, 5.1 reads a response that doesn't say
@@ -84,7 +85,9 @@ func (c *client) request(ctx context.Context, hc *http.Client, endpoint string, 
 	}
 	code := errorIn(body)
 	if status != http.StatusOK || code != "" {
-		return tokens{}, g.refusal("token request", status, code)
+		e := g.refusal("token request", status, code)
+		e.RetryAfter = c.gate.left()
+		return tokens{}, e
 	}
 	t, err := c.parseTokens(body)
 	if err != nil {
@@ -93,12 +96,12 @@ func (c *client) request(ctx context.Context, hc *http.Client, endpoint string, 
 	return t, nil
 }
 
-// refusal is the error of an answer that is none of success. A server that is broken has
-// refused nothing, whatever it says.
+// refusal is the error of an answer that is none of success. A server that is broken, or asked
+// too often, has refused nothing, whatever it says.
 func (g grant) refusal(what string, status int, code string) *Error {
 	reason := g.failed
 	switch {
-	case status >= http.StatusInternalServerError:
+	case status >= http.StatusInternalServerError, status == http.StatusTooManyRequests:
 	case code == "invalid_grant":
 		reason = g.refused
 	case slices.Contains(g.client, code):
@@ -186,6 +189,7 @@ func (c *client) post(
 		return 0, nil, withoutBody(err)
 	}
 	defer resp.Body.Close()
+	c.gate.heed(resp)
 	body, err = io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	switch {
 	case err != nil:

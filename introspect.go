@@ -19,11 +19,11 @@ type introspector struct {
 	config   *Introspection
 	provider *provider
 	flight   singleflight.Group
-	slots    chan struct{}
+	slots    slots
 }
 
 func newIntrospector(c *Introspection, p *provider) *introspector {
-	return &introspector{config: c, provider: p, slots: make(chan struct{}, maxIntrospections)}
+	return &introspector{config: c, provider: p, slots: make(slots, maxIntrospections)}
 }
 
 // introspect has the provider judge a token. What it says is then checked like the claims
@@ -50,12 +50,10 @@ func (i *bearerIssuer) introspect(ctx context.Context, raw, key string) (*seenTo
 // ask sends one request for all callers that have the same token.
 func (in *introspector) ask(ctx context.Context, raw, key string) (claims, error) {
 	c, err := shared(ctx, &in.flight, key, fetchTimeout, func(ctx context.Context) (claims, error) {
-		select {
-		case in.slots <- struct{}{}:
-			defer func() { <-in.slots }()
-		case <-ctx.Done():
+		if !in.slots.take(ctx) {
 			return nil, errors.New("too many tokens are being asked about")
 		}
+		defer in.slots.free()
 		return in.fetch(ctx, raw)
 	})
 	if err != nil {

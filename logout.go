@@ -153,13 +153,28 @@ func (a *Auth) leave(w http.ResponseWriter, r *http.Request, target string) {
 	writeJSON(w, http.StatusOK, map[string]string{"logout_url": target})
 }
 
-// revokeTimeout bounds how long a sign-out waits for the provider.
+// revokeTimeout bounds how long a sign-out, or a refusal, waits for the provider.
 const revokeTimeout = 2 * time.Second
 
-// revokeTokens makes the provider forget a refresh token, if that is wanted. What it can't
-// do it writes down; a visitor who leaves meanwhile does not stop it.
+// revokeTokens makes the provider forget the refresh token of an ended session, if that is
+// wanted.
 func (a *Auth) revokeTokens(ctx context.Context, refreshToken string) {
-	if !a.revokes || refreshToken == "" {
+	if a.revokes {
+		a.revoke(ctx, refreshToken, true)
+	}
+}
+
+// dropTokens makes the provider forget a refresh token that nobody will ever use, because the
+// sign-in or the refresh that brought it was refused, if there is a place for that.
+func (a *Auth) dropTokens(ctx context.Context, refreshToken string) {
+	a.revoke(ctx, refreshToken, false)
+}
+
+// revoke asks the provider once, for two seconds at most. What it can't do it writes down; a
+// visitor who leaves meanwhile does not stop it. expected tells that the provider should have
+// a place for it.
+func (a *Auth) revoke(ctx context.Context, refreshToken string, expected bool) {
+	if refreshToken == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
@@ -167,6 +182,8 @@ func (a *Auth) revokeTokens(ctx context.Context, refreshToken string) {
 	m, err := a.provider.ready(ctx)
 	switch {
 	case err != nil:
+	case m.Revocation == "" && !expected:
+		return
 	case m.Revocation == "":
 		err = errors.New("the provider's revocation endpoint is not known")
 	default:

@@ -36,6 +36,8 @@ type refreshed struct {
 	// unusable says why the access token must not be used although the refresh token
 	// is good: the ID token that came along could not be checked.
 	unusable error
+	// tooLate is called when the session turns out to have ended meanwhile.
+	tooLate func(context.Context)
 }
 
 // An asker asks the provider for new tokens. If it refuses, the session has ended and the
@@ -69,6 +71,13 @@ func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, 
 	if err == nil {
 		problem = got.unusable
 	}
+	if err == nil {
+		got.tooLate = func(ctx context.Context) { a.revokeTokens(ctx, got.tokens.refresh) }
+		if a.sessions.ended.has(s.id, a.now()) { // the sign-out revoked the one before
+			got.tooLate(ctx)
+			return nil, errEnded
+		}
+	}
 	if problem == nil {
 		a.metrics.Refresh(a.now().Sub(start), "")
 		return got, nil
@@ -83,6 +92,9 @@ func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, 
 	a.log.LogAttrs(ctx, slog.LevelInfo, "cognate: the tokens may not be refreshed; the session has ended",
 		slog.String("reason", string(reason)), slog.String("sub", s.user.Subject), slog.String("err", err.Error()))
 	a.finish(ctx, s, LogoutRefused)
+	if got != nil {
+		a.dropTokens(ctx, got.tokens.refresh)
+	}
 	e := refuse(ReasonRefreshRefused, "%w: %w", errRefused, err)
 	e.ProviderCode = asError(err, reason).ProviderCode
 	return nil, e
@@ -119,7 +131,8 @@ func (a *Auth) ended(ctx context.Context, subject string, reason LogoutReason) {
 	}
 }
 
-// redeemRefresh asks the token endpoint, with one request, and checks the answer.
+// redeemRefresh asks the token endpoint, with one request, and checks the answer. If that
+// ends the session it is returned beside the error: its refresh token is of no more use.
 func (a *Auth) redeemRefresh(ctx context.Context, s *session, old *tokenSet) (*refreshed, error) {
 	m, err := a.provider.ready(ctx)
 	if err != nil {
@@ -135,7 +148,7 @@ func (a *Auth) redeemRefresh(ctx context.Context, s *session, old *tokenSet) (*r
 		return out, nil
 	}
 	if endsSession(asError(err, ReasonVetoed).Reason) {
-		return nil, err
+		return out, err
 	}
 	// Nobody can say for now whether these tokens may be used, but a rotated refresh
 	// token can't be had a second time.

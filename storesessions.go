@@ -86,6 +86,7 @@ type storeSessions struct {
 	// did not change costs the store's answer and no decryption.
 	opened *cache[*session]
 	flight singleflight.Group
+	gate   *gate
 	// unreadable holds the keys of records that can't be read, so that each is reported once.
 	unreadable *expiring
 }
@@ -356,6 +357,7 @@ func (k *storeSessions) refreshOnce(ctx context.Context, key string, ask asker) 
 	if err != nil || k.settled(s) {
 		return s, err
 	}
+	defer k.gate.leave()
 	done := false
 	defer func() {
 		if !done { // also after a panic
@@ -370,6 +372,9 @@ func (k *storeSessions) refreshOnce(ctx context.Context, key string, ask asker) 
 		return nil, err
 	}
 	next, err := k.save(ctx, s, got)
+	if errors.Is(err, errEnded) {
+		got.tooLate(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -382,26 +387,46 @@ func (k *storeSessions) settled(s *session) bool {
 }
 
 // takeLease returns the session as it is in the store: settled, or with a lease that this
-// call holds. since is when it was asked for: others watch it from then on at the earliest.
+// call holds, inside the gate, which has to be left then. since is when the lease was asked
+// for: others watch it from then on at the earliest.
 func (k *storeSessions) takeLease(ctx context.Context, key string) (s *session, since time.Time, err error) {
+	waiting, cancel := context.WithTimeout(ctx, gateTime)
+	defer cancel()
+	inside := false
+	defer func() {
+		if inside && (err != nil || k.settled(s)) {
+			k.gate.leave()
+		}
+	}()
 	mine := randomBytes(8)
 	var seen watch
 	for {
-		s, err := k.latest(ctx, key)
-		if err != nil || k.settled(s) || s.stored.lease.holder == mine {
+		s, err = k.latest(ctx, key)
+		if err != nil || k.settled(s) || inside && s.stored.lease.holder == mine {
 			return s, since, err
 		}
-		now := k.now()
-		if held := s.stored.lease; !held.held(now, k.skew) || seen.over(held) {
+		busy := s.stored.lease.held(k.now(), k.skew) && !seen.over(s.stored.lease)
+		switch {
+		case busy && inside: // somebody else was faster
+			k.gate.leave()
+			inside = false
+		case busy:
+		case !inside: // and look again: that may have taken time
+			if err := k.gate.enter(waiting); err != nil {
+				return nil, since, err
+			}
+			inside = true
+			continue
+		default:
 			// Whatever goes wrong, the next look tells what came of it.
 			since = time.Now()
-			next, err := k.update(ctx, s, s.stored.tokens, lease{holder: mine, until: now.Add(leaseTime)})
+			next, err := k.update(ctx, s, s.stored.tokens, lease{holder: mine, until: k.now().Add(leaseTime)})
 			if err == nil || errors.Is(err, errEnded) {
 				return next, since, err
 			}
 		}
-		if !pause(ctx, leasePoll) {
-			return nil, since, refuse(ReasonRefreshFailed, "another process took too long to refresh the tokens: %w", ctx.Err())
+		if !pause(waiting, leasePoll) {
+			return nil, since, refuse(ReasonRefreshFailed, "another process took too long to refresh the tokens: %w", waiting.Err())
 		}
 	}
 }

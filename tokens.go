@@ -181,12 +181,11 @@ func (a *Auth) refreshTokens(ctx context.Context, c *requestContext, s *session,
 		return nil, errEnded
 	case old.refresh == "":
 		return old, nil
-	case a.refreshPaused(s):
+	}
+	if e := a.refreshPaused(s); e != nil {
 		if old.usable(a.now()) {
 			return old, nil
 		}
-		e := refuse(ReasonRefreshFailed, "the provider could not refresh the tokens a moment ago")
-		e.RetryAfter = refreshPause
 		return nil, e
 	}
 	next, tokens, err := a.sessions.refresh(ctx, c, s, old, a.ask)
@@ -216,8 +215,16 @@ func (a *Auth) refreshTokens(ctx context.Context, c *requestContext, s *session,
 // so on: a browser must not be sent round without end.
 func (a *Auth) justBegun(s *session) bool { return within(a.now(), s.created, loopTime) }
 
-// refreshPaused tells whether a refresh of the session failed a moment ago.
-func (a *Auth) refreshPaused(s *session) bool {
+// refreshPaused returns why the session's tokens are not to be refreshed for a moment, or nil.
+func (a *Auth) refreshPaused(s *session) *Error {
+	if left := a.client.gate.left(); left > 0 {
+		return heldOff(left)
+	}
 	at, ok := a.failedRefresh.get(s.id)
-	return ok && within(a.now(), at, refreshPause)
+	if !ok || !within(a.now(), at, refreshPause) {
+		return nil
+	}
+	e := refuse(ReasonRefreshFailed, "the provider could not refresh the tokens a moment ago")
+	e.RetryAfter = refreshPause
+	return e
 }
