@@ -21,7 +21,8 @@ type response struct {
 }
 
 // parseResponse reads the callback's query. A parameter that is there twice could mean
-// one thing here and another elsewhere, so it is refused (RFC 6749, 3.1).
+// one thing here and another elsewhere, so it is refused (RFC 6749, 3.1). The state is
+// returned beside the error, if it is there once: it says which page was asked for.
 func parseResponse(rawQuery string) (response, error) {
 	if len(rawQuery) > maxCallbackQuery {
 		return response{}, refuse(ReasonMalformedCallback, "the query is larger than %d bytes", maxCallbackQuery)
@@ -30,9 +31,13 @@ func parseResponse(rawQuery string) (response, error) {
 	if err != nil {
 		return response{}, refuse(ReasonMalformedCallback, "the query can't be read")
 	}
-	for _, name := range []string{"code", "state", "iss", "error", "error_description"} {
+	for _, name := range []string{"state", "code", "iss", "error", "error_description"} {
 		if len(q[name]) > 1 {
-			return response{}, refuse(ReasonMalformedCallback, "%s is there %d times", name, len(q[name]))
+			only := response{}
+			if name != "state" {
+				only.state = q.Get("state")
+			}
+			return only, refuse(ReasonMalformedCallback, "%s is there %d times", name, len(q[name]))
 		}
 	}
 	return response{q.Get("code"), q.Get("state"), q.Get("iss"), q.Get("error"), q.Get("error_description")}, nil
@@ -42,14 +47,12 @@ func parseResponse(rawQuery string) (response, error) {
 func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	resp, err := parseResponse(r.URL.RawQuery)
 	if err != nil {
-		a.failLogin(w, r, asError(err, ReasonMalformedCallback), a.homePath)
+		_, _, t := a.transactions.find(r, resp.state)
+		a.failLogin(w, r, asError(err, ReasonMalformedCallback), a.wanted(t))
 		return
 	}
 	t, err := a.transactions.finish(w, r, resp.state)
-	target := a.homePath
-	if t != nil {
-		target = a.returnTarget(t.returnTo)
-	}
+	target := a.wanted(t)
 	if err != nil {
 		e := asError(err, ReasonState)
 		if a.User(r) != nil || e.Reason == ReasonReplay && a.transactions.used.signedIn(r.Context(), resp.state, a.now()) {
@@ -82,6 +85,14 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer") // the code is in this URL
 	redirect(w, target, http.StatusFound)
+}
+
+// wanted is the page that a sign-in was for, or the home page if that is not known.
+func (a *Auth) wanted(t *transaction) string {
+	if t == nil {
+		return a.homePath
+	}
+	return a.returnTarget(t.returnTo)
 }
 
 // failLogin is fail for a sign-in.

@@ -156,15 +156,15 @@ func (m *transactions) prune(w http.ResponseWriter, r *http.Request, size int) {
 		started time.Time
 	}
 	var kept []held
-	room := maxForeign
+	room, now := maxForeign, m.now()
 	eachCookie(r.Header, func(name, value string) bool {
 		if !strings.HasPrefix(name, m.prefix()) {
 			return true
 		}
 		room--
-		if t := m.open(name, value); t != nil && !m.over(t) {
+		if t := m.open(name, value); t != nil && !t.over(now) {
 			started := t.started
-			if m.early(t) {
+			if t.early(now, m.skew) {
 				started = time.Time{} // of no use for now: it gives way first
 			}
 			kept = append(kept, held{name, len(value), started})
@@ -196,40 +196,53 @@ func (m *transactions) open(name, value string) *transaction {
 }
 
 // over tells whether a transaction's time has passed.
-func (m *transactions) over(t *transaction) bool {
-	return !m.now().Before(t.started.Add(transactionLifetime))
+func (t *transaction) over(now time.Time) bool {
+	return !now.Before(t.started.Add(transactionLifetime))
 }
 
 // early tells whether it begins in the future: this machine's clock, or that of the process
 // that began it, is wrong by more than the skew.
-func (m *transactions) early(t *transaction) bool { return t.started.After(m.now().Add(m.skew)) }
+func (t *transaction) early(now time.Time, skew time.Duration) bool {
+	return t.started.After(now.Add(skew))
+}
 
-// finish takes the transaction that a callback's state belongs to out of the browser.
-// Each can be had once. With an error it returns the transaction, too, if it is this
-// browser's and this state's: it says which page was asked for.
-func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state string) (*transaction, error) {
-	name := m.name(state)
+// find returns the transaction with this state, if the browser of r has it and nobody knows
+// better; the name of its cookie, or "" if state has not the form of one; and how many there
+// are of that name.
+func (m *transactions) find(r *http.Request, state string) (name string, count int, t *transaction) {
+	name = m.name(state)
 	if name == "" {
-		return nil, refuse(ReasonState, "state is missing or not one of ours")
+		return "", 0, nil
 	}
 	value, count := findCookie(r.Header, name)
-	if count == 0 {
-		return nil, refuse(ReasonState, "this browser began no sign-in with this state")
-	}
-	var t *transaction
 	if count == 1 {
 		t = m.open(name, value)
 	}
 	if t != nil && !equal(t.state, state) {
 		t = nil
 	}
-	if t != nil && m.early(t) { // the cookie is good as soon as the clock is
+	return name, count, t
+}
+
+// finish takes the transaction that a callback's state belongs to out of the browser.
+// Each can be had once. With an error it returns the transaction, too, if it is this
+// browser's and this state's: it says which page was asked for.
+func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state string) (*transaction, error) {
+	name, count, t := m.find(r, state)
+	switch {
+	case name == "":
+		return nil, refuse(ReasonState, "state is missing or not one of ours")
+	case count == 0:
+		return nil, refuse(ReasonState, "this browser began no sign-in with this state")
+	}
+	now := m.now()
+	if t != nil && t.early(now, m.skew) { // the cookie is good as soon as the clock is
 		return t, refuse(ReasonExpired, "the sign-in begins in %s; compare this machine's clock with those of other processes",
-			t.started.Sub(m.now()).Round(time.Second))
+			t.started.Sub(now).Round(time.Second))
 	}
 	var err error
-	if t != nil && !m.over(t) {
-		err = m.used.take(r.Context(), t, m.now())
+	if t != nil && !t.over(now) {
+		err = m.used.take(r.Context(), t, now)
 		if e, ok := errors.AsType[*Error](err); ok && e.Reason == ReasonStoreDown {
 			return t, err // nothing was done: another try may go well
 		}
@@ -240,8 +253,8 @@ func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state stri
 		return nil, refuse(ReasonState, "%d cookies hold the sign-in", count)
 	case t == nil:
 		return nil, refuse(ReasonState, "the sign-in's cookie does not belong to this state")
-	case m.over(t):
-		return t, refuse(ReasonExpired, "the sign-in began %s ago", m.now().Sub(t.started).Round(time.Second))
+	case t.over(now):
+		return t, refuse(ReasonExpired, "the sign-in began %s ago", now.Sub(t.started).Round(time.Second))
 	}
 	return t, err
 }

@@ -188,6 +188,23 @@ func TestLateCallback(t *testing.T) {
 	}
 }
 
+// TestFailedCallbacksLeadBack to the page that was asked for, whatever was wrong with them.
+func TestFailedCallbacksLeadBack(t *testing.T) {
+	for name, extra := range map[string]string{
+		"two codes": "&code=2", "two issuers": "&iss=a&iss=b", "the provider's error": "&error=access_denied", "another issuer": "&iss=a",
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			b := newApp(t, p, nil).browser(t)
+			path, _ := callbackOf(t, b, p)
+			resp := b.get(path + extra)
+			if page := body(t, resp); resp.StatusCode < 400 || !strings.Contains(page, `href="/login?return_to=%2Fprivate%2Fpage"`) {
+				t.Errorf("status %d, page:\n%s", resp.StatusCode, page)
+			}
+		})
+	}
+}
+
 // TestStoreDownAtTheCallback asks nobody and spends nothing: the same address works when the
 // store is back.
 func TestStoreDownAtTheCallback(t *testing.T) {
