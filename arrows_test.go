@@ -10,7 +10,7 @@ import (
 // TestArrows holds the house together: which package may know which.
 func TestArrows(t *testing.T) {
 	const module = "github.com/cognate-auth/cognate"
-	for _, tt := range []struct {
+	arrows := []struct {
 		pkg       string
 		forbidden []string // packages below module that pkg must not reach
 	}{
@@ -42,12 +42,25 @@ func TestArrows(t *testing.T) {
 		{"/examples/hello/app", []string{"/userpool", "/cognatetest"}},
 		{"/examples/api/app", []string{"/userpool", "/cognatetest"}},
 		{"/examples/spa/app", []string{"/userpool", "/cognatetest"}},
-	} {
-		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+tt.pkg).Output()
-		if err != nil {
-			t.Fatalf("go list %s: %v", tt.pkg, err)
+	}
+	args := []string{"list", "-f", `{{.ImportPath}}{{range .Deps}} {{.}}{{end}}`}
+	for _, tt := range arrows {
+		args = append(args, module+tt.pkg)
+	}
+	out, err := exec.CommandContext(t.Context(), "go", args...).Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	deps := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		deps[fields[0]] = fields[1:]
+	}
+	for _, tt := range arrows {
+		if len(deps[module+tt.pkg]) == 0 {
+			t.Errorf("go list says nothing about %s%s", module, tt.pkg)
 		}
-		for _, dep := range strings.Fields(string(out)) {
+		for _, dep := range deps[module+tt.pkg] {
 			rest, ours := strings.CutPrefix(dep, module)
 			for _, f := range tt.forbidden {
 				below := strings.HasSuffix(f, "/") && strings.HasPrefix(rest, f)

@@ -64,7 +64,7 @@ func (o options) picked(key string) bool {
 
 func (o options) pace() pace {
 	if o.quick {
-		return pace{rounds: 2, warmUp: 30 * time.Millisecond, slot: 150 * time.Millisecond}
+		return pace{rounds: 1, warmUp: 10 * time.Millisecond, slot: 50 * time.Millisecond}
 	}
 	return pace{rounds: 8, warmUp: 150 * time.Millisecond, slot: 900 * time.Millisecond}
 }

@@ -5,12 +5,13 @@ import (
 	"regexp"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 var (
 	clientID     = regexp.MustCompile(`^[\w+]{1,128}$`)
 	clientSecret = regexp.MustCompile(`^[\w+]{24,64}$`)
-	clientName   = regexp.MustCompile(`^[\p{L}\p{M}\p{S}\p{N}\p{P} ]{0,128}$`)
+	clientName   = regexp.MustCompile(`^[\p{L}\p{M}\p{S}\p{N}\p{P} ]*$`) // the length is counted apart, see providerName
 )
 
 const (
@@ -99,7 +100,7 @@ func checkClientNames(c Client) error {
 	switch {
 	case !clientID.MatchString(c.ID):
 		return invalid("a client ID has 1 to 128 letters, digits, _ or +")
-	case !clientName.MatchString(c.Name):
+	case utf8.RuneCountInString(c.Name) > 128 || !clientName.MatchString(c.Name):
 		return invalid("a client name has at most 128 printable characters")
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Limits of the API reference (CreateIdentityProvider) and the page "quotas".
@@ -15,8 +16,10 @@ const (
 	maxIdentifiers = 50
 )
 
+// The length is counted apart: of a class with so many letters, a regular expression that
+// counts is a megabyte, at each start of a program.
 var (
-	providerName       = regexp.MustCompile(`^[^_\p{Z}][\p{L}\p{M}\p{S}\p{N}\p{P}]{0,31}$`)
+	providerName       = regexp.MustCompile(`^[^_\p{Z}][\p{L}\p{M}\p{S}\p{N}\p{P}]*$`)
 	providerIdentifier = regexp.MustCompile(`^[\w\s+=.@-]{1,40}$`)
 )
 
@@ -49,7 +52,7 @@ func checkProviders(s Settings) error {
 
 func (s *Settings) checkProvider(ip IdentityProvider) error {
 	switch {
-	case !providerName.MatchString(ip.Name):
+	case utf8.RuneCountInString(ip.Name) > 32 || !providerName.MatchString(ip.Name):
 		return errors.New("a name has 1 to 32 characters, no space, and no underscore first")
 	case strings.EqualFold(ip.Name, ProviderCognito):
 		return errors.New("that name means the pool itself; choose another")
