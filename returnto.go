@@ -2,11 +2,10 @@ package cognate
 
 import (
 	"net/url"
-	"path"
 	"strings"
 )
 
-// maxReturnTarget bounds a return target, in bytes: it travels in a cookie.
+// maxReturnTarget bounds a return target, in bytes: it travels in a URL.
 const maxReturnTarget = 2048
 
 // localTarget decides whether a page may be returned to after sign-in or sign-out. It
@@ -17,7 +16,8 @@ const maxReturnTarget = 2048
 // site: an absolute URL, two slashes or a backslash in front (plain or encoded),
 // control characters (browsers drop tabs and line breaks inside a URL, so that
 // "/\t/evil" becomes "//evil"), and dot segments, whose resolution differs between
-// readers. What is refused is not repaired.
+// readers. Two slashes further on are a page like any other: apps serve such. What is
+// refused is not repaired.
 func localTarget(target string) (string, bool) {
 	if len(target) > maxReturnTarget || !strings.HasPrefix(target, "/") || hasUnsafeByte(target) {
 		return "", false
@@ -48,14 +48,29 @@ func localTarget(target string) (string, bool) {
 // localPath checks a decoded path, and what it would be if something behind this
 // program decoded it once more.
 func localPath(p string) bool {
-	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || hasUnsafeByte(p) {
+	if !strings.HasPrefix(p, "/") || !plainPath(p) {
 		return false
 	}
-	if decoded, err := url.PathUnescape(p); err == nil && (strings.HasPrefix(decoded, "//") || hasUnsafeByte(decoded)) {
+	decoded, err := url.PathUnescape(p)
+	return err != nil || plainPath(decoded)
+}
+
+// plainPath tells whether a path means the same to all who read it. Some leave out what
+// follows a semicolon in a segment (RFC 3986, 3.3): for them "/;//evil" begins with two
+// slashes, and "..;" is a dot segment.
+func plainPath(p string) bool {
+	if hasUnsafeByte(p) || strings.HasPrefix(p, "//") {
 		return false
 	}
-	clean := path.Clean(p)
-	return clean == p || clean+"/" == p
+	first, double := true, strings.Contains(p, "//")
+	for segment := range strings.SplitSeq(strings.TrimPrefix(p, "/"), "/") {
+		name, _, _ := strings.Cut(segment, ";")
+		if name == "." || name == ".." || first && double && name == "" {
+			return false
+		}
+		first = false
+	}
+	return true
 }
 
 // hasUnsafeByte reports a backslash, which browsers read as a slash, or a control

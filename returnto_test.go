@@ -22,7 +22,8 @@ var hostileTargets = []string{
 	"/x\r\nSet-Cookie: a=b", "/x\r\nLocation: https://evil.test", "/%0d%0aLocation:%20https://evil.test", "/%0a/evil.test",
 	"/%09/evil.test", "/%00", "/%2f/evil.test", "/%2fevil.test", "/%2Fevil.test", "/%5cevil.test", "/%5C/evil.test",
 	"/%252fevil.test", "/%255cevil.test", "/.//evil.test", "/..//evil.test", "/%2e%2e//evil.test", "/x/..//evil.test",
-	"/x/../../evil.test", "/%2e%2e/%2e%2e/evil.test", "/./", "/x/.", "/x/..", "/x//evil.test", "/;//evil.test//",
+	"/x/../../evil.test", "/%2e%2e/%2e%2e/evil.test", "/./", "/x/.", "/x/..", "/;//evil.test//", "/;x//evil.test", "/;/..;//evil.test",
+	"/a/..;/evil.test", "/a/%252e%252e//evil.test", "/.;//evil.test",
 	"@evil.test", "/@evil.test//..//", ":evil.test", ":80", "app.test.evil.test", "https://app.test@evil.test/",
 	"https://app.test.evil.test/", "https://app.test\\@evil.test", "\u2028//evil.test", "\ufeff//evil.test", "〱〱evil.test",
 	"/%zz", "/%", "/%2", strings.Repeat("/", 50) + "evil.test", "/" + strings.Repeat("a", 3000), "http://", "https://", "https:", ":",
@@ -33,7 +34,8 @@ var goodTargets = map[string]string{
 	"/": "/", "/private/": "/private/", "/a/b?c=d&e=//f": "/a/b?c=d&e=//f", "/a?next=https://evil.test": "/a?next=https://evil.test",
 	"/a#b": "/a#b", "/a%2Fb": "/a%2Fb", "/100%25": "/100%25", "/ä": "/%C3%A4", "/a?q=ä b": "/a?q=%C3%A4%20b", "/a b": "/a%20b",
 	"/evil.test": "/evil.test", "/@evil": "/@evil", "/a:b": "/a:b", "/a;b=c": "/a;b=c", "/a?": "/a?", "/~u/(x)": "/~u/(x)", "/…": "/%E2%80%A6",
-	"/／evil.test": "/%EF%BC%8Fevil.test",
+	"/／evil.test": "/%EF%BC%8Fevil.test", "/a//b": "/a//b", "/x//evil.test": "/x//evil.test", "/a//": "/a//", "/a///b?c=//d": "/a///b?c=//d",
+	"/a;b//c": "/a;b//c", "/;x": "/;x", "/...": "/...", "/a/..b": "/a/..b",
 }
 
 func TestHostileReturnTargets(t *testing.T) {
