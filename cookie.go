@@ -61,13 +61,15 @@ func (c cookieSpec) cookie(name, value string, maxAge int) *http.Cookie {
 
 // eachCookie calls visit with the name and value of each cookie of a request, until it
 // returns false. Request.Cookie parses and allocates all cookies to return one, at
-// every call; this reads the header in place.
+// every call; this reads the header in place. Blanks and tabs alone are cut off (RFC 6265bis,
+// 5.6): browsers take other white space for a part of the name, so that such a name would
+// pass by the rules of the prefix __Host-.
 func eachCookie(h http.Header, visit func(name, value string) bool) {
 	for _, line := range h["Cookie"] {
 		for line != "" {
 			var pair string
 			pair, line, _ = strings.Cut(line, ";")
-			name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
+			name, value, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
 			if ok && !visit(name, value) {
 				return
 			}
