@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -112,11 +113,12 @@ func newProvider(s *settings) *provider {
 func (a *Auth) openJars(s *settings) error {
 	bound := s.Issuer + "\x00" + s.ClientID
 	cookie := newCookieSpec(s.CookieName, s.secure)
-	transactionSealer, err := newSealer(s.Keys, "transaction", bound, maxCookieValue)
+	transactionSealer, err := newSealer(s.Keys, "transaction", bound, maxState)
 	if err != nil {
 		return err
 	}
-	a.transactions = &transactions{cookie: cookie, sealer: transactionSealer, skew: s.ClockSkew, now: s.Now}
+	a.transactions = &transactions{cookie: cookie, names: newTransactionNames(cookie), sealer: transactionSealer, skew: s.ClockSkew, now: s.Now}
+	a.transactions.next.Store(rand.Uint32()) //nolint:gosec // no secret: processes begin at different slots
 	policy := &sessionPolicy{
 		issuer: s.Issuer, now: s.Now, lifetime: s.Session.Lifetime, idle: s.Session.IdleTimeout, skew: s.ClockSkew,
 		verifiedEmail: s.RequireVerifiedEmail,
@@ -164,7 +166,7 @@ func (a *Auth) Handler(next http.Handler) http.Handler {
 		next = http.NotFoundHandler()
 	}
 	own := map[string]http.HandlerFunc{
-		a.callbackPath: only(a.callback, http.MethodGet),
+		a.callbackPath: only(a.callback, http.MethodGet, http.MethodPost),
 		a.loginPath:    only(a.login, http.MethodGet),
 		a.logoutPath:   only(a.logout, http.MethodGet, http.MethodPost),
 	}
@@ -215,7 +217,7 @@ func (a *Auth) RequireLogin(next http.Handler) http.Handler {
 		s, present, err := a.sessions.read(r, now)
 		switch {
 		case err != nil:
-			a.fail(w, r, asError(err, ReasonStoreDown), a.returnTarget(requestTarget(r)))
+			a.fail(w, r, asError(err, ReasonStoreDown), a.wantedPage(r))
 		case s == nil || !a.pass(w, r, s, now, next):
 			a.challenge(w, r, present)
 		}
@@ -234,6 +236,9 @@ func (a *Auth) pass(w http.ResponseWriter, r *http.Request, s *session, now time
 		return false
 	}
 	w.Header()["Cache-Control"] = privateNoCache
+	if a.sessions.young(s, now) {
+		a.transactions.arrived(w, r)
+	}
 	c := &requestContext{Context: r.Context(), auth: a, user: s.user, session: s, r: r, w: w}
 	if a.tracksAnswer {
 		c.answer = answer{ResponseWriter: w, sessions: a.sessions, id: s.id}
@@ -269,7 +274,7 @@ func requireRules(
 		checked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if e := checkRules(r.Context(), rules, UserFrom(r.Context())); e != nil {
 				a := signedInBy(r.Context())
-				a.fail(w, r, e, a.returnTarget(requestTarget(r)))
+				a.fail(w, r, e, a.wantedPage(r))
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -292,7 +297,7 @@ func requireRules(
 func (a *Auth) User(r *http.Request) *User {
 	s, _, err := a.sessions.read(r, a.now())
 	if err != nil && a.quiet.pass(a.now()) {
-		a.log.LogAttrs(r.Context(), slog.LevelError, "cognate: nobody is known: the session store can't be asked", slog.String("err", err.Error()))
+		a.log.LogAttrs(r.Context(), slog.LevelError, "cognate: nobody is known: the session store can't be asked", errAttr(err))
 	}
 	if s == nil {
 		return nil

@@ -2,15 +2,17 @@ package cognate
 
 import (
 	"context"
+	"io"
 	"log/slog"
+	"mime"
 	"net/http"
 	"net/url"
 )
 
 const (
-	// maxCallbackQuery bounds the callback's query, in bytes; a code is short, and an
+	// maxCallback bounds the callback's query or form, in bytes; a code is short, and an
 	// error description should be.
-	maxCallbackQuery = 16 << 10
+	maxCallback = 16 << 10
 	// maxCode bounds an authorization code, in bytes. Cognito's has 36.
 	maxCode = 4 << 10
 )
@@ -18,46 +20,71 @@ const (
 // response is an authorization response (RFC 6749, 4.1.2; RFC 9207).
 type response struct {
 	code, state, issuer, err, description string
+	again                                 bool // sent by a page of ours; see sendAgain
 }
 
-// parseResponse reads the callback's query. A parameter that is there twice could mean
-// one thing here and another elsewhere, so it is refused (RFC 6749, 3.1). The state is
-// returned beside the error, if it is there once: it says which page was asked for.
-func parseResponse(rawQuery string) (response, error) {
-	if len(rawQuery) > maxCallbackQuery {
-		return response{}, refuse(ReasonMalformedCallback, "the query is larger than %d bytes", maxCallbackQuery)
+// againField marks a response that a page of ours sends.
+const againField = "again"
+
+// readResponse reads the callback's query or, where the provider answers by a form
+// (OAuth 2.0 Form Post Response Mode), its body.
+func readResponse(w http.ResponseWriter, r *http.Request) (response, error) {
+	if r.Method != http.MethodPost {
+		return parseResponse(r.URL.RawQuery)
 	}
-	q, err := url.ParseQuery(rawQuery)
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
+		return response{}, refuse(ReasonMalformedCallback, "the form's type is not application/x-www-form-urlencoded")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallback+1))
 	if err != nil {
-		return response{}, refuse(ReasonMalformedCallback, "the query can't be read")
+		return response{}, refuse(ReasonMalformedCallback, "the form can't be read, or is larger than %d bytes", maxCallback)
 	}
-	for _, name := range []string{"state", "code", "iss", "error", "error_description"} {
+	return parseResponse(string(body))
+}
+
+// parseResponse reads the parameters. One that is there twice could mean one thing here
+// and another elsewhere, so it is refused (RFC 6749, 3.1). With an error, the response has
+// nothing but a state that can be read.
+func parseResponse(raw string) (response, error) {
+	if len(raw) > maxCallback {
+		return response{}, refuse(ReasonMalformedCallback, "the parameters are larger than %d bytes", maxCallback)
+	}
+	q, err := url.ParseQuery(raw)
+	if err != nil {
+		return response{}, refuse(ReasonMalformedCallback, "the parameters can't be read")
+	}
+	var known response
+	if len(q["state"]) == 1 {
+		known.state = q.Get("state")
+	}
+	for _, name := range []string{"code", "state", "iss", "error", "error_description", againField} {
 		if len(q[name]) > 1 {
-			only := response{}
-			if name != "state" {
-				only.state = q.Get("state")
-			}
-			return only, refuse(ReasonMalformedCallback, "%s is there %d times", name, len(q[name]))
+			return known, refuse(ReasonMalformedCallback, "%s is there %d times", name, len(q[name]))
 		}
 	}
-	return response{q.Get("code"), q.Get("state"), q.Get("iss"), q.Get("error"), q.Get("error_description")}, nil
+	return response{
+		q.Get("code"), q.Get("state"), q.Get("iss"), q.Get("error"), q.Get("error_description"), q.Has(againField),
+	}, nil
 }
 
 // callback answers the redirect URL: it ends the sign-in that state belongs to.
 func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
-	resp, err := parseResponse(r.URL.RawQuery)
+	resp, err := readResponse(w, r)
 	if err != nil {
-		_, _, t := a.transactions.find(r, resp.state)
-		a.failLogin(w, r, asError(err, ReasonMalformedCallback), a.wanted(t))
+		a.failLogin(w, r, asError(err, ReasonMalformedCallback), a.targetOf(a.transactions.open(resp.state)))
+		return
+	}
+	if r.Method == http.MethodPost && !resp.again && a.transactions.awaits(r, resp.state) {
+		a.sendAgain(w, resp)
 		return
 	}
 	t, err := a.transactions.finish(w, r, resp.state)
-	target := a.wanted(t)
+	target := a.targetOf(t)
 	if err != nil {
 		e := asError(err, ReasonState)
-		if a.User(r) != nil || e.Reason == ReasonReplay && a.transactions.used.signedIn(r.Context(), resp.state, a.now()) {
+		if a.User(r) != nil || e.Reason == ReasonReplay && a.transactions.used.signedIn(r.Context(), t.nonce, a.now()) {
 			// The back button, or the second click of two. Nothing is done with the request.
-			redirect(w, target, http.StatusFound)
+			redirect(w, target, redirectStatus(r))
 			return
 		}
 		e.ProviderCode = errorCode(resp.err)
@@ -70,7 +97,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	// A second click ends the first one's request. Its code is spent by then.
 	r = r.WithContext(context.WithoutCancel(r.Context()))
 	signedIn := false
-	defer func() { a.transactions.used.settle(r.Context(), t.state, signedIn) }()
+	defer func() { a.transactions.used.settle(r.Context(), t.nonce, signedIn) }()
 	got, err := a.redeem(r.Context(), resp, t)
 	if err == nil {
 		err = a.signIn(w, r, t, got)
@@ -80,15 +107,19 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	signedIn = err == nil
 	if err != nil && !t.inVain(err) {
-		a.failLogin(w, r, asError(err, ReasonTokenEndpoint), target)
+		e := asError(err, ReasonTokenEndpoint)
+		if got != nil {
+			e.subject = got.user.Subject
+		}
+		a.failLogin(w, r, e, target)
 		return
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer") // the code is in this URL
-	redirect(w, target, http.StatusFound)
+	redirect(w, target, redirectStatus(r))
 }
 
-// wanted is the page that a sign-in was for, or the home page if that is not known.
-func (a *Auth) wanted(t *transaction) string {
+// targetOf is the page that a sign-in was begun for; of none, the home page.
+func (a *Auth) targetOf(t *transaction) string {
 	if t == nil {
 		return a.homePath
 	}
@@ -98,6 +129,7 @@ func (a *Auth) wanted(t *transaction) string {
 // failLogin is fail for a sign-in.
 func (a *Auth) failLogin(w http.ResponseWriter, r *http.Request, e *Error, target string) {
 	e = e.answerable(target)
+	e.signIn = true
 	if a.hooks.OnLoginError != nil {
 		a.hooks.OnLoginError(r.Context(), e)
 	}
@@ -185,6 +217,7 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction, go
 	} else {
 		_ = a.sessions.discard(r) // no more than tidy: nobody is signed in by it
 	}
+	a.transactions.ended(w, t)
 	a.metrics.Login(a.now().Sub(t.started))
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed in", slog.String("sub", got.user.Subject))
 	return nil

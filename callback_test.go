@@ -2,9 +2,11 @@ package cognate_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -183,8 +185,8 @@ func TestCallbackReplay(t *testing.T) {
 	b.get(path)
 
 	t.Run("signed in", func(t *testing.T) {
-		if resp := b.get(path); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/" {
-			t.Errorf("status %d to %q, want 302 to the home page", resp.StatusCode, resp.Header.Get("Location"))
+		if resp := b.get(path); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/private/" {
+			t.Errorf("status %d to %q, want 302 to the page that was asked for", resp.StatusCode, resp.Header.Get("Location"))
 		}
 		if !b.signedIn() {
 			t.Error("the replay ended the session")
@@ -267,47 +269,195 @@ func TestTwoTabs(t *testing.T) {
 	}
 }
 
+// TestTransactionsAreBounded begins far more sign-ins than a person does, with short
+// addresses and long ones. The newest works, and its page is known.
 func TestTransactionsAreBounded(t *testing.T) {
-	p := newFakeProvider(t)
-	b := newApp(t, p, nil).browser(t)
-	var last url.Values
-	long := "/private/" + strings.Repeat("long/", 300)
-	for i := range 40 {
-		path := "/private/short"
-		if i%2 == 1 {
-			path = long
+	for _, name := range []string{"cognate", strings.Repeat("n", 64)} {
+		p := newFakeProvider(t)
+		b := newApp(t, p, func(c *cognate.Config) { c.CookieName = name }).browser(t)
+		long := "/private/" + strings.Repeat("long/", 300)
+		for i := range 100 {
+			path := "/private/short"
+			if i%2 == 1 {
+				path = long
+			}
+			b.get(path, []string{"Sec-Fetch-Site", "none", "Sec-Fetch-Site", "cross-site"}[i/2%2*2:]...)
+			if n := b.cookieBytes(); n > 4<<10 {
+				t.Fatalf("%s: %d bytes of cookies after %d sign-ins", name, n, i+1)
+			}
 		}
-		last = p.grant(t, b.get(path).Header.Get("Location"))
-		size := 0
-		for _, c := range b.jar.Cookies(appURL) {
-			size += len(c.Name) + len(c.Value)
+		resp := b.get("/oidc_callback?" + p.grant(t, b.get(long).Header.Get("Location")).Encode())
+		if resp.Header.Get("Location") != long || !b.signedIn() {
+			t.Errorf("%s: the newest sign-in led to %.50q", name, resp.Header.Get("Location"))
 		}
-		if n := len(b.cookies()); n > 8 || size > 8<<10 {
-			t.Fatalf("%d cookies of %d bytes after %d sign-ins", n, size, i+1)
-		}
-	}
-	b.get("/oidc_callback?" + last.Encode())
-	if !b.signedIn() {
-		t.Error("the newest sign-in did not work")
 	}
 }
 
+// cookieBytes is what the browser's cookies take of a request's header.
+func (b *browser) cookieBytes() (size int) {
+	for _, c := range b.jar.Cookies(appURL) {
+		size += len(c.Name) + len(c.Value) + len("=; ")
+	}
+	return size
+}
+
+// TestParallelStarts begins sign-ins at the same moment, as a browser does with the tabs of
+// yesterday: none of the requests knows of another. As many as a browser has tabs all work;
+// of any number, the cookies are few.
 func TestParallelStarts(t *testing.T) {
+	for _, tt := range []struct{ tabs, processes, work int }{{20, 1, 20}, {60, 1, 24}, {60, 3, 15}} {
+		t.Run(fmt.Sprint(tt.tabs, " tabs, ", tt.processes, " processes"), func(t *testing.T) {
+			p := newFakeProvider(t)
+			b := newApp(t, p, nil).browser(t)
+			var apps []*app
+			for range tt.processes {
+				apps = append(apps, newApp(t, p, nil))
+			}
+			answers := make([]*http.Response, tt.tabs)
+			parallel(tt.tabs, func(i int) {
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, appOrigin+fmt.Sprint("/private/", i), nil)
+				w := httptest.NewRecorder()
+				apps[i%len(apps)].handler.ServeHTTP(w, r)
+				answers[i] = w.Result()
+			})
+			for _, resp := range answers {
+				b.jar.SetCookies(appURL, resp.Cookies())
+			}
+			if n := b.cookieBytes(); n > 2<<10 {
+				t.Errorf("%d bytes of cookies", n)
+			}
+			work := 0
+			for i, resp := range answers {
+				tab := b.app.browser(t) // so that no other tab has signed in
+				tab.jar.SetCookies(appURL, b.jar.Cookies(appURL))
+				resp = tab.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+				if tab.signedIn() && resp.Header.Get("Location") == fmt.Sprint("/private/", i) {
+					work++
+				}
+			}
+			if work < tt.work {
+				t.Errorf("%d of %d tabs signed in, want %d", work, tt.tabs, tt.work)
+			}
+			// Those that were thrown out come to their page all the same, once another tab
+			// has signed in.
+			b.signIn(p)
+			for i, resp := range answers {
+				resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+				if resp.Header.Get("Location") != fmt.Sprint("/private/", i) {
+					t.Errorf("tab %d: status %d to %q", i, resp.StatusCode, resp.Header.Get("Location"))
+				}
+			}
+		})
+	}
+}
+
+// TestOldestGivesWay begins sign-ins in one browser while others begin theirs: it loses none
+// as long as there is room, and then the oldest.
+func TestOldestGivesWay(t *testing.T) {
+	c := newClock()
 	p := newFakeProvider(t)
+	p.now = c.now
 	x := newApp(t, p, nil)
 	b := x.browser(t)
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() { b.get("/private/") })
+	var queries []url.Values
+	for i := range 30 {
+		queries = append(queries, p.grant(t, b.get(fmt.Sprint("/private/", i)).Header.Get("Location")))
+		for range i * 7 % 24 {
+			x.browser(t).get("/private/")
+		}
+		c.advance(time.Second)
 	}
-	wg.Wait()
-	last := p.grant(t, b.get("/private/").Header.Get("Location"))
-	if n := len(b.cookies()); n > 8 {
-		t.Errorf("%d cookies after the next sign-in, want at most 8", n)
+	for i, q := range queries {
+		tab := x.browser(t)
+		tab.jar.SetCookies(appURL, b.jar.Cookies(appURL))
+		tab.get("/oidc_callback?" + q.Encode())
+		if got, want := tab.signedIn(), i >= 30-24; got != want {
+			t.Errorf("sign-in %d of 30: signed in: %v, want %v", i, got, want)
+		}
 	}
-	b.get("/oidc_callback?" + last.Encode())
-	if !b.signedIn() {
-		t.Error("the newest sign-in did not work")
+	// The answer to one that was thrown out leaves alone whose place it had.
+	for _, q := range queries[:30-24] {
+		if resp := b.get("/oidc_callback?" + q.Encode()); resp.StatusCode != http.StatusBadRequest || len(b.cookies()) != 24 {
+			t.Errorf("status %d, %d cookies are left", resp.StatusCode, len(b.cookies()))
+		}
+	}
+}
+
+// TestLongTabs signs in in two tabs whose addresses are long.
+func TestLongTabs(t *testing.T) {
+	p := newFakeProvider(t)
+	b := newApp(t, p, nil).browser(t)
+	page := func(i int) string { return fmt.Sprint("/private/", i, "?q=", strings.Repeat("abcdefghij", 130)) }
+	var queries []url.Values
+	for i := range 3 {
+		queries = append(queries, p.grant(t, b.get(page(i)).Header.Get("Location")))
+	}
+	for i, q := range queries {
+		if got := b.get("/oidc_callback?" + q.Encode()).Header.Get("Location"); got != page(i) {
+			t.Errorf("tab %d returned to %.60q", i, got)
+		}
+	}
+}
+
+// TestNeighbourBeginsSignIns has another site's page begin sign-ins while one is under way:
+// as many as it likes, by windows that it opens.
+func TestNeighbourBeginsSignIns(t *testing.T) {
+	for _, headers := range [][]string{
+		{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"},
+		{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"},
+		{"Referer", "https://neighbour.test/", "Accept", "text/html"},
+	} {
+		p := newFakeProvider(t)
+		b := newApp(t, p, nil).browser(t)
+		q := p.grant(t, b.get("/private/mine").Header.Get("Location"))
+		for range 60 {
+			b.get("/login", headers...)
+		}
+		resp := b.get("/oidc_callback?" + q.Encode())
+		if resp.Header.Get("Location") != "/private/mine" || !b.signedIn() {
+			t.Errorf("%q: status %d to %q", headers, resp.StatusCode, resp.Header.Get("Location"))
+		}
+	}
+}
+
+// TestFailedCallbackKnowsThePage looks at where the page of a sign-in that failed leads: to
+// the page that was asked for.
+func TestFailedCallbackKnowsThePage(t *testing.T) {
+	const wanted, link = "/private/x?y=z", `href="/login?return_to=%2Fprivate%2Fx%3Fy%3Dz"`
+	for _, tt := range []struct {
+		name   string
+		spoil  func(b *browser, c *clock, q url.Values)
+		reason cognate.Reason
+	}{
+		{"too late", func(_ *browser, c *clock, _ url.Values) { c.advance(16 * time.Minute) }, cognate.ReasonExpired},
+		{"too late, with the cookie gone", func(b *browser, c *clock, _ url.Values) {
+			c.advance(24 * time.Hour)
+			b.jar, _ = cookiejar.New(nil)
+		}, cognate.ReasonExpired},
+		{"in another browser", func(b *browser, _ *clock, _ url.Values) { b.jar, _ = cookiejar.New(nil) }, cognate.ReasonState},
+		{"two codes", func(_ *browser, _ *clock, q url.Values) { q.Add("code", "x") }, cognate.ReasonMalformedCallback},
+		{"refused", func(_ *browser, _ *clock, q url.Values) { q.Set("error", "access_denied") }, cognate.ReasonProviderError},
+		{"code of no use", func(_ *browser, _ *clock, q url.Values) { q.Set("code", "x") }, cognate.ReasonCodeRefused},
+		{"used before", func(b *browser, _ *clock, q url.Values) {
+			cookies := b.jar.Cookies(appURL)
+			failed := url.Values{"state": q["state"], "error": {"access_denied"}}
+			b.get("/oidc_callback?" + failed.Encode())
+			b.jar, _ = cookiejar.New(nil)
+			b.jar.SetCookies(appURL, cookies)
+		}, cognate.ReasonReplay},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newClock()
+			p := newFakeProvider(t)
+			p.now = c.now
+			b := newApp(t, p, nil).browser(t)
+			q := p.grant(t, b.get(wanted).Header.Get("Location"))
+			tt.spoil(b, c, q)
+			resp := b.get("/oidc_callback?" + q.Encode())
+			if page := body(t, resp); !strings.Contains(page, link) || !strings.Contains(b.app.log.String(), "reason="+string(tt.reason)) {
+				t.Errorf("status %d, log:\n%s\npage:\n%s", resp.StatusCode, b.app.log, page)
+			}
+		})
 	}
 }
 

@@ -84,3 +84,14 @@ func (c cookieSpec) removeChunks(w http.ResponseWriter, r *http.Request, name st
 		}
 	}
 }
+
+// chunks tells of the cookies of a session whether one is there more than once, and whether
+// all are there.
+func (c cookieSpec) chunks(h http.Header) (most int, whole bool) {
+	value, most := readChunks(h, c.name, maxIdentityChunks)
+	for i := 1; i < maxIdentityChunks; i++ {
+		_, count := findCookie(h, chunkName(c.name, i))
+		most = max(most, count)
+	}
+	return most, value != ""
+}

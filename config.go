@@ -352,7 +352,8 @@ func (s *settings) checkRoutes() (problems []error) {
 	}
 	if cs := s.ClientSecrets; cs != nil && len(cs.RedirectURIs) > 0 && !slices.Contains(cs.RedirectURIs, s.RedirectURL) {
 		problems = append(problems, fmt.Errorf("RedirectURL %q is none of the client secrets' redirect_uris %q; "+
-			"the provider compares to the letter", s.RedirectURL, cs.RedirectURIs))
+			"the provider compares to the letter, and queries, which are left out here, too",
+			withoutQueries(s.RedirectURL), withoutQueries(strings.Join(cs.RedirectURIs, " "))))
 	}
 	for _, u := range s.LogoutRedirectURLs {
 		if err := checkURL(u, s.InsecureHTTP); err != nil {

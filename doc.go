@@ -101,9 +101,9 @@
 // # What is checked
 //
 // Each sign-in uses PKCE (RFC 7636) with S256, a state and a nonce; these are not
-// options. A sign-in under way is a short-lived encrypted cookie of its own, so that tabs
-// don't disturb each other, a callback works only in the browser that began the sign-in,
-// and works once. The code is exchanged with exactly one request, with the client
+// options. What a sign-in is for travels in its state, encrypted; a short-lived cookie of its
+// own proves which browser began it. So tabs don't disturb each other, and a callback works
+// only in the browser that began the sign-in, and works once. The code is exchanged with exactly one request, with the client
 // authentication that is configured.
 //
 // The ID token is checked in full (OpenID Connect Core 1.0, section 3.1.3.7): signature

@@ -18,8 +18,9 @@ const (
 	// ReasonMalformedCallback: the callback's query can't be read, or holds a
 	// parameter twice.
 	ReasonMalformedCallback Reason = "malformed_callback"
-	// ReasonState: the callback's state is missing, or this browser holds no sign-in
-	// that began with it: a forged callback, another browser's, or an old one.
+	// ReasonState: the callback's state is missing or was not made here, or this browser
+	// holds no cookie of the sign-in that began with it: a forged callback, another
+	// browser's, one that later sign-ins threw out, or a browser that blocks cookies.
 	ReasonState Reason = "state"
 	// ReasonReplay: the callback was used before.
 	ReasonReplay Reason = "replay"
@@ -77,7 +78,8 @@ const (
 	// ReasonEmailNotVerified: Config.RequireVerifiedEmail is set and the provider
 	// does not vouch for the address.
 	ReasonEmailNotVerified Reason = "email_not_verified"
-	// ReasonSessionTooLarge: the identity does not fit into a cookie.
+	// ReasonSessionTooLarge: the identity does not fit into a cookie, or several of its
+	// cookies never come back from the browser.
 	ReasonSessionTooLarge Reason = "session_too_large"
 	// ReasonCrossOrigin: another site asked for the sign-out.
 	ReasonCrossOrigin Reason = "cross_origin"
@@ -135,6 +137,24 @@ const (
 	ReasonPushedRequest Reason = "pushed_request"
 	// ReasonMisplaced: RequireLogin is put around Handler instead of inside it.
 	ReasonMisplaced Reason = "misplaced"
+	// ReasonOtherAddress: the sign-in began at another address of this app than the one
+	// where it ends, so that its cookie stayed there: localhost and 127.0.0.1, with www and
+	// without, or http and https.
+	ReasonOtherAddress Reason = "other_address"
+	// ReasonCookieBlocked: one sign-in after the other went well, and the browser does not
+	// send the session's cookie back.
+	ReasonCookieBlocked Reason = "cookie_blocked"
+	// ReasonCookieTwice: the browser sends two cookies of a name of ours, and nobody can say
+	// which one is.
+	ReasonCookieTwice Reason = "cookie_twice"
+	// ReasonCookieUnknown: one sign-in after the other went well, and the session that the
+	// browser brings back is not known here: the processes don't have the same keys, don't
+	// share one store or disagree on the time, or another app of the host uses the same
+	// cookie name.
+	ReasonCookieUnknown Reason = "cookie_unknown"
+	// ReasonLoginLoop: one sign-in after the other went well, and a page begins the next
+	// one although somebody is signed in: it asks for what no sign-in brings.
+	ReasonLoginLoop Reason = "login_loop"
 )
 
 // An Error is a refused sign-in or sign-out. It goes to Config.ErrorHandler and to the
@@ -161,6 +181,9 @@ type Error struct {
 
 	// final tells that another sign-in would end in the same refusal.
 	final bool
+
+	subject string // who was refused, for the log
+	signIn  bool   // it is a sign-in that failed
 }
 
 // Error returns the reason and the cause in one line.
@@ -216,26 +239,47 @@ type pageText struct {
 }
 
 const (
-	titleFailed = "Sign-in didn’t work"
-	textInvalid = "The sign-in service sent an answer that this site could not verify, so nobody was signed in."
-	textSetup   = "This site and its sign-in service don’t understand each other. Someone who runs the site needs to look at it."
-	textStart   = "It took too long, was already used, or was started in another browser. Please start again from here."
+	titleFailed      = "Sign-in didn’t work"
+	titleUnavailable = "Sign-in is not available"
+	titleUnfinished  = "This sign-in can’t be finished"
+	textInvalid      = "The sign-in service sent an answer that this site could not verify, so nobody was signed in."
+	textSetup        = "This site and its sign-in service don’t understand each other. Someone who runs the site needs to look at it."
+	textLate         = "It took too long. Please start again from here."
+	textStart        = "It was already used, or was started in another browser. Please start again from here."
+	textNoCookie     = "Your browser has no cookie of it: it was started in another browser or long ago, or your browser blocks " +
+		"this site’s cookies. Allow them, and start again from here."
 	titleDenied = "This page isn’t for you"
 	textDenied  = "You are signed in, but this account may not do this."
+	titleAgain  = "Please try again"
 	textBusy    = "Something this site depends on can’t be reached right now. Nothing is lost; please try again in a moment."
 	textBearer  = "This address is for programs that send an access token."
 	textDown    = "The sign-in service can’t be reached right now. Please try again in a moment."
+	titlePage   = "This page doesn’t work right now"
+	textPage    = "It lacks something that this site needs for it; Someone who runs the site needs to look at it."
+	titleRound  = "Sign-in goes round and round"
 )
+
+// elsewhere is the text for a reason of failed sign-ins where none failed: for somebody who
+// is signed in already, as a rule.
+func (t pageText) elsewhere() pageText {
+	switch t.title {
+	case titleFailed:
+		return pageText{status: t.status, title: titlePage, text: textPage, showCode: t.showCode}
+	case titleUnavailable:
+		return pageText{status: t.status, title: titleAgain, text: textBusy}
+	}
+	return t
+}
 
 var pages = map[Reason]pageText{
 	ReasonMalformedCallback:    {status: http.StatusBadRequest, title: titleFailed, text: textStart},
-	ReasonState:                {status: http.StatusBadRequest, title: "This sign-in can’t be finished", text: textStart},
-	ReasonReplay:               {status: http.StatusBadRequest, title: "This sign-in can’t be finished", text: textStart},
-	ReasonExpired:              {status: http.StatusBadRequest, title: "This sign-in can’t be finished", text: textStart},
+	ReasonState:                {status: http.StatusBadRequest, title: titleUnfinished, text: textNoCookie},
+	ReasonReplay:               {status: http.StatusBadRequest, title: titleUnfinished, text: textStart},
+	ReasonExpired:              {status: http.StatusBadRequest, title: titleUnfinished, text: textLate},
 	ReasonResponseIssuer:       {status: http.StatusBadRequest, title: titleFailed, text: textInvalid},
 	ReasonProviderError:        {status: http.StatusForbidden, title: titleFailed, showCode: true, text: "The sign-in service refused the request.", switchUser: true},
-	ReasonProviderDown:         {status: http.StatusServiceUnavailable, title: "Sign-in is not available", text: textDown},
-	ReasonTokenEndpoint:        {status: http.StatusBadGateway, title: "Sign-in is not available", text: textDown},
+	ReasonProviderDown:         {status: http.StatusServiceUnavailable, title: titleUnavailable, text: textDown},
+	ReasonTokenEndpoint:        {status: http.StatusBadGateway, title: titleUnavailable, text: textDown},
 	ReasonCodeRefused:          {status: http.StatusBadRequest, title: titleFailed, showCode: true, text: textStart},
 	ReasonClientRefused:        {status: http.StatusBadGateway, title: titleFailed, showCode: true, text: textSetup},
 	ReasonNoIDToken:            {status: http.StatusBadGateway, title: titleFailed, text: textInvalid},
@@ -251,7 +295,7 @@ var pages = map[Reason]pageText{
 	ReasonTokenNotYetValid:     {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
 	ReasonTokenNonce:           {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
 	ReasonTokenAccessHash:      {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonUserInfo:             {status: http.StatusBadGateway, title: "Sign-in is not available", text: textDown},
+	ReasonUserInfo:             {status: http.StatusBadGateway, title: titleUnavailable, text: textDown},
 	ReasonUserInfoSubject:      {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
 	ReasonEmailNotVerified: {
 		status: http.StatusForbidden, title: "Your email address isn’t verified", switchUser: true,
@@ -261,27 +305,61 @@ var pages = map[Reason]pageText{
 	ReasonTokenACR:      {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
 	ReasonTokenSubject:  {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
 	ReasonDenied:        {status: http.StatusForbidden, title: titleDenied, text: textDenied, switchUser: true},
-	ReasonRuleFailed:    {status: http.StatusServiceUnavailable, title: "Please try again", text: textBusy},
+	ReasonRuleFailed:    {status: http.StatusServiceUnavailable, title: titleAgain, text: textBusy},
 	ReasonVetoed:        {status: http.StatusForbidden, title: titleDenied, text: textDenied, switchUser: true},
-	ReasonStoreDown:     {status: http.StatusServiceUnavailable, title: "Please try again", text: textBusy},
+	ReasonStoreDown:     {status: http.StatusServiceUnavailable, title: titleAgain, text: textBusy},
 	ReasonNotSignedIn:   {status: http.StatusUnauthorized, title: "Please sign in", text: "This page is for people who are signed in."},
-	ReasonNoTokens:      {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonNoTokens: {
+		status: http.StatusInternalServerError, title: titlePage,
+		text: "You are signed in, but this site lacks what the page needs from the sign-in service. If trying again doesn’t help, " +
+			"someone who runs the site needs to look at it.",
+	},
 	ReasonRefreshRefused: {
 		status: http.StatusUnauthorized, title: "Please sign in again", text: "Your sign-in has ended. Please sign in once more.",
 	},
-	ReasonRefreshFailed:     {status: http.StatusServiceUnavailable, title: "Please try again", text: textDown},
-	ReasonResponseStarted:   {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonRefreshFailed:     {status: http.StatusServiceUnavailable, title: titleAgain, text: textDown},
+	ReasonResponseStarted:   {status: http.StatusInternalServerError, title: titlePage, text: textPage},
+	ReasonInternal:          {status: http.StatusInternalServerError, title: titlePage, text: textPage},
 	ReasonLogoutToken:       {status: http.StatusBadRequest, title: titleFailed, text: textInvalid},
 	ReasonBearerMissing:     {status: http.StatusUnauthorized, title: "Please sign in", text: textBearer},
 	ReasonBearerMalformed:   {status: http.StatusBadRequest, title: "Please sign in", text: textBearer},
 	ReasonTokenClient:       {status: http.StatusUnauthorized, title: "Please sign in", text: textBearer},
 	ReasonTokenInactive:     {status: http.StatusUnauthorized, title: "Please sign in", text: textBearer},
 	ReasonInsufficientScope: {status: http.StatusForbidden, title: titleDenied, text: textDenied},
-	ReasonIntrospection:     {status: http.StatusServiceUnavailable, title: "Please try again", text: textDown},
-	ReasonSessionTooLarge:   {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
-	ReasonLoginOption:       {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
-	ReasonPushedRequest:     {status: http.StatusBadGateway, title: "Sign-in is not available", text: textDown},
-	ReasonMisplaced:         {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonIntrospection:     {status: http.StatusServiceUnavailable, title: titleAgain, text: textDown},
+	ReasonSessionTooLarge: {
+		status: http.StatusInternalServerError, title: titleFailed,
+		text: "Your account has more to it than this site can keep in cookies of your browser. Someone who runs the site needs to look at it.",
+	},
+	ReasonLoginOption:   {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonPushedRequest: {status: http.StatusBadGateway, title: titleUnavailable, text: textDown},
+	ReasonMisplaced:     {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
+	ReasonOtherAddress: {
+		status: http.StatusBadRequest, title: titleUnfinished,
+		text: "It was started at another address of this site than this one: with another name, or with http in place of https. " +
+			"Your browser keeps separate cookies for each. Please start again from here.",
+	},
+	ReasonCookieBlocked: {
+		status: http.StatusBadRequest, title: titleRound,
+		text: "You were signed in several times, but your browser doesn’t send this site’s cookie back, and without it the site can’t " +
+			"know you. Allow cookies for this site, or turn off what removes them, and try again.",
+	},
+	ReasonCookieTwice: {
+		status: http.StatusBadRequest, title: "Two cookies where one should be",
+		text: "Your browser sends two cookies with the same name, and this site can’t tell which one is its own. " +
+			"Delete the cookies of this site in your browser’s settings, and try again.",
+	},
+	ReasonCookieUnknown: {
+		status: http.StatusBadRequest, title: titleRound,
+		text: "You were signed in several times, but this site doesn’t recognise the cookie that it gave your browser. If trying again " +
+			"doesn’t help, delete the cookies of this site; if that doesn’t help either, someone who runs the site needs to look at it.",
+	},
+	ReasonLoginLoop: {
+		status: http.StatusBadRequest, title: titleRound,
+		text: "You are signed in, but this page asks you to sign in again and again. Another account may help; otherwise, someone " +
+			"who runs the site needs to look at it.",
+		switchUser: true,
+	},
 	ReasonCrossOrigin: {
 		status: http.StatusForbidden, title: "You are still signed in",
 		text: "The request to sign out came from another site, so it was not followed.",

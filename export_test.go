@@ -13,6 +13,9 @@ import (
 
 var LocalTarget = localTarget
 
+// HasPage tells whether visitors are told something about a reason.
+func HasPage(reason Reason) bool { return pages[reason].title != "" && pages[reason].status >= 400 }
+
 // Cached puts n cookie values of a length into a cache and returns how many it holds.
 func Cached(n, size, length int) int {
 	c := newCache[bool](size)
@@ -40,10 +43,10 @@ func Remember(n, limit int) int {
 	return max(len(e.members), len(e.queue))
 }
 
-// OpenCookie opens value as the session cookie of a, and as a transaction cookie.
+// OpenCookie opens value as the session cookie of a, and as the state of a sign-in.
 func OpenCookie(a *Auth, value string) (sessionOK, transactionOK bool) {
 	s := a.sessions.keeper.(*cookieSessions).open(value)
-	t := a.transactions.open(a.transactions.prefix()+"AAAAAAAAAAA", value)
+	t := a.transactions.open(value)
 	return s != nil, t != nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -501,6 +502,12 @@ func (b *browser) cookies() (names []string) {
 		names = append(names, c.Name)
 	}
 	return names
+}
+
+// sessionCookies returns the cookies but the one that says for 20 seconds that a sign-in went
+// well.
+func (b *browser) sessionCookies() []*http.Cookie {
+	return slices.DeleteFunc(b.jar.Cookies(appURL), func(c *http.Cookie) bool { return strings.HasSuffix(c.Name, "-tx-row") })
 }
 
 func (b *browser) signedIn() bool {

@@ -12,7 +12,13 @@ import (
 
 // Login sends the browser to the provider to sign in, even if somebody is signed in
 // already. Without [ReturnTo] it comes back to HomePath, and not to the page of this
-// request: that one would begin a sign-in again.
+// request: that one would begin a sign-in again. Where no person would see the provider's
+// page, as in answer to a script or to an image on another site's page, no sign-in begins,
+// and the answer is 401 with the login URL.
+//
+// Three sign-ins may come right after one another. The next one is refused, with a page that
+// says why: something loses the session ([ReasonCookieBlocked] and its like), or asks for what
+// no sign-in brings ([ReasonLoginLoop]).
 func (a *Auth) Login(w http.ResponseWriter, r *http.Request, opts ...LoginOption) {
 	l := newLogin(a.loginOptions, opts)
 	l.returnTo = a.returnTarget(l.returnTo)
@@ -47,45 +53,58 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) {
 
 // challenge answers a request that needs a sign-in and has none.
 func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, uselessCookie bool) {
-	if uselessCookie && isNavigation(r) {
-		// Not for a script: its answer may come late, after a sign-in in another tab.
-		a.sessions.forget(w, r)
+	if uselessCookie {
+		a.dropUseless(w, r)
 	}
-	switch {
-	case r.URL.Path == a.callbackPath:
+	if r.URL.Path == a.callbackPath {
 		// Sent round and round without end otherwise.
 		a.fail(w, r, refuse(ReasonMisplaced, "RequireLogin stands in front of the callback; put Handler around it"), a.homePath)
-	case !isNavigation(r):
-		a.unauthorized(w, r)
-	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		a.signInAt(w, r, a.returnTarget(requestTarget(r)))
-	default:
-		// The page with the form, if it is known: the form's own address may answer
-		// no GET. What was filled in is neither kept nor sent again.
-		target, ok := a.callingPage(r)
-		if !ok {
-			target = a.returnTarget(requestTarget(r))
-		}
-		a.signInAt(w, r, target)
+		return
+	}
+	a.signInAt(w, r, a.wantedPage(r))
+}
+
+// dropUseless removes the cookies of what is no session, with the answer to a person. An
+// answer to a script may come late, after a sign-in in another tab.
+func (a *Auth) dropUseless(w http.ResponseWriter, r *http.Request) {
+	if isNavigation(r) {
+		a.sessions.forget(w, r)
 	}
 }
 
-// begin starts a sign-in.
+// wantedPage is the page to come back to after a sign-in that a request needs, or that its
+// answer offers: the one it asks for, or for a script and for a form the one that sends
+// them. Their own address may answer no GET, or a GET with something else than a page; what
+// was filled in is neither kept nor sent again. If that page is not known it is the home page.
+func (a *Auth) wantedPage(r *http.Request) string {
+	if isNavigation(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		return a.returnTarget(requestTarget(r))
+	}
+	return a.callingPage(r)
+}
+
+// begin starts a sign-in, for a person. Nothing else sees the provider's page; another site's
+// page could have its images begin one sign-in after the other.
 func (a *Auth) begin(w http.ResponseWriter, r *http.Request, l *loginRequest) {
+	if !isNavigation(r) {
+		a.unauthorized(w, r)
+		return
+	}
 	l.check(a.provider.dialect)
 	a.reportLeftOut(r, l)
-	t := newTransaction(l, a.now())
+	t := a.transactions.start(r, l, a.foreign(r))
+	if e := a.loop(w, r, t); e != nil {
+		a.failLogin(w, r, e, l.returnTo)
+		return
+	}
 	address, err := a.authorize(r, l, t)
 	w.Header().Set("Cache-Control", "no-store")
-	status := http.StatusFound
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		status = http.StatusSeeOther // the body is not to be sent to the provider
-	}
+	status := redirectStatus(r)
 	e := asError(err, ReasonProviderDown)
 	switch {
 	case err == nil:
 		a.warnOfOtherHost(r)
-		a.transactions.begin(w, r, t)
+		a.transactions.begin(w, t)
 		redirect(w, address, status)
 	case l.silent() && (e.Reason == ReasonProviderDown || e.Reason == ReasonPushedRequest):
 		redirect(w, l.returnTo, status)
@@ -124,7 +143,7 @@ func (a *Auth) authorize(r *http.Request, l *loginRequest, t *transaction) (stri
 func (a *Auth) reportLeftOut(r *http.Request, l *loginRequest) {
 	if len(l.leftOut) > 0 {
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: a login option is left out",
-			slog.String("err", errors.Join(l.leftOut...).Error()))
+			errAttr(errors.Join(l.leftOut...)))
 	}
 }
 
@@ -146,6 +165,14 @@ func (a *Auth) warnOfOtherHost(r *http.Request) {
 // clip bounds what a request can put into a log line.
 func clip(s string) string { return s[:min(len(s), 200)] }
 
+// redirectStatus is the status of a redirect that answers r: a body is not to be sent on.
+func redirectStatus(r *http.Request) int {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return http.StatusFound
+	}
+	return http.StatusSeeOther
+}
+
 // redirect sends the browser on. http.Redirect would rewrite the address once more; what
 // comes here is in its final spelling.
 func redirect(w http.ResponseWriter, address string, status int) {
@@ -156,8 +183,7 @@ func redirect(w http.ResponseWriter, address string, status int) {
 // unauthorized answers a script: a redirect to another site would fail in its hands,
 // so it gets the address to send the person to.
 func (a *Auth) unauthorized(w http.ResponseWriter, r *http.Request) {
-	target, _ := a.callingPage(r)
-	address := a.loginURL(target)
+	address := a.loginURL(a.callingPage(r))
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("WWW-Authenticate", authenticate(address))
@@ -213,19 +239,19 @@ func requestTarget(r *http.Request) string {
 }
 
 // callingPage is the page whose script or form made a request, if it is one of this
-// site; otherwise the home page, and false.
-func (a *Auth) callingPage(r *http.Request) (string, bool) {
+// site; otherwise the home page.
+func (a *Auth) callingPage(r *http.Request) string {
 	for _, header := range []string{"HX-Current-URL", "Referer"} {
 		if rest, ok := strings.CutPrefix(r.Header.Get(header), a.origin); ok {
-			return a.returnTarget(rest), strings.HasPrefix(rest, "/")
+			return a.returnTarget(rest)
 		}
 	}
-	return a.homePath, false
+	return a.homePath
 }
 
-// isNavigation tells a person who opens a page from a script that fetches something.
-// Browsers say so themselves (Fetch Metadata, section 2.3); for others, a script is
-// known by what it asks for.
+// isNavigation tells a person who opens a page from a script that fetches something, and
+// from another site's page that shows one of ours inside of it. Browsers say so themselves
+// (Fetch Metadata, sections 2.1 to 2.4); for others, a script is known by what it asks for.
 func isNavigation(r *http.Request) bool {
 	h := r.Header
 	if isPrefetch(r) {
@@ -235,6 +261,10 @@ func isNavigation(r *http.Request) bool {
 		return false
 	}
 	if mode := h.Get("Sec-Fetch-Mode"); mode != "" {
+		if dest := h.Get("Sec-Fetch-Dest"); dest != "" && dest != "document" {
+			site := h.Get("Sec-Fetch-Site")
+			return mode == "navigate" && (site == "same-origin" || site == "none")
+		}
 		return mode == "navigate"
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {
@@ -242,14 +272,24 @@ func isNavigation(r *http.Request) bool {
 	}
 	accept := h.Get("Accept")
 	if strings.HasPrefix(accept, "*/*") {
-		// A tool such as curl, which follows redirects, or fetch in a browser that says
-		// no more about it; the latter comes from a page.
-		return h.Get("Referer") == "" && h.Get("Origin") == ""
+		// A tool such as curl, which follows redirects, or fetch, an image or a script of
+		// an old browser; browsers ask for HTML when somebody opens a page, and all of
+		// them call themselves Mozilla.
+		return h.Get("Referer") == "" && h.Get("Origin") == "" && !strings.HasPrefix(h.Get("User-Agent"), "Mozilla/")
 	}
 	return accept == "" || strings.Contains(accept, "text/html")
 }
 
-// isPrefetch tells a browser that looks ahead (Fetch, section 3.12) from a person.
+// isPrefetch tells a browser that looks ahead from a person: by Sec-Purpose (Fetch, section
+// 3.12), or by the headers that browsers had before.
 func isPrefetch(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
+	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		for _, value := range r.Header[name] {
+			value = strings.ToLower(value)
+			if strings.Contains(value, "prefetch") || strings.Contains(value, "prerender") || strings.Contains(value, "preview") {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -104,8 +104,8 @@ func TestPostIsNotReplayed(t *testing.T) {
 	b := newApp(t, p, nil).browser(t)
 	resp := b.request(http.MethodPost, "/private/form?step=2", "Sec-Fetch-Mode", "navigate")
 	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
-	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/private/form?step=2" {
-		t.Errorf("status %d to %q, want 302 (a GET) to the form", resp.StatusCode, resp.Header.Get("Location"))
+	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/" {
+		t.Errorf("status %d to %q, want 302 (a GET) to the home page: the form's own address may answer no GET", resp.StatusCode, resp.Header.Get("Location"))
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 const (
 	// maxHint bounds a login hint and the name of an identity provider, in bytes.
 	maxHint = 255
-	// maxAppState bounds what WithState keeps, in bytes: it travels in a cookie.
+	// maxAppState bounds what WithState keeps, in bytes: it travels in a URL.
 	maxAppState = 512
 	// maxACR bounds the values of ACRValues together, in bytes.
 	maxACR = 256
@@ -48,6 +48,7 @@ type loginRequest struct {
 	lang     string
 	idp      string
 	maxAge   int64 // seconds, or noMaxAge
+	formPost bool
 	acr      []string
 	extra    map[string]string
 	mistakes []error // options that can't be used
@@ -70,15 +71,16 @@ func (l *loginRequest) mistake(format string, args ...any) {
 }
 
 // ReturnTo says where the visitor goes after signing in: a path on this site, with its
-// query. Anything else means HomePath.
+// query. Anything else means HomePath. It travels encrypted in the sign-in's URLs, which
+// have room for 2 KiB of it, and for less beside a long [WithState]: of a longer one the query
+// is left out, or, if that is not enough, HomePath takes its place.
 func ReturnTo(target string) LoginOption {
 	return LoginOption{func(l *loginRequest) { l.returnTo = target }}
 }
 
 // WithState gives the sign-in a value of the app's own, of at most 512 bytes, which comes
-// back in [LoginEvent].State. It travels encrypted in the visitor's browser and is worth as
-// much as the app's word. Beside a long one, a page to return to of nearly 2 KiB may have
-// to give way to HomePath.
+// back in [LoginEvent].State. It travels encrypted in the sign-in's URLs and is worth as
+// much as the app's word. Beside a long one there is less room for the page to return to.
 func WithState(value string) LoginOption {
 	return LoginOption{func(l *loginRequest) {
 		if len(value) > maxAppState {
@@ -200,19 +202,26 @@ func (l *loginRequest) fit(name, hint string) string {
 // parameters; those of the third have an option, which checks what comes of them.
 var ownParams = []string{
 	"client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method",
-	"response_mode", "request", "request_uri", "registration", "client_secret", "client_assertion", "client_assertion_type",
-	"prompt", "max_age", "acr_values",
+	"request", "request_uri", "registration", "client_secret", "client_assertion", "client_assertion_type",
+	"response_mode", "prompt", "max_age", "acr_values",
 }
 
 // paramName leaves out what some servers rewrite: for PHP, client.id and client_id[] are
 // spellings of client_id.
 var paramName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
+// FormPost has the provider answer by a form that the visitor's browser posts to RedirectURL,
+// and not in its query (response_mode=form_post, OAuth 2.0 Form Post Response Mode): for
+// providers that want it, such as Apple with the scopes name and email. The answer is taken
+// either way, asked for or not. Browsers keep this site's cookies from a form that another
+// site posts: a page that posts it once more, by itself or by a button, comes in between.
+func FormPost() LoginOption { return LoginOption{func(l *loginRequest) { l.formPost = true }} }
+
 // Param adds a parameter of the provider's own to the authorization request, such as hd
 // (Google), idp_identifier (Cognito), domain_hint or audience. It can't be one that this
 // package sets or leaves out on purpose, in whatever case: client_id, redirect_uri,
-// response_type, response_mode, scope, state, nonce, code_challenge, request, request_uri
-// and the like; nor prompt, max_age and acr_values, which have their options. All names and
+// response_type, scope, state, nonce, code_challenge, request, request_uri and the like; nor
+// response_mode, prompt, max_age and acr_values, which have their options. All names and
 // values take at most 4 KiB together.
 func Param(name, value string) LoginOption {
 	return LoginOption{func(l *loginRequest) {
@@ -272,6 +281,9 @@ func (l *loginRequest) params(d *Dialect) url.Values {
 	add(d.LangParam, l.lang)
 	add(d.ProviderParam, l.idp)
 	add("acr_values", strings.Join(l.acr, " "))
+	if l.formPost {
+		q.Set("response_mode", "form_post")
+	}
 	if l.maxAge != noMaxAge {
 		q.Set("max_age", strconv.FormatInt(l.maxAge, 10))
 	}

@@ -191,6 +191,6 @@ func (a *Auth) revoke(ctx context.Context, refreshToken string, expected bool) {
 	}
 	if err != nil {
 		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the refresh token of an ended session was not revoked",
-			slog.String("err", err.Error()))
+			errAttr(err))
 	}
 }

@@ -95,6 +95,11 @@ func TestLogoutAtTheProvider(t *testing.T) {
 				p.discovery = func(d map[string]any) { d["end_session_endpoint"] = p.URL + "/end?client_id=evil&x=1" }
 			}, nil, "/end?client_id=client-1&post_logout_redirect_uri=https%3A%2F%2Fapp.test%2F&x=1",
 		},
+		{
+			"endpoint that names the client already, twice", nil, func(c *cognate.Config) {
+				c.Endpoints.EndSession = c.Issuer + "/end?client_id=client-1&client_id=client-1&post_logout_redirect_uri=x"
+			}, "/end?client_id=client-1&post_logout_redirect_uri=https%3A%2F%2Fapp.test%2F",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newFakeProvider(t)

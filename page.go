@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -24,11 +25,20 @@ var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 // pagePolicy is the Content-Security-Policy of the pages: nothing but the one style
 // sheet inside. form-action is left open, because browsers apply it to redirects too,
 // and signing out leads to the provider.
-var pagePolicy = func() string {
-	sum := sha256.Sum256([]byte(pageCSS))
-	return "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src 'sha256-" +
-		base64.StdEncoding.EncodeToString(sum[:]) + "'"
-}()
+var pagePolicy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src '" + hashSource(pageCSS) + "'"
+
+// sendScript sends the form of a page that the visitor need not see; without scripts, its
+// button does.
+const sendScript = "document.forms[0].submit()"
+
+// sendPolicy is pagePolicy with that one script.
+var sendPolicy = pagePolicy + "; script-src '" + hashSource(sendScript) + "'"
+
+// hashSource is how a Content-Security-Policy names a style sheet or a script inside of a page.
+func hashSource(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
 
 // page is what page.html shows.
 type page struct {
@@ -42,7 +52,14 @@ type page struct {
 	LogoutLabel       string
 	Home              string
 	Choices           []LoginChoice
+	// Send is the path of a form with Fields that Script sends at once.
+	Send   string
+	Fields []field
+	Script template.JS
 }
+
+// field is a hidden field of a form.
+type field struct{ Name, Value string }
 
 func (p page) write(w http.ResponseWriter, status int) {
 	p.CSS = template.CSS(pageCSS) //nolint:gosec // constant, from page.css
@@ -54,6 +71,9 @@ func (p page) write(w http.ResponseWriter, status int) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", pagePolicy)
+	if p.Script != "" {
+		h.Set("Content-Security-Policy", sendPolicy)
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "same-origin")
@@ -115,11 +135,27 @@ func (a *Auth) logRefusal(r *http.Request, e *Error) {
 	if e.ProviderCode != "" {
 		attrs = append(attrs, slog.String("provider_code", e.ProviderCode))
 	}
+	subject := e.subject
+	if u := UserFrom(r.Context()); subject == "" && u != nil {
+		subject = u.Subject
+	}
+	if subject != "" {
+		attrs = append(attrs, slog.String("sub", clip(subject)))
+	}
 	if e.Err != nil {
-		attrs = append(attrs, slog.String("err", e.Err.Error()))
+		attrs = append(attrs, errAttr(e.Err))
 	}
 	a.log.LogAttrs(r.Context(), level, "cognate: refused", attrs...)
 }
+
+// errAttr is an error in a log line.
+func errAttr(err error) slog.Attr { return slog.String("err", withoutQueries(err.Error())) }
+
+var urlQuery = regexp.MustCompile(`(\w://[^\s"'<>?#]*\?)[^\s"'<>]+`)
+
+// withoutQueries leaves out of a text what stands behind the question mark of URLs: codes,
+// hints and names of people travel there.
+func withoutQueries(text string) string { return urlQuery.ReplaceAllString(text, "$1…") }
 
 // setRetryAfter says when another try makes sense, in whole seconds: a moment at least.
 func setRetryAfter(w http.ResponseWriter, d time.Duration) {
@@ -135,6 +171,9 @@ func (a *Auth) errorPage(e *Error) page {
 			text = pages[ReasonInternal]
 		}
 	}
+	if !e.signIn {
+		text = text.elsewhere()
+	}
 	p := page{
 		Title: text.title, Text: text.text, Reference: e.Reference,
 		Retry: a.loginURL(e.ReturnTo), RetryLabel: "Try again", Home: a.homePath,
@@ -146,6 +185,24 @@ func (a *Auth) errorPage(e *Error) page {
 		p.Logout, p.LogoutLabel = a.logoutPath, "Use another account"
 	}
 	return p
+}
+
+// sendAgain answers a form that the provider had the browser send from its own site: the
+// browser has kept our cookies from it. The page sends the same once more, from this site,
+// and marks it so that this happens once.
+func (a *Auth) sendAgain(w http.ResponseWriter, resp response) {
+	p := page{
+		Title: "One moment", Text: "You are being signed in.",
+		Send: a.callbackPath, Fields: []field{{againField, "1"}}, Script: sendScript,
+	}
+	for _, f := range []field{
+		{"code", resp.code}, {"state", resp.state}, {"iss", resp.issuer}, {"error", resp.err}, {"error_description", resp.description},
+	} {
+		if f.Value != "" {
+			p.Fields = append(p.Fields, f)
+		}
+	}
+	p.write(w, http.StatusOK)
 }
 
 // askLogout asks whether to sign out, for a GET that may not do it by itself.

@@ -32,8 +32,8 @@ func TestCookieAttributes(t *testing.T) {
 	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
 	lines = append(lines, resp.Header["Set-Cookie"]...)
 	lines = append(lines, b.request(http.MethodPost, "/logout").Header["Set-Cookie"]...)
-	if len(lines) != 4 { // set and removed, both kinds
-		t.Fatalf("%d Set-Cookie lines, want 4: %q", len(lines), lines)
+	if len(lines) != 6 { // set and removed, all three kinds
+		t.Fatalf("%d Set-Cookie lines, want 6: %q", len(lines), lines)
 	}
 	for _, line := range lines {
 		if !strings.HasPrefix(line, "__Host-cognate") {
@@ -353,6 +353,7 @@ func TestKeyRotationOfCookies(t *testing.T) {
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
 	before := sessionCookie(t, b).Value
+	b.get("/private/")
 
 	b.app = newApp(t, p, func(c *cognate.Config) { c.Keys = []cognate.Secret{newKey, oldKey} })
 	if !b.signedIn() {
@@ -425,7 +426,7 @@ func FuzzOpenCookie(f *testing.F) {
 // the library itself, and that in one spelling.
 func FuzzReadSession(f *testing.F) {
 	f.Add([]byte("\x02\x10idididididididid\x01\x02\x03\x04\x00\x03sub\x00\x00\x00\x01\x00\x00\x00"))
-	f.Add([]byte("\x01\x03abc\x03abc\x03abc\x01/\x01"))
+	f.Add([]byte("\x03\x02\x07\x01\x20secretsecretsecretsecretsecretse\x04host\x01/\x00\x01\x00\x01\x01a"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if again, ok := cognate.ReadSession(data); ok && !bytes.Equal(again, data) {
 			if second, ok := cognate.ReadSession(again); !ok || !bytes.Equal(again, second) {

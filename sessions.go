@@ -54,6 +54,11 @@ func (p *sessionPolicy) early(s *session, now time.Time) bool {
 	return s.created.After(now.Add(p.skew))
 }
 
+// young tells whether a session's sign-in was moments ago.
+func (p *sessionPolicy) young(s *session, now time.Time) bool {
+	return within(now, s.created.Add(-p.skew), rowTime+p.skew)
+}
+
 // A keeper is where sessions are: in the browser's cookies or in a store.
 type keeper interface {
 	// find returns the session that a request's cookie stands for, or nil; present

@@ -57,7 +57,7 @@ func NewSeveral(auths ...*Auth) (*Several, error) {
 		}
 		for j, b := range auths {
 			// A cookie that begins so would be taken for one of the other's sign-ins.
-			if i != j && strings.HasPrefix(b.sessions.cookie.name, a.transactions.prefix()) {
+			if i != j && strings.HasPrefix(b.sessions.cookie.name, a.transactions.names.prefix) {
 				problems = append(problems, fmt.Errorf("the CookieName of %d begins like the cookies of %d", j, i))
 			}
 		}
@@ -113,11 +113,11 @@ func (s *Several) RequireLogin(next http.Handler) http.Handler {
 			}
 		}
 		if down != nil {
-			down.fail(w, r, asError(cause, ReasonStoreDown), down.returnTarget(requestTarget(r)))
+			down.fail(w, r, asError(cause, ReasonStoreDown), down.wantedPage(r))
 			return
 		}
 		for _, a := range useless {
-			a.sessions.forget(w, r)
+			a.dropUseless(w, r)
 		}
 		s.challenge(w, r)
 	})
@@ -190,21 +190,13 @@ func (s *Several) challenge(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	target := requestTarget(r)
-	navigation := isNavigation(r)
-	if !navigation || r.Method != http.MethodGet && r.Method != http.MethodHead {
-		// The page that the script or the form is on, if it is known.
-		if page, ok := s.auths[0].callingPage(r); ok || !navigation {
-			target = page
-		}
-	}
-	choices := s.Choices(target)
+	choices := s.Choices(s.auths[0].wantedPage(r))
 	w.Header().Set("Cache-Control", "no-store")
 	for _, c := range choices {
 		w.Header().Add("WWW-Authenticate", authenticate(c.URL))
 	}
 	switch {
-	case !navigation:
+	case !isNavigation(r):
 		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "login_required", "logins": choices})
 	case s.Choose != nil:
 		s.Choose(w, r, choices)

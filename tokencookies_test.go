@@ -42,7 +42,7 @@ func TestTokenCookies(t *testing.T) {
 			cookies := func() []*http.Cookie {
 				b := x.browser(t)
 				b.signIn(p)
-				list := b.jar.Cookies(appURL)
+				list := b.sessionCookies()
 				slices.SortFunc(list, func(a, b *http.Cookie) int { return strings.Compare(a.Name, b.Name) })
 				if len(list) != 5 { // the identity, and 9 KB of tokens
 					t.Fatalf("%d cookies: %v", len(list), b.cookies())
@@ -126,10 +126,10 @@ func TestShrinkingTokens(t *testing.T) {
 	p.response = func(r map[string]any) { r["refresh_token"] = strings.Repeat("r", 9000) }
 	b := newApp(t, p, tokenModes["cookies"]).browser(t)
 	b.signIn(p)
-	large := len(b.cookies())
+	large := len(b.sessionCookies())
 	p.response = nil
 	b.get("/oidc_callback?" + p.grant(t, loginAgain(b).Header.Get("Location")).Encode())
-	if got := len(b.cookies()); large != 5 || got != 2 {
+	if got := len(b.sessionCookies()); large != 5 || got != 2 {
 		t.Errorf("%d cookies, then %d: %v; want 5, then 2", large, got, b.cookies())
 	}
 	wantFetch(t, b, "/token", http.StatusOK, "access-token")

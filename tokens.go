@@ -138,7 +138,7 @@ func (a *Auth) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.challenge(w, r, true)
 		return
 	}
-	a.fail(w, r, e, a.returnTarget(requestTarget(r)))
+	a.fail(w, r, e, a.wantedPage(r))
 }
 
 // freshTokens returns the tokens of the session that ctx belongs to.

@@ -1,12 +1,17 @@
 package cognate
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,52 +19,96 @@ const (
 	// transactionLifetime is how long a person may take to sign in. Cognito's pages
 	// give a prompt 5 minutes; signing up, with a code by e-mail, takes longer.
 	transactionLifetime = 15 * time.Minute
-	// transactionKept is how long the browser keeps it: who comes too late is led back to
-	// the page that was asked for.
-	transactionKept = time.Hour
-	// A browser holds at most maxTransactions sign-ins that were begun and not
-	// finished, of at most maxTransactionBytes in all: servers and proxies refuse
-	// requests whose header grows beyond 8 KiB, and the session takes up to half of
-	// that. The oldest give way.
-	maxTransactions     = 8
-	maxTransactionBytes = 7 << 9
-	// maxForeign bounds how many cookies with a transaction's name are looked at.
-	maxForeign = 50
+	// maxSlots bounds the sign-ins under way in one browser: so many that began on this
+	// site, and as many that another site's link or page began, which so can't throw out
+	// the first. All their cookies together take at most maxTransactionBytes of the
+	// request header: servers and proxies refuse one that grows beyond 8 KiB, and the
+	// session takes up to half of that.
+	maxSlots            = 24
+	maxTransactionBytes = 4 << 10
+	// maxForgotten bounds how many cookies one answer removes: proxies refuse answers
+	// with some 4 KiB of headers.
+	maxForgotten = 32
 
-	transactionFormat = 2
-	// state, nonce and the transaction's part of the cookie name, in random bytes.
-	stateSize, nonceSize = 24, 16
-	transactionIDLength  = 11 // characters of the state, base64url: 66 bits
+	transactionFormat = 3
+	// maxState bounds the state, in characters: servers refuse request lines beyond 8 KiB.
+	// That of a page with an address of 60 bytes has 180. Cognito puts it into a state of its
+	// own where it sends people on to another provider.
+	maxState = 3200
+	// secretSize is the entropy of a code verifier (RFC 7636, 7.1), in bytes; nonceSize
+	// and proofSize are those of what is made of it.
+	secretSize, nonceSize, proofSize = 32, 16, 12
 )
 
-// A transaction is one sign-in under way, kept by the browser that began it: the
-// values that tie the callback to it, and where to go afterwards. Each has a cookie of
-// its own, so that tabs don't disturb each other.
+// A transaction is one sign-in under way. What it takes to end it travels in its state,
+// sealed: so it is of the same use however long the person takes and whatever became of the
+// cookie, if only to say which page was asked for. The cookie is the proof that this browser
+// began it, and is small, so that a browser may begin many.
 type transaction struct {
-	state    string
+	state string // what follows, sealed
+
+	secret   string // what the next three are made of
 	nonce    string
 	verifier string // code verifier (RFC 7636, 4.1)
+	proof    string // the cookie's value
+
+	slot     int // which cookie
 	returnTo string
 	appState string
 	started  time.Time
 	maxAge   int64    // seconds, or noMaxAge
 	acr      []string // any, or one of these
 	silent   bool
+	inRow    int     // how many sign-ins came right before this one; see row
+	began    address // where
 }
 
-// newTransaction makes the random values. state and nonce are base64url: Cognito does
-// not bring other characters back unchanged.
-func newTransaction(l *loginRequest, now time.Time) *transaction {
-	random := func(n int) string { return base64.RawURLEncoding.EncodeToString([]byte(randomBytes(n))) }
-	return &transaction{
-		state: random(stateSize), nonce: random(nonceSize), verifier: random(32), started: now.Truncate(time.Second),
-		returnTo: l.returnTo, appState: l.appState, maxAge: l.maxAge, acr: l.acr, silent: l.silent(),
-	}
+// An address is what a browser tells one cookie jar from another by, as far as a request
+// shows it: a hash of the host, and whether the connection is one that browsers trust.
+type address struct {
+	host   string
+	secure bool
 }
+
+// addressOf is where the browser sees this app. Browsers send Fetch Metadata over https and
+// on loopback alone (Fetch Metadata, 2), also through a proxy that ends TLS.
+func addressOf(r *http.Request) address {
+	sum := sha256.Sum256([]byte(strings.ToLower(r.Host)))
+	return address{string(sum[:4]), r.TLS != nil || r.Header.Get("Sec-Fetch-Site") != ""}
+}
+
+// derive makes the values of the secret that others see. None tells anything of another.
+func (t *transaction) derive() {
+	of := func(purpose string, n int) []byte {
+		mac := hmac.New(sha256.New, []byte(t.secret))
+		mac.Write([]byte(purpose))
+		return mac.Sum(nil)[:n]
+	}
+	t.nonce = base64.RawURLEncoding.EncodeToString(of("nonce", nonceSize))
+	t.verifier = base64.RawURLEncoding.EncodeToString(of("code verifier", sha256.Size))
+	t.proof = base64.RawURLEncoding.EncodeToString(append(stamp(t.started), of("cookie", proofSize)...))
+}
+
+// stamp is a time as proofs begin with it, so that the oldest cookie gives way.
+func stamp(at time.Time) []byte {
+	return binary.BigEndian.AppendUint32(nil, uint32(min(max(at.Unix(), 0), 1<<32-1)))
+}
+
+const (
+	flagSilent = 1 << 0
+	flagSecure = 1 << 1
+)
 
 func (t *transaction) encode() []byte {
-	b := []byte{transactionFormat, map[bool]byte{true: 1}[t.silent]}
-	for _, f := range []string{t.state, t.nonce, t.verifier, t.returnTo, t.appState} {
+	flags := byte(0)
+	if t.silent {
+		flags |= flagSilent
+	}
+	if t.began.secure {
+		flags |= flagSecure
+	}
+	b := []byte{transactionFormat, flags, byte(t.slot), byte(t.inRow)} //nolint:gosec // both are small
+	for _, f := range []string{t.secret, t.began.host, t.returnTo, t.appState} {
 		b = appendString(b, f)
 	}
 	b = appendTime(b, t.started)
@@ -78,18 +127,20 @@ func decodeTransaction(data []byte) (*transaction, error) {
 	if d.byte() != transactionFormat {
 		return nil, errTransaction
 	}
-	silent := d.byte()
-	t := &transaction{silent: silent == 1}
-	for _, f := range []*string{&t.state, &t.nonce, &t.verifier, &t.returnTo, &t.appState} {
+	flags := d.byte()
+	t := &transaction{silent: flags&flagSilent != 0, slot: int(d.byte()), inRow: int(d.byte())}
+	t.began.secure = flags&flagSecure != 0
+	for _, f := range []*string{&t.secret, &t.began.host, &t.returnTo, &t.appState} {
 		*f = d.string()
 	}
 	t.started = d.time()
 	age := d.uvarint()
 	t.maxAge = int64(min(age, maxNumericDate)) + noMaxAge
 	t.acr = d.strings()
-	if !d.done() || silent > 1 || age > maxNumericDate || t.state == "" || t.nonce == "" || t.verifier == "" {
+	if !d.done() || flags > flagSilent|flagSecure || age > maxNumericDate || len(t.secret) != secretSize {
 		return nil, errTransaction
 	}
+	t.derive()
 	return t, nil
 }
 
@@ -111,80 +162,66 @@ func (t *transaction) check(c claims, skew time.Duration) error {
 	return nil
 }
 
-// transactions keeps sign-ins under way in the browser's cookies. It is safe for
-// concurrent use.
+// transactions keeps sign-ins under way in the browser. It is safe for concurrent use.
 type transactions struct {
 	cookie cookieSpec
+	names  transactionNames
 	sealer *sealer
 	skew   time.Duration
 	now    func() time.Time
-	used   *usedCallbacks
+	// next is the slot that is tried first: tabs that are opened at once bring no cookie
+	// along, and get one each.
+	next atomic.Uint32
+	used *usedCallbacks
 }
 
-func (m *transactions) prefix() string { return m.cookie.name + "-tx-" }
+// transactionNames are what the names of the cookies begin with, and the name of row's.
+type transactionNames struct{ prefix, row string }
 
-// name is the cookie name of the transaction with this state, or "" if state has not
-// the form of one.
-func (m *transactions) name(state string) string {
-	raw, err := cookieEncoding.DecodeString(state)
-	if err != nil || len(raw) != stateSize {
-		return ""
-	}
-	return m.prefix() + state[:transactionIDLength]
+func newTransactionNames(cookie cookieSpec) transactionNames {
+	prefix := cookie.name + "-tx-"
+	return transactionNames{prefix, prefix + "row"}
 }
 
-// begin puts a transaction into the browser, and removes those that it has no room
-// for. What the app wants back takes precedence over a page to return to that is so long
-// that both don't fit; all else is bounded to less than half of maxTransactionBytes.
-func (m *transactions) begin(w http.ResponseWriter, r *http.Request, t *transaction) {
-	name := m.name(t.state)
-	value := m.sealer.seal(name, t.encode())
-	if len(value) > maxTransactionBytes {
-		t.returnTo = ""
-		value = m.sealer.seal(name, t.encode())
-	}
-	m.prune(w, r, len(value))
-	m.cookie.set(w, name, value, transactionKept)
+// slots is how many sign-ins of one kind there is room for.
+func (m *transactions) slots() int {
+	size := len(m.name(0)) + len("=; ") + base64.RawURLEncoding.EncodedLen(len(stamp(time.Time{}))+proofSize)
+	return min(maxSlots, maxTransactionBytes/size/2)
 }
 
-// prune removes cookies that hold no transaction or an old one, and then the oldest,
-// until one more of the given size fits.
-func (m *transactions) prune(w http.ResponseWriter, r *http.Request, size int) {
-	type held struct {
-		name    string
-		size    int
-		started time.Time
+// name is the name of a slot's cookie. There are few names: however many sign-ins begin at
+// the same moment, none of which knows of another, their answers write over each other.
+func (m *transactions) name(slot int) string { return fmt.Sprintf("%s%02d", m.names.prefix, slot) }
+
+// start makes a sign-in that has not begun yet.
+func (m *transactions) start(r *http.Request, l *loginRequest, foreign bool) *transaction {
+	t := &transaction{
+		secret: randomBytes(secretSize), slot: m.room(r, foreign), started: m.now().Truncate(time.Second), began: addressOf(r),
+		returnTo: l.returnTo, appState: l.appState, maxAge: l.maxAge, acr: l.acr, silent: l.silent(), inRow: m.row(r).count,
 	}
-	var kept []held
-	room, now := maxForeign, m.now()
-	eachCookie(r.Header, func(name, value string) bool {
-		if !strings.HasPrefix(name, m.prefix()) {
-			return true
-		}
-		room--
-		if t := m.open(name, value); t != nil && !t.over(now) {
-			started := t.started
-			if t.early(now, m.skew) {
-				started = time.Time{} // of no use for now: it gives way first
-			}
-			kept = append(kept, held{name, len(value), started})
-			size += len(value)
-		} else {
-			m.cookie.remove(w, name)
-		}
-		return room > 0
-	})
-	slices.SortStableFunc(kept, func(a, b held) int { return a.started.Compare(b.started) })
-	for len(kept) > 0 && (len(kept) >= maxTransactions || size > maxTransactionBytes) {
-		m.cookie.remove(w, kept[0].name)
-		size -= kept[0].size
-		kept = kept[1:]
+	t.derive()
+	t.state = m.seal(t)
+	if path, _, long := strings.Cut(t.returnTo, "?"); len(t.state) > maxState && long {
+		t.returnTo = path
+		t.state = m.seal(t)
 	}
+	if len(t.state) > maxState {
+		t.returnTo = "" // all else is bounded, and fits
+		t.state = m.seal(t)
+	}
+	return t
 }
 
-// open returns what a transaction's cookie holds, or nil.
-func (m *transactions) open(name, value string) *transaction {
-	plaintext, _, err := m.sealer.open(name, value)
+// stateName is what states are sealed under, in the place of a cookie's name.
+const stateName = "state"
+
+// seal makes a state: base64url, because Cognito does not bring other characters back
+// unchanged.
+func (m *transactions) seal(t *transaction) string { return m.sealer.seal(stateName, t.encode()) }
+
+// open returns what a state of ours holds, or nil.
+func (m *transactions) open(state string) *transaction {
+	plaintext, _, err := m.sealer.open(stateName, state)
 	if err != nil {
 		return nil
 	}
@@ -192,7 +229,56 @@ func (m *transactions) open(name, value string) *transaction {
 	if err != nil {
 		return nil
 	}
+	t.state = state
 	return t
+}
+
+// room is the slot for one more sign-in: one that is free, or the oldest.
+func (m *transactions) room(r *http.Request, foreign bool) int {
+	slots := m.slots()
+	first := 0
+	if foreign {
+		first = slots
+	}
+	var taken [2 * maxSlots]time.Time
+	eachCookie(r.Header, func(name, value string) bool {
+		number, ok := strings.CutPrefix(name, m.names.prefix)
+		slot, err := strconv.ParseUint(number, 10, 8)
+		if ok && err == nil && slot < uint64(len(taken)) {
+			if at := proofTime(value); m.live(at) {
+				taken[slot] = at
+			}
+		}
+		return true
+	})
+	offset := int(m.next.Add(1) % uint32(slots)) //nolint:gosec // a small number
+	best := first + offset
+	for i := range slots {
+		slot := first + (offset+i)%slots
+		if taken[slot].Before(taken[best]) {
+			best = slot
+		}
+	}
+	return best
+}
+
+// proofTime is when the sign-in of a cookie began; the zero time for what is no proof.
+func proofTime(value string) time.Time {
+	raw, err := cookieEncoding.DecodeString(value)
+	if err != nil || len(raw) != len(stamp(time.Time{}))+proofSize {
+		return time.Time{}
+	}
+	return time.Unix(int64(binary.BigEndian.Uint32(raw)), 0)
+}
+
+// begin gives the browser the cookie of a sign-in.
+func (m *transactions) begin(w http.ResponseWriter, t *transaction) {
+	m.cookie.set(w, m.name(t.slot), t.proof, transactionLifetime)
+}
+
+// live tells whether a sign-in that began then is still under way.
+func (m *transactions) live(started time.Time) bool {
+	return within(m.now(), started.Add(-m.skew), transactionLifetime+m.skew)
 }
 
 // over tells whether a transaction's time has passed.
@@ -206,64 +292,69 @@ func (t *transaction) early(now time.Time, skew time.Duration) bool {
 	return t.started.After(now.Add(skew))
 }
 
-// find returns the transaction with this state, if the browser of r has it and nobody knows
-// better; the name of its cookie, or "" if state has not the form of one; and how many there
-// are of that name.
-func (m *transactions) find(r *http.Request, state string) (name string, count int, t *transaction) {
-	name = m.name(state)
-	if name == "" {
-		return "", 0, nil
-	}
-	value, count := findCookie(r.Header, name)
-	if count == 1 {
-		t = m.open(name, value)
-	}
-	if t != nil && !equal(t.state, state) {
-		t = nil
-	}
-	return name, count, t
-}
-
-// finish takes the transaction that a callback's state belongs to out of the browser.
-// Each can be had once. With an error it returns the transaction, too, if it is this
-// browser's and this state's: it says which page was asked for.
+// finish takes the sign-in that a callback's state belongs to out of the browser. Each can
+// be had once. With an error, the transaction says what the sign-in was for, or is nil.
 func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state string) (*transaction, error) {
-	name, count, t := m.find(r, state)
-	switch {
-	case name == "":
+	t := m.open(state)
+	if t == nil {
 		return nil, refuse(ReasonState, "state is missing or not one of ours")
-	case count == 0:
-		return nil, refuse(ReasonState, "this browser began no sign-in with this state")
 	}
 	now := m.now()
-	if t != nil && t.early(now, m.skew) { // the cookie is good as soon as the clock is
+	if t.early(now, m.skew) { // the cookie is good as soon as the clock is
 		return t, refuse(ReasonExpired, "the sign-in begins in %s; compare this machine's clock with those of other processes",
 			t.started.Sub(now).Round(time.Second))
 	}
+	value, count := findCookie(r.Header, m.name(t.slot))
+	mine := count == 1 && equal(value, t.proof)
 	var err error
-	if t != nil && !t.over(now) {
+	if mine && !t.over(now) {
 		err = m.used.take(r.Context(), t, now)
 		if e, ok := errors.AsType[*Error](err); ok && e.Reason == ReasonStoreDown {
 			return t, err // nothing was done: another try may go well
 		}
 	}
-	m.cookie.remove(w, name)
+	if mine || count > 1 { // another sign-in may have the slot by now
+		m.cookie.remove(w, m.name(t.slot))
+	}
 	switch {
-	case count > 1:
-		return nil, refuse(ReasonState, "%d cookies hold the sign-in", count)
-	case t == nil:
-		return nil, refuse(ReasonState, "the sign-in's cookie does not belong to this state")
 	case t.over(now):
 		return t, refuse(ReasonExpired, "the sign-in began %s ago", now.Sub(t.started).Round(time.Second))
+	case count > 1:
+		return t, refuse(ReasonCookieTwice, "%d cookies hold the sign-in", count)
+	case !mine && m.elsewhere(r, t):
+		return t, refuse(ReasonOtherAddress, "the sign-in began under another host than %.200q, or over plain http", r.Host)
+	case !mine:
+		return t, refuse(ReasonState, "this browser has no cookie of the sign-in: it began in another browser, "+
+			"was thrown out by later ones, or cookies are blocked")
 	}
 	return t, err
 }
 
+// elsewhere tells whether a sign-in began at another address of this app than the one where
+// it ends, so that its cookie stayed there. A proxy may change what is seen here, but does
+// so for both.
+func (m *transactions) elsewhere(r *http.Request, t *transaction) bool {
+	here := addressOf(r)
+	return t.began.host != here.host || m.cookie.secure && here.secure && !t.began.secure
+}
+
+// awaits tells whether a state is of a sign-in whose cookie did not come along: browsers
+// keep a cookie that is SameSite=Lax from a form that another site sends (RFC 6265bis,
+// 5.7.3).
+func (m *transactions) awaits(r *http.Request, state string) bool {
+	t := m.open(state)
+	if t == nil || !m.live(t.started) {
+		return false
+	}
+	_, count := findCookie(r.Header, m.name(t.slot))
+	return count == 0
+}
+
 // forget removes all transactions from the browser, as signing out does.
 func (m *transactions) forget(w http.ResponseWriter, r *http.Request) {
-	room := maxForeign
+	room := maxForgotten
 	eachCookie(r.Header, func(name, _ string) bool {
-		if strings.HasPrefix(name, m.prefix()) {
+		if strings.HasPrefix(name, m.names.prefix) {
 			m.cookie.remove(w, name)
 			room--
 		}

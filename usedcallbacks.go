@@ -14,12 +14,12 @@ const (
 	maxOutcomes = 10_000
 )
 
-// usedCallbacks remembers which callbacks were used, as long as their cookie would open, and
+// usedCallbacks remembers which callbacks were used, as long as their state would do, and
 // whether somebody was signed in by them. The cookie is removed with the answer, but a copy
 // could be sent again; and a code that is redeemed twice may cost the first one its tokens
 // (RFC 6749, 4.1.2). It is safe for concurrent use.
 type usedCallbacks struct {
-	here     *expiring    // states that were used in this process
+	here     *expiring    // nonces of what was used in this process: a state can be spelled in two ways
 	outcomes *cache[bool] // of these: whether somebody was signed in
 	// shared, if not nil, keeps a mark for each in the store, for all processes.
 	shared *storeSessions
@@ -28,13 +28,13 @@ type usedCallbacks struct {
 // take marks a callback as used, or refuses one that was before.
 func (u *usedCallbacks) take(ctx context.Context, t *transaction, now time.Time) error {
 	until := t.started.Add(transactionLifetime + maxSkew)
-	if u.here.has(t.state, now) {
+	if u.here.has(t.nonce, now) {
 		return errCallbackUsed
 	}
 	if u.shared != nil {
 		// Clocks of processes, and the store's, may differ by the skew each.
 		err := u.shared.store.Create(ctx, Record{
-			Key: u.key(t.state), Value: []byte{1}, Expires: until.Add(maxSkew),
+			Key: u.key(t.nonce), Value: []byte{1}, Expires: until.Add(maxSkew),
 		})
 		if errors.Is(err, ErrRecordChanged) {
 			return errCallbackUsed
@@ -43,7 +43,7 @@ func (u *usedCallbacks) take(ctx context.Context, t *transaction, now time.Time)
 			return storeDown(err)
 		}
 	}
-	if !u.here.add(t.state, until, now) {
+	if !u.here.add(t.nonce, until, now) {
 		return errCallbackUsed
 	}
 	return nil
@@ -51,25 +51,25 @@ func (u *usedCallbacks) take(ctx context.Context, t *transaction, now time.Time)
 
 var errCallbackUsed = refuse(ReasonReplay, "the callback was used before")
 
-func (u *usedCallbacks) key(state string) string { return u.shared.hash("callback", state) }
+func (u *usedCallbacks) key(nonce string) string { return u.shared.hash("callback", nonce) }
 
 // settle says what came of a callback that take let through. The mark of one that came to
 // nothing is removed from the store: strangers could fill it with them.
-func (u *usedCallbacks) settle(ctx context.Context, state string, signedIn bool) {
-	u.outcomes.put(state, signedIn)
+func (u *usedCallbacks) settle(ctx context.Context, nonce string, signedIn bool) {
+	u.outcomes.put(nonce, signedIn)
 	if u.shared != nil && !signedIn {
-		_ = u.shared.store.Delete(ctx, u.key(state)) // or it ends by itself
+		_ = u.shared.store.Delete(ctx, u.key(nonce)) // or it ends by itself
 	}
 }
 
 // signedIn tells whether somebody was signed in by a callback that take refused; it waits for
 // one that is under way here. One that another process took and has not given up counts: if
 // it comes to nothing, the page begins a sign-in of its own.
-func (u *usedCallbacks) signedIn(ctx context.Context, state string, now time.Time) bool {
+func (u *usedCallbacks) signedIn(ctx context.Context, nonce string, now time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, callbackWait)
 	defer cancel()
-	for u.here.has(state, now) {
-		if signedIn, known := u.outcomes.get(state); known {
+	for u.here.has(nonce, now) {
+		if signedIn, known := u.outcomes.get(nonce); known {
 			return signedIn
 		}
 		if !pause(ctx, leasePoll) {
@@ -79,6 +79,6 @@ func (u *usedCallbacks) signedIn(ctx context.Context, state string, now time.Tim
 	if u.shared == nil {
 		return false
 	}
-	_, err := u.shared.store.LoadLatest(ctx, u.key(state))
+	_, err := u.shared.store.LoadLatest(ctx, u.key(nonce))
 	return err == nil
 }

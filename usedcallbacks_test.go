@@ -169,15 +169,12 @@ func TestDoubleClickThatFails(t *testing.T) {
 	}
 }
 
-// TestLateCallback leads back to the page that was asked for, as long as the browser knows it.
+// TestLateCallback leads back to the page that was asked for, and spends nothing.
 func TestLateCallback(t *testing.T) {
 	p, c := newFakeProvider(t), newClock()
 	p.now = c.now
 	b := newApp(t, p, nil).browser(t)
 	resp := b.get("/private/page")
-	if got := resp.Cookies()[0].MaxAge; got != 3600 {
-		t.Errorf("the browser keeps the sign-in for %d seconds, want an hour", got)
-	}
 	c.advance(20 * time.Minute)
 	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
 	if page := body(t, resp); resp.StatusCode != http.StatusBadRequest || !strings.Contains(page, `href="/login?return_to=%2Fprivate%2Fpage"`) {

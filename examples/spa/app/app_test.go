@@ -139,6 +139,7 @@ func TestNoToken(t *testing.T) {
 		cookies = slices.Concat(cookies, (&http.Response{Header: w.Header()}).Cookies())
 	}))
 	pool.SignIn(t, browser, site+"/login", "ann", "Correct-Horse-7")
+	fetch(t, browser, "same-origin", http.MethodGet, "/api/me", "")
 	if home, err := url.Parse(site); err != nil || len(browser.Jar.Cookies(home)) != 1 {
 		t.Errorf("the browser holds %d cookies, want that of the session", len(browser.Jar.Cookies(home)))
 	}

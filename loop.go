@@ -1,0 +1,108 @@
+package cognate
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// While the provider's own session is open, a sign-in needs nobody: a browser that loses what
+// a sign-in gave it is sent round and round. What survives then is told by a small cookie of
+// its own: how many sign-ins ended right after one another. Each sign-in takes the number
+// along in its state when it begins, and leaves it one higher when it ends. So it counts only
+// those that began after another had ended, and not the many tabs of a browser that begin at
+// once; and no process has to know of another.
+const (
+	// maxInRow is how many sign-ins may follow each other. A page that asks for a second
+	// one, to have the password typed again, makes two.
+	maxInRow = 3
+	// rowTime is how soon after the end of a sign-in the next one is taken to follow it: a
+	// browser needs one round trip, and a person more.
+	rowTime = 20 * time.Second
+)
+
+// A row is sign-ins that followed each other.
+type row struct {
+	count int
+	at    time.Time // when the last one ended
+	size  int       // of the cookies it set, in bytes
+}
+
+// row returns the sign-ins in a row that a request comes right after. The cookie is not
+// sealed, so that processes whose keys differ understand each other: who changes it cheats
+// nobody but themselves. Of several of one name the highest counts.
+func (m *transactions) row(r *http.Request) (best row) {
+	eachCookie(r.Header, func(name, value string) bool {
+		var v [3]uint64
+		if name != m.names.row || strings.Count(value, ".") != len(v)-1 {
+			return true
+		}
+		for i, part := range strings.Split(value, ".") {
+			var err error
+			v[i], err = strconv.ParseUint(part, 10, 32)
+			if err != nil {
+				return true
+			}
+		}
+		got := row{int(min(v[0], maxInRow)), time.Unix(int64(v[1]), 0), int(v[2])} //nolint:gosec // 32 bits
+		// Another process, with another clock, may have written it.
+		if within(m.now(), got.at.Add(-m.skew), rowTime+2*m.skew) && got.count > best.count {
+			best = got
+		}
+		return true
+	})
+	return best
+}
+
+// ended writes down that a sign-in has ended well, with the cookies that w sets.
+func (m *transactions) ended(w http.ResponseWriter, t *transaction) {
+	size := 0
+	for _, line := range w.Header()["Set-Cookie"] {
+		size += len(line)
+	}
+	m.cookie.set(w, m.names.row, fmt.Sprintf("%d.%d.%d", min(t.inRow+1, maxInRow), m.now().Unix(), size), rowTime)
+}
+
+// arrived removes the cookie of ended: the session came back, so it is not lost. One of
+// several sign-ins in a row stays, because a page may ask for one more although somebody is
+// signed in.
+func (m *transactions) arrived(w http.ResponseWriter, r *http.Request) {
+	if m.row(r).count == 1 {
+		m.cookie.remove(w, m.names.row)
+	}
+}
+
+// loop returns why no further sign-in may begin, or nil: too many in a row have gone well
+// without an effect.
+func (a *Auth) loop(w http.ResponseWriter, r *http.Request, t *transaction) *Error {
+	now := a.now()
+	s, present, err := a.sessions.read(r, now)
+	if t.inRow == 0 && s != nil && a.sessions.young(s, now) {
+		t.inRow = 1 // arrived has removed the cookie that says so
+		t.state = a.transactions.seal(t)
+	}
+	if t.inRow < maxInRow || err != nil {
+		return nil
+	}
+	last := a.transactions.row(r)
+	a.transactions.cookie.remove(w, a.transactions.names.row) // whoever mends it may try again
+	count, whole := a.sessions.cookie.chunks(r.Header)
+	said := fmt.Sprintf("%d sign-ins in a row went well", t.inRow)
+	switch {
+	case s != nil:
+		return refuse(ReasonLoginLoop, "%s and somebody is signed in, but one more begins: a page or a rule asks for what no sign-in brings", said)
+	case count > 1:
+		return refuse(ReasonCookieTwice, "%s, but the browser sends two cookies of one name, %q among them", said, a.sessions.cookie.name)
+	case !whole && last.size > maxSealed:
+		return refuse(ReasonSessionTooLarge, "%s, but the browser does not send the session's cookies back, which take %d bytes: "+
+			"they may be too large for it, or for something on the way; keep fewer claims, or use a Session.Store", said, last.size)
+	case !present || !whole:
+		return refuse(ReasonCookieBlocked, "%s, but the browser does not send the session's cookie %q back: it is blocked, or "+
+			"something on the way removes it", said, a.sessions.cookie.name)
+	}
+	return refuse(ReasonCookieUnknown, "%s, but the session's cookie that the browser sends is of no use here: do all processes "+
+		"have the same Config.Keys, share one Session.Store and have the right time, and does no other app of this host "+
+		"use the same Config.CookieName?", said)
+}
