@@ -144,3 +144,30 @@ func TestPopup(t *testing.T) {
 		})
 	}
 }
+
+// TestLinkToDevView comes to the developer's view by a link on a page of another site,
+// such as a terminal in the browser: the token counts, after one more click.
+func TestLinkToDevView(t *testing.T) {
+	t.Parallel()
+	pool := cognatetest.New(t, cognatetest.Options{DevView: true})
+	address := pool.DevViewURL
+	terminal := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = fmt.Fprintf(w, `<!DOCTYPE html><html lang="en"><title>Terminal</title><a href="%s">Developer</a>`, address)
+	})
+	b := browser.Start(t)
+	tab := b.NewVisitor(t)
+	tab.Visit(terminal)
+	tab.Click("Developer")
+	tab.WaitForURL(pool.URL + "/_cognate/")
+	tab.Click("Open this page once more")
+	tab.WaitForText("Nobody has signed in yet")
+	for _, c := range tab.Cookies() {
+		if c.SameSite != http.SameSiteStrictMode || !c.HttpOnly || c.Path != "/_cognate/" || c.Domain != "localhost" {
+			t.Errorf("the cookie is %v", c)
+		}
+	}
+	stranger := b.NewVisitor(t)
+	stranger.Visit(pool.URL + "/_cognate/")
+	stranger.WaitForText("so it wants a token")
+}
