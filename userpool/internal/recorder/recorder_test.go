@@ -114,6 +114,17 @@ func TestMarks(t *testing.T) {
 	}
 }
 
+// TestRequestObjects says that they are ignored, and what is in them to nobody.
+func TestRequestObjects(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"request", "request_uri"} {
+		got := record(t, func(http.ResponseWriter, *http.Request) {}, "GET", "/oauth2/authorize?client_id=app&"+name+"=s3cret", "", nil)
+		if !strings.Contains(got, "ignored: request objects (RFC 9101) are not supported; 6 characters") || strings.Contains(got, "s3cret") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 // TestRequestIsAsItCame lets the handler see what it would see without.
 func TestRequestIsAsItCame(t *testing.T) {
 	t.Parallel()

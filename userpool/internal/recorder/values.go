@@ -23,6 +23,7 @@ const (
 	counted                // by its length
 	hashed                 // a PKCE verifier: by the challenge that it belongs to
 	dropped                // not at all: it says nothing
+	unread                 // by its length, and that the pool does not read it
 )
 
 var showings = map[string]showing{
@@ -38,6 +39,8 @@ var showings = map[string]showing{
 	"client_secret": counted, "SAMLRequest": counted, "SAMLResponse": counted,
 
 	"code_verifier": hashed,
+
+	"request": unread, "request_uri": unread,
 
 	"_csrf": dropped, "turn": dropped, "cognitoAsfData": dropped, "signInSubmitButton": dropped,
 }
@@ -84,6 +87,8 @@ func (h *recorder) value(name, value string, how showing) userpool.TraceValue {
 		out.Value = "not shown, " + count(value)
 	case how == hashed:
 		out.Value = "its S256 challenge is " + challenge(value)
+	case how == unread:
+		out.Value = "ignored: request objects (RFC 9101) are not supported; " + count(value)
 	default:
 		out.Value = "not shown"
 	}
