@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -20,6 +21,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
 const (
@@ -265,10 +268,22 @@ func readAuthority(folder string) (*Authority, error) {
 	return &Authority{cert: cert, key: key, path: path}, nil
 }
 
+// maxPEM is far more than a key or a certificate has.
+const maxPEM = 1 << 20
+
 func readPEM(path, kind string) ([]byte, error) {
-	text, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	text, err := io.ReadAll(io.LimitReader(f, maxPEM))
+	if err != nil {
+		return nil, err
+	}
+	text, err = utf8text.Decode(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != kind {

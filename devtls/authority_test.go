@@ -137,6 +137,25 @@ func TestAuthorityStays(t *testing.T) {
 	}
 }
 
+// TestAuthorityMark opens files that an editor saved with a byte order mark.
+func TestAuthorityMark(t *testing.T) {
+	folder := t.TempDir()
+	first := openAuthority(t, folder)
+	for _, name := range []string{"ca.pem", "ca-key.pem"} {
+		path := filepath.Join(folder, name)
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = os.WriteFile(path, append([]byte("\uFEFF"), text...), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if again := openAuthority(t, folder); again.Made() || again.Fingerprint() != first.Fingerprint() {
+		t.Error("there is a new authority without need")
+	}
+}
+
 // TestAuthorityFollowsHosts that come while the server runs.
 func TestAuthorityFollowsHosts(t *testing.T) {
 	a := openAuthority(t, t.TempDir())

@@ -26,7 +26,7 @@ var (
 // checkProviders is the part of [CheckSettings] about identity providers.
 func checkProviders(s Settings) error {
 	if len(s.IdentityProviders) > maxProviders {
-		return fmt.Errorf("IdentityProviders: %d of them; a pool has at most %d", len(s.IdentityProviders), maxProviders)
+		return fmt.Errorf("%s: a pool has at most %d", "IdentityProviders", maxProviders)
 	}
 	names, identifiers := map[string]bool{}, map[string]bool{}
 	for _, ip := range s.IdentityProviders {
@@ -57,7 +57,7 @@ func (s *Settings) checkProvider(ip IdentityProvider) error {
 	case strings.EqualFold(ip.Name, ProviderCognito):
 		return errors.New("that name means the pool itself; choose another")
 	case len(ip.Identifiers) > maxIdentifiers:
-		return fmt.Errorf("it has %d identifiers; expected at most %d", len(ip.Identifiers), maxIdentifiers)
+		return fmt.Errorf("it has more than %d identifiers", maxIdentifiers)
 	}
 	for _, id := range ip.Identifiers {
 		if !providerIdentifier.MatchString(id) {

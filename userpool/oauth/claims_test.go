@@ -42,6 +42,23 @@ func TestIDToken(t *testing.T) {
 	}
 }
 
+// TestCustomAttributeInIDToken sets attributes whose names are not plain words.
+func TestCustomAttributeInIDToken(t *testing.T) {
+	t.Parallel()
+	e := pooltest.New(t)
+	want := map[string]string{"custom:tenant.id": "a", "custom:a/b": "b", "custom:a:b": "c", "custom:größe": "d", `custom:"`: "e"}
+	_, err := e.Pool.UpdateUserAttributes(t.Context(), e.Ann.Sub, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, got := pooltest.Claims(t, e.Tokens(t, "scope", "openid profile")["id_token"])
+	for name, value := range want {
+		if got[name] != value {
+			t.Errorf("%s: got %v, want %q", name, got[name], value)
+		}
+	}
+}
+
 // TestAccessToken pins every claim and its type.
 func TestAccessToken(t *testing.T) {
 	t.Parallel()

@@ -198,7 +198,9 @@ func (r *refusals) err() error {
 
 type usersError string
 
-func (e usersError) Error() string        { return string(e) }
+func (e usersError) Error() string { return string(e) }
+
+// Is makes it [ErrUsers].
 func (e usersError) Is(target error) bool { return target == ErrUsers }
 
 func applyUsers(ctx context.Context, said ledger, pool *userpool.Pool, users []User, c *Changes) error {
@@ -231,7 +233,7 @@ type saidUser struct {
 	Status       userpool.UserStatus `json:",omitempty"`
 	Temporary    bool                `json:",omitempty"`
 	TOTP         bool                `json:",omitempty"`
-	Password     string              `json:",omitempty"` // its digest
+	Phrase       string              `json:",omitempty"` // a digest of the password
 	now          userpool.Secret     // the password, if it is known to be the same
 }
 
@@ -255,7 +257,7 @@ func (e entry) say(u User) saidUser {
 	return saidUser{
 		Digest: e.digest, Attributes: slices.Sorted(maps.Keys(u.Attributes)), Groups: u.Groups, MFA: u.MFA,
 		PreferredMFA: u.PreferredMFA, Status: u.Status, Temporary: u.Temporary, TOTP: u.TOTPSecret != "",
-		Password: e.passwordDigest(u),
+		Phrase: e.passwordDigest(u),
 	}
 }
 
@@ -277,7 +279,7 @@ func applyUser(ctx context.Context, said ledger, pool *userpool.Pool, u User, c 
 		return err
 	}
 	now := entry.say(u)
-	if before.now == "" && before.Password == now.Password {
+	if before.now == "" && before.Phrase == now.Phrase {
 		before.now = u.Password
 	}
 	_, created, changed, err := pool.FollowUser(ctx, before.user(), n)

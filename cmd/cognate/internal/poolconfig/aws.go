@@ -351,8 +351,25 @@ func (a *awsPool) model() (poolModel, []string) {
 			TemporaryValidity: time.Duration(p.TemporaryDays) * 24 * time.Hour,
 		}
 	}
-	notes := slices.Concat(a.recovery(&m), a.messages(&m), a.schema(&m))
+	notes := slices.Concat(a.domains(&m), a.recovery(&m), a.messages(&m), a.schema(&m))
 	return m, append(notes, a.notes(&m)...)
+}
+
+// domains leaves out those that no pool of today may have.
+func (a *awsPool) domains(m *poolModel) (notes []string) {
+	for member, name := range map[string]*string{"Domain": &m.Domain, "CustomDomain": &m.CustomDomain} {
+		one := poolModel{Domain: m.Domain}
+		if member == "CustomDomain" {
+			one = poolModel{CustomDomain: m.CustomDomain}
+		}
+		err := checkDomains(one)
+		if err != nil {
+			notes = append(notes, "left out: UserPool."+member+": "+sentence(err))
+			*name = ""
+		}
+	}
+	slices.Sort(notes)
+	return notes
 }
 
 // recovery has the mechanisms in their order. That only an administrator helps

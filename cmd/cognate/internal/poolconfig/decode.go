@@ -32,7 +32,7 @@ const (
 	// maxWork is how many nodes are decoded to find where the mistakes of a file
 	// are. A file of some hundred lines has all of its mistakes told in a
 	// hundredth of that.
-	maxWork = 3_000_000
+	maxWork = 1_000_000
 )
 
 // parse reads the YAML of a file. A nil node is an empty file.

@@ -96,6 +96,12 @@ func TestMistakes(t *testing.T) {
 			"c.yaml:3:13: a domain is a prefix of 1 to 63 of a-z, 0-9 and -, as in myapp for myapp.localhost; " +
 				`a whole name goes into custom_domain ("http://a")`,
 		}},
+		{"a word of AWS's in a domain", start + "    domain: aws-x\n", []string{
+			`c.yaml:3:13: a domain has none of the words aws, amazon, cognito in it, which Cognito refuses ("aws-x")`,
+		}},
+		{"another one", start + "    domain: my-cognito\n", []string{
+			`c.yaml:3:13: a domain has none of the words aws, amazon, cognito in it, which Cognito refuses ("my-cognito")`,
+		}},
 		{"a port in a domain", start + "    custom_domain: auth.example.test:9229\n", []string{
 			"c.yaml:3:20: a custom domain is a host name in small letters, without scheme and port, " +
 				`such as auth.example.test ("auth.example.test:9229")`,
@@ -137,11 +143,43 @@ func TestMistakes(t *testing.T) {
 		{"a short secret", start + "    clients:\n      - id: a\n        secret: short\n", []string{
 			"c.yaml:5:17: a client secret has 24 to 64 letters, digits, _ or +",
 		}},
+		{"an empty secret", start + "    clients:\n      - id: a\n        secret: \"\"\n", []string{
+			"c.yaml:5:17: this secret is empty; write it, or leave out its key",
+		}},
+		{"no secret", start + "    clients:\n      - id: a\n        secret:\n        name: x\n", []string{
+			"c.yaml:5:16: this secret is empty; write it, or leave out its key",
+		}},
+		{"an empty password", start + "    users:\n      - username: a\n        password: ''\n        totp_secret: ~\n", []string{
+			"c.yaml:5:19: this secret is empty; write it, or leave out its key",
+			"c.yaml:6:22: this secret is empty; write it, or leave out its key",
+		}},
 		{"a secret that is not set", start + "    clients:\n      - id: a\n        secret: ${UNSET}\n", []string{
 			"c.yaml:5:17: the environment has no variable UNSET",
 		}},
 		{"a callback URL", start + "    clients:\n      - id: a\n        callback_urls: [https://a.example/, http://a.example/]\n", []string{
 			`c.yaml:5:45: the redirect URI "http://a.example/" uses http, which is for localhost, 127.0.0.1 and [::1] only`,
+		}},
+		{"a wildcard", start + "    clients:\n      - id: a\n        callback_urls: [https://a.example/*]\n        logout_urls: [https://*.a.example/]\n", []string{
+			`c.yaml:5:25: the redirect URI "https://a.example/*" has a *, but there are no wildcards: ` +
+				"an app's address is compared to the letter, so list each one",
+			`c.yaml:6:23: the redirect URI "https://*.a.example/" has a *, but there are no wildcards: ` +
+				"an app's address is compared to the letter, so list each one",
+		}},
+		{"a scope of nobody", start + "    clients:\n      - id: a\n        allowed_oauth_scopes: [openid, orders/read]\n", []string{
+			`c.yaml:5:40: the scope "orders/read" belongs to no resource server of the pool`,
+		}},
+		{"a provider of nobody", start + "    clients:\n      - id: a\n        supported_identity_providers: [Corp]\n", []string{
+			`c.yaml:5:40: the pool has no identity provider "Corp"`,
+		}},
+		{"an attribute of nobody", start + "    schema: [{name: custom:a}]\n    clients:\n      - id: a\n        read_attributes: [custom:b]\n", []string{
+			`c.yaml:6:27: the pool has no attribute "custom:b"`,
+		}},
+		{"a file that is not below", start + "    identity_providers:\n      - {name: x, type: SAML, metadata_file: ../x.xml}\n    users_csv: /etc/passwd\n" +
+			"    clients:\n      - id: a\n        branding: {logo_file: /etc/passwd, css_file: ../a.css}\n", []string{
+			`c.yaml:4:46: "../x.xml" is not below the folder of this file; put it there and name it from there`,
+			`c.yaml:5:16: "/etc/passwd" is not below the folder of this file; put it there and name it from there`,
+			`c.yaml:8:31: "/etc/passwd" is not below the folder of this file; put it there and name it from there`,
+			`c.yaml:8:54: "../a.css" is not below the folder of this file; put it there and name it from there`,
 		}},
 		{"two clients", start + "    clients:\n      - id: a-b\n      - id: b\n        access_token_validity: 1m\n", []string{
 			"c.yaml:4:13: a client ID has 1 to 128 letters, digits, _ or +",

@@ -195,7 +195,7 @@ func oneOf[T any](r *rand.Rand, values ...T) T { return values[r.IntN(len(values
 func TestWhatAWSCanSay(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(300) {
-		r := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // the same ones at every run
+		r := rand.New(rand.NewPCG(seed, 7)) // the same ones at every run
 		pool, client := randomPool(r), randomClient(r)
 		files := map[string]string{
 			"p.json": encode(t, map[string]any{"UserPool": pool}), "c.json": encode(t, map[string]any{"UserPoolClient": client}),
@@ -208,6 +208,7 @@ func TestWhatAWSCanSay(t *testing.T) {
 
 func randomPool(r *rand.Rand) map[string]any {
 	p := map[string]any{
+		"Domain": oneOf(r, "", "shop", "my-cognito"), "CustomDomain": oneOf(r, "", "auth.shop.example"),
 		"Id": "eu-west-1_Example01", "Name": oneOf(r, "shop", "a=b,c.d@e-f", "Two words"),
 		"AutoVerifiedAttributes": some(r, "email", "phone_number"),
 		"MfaConfiguration":       oneOf(r, "OFF", "ON", "OPTIONAL"),

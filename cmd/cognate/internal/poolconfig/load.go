@@ -241,11 +241,14 @@ func (s *search) culprit(err error) (name, out ast.Node) {
 	if !same(s.first(last, s.places[i].node), s.first(last, s.places[c].node)) {
 		i = c
 	}
-	// Of a list of words it may be all of them together, as of scopes that need another one.
-	if s.places[i].item && s.single(i) && same(s.first(0, s.places[i].node), err) {
+	name = s.innermost(i, err)
+	// Of a list it may be all elements together: too many, or scopes that need another one.
+	together := s.single(i) || name == s.places[i].node
+	if s.places[i].item && together && same(s.first(0, s.places[i].node), err) {
 		i = s.places[i].parent
+		name = s.innermost(i, err)
 	}
-	return s.innermost(i, err), s.places[i].node
+	return name, s.places[i].node
 }
 
 func same(a, b error) bool {
@@ -342,10 +345,20 @@ func (p *Pool) local() string {
 	return p.Domain + ".localhost"
 }
 
+// reservedWords are those that no prefix domain of Cognito has in it (developer
+// guide, page "cognito-user-pools-assign-domain-prefix").
+var reservedWords = []string{"aws", "amazon", "cognito"}
+
 func checkDomains(m poolModel) error {
 	if m.Domain != "" && !prefix.MatchString(m.Domain) {
 		return fmt.Errorf("a domain is a prefix of 1 to 63 of a-z, 0-9 and -, as in myapp for myapp.localhost; "+
 			"a whole name goes into custom_domain (%q)", clip(m.Domain))
+	}
+	for _, word := range reservedWords {
+		if strings.Contains(m.Domain, word) {
+			return fmt.Errorf("a domain has none of the words %s in it, which Cognito refuses (%q)",
+				strings.Join(reservedWords, ", "), clip(m.Domain))
+		}
 	}
 	if m.CustomDomain == "" {
 		return nil

@@ -28,7 +28,7 @@ func Read(path string, limit int64) ([]byte, error) {
 // too: whoever names it in a file may not know that nobody writes to it.
 func ReadBelow(folder, name string, limit int64) ([]byte, error) {
 	if !filepath.IsLocal(name) {
-		return nil, fmt.Errorf("%q is not below the folder of this file; put it there and name it from there", name)
+		return nil, fmt.Errorf("%.100q is not below the folder of this file; put it there and name it from there", name)
 	}
 	root, err := os.OpenRoot(folder)
 	if err != nil {
@@ -40,7 +40,7 @@ func ReadBelow(folder, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%q is not a regular file", name)
+		return nil, fmt.Errorf("%.100q is not a regular file", name)
 	}
 	f, err := root.Open(name)
 	return read(f, err, limit)

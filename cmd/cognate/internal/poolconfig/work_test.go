@@ -1,0 +1,76 @@
+package poolconfig_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+)
+
+// lines writes n lines, each with its number.
+func lines(n int, format string) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(strings.ReplaceAll(format, "#", fmt.Sprint(i)))
+	}
+	return b.String()
+}
+
+// TestManyMistakes counts what it takes to say what is wrong: for four times the
+// lines not much more than four times the work, and never more than a bound.
+func TestManyMistakes(t *testing.T) {
+	t.Parallel()
+	const start, most = "pools:\n- id: local_A1\n", 1_500_000
+	for name, tt := range map[string]struct {
+		before, line, after string
+		n                   int
+	}{
+		"equal groups":        {start + "  groups:\n", "  - name: a\n", "", 200},
+		"very many groups":    {start + "  groups:\n", "  - name: a#\n", "", 20_000},
+		"providers":           {start + "  identity_providers:\n", "  - {name: p#, type: OIDC, client_id: a}\n", "", 60},
+		"equal attributes":    {start + "  schema:\n", "  - name: custom:a\n", "", 200},
+		"equal scopes":        {start + "  resource_servers:\n  - identifier: a\n    scopes:\n", "    - name: a\n", "", 20},
+		"clients":             {start + "  clients:\n", "  - {id: c#, allowed_oauth_scopes: [a/b]}\n", "", 200},
+		"equal clients":       {start + "  clients:\n", "  - id: a\n", "", 200},
+		"users":               {start + "  users:\n", "  - {username: u#, status: x}\n", "", 200},
+		"equal users":         {start + "  users:\n", "  - username: a\n", "", 200},
+		"pools":               {"pools:\n", "- id: x#\n", "", 200},
+		"unknown keys":        {start + "  groups:\n", "  - {name1: a, description1: b, x: c}\n", "", 200},
+		"URLs":                {start + "  clients:\n  - id: a\n    callback_urls:\n", "    - http://a.example/\n", "", 25},
+		"a client's words":    {start + "  clients:\n  - id: a\n    explicit_auth_flows:\n", "    - a#\n", "", 200},
+		"a client's names":    {start + "  clients:\n  - id: a\n    read_attributes:\n", "    - custom:a#\n", "    supported_identity_providers: [x]\n", 25},
+		"factors of a user":   {start + "  users:\n  - username: a\n    mfa:\n", "    - a#\n", "", 200},
+		"aliases of one":      {start + "  groups:\n  - &a {name: x}\n", "  - *a\n", "", 200},
+		"one line of JSON":    {`{"pools": [{"id": "local_A1", "groups": [`, `{"name": "a"}, `, `{"name": "a"}]}]}`, 200},
+		"mappings by aliases": {start + "  identity_providers:\n  - &a {name: x, type: OIDC, attribute_mapping: {" + lines(200, "custom:a#: b, ") + "}}\n", "  - *a\n", "", 30},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			few, err := poolconfig.Work(loader(nil), []byte(tt.before+lines(tt.n, tt.line)+tt.after))
+			e, ok := errors.AsType[*poolconfig.Error](err)
+			if !ok || e.Problems[0].Line == 0 && e.Problems[0].Column == 0 {
+				t.Fatalf("got %v, want mistakes with their places", err)
+			}
+			many, err := poolconfig.Work(loader(nil), []byte(tt.before+lines(4*tt.n, tt.line)+tt.after))
+			if err == nil || many > 8*few || many > most {
+				t.Errorf("%d lines take %d steps, and %d take %d", tt.n, few, 4*tt.n, many)
+			}
+		})
+	}
+}
+
+// TestManyColumns has more columns than there can be: it is said once.
+func TestManyColumns(t *testing.T) {
+	t.Parallel()
+	for name, header := range map[string]string{
+		"unknown": strings.Repeat("a,", 100_000), "custom": lines(100_000, "custom:a#,"), "equal": strings.Repeat("name,", 100_000),
+	} {
+		_, err := readCSV(header + "\n")
+		e, ok := errors.AsType[*poolconfig.Error](err)
+		if !ok || len(e.Problems) != 1 || e.Problems[0].Text != "the header has 100001 columns; expected at most 71" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
