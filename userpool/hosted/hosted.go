@@ -20,6 +20,8 @@ type Handler struct {
 
 // Mount registers the pages.
 func (h *Handler) Mount(mux *http.ServeMux) {
+	templates()
+	locales()
 	for step, page := range pages {
 		mux.HandleFunc("GET "+page.path, func(w http.ResponseWriter, r *http.Request) { h.open(w, r, step) })
 		mux.HandleFunc("POST "+page.path, func(w http.ResponseWriter, r *http.Request) { h.post(w, r, step) })

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
@@ -25,7 +26,7 @@ import (
 var localeFiles embed.FS
 
 // locales are the languages by tag; English is the source itself.
-var locales = loadLocales()
+var locales = sync.OnceValue(loadLocales)
 
 type locale struct {
 	Lang     string            // the tag, such as de
@@ -102,23 +103,23 @@ func chooseLocale(w http.ResponseWriter, r *http.Request, secure bool) *locale {
 			return l
 		}
 	}
-	return locales["en"]
+	return locales()["en"]
 }
 
 // lookUp finds a language by its tag, which may say more than ours, as de-AT
 // does (RFC 4647 section 3.4), or be of a neighbour, as pt is of pt-BR.
 func lookUp(tag string) *locale {
 	for wanted := tag; wanted != ""; wanted = wanted[:max(strings.LastIndexByte(wanted, '-'), 0)] {
-		for t, l := range locales {
+		for t, l := range locales() {
 			if strings.EqualFold(t, wanted) {
 				return l
 			}
 		}
 	}
 	base, _, _ := strings.Cut(strings.ToLower(tag), "-")
-	for _, t := range slices.Sorted(maps.Keys(locales)) {
+	for _, t := range slices.Sorted(maps.Keys(locales())) {
 		if strings.HasPrefix(t, base+"-") {
-			return locales[t]
+			return locales()[t]
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/cognate-auth/cognate/userpool"
 )
@@ -13,7 +14,10 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-var templates = template.Must(template.ParseFS(templateFiles, "templates/*.html"))
+// templates are read when a handler is made, and not at each start of a program.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.ParseFS(templateFiles, "templates/*.html"))
+})
 
 const textBusy = "Too many people are signing in just now. Please try again in a moment."
 
@@ -96,7 +100,7 @@ func (v *visit) write(name string, page writable) {
 // write renders a page as a whole before any of it is sent.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, name string, page writable) {
 	var body bytes.Buffer
-	err := templates.ExecuteTemplate(&body, name, page)
+	err := templates().ExecuteTemplate(&body, name, page)
 	if err != nil {
 		h.Logger.ErrorContext(r.Context(), "writing a page failed", "page", name, "err", err)
 		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
