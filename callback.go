@@ -82,7 +82,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	target := a.targetOf(t)
 	if err != nil {
 		e := asError(err, ReasonState)
-		if a.User(r) != nil || e.Reason == ReasonReplay && a.transactions.used.signedIn(r.Context(), t.nonce, a.now()) {
+		if a.User(r) != nil || e.Reason == ReasonReplay && a.transactions.used.ledOn(r.Context(), t.nonce, a.now()) {
 			// The back button, or the second click of two. Nothing is done with the request.
 			redirect(w, target, redirectStatus(r))
 			return
@@ -96,8 +96,8 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	// A second click ends the first one's request. Its code is spent by then.
 	r = r.WithContext(context.WithoutCancel(r.Context()))
-	signedIn := false
-	defer func() { a.transactions.used.settle(r.Context(), t.nonce, signedIn) }()
+	signedIn, inVain := false, false
+	defer func() { a.transactions.used.settle(r.Context(), t.nonce, signedIn, signedIn || inVain) }()
 	got, err := a.redeem(r.Context(), resp, t)
 	if err == nil {
 		err = a.signIn(w, r, t, got)
@@ -105,8 +105,8 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 			a.dropTokens(r.Context(), got.tokens.refresh)
 		}
 	}
-	signedIn = err == nil
-	if err != nil && !t.inVain(err) {
+	signedIn, inVain = err == nil, t.inVain(err)
+	if err != nil && !inVain {
 		e := asError(err, ReasonTokenEndpoint)
 		if got != nil {
 			e.subject = got.user.Subject

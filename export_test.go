@@ -152,3 +152,11 @@ func ReadChunks(h http.Header, name string) string {
 	value, _ := readChunks(h, name, maxTokenChunks)
 	return value
 }
+
+// HoldAfter is for how long a provider is left alone that answers with a status and the header
+// Retry-After.
+func HoldAfter(status int, header string, now time.Time) time.Duration {
+	g := newGate(func() time.Time { return now })
+	g.heed(&http.Response{StatusCode: status, Header: http.Header{"Retry-After": {header}}})
+	return g.left()
+}

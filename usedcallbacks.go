@@ -14,13 +14,13 @@ const (
 	maxOutcomes = 10_000
 )
 
-// usedCallbacks remembers which callbacks were used, as long as their state would do, and
-// whether somebody was signed in by them. The cookie is removed with the answer, but a copy
-// could be sent again; and a code that is redeemed twice may cost the first one its tokens
-// (RFC 6749, 4.1.2). It is safe for concurrent use.
+// usedCallbacks remembers which callbacks were used, as long as their state would do, and what
+// came of them. The cookie is removed with the answer, but a copy could be sent again; and a
+// code that is redeemed twice may cost the first one its tokens (RFC 6749, 4.1.2). It is safe
+// for concurrent use.
 type usedCallbacks struct {
 	here     *expiring    // nonces of what was used in this process: a state can be spelled in two ways
-	outcomes *cache[bool] // of these: whether somebody was signed in
+	outcomes *cache[bool] // of these: whether the browser was led on to its page
 	// shared, if not nil, keeps a mark for each in the store, for all processes.
 	shared *storeSessions
 }
@@ -53,24 +53,25 @@ var errCallbackUsed = refuse(ReasonReplay, "the callback was used before")
 
 func (u *usedCallbacks) key(nonce string) string { return u.shared.hash("callback", nonce) }
 
-// settle says what came of a callback that take let through. The mark of one that came to
-// nothing is removed from the store: strangers could fill it with them.
-func (u *usedCallbacks) settle(ctx context.Context, nonce string, signedIn bool) {
-	u.outcomes.put(nonce, signedIn)
+// settle says what came of a callback that take let through: whether somebody is signed in,
+// and whether the browser was led on, as after a silent sign-in in vain, too. The mark of one
+// that signed nobody in is removed from the store: strangers could fill it with them.
+func (u *usedCallbacks) settle(ctx context.Context, nonce string, signedIn, ledOn bool) {
+	u.outcomes.put(nonce, ledOn)
 	if u.shared != nil && !signedIn {
 		_ = u.shared.store.Delete(ctx, u.key(nonce)) // or it ends by itself
 	}
 }
 
-// signedIn tells whether somebody was signed in by a callback that take refused; it waits for
-// one that is under way here. One that another process took and has not given up counts: if
+// ledOn tells whether a callback that take refused has led on to its page; it waits for one
+// that is under way here. One that another process took and has not given up counts: if
 // it comes to nothing, the page begins a sign-in of its own.
-func (u *usedCallbacks) signedIn(ctx context.Context, nonce string, now time.Time) bool {
+func (u *usedCallbacks) ledOn(ctx context.Context, nonce string, now time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, callbackWait)
 	defer cancel()
 	for u.here.has(nonce, now) {
-		if signedIn, known := u.outcomes.get(nonce); known {
-			return signedIn
+		if ledOn, known := u.outcomes.get(nonce); known {
+			return ledOn
 		}
 		if !pause(ctx, leasePoll) {
 			return false

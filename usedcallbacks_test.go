@@ -169,6 +169,26 @@ func TestDoubleClickThatFails(t *testing.T) {
 	}
 }
 
+// TestDoubleClickInVain is of a silent sign-in that finds nobody: both lead on.
+func TestDoubleClickInVain(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	b := x.browser(t)
+	inner := x.handler
+	x.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x.auth.Login(w, r, cognate.Silent(), cognate.ReturnTo("/private/page"))
+	})
+	resp := b.get("/somewhere")
+	x.handler = inner
+	q := p.grant(t, resp.Header.Get("Location"))
+	q.Del("code")
+	q.Set("error", "login_required")
+	cookies := b.jar.Cookies(appURL)
+	for range 2 {
+		wantPage(t, callback(t.Context(), x, "/oidc_callback?"+q.Encode(), cookies))
+	}
+}
+
 // TestLateCallback leads back to the page that was asked for, and spends nothing.
 func TestLateCallback(t *testing.T) {
 	p, c := newFakeProvider(t), newClock()
