@@ -99,15 +99,20 @@ func isLoopback(host string) bool {
 }
 
 // mismatch describes, for the log, a URI that is not registered: what is, and
-// what the likely slip was.
+// what the likely slip was. Of a query it says only that there is one: apps put
+// into it what no log may have.
 func mismatch(param, uri, client string, registered []string) string {
 	const most = 5
 	more := ""
 	if len(registered) > most {
 		registered, more = registered[:most], " and more"
 	}
+	shown, query, _ := strings.Cut(uri, "?")
+	if query != "" {
+		query = "?…"
+	}
 	text := fmt.Sprintf("%s %q is not registered for client %q; registered: %q%s",
-		param, clip(uri), clip(client), registered, more)
+		param, clip(shown)+query, clip(client), registered, more)
 	for _, r := range registered {
 		hint := slip(uri, r)
 		if hint != "" {
@@ -119,8 +124,13 @@ func mismatch(param, uri, client string, registered []string) string {
 
 // slip names the difference between two URIs when it is a common one.
 func slip(got, want string) string {
-	if strings.TrimSuffix(got, "/") == strings.TrimSuffix(want, "/") {
+	gotStart, gotQuery, _ := strings.Cut(got, "?")
+	wantStart, wantQuery, _ := strings.Cut(want, "?")
+	switch {
+	case strings.TrimSuffix(got, "/") == strings.TrimSuffix(want, "/"):
 		return "note the trailing slash"
+	case gotStart == wantStart && gotQuery != wantQuery:
+		return "note the query"
 	}
 	g, err := url.Parse(got)
 	if err != nil {

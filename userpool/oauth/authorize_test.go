@@ -357,6 +357,7 @@ func TestMismatchIsExplained(t *testing.T) {
 		"http://127.0.0.1:5000/":           "note the scheme, http or https",
 		"https://127.0.0.1:5001/":          "note the port",
 		"https://localhost:5000/":          "note that localhost and 127.0.0.1 differ",
+		"https://127.0.0.1:5000/?t=hush":   "note the query",
 		"https://127.0.0.1:5000/\x00\nx=y": "registered",
 	} {
 		t.Run(hint, func(t *testing.T) {
@@ -368,6 +369,9 @@ func TestMismatchIsExplained(t *testing.T) {
 			want := `registered: [\"https://127.0.0.1:5000/\"]`
 			if !strings.Contains(logs, want) || !strings.Contains(logs, hint) || strings.Count(logs, "request refused") != 1 {
 				t.Errorf("the log is\n%s\nwant one line with %s and %q", logs, want, hint)
+			}
+			if strings.Contains(logs, "hush") {
+				t.Errorf("the log has the query:\n%s", logs)
 			}
 		})
 	}
