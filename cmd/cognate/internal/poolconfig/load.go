@@ -176,7 +176,7 @@ func (in *reading) check(n ast.Node, skip map[ast.Node]bool, read func(decoded) 
 	if s.left == nil {
 		s.left = map[ast.Node]bool{}
 	}
-	for first := true; ; first = false {
+	for i := range maxProblems {
 		err := s.all()
 		if err == nil {
 			return true
@@ -185,7 +185,7 @@ func (in *reading) check(n ast.Node, skip map[ast.Node]bool, read func(decoded) 
 		if in.work < maxWork {
 			where, out = s.culprit(err)
 		}
-		if out == n && !first {
+		if out == n && i > 0 {
 			return false // it follows from what was taken out
 		}
 		line, column := at(where)
@@ -195,6 +195,7 @@ func (in *reading) check(n ast.Node, skip map[ast.Node]bool, read func(decoded) 
 		}
 		s.left[out] = true
 	}
+	return false
 }
 
 // search looks for the value that an error is about. Rules do not say which one
@@ -227,15 +228,14 @@ func (s *search) culprit(err error) (name, out ast.Node) {
 	if len(s.places) == 0 || same(s.first(1, nil), err) {
 		return s.node, s.node
 	}
-	clean, last := 1, len(s.places)
-	for last-clean > 1 {
-		middle := (clean + last) / 2
-		if same(s.first(middle, nil), err) {
-			last = middle
-		} else {
-			clean = middle
-		}
+	// First by whole elements of lists, which are wrong in another way while parts
+	// are missing, then inside of the one where it begins.
+	clean, last := s.halve(s.wholes(), err)
+	between := []int{}
+	for most := clean; most <= last; most++ {
+		between = append(between, most)
 	}
+	_, last = s.halve(between, err)
 	i := last - 1
 	c := s.element(i)
 	if !same(s.first(last, s.places[i].node), s.first(last, s.places[c].node)) {
@@ -243,12 +243,41 @@ func (s *search) culprit(err error) (name, out ast.Node) {
 	}
 	name = s.innermost(i, err)
 	// Of a list it may be all elements together: too many, or scopes that need another one.
-	together := s.single(i) || name == s.places[i].node
+	_, quoted := s.quoted(i, err)
+	together := s.single(i) || !quoted
 	if s.places[i].item && together && same(s.first(0, s.places[i].node), err) {
 		i = s.places[i].parent
 		name = s.innermost(i, err)
 	}
 	return name, s.places[i].node
+}
+
+// wholes are the numbers of places after which no element of a list is cut.
+func (s *search) wholes() []int {
+	all := []int{1}
+	for most := 2; most <= len(s.places); most++ {
+		within := s.element(most - 1)
+		if most == len(s.places) || !s.places[within].item || !s.inside(most, within) {
+			all = append(all, most)
+		}
+	}
+	return all
+}
+
+// halve returns two neighbours in a list of numbers of places: with as many places
+// as the second one says the error comes, and with the first it does not. With
+// the last of the list it comes.
+func (s *search) halve(list []int, err error) (clean, last int) {
+	from, to := 0, len(list)-1
+	for to-from > 1 {
+		middle := (from + to) / 2
+		if same(s.first(list[middle], nil), err) {
+			to = middle
+		} else {
+			from = middle
+		}
+	}
+	return list[from], list[to]
 }
 
 func same(a, b error) bool {
@@ -272,16 +301,25 @@ func (s *search) single(i int) bool {
 
 // innermost looks in a place for the single value that an error quotes.
 func (s *search) innermost(i int, err error) ast.Node {
-	if s.single(i) {
+	_, alias := s.places[i].node.(*ast.AliasNode) // what it stands for may be right elsewhere
+	if alias || s.single(i) {
 		return s.places[i].node
 	}
+	if at, ok := s.quoted(i, err); ok {
+		return s.places[at].node
+	}
+	return s.places[i].node
+}
+
+// quoted looks for the single value in a place that an error quotes.
+func (s *search) quoted(i int, err error) (at int, ok bool) {
 	for at := len(s.places) - 1; at > i; at-- {
 		value, single := text(s.places[at].node)
 		if single && s.inside(at, i) && strings.Contains(err.Error(), strconv.Quote(value)) {
-			return s.places[at].node
+			return at, true
 		}
 	}
-	return s.places[i].node
+	return 0, false
 }
 
 func (s *search) inside(at, i int) bool {

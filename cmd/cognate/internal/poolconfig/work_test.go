@@ -61,6 +61,23 @@ func TestManyMistakes(t *testing.T) {
 	}
 }
 
+// TestEqualOnes names the second of them and those after it.
+func TestEqualOnes(t *testing.T) {
+	t.Parallel()
+	for name, line := range map[string]string{"by block": "  - name: a\n", "by flow": "  - {name: a}\n"} {
+		_, err := loader(nil).Parse("c.yaml", []byte("pools:\n- id: local_A1\n  groups:\n"+strings.Repeat(line, 300)))
+		e, ok := errors.AsType[*poolconfig.Error](err)
+		if !ok || len(e.Problems) != 20 {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for i, p := range e.Problems {
+			if p.Line != 5+i || p.Text != `"a": it is there already` {
+				t.Errorf("%s: problem %d is in line %d: %s", name, i, p.Line, p.Text)
+			}
+		}
+	}
+}
+
 // TestManyColumns has more columns than there can be: it is said once.
 func TestManyColumns(t *testing.T) {
 	t.Parallel()
