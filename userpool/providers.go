@@ -57,7 +57,7 @@ func (s *Settings) checkProvider(ip IdentityProvider) error {
 	case strings.EqualFold(ip.Name, ProviderCognito):
 		return errors.New("that name means the pool itself; choose another")
 	case len(ip.Identifiers) > maxIdentifiers:
-		return fmt.Errorf("it has more than %d identifiers", maxIdentifiers)
+		return fmt.Errorf("it has too many identifiers; expected at most %d", maxIdentifiers)
 	}
 	for _, id := range ip.Identifiers {
 		if !providerIdentifier.MatchString(id) {
