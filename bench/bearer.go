@@ -76,13 +76,13 @@ func proves(verify func(string) error, t *issued) error {
 // batch is how many tokens are checked between two looks at the clock.
 const batch = 32
 
-// measure checks tokens in turn for a while.
+// measure checks tokens in turn for a while, a batch at least.
 func (c *trial) measure(tokens []string, d time.Duration) error {
 	runtime.GC() // what another one left behind is not this one's to collect
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start, n := clock(), 0
-	for until := time.Now().Add(d); time.Now().Before(until); {
+	for until := time.Now().Add(d); n == 0 || time.Now().Before(until); {
 		for range batch {
 			err := c.verify(tokens[n%len(tokens)])
 			if err != nil {
