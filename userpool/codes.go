@@ -193,7 +193,7 @@ func (p *Pool) tryCode(ctx context.Context, purpose, sub string, code Secret) (o
 		switch {
 		case err != nil:
 			return oneTimeCode{}, fmt.Errorf("userpool: reading a code: %w", err)
-		case !ok, !inTime(p.now(), c.Expires, codeRules[purpose].life), c.Tries >= maxCodeTries:
+		case !ok, !inTime(p.now(), c.Expires, codeRules[purpose].life), c.Tries >= maxCodeTries, c.Spent && !c.Link:
 			return oneTimeCode{}, errCodeExpired
 		case Secret(c.Hash).Equal(codeHash(purpose, sub, code)):
 			if c.Spent {
@@ -213,7 +213,7 @@ func (p *Pool) tryCode(ctx context.Context, purpose, sub string, code Secret) (o
 	return oneTimeCode{}, errLimitExceeded
 }
 
-// spendCode removes a code that matched. Whoever comes second is told that it
+// spendCode spends a code that matched. Whoever comes second is told that it
 // is gone.
 func (p *Pool) spendCode(ctx context.Context, c oneTimeCode) error {
 	err := ErrConflict
@@ -243,21 +243,19 @@ func (p *Pool) sameCode(ctx context.Context, c oneTimeCode) (oneTimeCode, error)
 	switch {
 	case err != nil:
 		return c, fmt.Errorf("userpool: reading a code: %w", err)
-	case !ok, now.Spent, now.Hash != c.Hash:
+	case !ok, now.Hash != c.Hash, now.version-c.version != int64(now.Tries-c.Tries): // more than wrong tries
 		return c, errCodeExpired
 	}
 	return now, nil
 }
 
 // spent is the change that spends a code: it fails when somebody else did. The
-// code of a link stays, to tell the person, who comes after some program that
-// looks at links, that all went well.
+// record stays until its end: for its version, see PutOneTimeCode, and that of a
+// link to tell the person, who comes after some program that looks at links, that
+// all went well.
 func (c oneTimeCode) spent(User) Change {
-	if c.Link {
-		c.Spent = true
-		return Change{Op: Update, Record: oneTimeRecord(c)}
-	}
-	return Change{Op: Delete, Record: Record{Kind: kindOneTime, ID: c.id(), Version: c.version}}
+	c.Spent = true
+	return Change{Op: Update, Record: oneTimeRecord(c)}
 }
 
 // spendOn spends a code that matched and makes the change to its user that it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -439,4 +440,70 @@ func FuzzTemplates(f *testing.F) {
 			t.Errorf("the name %q changed the HTML: %q", name, m.Body)
 		}
 	})
+}
+
+// meddling is a store where something happens just before a code is spent.
+type meddling struct {
+	userpool.Store
+
+	meddle func()
+}
+
+func (s *meddling) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
+	spends := func(c userpool.Change) bool {
+		return c.Kind == "onetime" && strings.Contains(string(c.Body), `"Spent":true`)
+	}
+	if do := s.meddle; do != nil && slices.ContainsFunc(changes, spends) {
+		s.meddle = nil
+		do()
+	}
+	return s.Store.Apply(ctx, pool, changes...)
+}
+
+// TestCodeBesideWrongOnes has a wrong guess that is counted, and another code that
+// is sent, at the moment that the right code is spent: the first takes nothing from
+// it, and the second its place, also if both are the same and the one before was
+// spent meanwhile.
+func TestCodeBesideWrongOnes(t *testing.T) {
+	t.Parallel()
+	for name, purpose := range map[string]string{"alone": userpool.PurposeMFA, "with its user": userpool.PurposeReset} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &meddling{}
+			e := pooltest.New(t, func(c *userpool.Config) {
+				s.Store = c.Store
+				c.Store = s
+			})
+			use := func(code userpool.Secret) error {
+				if purpose == userpool.PurposeReset {
+					return e.Pool.ConfirmForgotPassword(t.Context(), e.App, "ann", code, "another password")
+				}
+				return e.Pool.CheckCode(t.Context(), purpose, e.Ann.Sub, code)
+			}
+			code := sendTo(t, e, purpose)
+			s.meddle = func() { wantCode(t, "wrong", use(other(code)), userpool.CodeMismatch) }
+			wantCode(t, "beside a wrong one", use(code), "")
+
+			code = sendTo(t, e, purpose)
+			next := code
+			s.meddle = func() {
+				for next == code {
+					next = sendTo(t, e, purpose)
+				}
+			}
+			wantCode(t, "replaced", use(code), userpool.CodeExpired)
+			wantCode(t, "the newer one", use(next), "")
+
+			fixed := *e.Pool.Settings()
+			fixed.FixedCode = "123456"
+			must(t, e.Pool.Configure(t.Context(), fixed))
+			code = sendTo(t, e, purpose)
+			s.meddle = func() {
+				wantCode(t, "first", use(code), "")
+				sendTo(t, e, purpose)
+			}
+			wantCode(t, "spent and sent again", use(code), userpool.CodeExpired)
+			wantCode(t, "the one that was sent", use(code), "")
+		})
+	}
 }

@@ -100,15 +100,21 @@ func oneTimeRecord(c oneTimeCode) Record {
 }
 
 // PutOneTimeCode puts c in the place of the code before of this purpose and user,
-// and adds the message with it to the outbox: both or neither.
+// and adds the message with it to the outbox: both or neither. The record is
+// updated, so that no two codes have the same version of it: who is about to spend
+// the code before must not spend this one.
 func (s records) PutOneTimeCode(ctx context.Context, pool string, c oneTimeCode, m Message, decoy bool) error {
 	var err error
-	for range 3 {
-		err = s.store.Apply(ctx, pool,
-			Change{Op: Delete, Record: Record{Kind: kindOneTime, ID: c.id()}},
-			Change{Op: Create, Record: oneTimeRecord(c)}, messageChange(m, decoy))
-		if !errors.Is(err, ErrExists) {
-			break // otherwise another request sent one at the same moment
+	change := Change{Op: Create, Record: oneTimeRecord(c)}
+	for range 4 {
+		err = s.store.Apply(ctx, pool, change, messageChange(m, decoy))
+		switch {
+		case errors.Is(err, ErrExists):
+			change.Op = Update
+		case errors.Is(err, ErrConflict): // it was removed at that moment
+			change.Op = Create
+		default:
+			return err
 		}
 	}
 	return err
