@@ -1,4 +1,8 @@
-// Package loopback knows which hosts are this machine alone, and reaches them.
+// Package loopback knows which hosts are this machine alone, and reaches them. The names
+// below localhost are among them (RFC 6761 section 6.3), and browsers take them so; the
+// resolvers of many systems don't know them, and a proxy would look for them on its own
+// machine. Whatever of ours makes requests goes through here, so that a pool named
+// shop.localhost is reached as its pages are. It knows nothing else of this module.
 package loopback
 
 import (
@@ -11,10 +15,9 @@ import (
 	"time"
 )
 
-// Host tells whether a host, an IP address or a name without a port, means this
+// Host reports whether a host, an IP address or a name without a port, means this
 // machine alone. It returns the host as browsers write it and its IP addresses, IPv4
-// first: the names localhost and those under it have two (RFC 6761 section 6.3). They are
-// written out, because not every resolver knows the names under localhost.
+// first: the names localhost and those below it have two.
 func Host(host string) (name string, addrs []string, ok bool) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		ip = ip.Unmap()
@@ -27,39 +30,65 @@ func Host(host string) (name string, addrs []string, ok bool) {
 	return host, nil, false
 }
 
+// Below reports whether a host is a name below localhost, which no resolver need know.
+func Below(host string) bool {
+	name, _, ok := Host(host)
+	return ok && strings.HasSuffix(name, ".localhost")
+}
+
 // Dial connects as a net.Dialer does, but asks no resolver for what [Host] knows.
 func Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second} // as http.DefaultTransport
-	host, port, err := net.SplitHostPort(address)
-	_, addrs, ok := Host(host)
-	if err != nil || !ok {
-		return dialer.DialContext(ctx, network, address)
-	}
-	var first error
-	for _, addr := range addrs {
-		conn, err := dialer.DialContext(ctx, network, net.JoinHostPort(addr, port))
-		if err == nil {
-			return conn, nil
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	return nil, first
+	return dialBy(dialer.DialContext)(ctx, network, address)
 }
 
-// Transport returns a new transport like [http.DefaultTransport] that connects with
-// [Dial] and asks no proxy for this machine.
-func Transport() *http.Transport {
-	return &http.Transport{
-		Proxy: proxy, DialContext: Dial, ForceAttemptHTTP2: true, MaxIdleConns: 100,
-		IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: time.Second,
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+func dialBy(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		_, addrs, ok := Host(host)
+		if err != nil || !ok {
+			return dial(ctx, network, address)
+		}
+		var first error
+		for _, addr := range addrs {
+			conn, err := dial(ctx, network, net.JoinHostPort(addr, port))
+			if err == nil {
+				return conn, nil
+			}
+			if first == nil {
+				first = err
+			}
+		}
+		return nil, first
 	}
 }
 
-func proxy(r *http.Request) (*url.URL, error) {
-	if _, _, ok := Host(r.URL.Hostname()); ok {
-		return nil, nil
+// Transport is a copy of t that connects to what [Host] knows without a resolver, and
+// never by a proxy.
+func Transport(t *http.Transport) *http.Transport {
+	t = t.Clone()
+	proxy, dial := t.Proxy, t.DialContext
+	if dial == nil {
+		dial = Dial
 	}
-	return http.ProxyFromEnvironment(r)
+	t.DialContext = dialBy(dial)
+	t.Proxy = func(r *http.Request) (*url.URL, error) {
+		if _, _, ok := Host(r.URL.Hostname()); ok || proxy == nil {
+			return nil, nil //nolint:nilnil // it means that there is no proxy
+		}
+		return proxy(r)
+	}
+	return t
+}
+
+// Default is [Transport] of [http.DefaultTransport], or of a plain one where the program has
+// put another kind in its place.
+func Default() *http.Transport {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		t = &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second}
+	}
+	return Transport(t)
 }

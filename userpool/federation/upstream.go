@@ -275,7 +275,7 @@ var errTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
 var client = newClient()
 
 func newClient() *http.Client {
-	transport := loopback.Transport()
+	transport := loopback.Default()
 	transport.MaxResponseHeaderBytes = 64 << 10
 	return &http.Client{
 		Transport:     transport,

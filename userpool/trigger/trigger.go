@@ -44,7 +44,7 @@ const maxAnswer = 1 << 20
 // names below localhost on this machine.
 func HTTP(base http.RoundTripper) func(context.Context, userpool.Trigger, []byte) ([]byte, error) {
 	if base == nil {
-		base = loopback.Transport()
+		base = loopback.Default() // such as hooks.localhost
 	}
 	// A redirect would take the event, and whom it is about, somewhere else.
 	client := &http.Client{
