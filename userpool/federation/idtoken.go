@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -32,6 +33,9 @@ func (u *upstream) verify(
 ) (map[string]any, error) {
 	if len(token) > maxToken {
 		return nil, &fault{ip.Name, "Bad id_token", errors.New("the ID token is too long")}
+	}
+	if strings.ContainsAny(string(token), "\r\n") { // base64 of Go passes over them
+		return nil, &fault{ip.Name, "Bad id_token form", errors.New("the ID token has a line end in it")}
 	}
 	parser := jwt.NewParser(
 		jwt.WithValidMethods(signatureMethods), jwt.WithStrictDecoding(), jwt.WithJSONNumber(),
@@ -123,10 +127,10 @@ func (u *upstream) key(
 		return nil, &fault{ip.Name, timeoutKeys, err}
 	}
 	defer leave()
-	key, ok := pick(u.keys, id, t.Method)
+	keys, ok := pick(u.keys, id, t.Method)
 	age := h.Pool.Now().Sub(u.keysAt)
 	if age >= 0 && age < keysLife && (ok || age < keysInterval && u.keys != nil) {
-		return found(key, ok)
+		return found(keys, ok)
 	}
 	fresh, err := h.fetchKeys(ctx, ip, known.JWKS)
 	if err != nil {
@@ -138,26 +142,33 @@ func (u *upstream) key(
 
 const timeoutKeys = "Timeout in calling jwks uri"
 
-func found(k verifyKey, ok bool) (any, error) {
+func found(keys []jwt.VerificationKey, ok bool) (any, error) {
 	if !ok {
 		return nil, errors.New("the provider has no key of that kid and algorithm")
 	}
-	return k.key, nil
+	return jwt.VerificationKeySet{Keys: keys}, nil
 }
 
-// pick finds the key by kid; a token without one needs a key set with only one
-// key that could have signed it.
-func pick(keys []verifyKey, id string, method jwt.SigningMethod) (verifyKey, bool) {
-	var fitting []verifyKey
+// maxKeysOfID bounds how many keys of one kid are tried.
+const maxKeysOfID = 4
+
+// pick finds the keys by kid: providers list one twice, or give two the same kid. A token
+// without kid needs a key set with only one key that could have signed it.
+func pick(keys []verifyKey, id string, method jwt.SigningMethod) ([]jwt.VerificationKey, bool) {
+	var fitting []jwt.VerificationKey
 	for _, k := range keys {
-		if (id == "" || k.id == id) && k.fits(method) {
-			fitting = append(fitting, k)
+		known := slices.ContainsFunc(fitting, func(other jwt.VerificationKey) bool {
+			key, ok := k.key.(interface{ Equal(crypto.PublicKey) bool })
+			return ok && key.Equal(other)
+		})
+		if (id == "" || k.id == id) && k.fits(method) && !known {
+			fitting = append(fitting, k.key)
 		}
 	}
-	if len(fitting) != 1 {
-		return verifyKey{}, false
+	if n := len(fitting); n == 0 || n > maxKeysOfID || id == "" && n > 1 {
+		return nil, false
 	}
-	return fitting[0], true
+	return fitting, true
 }
 
 func (k verifyKey) fits(method jwt.SigningMethod) bool {
@@ -194,15 +205,35 @@ func (h *Handler) fetchKeys(ctx context.Context, ip userpool.IdentityProvider, a
 }
 
 type jwk struct {
-	KeyType   string `json:"kty"`
-	Use       string `json:"use"`
-	ID        string `json:"kid"`
-	Algorithm string `json:"alg"`
-	Curve     string `json:"crv"`
-	N         string `json:"n"`
-	E         string `json:"e"`
-	X         string `json:"x"`
-	Y         string `json:"y"`
+	KeyType    string   `json:"kty"`
+	Use        string   `json:"use"`
+	Operations []string `json:"key_ops"`
+	ID         string   `json:"kid"`
+	Algorithm  string   `json:"alg"`
+	Curve      string   `json:"crv"`
+	N          string   `json:"n"`
+	E          string   `json:"e"`
+	X          string   `json:"x"`
+	Y          string   `json:"y"`
+}
+
+// privateMembers must not be published (RFC 7518 sections 6.2.2 and 6.3.2): who reads
+// them can sign.
+var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+
+// forSignatures tells whether a key is there to verify signatures, and has no private
+// half. Some programs write members that are not there as null, "" or [].
+func (k jwk) forSignatures(raw json.RawMessage) bool {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return false
+	}
+	for _, name := range privateMembers {
+		if !slices.Contains([]string{"", "null", `""`, "[]"}, string(members[name])) {
+			return false
+		}
+	}
+	return (k.Use == "" || k.Use == "sig") && (len(k.Operations) == 0 || slices.Contains(k.Operations, "verify"))
 }
 
 func parseKeys(body []byte) ([]verifyKey, error) {
@@ -216,7 +247,7 @@ func parseKeys(body []byte) ([]verifyKey, error) {
 	keys := []verifyKey{}
 	for _, raw := range set.Keys {
 		var k jwk
-		if json.Unmarshal(raw, &k) != nil || k.Use != "" && k.Use != "sig" {
+		if json.Unmarshal(raw, &k) != nil || !k.forSignatures(raw) {
 			continue
 		}
 		key, ok := k.publicKey()
@@ -256,8 +287,8 @@ func (k jwk) ecKey() (crypto.PublicKey, bool) {
 		return nil, false
 	}
 	size := (curve.Params().BitSize + 7) / 8
-	x, errX := base64.RawURLEncoding.DecodeString(k.X)
-	y, errY := base64.RawURLEncoding.DecodeString(k.Y)
+	x, errX := keyPart(k.X)
+	y, errY := keyPart(k.Y)
 	if errX != nil || errY != nil || len(x) != size || len(y) != size {
 		return nil, false
 	}
@@ -266,9 +297,16 @@ func (k jwk) ecKey() (crypto.PublicKey, bool) {
 }
 
 func number(text string, most int) (*big.Int, bool) {
-	raw, err := base64.RawURLEncoding.DecodeString(text)
+	raw, err := keyPart(text)
 	if err != nil || len(raw) == 0 || len(raw) > most {
 		return nil, false
 	}
 	return new(big.Int).SetBytes(raw), true
+}
+
+// keyPart decodes a number of a key: base64url without padding (RFC 7518 section 2), or
+// base64 with it, as several providers write it.
+func keyPart(text string) ([]byte, error) {
+	text = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
+	return base64.RawURLEncoding.DecodeString(text)
 }

@@ -124,7 +124,8 @@ func (h *Handler) oidcProfile(
 		return userpool.Profile{}, invalidState("the parameter iss is not the provider's issuer, " + ip.Issuer)
 	}
 	if q.Get("error") != "" || q.Get("code") == "" {
-		return userpool.Profile{}, providerError(ip, 0, q.Get("error"), q.Get("error_description"))
+		sent := []string{q.Get("code"), q.Get("state"), string(trip.Nonce), string(trip.Verifier)}
+		return userpool.Profile{}, providerError(ip, 0, unlike(q.Get("error"), sent...), unlike(q.Get("error_description"), sent...))
 	}
 	tokens, err := h.redeem(ctx, ip, known, trip, q.Get("code"))
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/loopback"
+	"github.com/cognate-auth/cognate/internal/utf8text"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -23,8 +24,10 @@ const (
 	maxKeys       = 100
 	maxUpstreams  = 1000
 	discoveryLife = 10 * time.Minute
-	keysLife      = 10 * time.Minute
-	keysInterval  = time.Second // between two looks for a key that was not there
+	// keysLife is how long a key is good at most, also where newer ones can't be had: who
+	// signs in there needs the provider at that moment in any case.
+	keysLife     = 10 * time.Minute
+	keysInterval = time.Second // between two looks for a key that was not there
 )
 
 // endpoints are where a provider is reached.
@@ -171,7 +174,8 @@ func (h *Handler) redeem(
 	err = json.Unmarshal(a.body, &body)
 	switch {
 	case err == nil && body.Error != "":
-		return tokens{}, providerError(ip, a.status, body.Error, body.Description)
+		sent := []string{code, string(ip.ClientSecret), string(trip.Verifier)}
+		return tokens{}, providerError(ip, a.status, unlike(body.Error, sent...), unlike(body.Description, sent...))
 	case err != nil || a.status != http.StatusOK || body.ID == "":
 		// Cognito repeats the body here, which may hold a token.
 		cause := fmt.Errorf("the token endpoint answered %d; expected 200 and JSON with an id_token", a.status)
@@ -196,7 +200,7 @@ func (h *Handler) userInfo(
 		return nil, networkFault(ip, readTimedOut, err)
 	}
 	if a.status != http.StatusOK {
-		return nil, answerFault(ip, a)
+		return nil, answerFault(ip, a, string(access))
 	}
 	info, err := object(a.body)
 	if err != nil {
@@ -251,7 +255,7 @@ func networkFault(ip userpool.IdentityProvider, text string, err error) error {
 }
 
 // answerFault is an answer with a status that is none of success.
-func answerFault(ip userpool.IdentityProvider, a answer) error {
+func answerFault(ip userpool.IdentityProvider, a answer, sent ...string) error {
 	var body struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
@@ -259,7 +263,22 @@ func answerFault(ip userpool.IdentityProvider, a answer) error {
 	if json.Unmarshal(a.body, &body) != nil || body.Error == "" {
 		body.Error = http.StatusText(a.status)
 	}
-	return providerError(ip, a.status, body.Error, body.Description)
+	return providerError(ip, a.status, unlike(body.Error, sent...), unlike(body.Description, sent...))
+}
+
+// unlike returns a text of the provider's if it repeats nothing of what it was sent: it
+// gets into the app's URL and into logs. A piece of a secret counts from 16 bytes on.
+func unlike(text string, sent ...string) string {
+	const piece = 8
+	folded := strings.ToLower(text)
+	for _, s := range sent {
+		for s = strings.ToLower(s); len(s) >= piece; s = s[piece:] {
+			if strings.Contains(folded, s[:piece]) {
+				return ""
+			}
+		}
+	}
+	return text
 }
 
 // answer is a provider's, read whole.
@@ -312,6 +331,9 @@ func send(ctx context.Context, method, address string, bearer userpool.Secret, b
 	read, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err == nil && len(read) > maxAnswer {
 		err = errTooLong
+	}
+	if text, unreadable := utf8text.Decode(read); unreadable == nil { // or else no JSON
+		read = text
 	}
 	return answer{resp.StatusCode, read}, err
 }
