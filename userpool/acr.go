@@ -36,7 +36,7 @@ func amrClaim(methods []string) []string {
 // request. Others mean nothing.
 func parseACR(values string) []int {
 	var wanted []int
-	for v := range strings.FieldsSeq(values) {
+	for v := range strings.SplitSeq(values, " ") {
 		n, ok := strings.CutPrefix(v, acrPrefix)
 		if !ok || len(n) != 1 || n[0] < '1' || n[0] > '4' {
 			continue

@@ -244,7 +244,7 @@ func (a *Authorization) setScopes(q url.Values) (err error) {
 // select_account are for other identity providers alone, and unknown values
 // have no effect, but none stands alone.
 func (a *Authorization) setPrompt(q url.Values) error {
-	a.Prompts = strings.Fields(q.Get("prompt"))
+	a.Prompts = spaced(q.Get("prompt"))
 	a.NoPrompt = slices.Contains(a.Prompts, "none")
 	a.ForceLogin = slices.Contains(a.Prompts, "login")
 	if a.NoPrompt && len(a.Prompts) > 1 {

@@ -473,6 +473,7 @@ func TestCheckProviders(t *testing.T) {
 		"client ID":       {one(func(p *userpool.IdentityProvider) { p.ClientID = "" }), "ClientID is missing"},
 		"secret":          {one(func(p *userpool.IdentityProvider) { p.ClientSecret = "" }), "ClientSecret is missing"},
 		"scopes":          {one(func(p *userpool.IdentityProvider) { p.Scopes = "email" }), "openid is missing in Scopes"},
+		"scopes, a tab":   {one(func(p *userpool.IdentityProvider) { p.Scopes = "openid\temail" }), "openid is missing in Scopes"},
 		"issuer":          {one(func(p *userpool.IdentityProvider) { p.Issuer = "" }), "Issuer"},
 		"issuer's scheme": {one(func(p *userpool.IdentityProvider) { p.Issuer = "ftp://x.test" }), "Issuer"},
 		"issuer's user":   {one(func(p *userpool.IdentityProvider) { p.Issuer = "https://a:hunter2@x.test" }), "Issuer has a user name"},

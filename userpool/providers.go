@@ -106,7 +106,7 @@ func checkOIDC(ip IdentityProvider) error {
 		return errors.New("ClientID is missing: the provider gave it to the pool")
 	case ip.ClientSecret == "":
 		return errors.New("ClientSecret is missing: the pool authenticates to the provider with it (client_secret_post)")
-	case ip.Scopes != "" && !slices.Contains(strings.Fields(ip.Scopes), scopeOpenID):
+	case ip.Scopes != "" && !slices.Contains(spaced(ip.Scopes), scopeOpenID):
 		return errors.New("openid is missing in Scopes: without it there is no ID token")
 	}
 	err := webURL("Issuer", ip.Issuer)

@@ -83,6 +83,12 @@ func (p *Pool) liveScopes(scopes []string) []string {
 	return slices.DeleteFunc(slices.Clone(scopes), func(v string) bool { return !s.hasScope(v) })
 }
 
+// spaced returns the values of a list that has spaces in between, such as prompt. No other
+// blank separates values (RFC 6749 section 3.3; OpenID Connect Core section 3.1.2.1).
+func spaced(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ' ' })
+}
+
 // splitScopes returns the scopes of a request, each once.
 func splitScopes(requested string) []string {
 	var scopes []string

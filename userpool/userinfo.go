@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -40,7 +39,7 @@ func (p *Pool) UserInfo(ctx context.Context, token Secret) (map[string]string, e
 	if err != nil {
 		return nil, err
 	}
-	scopes := strings.Fields(claims.Scope)
+	scopes := spaced(claims.Scope)
 	if !slices.Contains(scopes, scopeOpenID) {
 		return nil, errNoOpenID
 	}

@@ -164,8 +164,8 @@ func (h *Handler) commands(c userpool.Client, key string, list []string) []comma
 
 func (h *Handler) adviseScopes(a *advice, step userpool.TraceStep, c userpool.Client) {
 	var missing []string
-	for scope := range strings.FieldsSeq(step.Param("scope")) {
-		if !slices.Contains(c.AllowedOAuthScopes, scope) {
+	for scope := range strings.SplitSeq(step.Param("scope"), " ") { // RFC 6749 section 3.3
+		if scope != "" && !slices.Contains(c.AllowedOAuthScopes, scope) {
 			missing = append(missing, scope)
 		}
 	}

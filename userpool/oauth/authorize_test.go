@@ -247,6 +247,7 @@ func TestAuthorizeWithSession(t *testing.T) {
 		{"prompt login consent", []string{"prompt", "login consent"}, 0, login},
 		{"prompt consent", []string{"prompt", "consent"}, 0, code},
 		{"prompt unknown", []string{"prompt", "create"}, 0, code},
+		{"prompt with a tab is another one", []string{"prompt", "login\tconsent"}, 0, code},
 		{"max_age met", []string{"max_age", "60"}, time.Minute, code},
 		{"max_age of centuries", []string{"max_age", "9999999999999999"}, time.Minute, code},
 		{"max_age exceeded", []string{"max_age", "60"}, 61 * time.Second, login},

@@ -183,6 +183,7 @@ func TestStepUp(t *testing.T) {
 		{name: "second choice reached", acr: l4 + " " + l3, methods: "pwd sms", sms: true, want: "code"},
 		{name: "unknown", acr: "urn:mace:incommon:iap:silver " + l4 + "4 urn:cognito:loa:9", methods: "pwd", want: "code"},
 		{name: "unknown before", acr: "x  " + l4, methods: "pwd", has: totp, want: "login"},
+		{name: "a tab separates nothing", acr: "x\t" + l4, methods: "pwd", has: totp, want: "code"},
 		{name: "a code alone", acr: l2, methods: "pwd", client: "choice", want: "login"},
 		{name: "a code alone, reached", acr: l2, methods: "email_otp", client: "choice", want: "code"},
 		{name: "a passkey that she has not", acr: l3, methods: "pwd", client: "choice", want: "code"},
