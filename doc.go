@@ -70,9 +70,10 @@
 //	admins := auth.Require(cognate.Group("admins"), cognate.VerifiedEmail())
 //	mux.Handle("GET /admin", admins(http.HandlerFunc(admin)))
 //
-// There are [Group], [Claim], [ClaimPath], [Scope], [VerifiedEmail] and [HostedDomain],
-// [AnyOf] and [AllOf] to combine them, and [RuleFunc] for what only the app knows. [UserAs]
-// reads a user's claims into a struct.
+// There are [Group], [Claim], [ClaimPath], [ClaimValues], [Scope], [Issuer], [VerifiedEmail],
+// [VerifiedEmailAddress], [VerifiedEmailDomain] and [HostedDomain], [AnyOf] and [AllOf] to
+// combine them, and [RuleFunc] for what only the app knows. [UserAs] reads a user's claims
+// into a struct.
 //
 // # Bearer tokens
 //

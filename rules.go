@@ -10,9 +10,10 @@ import (
 )
 
 // A Rule decides whether a user may pass: at every sign-in (Config.LoginRules), on a route
-// ([Auth.Require]), or both. Make one with [Group], [Claim], [ClaimPath], [Scope],
-// [VerifiedEmail], [HostedDomain], [AnyOf], [AllOf] or [RuleFunc]; the zero Rule refuses
-// everybody. Rules never change and may be shared by several goroutines.
+// ([Auth.Require]), or both. Make one with [Group], [Claim], [ClaimPath], [ClaimValues],
+// [Scope], [Issuer], [VerifiedEmail], [VerifiedEmailAddress], [VerifiedEmailDomain],
+// [HostedDomain], [AnyOf], [AllOf] or [RuleFunc]; the zero Rule refuses everybody. Rules
+// never change and may be shared by several goroutines.
 //
 // Names and values are compared to the letter. An empty one, as from an environment
 // variable that is not set, lets nobody pass.
@@ -35,7 +36,10 @@ func RuleFunc(check func(ctx context.Context, u *User) error) Rule {
 }
 
 // Group lets members of any of the groups pass; of no names, nobody. Groups are those in
-// User.Groups.
+// User.Groups. Where several providers sign people in ([NewSeveral], several
+// BearerConfig.Issuers), whichever says so is believed: to ask one of them, say which,
+//
+//	AllOf(Issuer("https://login.example.com"), Group("admins"))
 func Group(names ...string) Rule {
 	names = given(names)
 	return userRule("group "+quoted(names, " or "), nil, func(u *User) bool {
@@ -48,6 +52,10 @@ func Group(names ...string) Rule {
 // have in JSON: Claim("age_checked", "true"). The name is the whole name of the claim, dots
 // and colons included ("custom:tier", "https://example.com/roles"); [ClaimPath] reaches
 // into objects. Names that [User.Text] takes from the fields of User are taken from there.
+//
+// A claim is what the provider says, and no more: Claim("email", "ann@example.com") does not
+// ask whether anybody has seen to it that the address is the user's. [VerifiedEmailAddress]
+// does. Nor does it take apart what Cognito writes for several values; see [ClaimValues].
 func Claim(name string, values ...string) Rule {
 	return claimRule("claim "+strconv.Quote(name)+" of "+quoted(values, " or "), []string{name}, values)
 }
@@ -76,6 +84,74 @@ func Scope(scopes ...string) Rule {
 // sign-in, Config.RequireVerifiedEmail does the same and tells the visitor why.
 func VerifiedEmail() Rule {
 	return userRule("a verified e-mail address", nil, func(u *User) bool { return u.Email != "" && u.EmailVerified })
+}
+
+// VerifiedEmailAddress lets a user pass whose e-mail address is one of these and is vouched
+// for by the provider; of no addresses, nobody. The letters A to Z count as a to z, as
+// nearly every mail server takes them; all else is compared to the letter.
+//
+// The address may be given to somebody else one day: where that matters, key by
+// User.Subject.
+func VerifiedEmailAddress(addresses ...string) Rule {
+	return emailRule("address", addresses, func(address string) string { return address })
+}
+
+// VerifiedEmailDomain lets a user pass whose e-mail address is vouched for by the provider
+// and ends in one of the domains, which is what follows its last @; of no domains, nobody.
+// Subdomains count only if they are given. Letters are compared as by
+// [VerifiedEmailAddress]. At a provider that anybody can sign up with, it proves that
+// somebody could read mail to the address when it was verified.
+func VerifiedEmailDomain(domains ...string) Rule {
+	return emailRule("domain", domains, func(address string) string {
+		at := strings.LastIndexByte(address, '@')
+		if at < 1 {
+			return ""
+		}
+		return address[at+1:]
+	})
+}
+
+// emailRule is a rule about a part of a verified e-mail address.
+func emailRule(what string, values []string, part func(address string) string) Rule {
+	values = given(values)
+	text := "a verified e-mail address of " + what + " " + quoted(values, " or ")
+	return userRule(text, nil, func(u *User) bool {
+		have := lowerASCII(part(u.Email))
+		return u.EmailVerified && have != "" && slices.ContainsFunc(values, func(v string) bool { return lowerASCII(v) == have })
+	})
+}
+
+// lowerASCII makes A to Z small. Other letters stay: some that look foreign become one of
+// these when all of Unicode is lowered.
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
+// Issuer lets a user pass whom one of these providers vouches for (User.Issuer); of no
+// issuers, nobody. It is for apps with several providers, together with what one of them
+// has to say; see [Group].
+func Issuer(issuers ...string) Rule {
+	issuers = given(issuers)
+	return userRule("issuer "+quoted(issuers, " or "), nil, func(u *User) bool { return slices.Contains(issuers, u.Issuer) })
+}
+
+// ClaimValues is [Claim] for a claim into which Cognito may have written several values:
+// what a SAML or OpenID Connect provider sent as a list, mapped to one attribute. It is met
+// if one of [User.Values] is one of the values.
+func ClaimValues(name string, values ...string) Rule {
+	values = given(values)
+	if name == "" {
+		return Rule{}
+	}
+	text := "one value of claim " + strconv.Quote(name) + " of " + quoted(values, " or ")
+	return userRule(text, []string{name}, func(u *User) bool {
+		return slices.ContainsFunc(u.Values(name), func(have string) bool { return slices.Contains(values, have) })
+	})
 }
 
 // HostedDomain lets a user pass whose account belongs to one of the organisations by the

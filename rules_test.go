@@ -21,6 +21,7 @@ func ruleUser() *cognate.User {
 	}.WithClaims(map[string]string{
 		"hd": `"example.com"`, "custom:tier": `"gold"`, "age": `42`, "adult": `true`, "nothing": `null`, "empty": `""`,
 		"list": `["a", 7, true, null, {"x": "no"}, ["nested"]]`, "object": `{"x": "y"}`, "a.b": `"dotted"`, "a": `{"b": "inside"}`,
+		"several":         `"[team-a,team+b%2Cc,]"`,
 		"resource_access": `{"shop": {"roles": ["admin", "user"]}, "other": {"roles": "one"}}`,
 	})
 }
@@ -35,6 +36,29 @@ func TestRules(t *testing.T) {
 		want cognate.Reason // "": passes
 	}{
 		{"zero value", cognate.Rule{}, cognate.ReasonDenied},
+		{"issuer", cognate.Issuer("https://other.test", "https://provider.test"), ""},
+		{"another issuer", cognate.Issuer("https://provider.test/"), cognate.ReasonDenied},
+		{"no issuers", cognate.Issuer(), cognate.ReasonDenied},
+		{"empty issuer", cognate.Issuer(""), cognate.ReasonDenied},
+		{"group of one issuer", cognate.AllOf(cognate.Issuer("https://provider.test"), cognate.Group("ops")), ""},
+		{"group of another issuer", cognate.AllOf(cognate.Issuer("https://other.test"), cognate.Group("ops")), cognate.ReasonDenied},
+		{"address", cognate.VerifiedEmailAddress("bob@example.com", "Ann@Example.COM"), ""},
+		{"another address", cognate.VerifiedEmailAddress("ann@example.co"), cognate.ReasonDenied},
+		{"no addresses", cognate.VerifiedEmailAddress(), cognate.ReasonDenied},
+		{"empty address", cognate.VerifiedEmailAddress(""), cognate.ReasonDenied},
+		{"domain", cognate.VerifiedEmailDomain("EXAMPLE.com"), ""},
+		{"another domain", cognate.VerifiedEmailDomain("ample.com"), cognate.ReasonDenied},
+		{"domain above", cognate.VerifiedEmailDomain("com"), cognate.ReasonDenied},
+		{"domain with an @", cognate.VerifiedEmailDomain("@example.com"), cognate.ReasonDenied},
+		{"no domains", cognate.VerifiedEmailDomain(), cognate.ReasonDenied},
+		{"empty domain", cognate.VerifiedEmailDomain(""), cognate.ReasonDenied},
+		{"one of several values", cognate.ClaimValues("several", "team b,c"), ""},
+		{"none of several values", cognate.ClaimValues("several", "team b"), cognate.ReasonDenied},
+		{"several values as they are written", cognate.Claim("several", "team b,c"), cognate.ReasonDenied},
+		{"one value", cognate.ClaimValues("custom:tier", "gold"), ""},
+		{"values without a name", cognate.ClaimValues("", "gold"), cognate.ReasonDenied},
+		{"no values", cognate.ClaimValues("several"), cognate.ReasonDenied},
+		{"empty value", cognate.ClaimValues("several", ""), cognate.ReasonDenied},
 		{"group", cognate.Group("ops"), ""},
 		{"one of the groups", cognate.Group("admins", "staff"), ""},
 		{"not in the group", cognate.Group("admins"), cognate.ReasonDenied},
@@ -292,4 +316,34 @@ func TestRulesAreSafeForConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestEmailRules ask whether an address is vouched for, and know no letters but ASCII's.
+func TestEmailRules(t *testing.T) {
+	for _, tt := range []struct {
+		name, email string
+		verified    bool
+		pass        bool // VerifiedEmailAddress("kim@example.com"), VerifiedEmailDomain("example.com")
+	}{
+		{"good", "kim@example.com", true, true},
+		{"nobody vouches", "kim@example.com", false, false},
+		{"Kelvin sign", "\u212Aim@example.com", true, false},
+		{"long s", "kim@example.com\u017F", true, false},
+		{"two at signs", "kim@example.com@evil.test", true, false},
+		{"none", "", true, false},
+		{"no domain", "kim@", true, false},
+		{"only a domain", "@example.com", true, false},
+		{"a name around", "kim@example.com ", true, false},
+	} {
+		u := &cognate.User{Subject: "s", Email: tt.email, EmailVerified: tt.verified}
+		for _, rule := range []cognate.Rule{cognate.VerifiedEmailAddress("kim@example.com"), cognate.VerifiedEmailDomain("example.com")} {
+			err := cognate.CheckRules(t.Context(), u, rule)
+			if strings.Contains(rule.String(), "domain") && tt.name == "Kelvin sign" {
+				continue // the local part is none of the domain's business
+			}
+			if (err == nil) != tt.pass {
+				t.Errorf("%s: %s: %v", tt.name, rule, err)
+			}
+		}
+	}
 }

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // UserAs decodes a user's claims into a T, a struct with json tags as a rule:
@@ -91,6 +93,35 @@ func (u *User) Text(name string) string {
 // List returns a claim that is a list, each member as [User.Text] has it; a single value
 // is a list of one. It is nil for a claim that is something else, absent, or not kept.
 func (u *User) List(name string) []string { return texts(u.claim(name)) }
+
+// Values returns the values of a claim into which Cognito may have written several. An
+// attribute holds one text; of a list that an identity provider sends, Cognito makes
+// "[team-a,team+b%2Cc]", each value in the encoding of a form (developer guide, "Mapping
+// IdP profiles to the user pool"), and Values makes "team-a" and "team b,c" of that. A text
+// that is not in brackets is one value as it is; any other claim is as by [User.List].
+//
+// Text, List and [Claim] leave such a claim as it is, because nothing marks it: of an
+// attribute that people may write themselves, the brackets may be theirs.
+func (u *User) Values(name string) []string {
+	raw := u.claim(name)
+	s, ok := textOfClaim(raw)
+	inner, open := strings.CutPrefix(s, "[")
+	inner, closed := strings.CutSuffix(inner, "]")
+	if !ok || !open || !closed {
+		return texts(raw)
+	}
+	if inner == "" {
+		return nil
+	}
+	values := strings.Split(inner, ",")
+	for i, v := range values {
+		decoded, err := url.QueryUnescape(v)
+		if err == nil && utf8.ValidString(decoded) { // or else it is not Cognito's
+			values[i] = decoded
+		}
+	}
+	return values
+}
 
 // Truth tells whether a claim is true, as a boolean or, as Cognito writes some, a string.
 func (u *User) Truth(name string) bool { return u.Text(name) == "true" }
