@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
 // Loaded is what the settings of a flask-oidc app mean here.
@@ -174,7 +175,10 @@ func (l *loader) clientSecrets(v any) (*cognate.ClientSecrets, bool) {
 	var outer map[string]struct {
 		URI string `json:"token_introspection_uri"`
 	}
-	if err == nil && json.Unmarshal(bytes.TrimPrefix(data, byteOrderMark), &outer) != nil {
+	if err == nil {
+		data, err = utf8text.Decode(data)
+	}
+	if err == nil && json.Unmarshal(data, &outer) != nil {
 		err = errors.New("token_introspection_uri is not a string")
 	}
 	if err != nil {
@@ -186,8 +190,6 @@ func (l *loader) clientSecrets(v any) (*cognate.ClientSecrets, bool) {
 	}
 	return cs, true
 }
-
-var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // clientSecretsData returns the JSON; nil if v can't be client secrets.
 func clientSecretsData(v any) ([]byte, error) {
@@ -256,7 +258,7 @@ func (l *loader) param(key, name, value string) {
 	case "prompt":
 		option = cognate.Prompt(value)
 	case "acr_values":
-		option = cognate.ACRValues(strings.Fields(value)...)
+		option = cognate.ACRValues(strings.FieldsFunc(value, func(r rune) bool { return r == ' ' })...)
 	case "max_age":
 		age, ok := numberOf(value)
 		if !ok || age < 0 || age > int64(maxAge/time.Second) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
 const (
@@ -133,7 +134,8 @@ func dictOf(v any) (dict map[string]any, ok bool) {
 		return dict, len(v) <= maxMembers
 	}
 	s, ok := textOf(v)
-	if !ok || json.Unmarshal([]byte(s), &dict) != nil || dict == nil {
+	data, err := utf8text.Decode([]byte(s))
+	if !ok || err != nil || json.Unmarshal(data, &dict) != nil || dict == nil {
 		return nil, false
 	}
 	return dict, len(dict) <= maxMembers
