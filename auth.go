@@ -78,6 +78,7 @@ func New(cfg Config) (*Auth, error) {
 		failedRefresh: newCache[time.Time](s.Session.CacheSize), quiet: throttle{every: time.Second}, oddAuthTime: throttle{every: time.Minute},
 		errorHandler: s.ErrorHandler, log: s.Logger, now: s.Now,
 	}
+	a.client.announced = a.provider.announcedMethods
 	a.keptClaims.add(s.Claims...)
 	// The Host header need not be the one browsers see: proxies change it.
 	a.crossOrigin = http.NewCrossOriginProtection()
@@ -86,12 +87,14 @@ func New(cfg Config) (*Auth, error) {
 		return nil, fmt.Errorf("cognate: configuration: RedirectURL: %w", err)
 	}
 	a.verifier = newVerifier(s.Issuer, s.ClientID, s.Dialect, s.SigningAlgorithms, s.ClockSkew, s.Now, a.provider.keys)
+	a.verifier.trusted = s.TrustedAudiences
 	a.bearer = newBearer(s.bearer(), a.provider)
 	a.bearer.auth = a
 	err = a.openJars(s)
 	if err != nil {
 		return nil, err
 	}
+	s.tell()
 	if s.ephemeral {
 		a.log.Warn("cognate: no cookie keys are configured; sign-ins end with this process and are not shared with another")
 	}
@@ -102,8 +105,7 @@ func newProvider(s *settings) *provider {
 	p := &provider{
 		issuer: s.Issuer, dialect: s.Dialect, configured: s.Endpoints, insecure: s.InsecureHTTP, http: noRedirects(s.HTTPClient),
 	}
-	p.metadata = &remote[metadata]{fetch: p.discover, now: s.Now, maxAge: discoveryMaxAge}
-	p.keys = &keySet{&remote[[]publicKey]{fetch: p.fetchKeys, now: s.Now, maxAge: keysMaxAge}}
+	p.openDocuments(s)
 	return p
 }
 

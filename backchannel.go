@@ -115,7 +115,7 @@ func readLogoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 // who sent the token learns no more than that it is not valid.
 func (v *verifier) verifyLogout(ctx context.Context, raw string) (logoutToken, error) {
 	token, c, err := v.verifySignature(ctx, raw)
-	if e, ok := errors.AsType[*Error](err); ok && e.Reason == ReasonProviderDown {
+	if e, ok := errors.AsType[*Error](err); ok && e.providerFault() {
 		return logoutToken{}, err
 	}
 	if err != nil {
@@ -156,6 +156,7 @@ func (v *verifier) checkLogoutParties(c claims) error {
 	if iss, err := c.str("iss"); err != nil || iss != v.issuer {
 		return refuse(ReasonLogoutToken, "iss is %.200q, expected %q", iss, v.issuer)
 	}
+	// Others may be named as well: they could only end what the provider has ended.
 	if aud, err := c.strings("aud"); err != nil || !slices.Contains(aud, v.clientID) {
 		return refuse(ReasonLogoutToken, "aud does not name this client")
 	}
@@ -172,6 +173,9 @@ func (v *verifier) checkLogoutDates(c claims) (time.Time, error) {
 	iat, ok, err := c.date("iat")
 	if err != nil || !ok || iat.After(now.Add(v.skew)) || !now.Before(iat.Add(maxLogoutAge+v.skew)) {
 		return time.Time{}, refuse(ReasonLogoutToken, "iat is missing, no date, in the future, or more than %s ago", maxLogoutAge)
+	}
+	if exp.Before(iat) {
+		return time.Time{}, refuse(ReasonLogoutToken, "exp lies before iat")
 	}
 	return iat, nil
 }

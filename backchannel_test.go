@@ -216,7 +216,8 @@ func TestBackchannelLogout(t *testing.T) {
 			c["events"] = map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{"a": 1}, "urn:other": 1}
 		}, "one"},
 		{"claims nobody knows", "logout+jwt", func(c jwt.MapClaims) { c["x"] = "y" }, "one"},
-		{"within the skew", "logout+jwt", func(c jwt.MapClaims) { c["iat"] = c["iat"].(int64) + 59; c["exp"] = c["iat"].(int64) - 118 }, "one"},
+		{"issued ahead, within the skew", "logout+jwt", func(c jwt.MapClaims) { c["iat"] = c["iat"].(int64) + 59 }, "one"},
+		{"expired, within the skew", "logout+jwt", func(c jwt.MapClaims) { c["exp"] = c["iat"].(int64) - 59; c["iat"] = c["iat"].(int64) - 300 }, "one"},
 		{"another session", "logout+jwt", func(c jwt.MapClaims) { c["sid"] = "sid-9" }, ""},
 		{"another user", "logout+jwt", func(c jwt.MapClaims) { c["sub"] = "user-2"; delete(c, "sid") }, ""},
 	} {

@@ -16,7 +16,8 @@ const (
 	// maxAccessToken bounds an access token, in bytes. Cognito's have about 1 KiB.
 	maxAccessToken = 16 << 10
 	// rememberedFor bounds how long a token that was verified here is not verified again.
-	// A key that the provider withdraws is so good for keysMaxAge and this at most.
+	// A key that the provider withdraws is so good for keysMaxAge and this, or for
+	// keysTrusted and this if the key set can't be had.
 	rememberedFor = 5 * time.Minute
 )
 
@@ -49,6 +50,7 @@ type seenToken struct {
 // NewBearer checks the configuration and makes a Bearer of it. It uses no network. The
 // error lists everything that is wrong with the configuration, not only the first.
 func NewBearer(cfg BearerConfig) (*Bearer, error) {
+	given := cfg.Issuers
 	cfg.defaults()
 	problems := cfg.check()
 	if len(cfg.Issuers) == 0 {
@@ -56,6 +58,12 @@ func NewBearer(cfg BearerConfig) (*Bearer, error) {
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("cognate: bearer configuration: %w", errors.Join(problems...))
+	}
+	for n, i := range cfg.Issuers {
+		tellExamples(cfg.Logger, append([]string{i.Issuer}, i.Clients...)...)
+		if given[n].Dialect == nil && i.Dialect.TokenUseClaim == "" && looksLikePool(i.Issuer) {
+			tellDialect(cfg.Logger, i.Issuer)
+		}
 	}
 	return newBearer(cfg, nil), nil
 }
@@ -194,6 +202,9 @@ func tokenKey(raw string) string {
 // check verifies a token, or has its issuer do so. The issuer is one that is configured,
 // so a token can't make this process ask anybody else.
 func (b *Bearer) check(ctx context.Context, raw, key string) (*seenToken, error) {
+	if !wellFormed(raw) { // whoever called Verify may have read it from a line
+		return nil, refuse(ReasonTokenMalformed, "the access token has a character that no token has, such as a line end")
+	}
 	t, err := b.reader.read(raw)
 	if err != nil {
 		if b.opaque == nil {

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -109,7 +108,7 @@ type bearerAPI struct {
 	clock   *clock
 	bearer  *cognate.Bearer
 	handler http.Handler
-	log     *strings.Builder
+	log     *logBuffer
 	metrics *countedDenials
 
 	mu   sync.Mutex
@@ -134,7 +133,7 @@ func newBearerAPI(t testing.TB, change func(*cognate.BearerConfig)) *bearerAPI {
 // newBearerAPIOf is newBearerAPI with a provider that is there.
 func newBearerAPIOf(t testing.TB, p *fakeProvider, change func(*cognate.BearerConfig)) *bearerAPI {
 	t.Helper()
-	x := &bearerAPI{t: t, p: p, clock: newClock(), log: &strings.Builder{}, metrics: &countedDenials{}}
+	x := &bearerAPI{t: t, p: p, clock: newClock(), log: &logBuffer{}, metrics: &countedDenials{}}
 	x.p.now = x.clock.now
 	mux := http.NewServeMux()
 	mux.Handle("/", x.p.Config.Handler)

@@ -53,7 +53,10 @@ func TestAccessTokenChecks(t *testing.T) {
 		{"any client", set("client_id", "another"), ok},
 
 		{"expired at the end of the skew", set("exp", at(-60*time.Second)), cognate.ReasonTokenExpired},
-		{"expired within the skew", set("exp", at(-59*time.Second)), ok},
+		{"expired within the skew", set("exp", at(-59*time.Second), "iat", at(-time.Hour)), ok},
+		{"expires before it was issued", set("exp", at(10*time.Second), "iat", at(11*time.Second)), cognate.ReasonTokenMalformed},
+		{"expires before it is valid", set("exp", at(10*time.Second), "nbf", at(11*time.Second)), cognate.ReasonTokenMalformed},
+		{"expires as it was issued", set("exp", at(10*time.Second), "iat", at(10*time.Second)), ok},
 		{"no exp", set("exp", nil), cognate.ReasonTokenMalformed},
 		{"exp is a string", set("exp", "4102444800"), cognate.ReasonTokenMalformed},
 		{"exp beyond time", set("exp", 1e300), cognate.ReasonTokenMalformed},
@@ -404,9 +407,9 @@ func TestWithdrawnKey(t *testing.T) {
 		t.Error("refused although the keys are less than an hour old")
 	}
 	x.clock.advance(6 * time.Minute)
-	if got := call(); got != http.StatusUnauthorized {
-		t.Errorf("status %d an hour and five minutes after the key was last seen, want 401", got)
-	}
+	eventually(t, "the key is good an hour and five minutes after it was last seen", func() bool {
+		return call() == http.StatusUnauthorized // at once, but on a machine that is very busy
+	})
 	if got := x.call("/api", x.token(nil)).StatusCode; got != http.StatusOK {
 		t.Errorf("status %d with the new key", got)
 	}

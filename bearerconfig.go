@@ -247,6 +247,8 @@ func (i *BearerIssuer) check(insecure bool) (problems []error) {
 	}
 	if err := checkURL(i.Issuer, insecure); err != nil {
 		problem("it %w", err)
+	} else if err := checkIssuer(i.Issuer, i.Dialect); err != nil {
+		problem("it %w", err)
 	}
 	if i.JWKS != "" {
 		if err := checkURL(i.JWKS, insecure); err != nil {
@@ -294,6 +296,9 @@ func (in *Introspection) check(insecure bool) (problems []error) {
 		}
 	default:
 		problems = append(problems, fmt.Errorf("Auth is %q; expected %s, %s or %s", in.Auth, ClientSecretPost, ClientSecretBasic, BearerAuth))
+	}
+	if untrimmed(string(in.ClientSecret)) || untrimmed(string(in.Token)) {
+		problems = append(problems, errors.New("the ClientSecret or Token "+textUntrimmed))
 	}
 	if in.CacheFor > maxIntrospectionTTL {
 		problems = append(problems, fmt.Errorf("CacheFor is %s; expected at most %s", in.CacheFor, maxIntrospectionTTL))

@@ -24,6 +24,13 @@ func TestBearerConfigErrors(t *testing.T) {
 		{"no issuer", func(c *config) { c.Issuers[0].Issuer = "" }, []string{"not an absolute URL"}},
 		{"issuer in the clear", func(c *config) { c.Issuers[0].Issuer = "http://issuer.test" }, []string{"https"}},
 		{"issuer in the clear, on purpose", func(c *config) { c.Issuers[0].Issuer, c.InsecureHTTP = "http://issuer.test", true }, nil},
+		{"issuer with a slash too many", func(c *config) {
+			c.Issuers[0] = cognate.BearerIssuer{Issuer: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc/", Clients: []string{"a"}}
+		}, []string{"slash too many"}},
+		{"a pool's domain", func(c *config) {
+			c.Issuers[0] = cognate.BearerIssuer{Issuer: "https://shop.auth.eu-west-1.amazoncognito.com", Audiences: []string{"a"}, Clients: []string{"a"}}
+		}, []string{"sign-in pages"}},
+		{"introspection's secret with a line end", introspect(cognate.Introspection{ClientID: "a", ClientSecret: "b\n"}), []string{"line end"}},
 		{"issuer twice", func(c *config) { c.Issuers = append(c.Issuers, c.Issuers[0]) }, []string{"there twice"}},
 		{"keys in the clear", func(c *config) { c.Issuers[0].JWKS = "http://issuer.test/keys" }, []string{"JWKS", "https"}},
 		{"HMAC", func(c *config) { c.Issuers[0].SigningAlgorithms = []string{"HS256"} }, []string{"HS256"}},

@@ -127,6 +127,8 @@ func answerTo(e *Error) bearerAnswer {
 		return bearerAnswer{"invalid_request", "The access token can't be read from the request, or is there more than once."}
 	case e.Status == http.StatusUnauthorized:
 		return bearerAnswer{"invalid_token", "The access token is not valid here."}
+	case e.Reason == ReasonProviderIssuer:
+		return bearerAnswer{"server_error", "Access tokens can't be checked: this API is not set up correctly."}
 	}
 	return bearerAnswer{"temporarily_unavailable", "Access tokens can't be checked right now."}
 }
@@ -140,7 +142,7 @@ func (b *Bearer) refuse(w http.ResponseWriter, r *http.Request, e *Error, scopes
 	h.Set("Cache-Control", "no-store")
 	if e.Status < http.StatusInternalServerError {
 		h.Set("WWW-Authenticate", b.challenge(e, answer, scopes))
-	} else {
+	} else if e.Reason != ReasonProviderIssuer {
 		setRetryAfter(w, e.RetryAfter)
 	}
 	if b.config.ErrorHandler != nil {

@@ -284,8 +284,8 @@ func TestLargeAuthorizationHeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusBadRequest || x.metrics.count(cognate.ReasonBearerMalformed) != 1 || x.log.Len() > 1000 {
-		t.Errorf("status %d, denials %v, %d bytes of log", resp.StatusCode, x.metrics.m, x.log.Len())
+	if resp.StatusCode != http.StatusBadRequest || x.metrics.count(cognate.ReasonBearerMalformed) != 1 || len(x.log.String()) > 1000 {
+		t.Errorf("status %d, denials %v, %d bytes of log", resp.StatusCode, x.metrics.m, len(x.log.String()))
 	}
 }
 

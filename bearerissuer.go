@@ -23,7 +23,7 @@ func newBearerIssuer(c *BearerConfig, i *BearerIssuer, own *provider) *bearerIss
 	if p == nil || i.JWKS != p.configured.JWKS {
 		p = newProvider(&settings{Config: Config{
 			Issuer: i.Issuer, Dialect: i.Dialect, Endpoints: Endpoints{JWKS: i.JWKS},
-			InsecureHTTP: c.InsecureHTTP, HTTPClient: c.HTTPClient, Now: c.Now,
+			InsecureHTTP: c.InsecureHTTP, HTTPClient: c.HTTPClient, Now: c.Now, Logger: c.Logger,
 		}})
 		p.keysOnly = true
 	}
@@ -199,22 +199,19 @@ func (i *bearerIssuer) userOf(c claims) (*User, error) {
 	return u, nil
 }
 
-// scopesOf returns the granted scopes: one string with blanks in between (RFC 9068, 2.2.3),
-// or scp, which is older.
+// scopesOf returns the granted scopes: one string with spaces in between (RFC 9068, 2.2.3;
+// RFC 7662, 2.2), or scp, which is older and may be a list.
 func scopesOf(c claims) ([]string, error) {
 	if _, ok := c["scope"]; ok {
 		scope, err := c.str("scope")
 		if err != nil {
 			return nil, refuse(ReasonTokenMalformed, "%w", err)
 		}
-		return strings.Fields(scope), nil
+		return splitWords(scope), nil
 	}
-	list, err := c.strings("scp")
+	scopes, err := c.words("scp")
 	if err != nil {
 		return nil, refuse(ReasonTokenMalformed, "%w", err)
 	}
-	if len(list) == 1 {
-		return strings.Fields(list[0]), nil
-	}
-	return list, nil
+	return scopes, nil
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -79,6 +80,22 @@ func (c claims) strings(name string) ([]string, error) {
 		return nil, fmt.Errorf("claim %s is neither a string nor a list of strings", name)
 	}
 	return list, nil
+}
+
+// words returns a list of words, such as scopes: one string with spaces in between, or a
+// list of strings, as some providers write it.
+func (c claims) words(name string) ([]string, error) {
+	list, err := c.strings(name)
+	if len(list) == 1 {
+		list = splitWords(list[0])
+	}
+	return list, err
+}
+
+// splitWords splits at the space and at nothing else (RFC 6749, 3.3): for another reader
+// "a<tab>b" is one scope, which nobody was granted.
+func splitWords(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' })
 }
 
 // maxNumericDate is the year 9999 in seconds: beyond it a date is a mistake, and the

@@ -26,6 +26,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
 // client is this app client at its provider. It is safe for concurrent use.
@@ -38,13 +40,34 @@ type client struct {
 	scopes      []string
 	now         func() time.Time
 	gate        *gate
+	// configured tells that method is Config's, and not what goes without saying.
+	configured bool
+	// announced returns the methods that the provider announced, as far as it was asked.
+	announced func() []string
 }
 
 func newClient(s *settings) *client {
 	return &client{
 		id: s.ClientID, secret: s.ClientSecret, method: s.ClientAuth, key: s.clientKey,
-		redirectURL: s.RedirectURL, scopes: s.Scopes, now: s.Now, gate: newGate(s.Now),
+		redirectURL: s.RedirectURL, scopes: s.Scopes, now: s.Now, gate: newGate(s.Now), configured: s.authConfigured,
 	}
+}
+
+// auth is how this client authenticates. A secret for which Config names no way goes the
+// dialect's, or, where the provider announces only the other one, that way: Apple and Twitch
+// take client_secret_post alone.
+func (c *client) auth() AuthMethod {
+	secret := c.method == ClientSecretBasic || c.method == ClientSecretPost
+	if c.configured || !secret || c.announced == nil {
+		return c.method
+	}
+	announced := c.announced()
+	for _, m := range []AuthMethod{c.method, ClientSecretBasic, ClientSecretPost} {
+		if slices.Contains(announced, string(m)) {
+			return m
+		}
+	}
+	return c.method
 }
 
 // authorization is an authorization request with state, nonce and PKCE (OpenID Connect
@@ -96,13 +119,14 @@ func (c *client) push(ctx context.Context, hc *http.Client, e Endpoints, params 
 // token endpoint would, but the code would be spent. Few providers announce that public
 // clients need none.
 func (c *client) checkMethod(m metadata) error {
-	if c.method == ClientAuthNone || m.authMethods == nil {
+	method := c.auth()
+	if method == ClientAuthNone || m.authMethods == nil {
 		return nil
 	}
-	if !slices.Contains(m.authMethods, string(c.method)) {
-		return refuse(ReasonClientRefused, "ClientAuth is %s, but the provider announces %.300q", c.method, m.authMethods)
+	if !slices.Contains(m.authMethods, string(method)) {
+		return refuse(ReasonClientRefused, "ClientAuth is %s, but the provider announces %.300q", method, m.authMethods)
 	}
-	if c.method == PrivateKeyJWT && m.assertionAlgs != nil && !slices.Contains(m.assertionAlgs, c.key.alg) {
+	if method == PrivateKeyJWT && m.assertionAlgs != nil && !slices.Contains(m.assertionAlgs, c.key.alg) {
 		return refuse(ReasonClientRefused, "ClientKey signs with %s, but the provider announces %.300q", c.key.alg, m.assertionAlgs)
 	}
 	return nil
@@ -111,7 +135,7 @@ func (c *client) checkMethod(m metadata) error {
 // authenticate adds the client's proof of itself to a request (RFC 6749, 2.3; RFC 7521,
 // 4.2).
 func (c *client) authenticate(form url.Values, header http.Header) error {
-	switch c.method {
+	switch c.auth() {
 	case ClientSecretBasic:
 		// Both are form-encoded before (2.3.1).
 		r := http.Request{Header: header}
@@ -201,7 +225,11 @@ func (k ClientKey) check(issuer string) (*clientKey, error) {
 
 // parsePrivateKey reads a private key. The error says nothing of what it read.
 func parsePrivateKey(text string) (crypto.Signer, error) {
-	block, _ := pem.Decode([]byte(text))
+	data, err := utf8text.Decode([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("the ClientKey's PEM: %w", err)
+	}
+	block, _ := pem.Decode(data)
 	if block == nil {
 		return nil, errors.New("the ClientKey's PEM has no PEM block")
 	}
@@ -269,9 +297,21 @@ func (k *clientKey) sign(input []byte) ([]byte, error) {
 	return out, nil
 }
 
+const textUntrimmed = "begins or ends with a space, a line end or a byte order mark, as text read from a file may; " +
+	"read what is between them"
+
+// untrimmed tells whether a value has something around it that nobody meant. It is said and
+// not cut off: what a file holds beside the value may be the sign of a larger mistake.
+func untrimmed(value string) bool { return strings.Trim(value, " \t\r\n\uFEFF") != value }
+
 // checkClientAuth finds what contradicts itself in how the client authenticates.
 func (s *settings) checkClientAuth() (problems []error) {
 	secret := s.ClientAuth == ClientSecretBasic || s.ClientAuth == ClientSecretPost
+	for _, f := range []struct{ name, value string }{{"ClientSecret", string(s.ClientSecret)}, {"ClientID", s.ClientID}} {
+		if untrimmed(f.value) {
+			problems = append(problems, fmt.Errorf("the %s %s", f.name, textUntrimmed))
+		}
+	}
 	switch {
 	case !secret && s.ClientAuth != ClientAuthNone && s.ClientAuth != PrivateKeyJWT:
 		problems = append(problems, fmt.Errorf("ClientAuth %q is not known; expected %s, %s, %s or %s",
@@ -286,6 +326,9 @@ func (s *settings) checkClientAuth() (problems []error) {
 		problems = append(problems, fmt.Errorf("ClientAuth %s contradicts a ClientKey", s.ClientAuth))
 	}
 	if !s.ClientKey.given() {
+		if s.ClientKey != (ClientKey{}) {
+			problems = append(problems, errors.New("the ClientKey has neither a Signer nor a PEM"))
+		}
 		return problems
 	}
 	var err error

@@ -204,7 +204,9 @@ func TestAnnouncedMethods(t *testing.T) {
 	}{
 		{"nothing said", nil, nil, true},
 		{"among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt", "client_secret_basic"}}, nil, true},
-		{"not among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}}, nil, false},
+		{"the other one among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}}, nil, true},
+		{"neither among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_jwt"}}, nil, false},
+		{"configured and not among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}}, func(c *cognate.Config) { c.ClientAuth = cognate.ClientSecretBasic }, false},
 		{"public client", map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}}, func(c *cognate.Config) { c.ClientSecret = "" }, true},
 		{"key not among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_basic"}}, withKey(key), false},
 		{"algorithm among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt"}, "token_endpoint_auth_signing_alg_values_supported": []string{"ES256"}}, withKey(key), true},

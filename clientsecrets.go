@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
 // maxClientSecrets bounds a client secrets file, in bytes. A full one is under 2 KiB.
@@ -31,7 +34,8 @@ type ClientSecrets struct {
 	Issuer string
 	// ClientID is the app client's ID. Required.
 	ClientID string
-	// ClientSecret is the app client's secret; empty for a public client.
+	// ClientSecret is the app client's secret; empty for a public client, whose file does
+	// not have the member at all.
 	ClientSecret Secret
 	// AuthURI is the authorization endpoint.
 	AuthURI string
@@ -75,10 +79,13 @@ func parseClientSecrets(data []byte) (*ClientSecrets, error) {
 	if len(data) > maxClientSecrets {
 		return nil, fmt.Errorf("larger than %d bytes", maxClientSecrets)
 	}
+	data, err := utf8text.Decode(data) // programs on Windows write a byte order mark, or UTF-16
+	if err != nil {
+		return nil, err
+	}
 	if !utf8.Valid(data) {
 		return nil, errors.New("not UTF-8 text")
 	}
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // Windows editors write a byte order mark
 	outer, err := jsonMembers(data)
 	if err != nil {
 		return nil, fmt.Errorf("%w; expected one JSON object", err)
@@ -125,6 +132,10 @@ func parseClientMembers(outer string, data []byte) (*ClientSecrets, error) {
 	if raw, ok := members["redirect_uris"]; ok && json.Unmarshal(raw, &cs.RedirectURIs) != nil {
 		problems = append(problems, fmt.Errorf("%s.redirect_uris: not a list of strings", outer))
 	}
+	if raw, ok := members["client_secret"]; ok && string(raw) != "null" && strings.TrimSpace(secret) == "" {
+		problems = append(problems, fmt.Errorf("%s.client_secret is empty; put in the app client's secret, "+
+			"or leave the member out for a public client, which has none", outer))
+	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
@@ -138,8 +149,23 @@ func parseClientMembers(outer string, data []byte) (*ClientSecrets, error) {
 }
 
 // placeholder finds what templates of this file leave to be filled in:
-// {{AWS_POOL_ID}} in the tutorial's, [[INSERT CLIENT ID HERE]] in Google's.
-var placeholder = regexp.MustCompile(`\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]`)
+// {{AWS_POOL_ID}} in the tutorial's, [[INSERT CLIENT ID HERE]] in Google's, and an ellipsis
+// for a whole value in the documentation of this package.
+var placeholder = regexp.MustCompile(`\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]|^(?:…|\.\.\.)$`)
+
+// exampleValue finds the pools and app clients of the documentation. They look like real
+// ones, and could be: nothing more is known of them than that they are in the examples.
+var exampleValue = regexp.MustCompile(`_Example0[0-9]$|^[0-9](?:example|mobile)clientid0123456789$`)
+
+// tellExamples writes down which values are those of the documentation.
+func tellExamples(log *slog.Logger, values ...string) {
+	for _, v := range values {
+		if exampleValue.MatchString(v) {
+			log.Warn("cognate: a value of the configuration is the documentation's example; put in that of your user pool or app client",
+				slog.String("value", v))
+		}
+	}
+}
 
 // checkPlaceholders refuses values that were never filled in, and names them.
 func (cs *ClientSecrets) checkPlaceholders() error {
@@ -155,6 +181,11 @@ func (cs *ClientSecrets) checkPlaceholders() error {
 	}
 	if len(names) == 0 {
 		return nil
+	}
+	for _, v := range values {
+		if exampleValue.MatchString(v) {
+			names = append(names, v)
+		}
 	}
 	return fmt.Errorf("not filled in: %s; put the values of your user pool and its app client in their place",
 		strings.Join(names, ", "))

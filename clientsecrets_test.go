@@ -93,6 +93,9 @@ func TestClientSecretsErrors(t *testing.T) {
 		{"byte order mark", "\ufeff" + tutorialFile, nil},
 		{"no secret", without("client_secret"), nil},
 		{"secret is null", strings.Replace(tutorialFile, `"verysecret"`, `null`, 1), nil},
+		{"secret is empty", strings.Replace(tutorialFile, `"verysecret"`, `""`, 1), []string{"web.client_secret is empty", "public client"}},
+		{"secret is blank", strings.Replace(tutorialFile, `"verysecret"`, `" "`, 1), []string{"web.client_secret is empty"}},
+		{"the documentation's file", strings.Replace(tutorialFile, "verysecret", "…", 1), []string{"not filled in: …", "4exampleclientid0123456789", "eu-west-1_Example01"}},
 		{"no userInfo", without("userinfo_uri"), nil},
 		{"no endpoints", strings.Replace(without("auth_uri"), "x", "x", 1), nil},
 		{"placeholders", tutorialTemplate, []string{
@@ -116,7 +119,7 @@ func TestClientSecretsErrors(t *testing.T) {
 		{"broken on line 4", strings.Replace(tutorialFile, `"client_id":`, `"client_id" `, 1), []string{"line"}},
 		{"cut off", tutorialFile[:200], []string{"broken JSON"}},
 		{"followed by something", tutorialFile + "{}", []string{"follows"}},
-		{"not text", "\xff\xfe{\x00", []string{"UTF-8"}},
+		{"not text", "{\"web\": \"J\xf6rg\"}", []string{"UTF-8"}},
 		{"huge", `{"web": {"x": "` + strings.Repeat("x", 70<<10) + `"}}`, []string{"larger than"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -28,21 +28,25 @@ type Config struct {
 	Issuer string
 	// ClientID is the app client's ID.
 	ClientID string
-	// ClientSecret is the app client's secret; empty for a public client.
+	// ClientSecret is the app client's secret; empty for a public client. Where it comes
+	// from a variable or a file that may be empty by mistake, set ClientAuth as well: a
+	// method that needs a secret is refused without one.
 	ClientSecret Secret
 	// ClientKey signs the client's assertions in the place of a secret; see
 	// [PrivateKeyJWT].
 	ClientKey ClientKey
 	// ClientAuth is how the client authenticates at the token endpoint. Empty means
 	// PrivateKeyJWT for a client with a key, what the dialect says for one with a
-	// secret, and ClientAuthNone for one without. It is never found out by trying: that
+	// secret, or the other way if the provider's discovery document announces only that
+	// one, and ClientAuthNone for one without. It is never found out by trying: that
 	// would spend the code.
 	ClientAuth AuthMethod
 	// Endpoints overrides what the provider's discovery document says.
 	Endpoints Endpoints
 	// Dialect is what is special about the kind of provider. Nil means Amazon Cognito
-	// if the issuer is one of its own or a local pool's, and plain OpenID Connect
-	// otherwise.
+	// if the issuer is one of its own or a local pool's, or if Endpoints are at a pool's
+	// domain, and plain OpenID Connect otherwise. A pool that stands under another name
+	// needs it: the log says so where that can be seen.
 	Dialect *Dialect
 
 	// RedirectURL is the callback URL, as it is registered for the app client. Its
@@ -82,8 +86,13 @@ type Config struct {
 
 	// Scopes are asked for; openid has to be among them. Nil means openid and email.
 	Scopes []string
-	// SigningAlgorithms are those an ID token may be signed with. Nil means RS256
-	// alone. RS, PS and ES with 256, 384 or 512 are known; "none" and HMAC are not.
+	// TrustedAudiences are further audiences that an ID token may have beside ClientID
+	// (OpenID Connect Core 1.0, 3.1.3.7, item 3): whoever they are gets such tokens too, and
+	// could send them here. Nil means none; a token that names another one is refused.
+	TrustedAudiences []string
+	// SigningAlgorithms are those an ID token may be signed with, and userInfo where it is
+	// signed. Nil means RS256 alone. RS, PS and ES with 256, 384 or 512 are known; "none"
+	// and HMAC are not.
 	SigningAlgorithms []string
 	// ClockSkew is how far this machine's clock and the provider's may differ, in
 	// both directions. Zero means 60 seconds; at most 5 minutes.
@@ -140,8 +149,9 @@ type Config struct {
 	// Logger gets one line for each sign-in, refusal and sign-out. Nil means
 	// slog.Default().
 	Logger *slog.Logger
-	// HTTPClient talks to the provider. Nil means one with a time limit of 10
-	// seconds. Redirects are never followed.
+	// HTTPClient talks to the provider. Nil means one with a time limit of 10 seconds,
+	// which takes names below localhost, such as shop.localhost, to this machine, whatever
+	// a resolver says of them. Redirects are never followed.
 	HTTPClient *http.Client
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
@@ -189,6 +199,10 @@ type settings struct {
 	secure       bool // RedirectURL is https
 	ephemeral    bool // the key was made here
 	clientKey    *clientKey
+	// authConfigured tells that ClientAuth was set, and not filled in.
+	authConfigured bool
+	// dialectGuessed tells that Dialect was not set, and nothing speaks for Cognito.
+	dialectGuessed bool
 }
 
 // resolve fills in and checks a configuration; the error lists all that is wrong.
@@ -249,8 +263,10 @@ func (s *settings) readClientSecrets() error {
 
 func (s *settings) defaults() {
 	if s.Dialect == nil {
-		s.Dialect = dialectOf(s.Issuer)
+		s.Dialect = dialectOf(s.Issuer, s.Endpoints.Authorization, s.Endpoints.Token)
+		s.dialectGuessed = s.Dialect.TokenUseClaim == ""
 	}
+	s.authConfigured = s.ClientAuth != ""
 	if s.ClientAuth == "" {
 		s.ClientAuth = s.Dialect.ClientAuth
 		switch {
@@ -317,9 +333,18 @@ func (s *settings) checkProvider() (problems []error) {
 		problems = append(problems, errors.New("ClientID is missing: set it, or ClientSecretsFile"))
 	}
 	if s.Issuer == "" {
-		problems = append(problems, errors.New("Issuer is missing: set it, or issuer in the client secrets")) //nolint:staticcheck // the field's name
+		problems = append(problems, errors.New("Issuer is missing: set it, or issuer in the client secrets"))
 	} else if err := checkURL(s.Issuer, s.InsecureHTTP); err != nil {
 		problems = append(problems, fmt.Errorf("the Issuer %q %w", shown(s.Issuer), err))
+	} else if err := checkIssuer(s.Issuer, s.Dialect); err != nil {
+		problems = append(problems, fmt.Errorf("the Issuer %q %w", shown(s.Issuer), err))
+	}
+	given := ClientSecrets{
+		Issuer: s.Issuer, ClientID: s.ClientID, ClientSecret: s.ClientSecret, RedirectURIs: []string{s.RedirectURL},
+		AuthURI: s.Endpoints.Authorization, TokenURI: s.Endpoints.Token, UserInfoURI: s.Endpoints.UserInfo,
+	}
+	if err := given.checkPlaceholders(); err != nil {
+		problems = append(problems, err)
 	}
 	if s.Dialect.LogoutParam == "" {
 		problems = append(problems, errors.New("the Dialect's LogoutParam is missing"))
@@ -350,7 +375,11 @@ func (s *settings) checkRoutes() (problems []error) {
 	if err := checkURL(s.RedirectURL, s.InsecureHTTP); err != nil {
 		return []error{fmt.Errorf("RedirectURL %q %w", shown(s.RedirectURL), err)}
 	}
-	if cs := s.ClientSecrets; cs != nil && len(cs.RedirectURIs) > 0 && !slices.Contains(cs.RedirectURIs, s.RedirectURL) {
+	if strings.Contains(s.RedirectURL, "*") {
+		return []error{fmt.Errorf("the redirect URI %q has a *, and a redirect URI has no wildcard: "+
+			"set RedirectURL to the one address of the callback, such as %s", shown(s.RedirectURL), s.origin+"/oidc_callback")}
+	}
+	if cs := s.ClientSecrets; cs != nil && len(cs.RedirectURIs) > 0 && !slices.ContainsFunc(cs.RedirectURIs, s.registered) {
 		problems = append(problems, fmt.Errorf("RedirectURL %q is none of the client secrets' redirect_uris %q; "+
 			"the provider compares to the letter, and queries, which are left out here, too",
 			withoutQueries(s.RedirectURL), withoutQueries(strings.Join(cs.RedirectURIs, " "))))
@@ -362,6 +391,12 @@ func (s *settings) checkRoutes() (problems []error) {
 	}
 	if err := checkURL(s.LogoutRedirectURL, s.InsecureHTTP); err != nil {
 		problems = append(problems, fmt.Errorf("LogoutRedirectURL %q %w", shown(s.LogoutRedirectURL), err))
+	}
+	for _, u := range append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...) {
+		if strings.Contains(u, "*") {
+			problems = append(problems, fmt.Errorf("the address to return to after sign-out %q has a *, and such an address has no wildcard: "+
+				"set LogoutRedirectURL to one whole address", shown(u)))
+		}
 	}
 	routes := map[string]string{}
 	for _, p := range []struct{ name, path string }{
@@ -385,7 +420,30 @@ func (s *settings) checkRoutes() (problems []error) {
 	return problems
 }
 
+// registered tells whether a redirect URI of the client secrets covers RedirectURL. Keycloak
+// registers patterns that end in a *, which are its own business.
+func (s *settings) registered(uri string) bool {
+	prefix, pattern := strings.CutSuffix(uri, "*")
+	return uri == s.RedirectURL || pattern && strings.HasPrefix(s.RedirectURL, prefix)
+}
+
+// tell writes down what looks like a mistake and need not be one.
+func (s *settings) tell() {
+	tellExamples(s.Logger, s.Issuer, s.ClientID)
+	if s.dialectGuessed && looksLikePool(s.Issuer) {
+		tellDialect(s.Logger, s.Issuer)
+	}
+}
+
 func (s *settings) checkPolicy() (problems []error) {
+	for _, scope := range s.Scopes {
+		if !scopeToken.MatchString(scope) {
+			problems = append(problems, fmt.Errorf("the Scopes have %.80q, which is none; give each as an entry of its own", scope))
+		}
+	}
+	if slices.Contains(s.TrustedAudiences, "") {
+		problems = append(problems, errors.New("the TrustedAudiences have an empty name"))
+	}
 	if !slices.Contains(s.Scopes, "openid") {
 		problems = append(problems, fmt.Errorf("the Scopes %q lack openid, without which there is no ID token", s.Scopes))
 	}

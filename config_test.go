@@ -69,6 +69,33 @@ func TestConfigErrors(t *testing.T) {
 		{"redirect URL that is not registered", func(c *cognate.Config) {
 			c.ClientSecrets = &cognate.ClientSecrets{RedirectURIs: []string{"https://app.test/other"}}
 		}, []string{"redirect_uris", "to the letter"}},
+		{"Cognito's issuer with a slash", func(c *cognate.Config) {
+			c.Issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc/"
+		}, []string{"slash too many", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc,"}},
+		{"a local pool's issuer with a slash", func(c *cognate.Config) { c.Issuer = "http://localhost:9229/local_abc/" }, []string{"slash too many"}},
+		{"two slashes", func(c *cognate.Config) { c.Issuer = "https://cognito-idp.eu-west-1.amazonaws.com//eu-west-1_abc" }, []string{"slash too many"}},
+		{"another provider's issuer with a slash", func(c *cognate.Config) { c.Issuer = "https://tenant.provider.test/" }, nil},
+		{"a path on this machine that ends in a slash", func(c *cognate.Config) {
+			c.Issuer, c.Dialect = "http://localhost:8080/my_app/", cognate.StandardDialect()
+		}, nil},
+		{"Cognito's issuer without a pool", func(c *cognate.Config) { c.Issuer = "https://cognito-idp.eu-west-1.amazonaws.com" }, []string{"no pool's", "<pool id>"}},
+		{"Cognito's issuer with a port", func(c *cognate.Config) { c.Issuer = "https://cognito-idp.eu-west-1.amazonaws.com:443/eu-west-1_abc" }, []string{"no pool's"}},
+		{"Cognito's issuer in capitals", func(c *cognate.Config) { c.Issuer = "https://Cognito-IDP.eu-west-1.amazonaws.com/eu-west-1_abc" }, []string{"to the letter"}},
+		{"the pool's domain", func(c *cognate.Config) { c.Issuer = "https://shop.auth.eu-west-1.amazoncognito.com" }, []string{"domain of a pool's sign-in pages", "https://cognito-idp.<region>"}},
+		{"the pool's domain, FIPS", func(c *cognate.Config) { c.Issuer = "https://shop.auth-fips.us-gov-west-1.amazoncognito.com/" }, []string{"sign-in pages"}},
+		{"the pool's domain in Europe", func(c *cognate.Config) { c.Issuer = "https://shop.auth.eusc-de-east-1.amazoncognito.eu" }, []string{"sign-in pages"}},
+		{"the discovery document", func(c *cognate.Config) { c.Issuer = "https://provider.test/x/.well-known/openid-configuration" }, []string{"address of a document", "https://provider.test/x"}},
+		{"issuer with a query", func(c *cognate.Config) { c.Issuer = "https://provider.test/?tenant=1" }, []string{"query"}},
+		{"scopes in one text", func(c *cognate.Config) { c.Scopes = []string{"openid", "email profile"} }, []string{"email profile", "of its own"}},
+		{"trusted audience without a name", func(c *cognate.Config) { c.TrustedAudiences = []string{""} }, []string{"TrustedAudiences"}},
+		{"secret of the documentation", func(c *cognate.Config) { c.ClientSecret = "…" }, []string{"not filled in", "…"}},
+		{"secret with a line end", func(c *cognate.Config) { c.ClientSecret = "secret\r\n" }, []string{"ClientSecret", "line end"}},
+		{"secret with a mark", func(c *cognate.Config) { c.ClientSecret = "\ufeffsecret" }, []string{"byte order mark"}},
+		{"secret of blanks", func(c *cognate.Config) { c.ClientSecret = " " }, []string{"ClientSecret"}},
+		{"client ID with a line end", func(c *cognate.Config) { c.ClientID = "c\n" }, []string{"ClientID"}},
+		{"no secret where one is named", func(c *cognate.Config) { c.ClientAuth, c.ClientSecret = cognate.ClientSecretPost, "" }, []string{"needs a ClientSecret"}},
+		{"client key without a key", func(c *cognate.Config) { c.ClientSecret, c.ClientKey = "", cognate.ClientKey{ID: "k1"} }, []string{"neither a Signer nor a PEM"}},
+		{"placeholders in the fields", func(c *cognate.Config) { c.Endpoints.Token = "https://{{DOMAIN}}.test/token" }, []string{"{{DOMAIN}}", "not filled in"}},
 		{"placeholders in memory", func(c *cognate.Config) { c.ClientSecrets = &cognate.ClientSecrets{ClientID: "{{ID}}"} }, []string{"{{ID}}"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -84,6 +111,66 @@ func TestConfigErrors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestConfigWarnings: what may be a mistake is told, and starts.
+func TestConfigWarnings(t *testing.T) {
+	const example, taken = "is the documentation's example", "set Dialect to cognate.CognitoDialect()"
+	for _, tt := range []struct {
+		name     string
+		issuer   string
+		clientID string
+		dialect  *cognate.Dialect
+		want     []string
+	}{
+		{"nothing", "https://provider.test", "c", nil, nil},
+		{"examples", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01", "4exampleclientid0123456789", nil, []string{example, example}},
+		{"a pool under a name of one's own", "https://id.shop.test/eu-west-1_AbCdEf123", "c", nil, []string{taken}},
+		{"a local pool under a name of one's own", "https://id.shop.test/local_Shop01", "c", nil, []string{taken}},
+		{"the same with a dialect", "https://id.shop.test/eu-west-1_AbCdEf123", "c", cognate.CognitoDialect(), nil},
+		{"the same as another provider", "https://id.shop.test/eu-west-1_AbCdEf123", "c", cognate.StandardDialect(), nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var app, api strings.Builder
+			cfg := goodConfig()
+			cfg.Keys = []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))}
+			cfg.Issuer, cfg.ClientID, cfg.Dialect = tt.issuer, tt.clientID, tt.dialect
+			cfg.Logger = slog.New(slog.NewTextHandler(&app, nil))
+			if _, err := cognate.New(cfg); err != nil {
+				t.Fatal(err)
+			}
+			_, err := cognate.NewBearer(cognate.BearerConfig{
+				Issuers: []cognate.BearerIssuer{{Issuer: tt.issuer, Clients: []string{tt.clientID}, Audiences: []string{"a"}, Dialect: tt.dialect}},
+				Logger:  slog.New(slog.NewTextHandler(&api, nil)),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, log := range []string{app.String(), api.String()} {
+				if strings.Count(log, "\n") != len(tt.want) {
+					t.Errorf("log %s; want %q", log, tt.want)
+				}
+				for _, want := range tt.want {
+					if !strings.Contains(log, want) {
+						t.Errorf("log %s; want %q", log, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestDiscoveryLooksLikeCognito tells a pool by the endpoints that it announces.
+func TestDiscoveryLooksLikeCognito(t *testing.T) {
+	p := newFakeProvider(t)
+	p.discovery = func(d map[string]any) {
+		d["authorization_endpoint"] = "https://shop.auth.eu-west-1.amazoncognito.com/oauth2/authorize"
+	}
+	x := newApp(t, p, nil)
+	x.browser(t).get("/private/")
+	if !strings.Contains(x.log.String(), "set Dialect to cognate.CognitoDialect()") {
+		t.Errorf("nobody is told: %s", x.log)
 	}
 }
 
@@ -115,7 +202,9 @@ func TestDependencies(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"github.com/cognate-auth/cognate",
+		"github.com/cognate-auth/cognate/internal/loopback",
 		"github.com/cognate-auth/cognate/internal/testhook",
+		"github.com/cognate-auth/cognate/internal/utf8text",
 		"golang.org/x/oauth2",
 		"golang.org/x/oauth2/internal",
 		"golang.org/x/sync/singleflight",

@@ -32,8 +32,12 @@ const (
 	// ReasonProviderError: the provider answered with an error; its code is in
 	// Error.ProviderCode.
 	ReasonProviderError Reason = "provider_error"
-	// ReasonProviderDown: the provider's discovery document or keys can't be had.
+	// ReasonProviderDown: the provider's discovery document or keys can't be had, or the
+	// keys are a day old and can't be had anew.
 	ReasonProviderDown Reason = "provider_down"
+	// ReasonProviderIssuer: the provider's discovery document is of another issuer than
+	// the one configured. The configuration is wrong, and another try ends the same way.
+	ReasonProviderIssuer Reason = "provider_issuer"
 	// ReasonTokenEndpoint: the token endpoint can't be reached, or its answer is no
 	// token response.
 	ReasonTokenEndpoint Reason = "token_endpoint"
@@ -215,6 +219,23 @@ func refuse(reason Reason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Status: pages[reason].status, Err: fmt.Errorf(format, args...)}
 }
 
+// unavailable is the error of a document of the provider's that can't be had, or is not
+// the provider's at all.
+func unavailable(err error, retryAfter time.Duration) *Error {
+	if errors.Is(err, errOtherIssuer) {
+		return refuse(ReasonProviderIssuer, "%w", err)
+	}
+	e := refuse(ReasonProviderDown, "%w", err)
+	e.RetryAfter = retryAfter
+	return e
+}
+
+// providerFault tells an error that is the provider's, or the configuration's, and says
+// nothing about a token or a visitor.
+func (e *Error) providerFault() bool {
+	return e.Reason == ReasonProviderDown || e.Reason == ReasonProviderIssuer
+}
+
 // asError returns err as an *Error of the caller's own: several requests may wait for the
 // same error. What is none becomes one of the given reason.
 func asError(err error, reason Reason) *Error {
@@ -279,6 +300,7 @@ var pages = map[Reason]pageText{
 	ReasonResponseIssuer:       {status: http.StatusBadRequest, title: titleFailed, text: textInvalid},
 	ReasonProviderError:        {status: http.StatusForbidden, title: titleFailed, showCode: true, text: "The sign-in service refused the request.", switchUser: true},
 	ReasonProviderDown:         {status: http.StatusServiceUnavailable, title: titleUnavailable, text: textDown},
+	ReasonProviderIssuer:       {status: http.StatusBadGateway, title: titleFailed, text: textSetup},
 	ReasonTokenEndpoint:        {status: http.StatusBadGateway, title: titleUnavailable, text: textDown},
 	ReasonCodeRefused:          {status: http.StatusBadRequest, title: titleFailed, showCode: true, text: textStart},
 	ReasonClientRefused:        {status: http.StatusBadGateway, title: titleFailed, showCode: true, text: textSetup},

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
 // tokens are what the token endpoint gave (RFC 6749, 5.1). Empty fields were not in the
@@ -67,7 +69,8 @@ func (c *client) refresh(ctx context.Context, hc *http.Client, e Endpoints, refr
 // revoke makes the provider forget a refresh token, and what was made with it (RFC 7009,
 // 2.1).
 func (c *client) revoke(ctx context.Context, hc *http.Client, endpoint, refreshToken string) error {
-	status, body, err := c.post(ctx, hc, endpoint, url.Values{"token": {refreshToken}, "token_type_hint": {"refresh_token"}})
+	form := url.Values{"token": {refreshToken}, "token_type_hint": {"refresh_token"}}
+	status, body, err := c.post(ctx, hc, endpoint, form)
 	if err != nil {
 		return fmt.Errorf("revoking the refresh token: %w", err)
 	}
@@ -126,12 +129,12 @@ func (c *client) parseTokens(body []byte) (tokens, error) {
 		return tokens{}, errors.New("it is no JSON object with members that are all different")
 	}
 	var t tokens
-	var kind, scope string
+	var kind string
 	for _, f := range []struct {
 		name string
 		into *string
 	}{
-		{"access_token", &t.access}, {"id_token", &t.id}, {"refresh_token", &t.refresh}, {"token_type", &kind}, {"scope", &scope},
+		{"access_token", &t.access}, {"id_token", &t.id}, {"refresh_token", &t.refresh}, {"token_type", &kind},
 	} {
 		var err error
 		*f.into, err = r.str(f.name)
@@ -144,11 +147,15 @@ func (c *client) parseTokens(body []byte) (tokens, error) {
 		return tokens{}, errors.New("it has no access token")
 	case !strings.EqualFold(kind, "bearer"):
 		return tokens{}, errors.New("the token's type is not Bearer")
-	case len(scope) > maxScope:
+	case len(r["scope"]) > maxScope:
 		return tokens{}, fmt.Errorf("the scopes are longer than %d bytes", maxScope)
 	}
-	if scope != "" {
-		t.scopes = strings.Fields(scope)
+	scopes, err := r.words("scope")
+	if err != nil {
+		return tokens{}, errors.New("scope is neither a string nor a list of strings")
+	}
+	if len(scopes) > 0 {
+		t.scopes = scopes
 	}
 	t.expires = c.expiry(string(r["expires_in"]))
 	return t, nil
@@ -196,6 +203,9 @@ func (c *client) post(
 		return 0, nil, withoutBody(err)
 	case len(body) > maxDocument:
 		return 0, nil, fmt.Errorf("it is larger than %d bytes", maxDocument)
+	}
+	if text, err := utf8text.Decode(body); err == nil { // what is no text is no JSON either
+		body = text
 	}
 	return resp.StatusCode, body, nil
 }

@@ -92,7 +92,8 @@ func TestRefreshFails(t *testing.T) {
 		{"other type of token", answerWith(200, `{"access_token":"SECRET","token_type":"DPoP"}`), cognate.ReasonRefreshFailed, ""},
 		{"no type of token", answerWith(200, `{"access_token":"SECRET"}`), cognate.ReasonRefreshFailed, ""},
 		{"scopes without end", answerWith(200, `{"access_token":"SECRET","token_type":"Bearer","scope":"`+strings.Repeat("a ", 4<<10)+`"}`), cognate.ReasonRefreshFailed, ""},
-		{"scopes as a list", answerWith(200, `{"access_token":"SECRET","token_type":"Bearer","scope":["a"]}`), cognate.ReasonRefreshFailed, ""},
+		{"scopes as a list of numbers", answerWith(200, `{"access_token":"SECRET","token_type":"Bearer","scope":[1]}`), cognate.ReasonRefreshFailed, ""},
+		{"scopes as an object", answerWith(200, `{"access_token":"SECRET","token_type":"Bearer","scope":{}}`), cognate.ReasonRefreshFailed, ""},
 		{"blanks without end", answerWith(200, `{"access_token":"SECRET","token_type":"Bearer"}`+strings.Repeat(" ", 300<<10)), cognate.ReasonRefreshFailed, ""},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/token", http.StatusTemporaryRedirect)

@@ -34,7 +34,8 @@ type verifier struct {
 	tokenRules
 	reader   tokenReader
 	clientID string
-	tokenUse string // name of the claim that must be "id"; "" if there is none
+	trusted  []string // further audiences that a token may have
+	tokenUse string   // name of the claim that must be "id"; "" if there is none
 }
 
 func newVerifier(issuer, clientID string, d *Dialect, algs []string, skew time.Duration, now func() time.Time, keys *keySet) *verifier {
@@ -113,14 +114,16 @@ func (v *tokenRules) checkSignature(ctx context.Context, t *signedToken) error {
 	if !slices.Contains(v.algs, t.alg) {
 		return refuse(ReasonTokenAlgorithm, "the token's alg is none of %q", v.algs)
 	}
-	key, err := v.keys.find(ctx, t.kid, t.alg)
+	keys, err := v.keys.find(ctx, t.kid, t.alg)
 	if err != nil {
 		return err
 	}
-	if !t.verify(key) {
-		return refuse(ReasonTokenSignature, "the token's signature is wrong")
+	for _, k := range keys {
+		if t.verify(k.key) {
+			return nil
+		}
 	}
-	return nil
+	return refuse(ReasonTokenSignature, "the token's signature is wrong")
 }
 
 // checkOrigin checks who made the token and that it is about somebody.
@@ -154,11 +157,30 @@ func (v *verifier) checkParties(c claims) error {
 	if err != nil || azp != "" && azp != v.clientID || azp == "" && len(aud) > 1 {
 		return refuse(ReasonTokenAuthorizedParty, "azp is %.200q with %d audiences", azp, len(aud))
 	}
+	if err := v.checkAudience(c); err != nil {
+		return err
+	}
 	if v.tokenUse == "" {
 		return nil
 	}
 	if use, err := c.str(v.tokenUse); err != nil || use != "id" {
 		return refuse(ReasonTokenUse, "%s is %.40q, expected \"id\"", v.tokenUse, use)
+	}
+	return nil
+}
+
+// checkAudience checks that a token is for this client, and for nobody else whom the
+// configuration doesn't name (OpenID Connect Core 1.0, 3.1.3.7, item 3): whoever else it is
+// for has it too, and could send it here.
+func (v *verifier) checkAudience(c claims) error {
+	aud, err := c.strings("aud")
+	if err != nil || !slices.Contains(aud, v.clientID) {
+		return refuse(ReasonTokenAudience, "aud does not name this client")
+	}
+	for _, a := range aud {
+		if a != v.clientID && !slices.Contains(v.trusted, a) {
+			return refuse(ReasonTokenAudience, "aud also names %.100q, which is none of TrustedAudiences", a)
+		}
 	}
 	return nil
 }
@@ -185,12 +207,16 @@ func (v *tokenRules) checkGivenDates(c claims) error {
 		return refuse(ReasonTokenExpired, "the token expired %s ago", now.Sub(exp).Round(time.Second))
 	}
 	for _, name := range []string{"iat", "nbf"} {
-		date, ok, err := c.date(name)
+		date, there, err := c.date(name)
 		if err != nil {
 			return refuse(ReasonTokenMalformed, "%w", err)
 		}
-		if ok && date.After(now.Add(v.skew)) {
+		if there && date.After(now.Add(v.skew)) {
 			return refuse(ReasonTokenNotYetValid, "%s lies in the future; compare this machine's clock with the provider's", name)
+		}
+		// Both are of one clock, so that no skew excuses it.
+		if there && ok && exp.Before(date) {
+			return refuse(ReasonTokenMalformed, "exp lies before %s", name)
 		}
 	}
 	return nil

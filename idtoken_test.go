@@ -59,7 +59,7 @@ func TestIDTokenChecks(t *testing.T) {
 		{"audience is an object", set("aud", map[string]any{"a": 1}), cognate.ReasonTokenAudience},
 		{"audience as a list", set("aud", []string{clientID}), ok},
 		{"two audiences without azp", set("aud", []string{clientID, "client-2"}), cognate.ReasonTokenAuthorizedParty},
-		{"two audiences with our azp", all(set("aud", []string{"client-2", clientID}), set("azp", clientID)), ok},
+		{"two audiences with our azp", all(set("aud", []string{"client-2", clientID}), set("azp", clientID)), cognate.ReasonTokenAudience},
 		{"two audiences with another azp", all(set("aud", []string{clientID, "client-2"}), set("azp", "client-2")), cognate.ReasonTokenAuthorizedParty},
 		{"our azp", set("azp", clientID), ok},
 		{"another azp", set("azp", "client-2"), cognate.ReasonTokenAuthorizedParty},
@@ -67,7 +67,9 @@ func TestIDTokenChecks(t *testing.T) {
 
 		{"expired", set("exp", at(-61*time.Second)), cognate.ReasonTokenExpired},
 		{"expired at the end of the skew", set("exp", at(-60*time.Second)), cognate.ReasonTokenExpired},
-		{"expired within the skew", set("exp", at(-59*time.Second)), ok},
+		{"expired within the skew", all(set("exp", at(-59*time.Second)), set("iat", at(-time.Hour))), ok},
+		{"expires before it was issued", all(set("exp", at(10*time.Second)), set("iat", at(11*time.Second))), cognate.ReasonTokenMalformed},
+		{"expires before it is valid", all(set("exp", at(10*time.Second)), set("nbf", at(11*time.Second))), cognate.ReasonTokenMalformed},
 		{"no exp", set("exp", nil), cognate.ReasonTokenMalformed},
 		{"exp is a string", set("exp", "4102444800"), cognate.ReasonTokenMalformed},
 		{"exp is negative", set("exp", -1), cognate.ReasonTokenMalformed},
@@ -101,6 +103,27 @@ func TestIDTokenChecks(t *testing.T) {
 			p.now = c.now
 			p.claims = tt.claims
 			expectReason(t, p, nil, tt.want)
+		})
+	}
+}
+
+// TestTrustedAudiences takes tokens that are for others too, if the configuration names them.
+func TestTrustedAudiences(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		trusted []string
+		aud     []string
+		want    cognate.Reason
+	}{
+		{"named", []string{"api", "client-2"}, []string{"client-2", clientID}, ""},
+		{"not all named", []string{"client-2"}, []string{"client-2", clientID, "client-3"}, cognate.ReasonTokenAudience},
+		{"named, and not for us", []string{"client-2"}, []string{"client-2"}, cognate.ReasonTokenAudience},
+		{"us twice", nil, []string{clientID, clientID}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			p.claims = func(c map[string]any) { c["aud"], c["azp"] = tt.aud, clientID }
+			expectReason(t, p, func(c *cognate.Config) { c.TrustedAudiences = tt.trusted }, tt.want)
 		})
 	}
 }
@@ -292,6 +315,13 @@ func TestOddKeySets(t *testing.T) {
 	for range 300 {
 		many = append(many, map[string]any{"kty": "oct", "kid": rand.Text()})
 	}
+	manyOfOne := []any{good()}
+	for range 4 { // odd numbers, and no keys of anybody's
+		n := make([]byte, 256)
+		_, _ = rand.Read(n)
+		n[0], n[255] = n[0]|0x80, n[255]|1
+		manyOfOne = append(manyOfOne, with(good(), "n", base64.RawURLEncoding.EncodeToString(n)))
+	}
 	noKid := with(good(), "kid", "")
 	for _, tt := range []struct {
 		name string
@@ -308,7 +338,19 @@ func TestOddKeySets(t *testing.T) {
 		{"without IDs beside it", kid, []any{with(publicJWK(keys[1], ""), "alg", "RS512"), publicJWK(keys[2], ""), good()}, ""},
 		{"wrong types", kid, []any{"key", 7, map[string]any{"kty": 7}, with(publicJWK(keys[1], "x"), "n", []int{1}), good()}, ""},
 		{"many", kid, many, ""},
-		{"two of one ID", kid, []any{publicJWK(keys[1], kid), good()}, cognate.ReasonTokenKey},
+		{"two of one ID", kid, []any{publicJWK(keys[1], kid), good()}, ""},
+		{"one twice", kid, []any{good(), good()}, ""},
+		{"one twice and no kid", "", []any{publicJWK(keys[0], "a"), publicJWK(keys[0], "b")}, ""},
+		{"none of two of one ID", kid, []any{publicJWK(keys[1], kid), publicJWK(keys[2], kid)}, cognate.ReasonTokenSignature},
+		{"many of one ID", kid, manyOfOne, cognate.ReasonTokenKey},
+		{"not for verifying", kid, []any{with(good(), "key_ops", []string{"sign"})}, cognate.ReasonProviderDown},
+		{"for verifying, too", kid, []any{with(good(), "key_ops", []string{"sign", "verify"})}, ""},
+		{"members that say nothing", kid, []any{with(good(), "key_ops", []string{}, "d", nil, "p", "", "oth", []string{})}, ""},
+		{"private half", kid, []any{with(good(), "d", "AQAB")}, cognate.ReasonProviderDown},
+		{"private half, beside a good one", kid, []any{with(publicJWK(keys[1], "x"), "p", "AQAB"), good()}, ""},
+		{"with padding", kid, []any{with(good(), "n", base64.URLEncoding.EncodeToString(keys[0].N.Bytes()))}, ""},
+		{"standard base64", kid, []any{with(good(), "n", base64.StdEncoding.EncodeToString(keys[0].N.Bytes()))}, ""},
+		{"no base64", kid, []any{with(good(), "n", "%%%")}, cognate.ReasonProviderDown},
 		{"no kid and two keys", "", []any{publicJWK(keys[1], "a"), publicJWK(keys[0], "b")}, cognate.ReasonTokenKey},
 		{"no kid and one key that fits", "", []any{with(publicJWK(keys[1], "a"), "alg", "RS512"), noKid}, ""},
 	} {
@@ -418,7 +460,8 @@ func TestBadSignatureFetchesNothing(t *testing.T) {
 	}
 }
 
-// TestLastGoodKeys lets the provider's documents go away after the first sign-in.
+// TestLastGoodKeys lets the provider's documents go away after the first sign-in. The keys
+// are good for a day then, the discovery document for as long as there is no other.
 func TestLastGoodKeys(t *testing.T) {
 	c := newClock()
 	p := newFakeProvider(t)
@@ -427,15 +470,17 @@ func TestLastGoodKeys(t *testing.T) {
 	x.browser(t).signIn(p)
 	p.down = true
 	for range 3 {
-		c.advance(25 * time.Hour)
+		c.advance(7 * time.Hour)
 		b := x.browser(t)
 		b.signIn(p)
 		if !b.signedIn() {
 			t.Fatal("the last good keys were not kept")
 		}
 	}
-	if p.keyFetches != 4 {
-		t.Errorf("%d key fetches, want one a day", p.keyFetches)
+	c.advance(4 * time.Hour)
+	b := x.browser(t)
+	if resp := b.signIn(p); resp.StatusCode != http.StatusServiceUnavailable || b.signedIn() {
+		t.Errorf("status %d with keys that nobody has seen for a day, want 503", resp.StatusCode)
 	}
 }
 

@@ -170,7 +170,7 @@ func TestIntrospectionCache(t *testing.T) {
 	x.clock.advance(time.Second)
 	expect("revoked, a minute later", 401, 2)
 	expect("again", 401, 3) // not remembered
-	x.answerWith(answering(activeAnswer(x, "exp", x.clock.now().Add(-50*time.Second).Unix())))
+	x.answerWith(answering(activeAnswer(x, "exp", x.clock.now().Add(-50*time.Second).Unix(), "iat", x.clock.now().Add(-time.Hour).Unix())))
 	expect("expires soon", 200, 4)
 	x.clock.advance(9 * time.Second)
 	expect("nearly there", 200, 4)

@@ -10,8 +10,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,9 +22,17 @@ const (
 	// keysMaxAge is how long keys are used before they are asked for again, so that
 	// a key the provider withdrew does not stay good for ever.
 	keysMaxAge = time.Hour
+	// keysTrusted is how long keys are used at most while they can't be asked for again. It
+	// outlasts an outage of a provider, and not the search for a key that was stolen.
+	keysTrusted = 24 * time.Hour
+	// keysGrace is how long a request that finds old keys waits for new ones: enough for a
+	// provider that answers as usual, and nothing that a visitor would notice.
+	keysGrace = 250 * time.Millisecond
 	// RSA keys outside these sizes, in bits, are not used: shorter ones are weak,
 	// longer ones make a verification dear.
 	minRSABits, maxRSABits = 2048, 8192
+	// maxKeysOfID bounds how many keys of one ID are tried. Each costs a verification.
+	maxKeysOfID = 4
 )
 
 // A keySet is the provider's public keys (RFC 7517).
@@ -37,16 +47,16 @@ type publicKey struct {
 	key      crypto.PublicKey
 }
 
-// find returns the key that a token's header names. An unknown key ID causes one
-// fetch, at most every refetchPause; a bad signature never does.
-func (k *keySet) find(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
+// find returns the keys that a token's header names, one as a rule. An unknown key ID
+// causes one fetch, at most every refetchPause; a bad signature never does.
+func (k *keySet) find(ctx context.Context, kid, alg string) ([]publicKey, error) {
 	keys, err := k.set.get(ctx)
 	if err != nil {
 		return nil, k.down(err)
 	}
-	key, err := pick(keys, kid, alg)
+	found, err := pick(keys, kid, alg)
 	if err == nil {
-		return key, nil
+		return found, nil
 	}
 	keys, err = k.set.refresh(ctx)
 	if err != nil {
@@ -55,26 +65,29 @@ func (k *keySet) find(ctx context.Context, kid, alg string) (crypto.PublicKey, e
 	return pick(keys, kid, alg)
 }
 
-func (k *keySet) down(err error) *Error {
-	e := refuse(ReasonProviderDown, "%w", err)
-	e.RetryAfter = k.set.retryAfter()
-	return e
-}
+func (k *keySet) down(err error) *Error { return unavailable(err, k.set.retryAfter()) }
 
-// pick finds the one key of that ID that is made for the algorithm: two kinds of keys
-// may share an ID (RFC 7517, 4.5). A token without kid is unambiguous only where a
-// single key is left (OpenID Connect Core 1.0, 10.1).
-func pick(keys []publicKey, kid, alg string) (crypto.PublicKey, error) {
+// pick finds the keys of that ID that are made for the algorithm: two kinds of keys may
+// share an ID, and some providers list a key twice or give two the same ID (RFC 7517, 4.5,
+// only asks them not to). A token without kid is unambiguous only where a single key is
+// left (OpenID Connect Core 1.0, 10.1).
+func pick(keys []publicKey, kid, alg string) ([]publicKey, error) {
 	var found []publicKey
 	for _, k := range keys {
-		if (kid == "" || k.kid == kid) && k.fits(alg) {
+		if (kid == "" || k.kid == kid) && k.fits(alg) && !slices.ContainsFunc(found, k.same) {
 			found = append(found, k)
 		}
 	}
-	if len(found) != 1 {
-		return nil, refuse(ReasonTokenKey, "the provider has %d keys of ID %.100q for %s, expected one", len(found), kid, alg)
+	if n := len(found); n == 0 || n > maxKeysOfID || kid == "" && n > 1 {
+		return nil, refuse(ReasonTokenKey, "the provider has %d keys of ID %.100q for %s, expected one", n, kid, alg)
 	}
-	return found[0].key, nil
+	return found, nil
+}
+
+// same tells whether both are one key, whatever it is called.
+func (k publicKey) same(other publicKey) bool {
+	key, ok := k.key.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(other.key)
 }
 
 // fits tells whether the key can be, and may be, used with a signing algorithm. An
@@ -114,49 +127,95 @@ func (p *provider) fetchKeys(ctx context.Context) ([]publicKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fetching the provider's keys: %w", err)
 	}
-	return usableKeys(doc.Keys)
-}
-
-// usableKeys returns the keys that can verify a signature. Others are passed over, as
-// RFC 7517, section 5 asks; a set without a single usable one is an error, so that it
-// does not replace a good one.
-func usableKeys(set []json.RawMessage) ([]publicKey, error) {
-	var keys []publicKey
-	for _, raw := range set {
-		var j jwk
-		if json.Unmarshal(raw, &j) != nil {
-			continue
-		}
-		key, err := j.publicKey()
-		if err != nil {
-			continue
-		}
-		keys = append(keys, publicKey{j.KeyID, j.Algorithm, key})
-	}
+	keys, passedOver := usableKeys(doc.Keys)
+	p.reportKeys(ctx, passedOver)
 	if len(keys) == 0 {
+		// It must not take the place of a good set.
 		return nil, errors.New("the provider's key set has no key for signatures")
 	}
 	return keys, nil
 }
 
-// jwk is one member of a key set (RFC 7517, section 4; RFC 7518, section 6).
-type jwk struct {
-	KeyType   string `json:"kty"`
-	Use       string `json:"use"`
-	Algorithm string `json:"alg"`
-	KeyID     string `json:"kid"`
-	N         string `json:"n"`
-	E         string `json:"e"`
-	Curve     string `json:"crv"`
-	X         string `json:"x"`
-	Y         string `json:"y"`
+// maxKeysReported bounds how many keys of one set are written down.
+const maxKeysReported = 8
+
+// reportKeys writes down which keys of a set are passed over, and why, unless it did for a
+// set that was the same in this. Fetches come one after the other, so that keysReported
+// needs no lock.
+func (p *provider) reportKeys(ctx context.Context, passedOver []string) {
+	text := strings.Join(passedOver[:min(len(passedOver), maxKeysReported)], "; ")
+	if text == p.keysReported || p.log == nil {
+		return
+	}
+	p.keysReported = text
+	if text != "" {
+		p.log.LogAttrs(ctx, slog.LevelWarn, "cognate: keys of the provider are passed over",
+			slog.String("issuer", p.issuer), slog.String("keys", text))
+	}
 }
 
-var errKey = errors.New("unusable key")
+// usableKeys returns the keys that can verify a signature, and what is wrong with those that
+// should and can't. Keys of other kinds and for other ends are passed over without a word,
+// as RFC 7517, section 5 asks.
+func usableKeys(set []json.RawMessage) (keys []publicKey, passedOver []string) {
+	for n, raw := range set {
+		var j jwk
+		err := json.Unmarshal(raw, &j)
+		if err != nil {
+			err = errors.New("it is no JSON Web Key")
+		}
+		var key crypto.PublicKey
+		if err == nil {
+			key, err = j.publicKey()
+		}
+		switch {
+		case errors.Is(err, errOtherKey):
+		case err != nil:
+			passedOver = append(passedOver, fmt.Sprintf("number %d, kid %.40q: %v", n+1, j.KeyID, err))
+		default:
+			keys = append(keys, publicKey{j.KeyID, j.Algorithm, key})
+		}
+	}
+	return keys, passedOver
+}
+
+// jwk is one member of a key set (RFC 7517, section 4; RFC 7518, section 6).
+type jwk struct {
+	KeyType    string   `json:"kty"`
+	Use        string   `json:"use"`
+	Operations []string `json:"key_ops"`
+	Algorithm  string   `json:"alg"`
+	KeyID      string   `json:"kid"`
+	N          string   `json:"n"`
+	E          string   `json:"e"`
+	Curve      string   `json:"crv"`
+	X          string   `json:"x"`
+	Y          string   `json:"y"`
+	// What must not be published (RFC 7518, 6.2.2, 6.3.2 and 6.4.1).
+	D  json.RawMessage `json:"d"`
+	P  json.RawMessage `json:"p"`
+	Q  json.RawMessage `json:"q"`
+	DP json.RawMessage `json:"dp"`
+	DQ json.RawMessage `json:"dq"`
+	QI json.RawMessage `json:"qi"`
+	K  json.RawMessage `json:"k"`
+	// Others are further primes of an RSA key.
+	Others json.RawMessage `json:"oth"`
+}
+
+// errOtherKey is a key for another end than verifying signatures, or of a kind that is not
+// known here.
+var errOtherKey = errors.New("another kind of key")
 
 func (j *jwk) publicKey() (crypto.PublicKey, error) {
-	if j.Use != "" && j.Use != "sig" {
-		return nil, errKey
+	for _, half := range []json.RawMessage{j.D, j.P, j.Q, j.DP, j.DQ, j.QI, j.K, j.Others} {
+		// Some programs write what is not there as null, "" or [].
+		if !slices.Contains([]string{"", "null", `""`, "[]"}, string(half)) {
+			return nil, errors.New("it is published with its private half, so that anybody can sign with it; have the provider replace it")
+		}
+	}
+	if j.Use != "" && j.Use != "sig" || len(j.Operations) > 0 && !slices.Contains(j.Operations, "verify") {
+		return nil, errOtherKey
 	}
 	switch j.KeyType {
 	case "RSA":
@@ -164,34 +223,48 @@ func (j *jwk) publicKey() (crypto.PublicKey, error) {
 	case "EC":
 		return j.ecKey()
 	}
-	return nil, errKey
+	return nil, errOtherKey
 }
 
 func (j *jwk) rsaKey() (*rsa.PublicKey, error) {
-	n, errN := base64.RawURLEncoding.DecodeString(j.N)
-	e, errE := base64.RawURLEncoding.DecodeString(j.E)
+	n, errN := keyPart(j.N)
+	e, errE := keyPart(j.E)
 	if errN != nil || errE != nil || len(e) == 0 || len(e) > 4 {
-		return nil, errKey
+		return nil, errors.New("its n or e can't be read")
 	}
 	key := &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(new(big.Int).SetBytes(e).Int64())}
 	bits := key.N.BitLen()
-	if bits < minRSABits || bits > maxRSABits || key.E < 3 || key.E%2 == 0 || key.E > 1<<31-1 {
-		return nil, errKey
+	if bits < minRSABits || bits > maxRSABits {
+		return nil, fmt.Errorf("it has %d bits; expected %d to %d", bits, minRSABits, maxRSABits)
+	}
+	if key.E < 3 || key.E%2 == 0 || key.E > 1<<31-1 {
+		return nil, errors.New("its e is no exponent of an RSA key")
 	}
 	return key, nil
 }
 
 func (j *jwk) ecKey() (*ecdsa.PublicKey, error) {
 	curve, ok := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}[j.Curve]
-	x, errX := base64.RawURLEncoding.DecodeString(j.X)
-	y, errY := base64.RawURLEncoding.DecodeString(j.Y)
-	if !ok || errX != nil || errY != nil {
-		return nil, errKey
+	if !ok {
+		return nil, errOtherKey
 	}
+	x, errX := keyPart(j.X)
+	y, errY := keyPart(j.Y)
 	size := (curve.Params().BitSize + 7) / 8
-	if len(x) != size || len(y) != size {
-		return nil, errKey
+	if errX != nil || errY != nil || len(x) != size || len(y) != size {
+		return nil, fmt.Errorf("its x or y can't be read, or has not %d bytes", size)
 	}
 	// The point is checked to be on the curve here.
-	return ecdsa.ParseUncompressedPublicKey(curve, append(append([]byte{4}, x...), y...))
+	key, err := ecdsa.ParseUncompressedPublicKey(curve, append(append([]byte{4}, x...), y...))
+	if err != nil {
+		return nil, errors.New("its x and y are no point of the curve")
+	}
+	return key, nil
+}
+
+// keyPart decodes a number of a key. RFC 7518, 2 wants base64url without padding, and
+// several providers write base64 with it. Which of the two it is changes no key.
+func keyPart(text string) ([]byte, error) {
+	text = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
+	return base64.RawURLEncoding.DecodeString(text)
 }

@@ -106,7 +106,7 @@ func (a *Auth) begin(w http.ResponseWriter, r *http.Request, l *loginRequest) {
 		a.warnOfOtherHost(r)
 		a.transactions.begin(w, t)
 		redirect(w, address, status)
-	case l.silent() && (e.Reason == ReasonProviderDown || e.Reason == ReasonPushedRequest):
+	case l.silent() && (e.providerFault() || e.Reason == ReasonPushedRequest):
 		redirect(w, l.returnTo, status)
 	default:
 		a.failLogin(w, r, e, l.returnTo)

@@ -99,7 +99,7 @@ var promptValue = regexp.MustCompile(`^[a-z_]{1,32}( [a-z_]{1,32}){0,3}$`)
 // classic pages ignore it. What came of "login" is not checked; [MaxAge] is.
 func Prompt(value string) LoginOption {
 	return LoginOption{func(l *loginRequest) {
-		if !promptValue.MatchString(value) || value != "none" && slices.Contains(strings.Fields(value), "none") {
+		if !promptValue.MatchString(value) || value != "none" && slices.Contains(splitWords(value), "none") {
 			l.mistake("the Prompt %.40q is none; expected a word such as login, and none only by itself", value)
 			return
 		}

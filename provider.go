@@ -5,12 +5,17 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/loopback"
 )
 
 // discoveryMaxAge is how long a discovery document is used before it is fetched anew.
@@ -95,25 +100,79 @@ func StandardDialect() *Dialect {
 	}
 }
 
-// cognitoHost matches the two forms of Cognito's issuer host; poolID is the pattern of
-// its last path segment (API reference, UserPoolType).
+// What Cognito's addresses look like in the partitions of AWS: issuers, which have one of
+// two hosts, and the domains of the pages that people see. The suffixes are those of the
+// commercial, Chinese, European Sovereign and isolated partitions.
+const awsSuffix = `(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)`
+
+// poolID is the pattern of the last path segment of Cognito's issuers (API reference,
+// UserPoolType).
 var (
-	cognitoHost = regexp.MustCompile(`^(issuer-)?cognito-idp(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$`)
-	poolID      = regexp.MustCompile(`^[\w-]{1,45}_[0-9a-zA-Z]{1,45}$`)
+	cognitoHost   = regexp.MustCompile(`(?i)^(?:issuer-)?cognito-idp(?:-fips)?\.[a-z0-9-]+\.` + awsSuffix + `$`)
+	cognitoDomain = regexp.MustCompile(`(?i)\.amazoncognito(?:\.[a-z]+)+$`)
+	poolID        = regexp.MustCompile(`^[\w-]{1,45}_[0-9a-zA-Z]{1,45}$`)
 )
 
-// dialectOf picks the dialect by the issuer: Cognito's own hosts, or a pool on this
-// machine, which is recognised by the pool ID at the end of its issuer.
-func dialectOf(issuer string) *Dialect {
+// dialectOf picks the dialect by the issuer: Cognito's own hosts, or a pool on this machine,
+// which is recognised by the pool ID at the end of its issuer; and by endpoints that are at
+// a pool's domain.
+func dialectOf(issuer string, endpoints ...string) *Dialect {
 	u, err := url.Parse(issuer)
 	if err != nil {
 		return StandardDialect()
 	}
-	local := isLoopback(u.Hostname()) && poolID.MatchString(strings.TrimPrefix(u.Path, "/"))
-	if local || cognitoHost.MatchString(u.Hostname()) {
+	id := strings.Trim(u.Path, "/")
+	if cognitoHost.MatchString(u.Hostname()) || isLoopback(u.Hostname()) && poolID.MatchString(id) ||
+		slices.ContainsFunc(endpoints, atPoolDomain) {
 		return CognitoDialect()
 	}
 	return StandardDialect()
+}
+
+// atPoolDomain tells whether a URL is one of the pages of a pool at AWS.
+func atPoolDomain(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && cognitoDomain.MatchString(u.Hostname())
+}
+
+// looksLikePool tells whether an issuer ends as a pool's ID may, and as the path of another
+// provider may, too.
+func looksLikePool(issuer string) bool {
+	u, err := url.Parse(issuer)
+	return err == nil && poolID.MatchString(strings.Trim(u.Path, "/"))
+}
+
+// tellDialect writes down that a provider is taken for a standard one, and may be none.
+func tellDialect(log *slog.Logger, issuer string) {
+	log.Warn("cognate: the provider looks like an Amazon Cognito user pool under a name of its own, and is treated as any other "+
+		"provider; set Dialect to cognate.CognitoDialect() if it is one, and to cognate.StandardDialect() if not",
+		slog.String("issuer", issuer))
+}
+
+// checkIssuer finds what is no issuer identifier although it is a URL (OpenID Connect
+// Discovery 1.0, 3): mistakes that otherwise show when the first person signs in, as an
+// error about another issuer.
+func checkIssuer(issuer string, d *Dialect) error {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return errors.New("is not an absolute URL")
+	}
+	const pattern = "https://cognito-idp.<region>.amazonaws.com/<pool id>"
+	host, path, id := u.Hostname(), strings.TrimPrefix(u.Path, "/"), strings.Trim(u.Path, "/")
+	base, _, isDocument := strings.Cut(issuer, "/.well-known/")
+	switch atCognito := cognitoHost.MatchString(host); {
+	case isDocument:
+		return fmt.Errorf("is the address of a document; the issuer is what comes before: %s", base)
+	case u.RawQuery != "" || u.ForceQuery:
+		return errors.New("has a query, which no issuer has")
+	case cognitoDomain.MatchString(host):
+		return errors.New("is the domain of a pool's sign-in pages; the issuer is " + pattern)
+	case (atCognito || d.TokenUseClaim != "") && path != id && poolID.MatchString(id):
+		return fmt.Errorf("has a slash too many; the issuer is %s://%s/%s, to the letter", u.Scheme, u.Host, id)
+	case atCognito && (!poolID.MatchString(path) || u.Host != strings.ToLower(host)):
+		return errors.New("is no pool's; expected " + pattern + ", to the letter")
+	}
+	return nil
 }
 
 // A provider is one OpenID provider as this relying party sees it.
@@ -124,9 +183,47 @@ type provider struct {
 	insecure   bool // Config.InsecureHTTP
 	keysOnly   bool // nobody signs in with it: it issues tokens to others
 	http       *http.Client
-	metadata   *remote[metadata]
-	keys       *keySet
+	log        *slog.Logger // nil: nothing is written
+	// dialectGuessed tells that nobody said what kind of provider it is.
+	dialectGuessed bool
+	metadata       *remote[metadata]
+	keys           *keySet
+	// keysReported is what the log says last of keys that are passed over.
+	keysReported string
 }
+
+// openDocuments says how the provider's documents are fetched and kept. The discovery
+// document is used for as long as there is no newer one: what it says is no secret, and
+// every endpoint is checked by TLS. Keys are not, or one that was stolen would be good for
+// as long as its thief keeps this process from the provider.
+func (p *provider) openDocuments(s *settings) {
+	failed := func(what string) func(error) {
+		return func(err error) {
+			if p.log != nil {
+				p.log.LogAttrs(context.Background(), slog.LevelWarn, "cognate: "+what+" can't be fetched anew; the old one stays in use for now",
+					slog.String("issuer", p.issuer), slog.String("err", err.Error()))
+			}
+		}
+	}
+	p.log, p.dialectGuessed = s.Logger, s.dialectGuessed
+	p.metadata = &remote[metadata]{
+		fetch: p.discover, now: s.Now, maxAge: discoveryMaxAge, failed: failed("the discovery document"),
+	}
+	p.keys = &keySet{&remote[[]publicKey]{
+		fetch: p.fetchKeys, now: s.Now, maxAge: keysMaxAge, trusted: keysTrusted, grace: keysGrace, failed: failed("the key set"),
+	}}
+}
+
+// announcedMethods are the methods of client authentication that the provider announced,
+// as far as it was asked.
+func (p *provider) announcedMethods() []string {
+	m, _ := p.metadata.peek()
+	return m.authMethods
+}
+
+// errOtherIssuer marks a discovery document that belongs to another issuer.
+var errOtherIssuer = errors.New("set Issuer to the one whose document it is, to the letter; " +
+	"an address that serves the tenants of a provider in common is none")
 
 // metadata is what is used of a discovery document (OpenID Connect Discovery 1.0,
 // section 3), with the configured endpoints in the place of the discovered ones.
@@ -171,13 +268,16 @@ func (p *provider) discover(ctx context.Context) (metadata, error) {
 		return metadata{}, fmt.Errorf("fetching the discovery document: %w", err)
 	}
 	if doc.Issuer != p.issuer {
-		return metadata{}, fmt.Errorf("the discovery document is of issuer %.200q, configured is %q", doc.Issuer, p.issuer)
+		return metadata{}, fmt.Errorf("the discovery document is of issuer %.200q, configured is %q: %w", doc.Issuer, p.issuer, errOtherIssuer)
 	}
 	m := metadata{Endpoints: Endpoints{
 		Authorization: doc.Authorization, Token: doc.Token, UserInfo: doc.UserInfo,
 		EndSession: doc.EndSession, Revocation: doc.Revocation, JWKS: doc.JWKS, PushedAuthorization: doc.Push,
 	}, responseIssuer: doc.ResponseIssuer, pushRequired: doc.PushRequired, authMethods: doc.AuthMethods, assertionAlgs: doc.AssertionAlgs, introspection: doc.Introspection}
 	m.override(p.configured)
+	if p.dialectGuessed && (atPoolDomain(m.Authorization) || atPoolDomain(m.Token)) {
+		tellDialect(p.log, p.issuer)
+	}
 	return m, p.checkEndpoints(m.Endpoints)
 }
 
@@ -230,9 +330,7 @@ func (p *provider) checkEndpoints(e Endpoints) error {
 func (p *provider) ready(ctx context.Context) (metadata, error) {
 	m, err := p.metadata.get(ctx)
 	if err != nil {
-		e := refuse(ReasonProviderDown, "%w", err)
-		e.RetryAfter = p.metadata.retryAfter()
-		return metadata{}, e
+		return metadata{}, unavailable(err, p.metadata.retryAfter())
 	}
 	return m, nil
 }
@@ -243,12 +341,15 @@ const maxLogoutURL = 8000
 
 // endSession returns where to send the browser to end the provider's own session, or
 // "" if the provider has no such place. It works without the provider where the
-// dialect knows the path.
+// dialect knows the path. A discovery document that was never read is waited for only a
+// short while: the person is signed out here in any case.
 //
 // An ID token says whose session it is (OpenID Connect RP-Initiated Logout 1.0, 2); one that
 // would make the URL too long is left out. state comes back to a page that needs none: it
 // is there for providers that want one.
 func (p *provider) endSession(ctx context.Context, clientID, returnTo, idToken string) string {
+	ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
+	defer cancel()
 	m, err := p.metadata.get(ctx)
 	if err != nil {
 		m = metadata{Endpoints: p.configured}
@@ -327,10 +428,32 @@ func isLoopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
+// ownTransport makes requests as http.DefaultTransport does, but for names below localhost,
+// which are this machine whatever a resolver says (package loopback).
+type ownTransport struct{}
+
+// RoundTrip makes one request.
+func (ownTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if loopback.Below(req.URL.Hostname()) {
+		return loopbackTransport().RoundTrip(req)
+	}
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+// loopbackTransport is made of http.DefaultTransport as it is at the first use. One of another
+// type, which the app has put in its place, is used as it is.
+var loopbackTransport = sync.OnceValue(func() http.RoundTripper {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	return loopback.Transport(t)
+})
+
 // noRedirects is a copy of client that follows no redirect: one would carry a code, a
 // secret or a token to another place than the one configured.
 func noRedirects(client *http.Client) *http.Client {
-	c := http.Client{Timeout: fetchTimeout}
+	c := http.Client{Timeout: fetchTimeout, Transport: ownTransport{}}
 	if client != nil {
 		c = *client
 		if c.Timeout == 0 {

@@ -105,7 +105,7 @@ func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, 
 // may be one that can't be fetched just now.
 func endsSession(r Reason) bool {
 	switch r {
-	case ReasonRefreshFailed, ReasonProviderDown, ReasonClientRefused, ReasonTokenEndpoint, ReasonTokenKey, ReasonUserInfo,
+	case ReasonRefreshFailed, ReasonProviderDown, ReasonProviderIssuer, ReasonClientRefused, ReasonTokenEndpoint, ReasonTokenKey, ReasonUserInfo,
 		ReasonRuleFailed, ReasonStoreDown:
 		return false
 	}

@@ -8,10 +8,11 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
+	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
 const (
@@ -28,97 +29,166 @@ const (
 	refetchPause = 30 * time.Second
 )
 
-// A remote is a document of the provider's that is fetched when it is first needed
-// and kept: one fetch at a time for any number of callers, none while a failed one's
-// pause lasts, and the last good document stays in use when a newer one can't be
-// had. It is safe for concurrent use.
+// A remote is a document of the provider's that is fetched when it is first needed and
+// kept. There is one fetch at a time for any number of callers, and none while a failed
+// one's pause lasts. A document that is old is fetched anew in the background, and used
+// meanwhile, so that no visitor waits for a provider that is slow or away (as
+// stale-while-revalidate of RFC 5861, 3). It is safe for concurrent use.
 type remote[T any] struct {
 	fetch  func(context.Context) (T, error)
 	now    func() time.Time
-	maxAge time.Duration
-
-	flight singleflight.Group
+	maxAge time.Duration // from when on it is fetched anew
+	// trusted is the age from which on the document is no longer used. Zero: for ever.
+	trusted time.Duration
+	// grace is how long the caller that begins the fetch of an old document waits for the
+	// new one. Zero: not at all.
+	grace time.Duration
+	// failed, if not nil, is told of a fetch that failed while the old document is used.
+	failed func(error)
 
 	mu       sync.Mutex
 	value    T
 	have     bool
-	fetched  time.Time // when value was fetched
-	err      error     // of the last attempt, nil after a good one
-	failures int       // since the last good attempt
-	failed   time.Time // when err happened
-	attempts int       // how many fetches have ended, well or badly
-	// A forced fetch began at forced, when forcedAfter attempts had ended.
-	forced      time.Time
-	forcedAfter int
+	fetched  time.Time     // when value was fetched
+	err      error         // of the last attempt, nil after a good one
+	failures int           // since the last good attempt
+	failedAt time.Time     // when err happened
+	under    chan struct{} // closed at the end of the fetch that is under way; nil: none is
+	forced   time.Time     // when refresh last caused a fetch
 }
 
-// get returns the document, fetching it if there is none or it is too old.
+// get returns the document. It waits for the provider only if there is none that can be
+// used.
 func (r *remote[T]) get(ctx context.Context) (T, error) {
 	r.mu.Lock()
 	now := r.now()
-	value, have, err, attempts := r.value, r.have, r.err, r.attempts
-	fresh := have && within(now, r.fetched, r.maxAge)
-	pausing := err != nil && within(now, r.failed, r.pause())
+	if r.have && now.Before(r.fetched) {
+		// The clock was set back, and nobody knows how old the document is: old.
+		r.fetched = now.Add(-r.maxAge)
+	}
+	age := now.Sub(r.fetched)
+	usable := r.have && (r.trusted == 0 || age < r.trusted)
+	fresh := usable && age < r.maxAge
+	pausing := r.err != nil && within(now, r.failedAt, r.pause())
+	value, err, under, lost := r.value, r.err, r.under, r.have
+	if !fresh && !pausing && under == nil {
+		under = r.start()
+	} else if usable {
+		under = nil // somebody else has waited for it, or will
+	}
 	r.mu.Unlock()
 	switch {
-	case fresh, have && pausing:
+	case usable && (under == nil || r.grace == 0):
 		return value, nil
-	case pausing:
-		return value, err
+	case usable:
+		return r.wait(ctx, under, r.grace)
+	case under == nil:
+		return value, r.gone(lost, err)
 	}
-	return r.load(ctx, attempts)
+	return r.wait(ctx, under, fetchTimeout)
 }
 
 // refresh fetches the document again although it is not old, unless that was done
-// less than refetchPause ago: then it returns what came of it.
+// less than refetchPause ago: then it returns what there is.
 func (r *remote[T]) refresh(ctx context.Context) (T, error) {
 	r.mu.Lock()
 	now := r.now()
 	if !within(now, r.forced, refetchPause) {
-		r.forced, r.forcedAfter = now, r.attempts
+		r.forced = now
+		if r.under == nil {
+			r.start()
+		}
 	}
-	value, attempts, ended := r.value, r.forcedAfter, r.attempts > r.forcedAfter
+	value, under := r.value, r.under
 	r.mu.Unlock()
-	if ended {
+	if under == nil {
 		return value, nil
 	}
-	return r.load(ctx, attempts)
+	return r.wait(ctx, under, fetchTimeout)
 }
 
-// load fetches once for all callers that wait, and not at all for one that comes when
-// the attempt it was to join has just ended.
-func (r *remote[T]) load(ctx context.Context, attempts int) (T, error) {
-	return shared(ctx, &r.flight, "", fetchTimeout, func(ctx context.Context) (T, error) {
-		r.mu.Lock()
-		value, have, err, ended := r.value, r.have, r.err, r.attempts > attempts
-		r.mu.Unlock()
-		if ended && have {
-			return value, nil
-		}
-		if ended {
-			return value, err
-		}
-		value, err = r.fetch(ctx)
-		return r.keep(value, err)
-	})
-}
-
-// keep records the outcome of a fetch. A failed one leaves the last good document.
-func (r *remote[T]) keep(value T, err error) (T, error) {
+// peek returns the document that is there, of whatever age.
+func (r *remote[T]) peek() (value T, have bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.value, r.have
+}
+
+// start begins a fetch, which does not end with the request that caused it: one visitor who
+// leaves would fail all others. The caller holds mu.
+func (r *remote[T]) start() chan struct{} {
+	done := make(chan struct{})
+	r.under = done
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+		defer cancel()
+		value, err := r.guarded(ctx)
+		stays := r.keep(value, err)
+		close(done)
+		if stays && r.failed != nil {
+			r.failed(err)
+		}
+	}()
+	return done
+}
+
+// guarded is fetch, but for panics: the HTTP client is the app's, and one in a goroutine of
+// its own would end the process.
+func (r *remote[T]) guarded(ctx context.Context) (value T, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicked{v, debug.Stack()}
+		}
+	}()
+	return r.fetch(ctx)
+}
+
+// keep records the outcome of a fetch, and tells whether it failed and left an older
+// document in use.
+func (r *remote[T]) keep(value T, err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.under = nil
 	r.err = err
-	r.attempts++
 	if err == nil {
 		r.value, r.have, r.fetched, r.failures = value, true, r.now(), 0
-		return value, nil
+		return false
 	}
 	r.failures++
-	r.failed = r.now()
-	if r.have {
+	r.failedAt = r.now()
+	return r.have
+}
+
+// wait waits for a fetch, at most for the given time, and returns what there is then. A
+// caller that leaves gets the error of its own context.
+func (r *remote[T]) wait(ctx context.Context, under <-chan struct{}, limit time.Duration) (T, error) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	var err error
+	select {
+	case <-under:
+	case <-timer.C:
+		err = errors.New("it took too long")
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.have && (r.trusted == 0 || r.now().Sub(r.fetched) < r.trusted) {
 		return r.value, nil
 	}
-	return value, err
+	if err == nil {
+		err = r.err
+	}
+	return r.value, r.gone(r.have, err)
+}
+
+// gone is the error of a document that can't be had, which says so if there was one.
+func (r *remote[T]) gone(lost bool, err error) error {
+	if lost {
+		return fmt.Errorf("what was fetched more than %s ago is not trusted any more: %w", r.trusted, err)
+	}
+	return err
 }
 
 // pause is how long to leave the provider alone after the failures so far.
@@ -130,7 +200,7 @@ func (r *remote[T]) pause() time.Duration {
 func (r *remote[T]) retryAfter() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return max(r.failed.Add(r.pause()).Sub(r.now()), firstPause).Round(time.Second)
+	return max(r.failedAt.Add(r.pause()).Sub(r.now()), firstPause).Round(time.Second)
 }
 
 // within tells whether now lies in the span that begins at start. A clock that jumped
@@ -143,30 +213,45 @@ func within(now, start time.Time, span time.Duration) bool {
 // getJSON fetches a JSON document of at most maxDocument bytes into v.
 func getJSON(client *http.Client, req *http.Request, v any) error {
 	req.Header.Set("Accept", "application/json")
-	resp, err := client.Do(req)
-	if err != nil && (req.Body != nil || req.Header.Get("Authorization") != "") {
-		return withoutBody(err)
-	}
+	body, _, err := fetchDocument(client, req)
 	if err != nil {
 		return err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
-	switch {
-	case resp.StatusCode != http.StatusOK:
-		return &statusError{resp.StatusCode}
-	case err != nil:
-		return fmt.Errorf("reading the answer: %w", err)
-	case len(body) > maxDocument:
-		return fmt.Errorf("the answer is larger than %d bytes", maxDocument)
-	}
-	if t, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && t == "text/html" {
-		return errors.New("the answer is an HTML page, not JSON")
 	}
 	if json.Unmarshal(body, v) != nil {
 		return errors.New("the answer is not the JSON expected")
 	}
 	return nil
+}
+
+// fetchDocument fetches a document of at most maxDocument bytes, without a byte order mark,
+// and its media type.
+func fetchDocument(client *http.Client, req *http.Request) (body []byte, mediaType string, err error) {
+	resp, err := client.Do(req)
+	if err != nil && (req.Body != nil || req.Header.Get("Authorization") != "") {
+		return nil, "", withoutBody(err)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return nil, "", &statusError{resp.StatusCode}
+	case err != nil:
+		return nil, "", fmt.Errorf("reading the answer: %w", err)
+	case len(body) > maxDocument:
+		return nil, "", fmt.Errorf("the answer is larger than %d bytes", maxDocument)
+	}
+	mediaType, _, err = mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err == nil && mediaType == "text/html" {
+		return nil, "", errors.New("the answer is an HTML page, not JSON")
+	}
+	body, err = utf8text.Decode(body)
+	if err != nil {
+		return nil, "", fmt.Errorf("the answer: %w", err)
+	}
+	return body, mediaType, nil
 }
 
 // statusError is an HTTP status other than 200.

@@ -96,7 +96,7 @@ func (c callContext) Value(key any) any {
 // RoundTrip sends a copy of req with the token.
 func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if redirectedAway(req) {
-		return http.DefaultTransport.RoundTrip(req)
+		return ownTransport{}.RoundTrip(req)
 	}
 	token, err := t.auth.freshTokens(callContext{req.Context(), t.ctx})
 	if err != nil {
@@ -107,7 +107,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	out := req.Clone(req.Context())
 	out.Header.Set("Authorization", "Bearer "+token.access)
-	return http.DefaultTransport.RoundTrip(out)
+	return ownTransport{}.RoundTrip(out)
 }
 
 // redirectedAway tells whether some answer sent the client to another place than the one

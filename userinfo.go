@@ -2,8 +2,10 @@ package cognate
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -71,12 +73,47 @@ func (a *Auth) askUserInfo(ctx context.Context, e Endpoints, accessToken string)
 		return nil, refuse(ReasonUserInfo, "asking userInfo: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+accessToken)
-	var info claims
-	err = getJSON(a.provider.http, req, &info)
+	req.Header.Set("Accept", "application/json, application/jwt")
+	body, mediaType, err := fetchDocument(a.provider.http, req)
 	if err != nil {
 		return nil, refuse(ReasonUserInfo, "asking userInfo: %w", err)
 	}
-	return info, nil
+	var info claims
+	if mediaType == "application/jwt" {
+		info, err = a.verifier.verifyUserInfo(ctx, strings.TrimSpace(string(body)))
+	} else if info.UnmarshalJSON(body) != nil {
+		err = refuse(ReasonUserInfo, "asking userInfo: the answer is not the JSON expected")
+	}
+	return info, err
+}
+
+// verifyUserInfo checks an answer of userInfo that is signed: by the provider, and for this
+// client (OpenID Connect Core 1.0, 5.3.2). It need not have a date.
+func (v *verifier) verifyUserInfo(ctx context.Context, raw string) (claims, error) {
+	if strings.Count(raw, ".") == 4 { // RFC 7516, 7.1
+		return nil, refuse(ReasonUserInfo, "userInfo is encrypted, which is not supported; "+
+			"have the provider sign it for this client, or send it as plain JSON")
+	}
+	token, c, err := v.verifySignature(ctx, raw)
+	if e, ok := errors.AsType[*Error](err); ok && e.providerFault() {
+		return nil, err
+	}
+	if err != nil {
+		return nil, refuse(ReasonUserInfo, "userInfo is signed: %w", err)
+	}
+	if token.typ != "" && token.typ != "jwt" && token.typ != "userinfo-response+jwt" {
+		return nil, refuse(ReasonUserInfo, "userInfo is signed: its typ is %.40q, expected none or \"JWT\"", token.typ)
+	}
+	if err := v.checkOrigin(c); err != nil {
+		return nil, refuse(ReasonUserInfo, "userInfo is signed: %w", err)
+	}
+	if err := v.checkAudience(c); err != nil {
+		return nil, refuse(ReasonUserInfo, "userInfo is signed: %w", err)
+	}
+	if err := v.checkGivenDates(c); err != nil {
+		return nil, refuse(ReasonUserInfo, "userInfo is signed: %w", err)
+	}
+	return c, nil
 }
 
 // addUserInfo adds the claims of userInfo to those of the ID token, which it must be about.
