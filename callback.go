@@ -87,7 +87,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 			redirect(w, target, redirectStatus(r))
 			return
 		}
-		e.ProviderCode = errorCode(resp.err)
+		e.ProviderCode = errorCode(resp.err, resp.code, resp.state)
 		a.failLogin(w, r, e, target)
 		return
 	}
@@ -144,7 +144,9 @@ type redeemed struct {
 }
 
 // redeem turns the response to a transaction into a user, or says what is wrong.
-func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (*redeemed, error) {
+func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (_ *redeemed, err error) {
+	sent := []string{resp.code, resp.state, t.nonce, t.verifier, string(a.client.secret)}
+	defer func() { err = withoutSecrets(err, sent...) }()
 	m, err := a.provider.ready(ctx)
 	if err != nil {
 		return nil, err
@@ -154,13 +156,14 @@ func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (*rede
 	}
 	if resp.err != "" {
 		e := refuse(ReasonProviderError, "the provider refused the authorization request, saying %.200q", resp.description)
-		e.ProviderCode = errorCode(resp.err)
+		e.ProviderCode = errorCode(resp.err, sent...)
 		return nil, e
 	}
 	if resp.code == "" || len(resp.code) > maxCode {
 		return nil, refuse(ReasonMalformedCallback, "the code is missing or longer than %d bytes", maxCode)
 	}
 	tokens, err := a.client.exchange(ctx, a.provider.http, m.Endpoints, resp.code, t.verifier)
+	sent = append(sent, tokens.access, tokens.refresh)
 	var got *redeemed
 	if err == nil {
 		got, err = a.identify(ctx, tokens, t, m)

@@ -105,7 +105,7 @@ func (c *client) push(ctx context.Context, hc *http.Client, e Endpoints, params 
 		g := grant{failed: ReasonPushedRequest, refused: ReasonClientRefused, client: []string{
 			"invalid_client", "unauthorized_client", "invalid_request", "invalid_scope", "unsupported_response_type",
 		}}
-		return "", g.refusal("pushed authorization request", status, errorIn(body))
+		return "", g.refusal("pushed authorization request", status, c.errorIn(body, params))
 	}
 	_ = r.UnmarshalJSON(body) // what is no object has no reference
 	uri := r.text("request_uri")

@@ -75,7 +75,7 @@ func (c *client) revoke(ctx context.Context, hc *http.Client, endpoint, refreshT
 		return fmt.Errorf("revoking the refresh token: %w", err)
 	}
 	if status != http.StatusOK {
-		return fmt.Errorf("revoking the refresh token: the answer has status %d and error %q", status, errorIn(body))
+		return fmt.Errorf("revoking the refresh token: the answer has status %d and error %q", status, c.errorIn(body, form))
 	}
 	return nil
 }
@@ -86,9 +86,8 @@ func (c *client) request(ctx context.Context, hc *http.Client, endpoint string, 
 	if err != nil {
 		return tokens{}, refuse(g.failed, "the token endpoint gave no answer: %w", err)
 	}
-	code := errorIn(body)
-	if status != http.StatusOK || code != "" {
-		e := g.refusal("token request", status, code)
+	if status != http.StatusOK || hasError(body) {
+		e := g.refusal("token request", status, c.errorIn(body, form))
 		e.RetryAfter = c.gate.left()
 		return tokens{}, e
 	}
@@ -232,22 +231,53 @@ func withoutBody(err error) error {
 	return errors.New("it broke off")
 }
 
-// errorIn returns the OAuth error code of an answer, or "" if it has none that is one.
-func errorIn(body []byte) string {
+// hasError tells whether an answer has an OAuth error, of whatever form.
+func hasError(body []byte) bool {
+	var r claims
+	return r.UnmarshalJSON(body) == nil && r.text("error") != ""
+}
+
+// errorIn returns the OAuth error code of the answer to a form, or "" if it has none that
+// may be written down.
+func (c *client) errorIn(body []byte, form url.Values) string {
 	var r claims
 	if r.UnmarshalJSON(body) != nil {
 		return ""
 	}
-	return errorCode(r.text("error"))
+	sent := []string{string(c.secret)}
+	for _, name := range secretParams {
+		sent = append(sent, form.Get(name))
+	}
+	return errorCode(r.text("error"), sent...)
+}
+
+// secretParams are the parameters of requests to the provider that nobody else may learn.
+var secretParams = []string{
+	"code", "code_verifier", "refresh_token", "token", "client_secret", "client_assertion", "state", "nonce", "login_hint",
 }
 
 // oauthCode is what error codes are made of: RFC 6749, 5.2 allows more, which nobody
 // uses for a word.
 var oauthCode = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,64}$`)
 
-// errorCode returns an OAuth error code as the provider sent it, if it is one.
-func errorCode(s string) string {
-	if !oauthCode.MatchString(s) {
+// knownCodes are error codes that mean something (RFC 6749, 4.1.2.1 and 5.2; OpenID Connect
+// Core 1.0, 3.1.2.6; RFC 7009, 2.2.1; RFC 8707, 2). They are no secrets, whatever was sent.
+var knownCodes = []string{
+	"access_denied", "account_selection_required", "consent_required", "interaction_required", "invalid_client",
+	"invalid_grant", "invalid_request", "invalid_request_object", "invalid_request_uri", "invalid_scope", "invalid_target",
+	"invalid_token", "login_required", "registration_not_supported", "request_not_supported", "request_uri_not_supported",
+	"server_error", "temporarily_unavailable", "unauthorized_client", "unsupported_grant_type", "unsupported_response_type",
+	"unsupported_token_type",
+}
+
+// errorCode returns an OAuth error code as the provider sent it, if it is one and repeats
+// nothing of what the provider was sent: an answer may give anything for an error, a code
+// or a refresh token too, and error codes get into logs and onto pages.
+func errorCode(s string, sent ...string) string {
+	if slices.Contains(knownCodes, s) {
+		return s
+	}
+	if !oauthCode.MatchString(s) || repeats(s, sent...) {
 		return ""
 	}
 	return s

@@ -28,7 +28,9 @@ func newIntrospector(c *Introspection, p *provider) *introspector {
 
 // introspect has the provider judge a token. What it says is then checked like the claims
 // of a token, as far as it says it.
-func (i *bearerIssuer) introspect(ctx context.Context, raw, key string) (*seenToken, error) {
+func (i *bearerIssuer) introspect(ctx context.Context, raw, key string) (_ *seenToken, err error) {
+	in := i.introspector.config
+	defer func() { err = withoutSecrets(err, raw, string(in.ClientSecret), string(in.Token)) }()
 	c, err := i.introspector.ask(ctx, raw, key)
 	if err != nil {
 		return nil, err

@@ -2,9 +2,12 @@ package cognate
 
 import (
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
+	"strings"
 )
 
 // redacted is what a [Secret] prints as, whatever the verb.
@@ -34,6 +37,55 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText returns "[redacted]", for encoders of JSON, XML and the like.
 // [ClientSecrets.Encode] is the one place that writes a secret on purpose.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// repeatedRun is the length of the pieces of a secret that are looked for, in bytes: of a
+// piece that was cut out of it, twice as long, one is surely found. A run that short of what
+// is random is in no text by chance.
+const repeatedRun = 12
+
+// minSecret is the length, in bytes, from which on a secret that is shorter is looked for. What
+// is shorter still is a part of any text.
+const minSecret = 6
+
+// repeats tells whether a text holds one of the secrets, or a piece of one: texts are cut.
+func repeats(text string, secrets ...string) bool {
+	text = strings.ToLower(text)
+	for _, secret := range secrets {
+		plain := strings.ToLower(secret)
+		quoted := strings.Trim(strconv.Quote(plain), `"`) // errors quote what they show
+		for _, s := range []string{plain, quoted} {
+			if len(s) >= minSecret && len(s) < repeatedRun && strings.Contains(text, s) {
+				return true
+			}
+			for ; len(s) >= repeatedRun; s = s[repeatedRun:] {
+				if strings.Contains(text, s[:repeatedRun]) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// withoutSecrets returns an error that is fit for a log: one whose text repeats what the
+// provider was sent loses its text and its cause, and keeps its reason. Claims, key IDs and
+// error codes are quoted in errors, and a provider may put into them what it likes.
+func withoutSecrets(err error, sent ...string) error {
+	if err == nil || !repeats(err.Error(), sent...) {
+		return err
+	}
+	cause := errors.New("the provider's answer repeats what it was sent, and is not shown")
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return cause
+	}
+	own := *e
+	own.Err = cause
+	if repeats(own.ProviderCode, sent...) {
+		own.ProviderCode = ""
+	}
+	return &own
+}
 
 // equal compares in a time that does not depend on the contents.
 func equal(a, b string) bool {

@@ -84,7 +84,7 @@ func (a *Auth) askUserInfo(ctx context.Context, e Endpoints, accessToken string)
 	} else if info.UnmarshalJSON(body) != nil {
 		err = refuse(ReasonUserInfo, "asking userInfo: the answer is not the JSON expected")
 	}
-	return info, err
+	return info, withoutSecrets(err, accessToken)
 }
 
 // verifyUserInfo checks an answer of userInfo that is signed: by the provider, and for this
