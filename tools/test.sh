@@ -152,8 +152,9 @@ test_module() {
 	# result when only the program has changed.
 	case $1 in *e2e*) fresh=-count=1 ;; esac
 	rm -f "$lost"
-	# The first part of a pipe has no way but a file to say how it ended.
-	{ (cd "$1" && go test -race $fresh ./... 2>&1) || : >"$lost"; } |
+	# The first part of a pipe has no way but a file to say how it ended. Go's own limit for a
+	# package, ten minutes, is one that a busy machine can reach: some take a minute alone.
+	{ (cd "$1" && go test -race -timeout 60m $fresh ./... 2>&1) || : >"$lost"; } |
 		awk -v failures="$failures" '
 			/^\?.*\[no test files\]$/ { next }
 			{ print; fflush() }
