@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 )
 
@@ -120,5 +121,49 @@ func TestSecretsDontComeBack(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestPublishedKey: a key whose private half is in the set is nobody's, also where it is
+// listed a second time without.
+func TestPublishedKey(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	open := jwkOf("open", &rsaKey().PublicKey)
+	open["d"] = "AQAB"
+	e.up.mux["/keys"] = func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, map[string]any{"keys": []any{jwkOf("r", &rsaKey().PublicKey), open, map[string]any{"kty": "RSA", "kid": "odd", "n": "%"}}})
+	}
+	for range 2 {
+		if to := e.signIn(t); isCode(to) {
+			t.Errorf("signed in: %s", to)
+		}
+		e.clock.Advance(time.Minute)
+	}
+	log := e.logs.String()
+	if n := strings.Count(log, "are passed over"); n != 1 || !strings.Contains(log, "open") || !strings.Contains(log, "odd") {
+		t.Errorf("%d lines on the keys, want one that names both:\n%s", n, log)
+	}
+}
+
+// TestAnswerThatIsNoHTTP has a provider repeat the request where HTTP should begin: net/http
+// quotes that in its error.
+func TestAnswerThatIsNoHTTP(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	said := ""
+	e.up.mux["/token"] = func(w http.ResponseWriter, r *http.Request) {
+		said = r.PostForm.Get("code")
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = conn.Write([]byte(said + "\r\n\r\n"))
+		_ = conn.Close()
+	}
+	to := e.back(t, "state", e.start(t).Get("state"), "code", "a-code-of-some-length")
+	if log := e.logs.String(); said == "" || strings.Contains(log, said) || !strings.Contains(log, "identity provider failed") || isCode(to) {
+		t.Errorf("to %s, and the log says:\n%s", to, log)
 	}
 }

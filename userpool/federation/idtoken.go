@@ -132,11 +132,15 @@ func (u *upstream) key(
 	if age >= 0 && age < keysLife && (ok || age < keysInterval && u.keys != nil) {
 		return found(keys, ok)
 	}
-	fresh, err := h.fetchKeys(ctx, ip, known.JWKS)
+	fresh, passedOver, err := h.fetchKeys(ctx, ip, known.JWKS)
 	if err != nil {
 		return nil, err
 	}
 	u.keys, u.keysAt = fresh, h.Pool.Now()
+	if passedOver != u.passedOver && passedOver != "" {
+		h.Logger.WarnContext(ctx, "keys of an identity provider are passed over", "provider", ip.Name, "keys", passedOver)
+	}
+	u.passedOver = passedOver
 	return found(pick(u.keys, id, t.Method))
 }
 
@@ -157,10 +161,7 @@ const maxKeysOfID = 4
 func pick(keys []verifyKey, id string, method jwt.SigningMethod) ([]jwt.VerificationKey, bool) {
 	var fitting []jwt.VerificationKey
 	for _, k := range keys {
-		known := slices.ContainsFunc(fitting, func(other jwt.VerificationKey) bool {
-			key, ok := k.key.(interface{ Equal(crypto.PublicKey) bool })
-			return ok && key.Equal(other)
-		})
+		known := slices.ContainsFunc(fitting, func(other jwt.VerificationKey) bool { return k.same(verifyKey{key: other}) })
 		if (id == "" || k.id == id) && k.fits(method) && !known {
 			fitting = append(fitting, k.key)
 		}
@@ -188,20 +189,23 @@ func (k verifyKey) fits(method jwt.SigningMethod) bool {
 }
 
 // fetchKeys reads a provider's key set (RFC 7517 section 5). Keys that are not
-// for signatures, or of a kind that is unknown, are left out.
-func (h *Handler) fetchKeys(ctx context.Context, ip userpool.IdentityProvider, address string) ([]verifyKey, error) {
+// for signatures, or of a kind that is unknown, are left out; passedOver says what is
+// wrong with others.
+func (h *Handler) fetchKeys(
+	ctx context.Context, ip userpool.IdentityProvider, address string,
+) (keys []verifyKey, passedOver string, err error) {
 	a, err := h.get(ctx, address, "")
 	if err != nil {
-		return nil, networkFault(ip, timeoutKeys, err)
+		return nil, "", networkFault(ip, timeoutKeys, err)
 	}
 	if a.status != http.StatusOK {
-		return nil, answerFault(ip, a)
+		return nil, "", answerFault(ip, a)
 	}
-	keys, err := parseKeys(a.body)
+	keys, passedOver, err = parseKeys(a.body)
 	if err != nil {
-		return nil, &fault{ip.Name, "Bad jwks response", err}
+		return nil, "", &fault{ip.Name, "Bad jwks response", err}
 	}
-	return keys, nil
+	return keys, passedOver, nil
 }
 
 type jwk struct {
@@ -221,41 +225,67 @@ type jwk struct {
 // them can sign.
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
-// forSignatures tells whether a key is there to verify signatures, and has no private
-// half. Some programs write members that are not there as null, "" or [].
-func (k jwk) forSignatures(raw json.RawMessage) bool {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil {
-		return false
-	}
-	for _, name := range privateMembers {
-		if !slices.Contains([]string{"", "null", `""`, "[]"}, string(members[name])) {
-			return false
-		}
-	}
+// forSignatures tells whether a key is there to verify signatures.
+func (k jwk) forSignatures() bool {
 	return (k.Use == "" || k.Use == "sig") && (len(k.Operations) == 0 || slices.Contains(k.Operations, "verify"))
 }
 
-func parseKeys(body []byte) ([]verifyKey, error) {
+// private tells whether the private half of a key is there. Some programs write members
+// that are not there as null, "" or [].
+func private(raw json.RawMessage) bool {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(raw, &members) // what is no object has none
+	return slices.ContainsFunc(privateMembers, func(name string) bool {
+		return !slices.Contains([]string{"", "null", `""`, "[]"}, string(members[name]))
+	})
+}
+
+// maxPassedOver bounds what is said of keys, in bytes.
+const maxPassedOver = 1 << 10
+
+// parseKeys reads a key set. A key whose private half stands in it can sign for anybody,
+// so it is left out wherever else it is listed, too.
+func parseKeys(body []byte) (keys []verifyKey, passedOver string, err error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	err := json.Unmarshal(body, &set)
+	err = json.Unmarshal(body, &set)
 	if err != nil || set.Keys == nil || len(set.Keys) > maxKeys {
-		return nil, fmt.Errorf("expected a JSON object with keys, at most %d", maxKeys)
+		return nil, "", fmt.Errorf("expected a JSON object with keys, at most %d", maxKeys)
 	}
-	keys := []verifyKey{}
+	keys = []verifyKey{}
+	var published []verifyKey
+	passOver := func(id, why string) {
+		if len(passedOver) < maxPassedOver {
+			passedOver += fmt.Sprintf("kid %.40q: %s; ", id, why)
+		}
+	}
 	for _, raw := range set.Keys {
 		var k jwk
-		if json.Unmarshal(raw, &k) != nil || !k.forSignatures(raw) {
+		if json.Unmarshal(raw, &k) != nil {
+			passOver("", "it is no JSON Web Key")
 			continue
 		}
 		key, ok := k.publicKey()
-		if ok {
+		switch {
+		case private(raw):
+			passOver(k.ID, "it is published with its private half")
+			published = append(published, verifyKey{key: key})
+		case !k.forSignatures() || k.KeyType != "RSA" && k.KeyType != "EC":
+		case !ok:
+			passOver(k.ID, "its numbers can't be read, or it is too short or too long")
+		default:
 			keys = append(keys, verifyKey{k.ID, k.Algorithm, key})
 		}
 	}
-	return keys, nil
+	keys = slices.DeleteFunc(keys, func(k verifyKey) bool { return slices.ContainsFunc(published, k.same) })
+	return keys, strings.TrimSuffix(passedOver, "; "), nil
+}
+
+// same tells whether both are one key, whatever it is called.
+func (k verifyKey) same(other verifyKey) bool {
+	key, ok := k.key.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(other.key)
 }
 
 func (k jwk) publicKey() (crypto.PublicKey, bool) {

@@ -3,6 +3,7 @@ package federation
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,6 +50,7 @@ type upstream struct {
 	knownUntil time.Time
 	keys       []verifyKey
 	keysAt     time.Time
+	passedOver string // what was said last of keys that can't be used
 }
 
 // upstream returns what is known of the provider. It is kept as long as what the
@@ -204,7 +206,7 @@ func (h *Handler) userInfo(
 	}
 	info, err := object(a.body)
 	if err != nil {
-		return nil, &fault{ip.Name, "Bad userInfo response", errors.New("the userInfo answer is not a JSON object")}
+		return nil, &fault{ip.Name, "Bad userInfo response", errors.New("the userInfo answer is not a JSON object; a signed one (application/jwt) is not supported")}
 	}
 	return info, nil
 }
@@ -289,6 +291,23 @@ type answer struct {
 
 var errTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
 
+// withoutAnswer keeps what is known of a failed connection. Every other error of net/http
+// may quote the beginning of the answer, which may repeat what was sent.
+func withoutAnswer(err error) error {
+	var n net.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.As(err, &n) && n.Timeout():
+		return err
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return e
+	}
+	return errors.New("the connection broke off, or the answer is no HTTP")
+}
+
 // client follows no redirect: the endpoints are the provider's own words, and a
 // code or a token must reach nobody else.
 var client = newClient()
@@ -325,11 +344,14 @@ func send(ctx context.Context, method, address string, bearer userpool.Secret, b
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return answer{}, err
+		return answer{}, withoutAnswer(err)
 	}
 	defer resp.Body.Close()
 	read, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err == nil && len(read) > maxAnswer {
+	switch {
+	case err != nil:
+		err = withoutAnswer(err)
+	case len(read) > maxAnswer:
 		err = errTooLong
 	}
 	if text, unreadable := utf8text.Decode(read); unreadable == nil { // or else no JSON
