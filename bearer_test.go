@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -540,12 +541,21 @@ func TestAccessTokenAsIDToken(t *testing.T) {
 	}
 }
 
-// TestBearerCancelled gives up on a request while the keys are fetched.
+// TestBearerCancelled gives up on a request while the keys are fetched: the provider answers
+// only afterwards.
 func TestBearerCancelled(t *testing.T) {
-	x := newBearerAPI(t, nil)
+	gone := make(chan struct{})
+	p := newFakeProvider(t)
+	x := newBearerAPIOf(t, p, func(c *cognate.BearerConfig) {
+		c.HTTPClient = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+			<-gone
+			return nil, io.EOF
+		})}
+	})
+	defer close(gone)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := x.bearer.Verify(ctx, x.token(nil)); reasonOf(err) != cognate.ReasonProviderDown {
+	if _, err := x.bearer.Verify(ctx, x.token(nil)); reasonOf(err) != cognate.ReasonProviderDown || !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 }
