@@ -87,7 +87,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 			redirect(w, target, redirectStatus(r))
 			return
 		}
-		e.ProviderCode = errorCode(resp.err, resp.code, resp.state)
+		e.ProviderCode = errorCode(resp.err, append(basicForms(a.client.id, a.client.secret), resp.code, resp.state)...)
 		a.failLogin(w, r, e, target)
 		return
 	}
@@ -145,7 +145,7 @@ type redeemed struct {
 
 // redeem turns the response to a transaction into a user, or says what is wrong.
 func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (_ *redeemed, err error) {
-	sent := []string{resp.code, resp.state, t.nonce, t.verifier, string(a.client.secret)}
+	sent := append(basicForms(a.client.id, a.client.secret), resp.code, resp.state, t.nonce, t.verifier)
 	defer func() { err = withoutSecrets(err, sent...) }()
 	m, err := a.provider.ready(ctx)
 	if err != nil {

@@ -95,6 +95,30 @@ func TestBasicSecretIsRepeated(t *testing.T) {
 	}
 	x.browser(t).signIn(p)
 	wantNoneOf(t, x.log.String()+told.String(), secret)
+
+	// The header says the same in other letters.
+	p = newFakeProvider(t)
+	x, told = watched(t, p, func(c *cognate.Config) { c.ClientSecret = secret })
+	sent := ""
+	p.token = func(w http.ResponseWriter, r *http.Request) {
+		sent = strings.TrimRight(strings.TrimPrefix(r.Header.Get("Authorization"), "Basic "), "=")
+		serveJSON(w, http.StatusUnauthorized, map[string]any{"error": sent[len(sent)-28:]})
+	}
+	x.browser(t).signIn(p)
+	wantNoneOf(t, x.log.String()+told.String(), sent)
+}
+
+// TestSecretAsAFormHasIt: what a form makes of a secret is the secret, too.
+func TestSecretAsAFormHasIt(t *testing.T) {
+	p := newFakeProvider(t)
+	const secret = "+a+b/c+d/e+f/g+h/i+"
+	x, told := watched(t, p, func(c *cognate.Config) { c.ClientAuth, c.ClientSecret = cognate.ClientSecretPost, secret })
+	p.claims = func(c map[string]any) { c["iss"] = "https://op.test/" + url.QueryEscape(secret) }
+	x.browser(t).signIn(p)
+	if told.Len() == 0 {
+		t.Fatal("nothing was refused")
+	}
+	wantNoneOf(t, x.log.String()+told.String(), url.QueryEscape(secret))
 }
 
 // TestKnownCodesStay: what an error code is for is not lost.

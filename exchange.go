@@ -244,7 +244,7 @@ func (c *client) errorIn(body []byte, form url.Values) string {
 	if r.UnmarshalJSON(body) != nil {
 		return ""
 	}
-	sent := []string{string(c.secret)}
+	sent := basicForms(c.id, c.secret)
 	for _, name := range secretParams {
 		sent = append(sent, form.Get(name))
 	}

@@ -30,7 +30,11 @@ func newIntrospector(c *Introspection, p *provider) *introspector {
 // of a token, as far as it says it.
 func (i *bearerIssuer) introspect(ctx context.Context, raw, key string) (_ *seenToken, err error) {
 	in := i.introspector.config
-	defer func() { err = withoutSecrets(err, raw, string(in.ClientSecret), string(in.Token)) }()
+	defer func() {
+		if err != nil {
+			err = withoutSecrets(err, append(basicForms(in.ClientID, in.ClientSecret), raw, string(in.Token))...)
+		}
+	}()
 	c, err := i.introspector.ask(ctx, raw, key)
 	if err != nil {
 		return nil, err

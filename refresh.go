@@ -144,7 +144,7 @@ func (a *Auth) redeemRefresh(ctx context.Context, s *session, old *tokenSet) (*r
 	}
 	out := &refreshed{user: s.user, tokens: newTokens(t, old.nonce, old, a.now())}
 	out.user, err = a.acceptRefresh(ctx, t, s.user, old)
-	err = withoutSecrets(err, old.refresh, t.refresh, t.access, string(a.client.secret))
+	err = withoutSecrets(err, append(basicForms(a.client.id, a.client.secret), old.refresh, t.refresh, t.access)...)
 	if err == nil {
 		return out, nil
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -52,8 +54,9 @@ func repeats(text string, secrets ...string) bool {
 	text = strings.ToLower(text)
 	for _, secret := range secrets {
 		plain := strings.ToLower(secret)
-		quoted := strings.Trim(strconv.Quote(plain), `"`) // errors quote what they show
-		for _, s := range []string{plain, quoted} {
+		quoted := strings.Trim(strconv.Quote(plain), `"`)   // errors quote what they show
+		escaped := strings.ToLower(url.QueryEscape(secret)) // as it is in a form
+		for _, s := range []string{plain, quoted, escaped} {
 			if len(s) >= minSecret && len(s) < repeatedRun && strings.Contains(text, s) {
 				return true
 			}
@@ -85,6 +88,17 @@ func withoutSecrets(err error, sent ...string) error {
 		own.ProviderCode = ""
 	}
 	return &own
+}
+
+// basicForms are the ways in which a secret goes to the provider, whatever the method: as it
+// is, and in the credentials of HTTP Basic (RFC 7617, 2), which nobody reads off the text.
+func basicForms(id string, secret Secret) []string {
+	if secret == "" {
+		return nil
+	}
+	r := http.Request{Header: http.Header{}}
+	r.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(string(secret))) // encoded first (RFC 6749, 2.3.1)
+	return []string{string(secret), strings.TrimPrefix(r.Header.Get("Authorization"), "Basic ")}
 }
 
 // equal compares in a time that does not depend on the contents.
