@@ -159,6 +159,12 @@ func TestOnlyOneMethodAnnounced(t *testing.T) {
 		}
 	}
 
+	silent := newFakeProvider(t)
+	silent.discovery = func(d map[string]any) { d["token_endpoint_auth_methods_supported"] = []string{} }
+	if b := newApp(t, silent, nil).browser(t); b.signIn(silent) == nil || !b.signedIn() {
+		t.Errorf("an empty list: not signed in\n%s", b.app.log)
+	}
+
 	set := newApp(t, postOnly(t), func(c *cognate.Config) { c.ClientAuth = cognate.ClientSecretBasic })
 	if resp := set.browser(t).get("/private/"); resp.StatusCode != http.StatusBadGateway {
 		t.Errorf("a ClientAuth that is set and not announced: status %d, want 502", resp.StatusCode)
@@ -396,6 +402,8 @@ func TestSeveralValuesInOneClaim(t *testing.T) {
 		{"team-a", []string{"team-a"}},
 		{"a+b%2C", []string{"a+b%2C"}}, // not in brackets, so not encoded
 		{"[]", nil},
+		{"[team-a, team+b%2Cc , x]", []string{"team-a", "team b,c", "x"}},
+		{"[+a%20]", []string{" a "}}, // blanks of the value's own
 		{"[a", []string{"[a"}},
 		{"[a,%zz,%ff]", []string{"a", "%zz", "%ff"}},
 		{"[%5Ba%5D,,b]", []string{"[a]", "", "b"}},
@@ -594,5 +602,16 @@ func TestSilentSignInAtAnotherIssuer(t *testing.T) {
 	})
 	if resp := x.browser(t).get("/"); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/?asked" {
 		t.Errorf("status %d to %q, want the page", resp.StatusCode, resp.Header.Get("Location"))
+	}
+}
+
+// TestEncryptedIDToken: what is not supported is called by its name.
+func TestEncryptedIDToken(t *testing.T) {
+	p := newFakeProvider(t)
+	p.sign = func(jwt.MapClaims) string { return "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkExMjhHQ00ifQ.AA.AA.AA.AA" }
+	x := newApp(t, p, nil)
+	x.browser(t).signIn(p)
+	if log := x.log.String(); !strings.Contains(log, "reason=token_malformed") || !strings.Contains(log, "encrypted, which is not supported") {
+		t.Errorf("the log does not say what is wrong: %s", log)
 	}
 }

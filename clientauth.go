@@ -120,7 +120,7 @@ func (c *client) push(ctx context.Context, hc *http.Client, e Endpoints, params 
 // clients need none.
 func (c *client) checkMethod(m metadata) error {
 	method := c.auth()
-	if method == ClientAuthNone || m.authMethods == nil {
+	if method == ClientAuthNone || len(m.authMethods) == 0 { // an empty list says as little as none
 		return nil
 	}
 	if !slices.Contains(m.authMethods, string(method)) {

@@ -280,9 +280,11 @@ func TestPassedOverKeysAreReported(t *testing.T) {
 	private["d"] = "AQAB"
 	weak := publicJWK(testKeys()[1], "short")
 	weak["n"] = "AQAB"
+	forbidden := publicJWK(testKeys()[2], "for-signing")
+	forbidden["key_ops"] = []string{"sign"}
 	encryption := publicJWK(testKeys()[2], "for-encryption")
 	encryption["use"] = "enc"
-	p.keySet = []any{private, weak, encryption, map[string]any{"kty": "OKP", "kid": "another-kind"}, publicJWK(p.key, p.kid)}
+	p.keySet = []any{private, weak, forbidden, encryption, map[string]any{"kty": "OKP", "kid": "another-kind"}, publicJWK(p.key, p.kid)}
 	x := newApp(t, p, nil)
 	for range 3 {
 		x.browser(t).signIn(p)
@@ -292,7 +294,7 @@ func TestPassedOverKeysAreReported(t *testing.T) {
 	if n := strings.Count(log, "keys of the provider are passed over"); n != 1 {
 		t.Errorf("%d lines, want one:\n%s", n, log)
 	}
-	for _, want := range []string{"leaked", "private half", "short", "has 17 bits"} {
+	for _, want := range []string{"leaked", "private half", "short", "has 17 bits", "for-signing", "leave out verify"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log lacks %q:\n%s", want, log)
 		}

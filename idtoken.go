@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -98,6 +99,9 @@ func (v *verifier) check(ctx context.Context, raw, accessToken string) (claims, 
 // verifySignature reads a token and checks who signed it.
 func (v *verifier) verifySignature(ctx context.Context, raw string) (*signedToken, claims, error) {
 	t, err := v.reader.read(raw)
+	if err != nil && strings.Count(raw, ".") == 4 { // RFC 7516, 7.1
+		return nil, nil, refuse(ReasonTokenMalformed, "the token is encrypted, which is not supported; have the provider sign it only")
+	}
 	if err != nil {
 		return nil, nil, refuse(ReasonTokenMalformed, "the token can't be read")
 	}

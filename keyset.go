@@ -1,6 +1,7 @@
 package cognate
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -156,13 +157,20 @@ func (p *provider) reportKeys(ctx context.Context, passedOver []string) {
 
 // usableKeys returns the keys that can verify a signature, and what is wrong with those that
 // should and can't. Keys of other kinds and for other ends are passed over without a word,
-// as RFC 7517, section 5 asks.
+// as RFC 7517, section 5 asks. A key whose private half stands in the set is passed over
+// wherever else it is listed, too.
 func usableKeys(set []json.RawMessage) (keys []publicKey, passedOver []string) {
+	var published []publicKey
 	for n, raw := range set {
 		var j jwk
 		err := json.Unmarshal(raw, &j)
 		if err != nil {
 			err = errors.New("it is no JSON Web Key")
+		} else if j.private() {
+			err = errPrivateHalf
+			if key, bad := j.material(); bad == nil {
+				published = append(published, publicKey{key: key})
+			}
 		}
 		var key crypto.PublicKey
 		if err == nil {
@@ -176,7 +184,16 @@ func usableKeys(set []json.RawMessage) (keys []publicKey, passedOver []string) {
 			keys = append(keys, publicKey{j.KeyID, j.Algorithm, key})
 		}
 	}
-	return keys, passedOver
+	if len(published) == 0 {
+		return keys, passedOver
+	}
+	return slices.DeleteFunc(keys, func(k publicKey) bool {
+		known := slices.ContainsFunc(published, k.same)
+		if known {
+			passedOver = append(passedOver, fmt.Sprintf("kid %.40q: %v", k.kid, errPrivateHalf))
+		}
+		return known
+	}), passedOver
 }
 
 // jwk is one member of a key set (RFC 7517, section 4; RFC 7518, section 6).
@@ -207,16 +224,31 @@ type jwk struct {
 // known here.
 var errOtherKey = errors.New("another kind of key")
 
-func (j *jwk) publicKey() (crypto.PublicKey, error) {
-	for _, half := range []json.RawMessage{j.D, j.P, j.Q, j.DP, j.DQ, j.QI, j.K, j.Others} {
+var errPrivateHalf = errors.New("it is published with its private half, so that anybody can sign with it; have the provider replace it")
+
+// private tells whether the private half of the key is there.
+func (j *jwk) private() bool {
+	return slices.ContainsFunc([]json.RawMessage{j.D, j.P, j.Q, j.DP, j.DQ, j.QI, j.K, j.Others}, func(half json.RawMessage) bool {
 		// Some programs write what is not there as null, "" or [].
-		if !slices.Contains([]string{"", "null", `""`, "[]"}, string(half)) {
-			return nil, errors.New("it is published with its private half, so that anybody can sign with it; have the provider replace it")
-		}
-	}
-	if j.Use != "" && j.Use != "sig" || len(j.Operations) > 0 && !slices.Contains(j.Operations, "verify") {
+		return !slices.Contains([]string{"", "null", `""`, "[]"}, string(half))
+	})
+}
+
+// publicKey is material if the key is there to verify signatures.
+func (j *jwk) publicKey() (crypto.PublicKey, error) {
+	forbidden := len(j.Operations) > 0 && !slices.Contains(j.Operations, "verify")
+	switch {
+	case j.Use != "" && j.Use != "sig":
+		return nil, errOtherKey
+	case forbidden && (j.Use == "sig" || slices.Contains(j.Operations, "sign")):
+		return nil, fmt.Errorf("its key_ops are %.80q, which leave out verify", j.Operations)
+	case forbidden:
 		return nil, errOtherKey
 	}
+	return j.material()
+}
+
+func (j *jwk) material() (crypto.PublicKey, error) {
 	switch j.KeyType {
 	case "RSA":
 		return j.rsaKey()
@@ -229,6 +261,7 @@ func (j *jwk) publicKey() (crypto.PublicKey, error) {
 func (j *jwk) rsaKey() (*rsa.PublicKey, error) {
 	n, errN := keyPart(j.N)
 	e, errE := keyPart(j.E)
+	e = bytes.TrimLeft(e, "\x00") // written as a whole machine word
 	if errN != nil || errE != nil || len(e) == 0 || len(e) > 4 {
 		return nil, errors.New("its n or e can't be read")
 	}
