@@ -149,9 +149,10 @@ func parseClientMembers(outer string, data []byte) (*ClientSecrets, error) {
 }
 
 // placeholder finds what templates of this file leave to be filled in:
-// {{AWS_POOL_ID}} in the tutorial's, [[INSERT CLIENT ID HERE]] in Google's, and an ellipsis
+// {{AWS_POOL_ID}} in the tutorial's, [[INSERT CLIENT ID HERE]] in Google's, ${CLIENT_ID} in
+// those of shells, <client ID> in manuals, as a whole value or after a slash, and an ellipsis
 // for a whole value in the documentation of this package.
-var placeholder = regexp.MustCompile(`\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]|^(?:…|\.\.\.)$`)
+var placeholder = regexp.MustCompile(`\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]|\$\{[A-Za-z_][A-Za-z0-9_]*\}|^<[^<>]+>$|/<[^<>/]+>|^(?:…|\.\.\.)$`)
 
 // exampleValue finds the pools and app clients of the documentation. They look like real
 // ones, and could be: nothing more is known of them than that they are in the examples.

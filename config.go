@@ -376,8 +376,12 @@ func (s *settings) checkRoutes() (problems []error) {
 		return []error{fmt.Errorf("RedirectURL %q %w", shown(s.RedirectURL), err)}
 	}
 	if strings.Contains(s.RedirectURL, "*") {
+		like := s.origin
+		if strings.Contains(like, "*") {
+			like = "https://shop.example.com"
+		}
 		return []error{fmt.Errorf("the redirect URI %q has a *, and a redirect URI has no wildcard: "+
-			"set RedirectURL to the one address of the callback, such as %s", shown(s.RedirectURL), s.origin+"/oidc_callback")}
+			"set RedirectURL to the one address of the callback, such as %s/oidc_callback", shown(s.RedirectURL), like)}
 	}
 	if cs := s.ClientSecrets; cs != nil && len(cs.RedirectURIs) > 0 && !slices.ContainsFunc(cs.RedirectURIs, s.registered) {
 		problems = append(problems, fmt.Errorf("RedirectURL %q is none of the client secrets' redirect_uris %q; "+

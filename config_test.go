@@ -96,6 +96,12 @@ func TestConfigErrors(t *testing.T) {
 		{"no secret where one is named", func(c *cognate.Config) { c.ClientAuth, c.ClientSecret = cognate.ClientSecretPost, "" }, []string{"needs a ClientSecret"}},
 		{"client key without a key", func(c *cognate.Config) { c.ClientSecret, c.ClientKey = "", cognate.ClientKey{ID: "k1"} }, []string{"neither a Signer nor a PEM"}},
 		{"placeholders in the fields", func(c *cognate.Config) { c.Endpoints.Token = "https://{{DOMAIN}}.test/token" }, []string{"{{DOMAIN}}", "not filled in"}},
+		{"placeholder of a manual", func(c *cognate.Config) { c.ClientID = "<client ID>" }, []string{"<client ID>", "not filled in"}},
+		{"placeholder of a manual in a URL", func(c *cognate.Config) {
+			c.Issuer = "https://cognito-idp.eu-west-1.amazonaws.com/<user pool ID>"
+		}, []string{"/<user pool ID>", "not filled in"}},
+		{"placeholder of a shell", func(c *cognate.Config) { c.ClientSecret = "${CLIENT_SECRET}" }, []string{"${CLIENT_SECRET}", "not filled in"}},
+		{"host with a wildcard", func(c *cognate.Config) { c.RedirectURL = "https://*.shop.test/cb" }, []string{"no wildcard", "such as https://shop.example.com/oidc_callback"}},
 		{"placeholders in memory", func(c *cognate.Config) { c.ClientSecrets = &cognate.ClientSecrets{ClientID: "{{ID}}"} }, []string{"{{ID}}"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

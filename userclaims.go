@@ -98,7 +98,8 @@ func (u *User) List(name string) []string { return texts(u.claim(name)) }
 // attribute holds one text; of a list that an identity provider sends, Cognito makes
 // "[team-a,team+b%2Cc]", each value in the encoding of a form (developer guide, "Mapping
 // IdP profiles to the user pool"), and Values makes "team-a" and "team b,c" of that. A text
-// that is not in brackets is one value as it is; any other claim is as by [User.List].
+// that is not in brackets is one value as it is, blanks around a value in them are left out,
+// and any other claim is as by [User.List].
 //
 // Text, List and [Claim] leave such a claim as it is, because nothing marks it: of an
 // attribute that people may write themselves, the brackets may be theirs.
@@ -115,6 +116,8 @@ func (u *User) Values(name string) []string {
 	}
 	values := strings.Split(inner, ",")
 	for i, v := range values {
+		v = strings.Trim(v, " ") // of a value's own, the encoding leaves none
+		values[i] = v
 		decoded, err := url.QueryUnescape(v)
 		if err == nil && utf8.ValidString(decoded) { // or else it is not Cognito's
 			values[i] = decoded
