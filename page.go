@@ -181,6 +181,9 @@ func (a *Auth) errorPage(e *Error) page {
 	if text.showCode {
 		p.Code = e.ProviderCode
 	}
+	if e.Reason == ReasonProviderIssuer { // another try ends the same way
+		p.Retry = ""
+	}
 	if text.switchUser {
 		p.Logout, p.LogoutLabel = a.logoutPath, "Use another account"
 	}
