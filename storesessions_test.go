@@ -478,6 +478,24 @@ func TestSessionsOfAnotherName(t *testing.T) {
 	}
 }
 
+// TestSignInOfAnotherName is begun at another Auth of the same app client and ended at the
+// one that asks more of a sign-in: whoever moves the cookie gets nothing redeemed there.
+func TestSignInOfAnotherName(t *testing.T) {
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	strict := newApp(t, p, func(cfg *cognate.Config) {
+		cfg.CookieName, cfg.LoginOptions = "strict", []cognate.LoginOption{cognate.MaxAge(0)}
+	})
+	path, cookies := callbackOf(t, x.browser(t), p)
+	for _, c := range cookies {
+		c.Name = strings.Replace(c.Name, "cognate", "strict", 1)
+	}
+	resp := callback(t.Context(), strict, path, cookies)
+	if resp.StatusCode != http.StatusBadRequest || p.tokenRequests() != 0 || !strings.Contains(strict.log.String(), "reason=state") {
+		t.Errorf("status %d after %d token requests, want 400 and none:\n%s", resp.StatusCode, p.tokenRequests(), strict.log)
+	}
+}
+
 // staleStore answers Load as if no word of a change ever came.
 type staleStore struct {
 	cognate.SessionStore

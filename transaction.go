@@ -212,16 +212,18 @@ func (m *transactions) start(r *http.Request, l *loginRequest, foreign bool) *tr
 	return t
 }
 
-// stateName is what states are sealed under, in the place of a cookie's name.
-const stateName = "state"
+// stateName is what states are sealed under. The cookie's name is in it: a sign-in that one
+// Auth began does not end at another of the same client that asks more of it, although the
+// visitor can give the cookie any name.
+func (m *transactions) stateName() string { return m.names.prefix + "state" }
 
 // seal makes a state: base64url, because Cognito does not bring other characters back
 // unchanged.
-func (m *transactions) seal(t *transaction) string { return m.sealer.seal(stateName, t.encode()) }
+func (m *transactions) seal(t *transaction) string { return m.sealer.seal(m.stateName(), t.encode()) }
 
 // open returns what a state of ours holds, or nil.
 func (m *transactions) open(state string) *transaction {
-	plaintext, _, err := m.sealer.open(stateName, state)
+	plaintext, _, err := m.sealer.open(m.stateName(), state)
 	if err != nil {
 		return nil
 	}
