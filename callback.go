@@ -96,8 +96,8 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	// A second click ends the first one's request. Its code is spent by then.
 	r = r.WithContext(context.WithoutCancel(r.Context()))
-	signedIn, inVain := false, false
-	defer func() { a.transactions.used.settle(r.Context(), t.nonce, signedIn, signedIn || inVain) }()
+	came := outcome{spent: resp.code != "" && resp.err == ""}
+	defer func() { a.transactions.used.settle(r.Context(), t.nonce, came, a.now()) }()
 	got, err := a.redeem(r.Context(), resp, t)
 	if err == nil {
 		err = a.signIn(w, r, t, got)
@@ -105,8 +105,8 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 			a.dropTokens(r.Context(), got.tokens.refresh)
 		}
 	}
-	signedIn, inVain = err == nil, t.inVain(err)
-	if err != nil && !inVain {
+	came.signedIn, came.ledOn = err == nil, err == nil || t.inVain(err)
+	if !came.ledOn {
 		e := asError(err, ReasonTokenEndpoint)
 		if got != nil {
 			e.subject = got.user.Subject

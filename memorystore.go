@@ -43,7 +43,8 @@ const memoryShards = 64
 // When it is full, Create fails, and with it that sign-in; it never drops a live record.
 // A dropped session would let whoever can sign in often end the sessions of others, and
 // a dropped mark that something was used would let it be used again. What stays are records
-// of sign-ins that succeeded, not of requests, so a stranger can't fill the store.
+// of sign-ins that succeeded, and for some minutes of at most 100 that failed, not of
+// requests, so a stranger can't fill the store.
 func NewMemoryStore(limit int) *MemoryStore {
 	if limit <= 0 {
 		limit = defaultMemoryRecords

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"testing"
 
 	"github.com/cognate-auth/cognate"
 )
@@ -28,6 +29,23 @@ func (s *flakyStore) see(r cognate.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen = append(s.seen, r)
+}
+
+// live is how many of the records are there that were written.
+func (s *flakyStore) live(t *testing.T) (n int) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := map[string]bool{}
+	for _, r := range s.seen {
+		keys[r.Key] = true
+	}
+	for key := range keys {
+		if _, err := s.SessionStore.Load(t.Context(), key); err == nil {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *flakyStore) Create(ctx context.Context, r cognate.Record) error {

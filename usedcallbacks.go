@@ -3,6 +3,7 @@ package cognate
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -12,6 +13,12 @@ const (
 	callbackWait = 2 * fetchTimeout
 	// maxOutcomes bounds how many outcomes of callbacks a process remembers.
 	maxOutcomes = 10_000
+	// failedMark is how long the store keeps the mark of a callback that signed nobody in:
+	// as long as a second click may be under way to another process. maxFailedMarks bounds
+	// how many such marks one process leaves in that time, because strangers can have
+	// callbacks fail: the store is for sessions.
+	failedMark     = time.Minute
+	maxFailedMarks = 100
 )
 
 // usedCallbacks remembers which callbacks were used, as long as their state would do, and what
@@ -23,6 +30,10 @@ type usedCallbacks struct {
 	outcomes *cache[bool] // of these: whether the browser was led on to its page
 	// shared, if not nil, keeps a mark for each in the store, for all processes.
 	shared *storeSessions
+
+	mu     sync.Mutex
+	since  time.Time // when the count of failed began
+	failed int
 }
 
 // take marks a callback as used, or refuses one that was before.
@@ -34,7 +45,7 @@ func (u *usedCallbacks) take(ctx context.Context, t *transaction, now time.Time)
 	if u.shared != nil {
 		// Clocks of processes, and the store's, may differ by the skew each.
 		err := u.shared.store.Create(ctx, Record{
-			Key: u.key(t.nonce), Value: []byte{1}, Expires: until.Add(maxSkew),
+			Key: u.key(t.nonce), Value: []byte{markLeadsOn}, Expires: until.Add(maxSkew),
 		})
 		if errors.Is(err, ErrRecordChanged) {
 			return errCallbackUsed
@@ -53,19 +64,54 @@ var errCallbackUsed = refuse(ReasonReplay, "the callback was used before")
 
 func (u *usedCallbacks) key(nonce string) string { return u.shared.hash("callback", nonce) }
 
-// settle says what came of a callback that take let through: whether somebody is signed in,
-// and whether the browser was led on, as after a silent sign-in in vain, too. The mark of one
-// that signed nobody in is removed from the store: strangers could fill it with them.
-func (u *usedCallbacks) settle(ctx context.Context, nonce string, signedIn, ledOn bool) {
-	u.outcomes.put(nonce, ledOn)
-	if u.shared != nil && !signedIn {
-		_ = u.shared.store.Delete(ctx, u.key(nonce)) // or it ends by itself
+// What a mark in the store holds.
+const (
+	markFailed  = 0
+	markLeadsOn = 1 // or is under way
+)
+
+// outcome is what came of a callback.
+type outcome struct {
+	signedIn bool
+	ledOn    bool // the browser was, as after a silent sign-in in vain, too
+	spent    bool // the provider may have seen the code
+}
+
+// settle says what came of a callback that take let through. The mark of one that signed
+// nobody in stays in the store for a moment, if its code may be spent: the second click of
+// two, at another process, would ask the provider once more with it.
+func (u *usedCallbacks) settle(ctx context.Context, nonce string, o outcome, now time.Time) {
+	u.outcomes.put(nonce, o.ledOn)
+	if u.shared == nil || o.signedIn {
+		return
 	}
+	key := u.key(nonce)
+	if !o.spent || !u.mayStay(now) {
+		_ = u.shared.store.Delete(ctx, key) // or it ends by itself
+		return
+	}
+	mark := byte(markFailed)
+	if o.ledOn {
+		mark = markLeadsOn
+	}
+	// The skew is for the store's clock.
+	_ = u.shared.store.Update(ctx, Record{Key: key, Version: 1, Value: []byte{mark}, Expires: now.Add(failedMark + u.shared.skew)})
+}
+
+// mayStay tells whether the mark of one more failed callback may stay in the store.
+func (u *usedCallbacks) mayStay(now time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !within(now, u.since, failedMark) {
+		u.since, u.failed = now, 0
+	}
+	u.failed++
+	return u.failed <= maxFailedMarks
 }
 
 // ledOn tells whether a callback that take refused has led on to its page; it waits for one
-// that is under way here. One that another process took and has not given up counts: if
-// it comes to nothing, the page begins a sign-in of its own.
+// that is under way here. One that another process has under way counts: if it comes to
+// nothing, the page begins a sign-in of its own.
 func (u *usedCallbacks) ledOn(ctx context.Context, nonce string, now time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, callbackWait)
 	defer cancel()
@@ -80,6 +126,6 @@ func (u *usedCallbacks) ledOn(ctx context.Context, nonce string, now time.Time) 
 	if u.shared == nil {
 		return false
 	}
-	_, err := u.shared.store.LoadLatest(ctx, u.key(nonce))
-	return err == nil
+	mark, err := u.shared.store.LoadLatest(ctx, u.key(nonce))
+	return err == nil && len(mark.Value) == 1 && mark.Value[0] == markLeadsOn
 }

@@ -131,15 +131,17 @@ func TestCallbackAtTwoReplicas(t *testing.T) {
 }
 
 // TestDoubleClickThatFails has the first click end in a refusal: so does the second, with the
-// way back to the page that was asked for, and nothing stays in the store.
+// way back to the page that was asked for, and nothing stays in the store for long.
 func TestDoubleClickThatFails(t *testing.T) {
-	store := cognate.NewMemoryStore(0)
+	c := newClock()
+	store := &flakyStore{SessionStore: newMemoryStore(c.now)}
 	for name, mode := range map[string]func(*cognate.Config){
 		"cookies": func(*cognate.Config) {},
 		"store":   func(c *cognate.Config) { c.Session.Store = store },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newFakeProvider(t)
+			p.now = c.now
 			x := newApp(t, p, func(cfg *cognate.Config) {
 				mode(cfg)
 				cfg.LoginRules = []cognate.Rule{cognate.Group("gods")}
@@ -162,10 +164,78 @@ func TestDoubleClickThatFails(t *testing.T) {
 			if p.tokenRequests() != 1 {
 				t.Errorf("%d token requests, want 1", p.tokenRequests())
 			}
-			if n, _ := cognate.MemoryStoreSize(store); n != 0 {
+			c.advance(3 * time.Minute)
+			if n := store.live(t); n != 0 {
 				t.Errorf("%d records stay in the store", n)
 			}
 		})
+	}
+}
+
+// TestFailedCallbackAtTwoReplicas sends a callback to a second process when the first one is
+// done with it, and has signed nobody in: the provider is not asked once more with that code.
+// What never reached the provider may be tried again.
+func TestFailedCallbackAtTwoReplicas(t *testing.T) {
+	for _, tt := range []struct {
+		name, extra string
+		change      func(*cognate.Config)
+		token       func(w http.ResponseWriter, r *http.Request)
+		again       bool
+		asked       int
+	}{
+		{name: "a rule refuses", change: func(c *cognate.Config) { c.LoginRules = []cognate.Rule{cognate.Group("gods")} }, asked: 1},
+		{name: "a hook panics", change: func(c *cognate.Config) {
+			c.Hooks.OnLogin = func(context.Context, cognate.LoginEvent) error { panic("on purpose") }
+		}, asked: 1},
+		{name: "the provider breaks down", token: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, asked: 1},
+		{name: "of another issuer", extra: "&iss=x", asked: 1}, // nobody was asked here, but a code may be spent
+		{name: "the provider's error", extra: "&error=access_denied", again: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			x, p, store, c := storeApp(t, tt.change)
+			p.token = tt.token
+			other := newApp(t, p, func(cfg *cognate.Config) {
+				cfg.Session.Store = store
+				if tt.change != nil {
+					tt.change(cfg)
+				}
+			})
+			path, cookies := callbackOf(t, x.browser(t), p)
+			path += tt.extra
+			send := func(x *app) (resp *http.Response) {
+				defer func() { _ = recover() }()
+				return callback(t.Context(), x, path, cookies)
+			}
+			send(x)
+			first := p.tokenRequests()
+			resp := send(other)
+			if resp == nil || resp.StatusCode < 400 || p.tokenRequests() != first || first > tt.asked {
+				t.Errorf("%+v after %d token requests, of which the first sent %d", resp, p.tokenRequests(), first)
+			}
+			if again := !strings.Contains(other.log.String(), "reason=replay"); again != tt.again {
+				t.Errorf("tried again: %v\n%s", again, other.log)
+			}
+			c.advance(3 * time.Minute)
+			if n := store.live(t); n != 0 {
+				t.Errorf("%d records stay in the store", n)
+			}
+		})
+	}
+}
+
+// TestFailedCallbacksDoNotFillTheStore lets a stranger make up codes.
+func TestFailedCallbacksDoNotFillTheStore(t *testing.T) {
+	x, p, store, c := storeApp(t, nil)
+	for range 2 {
+		for range 150 {
+			path, cookies := callbackOf(t, x.browser(t), p)
+			path = strings.Replace(path, "code=", "code=x", 1)
+			callback(t.Context(), x, path, cookies)
+		}
+		if n := store.live(t); n != 100 {
+			t.Errorf("%d marks in the store, want 100", n)
+		}
+		c.advance(3 * time.Minute)
 	}
 }
 
