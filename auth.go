@@ -119,7 +119,10 @@ func (a *Auth) openJars(s *settings) error {
 	if err != nil {
 		return err
 	}
-	a.transactions = &transactions{cookie: cookie, names: newTransactionNames(cookie), sealer: transactionSealer, skew: s.ClockSkew, now: s.Now}
+	a.transactions = &transactions{
+		cookie: cookie, names: newTransactionNames(cookie), sealer: transactionSealer, skew: s.ClockSkew, now: s.Now,
+		rows: newCache[row](maxOutcomes),
+	}
 	a.transactions.next.Store(rand.Uint32()) //nolint:gosec // no secret: processes begin at different slots
 	policy := &sessionPolicy{
 		issuer: s.Issuer, now: s.Now, lifetime: s.Session.Lifetime, idle: s.Session.IdleTimeout, skew: s.ClockSkew,

@@ -14,6 +14,10 @@ import (
 // along in its state when it begins, and leaves it one higher when it ends. So it counts only
 // those that began after another had ended, and not the many tabs of a browser that begin at
 // once; and no process has to know of another.
+//
+// Something on the way may take every cookie out of the answer that ends a sign-in, this one
+// too. The one of the sign-in itself then comes back, which that answer removed: so the number
+// is kept for it in this process as well.
 const (
 	// maxInRow is how many sign-ins may follow each other. A page that asks for a second
 	// one, to have the password typed again, makes two.
@@ -34,6 +38,7 @@ type row struct {
 // sealed, so that processes whose keys differ understand each other: who changes it cheats
 // nobody but themselves. Of several of one name the highest counts.
 func (m *transactions) row(r *http.Request) (best row) {
+	m.eachLost(r, func(_ string, lost row) { best = m.later(best, lost) })
 	eachCookie(r.Header, func(name, value string) bool {
 		var v [3]uint64
 		if name != m.names.row || strings.Count(value, ".") != len(v)-1 {
@@ -47,13 +52,33 @@ func (m *transactions) row(r *http.Request) (best row) {
 			}
 		}
 		got := row{int(min(v[0], maxInRow)), time.Unix(int64(v[1]), 0), int(v[2])} //nolint:gosec // 32 bits
-		// Another process, with another clock, may have written it.
-		if within(m.now(), got.at.Add(-m.skew), rowTime+2*m.skew) && got.count > best.count {
-			best = got
-		}
+		best = m.later(best, got)
 		return true
 	})
 	return best
+}
+
+// later is the row that counts: got, if it is longer and not long ago. Another process, with
+// another clock, may have written it.
+func (m *transactions) later(best, got row) row {
+	if within(m.now(), got.at.Add(-m.skew), rowTime+2*m.skew) && got.count > best.count {
+		return got
+	}
+	return best
+}
+
+// eachLost calls visit for each cookie of a sign-in that ended well here.
+func (m *transactions) eachLost(r *http.Request, visit func(name string, lost row)) {
+	left := 2 * maxSlots // no browser of ours has more
+	eachCookie(r.Header, func(name, value string) bool {
+		if name != m.names.row && strings.HasPrefix(name, m.names.prefix) {
+			if lost, ok := m.rows.get(value); ok {
+				visit(name, lost)
+			}
+			left--
+		}
+		return left > 0
+	})
 }
 
 // ended writes down that a sign-in has ended well, with the cookies that w sets.
@@ -62,7 +87,9 @@ func (m *transactions) ended(w http.ResponseWriter, t *transaction) {
 	for _, line := range w.Header()["Set-Cookie"] {
 		size += len(line)
 	}
-	m.cookie.set(w, m.names.row, fmt.Sprintf("%d.%d.%d", min(t.inRow+1, maxInRow), m.now().Unix(), size), rowTime)
+	now := row{min(t.inRow+1, maxInRow), m.now(), size}
+	m.rows.put(t.proof, now)
+	m.cookie.set(w, m.names.row, fmt.Sprintf("%d.%d.%d", now.count, now.at.Unix(), now.size), rowTime)
 }
 
 // arrived removes the cookie of ended: the session came back, so it is not lost. One of
@@ -87,7 +114,9 @@ func (a *Auth) loop(w http.ResponseWriter, r *http.Request, t *transaction) *Err
 		return nil
 	}
 	last := a.transactions.row(r)
-	a.transactions.cookie.remove(w, a.transactions.names.row) // whoever mends it may try again
+	// Whoever mends it may try again.
+	a.transactions.cookie.remove(w, a.transactions.names.row)
+	a.transactions.eachLost(r, func(name string, _ row) { a.transactions.cookie.remove(w, name) })
 	count, whole := a.sessions.cookie.chunks(r.Header)
 	said := fmt.Sprintf("%d sign-ins in a row went well", t.inRow)
 	switch {

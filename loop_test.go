@@ -2,6 +2,7 @@ package cognate_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -186,6 +187,40 @@ func TestLoginLoop(t *testing.T) {
 			t.Errorf("status %d after %d sign-ins", resp.StatusCode, n)
 		}
 	})
+}
+
+// TestLoginLoopWithoutCookies takes every cookie out of the answers that end sign-ins, with
+// those that count them.
+func TestLoginLoopWithoutCookies(t *testing.T) {
+	for name, mode := range map[string]func(*cognate.Config){
+		"cookies":           func(*cognate.Config) {},
+		"tokens in cookies": tokenModes["cookies"],
+		"store":             func(c *cognate.Config) { c.Session.Store = cognate.NewMemoryStore(0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			x := newApp(t, p, mode)
+			inner, lost := x.handler, true
+			x.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				answer := httptest.NewRecorder()
+				inner.ServeHTTP(answer, r)
+				if lost && r.URL.Path == "/oidc_callback" {
+					answer.Header().Del("Set-Cookie")
+				}
+				maps.Copy(w.Header(), answer.Header())
+				w.WriteHeader(answer.Code)
+				_, _ = w.Write(answer.Body.Bytes())
+			})
+			f := &roundTripper{browser: x.browser(t), p: p}
+			if resp, n := f.follow("/private/page"); n != 3 || resp.StatusCode != http.StatusBadRequest || !strings.Contains(x.log.String(), "reason=cookie_blocked") {
+				t.Errorf("status %d after %d sign-ins:\n%s", resp.StatusCode, n, x.log)
+			}
+			lost = false
+			if resp, n := f.follow("/login?return_to=/private/page"); n != 1 || resp.StatusCode != http.StatusOK {
+				t.Errorf("mended: status %d after %d sign-ins", resp.StatusCode, n)
+			}
+		})
+	}
 }
 
 // TestStepUpLoop has pages that ask for one more sign-in than any provider would satisfy.

@@ -173,6 +173,8 @@ type transactions struct {
 	// along, and get one each.
 	next atomic.Uint32
 	used *usedCallbacks
+	// rows holds, by the cookie's value, the sign-ins that ended well here.
+	rows *cache[row]
 }
 
 // transactionNames are what the names of the cookies begin with, and the name of row's.
