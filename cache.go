@@ -2,6 +2,7 @@ package cognate
 
 import (
 	"hash/maphash"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,7 +53,7 @@ func (c *cache[V]) get(key string) (V, bool) {
 	}
 	s.mu.RUnlock()
 	if promote {
-		s.put(key, v)
+		s.put(strings.Clone(key), v) // the caller's may be a part of a large header
 	}
 	return v, ok
 }

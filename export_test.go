@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // What the tests of the outside need of the inside.
@@ -31,6 +32,23 @@ func Cached(n, size, length int) int {
 		}
 	}
 	return found
+}
+
+// CacheKeepsKey looks a value up by a part of text, when it was about to leave a cache, and
+// tells whether the cache then holds on to the text.
+func CacheKeepsKey(text string) bool {
+	c := newCache[bool](2 * cacheShards)
+	key := text[:16]
+	shard := c.shard(key)
+	shard.put(strings.Clone(key), true)
+	shard.put("another", true) // and the first is old
+	c.get(key)
+	for kept := range shard.young {
+		if unsafe.StringData(kept) == unsafe.StringData(key) {
+			return true
+		}
+	}
+	return false
 }
 
 // Remember puts n members into a set that takes limit, and returns how many it holds.

@@ -222,6 +222,14 @@ func TestTightenedPolicy(t *testing.T) {
 	}
 }
 
+// TestCacheCopiesKeys: a value that is looked up is a part of a header of up to a megabyte,
+// which must not stay in memory for it.
+func TestCacheCopiesKeys(t *testing.T) {
+	if cognate.CacheKeepsKey(strings.Repeat("v", 1<<20)) {
+		t.Error("the cache holds on to the header")
+	}
+}
+
 // TestManySessions fills less than half of the cache, the half that is kept for certain,
 // with cookies of any length.
 func TestManySessions(t *testing.T) {
