@@ -121,7 +121,7 @@ func (a *Auth) openJars(s *settings) error {
 	}
 	a.transactions = &transactions{
 		cookie: cookie, names: newTransactionNames(cookie), sealer: transactionSealer, skew: s.ClockSkew, now: s.Now,
-		rows: newCache[row](maxOutcomes),
+		abandoned: newExpiring(maxEnded), rows: newCache[row](maxOutcomes),
 	}
 	a.transactions.next.Store(rand.Uint32()) //nolint:gosec // no secret: processes begin at different slots
 	policy := &sessionPolicy{

@@ -211,6 +211,9 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction, go
 	if err != nil {
 		return err
 	}
+	if a.transactions.abandoned.has(t.proof, a.now()) {
+		return refuse(ReasonState, "this browser signed out while the sign-in was under way")
+	}
 	err = a.sessions.begin(w, r, a.sessions.create(a.keptClaims.trim(got.user), got.sid), got.tokens)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package cognate_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -165,6 +166,42 @@ func TestStoredSessionEndsWhileInUse(t *testing.T) {
 					t.Errorf("afterwards %s", got)
 				}
 			}
+		})
+	}
+}
+
+// TestSignOutDuringCallback signs out while a sign-in is at its last step: nobody is signed in
+// afterwards.
+func TestSignOutDuringCallback(t *testing.T) {
+	for name, mode := range clockModes {
+		t.Run(name, func(t *testing.T) {
+			p := newFakeProvider(t)
+			began, goOn := make(chan bool), make(chan bool)
+			x := newApp(t, p, func(c *cognate.Config) {
+				mode(c)
+				c.Hooks.OnLogin = func(context.Context, cognate.LoginEvent) error {
+					began <- true
+					<-goOn
+					return nil
+				}
+			})
+			b := x.browser(t)
+			path, cookies := callbackOf(t, b, p)
+			answers := make(chan *http.Response)
+			go func() { answers <- callback(t.Context(), x, path, cookies) }()
+			<-began
+			b.request(http.MethodPost, "/logout")
+			close(goOn)
+			resp := <-answers
+			b.jar.SetCookies(appURL, resp.Cookies())
+			if resp.StatusCode != http.StatusBadRequest || b.signedIn() || !strings.Contains(x.log.String(), "signed out while") {
+				t.Errorf("status %d, signed in %v:\n%s", resp.StatusCode, b.signedIn(), x.log)
+			}
+			// The next one is like any other.
+			path, cookies = callbackOf(t, b, p)
+			go func() { answers <- callback(t.Context(), x, path, cookies) }()
+			<-began
+			wantPage(t, <-answers)
 		})
 	}
 }

@@ -173,6 +173,9 @@ type transactions struct {
 	// along, and get one each.
 	next atomic.Uint32
 	used *usedCallbacks
+	// abandoned holds, by the cookie's value, the sign-ins during which the browser signed
+	// out. Their callbacks may be under way.
+	abandoned *expiring
 	// rows holds, by the cookie's value, the sign-ins that ended well here.
 	rows *cache[row]
 }
@@ -354,12 +357,16 @@ func (m *transactions) awaits(r *http.Request, state string) bool {
 	return count == 0
 }
 
-// forget removes all transactions from the browser, as signing out does.
+// forget removes all transactions from the browser, as signing out does, and abandons those
+// whose callback has come already.
 func (m *transactions) forget(w http.ResponseWriter, r *http.Request) {
-	room := maxForgotten
-	eachCookie(r.Header, func(name, _ string) bool {
+	room, now := maxForgotten, m.now()
+	eachCookie(r.Header, func(name, value string) bool {
 		if strings.HasPrefix(name, m.names.prefix) {
 			m.cookie.remove(w, name)
+			if at := proofTime(value); m.live(at) {
+				m.abandoned.add(strings.Clone(value), at.Add(transactionLifetime+m.skew), now)
+			}
 			room--
 		}
 		return room > 0
