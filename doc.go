@@ -16,7 +16,7 @@
 //	http.ListenAndServeTLS(addr, cert, key, auth.Handler(mux)) // adds /oidc_callback, /login and /logout
 //
 //	func hello(w http.ResponseWriter, r *http.Request) {
-//		fmt.Fprintf(w, "Logged in as: %s", cognate.UserFrom(r.Context()).Email)
+//		fmt.Fprintf(w, "Signed in as %s", cognate.UserFrom(r.Context()).Email)
 //	}
 //
 // client_secrets.json holds the app client's ID and secret, the provider's issuer and

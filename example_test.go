@@ -31,7 +31,7 @@ func Example() {
 	})
 	mux.Handle("GET /hello", auth.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user := cognate.UserFrom(r.Context())
-		fmt.Fprintf(w, "Logged in as: %s", user.Email)
+		fmt.Fprintf(w, "Signed in as %s", user.Email)
 	})))
 	log.Fatal(http.ListenAndServeTLS("127.0.0.1:5000", "cert.pem", "key.pem", auth.Handler(mux)))
 }
@@ -352,7 +352,7 @@ func ExampleNewSeveral() {
 	mux := http.NewServeMux()
 	mux.Handle("GET /orders", several.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user := cognate.UserFrom(r.Context())
-		fmt.Fprintf(w, "Logged in as %s of %s", user.Email, user.Issuer)
+		fmt.Fprintf(w, "Signed in as %s of %s", user.Email, user.Issuer)
 	})))
 	mux.Handle("GET /stock", staff.RequireLogin(http.NotFoundHandler())) // staff only
 	log.Fatal(http.ListenAndServe(":8080", several.Handler(mux)))

@@ -14,8 +14,8 @@ import (
 func TestMain(m *testing.M) { os.Exit(demo.Main(m)) }
 
 const (
-	publicText  = "Public Endpoint. No authentication is needed."
-	privateText = "Private Endpoint. Logged in as: ann@example.com"
+	publicText  = "Everyone may read this page."
+	privateText = "This page is for you, ann@example.com."
 	wrongText   = "Incorrect username or password."
 )
 
@@ -106,7 +106,7 @@ func TestUnverifiedEmail(t *testing.T) {
 	tab.WaitForText("Your email address isn’t verified")
 	other := tab.NewTab()
 	other.Visit(d.AppURL + "/hello")
-	if strings.Contains(other.PageText(), "Private Endpoint") {
+	if strings.Contains(other.PageText(), "This page is for you") {
 		t.Error("the app signed him in")
 	}
 	tab.Click("Use another account")

@@ -8,7 +8,7 @@
 //	ann.Fill("Username", "ann@example.com")
 //	ann.Fill("Password", password)
 //	ann.Click("Sign in")
-//	ann.WaitForText("Logged in as: ann@example.com")
+//	ann.WaitForText("Signed in as ann@example.com")
 //
 // Names are accessible names, as the browser reports them to a screen reader. A field
 // without a label or a button without a text is not found, and the test fails as a

@@ -76,7 +76,7 @@ func TestRouters(t *testing.T) {
 			look("private", ann, http.MethodGet, "/hello/world", http.StatusOK, `name="password"`) // the pool's
 			pool.SignIn(t, ann, site+"/hello/world", "ann", "Correct-Horse-7")
 			pool.SignIn(t, bob, site+"/hello/world", "bob", "Correct-Horse-7")
-			look("signed in", ann, http.MethodGet, "/hello/world", http.StatusOK, "Logged in as: ann@example.com")
+			look("signed in", ann, http.MethodGet, "/hello/world", http.StatusOK, "Signed in as ann@example.com")
 			look("the route's parameter", ann, http.MethodGet, "/hello/gopher", http.StatusOK, "Hello, gopher")
 			look("public again", ann, http.MethodGet, "/", http.StatusOK, "Log out")
 			look("admins", ann, http.MethodGet, "/admin", http.StatusOK, "ann@example.com is one of them")
@@ -84,7 +84,7 @@ func TestRouters(t *testing.T) {
 			look("not found", ann, http.MethodGet, "/nowhere", http.StatusNotFound, "")
 			look("sign-out", ann, http.MethodPost, "/logout", http.StatusOK, "Log in")
 			look("after it", ann, http.MethodGet, "/hello/world", http.StatusOK, `name="password"`)
-			look("bob stays", bob, http.MethodGet, "/hello/world", http.StatusOK, "Logged in as: bob@example.com")
+			look("bob stays", bob, http.MethodGet, "/hello/world", http.StatusOK, "Signed in as bob@example.com")
 		})
 	}
 }

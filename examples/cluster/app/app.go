@@ -25,7 +25,7 @@ func New(cfg cognate.Config, store cognate.SessionStore, name string) (http.Hand
 	// refreshed it.
 	mux.Handle("GET /hello", auth.RequireAccessToken(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user := cognate.UserFrom(r.Context())
-		show(w, name, user, "Private page", "Logged in as: "+user.Email)
+		show(w, name, user, "Private page", "Signed in as "+user.Email)
 	})))
 	mux.Handle("POST /logout-everywhere", auth.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := auth.LogoutEverywhere(r.Context(), cognate.UserFrom(r.Context()).Subject)

@@ -23,7 +23,7 @@ func New(auth *cognate.Auth) http.Handler {
 		if user != nil {
 			w.Header().Set("Cache-Control", "private, no-cache") // the page shows who it is
 		}
-		show(w, http.StatusOK, view{Text: "Public Endpoint. No authentication is needed.", User: user})
+		show(w, http.StatusOK, view{Text: "Everyone may read this page.", User: user})
 	})
 	mux.Handle("GET /hello", auth.RequireLogin(http.HandlerFunc(hello)))
 	mux.Handle("GET /style.css", http.FileServerFS(files))
@@ -35,10 +35,10 @@ func New(auth *cognate.Auth) http.Handler {
 func hello(w http.ResponseWriter, r *http.Request) {
 	user := cognate.UserFrom(r.Context())
 	if !hasPermission(user.Email) {
-		show(w, http.StatusForbidden, view{Text: "User has no permission to get the resource.", User: user})
+		show(w, http.StatusForbidden, view{Text: "This page is not for your account.", User: user})
 		return
 	}
-	show(w, http.StatusOK, view{Text: "Private Endpoint. Logged in as: " + user.Email, User: user})
+	show(w, http.StatusOK, view{Text: "This page is for you, " + user.Email + ".", User: user})
 }
 
 // hasPermission decides who may see the private page: here, everybody with an address.

@@ -30,7 +30,7 @@ func New(cfg cognate.Config, roles *Roles, firstAdmin string) (http.Handler, err
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		show(w, auth.User(r), "Public Endpoint", "No authentication is needed.")
+		show(w, auth.User(r), "Open to everyone", "You need no account to read this page.")
 	})
 	mux.Handle("GET /hello", readers(http.HandlerFunc(hello)))
 	mux.Handle("GET /admin", admins(http.HandlerFunc(panel.show)))
@@ -69,7 +69,7 @@ func undecided(err error) error {
 
 func hello(w http.ResponseWriter, r *http.Request) {
 	user := cognate.UserFrom(r.Context())
-	show(w, user, "Private Endpoint", "Logged in as: "+user.Email)
+	show(w, user, "For readers", "Signed in as "+user.Email)
 }
 
 var links = []page.Link{{Name: "Public", URL: "/"}, {Name: "Private", URL: "/hello"}, {Name: "Admins", URL: "/admin"}}

@@ -101,12 +101,12 @@ func TestRoles(t *testing.T) {
 	t.Parallel()
 	f := start(t)
 	stranger := cognatetest.NewBrowser(t, site, f.handler)
-	f.expect("public", stranger, here, get, "/", nil, 200, "Public Endpoint")
+	f.expect("public", stranger, here, get, "/", nil, 200, "Open to everyone")
 	f.expect("private", stranger, here, get, "/hello", nil, 200, `name="password"`) // the pool's
 
 	ann, annID := f.browser("ann", "ann@example.com")
 	bob, bobID := f.browser("bob", "bob@example.com")
-	f.expect("the first admin", ann, here, get, "/hello", nil, 200, "Logged in as: ann@example.com")
+	f.expect("the first admin", ann, here, get, "/hello", nil, 200, "Signed in as ann@example.com")
 	f.expect("no role", bob, here, get, "/hello", nil, 403, "isn’t for you")
 	f.expect("no admin", bob, here, get, "/admin", nil, 403, "isn’t for you")
 	f.expect("the list", ann, here, get, "/admin", nil, 200, bobID)
@@ -118,7 +118,7 @@ func TestRoles(t *testing.T) {
 	f.expect("still no role", bob, here, get, "/hello", nil, 403, "")
 	f.expect("granted by address", ann, here, post, "/admin/grant", role("Bob@Example.com", app.Reader), 200, "Take the role reader from bob@example.com")
 	f.expect("twice", ann, here, post, "/admin/grant", role(bobID, app.Reader), 200, "")
-	f.expect("a reader", bob, here, get, "/hello", nil, 200, "Logged in as: bob@example.com")
+	f.expect("a reader", bob, here, get, "/hello", nil, 200, "Signed in as bob@example.com")
 	f.expect("no admin yet", bob, here, get, "/admin", nil, 403, "")
 
 	f.expect("another site revokes", ann, other, post, "/admin/revoke", held(bobID, app.Reader), 403, "")
@@ -129,7 +129,7 @@ func TestRoles(t *testing.T) {
 	f.expect("then the first may go", ann, here, post, "/admin/revoke", held(annID, app.Admin), 403, "")
 	f.expect("admin now", bob, here, get, "/admin", nil, 200, "ann@example.com")
 
-	f.expect("sign-out", bob, here, post, "/logout", nil, 200, "Public Endpoint")
+	f.expect("sign-out", bob, here, post, "/logout", nil, 200, "Open to everyone")
 	f.expect("after it", bob, here, get, "/admin", nil, 200, `name="password"`)
 }
 
@@ -168,7 +168,7 @@ func TestDatabaseDown(t *testing.T) {
 			f.expect("public", ann, here, get, "/", nil, 200, "ann@example.com")
 		}
 	}
-	f.expect("afterwards", ann, here, get, "/hello", nil, 200, "Logged in as: ann@example.com")
+	f.expect("afterwards", ann, here, get, "/hello", nil, 200, "Signed in as ann@example.com")
 }
 
 // TestDatabaseDownAtSignIn: a sign-in that can't be written down is no sign-in.

@@ -13,14 +13,14 @@ var links = []page.Link{{Name: "Public", URL: "/"}, {Name: "Private", URL: "/hel
 // Home is the public page. user may be nil.
 func Home(w http.ResponseWriter, router string, user *cognate.User) {
 	page.Write(w, http.StatusOK, page.Page{
-		Title: "Public page", Text: "Served with " + router + ". No authentication is needed.", User: user, Links: links,
+		Title: "Public page", Text: "Served with " + router + ". Everyone may read it.", User: user, Links: links,
 	})
 }
 
 // Hello is the private page.
 func Hello(w http.ResponseWriter, name string, user *cognate.User) {
 	page.Write(w, http.StatusOK, page.Page{
-		Title: "Hello, " + name, Text: "Logged in as: " + user.Email, User: user, Links: links,
+		Title: "Hello, " + name, Text: "Signed in as " + user.Email, User: user, Links: links,
 	})
 }
 
