@@ -88,7 +88,9 @@ const leastDatabase = 512
 
 var (
 	errNoDatabase = errors.New("it is not a database; name a file of the pool's own, which is made if it is not there")
-	errForeign    = errors.New("it is the database of another program; name a file of the pool's own, " +
+	errDamaged = errors.New("it is a damaged database; name a file of the pool's own, " +
+		"which is made if it is not there")
+	errForeign = errors.New("it is the database of another program; name a file of the pool's own, " +
 		"which is made if it is not there")
 )
 
@@ -129,7 +131,7 @@ func lookWith(ctx context.Context, path, parameters string) (marked bool, err er
 		case fresh && userVersion != 0:
 			return false, errForeign
 		case fresh:
-			return false, checkLog(path + "-wal")
+			return false, checkFresh(ctx, db, path+"-wal")
 		}
 	}
 	steps, err := steps()
@@ -159,24 +161,38 @@ func lookAtTables(ctx context.Context, db *sql.DB) (fresh bool, err error) {
 	return fresh, nil
 }
 
-// checkLog looks into the log of a file without tables: they may all be in there,
-// if a process was killed early that made them before files were marked. They are
-// the first that a pool writes.
-func checkLog(path string) error {
+// checkFresh looks closer at a file in which no table was seen. They may all be in
+// the log, if a process was killed early that made them before files were marked;
+// they are the first that a pool writes. Without a log the file must be whole: a
+// damaged one of another program may only seem to have none.
+func checkFresh(ctx context.Context, db *sql.DB, log string) error {
+	begin, err := beginOf(log)
+	switch {
+	case err != nil || bytes.Contains(begin, []byte("CREATE TABLE pool_migrations")):
+		return err
+	case len(begin) > 0:
+		return errForeign
+	}
+	var whole string
+	err = db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&whole)
+	if err != nil || whole != "ok" {
+		return errDamaged // the text names no more than a page
+	}
+	return nil
+}
+
+// beginOf is the beginning of a log, or nothing. SQLite has no locks on it.
+func beginOf(log string) ([]byte, error) {
 	const enough = 1 << 20
-	f, err := os.Open(path) // SQLite has no locks on it
+	f, err := os.Open(log)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	begin, err := io.ReadAll(io.LimitReader(f, enough))
-	if err != nil || len(begin) == 0 || bytes.Contains(begin, []byte("CREATE TABLE pool_migrations")) {
-		return err
-	}
-	return errForeign
+	return io.ReadAll(io.LimitReader(f, enough))
 }
 
 // mark writes the application id, before there is a log: so that it is in the file

@@ -95,6 +95,21 @@ func TestForeignFile(t *testing.T) {
 		}
 	}
 	const notes = "CREATE TABLE notes (text TEXT)"
+	damaged := func(change func(body []byte) []byte) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			t.Helper()
+			makeDatabase(t, path, false, notes, "INSERT INTO notes VALUES (zeroblob(20000))")
+			body, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(path, change(body), 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// A page of SQLite's begins with a header; the first one's is after the file's.
+	noCells := func(b []byte) []byte { b[103], b[104] = 0, 0; return b }
 	header := "SQLite format 3\x00"
 	for name, tt := range map[string]struct {
 		file func(t *testing.T, path string)
@@ -110,6 +125,8 @@ func TestForeignFile(t *testing.T) {
 		"another's with a view":          {database(false, "CREATE VIEW v AS SELECT 1"), "another program"},
 		"another's with a pool's name":   {database(false, "CREATE TABLE pool_names (x)", notes), "another program"},
 		"another's with its id as well":  {database(false, notes, "PRAGMA application_id = 7"), "another program"},
+		"another's that was cut off":     {damaged(func(b []byte) []byte { return b[:600] }), "damaged"},
+		"another's without its tables":   {damaged(noCells), "damaged"},
 		"a text":                         {write(strings.Repeat("nothing of the kind\n", 99)), "not a database"},
 		"one byte":                       {write("x"), "not a database"},
 		"the beginning of a database":    {write(header), "not a database"},
