@@ -44,8 +44,16 @@ func checkVersion(version, known int) error {
 	if version <= known {
 		return nil
 	}
-	return fmt.Errorf("it is of version %d, and this program knows versions up to %d; "+
-		"use the program that it was last used with, or a newer one", version, known)
+	return &newerError{version, known}
+}
+
+// newerError says that a later program has changed a database.
+type newerError struct{ version, known int }
+
+// Error implements error.
+func (e *newerError) Error() string {
+	return fmt.Sprintf("it is of version %d, and this program knows versions up to %d; "+
+		"use the program that it was last used with, or a newer one", e.version, e.known)
 }
 
 // claim makes a SQLite file the store's: one that is empty, or that was before.
@@ -88,7 +96,7 @@ const leastDatabase = 512
 
 var (
 	errNoDatabase = errors.New("it is not a database; name a file of the pool's own, which is made if it is not there")
-	errDamaged = errors.New("it is a damaged database; name a file of the pool's own, " +
+	errDamaged    = errors.New("it is a damaged database; name a file of the pool's own, " +
 		"which is made if it is not there")
 	errForeign = errors.New("it is the database of another program; name a file of the pool's own, " +
 		"which is made if it is not there")
@@ -102,9 +110,27 @@ var (
 func look(ctx context.Context, path string) (marked bool, err error) {
 	marked, err = lookWith(ctx, path, "mode=ro&immutable=1&_pragma=writable_schema(1)") // or a short file has no header
 	if hasCode(err, sqlitelib.SQLITE_CORRUPT) {
-		marked, err = lookWith(ctx, path, "mode=ro&_busy_timeout=5000")
+		marked, err = lookWith(ctx, path, withLog)
 	}
-	return marked, err
+	if !marked || err != nil || !hasLog(path) {
+		return marked, err
+	}
+	// A later version's last step may be in the log yet. What can't be read at
+	// present, as after a kill, is opened: then migrate looks.
+	_, err = lookWith(ctx, path, withLog)
+	if _, newer := errors.AsType[*newerError](err); newer {
+		return true, err
+	}
+	return true, nil
+}
+
+// withLog reads a file as it is with its log, and leaves both.
+const withLog = "mode=ro&_busy_timeout=5000"
+
+// hasLog reports whether there is something in the log of a file.
+func hasLog(path string) bool {
+	info, err := os.Stat(path + "-wal")
+	return err == nil && info.Size() > 0
 }
 
 func lookWith(ctx context.Context, path, parameters string) (marked bool, err error) {

@@ -76,6 +76,19 @@ func newer(t *testing.T, path string) {
 	makeDatabase(t, path, false, "INSERT INTO pool_migrations (version) VALUES (99)")
 }
 
+// newerInLog is a pool's database that a later version has just changed, and runs.
+func newerInLog(t *testing.T, path string) {
+	t.Helper()
+	s, err := sqlstore.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	makeDatabase(t, path, true, "INSERT INTO pool_migrations (version) VALUES (99)")
+}
+
 // TestForeignFile has files that are not for a pool to use: they are refused with
 // a sentence, and stay as they are, with nothing beside them.
 func TestForeignFile(t *testing.T) {
@@ -132,6 +145,7 @@ func TestForeignFile(t *testing.T) {
 		"the beginning of a database":    {write(header), "not a database"},
 		"a database's beginning, damage": {write(header + strings.Repeat("\xff", 4096)), "not a database"},
 		"a newer pool's":                 {newer, "version 99"},
+		"a newer pool's, in its log":     {newerInLog, "version 99"},
 		"a folder": {func(t *testing.T, path string) {
 			t.Helper()
 			if err := os.Mkdir(path, 0o755); err != nil {
@@ -171,7 +185,8 @@ func TestForeignFile(t *testing.T) {
 					}
 				}
 				for name, was := range before {
-					if after[name] != was {
+					// Who reads with the log notes there up to where.
+					if after[name] != was && !strings.HasSuffix(name, "-shm") {
 						t.Errorf("%s was changed", name)
 					}
 				}
