@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -178,6 +180,15 @@ func announceUsers(w io.Writer, s style) {
 func stopped(term terminal, err error) error {
 	if err == nil {
 		printf(term.out, "Stopped.\n")
+	}
+	return err
+}
+
+// interrupted is what ended a command that serves until Ctrl-C. If that came while all was
+// still being made, it is no failure either.
+func interrupted(ctx context.Context, term terminal, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return stopped(term, nil)
 	}
 	return err
 }

@@ -24,9 +24,14 @@ type demoCommand struct {
 	logFlags
 }
 
-// Run serves the app and the pool until Ctrl-C. Both listen before either is set up,
-// because each has to know the other's address.
+// Run serves the app and the pool until Ctrl-C.
 func (c *demoCommand) Run(ctx context.Context, term terminal) error {
+	return interrupted(ctx, term, c.serve(ctx, term))
+}
+
+// serve lets both listen before either is set up, because each has to know the other's
+// address.
+func (c *demoCommand) serve(ctx context.Context, term terminal) error {
 	appAddr, poolAddr, err := c.addresses()
 	if err != nil {
 		return err

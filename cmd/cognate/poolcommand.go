@@ -113,6 +113,10 @@ type poolServeCommand struct {
 
 // Run serves the pools until Ctrl-C.
 func (c *poolServeCommand) Run(ctx context.Context, term terminal) error {
+	return interrupted(ctx, term, c.serve(ctx, term))
+}
+
+func (c *poolServeCommand) serve(ctx context.Context, term terminal) error {
 	if c.Limit < 0 {
 		return fmt.Errorf("--requests-per-second %d makes no sense; leave it out for no limit", c.Limit)
 	}
