@@ -28,6 +28,7 @@ func TestClockIsSetBack(t *testing.T) {
 		"a temporary password":   temporaryBack,
 		"the removal of records": collectBack,
 		"the outbox":             outboxBack,
+		"a sign-out everywhere":  signedOutBack,
 	} {
 		for _, d := range []time.Duration{26 * time.Hour, 400 * 24 * time.Hour} {
 			t.Run(name+" "+d.String(), func(t *testing.T) {
@@ -189,6 +190,30 @@ func temporaryBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 	must(t, err)
 	return func(t *testing.T) {
 		wantAnswer(t, "the password", signIn(t, e, "eve", "temporary"), userpool.TextTemporaryExpired)
+	}
+}
+
+// signedOutBack has tokens that nothing but the time of the sign-out can end.
+func signedOutBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
+	c := e.AddClient(t, userpool.Client{ID: "plain", CallbackURLs: []string{pooltest.Callback}, DisableRevocation: true})
+	redeem := func() userpool.Secret {
+		code := userpool.CodeGrant{Code: userpool.Secret(e.Code(t, "client_id", c.ID)), RedirectURI: pooltest.Callback}
+		tokens, err := e.Pool.RedeemCode(t.Context(), c, code)
+		must(t, err)
+		return tokens.AccessToken
+	}
+	check := func(what string, token userpool.Secret, good bool) {
+		t.Helper()
+		if _, err := e.Pool.UserInfo(t.Context(), token); (err == nil) != good {
+			t.Errorf("%s: got %v, want it good: %v", what, err, good)
+		}
+	}
+	token := redeem()
+	must(t, e.Pool.GlobalSignOut(t.Context(), e.Ann.Sub))
+	check("of before", token, false)
+	return func(t *testing.T) {
+		check("of before, later", token, false)
+		check("a new one", redeem(), true)
 	}
 }
 

@@ -88,7 +88,7 @@ func (p *Pool) liveUser(ctx context.Context, c Client, claims accessClaims) (Use
 	if err != nil {
 		return User{}, err
 	}
-	alive := !c.carriesJTI() && claims.issuedAfter(u.SignedOut)
+	alive := !c.carriesJTI() && claims.issuedAfter(u.SignedOut, p.now())
 	if claims.OriginJTI != "" {
 		alive, err = p.store.FamilyAlive(ctx, p.id, claims.OriginJTI)
 	}
@@ -102,9 +102,19 @@ func (p *Pool) liveUser(ctx context.Context, c Client, claims accessClaims) (Use
 }
 
 // issuedAfter reports whether the token is from a later second than t. It is
-// for tokens without origin_jti, which can be revoked in no other way.
-func (c accessClaims) issuedAfter(t time.Time) bool {
-	return t.IsZero() || c.IssuedAt != nil && c.IssuedAt.Unix() > t.Unix()
+// for tokens without origin_jti, which can be revoked in no other way. If the clock
+// was set back so far that no token of before t can be as young as now, t ends
+// nothing any more but what is from a time to come.
+func (c accessClaims) issuedAfter(t, now time.Time) bool {
+	switch {
+	case t.IsZero():
+		return true
+	case c.IssuedAt == nil:
+		return false
+	case t.Sub(now) > maxAccessLife+clockSlack:
+		return c.IssuedAt.Sub(now) <= clockSlack
+	}
+	return c.IssuedAt.Unix() > t.Unix()
 }
 
 // isOwnJWT reports whether this is an access or ID token of the pool, expired
