@@ -11,7 +11,7 @@ require (
 	github.com/goccy/go-yaml v1.19.2
 	github.com/google/go-cmp v0.7.0
 	github.com/rogpeppe/go-internal v1.16.0
-	github.com/russellhaering/goxmldsig v1.6.1
+	github.com/russellhaering/goxmldsig v1.6.1 // tests only
 )
 
 require github.com/fxamacker/cbor/v2 v2.9.4

@@ -1,87 +1,188 @@
 package saml
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/beevik/etree"
 )
 
 const (
 	exclusiveC14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
-	nsXML         = "http://www.w3.org/XML/1998/namespace"
+
+	nsXML   = "http://www.w3.org/XML/1998/namespace"
+	nsXMLNS = "http://www.w3.org/2000/xmlns/"
 
 	maxPrefixes = 32 // of a PrefixList
 )
 
 // canonical writes an element as exclusive canonical XML (W3C, Exclusive XML
-// Canonicalization 1.0, without comments): a namespace is declared where an
-// element or attribute first uses it, and one of the prefixes where it comes into
-// scope. "" is the prefix of the default namespace.
-func canonical(e *etree.Element, prefixes map[string]bool) ([]byte, error) {
-	alone, err := detach(e)
-	if err != nil {
-		return nil, err
+// Canonicalization 1.0): a namespace is declared where an element or attribute
+// first uses it, and one of the prefixes where it comes into scope. "" is the
+// prefix of the default namespace. The element without, which may be nil, is left
+// out. The work grows with the length of the document, however it is nested.
+func canonical(e, without *etree.Element, prefixes map[string]bool) ([]byte, error) {
+	w := writer{without: without, prefixes: prefixes}
+	w.scope.set("xml", nsXML)
+	var above []*etree.Element
+	for p := e.Parent(); p != nil; p = p.Parent() {
+		above = append(above, p)
 	}
-	err = exclusive(alone, map[string]string{"xml": nsXML}, map[string]string{}, prefixes)
-	if err != nil {
-		return nil, err
+	for _, p := range slices.Backward(above) {
+		_, err := w.enter(p)
+		if err != nil {
+			return nil, err
+		}
 	}
-	document := etree.NewDocument()
-	document.SetRoot(alone)
-	document.WriteSettings = etree.WriteSettings{CanonicalEndTags: true, CanonicalText: true, CanonicalAttrVal: true}
-	return document.WriteToBytes()
+	err := w.element(e, slices.Collect(maps.Keys(w.scope.of)))
+	return w.out.Bytes(), err
 }
 
-// exclusive makes the attributes of e and all in it canonical. scope are the
-// namespaces that hold around it, written those that are declared in what is
-// written around it.
-func exclusive(e *etree.Element, scope, written map[string]string, prefixes map[string]bool) error {
-	scope = maps.Clone(scope)
-	used, attributes := map[string]bool{e.Space: true}, []etree.Attr{}
+// writer writes canonical XML.
+type writer struct {
+	out      bytes.Buffer
+	without  *etree.Element
+	prefixes map[string]bool
+
+	// The namespaces that hold where the writer is, and those that are declared in
+	// what is written around it.
+	scope, written namespaces
+}
+
+// element writes e. inherited are the prefixes that come into scope with it and
+// are not its own.
+func (w *writer) element(e *etree.Element, inherited []string) error {
+	scope, written := len(w.scope.undo), len(w.written.undo)
+	declared, err := w.enter(e)
+	if err != nil {
+		return err
+	}
+	shown := slices.DeleteFunc(append(declared, inherited...), func(p string) bool { return !w.prefixes[p] })
+	shown = append(shown, e.Space)
+	attributes := []etree.Attr{}
 	for _, a := range e.Attr {
-		switch {
-		case a.Space == "xmlns":
-			scope[a.Key] = a.Value
-		case a.Space == "" && a.Key == "xmlns":
-			scope[""] = a.Value
-		default:
-			attributes = append(attributes, a)
-			if a.Space != "" { // an attribute without prefix is in no namespace
-				used[a.Space] = true
-			}
+		if _, ok := declares(a); ok {
+			continue
+		}
+		attributes = append(attributes, a)
+		if a.Space != "" { // an attribute without prefix is in no namespace
+			shown = append(shown, a.Space)
 		}
 	}
-	for p := range prefixes {
-		if _, ok := scope[p]; ok {
-			used[p] = true
-		}
+	w.out.WriteString("<" + e.FullTag())
+	err = w.declare(shown)
+	if err == nil {
+		err = w.attributes(attributes)
 	}
-	slices.SortFunc(attributes, func(a, b etree.Attr) int {
-		return cmp.Or(cmp.Compare(namespace(a, scope), namespace(b, scope)), cmp.Compare(a.Key, b.Key))
-	})
-	written = maps.Clone(written)
-	declarations := []etree.Attr{}
-	for _, p := range slices.Sorted(maps.Keys(used)) { // the default namespace first
-		uri, ok := scope[p]
+	if err != nil {
+		return err
+	}
+	w.out.WriteString(">")
+	err = w.children(e)
+	if err != nil {
+		return err
+	}
+	w.out.WriteString("</" + e.FullTag() + ">")
+	w.scope.back(scope)
+	w.written.back(written)
+	return nil
+}
+
+// enter takes the declarations of an element into scope and returns their
+// prefixes.
+func (w *writer) enter(e *etree.Element) (declared []string, err error) {
+	for _, a := range e.Attr {
+		prefix, ok := declares(a)
+		if !ok {
+			continue
+		}
+		reserved := prefix == "xmlns" || a.Value == nsXMLNS || (prefix == "xml") != (a.Value == nsXML)
+		if reserved || prefix != "" && a.Value == "" { // Namespaces in XML 1.0, sections 3 and 5
+			return nil, errors.New("it declares a namespace in a way that XML does not have")
+		}
+		w.scope.set(prefix, a.Value)
+		declared = append(declared, prefix)
+	}
+	return declared, nil
+}
+
+// declares reports whether an attribute declares a namespace, and its prefix.
+func declares(a etree.Attr) (prefix string, ok bool) {
+	if a.Space == "" && a.Key == "xmlns" {
+		return "", true
+	}
+	return a.Key, a.Space == "xmlns"
+}
+
+// declare writes the declarations of those prefixes that are not written yet, in
+// their order, the default namespace first.
+func (w *writer) declare(prefixes []string) error {
+	slices.Sort(prefixes)
+	for _, p := range prefixes {
+		uri, ok := w.scope.of[p]
 		switch {
 		case !ok && p != "":
 			return errors.New("it has a prefix without a namespace")
-		case p == "xml" || written[p] == uri:
+		case p == "xml" || w.written.of[p] == uri:
 			continue
 		}
-		written[p] = uri
-		declaration := etree.Attr{Space: "xmlns", Key: p, Value: uri}
-		if p == "" {
-			declaration = etree.Attr{Key: "xmlns", Value: uri}
+		w.written.set(p, uri)
+		name := "xmlns"
+		if p != "" {
+			name += ":" + p
 		}
-		declarations = append(declarations, declaration)
+		w.attribute(name, uri)
 	}
-	e.Attr = append(declarations, attributes...)
-	for _, child := range e.ChildElements() {
-		err := exclusive(child, scope, written, prefixes)
+	return nil
+}
+
+func (w *writer) attributes(list []etree.Attr) error {
+	namespace := func(a etree.Attr) string {
+		if a.Space == "" {
+			return ""
+		}
+		return w.scope.of[a.Space]
+	}
+	order := func(a, b etree.Attr) int {
+		return cmp.Or(cmp.Compare(namespace(a), namespace(b)), cmp.Compare(a.Key, b.Key))
+	}
+	slices.SortFunc(list, order)
+	for i, a := range list {
+		if i > 0 && order(list[i-1], a) == 0 {
+			return errors.New("it has an attribute twice")
+		}
+		w.attribute(a.FullKey(), a.Value)
+	}
+	return nil
+}
+
+// What canonical XML escapes (Canonical XML 1.0, section 2.3).
+var (
+	attributeEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", `"`, "&quot;", "\t", "&#x9;", "\n", "&#xA;", "\r", "&#xD;")
+	textEscaper      = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#xD;")
+)
+
+func (w *writer) attribute(name, value string) {
+	w.out.WriteString(" " + name + `="` + attributeEscaper.Replace(value) + `"`)
+}
+
+func (w *writer) children(e *etree.Element) error {
+	for _, child := range e.Child {
+		var err error
+		switch c := child.(type) {
+		case *etree.Element:
+			if c != w.without {
+				err = w.element(c, nil)
+			}
+		case *etree.CharData:
+			w.out.WriteString(textEscaper.Replace(c.Data))
+		default: // checkXML lets nothing else in
+			err = errors.New("it holds something else than elements and text")
+		}
 		if err != nil {
 			return err
 		}
@@ -89,9 +190,34 @@ func exclusive(e *etree.Element, scope, written map[string]string, prefixes map[
 	return nil
 }
 
-func namespace(a etree.Attr, scope map[string]string) string {
-	if a.Space == "" {
-		return ""
+// namespaces are those that hold at a place, by prefix. They go back to what they
+// were when the place is left.
+type namespaces struct {
+	of   map[string]string
+	undo []binding
+}
+
+type binding struct {
+	prefix, uri string
+	bound       bool
+}
+
+func (n *namespaces) set(prefix, uri string) {
+	if n.of == nil {
+		n.of = map[string]string{}
 	}
-	return scope[a.Space]
+	old, ok := n.of[prefix]
+	n.undo = append(n.undo, binding{prefix, old, ok})
+	n.of[prefix] = uri
+}
+
+func (n *namespaces) back(to int) {
+	for _, b := range slices.Backward(n.undo[to:]) {
+		if b.bound {
+			n.of[b.prefix] = b.uri
+		} else {
+			delete(n.of, b.prefix)
+		}
+	}
+	n.undo = n.undo[:to]
 }

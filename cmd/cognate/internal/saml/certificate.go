@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
 	"errors"
@@ -19,58 +18,78 @@ import (
 // metadata, whoever issued the certificate (metadata interoperability profile
 // section 2.6.1).
 type certificate struct {
-	key         crypto.PublicKey // RSA or ECDSA
+	key         crypto.PublicKey // RSA or ECDSA, once it is in use; nil: unknown
 	from, until time.Time
 }
+
+// parseCertificates reads those of metadata. One whose key cannot be used is
+// passed over if there is another, as a provider has one for each kind.
+func parseCertificates(texts []string) ([]certificate, error) {
+	unusable := errors.New("the metadata has no certificate to check signatures with (KeyDescriptor use signing)")
+	var out []certificate
+	for _, text := range texts {
+		c, err := parseCertificate(text)
+		if err != nil {
+			return nil, fmt.Errorf("a certificate of the metadata: %w", err)
+		}
+		switch key := c.key.(type) {
+		case *rsa.PublicKey:
+			if key.N.BitLen() < minRSA {
+				unusable = fmt.Errorf("a certificate of the metadata: its RSA key is shorter than %d bits", minRSA)
+				continue
+			}
+		case *ecdsa.PublicKey:
+		default:
+			unusable = errors.New("a certificate of the metadata: its kind of key is not supported; expected an RSA or ECDSA key")
+			continue
+		}
+		out = append(out, c)
+	}
+	if len(out) == 0 {
+		return nil, unusable
+	}
+	return out, nil
+}
+
+const minRSA = 1024 // bits, of crypto/rsa
 
 func parseCertificate(text string) (certificate, error) {
 	der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 	if err != nil {
 		return certificate{}, errors.New("it is not base64")
 	}
-	c, err := x509Certificate(der)
-	if err != nil {
-		return certificate{}, err
-	}
-	switch c.key.(type) {
-	case *rsa.PublicKey, *ecdsa.PublicKey:
-		return c, nil
-	}
-	return certificate{}, fmt.Errorf("a key of type %T is not supported; expected RSA or ECDSA", c.key)
-}
-
-func x509Certificate(der []byte) (certificate, error) {
 	c, err := x509.ParseCertificate(der)
 	if err == nil {
 		return certificate{c.PublicKey, c.NotBefore, c.NotAfter}, nil
 	}
-	// Go takes no negative serial number, which some providers have, and RFC 5280
-	// section 4.1.2.2 asks to be prepared for.
+	// Go refuses more than what its key is made of, such as a negative serial
+	// number, which some providers have, and RFC 5280 section 4.1.2.2 asks to be
+	// prepared for.
 	var raw rawCertificate
 	rest, rawErr := asn1.Unmarshal(der, &raw)
-	if rawErr != nil || len(rest) > 0 || raw.Signed.Serial.Sign() >= 0 {
+	if rawErr != nil || len(rest) > 0 {
 		return certificate{}, err
 	}
 	key, err := x509.ParsePKIXPublicKey(raw.Signed.Key.FullBytes)
-	return certificate{key, raw.Signed.Validity.NotBefore, raw.Signed.Validity.NotAfter}, err
+	if err != nil {
+		key = nil // as of a kind that crypto/x509 does not know
+	}
+	return certificate{key, raw.Signed.Validity.NotBefore, raw.Signed.Validity.NotAfter}, nil
 }
 
 // rawCertificate is the ASN.1 of a certificate (RFC 5280 section 4.1).
 type rawCertificate struct {
 	Signed struct {
-		Version       int `asn1:"optional,explicit,default:0,tag:0"`
-		Serial        *big.Int
-		Algorithm     pkix.AlgorithmIdentifier
-		Issuer        asn1.RawValue
-		Validity      struct{ NotBefore, NotAfter time.Time }
-		Subject       asn1.RawValue
-		Key           asn1.RawValue
-		IssuerUnique  asn1.BitString `asn1:"optional,tag:1"`
-		SubjectUnique asn1.BitString `asn1:"optional,tag:2"`
-		Extensions    asn1.RawValue  `asn1:"optional,tag:3"`
+		Version   int `asn1:"optional,explicit,default:0,tag:0"`
+		Serial    asn1.RawValue
+		Algorithm asn1.RawValue
+		Issuer    asn1.RawValue
+		Validity  struct{ NotBefore, NotAfter time.Time }
+		Subject   asn1.RawValue
+		Key       asn1.RawValue
 	}
-	Algorithm pkix.AlgorithmIdentifier
-	Signature asn1.BitString
+	Algorithm asn1.RawValue
+	Signature asn1.RawValue
 }
 
 func (c certificate) validAt(now time.Time) bool { return !now.Before(c.from) && !now.After(c.until) }

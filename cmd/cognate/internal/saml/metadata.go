@@ -1,14 +1,11 @@
 package saml
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
-	"strings"
 
 	"github.com/cognate-auth/cognate/internal/utf8text"
 	"github.com/cognate-auth/cognate/userpool"
@@ -51,13 +48,13 @@ func parseMetadata(text string) (*metadata, error) {
 	}
 	decoded, err := utf8text.Decode([]byte(text)) // Entra's begins with a mark
 	if err == nil {
-		err = checkTokens(newDecoder(decoded), true)
+		err = checkXML(newDecoder(decoded, true), true, nil)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the metadata: %w", err)
 	}
 	var d entityDescriptor
-	err = newDecoder(decoded).Decode(&d)
+	err = unmarshal(newDecoder(decoded, true), &d)
 	if d.XMLName.Local == "EntitiesDescriptor" {
 		return nil, errors.New("the metadata is a list of providers (EntitiesDescriptor); expected the EntityDescriptor of one")
 	}
@@ -79,36 +76,17 @@ func parseMetadata(text string) (*metadata, error) {
 	if err != nil {
 		return nil, err
 	}
+	var texts []string
 	for _, k := range idp.Keys {
-		if k.Use != "" && k.Use != "signing" {
-			continue
-		}
-		for _, c := range k.Certificates {
-			certificate, err := parseCertificate(c)
-			if err != nil {
-				return nil, fmt.Errorf("a certificate of the metadata: %w", err)
-			}
-			m.certificates = append(m.certificates, certificate)
+		if k.Use == "" || k.Use == "signing" {
+			texts = append(texts, k.Certificates...)
 		}
 	}
-	if len(m.certificates) == 0 {
-		return nil, errors.New("the metadata has no certificate to check signatures with (KeyDescriptor use signing)")
+	m.certificates, err = parseCertificates(texts)
+	if err != nil {
+		return nil, err
 	}
 	return m, nil
-}
-
-// newDecoder reads text that is UTF-8, whatever it says it was before it was
-// decoded.
-func newDecoder(text []byte) *xml.Decoder {
-	d := xml.NewDecoder(bytes.NewReader(text))
-	d.CharsetReader = func(label string, input io.Reader) (io.Reader, error) {
-		switch strings.ToLower(label) {
-		case "utf-16", "utf-16le", "utf-16be":
-			return input, nil
-		}
-		return nil, errors.New("its encoding is not UTF-8 or UTF-16")
-	}
-	return d
 }
 
 // redirectEndpoint returns the one with the redirect binding; empty: none.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/beevik/etree"
 
-	"github.com/cognate-auth/cognate/internal/utf8text"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -29,23 +28,30 @@ func open(response string) (*etree.Element, error) {
 	if err != nil {
 		return nil, errors.New("the response is not base64")
 	}
-	raw, err = utf8text.Decode(raw)
-	if err == nil {
-		err = checkXML(raw, false)
-	}
+	text, err := message(raw)
 	if err != nil {
 		return nil, fmt.Errorf("the response: %w", err)
 	}
 	document := etree.NewDocument()
-	err = document.ReadFromBytes(raw)
+	err = document.ReadFromBytes(text)
 	if err != nil || document.Root() == nil {
 		return nil, errors.New("the response is not XML")
 	}
 	root := document.Root()
-	if !is(root, nsProtocol, "Response") || root.SelectAttrValue("Version", "") != "2.0" {
+	if !is(root, nsProtocol, "Response") || attribute(root, "Version") != "2.0" {
 		return nil, errors.New("the document is not a Response of SAML 2.0")
 	}
 	return root, nil
+}
+
+// attribute returns the value of the attribute of e that is in no namespace.
+func attribute(e *etree.Element, name string) string {
+	for _, a := range e.Attr {
+		if a.Space == "" && a.Key == name {
+			return a.Value
+		}
+	}
+	return ""
 }
 
 func is(e *etree.Element, space, tag string) bool { return e.Tag == tag && e.NamespaceURI() == space }
@@ -91,7 +97,7 @@ func (s *SP) Read(
 		return userpool.Assertion{}, err
 	}
 	var a assertion
-	err = xml.Unmarshal(signed, &a)
+	err = unmarshal(newDecoder(signed, false), &a)
 	if err != nil {
 		return userpool.Assertion{}, errors.New("the assertion cannot be read")
 	}
@@ -101,12 +107,11 @@ func (s *SP) Read(
 // checkResponse looks at the envelope, which may be unsigned: it can only make
 // things worse.
 func checkResponse(root *etree.Element, sp userpool.ServiceProvider, m *metadata, inResponseTo string) error {
-	destination := root.SelectAttrValue("Destination", "")
+	destination := attribute(root, "Destination")
 	if destination != "" && destination != sp.ACS {
 		return errors.New("the response is for another Destination; expected " + sp.ACS)
 	}
-	answered := root.SelectAttr("InResponseTo")
-	if answered != nil && answered.Value != inResponseTo || answered == nil && inResponseTo != "" {
+	if attribute(root, "InResponseTo") != inResponseTo {
 		return errors.New("the response answers another request (InResponseTo)")
 	}
 	status := ""
@@ -127,7 +132,7 @@ func checkResponse(root *etree.Element, sp userpool.ServiceProvider, m *metadata
 func statusOf(status *etree.Element) string {
 	for _, code := range status.ChildElements() {
 		if is(code, nsProtocol, "StatusCode") {
-			return code.SelectAttrValue("Value", "")
+			return attribute(code, "Value")
 		}
 	}
 	return ""
@@ -293,19 +298,9 @@ func (a *assertion) checkStatements(now time.Time) (index string, err error) {
 }
 
 // profile is what the assertion says of the person. Attributes go by their
-// Name; NameID can be mapped too.
+// Name; NameID can be mapped too, and is never an attribute that is called so.
 func (a *assertion) profile(index string) userpool.Profile {
 	p := userpool.Profile{Claims: map[string]string{}, Issuer: strings.TrimSpace(a.Issuer)}
-	if len(a.Subject.NameID) == 1 {
-		n := a.Subject.NameID[0]
-		p.Subject = strings.TrimSpace(n.Value)
-		p.Claims["NameID"] = p.Subject
-		v := session{NameID: p.Subject, Format: n.Format, Qualifier: n.Q, SPQ: n.SPQ, Index: index}
-		text, err := json.Marshal(v)
-		if err == nil { // strings cannot fail
-			p.Session = string(text)
-		}
-	}
 	values := map[string][]string{}
 	for _, attribute := range a.Attributes {
 		for _, v := range attribute.Values {
@@ -316,6 +311,16 @@ func (a *assertion) profile(index string) userpool.Profile {
 		p.Claims[name] = list[0]
 		if len(list) > 1 {
 			p.Claims[name] = userpool.MultiValue(list)
+		}
+	}
+	if len(a.Subject.NameID) == 1 {
+		n := a.Subject.NameID[0]
+		p.Subject = strings.TrimSpace(n.Value)
+		p.Claims["NameID"] = p.Subject
+		v := session{NameID: p.Subject, Format: n.Format, Qualifier: n.Q, SPQ: n.SPQ, Index: index}
+		text, err := json.Marshal(v)
+		if err == nil { // strings cannot fail
+			p.Session = string(text)
 		}
 	}
 	return p

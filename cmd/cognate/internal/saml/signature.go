@@ -14,7 +14,8 @@ import (
 	"time"
 
 	"github.com/beevik/etree"
-	"github.com/russellhaering/goxmldsig/etreeutils"
+
+	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
 // Limits of a document.
@@ -25,14 +26,13 @@ const (
 
 // checkXML refuses what has no place in a SAML message and has been used to make
 // two readers see two things: a DTD with its entities, processing instructions,
-// and, in messages, comments. Depth and number of elements are bounded.
-func checkXML(document []byte, comments bool) error {
-	return checkTokens(xml.NewDecoder(bytes.NewReader(document)), comments)
-}
-
-func checkTokens(decoder *xml.Decoder, comments bool) error {
+// an attribute that is there twice, and, in messages, comments. Depth and number
+// of elements are bounded. start, which may be nil, is called for each start tag
+// with where it begins and ends.
+func checkXML(decoder *xml.Decoder, comments bool, start func(from, to int64)) error {
 	depth, elements := 0, 0
 	for first := true; ; first = false {
+		before := decoder.InputOffset()
 		token, err := decoder.RawToken()
 		if errors.Is(err, io.EOF) {
 			break
@@ -44,6 +44,12 @@ func checkTokens(decoder *xml.Decoder, comments bool) error {
 		case xml.StartElement:
 			if depth == 0 && elements > 0 {
 				return errors.New("it has more than one root")
+			}
+			if twice(t.Attr) {
+				return errors.New("it has an attribute twice")
+			}
+			if start != nil {
+				start(before, decoder.InputOffset())
 			}
 			depth++
 			elements++
@@ -65,6 +71,71 @@ func checkTokens(decoder *xml.Decoder, comments bool) error {
 		}
 	}
 	return nil
+}
+
+func twice(attributes []xml.Attr) bool {
+	if len(attributes) < 2 {
+		return false
+	}
+	seen := make(map[xml.Name]bool, len(attributes))
+	for _, a := range attributes {
+		seen[a.Name] = true
+	}
+	return len(seen) < len(attributes)
+}
+
+// message decodes and checks a message. It writes tabs and line ends in tags as
+// spaces: readers of XML take those in the value of an attribute for spaces (XML
+// 1.0 section 3.3.3), which encoding/xml does not, and the signature is of what
+// they read.
+func message(raw []byte) ([]byte, error) {
+	text, err := utf8text.Decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	wide := !bytes.HasSuffix(raw, text) // was UTF-16
+	out, done := make([]byte, 0, len(text)), int64(0)
+	err = checkXML(newDecoder(text, wide), false, func(from, to int64) {
+		out = append(out, text[done:from]...)
+		out = append(out, tagSpaces.Replace(string(text[from:to]))...)
+		done = to
+	})
+	return append(out, text[done:]...), err
+}
+
+var tagSpaces = strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\t", " ")
+
+// newDecoder reads text that is UTF-8. wide says that it may call itself UTF-16,
+// which it was before it was decoded.
+func newDecoder(text []byte, wide bool) *xml.Decoder {
+	d := xml.NewDecoder(bytes.NewReader(text))
+	d.CharsetReader = func(label string, input io.Reader) (io.Reader, error) {
+		switch label = strings.ToLower(label); {
+		case label == "us-ascii", wide && (label == "utf-16" || label == "utf-16le" || label == "utf-16be"):
+			return input, nil
+		}
+		return nil, errors.New("its encoding is not UTF-8 or UTF-16")
+	}
+	return d
+}
+
+// unmarshal reads text without the attributes that have a prefix: none of SAML's
+// has one, others may be there with the same name (core section 2.7.3.1), and
+// encoding/xml tells neither them nor the declarations of namespaces from SAML's.
+func unmarshal(d *xml.Decoder, into any) error {
+	return xml.NewTokenDecoder(unprefixed{d}).Decode(into)
+}
+
+type unprefixed struct{ *xml.Decoder }
+
+// Token implements xml.TokenReader.
+func (u unprefixed) Token() (xml.Token, error) {
+	token, err := u.Decoder.Token() // in which names have their namespaces
+	if start, ok := token.(xml.StartElement); ok {
+		start.Attr = slices.DeleteFunc(start.Attr, func(a xml.Attr) bool { return a.Name.Space != "" || a.Name.Local == "xmlns" })
+		return start, err
+	}
+	return token, err
 }
 
 // onlyAssertion returns the one assertion of a response: its child, and the only
@@ -117,7 +188,7 @@ func verified(root *etree.Element, m *metadata, now time.Time) ([]byte, error) {
 	if whole == nil && part == nil {
 		return nil, errors.New("neither the response nor the assertion is signed")
 	}
-	var signed *etree.Element
+	var signed []byte
 	if part != nil {
 		signed, err = checkSignature(assertion, part, m, now)
 		if err != nil {
@@ -130,13 +201,24 @@ func verified(root *etree.Element, m *metadata, now time.Time) ([]byte, error) {
 			return nil, fmt.Errorf("the signature of the response: %w", err)
 		}
 		if part == nil {
-			signed, err = onlyAssertion(response)
-			if err != nil {
-				return nil, err
-			}
+			return assertionIn(response)
 		}
 	}
-	return serialize(signed)
+	return signed, nil
+}
+
+// assertionIn returns the assertion of a response that was signed as a whole.
+func assertionIn(response []byte) ([]byte, error) {
+	document := etree.NewDocument()
+	err := document.ReadFromBytes(response)
+	if err != nil || document.Root() == nil {
+		return nil, errors.New("what was signed cannot be read")
+	}
+	assertion, err := onlyAssertion(document.Root())
+	if err != nil {
+		return nil, err
+	}
+	return canonical(assertion, nil, nil)
 }
 
 // checkPlaces refuses signatures that are not children of response or
@@ -146,7 +228,7 @@ func checkPlaces(root, assertion *etree.Element) error {
 	ids, signatures := map[string]bool{}, map[*etree.Element]int{}
 	walk(root, func(e *etree.Element) {
 		for _, a := range e.Attr {
-			if !strings.EqualFold(a.Key, "ID") {
+			if _, ok := declares(a); ok || !strings.EqualFold(a.Key, "ID") {
 				continue
 			}
 			if ids[a.Value] {
@@ -209,10 +291,12 @@ type signedInfo struct {
 }
 
 type algorithm struct {
-	Name      string `xml:"Algorithm,attr"`
-	Inclusive []struct {
-		Prefixes string `xml:"PrefixList,attr"`
-	} `xml:"http://www.w3.org/2001/10/xml-exc-c14n# InclusiveNamespaces"`
+	Name      string      `xml:"Algorithm,attr"`
+	Inclusive []inclusive `xml:"http://www.w3.org/2001/10/xml-exc-c14n# InclusiveNamespaces"`
+}
+
+type inclusive struct {
+	Prefixes string `xml:"PrefixList,attr"`
 }
 
 // prefixes are those that exclusive canonical XML treats as inclusive one does
@@ -261,7 +345,7 @@ func readSignature(parent, sig *etree.Element) (*signature, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = xml.Unmarshal(s.text, &s.info)
+	err = unmarshal(newDecoder(s.text, false), &s.info)
 	if err != nil {
 		return nil, errors.New("its SignedInfo cannot be read")
 	}
@@ -275,12 +359,12 @@ func readSignature(parent, sig *etree.Element) (*signature, error) {
 // canonicalInfo is the text of a SignedInfo that is signed. How it is made is
 // read twice: here to make it, and from it again.
 func canonicalInfo(e *etree.Element) ([]byte, error) {
-	text, err := serialize(e)
+	text, err := canonical(e, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	var info signedInfo
-	err = xml.Unmarshal(text, &info)
+	err = unmarshal(newDecoder(text, false), &info)
 	if err != nil || len(info.Canonicalization) != 1 {
 		return nil, errors.New("its SignedInfo has not one CanonicalizationMethod")
 	}
@@ -288,7 +372,7 @@ func canonicalInfo(e *etree.Element) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return canonical(e, prefixes)
+	return canonical(e, nil, prefixes)
 }
 
 func (info *signedInfo) check(parent *etree.Element) error {
@@ -296,28 +380,34 @@ func (info *signedInfo) check(parent *etree.Element) error {
 		len(info.Canonicalization) != 1 || len(info.Method) != 1 {
 		return errors.New("it has not one SignedInfo with one Reference")
 	}
-	ref, id := info.References[0], parent.SelectAttrValue("ID", "")
+	ref, id := info.References[0], attribute(parent, "ID")
 	switch {
 	case id == "" || ref.URI != "#"+id:
 		return errors.New("its Reference is not to the element that it is in")
-	case info.Canonicalization[0].Name != exclusiveC14N:
+	case !exclusive(info.Canonicalization[0].Name):
 		return errors.New("its CanonicalizationMethod is not exclusive canonical XML")
 	case signatureMethods[info.Method[0].Name] == 0:
 		return fmt.Errorf("its SignatureMethod %.100q is not accepted; expected RSA or ECDSA with SHA-256 or better",
 			info.Method[0].Name)
 	case digestMethods[ref.Digest[0].Name] == 0:
 		return fmt.Errorf("its DigestMethod %.100q is not accepted; expected SHA-256 or better", ref.Digest[0].Name)
-	case len(ref.Transforms) != 2 || ref.Transforms[0].Name != enveloped || ref.Transforms[1].Name != exclusiveC14N:
+	case len(ref.Transforms) != 2 || ref.Transforms[0].Name != enveloped || !exclusive(ref.Transforms[1].Name):
 		return errors.New("its Transforms are not enveloped-signature and exclusive canonical XML")
 	}
 	return nil
 }
 
+// exclusive reports whether a name is that of exclusive canonical XML. With or
+// without comments is the same: there are none.
+func exclusive(name string) bool {
+	return name == exclusiveC14N || name == exclusiveC14N+"WithComments"
+}
+
 // checkSignature checks the signature of an element with the provider's
-// certificates and returns the element as it was signed, without its signature.
-// Which certificate a provider says it was is not looked at: one of its metadata
-// must be, and be valid now.
-func checkSignature(e, sig *etree.Element, m *metadata, now time.Time) (*etree.Element, error) {
+// certificates and returns the text that was signed: the element without its
+// signature. Which certificate a provider says it was is not looked at: one of
+// its metadata must be, and be valid now.
+func checkSignature(e, sig *etree.Element, m *metadata, now time.Time) ([]byte, error) {
 	s, err := readSignature(e, sig)
 	if err != nil {
 		return nil, err
@@ -336,12 +426,7 @@ func checkSignature(e, sig *etree.Element, m *metadata, now time.Time) (*etree.E
 		return nil, errors.New("it is not that of a valid certificate of the provider's metadata, " +
 			"or what was signed has changed")
 	}
-	document := etree.NewDocument()
-	err = document.ReadFromBytes(signed)
-	if err != nil || document.Root() == nil {
-		return nil, errors.New("what was signed cannot be read")
-	}
-	return document.Root(), nil
+	return signed, nil
 }
 
 // covered is the text that the reference is to: the element without its
@@ -352,41 +437,11 @@ func (s *signature) covered(e, sig *etree.Element) (text, digest []byte, err err
 	if err != nil {
 		return nil, nil, err
 	}
-	alone, err := detach(e)
-	if err != nil {
-		return nil, nil, err
-	}
-	alone.RemoveChildAt(sig.Index())
-	text, err = canonical(alone, prefixes)
+	text, err = canonical(e, sig, prefixes)
 	if err != nil {
 		return nil, nil, err
 	}
 	h := digestMethods[ref.Digest[0].Name].New()
 	h.Write(text)
 	return text, h.Sum(nil), nil
-}
-
-// detach copies an element out of its document, with the namespaces that it
-// inherits.
-func detach(e *etree.Element) (*etree.Element, error) {
-	ctx, err := etreeutils.NSBuildParentContext(e)
-	if err != nil {
-		return nil, errors.New("its namespaces cannot be read")
-	}
-	detached, err := etreeutils.NSDetatch(ctx, e)
-	if err != nil {
-		return nil, errors.New("its namespaces cannot be read")
-	}
-	return detached, nil
-}
-
-func serialize(e *etree.Element) ([]byte, error) {
-	detached, err := detach(e)
-	if err != nil {
-		return nil, err
-	}
-	document := etree.NewDocument()
-	document.SetRoot(detached)
-	document.WriteSettings.CanonicalText, document.WriteSettings.CanonicalAttrVal = true, true
-	return document.WriteToBytes()
 }
