@@ -276,7 +276,7 @@ const (
 	textBearer  = "This address is for programs that send an access token."
 	textDown    = "The sign-in service can’t be reached right now. Please try again in a moment."
 	titlePage   = "This page doesn’t work right now"
-	textPage    = "It lacks something that this site needs for it; Someone who runs the site needs to look at it."
+	textPage    = "It lacks something that this site needs for it. Someone who runs the site needs to look at it."
 	titleRound  = "Sign-in goes round and round"
 )
 
