@@ -331,19 +331,10 @@ type awsClient struct {
 func (a *awsPool) model() (poolModel, []string) {
 	m := poolModel{
 		ID: a.ID, Name: a.Name, Domain: a.Domain, CustomDomain: a.CustomDomain,
-		UsernameAttributes: a.UsernameAttributes, AliasAttributes: a.AliasAttributes,
-		SelfSignUp:             !a.AdminCreateUser.AdminOnly,
-		AutoVerifiedAttributes: a.AutoVerifiedAttributes,
-		ConfirmByLink:          a.Verification.Option == "CONFIRM_WITH_LINK",
-		MFAConfiguration:       a.MFAConfiguration,
-		FirstFactors:           slices.Clone(a.Policies.SignIn.FirstFactors),
+		SelfSignUp:    !a.AdminCreateUser.AdminOnly,
+		ConfirmByLink: a.Verification.Option == "CONFIRM_WITH_LINK",
 	}
-	for i, factor := range m.FirstFactors {
-		if factor == "SMS_OTP" { // as a first factor; userpool has one word for both
-			m.FirstFactors[i] = userpool.FactorSMS
-		}
-	}
-	m.FirstFactors = addNew(nil, m.FirstFactors...)
+	m.Name = strings.Join(strings.Fields(m.Name), " ") // AWS takes tabs and line ends
 	if p := a.Policies.Passwords; p != nil {
 		m.PasswordPolicy = &policyModel{
 			MinimumLength: p.MinimumLength, RequireUppercase: p.RequireUppercase, RequireLowercase: p.RequireLowercase,
@@ -351,8 +342,59 @@ func (a *awsPool) model() (poolModel, []string) {
 			TemporaryValidity: time.Duration(p.TemporaryDays) * 24 * time.Hour,
 		}
 	}
-	notes := slices.Concat(a.domains(&m), a.recovery(&m), a.messages(&m), a.schema(&m))
+	notes := slices.Concat(a.words(&m), a.domains(&m), a.recovery(&m), a.messages(&m), a.schema(&m))
 	return m, append(notes, a.notes(&m)...)
+}
+
+// words leaves out those that the pool does not know: factors and modes that it
+// has not, and what AWS will have one day.
+func (a *awsPool) words(m *poolModel) (notes []string) {
+	known := func(member string, list []string, settings func([]string) userpool.Settings) (out []string) {
+		for _, word := range addNew(nil, list...) {
+			err := userpool.CheckSettings(settings([]string{word}))
+			if err != nil {
+				notes = append(notes, "left out: UserPool."+member+" "+clip(word)+": "+sentence(err))
+				continue
+			}
+			out = append(out, word)
+		}
+		return out
+	}
+	factors := slices.Clone(a.Policies.SignIn.FirstFactors)
+	for i, factor := range factors {
+		if factor == "SMS_OTP" { // as a first factor; userpool has one word for both
+			factors[i] = userpool.FactorSMS
+		}
+	}
+	m.FirstFactors = known("Policies.SignInPolicy.AllowedFirstAuthFactors", factors,
+		func(s []string) userpool.Settings { return userpool.Settings{FirstFactors: s} })
+	// Without one of these people would sign in with something else: the pool refuses
+	// those that it does not know.
+	m.UsernameAttributes, m.AliasAttributes = addNew(nil, a.UsernameAttributes...), addNew(nil, a.AliasAttributes...)
+	m.AutoVerifiedAttributes = known("AutoVerifiedAttributes", a.AutoVerifiedAttributes,
+		func(s []string) userpool.Settings { return userpool.Settings{AutoVerifiedAttributes: s} })
+	var mechanisms []string
+	for _, r := range a.mechanisms() {
+		mechanisms = append(mechanisms, r.Name)
+	}
+	m.Recovery = known("AccountRecoverySetting", mechanisms,
+		func(s []string) userpool.Settings { return userpool.Settings{Recovery: s} })
+	for _, mode := range known("MfaConfiguration", []string{a.MFAConfiguration}, func(s []string) userpool.Settings {
+		return userpool.Settings{MFA: userpool.MFA(s[0]), MFATypes: []string{userpool.FactorTOTP}}
+	}) {
+		m.MFAConfiguration = mode
+	}
+	if o := a.Verification.Option; o != "" && o != "CONFIRM_WITH_LINK" && o != "CONFIRM_WITH_CODE" {
+		notes = append(notes, "left out: UserPool.VerificationMessageTemplate.DefaultEmailOption "+clip(o)+": it is unknown")
+	}
+	return notes
+}
+
+// mechanisms are those of the recovery in their order.
+func (a *awsPool) mechanisms() []awsRecovery {
+	all := slices.Clone(a.Recovery.Mechanisms)
+	slices.SortStableFunc(all, func(x, y awsRecovery) int { return cmp.Compare(x.Priority, y.Priority) })
+	return all
 }
 
 // domains leaves out those that no pool of today may have.
@@ -372,16 +414,8 @@ func (a *awsPool) domains(m *poolModel) (notes []string) {
 	return notes
 }
 
-// recovery has the mechanisms in their order. That only an administrator helps
-// stands alone.
+// recovery by an administrator alone stands alone.
 func (a *awsPool) recovery(m *poolModel) (notes []string) {
-	mechanisms := slices.Clone(a.Recovery.Mechanisms)
-	slices.SortStableFunc(mechanisms, func(x, y awsRecovery) int { return cmp.Compare(x.Priority, y.Priority) })
-	for _, r := range mechanisms {
-		if !slices.Contains(m.Recovery, r.Name) {
-			m.Recovery = append(m.Recovery, r.Name)
-		}
-	}
 	if i := slices.Index(m.Recovery, "admin_only"); i >= 0 && len(m.Recovery) > 1 {
 		m.Recovery = slices.Delete(m.Recovery, i, i+1)
 		notes = append(notes, "left out: UserPool.AccountRecoverySetting admin_only: it stands alone")
@@ -436,8 +470,11 @@ func (a *awsPool) schema(m *poolModel) (notes []string) {
 			continue
 		case !custom && !s.Required && !fixed:
 			continue
-		case !custom && checkAttribute(attributeModel{Name: s.Name, Type: s.Type}) != nil:
+		case checkAttribute(attributeModel{Name: s.Name, Type: s.Type}) != nil:
 			out.Type = "" // a standard one has the type that it has
+			if custom {
+				left(s.Name, "its type %q, which is unknown; it is a String", clip(s.Type))
+			}
 		}
 		if fixed {
 			out.Mutable = s.Mutable

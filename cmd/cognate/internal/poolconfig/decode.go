@@ -27,6 +27,7 @@ const (
 	maxFile   = 1 << 20
 	maxColumn = 4096
 	maxDepth  = 64      // of brackets
+	maxEmpty  = 100     // lines in a row: for each one the lexer copies the text before it
 	maxKeys   = 2000    // of one mapping
 	maxNodes  = 200_000 // after aliases are followed
 	// maxWork is how many nodes are decoded to find where the mistakes of a file
@@ -49,6 +50,10 @@ func parse(text []byte, p *problems) ast.Node {
 		p.add(0, 0, "the file is not UTF-8")
 		return nil
 	}
+	if line := manyEmpty(text); line > 0 {
+		p.add(line, 1, "more than %d empty lines follow one another; leave some out", maxEmpty)
+		return nil
+	}
 	tokens := lexer.Tokenize(string(text))
 	if !bounded(tokens, p) {
 		return nil
@@ -65,11 +70,13 @@ func parse(text []byte, p *problems) ast.Node {
 	case len(file.Docs) == 0:
 		return nil
 	case len(file.Docs) > 1:
-		p.add(documentLine(file.Docs[1]), 1, "a second document begins here; a file is one, and pools has room for all")
+		p.add(documentLine(file.Docs[1]), 1, secondDocument)
 		return nil
 	}
 	return file.Docs[0].Body
 }
+
+const secondDocument = "a second document begins here; a file is one, and pools has room for all"
 
 // documentLine is where a document begins: --- may be missing after the first
 // one ended with three dots.
@@ -93,14 +100,39 @@ func syntaxText(message string) string {
 	return message
 }
 
+// manyEmpty is the line in which too many empty ones begin to be too many, or zero.
+func manyEmpty(text []byte) int {
+	line, empty := 1, 0
+	for i, c := range text {
+		switch {
+		case c == '\n' && i > 0 && text[i-1] == '\r': // one end of a line
+		case c == '\n' || c == '\r':
+			line++
+			empty++
+		case c != ' ' && c != '\t':
+			empty = 0
+		}
+		if empty > maxEmpty+1 { // the first one ends a line with text
+			return line - 1 // which ended here
+		}
+	}
+	return 0
+}
+
 // bounded tells whether the parser can be trusted with the tokens.
 func bounded(tokens token.Tokens, p *problems) bool {
-	depth := 0
+	depth, documents := 0, 0
 	keys := map[int]int{} // by column, of the mappings that are open
 	byLine := map[int]int{}
 	for _, t := range tokens {
 		line, column := t.Position.Line, t.Position.Column
 		switch t.Type {
+		case token.DocumentHeaderType, token.DocumentEndType:
+			documents++
+			if documents > 3 { // more than one document can have; the parser copies the rest for each
+				p.add(line, column, secondDocument)
+				return false
+			}
 		case token.SequenceStartType, token.MappingStartType:
 			depth++
 		case token.SequenceEndType, token.MappingEndType:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
 )
@@ -27,6 +28,7 @@ func (f *fitting) left(member, value, why string) {
 func (f *fitting) client(a awsClient) (m clientModel, notes []string, whole bool) {
 	m = a.model()
 	m.Name = strings.Join(strings.Fields(m.Name), " ") // AWS takes tabs and line ends
+	f.words(a, &m)
 	f.flows(&m)
 	f.scopes(&m)
 	machine := slices.Contains(m.Flows, userpool.FlowClientCredentials)
@@ -47,6 +49,34 @@ func (f *fitting) client(a awsClient) (m clientModel, notes []string, whole bool
 	f.attributes(&m)
 	f.times(a, &m)
 	return m, f.notes, true
+}
+
+// words leaves out those that are unknown here.
+func (f *fitting) words(a awsClient, m *clientModel) {
+	known := func(member, word string, known ...string) bool {
+		err := oneOf(member, word, known...)
+		if err != nil {
+			f.left(member, word, "it is unknown")
+		}
+		return err == nil
+	}
+	if !known("PreventUserExistenceErrors", a.UserExistence, "ENABLED", "LEGACY") {
+		m.UserExistence = ""
+	}
+	if a.Rotation != nil {
+		known("RefreshTokenRotation.Feature", a.Rotation.Feature, "ENABLED", "DISABLED")
+	}
+	for _, unit := range []struct {
+		member, word string
+		drop         *time.Duration
+	}{
+		{"AccessToken", a.Units.AccessToken, &m.AccessTokenValidity}, {"IdToken", a.Units.IDToken, &m.IDTokenValidity},
+		{"RefreshToken", a.Units.RefreshToken, &m.RefreshTokenValidity},
+	} {
+		if !known("TokenValidityUnits."+unit.member, unit.word, "seconds", "minutes", "hours", "days") {
+			*unit.drop = 0 // a number alone would say another time
+		}
+	}
 }
 
 // oldFlows are ExplicitAuthFlows as they were called before there was
@@ -71,7 +101,21 @@ func (f *fitting) flows(m *clientModel) {
 		explicit = addNew(explicit, flow)
 	}
 	m.ExplicitAuthFlows = explicit
-	if m.Flows = addNew(nil, m.Flows...); len(m.Flows) > 1 && slices.Contains(m.Flows, userpool.FlowClientCredentials) {
+	var flows []string
+	for _, flow := range addNew(nil, m.Flows...) {
+		err := userpool.CheckClient(userpool.Client{
+			AllowedOAuthFlows: []string{flow}, AllowedOAuthScopes: []string{"a/b"}, GenerateSecret: true,
+		})
+		if err != nil {
+			f.left("AllowedOAuthFlows", flow, sentence(err))
+			continue
+		}
+		flows = append(flows, flow)
+	}
+	if len(flows) == 0 && len(m.Flows) > 0 {
+		f.notes = append(f.notes, "the client had no OAuth flow left; here it has code")
+	}
+	if m.Flows = flows; len(m.Flows) > 1 && slices.Contains(m.Flows, userpool.FlowClientCredentials) {
 		m.Flows = slices.DeleteFunc(m.Flows, func(s string) bool { return s == userpool.FlowClientCredentials })
 		f.left("AllowedOAuthFlows", userpool.FlowClientCredentials, "it stands alone; make a client of its own for it")
 	}
@@ -110,8 +154,12 @@ func (f *fitting) scopes(m *clientModel) {
 		scopes = append(scopes, scope)
 	}
 	person := func(s string) bool { return s == "email" || s == "phone" || s == "profile" }
-	if !machine && slices.ContainsFunc(scopes, person) && !slices.Contains(scopes, "openid") {
+	if i := slices.IndexFunc(scopes, person); !machine && i >= 0 && !slices.Contains(scopes, "openid") {
 		scopes = append([]string{"openid"}, scopes...)
+		if userpool.CheckClient(userpool.Client{AllowedOAuthScopes: scopes}) != nil { // one too many
+			f.left("AllowedOAuthScopes", scopes[i+1], "openid, which it needs, has no room beside the others")
+			scopes = slices.Delete(scopes, i+1, i+2)
+		}
 		f.notes = append(f.notes, "added: UserPoolClient.AllowedOAuthScopes openid: email, phone and profile need it")
 	}
 	m.Scopes = scopes

@@ -74,6 +74,66 @@ func TestAWSCases(t *testing.T) {
 	}
 }
 
+// TestWordsOfLater has words where AWS has enumerations that the pool does not
+// know: each is left out and named, and the rest is taken.
+func TestWordsOfLater(t *testing.T) {
+	t.Parallel()
+	list := []string{"LATER", "LATER"}
+	pool := map[string]any{
+		"Id": "eu-west-1_Example01", "Name": "two\twords", "MfaConfiguration": "LATER", "AutoVerifiedAttributes": list,
+		"UsernameAttributes": []string{"email", "email"},
+		"Policies": map[string]any{"SignInPolicy": map[string]any{
+			"AllowedFirstAuthFactors": []string{"PASSWORD", "SOFTWARE_TOKEN", "LATER"},
+		}},
+		"AccountRecoverySetting":      map[string]any{"RecoveryMechanisms": []any{map[string]any{"Priority": 1, "Name": "LATER"}}},
+		"VerificationMessageTemplate": map[string]any{"DefaultEmailOption": "LATER"},
+		"SchemaAttributes":            []any{map[string]any{"Name": "custom:a", "AttributeDataType": "LATER"}},
+	}
+	client := map[string]any{
+		"UserPoolId": "eu-west-1_Example01", "ClientId": "4exampleclientid0123456789", "AllowedOAuthFlows": list,
+		"PreventUserExistenceErrors": "LATER", "RefreshTokenRotation": map[string]any{"Feature": "LATER"},
+		"AccessTokenValidity": 5, "TokenValidityUnits": map[string]any{"AccessToken": "LATER"},
+	}
+	l := loader(map[string]string{
+		"p.json": encode(t, map[string]any{"UserPool": pool}), "c.json": encode(t, map[string]any{"UserPoolClient": client}),
+	})
+	f, err := l.FromAWS("p.json", "c.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := strings.Join(f.Notes, "\n")
+	for _, member := range []string{
+		"UserPool.MfaConfiguration LATER", "UserPool.AutoVerifiedAttributes LATER", "AllowedFirstAuthFactors SOFTWARE_TOKEN", "AllowedFirstAuthFactors LATER",
+		"UserPool.AccountRecoverySetting LATER", "DefaultEmailOption LATER", "UserPool.SchemaAttributes custom:a",
+		"UserPoolClient.AllowedOAuthFlows LATER", "PreventUserExistenceErrors LATER", "RefreshTokenRotation.Feature LATER",
+		"TokenValidityUnits.AccessToken LATER",
+	} {
+		if strings.Count(notes, member+":") != 1 {
+			t.Errorf("%s is not named once in\n%s", member, notes)
+		}
+	}
+	if p := f.Pools[0]; p.Settings.Name != "two words" || len(p.Clients) != 1 {
+		t.Errorf("got %+v", p)
+	}
+	usable(t, l, []string{"p.json", "c.json"})
+}
+
+// TestFullOfScopes has as many scopes as there can be, and no room for openid.
+func TestFullOfScopes(t *testing.T) {
+	t.Parallel()
+	scopes := []string{"email"}
+	for i := range 49 {
+		scopes = append(scopes, fmt.Sprintf("orders/%d", i))
+	}
+	l := loader(map[string]string{
+		"p.json": encode(t, map[string]any{"UserPool": map[string]any{"Id": "eu-west-1_Example01"}}),
+		"c.json": encode(t, map[string]any{"UserPoolClient": map[string]any{
+			"UserPoolId": "eu-west-1_Example01", "ClientId": "4exampleclientid0123456789", "AllowedOAuthScopes": scopes,
+		}}),
+	})
+	usable(t, l, []string{"p.json", "c.json"})
+}
+
 // TestConvertUTF16 has the same output as PowerShell's > writes it.
 func TestConvertUTF16(t *testing.T) {
 	t.Parallel()
@@ -219,7 +279,9 @@ func randomPool(r *rand.Rand) map[string]any {
 				"MinimumLength": oneOf(r, 6, 8, 99), "RequireSymbols": true, "PasswordHistorySize": oneOf(r, 0, 24),
 				"TemporaryPasswordValidityDays": oneOf(r, 0, 7, 365),
 			},
-			"SignInPolicy": map[string]any{"AllowedFirstAuthFactors": some(r, "PASSWORD", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN")},
+			"SignInPolicy": map[string]any{
+				"AllowedFirstAuthFactors": some(r, "PASSWORD", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN", "SOFTWARE_TOKEN"),
+			},
 		},
 		"VerificationMessageTemplate": map[string]any{
 			"DefaultEmailOption": oneOf(r, "CONFIRM_WITH_LINK", "CONFIRM_WITH_CODE"),

@@ -61,6 +61,29 @@ func TestManyMistakes(t *testing.T) {
 	}
 }
 
+// TestCopiesOfTheParser refuses at once what the lexer and the parser copy again
+// and again: a megabyte of it would take them hours.
+func TestCopiesOfTheParser(t *testing.T) {
+	t.Parallel()
+	const few = "pools:\n- id: local_A1\n  messages:\n    code_sms: |\n      {####}\n"
+	for name, tt := range map[string]struct{ text, says string }{
+		"empty lines":         {few + strings.Repeat("\n", 1<<19), "c.yaml:106:1: more than 100 empty lines follow one another; leave some out"},
+		"lines of spaces":     {few + strings.Repeat("  \t\r\n", 1<<17), "c.yaml:106:1: more than 100 empty lines"},
+		"empty lines of old":  {"a: >\r" + strings.Repeat("\r", 1<<19), "more than 100 empty lines"},
+		"documents":           {strings.Repeat("--- a\n", 1<<17), "c.yaml:4:1: a second document begins here"},
+		"ends of documents":   {strings.Repeat("...\n", 1<<17), "c.yaml:4:1: a second document begins here"},
+		"two documents":       {few + "---\n" + few, "c.yaml:6:1: a second document begins here"},
+		"a hundred lines":     {few + strings.Repeat("\n", 100), ""},
+		"a hundred of spaces": {few + strings.Repeat("  \r\n", 100) + "  clients: []\r\n", ""},
+		"one document":        {"---\n" + few + "...\n", ""},
+	} {
+		_, err := loader(nil).Parse("c.yaml", []byte(tt.text))
+		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: got %v, want %q", name, err, tt.says)
+		}
+	}
+}
+
 // TestEqualOnes names the second of them and those after it.
 func TestEqualOnes(t *testing.T) {
 	t.Parallel()
