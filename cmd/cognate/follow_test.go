@@ -66,6 +66,50 @@ func TestReloadAllOrNothing(t *testing.T) {
 	}
 }
 
+// TestStartAllOrNothing starts on a store that has what an earlier start made, with
+// a file that the store of the second pool refuses: the first one stays as it was.
+func TestStartAllOrNothing(t *testing.T) {
+	t.Parallel()
+	text := two + "    users:\n      - username: bob\n        password: Battery-Staple-7\n    schema: [{name: nickname, mutable: false}]\n"
+	parse := func(text string) *poolconfig.File {
+		f, err := poolconfig.Loader{}.Parse("c.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	first := newSite(t)
+	err := first.start(t.Context(), parse(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pools := first.table.Load().pools
+	_, err = pools[1].pool.CreateUser(t.Context(), userpool.NewUser{ // as by a sign-up
+		Username: "eve", Password: "Correct-Horse-7", Attributes: map[string]string{"nickname": "e"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ old, text, says string }{
+		"another sub":            {"username: bob", "username: bob\n        sub: other", "the user bob has another sub already"},
+		"what people sign in by": {"id: local_A2", "id: local_A2\n    alias_attributes: [email]", "that cannot change"},
+		"a user of a sign-up":    {"username: bob", "username: eve\n        attributes: {nickname: f}", "Cannot modify the non-mutable attribute nickname"},
+	} {
+		second := newSite(t)
+		second.store = first.store
+		err := second.start(t.Context(), parse(strings.NewReplacer("id: one", "id: changed", tt.old, tt.text).Replace(text)))
+		if err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: the start says %v", name, err)
+		}
+		for id, want := range map[string]bool{"one": true, "changed": false} {
+			_, ok, err := pools[0].pool.Client(t.Context(), id)
+			if ok != want || err != nil {
+				t.Errorf("%s: client %s: there %v (%v)", name, id, ok, err)
+			}
+		}
+	}
+}
+
 // TestReloadTakesBack follows what the file says less of a user.
 func TestReloadTakesBack(t *testing.T) {
 	t.Parallel()

@@ -149,23 +149,37 @@ func (s *site) hostsOf(i int, p poolconfig.Pool) []string {
 	return slices.Compact(hosts)
 }
 
-// add makes the pool that p describes. What the store has of it stays. It returns
-// the pool with an error about its clients and users, too.
+// newPool makes the pool that p describes. What the store has of it stays.
+func (s *site) newPool(ctx context.Context, p poolconfig.Pool, base string) (*userpool.Pool, error) {
+	authenticators, err := passkeys.New(base)
+	if err != nil {
+		return nil, err
+	}
+	return userpool.New(ctx, userpool.Config{
+		ID: p.ID, Issuer: cmp.Or(p.Issuer, s.base(s.addr.host)+"/"), Domain: base, Store: s.store,
+		Settings: p.Settings, Invoke: trigger.HTTP(nil), Passkeys: authenticators, Logger: s.log, Trace: userpool.NewTrace(nil),
+		Deliver: s.deliver,
+	})
+}
+
+// canAdd tells why a pool that is not served yet can't be made as p says: the store
+// may have its users already.
+func (s *site) canAdd(ctx context.Context, p poolconfig.Pool, hosts []string) error {
+	pool, err := s.newPool(ctx, p, s.base(hosts[0]))
+	if err != nil {
+		return err
+	}
+	return poolconfig.Check(ctx, s.store, pool, p)
+}
+
+// add makes a pool and what p says of it. It returns the pool with an error about
+// its clients and users, too.
 func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*running, poolconfig.Changes, error) {
 	signing, err := signs(p.Settings)
 	if err != nil {
 		return nil, poolconfig.Changes{}, err
 	}
-	base := s.base(hosts[0])
-	authenticators, err := passkeys.New(base)
-	if err != nil {
-		return nil, poolconfig.Changes{}, err
-	}
-	pool, err := userpool.New(ctx, userpool.Config{
-		ID: p.ID, Issuer: cmp.Or(p.Issuer, s.base(s.addr.host)+"/"), Domain: base, Store: s.store,
-		Settings: p.Settings, Invoke: trigger.HTTP(nil), Passkeys: authenticators, Logger: s.log, Trace: userpool.NewTrace(nil),
-		Deliver: s.deliver,
-	})
+	pool, err := s.newPool(ctx, p, s.base(hosts[0]))
 	if err != nil {
 		return nil, poolconfig.Changes{}, err
 	}
@@ -249,7 +263,8 @@ func sentence(err error) error {
 	return err
 }
 
-// possible tells why a file cannot be followed, before anything is done.
+// possible tells why a file cannot be followed, before anything is done. The store
+// is asked last, when nothing else is wrong.
 func (s *site) possible(ctx context.Context, f *poolconfig.File) error {
 	before := s.table.Load()
 	at := map[string]string{}
@@ -261,18 +276,23 @@ func (s *site) possible(ctx context.Context, f *poolconfig.File) error {
 		hosts := s.hostsOf(i, p)
 		if old, ok := before.byID[p.ID]; ok {
 			hosts = old.hosts
-			err = s.canChange(ctx, old, p)
-		} else {
-			_, err = passkeys.New(s.base(hosts[0]))
-		}
-		if err != nil {
-			return sentence(err)
 		}
 		for _, host := range hosts {
 			if at[host] != "" {
 				return fmt.Errorf("two pools have the host %s; give %s another domain", host, p.ID)
 			}
 			at[host] = p.ID
+		}
+	}
+	for i, p := range f.Pools {
+		var err error
+		if old, ok := before.byID[p.ID]; ok {
+			err = s.canChange(ctx, old, p)
+		} else {
+			err = s.canAdd(ctx, p, s.hostsOf(i, p))
+		}
+		if err != nil {
+			return sentence(err)
 		}
 	}
 	return nil

@@ -61,10 +61,8 @@ func Check(ctx context.Context, store userpool.Store, pool *userpool.Pool, p Poo
 	}
 	r := refusals{}
 	for _, u := range p.Users {
-		entry := entryOf(pool.ID(), u)
-		before, err := said.entry(ctx, entry.key, u)
-		known := before.Digest != "" || !u.derived // the user has the sub of the entry, or should have
-		if err == nil && known && before.Digest != entry.digest {
+		before, err := said.entry(ctx, keyOfUser(u), u)
+		if err == nil && (before.Digest == "" || before.Digest != entryOf(pool.ID(), u).digest) {
 			var n userpool.NewUser
 			n, err = withSub(ctx, pool, u)
 			if err == nil {
@@ -218,8 +216,10 @@ func applyUsers(ctx context.Context, said ledger, pool *userpool.Pool, users []U
 // told from another one.
 type entry struct{ key, digest string }
 
+func keyOfUser(u User) string { return userKey + hash(u.Sub) }
+
 func entryOf(pool string, u User) entry {
-	key := userKey + hash(u.Sub)
+	key := keyOfUser(u)
 	return entry{key, digestOf(pool+key, u, u.Password, u.TOTPSecret)}
 }
 
