@@ -78,6 +78,9 @@ func TestReadBelow(t *testing.T) {
 		if (err == nil) != (want != "") || string(text) != want {
 			t.Errorf("%q: %q, %v", name, text, err)
 		}
+		if (name == "link-out" || name == "link-far" || name == "sub/up/secret") && !strings.Contains(err.Error(), "put the file itself there") {
+			t.Errorf("%q: it does not say what to do: %v", name, err)
+		}
 	}
 	_, err := textfile.ReadBelow(folder, "none", 100)
 	if !errors.Is(err, fs.ErrNotExist) {
