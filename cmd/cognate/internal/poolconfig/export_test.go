@@ -37,3 +37,9 @@ func Work(l Loader, text []byte) (nodes int, err error) {
 	_, err = in.parse(text)
 	return in.work, err
 }
+
+// Fitted returns how many of a client's scopes and attributes are fitted.
+func Fitted(scopes, attributes []string) (int, int) {
+	m, _, _ := (&fitting{}).client(awsClient{Scopes: scopes, ReadAttributes: attributes})
+	return len(m.Scopes), len(m.ReadAttributes)
+}

@@ -123,13 +123,22 @@ func (f *fitting) flows(m *clientModel) {
 
 // addNew appends what is not in the list.
 func addNew(list []string, words ...string) []string {
+	there := map[string]bool{}
+	for _, w := range list {
+		there[w] = true
+	}
 	for _, w := range words {
-		if !slices.Contains(list, w) {
+		if !there[w] {
+			there[w] = true
 			list = append(list, w)
 		}
 	}
 	return list
 }
+
+// maxFitted is how many entries of a list are fitted. With more the list is refused
+// as a whole, so that what comes after them is not looked at.
+const maxFitted = 200
 
 // scopes adds the resource servers that the client's scopes belong to, and
 // leaves out scopes that its flow has no use for.
@@ -137,6 +146,9 @@ func (f *fitting) scopes(m *clientModel) {
 	machine := slices.Contains(m.Flows, userpool.FlowClientCredentials)
 	var scopes []string
 	for _, scope := range addNew(nil, m.Scopes...) {
+		if len(scopes) > maxFitted {
+			break
+		}
 		c := userpool.Client{AllowedOAuthScopes: []string{"openid", scope}}
 		if scope == "openid" {
 			c.AllowedOAuthScopes = c.AllowedOAuthScopes[1:]
@@ -226,6 +238,9 @@ func (f *fitting) attributes(m *clientModel) {
 	}{{"ReadAttributes", &m.ReadAttributes}, {"WriteAttributes", &m.WriteAttributes}} {
 		var out []string
 		for _, name := range addNew(nil, *list.names...) {
+			if len(out) > maxFitted {
+				break
+			}
 			c := userpool.Client{ReadAttributes: []string{name}}
 			if list.member == "WriteAttributes" {
 				c = userpool.Client{WriteAttributes: []string{name}}

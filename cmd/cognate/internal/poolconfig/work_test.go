@@ -61,6 +61,17 @@ func TestManyMistakes(t *testing.T) {
 	}
 }
 
+// TestLongListsOfAWS counts what a long list makes the rules look at: entries that
+// come after those with which the list is refused are not fitted.
+func TestLongListsOfAWS(t *testing.T) {
+	t.Parallel()
+	const n, most = 20_000, 201
+	scopes, attributes := poolconfig.Fitted(strings.Fields(lines(n, "a/# ")), strings.Fields(lines(n, "custom:# ")))
+	if scopes <= 50 || scopes > most || attributes <= 100 || attributes > most {
+		t.Errorf("of %d each, %d scopes and %d attributes were fitted", n, scopes, attributes)
+	}
+}
+
 // TestCopiesOfTheParser refuses at once what the lexer and the parser copy again
 // and again: a megabyte of it would take them hours.
 func TestCopiesOfTheParser(t *testing.T) {
