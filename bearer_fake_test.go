@@ -152,6 +152,7 @@ func newBearerAPIOf(t testing.TB, p *fakeProvider, change func(*cognate.BearerCo
 		t.Fatal(err)
 	}
 	x.bearer = b
+	cognate.BearerWaits(b, patience)
 	routes := http.NewServeMux()
 	routes.Handle("/api", b.Require()(http.HandlerFunc(whoAmI)))
 	routes.Handle("/optional", b.Optional()(http.HandlerFunc(whoAmI)))

@@ -17,6 +17,23 @@ var LocalTarget = localTarget
 // HasPage tells whether visitors are told something about a reason.
 func HasPage(reason Reason) bool { return pages[reason].title != "" && pages[reason].status >= 400 }
 
+// AuthWaits has an Auth wait so long for a document that is old: a test then sees the new one
+// however busy the machine is, and no fetch goes on behind its back.
+func AuthWaits(a *Auth, grace time.Duration) {
+	a.provider.metadata.grace = grace
+	BearerWaits(a.bearer, grace)
+}
+
+// BearerWaits is AuthWaits for a Bearer.
+func BearerWaits(b *Bearer, grace time.Duration) {
+	for _, i := range b.issuers {
+		i.keys.set.grace = grace
+	}
+}
+
+// KeysGrace is how long requests wait outside of tests.
+const KeysGrace = keysGrace
+
 // Cached puts n cookie values of a length into a cache and returns how many it holds.
 func Cached(n, size, length int) int {
 	c := newCache[bool](size)

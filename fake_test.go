@@ -385,6 +385,9 @@ type app struct {
 	log     *logBuffer
 }
 
+// patience is how long a document that is old is waited for in tests that are not about that.
+const patience = time.Minute
+
 // newApp makes an app with a public page at / and private ones below /private, signed
 // in by p. change, if not nil, changes its configuration.
 func newApp(t *testing.T, p *fakeProvider, change func(*cognate.Config)) *app {
@@ -404,6 +407,7 @@ func newApp(t *testing.T, p *fakeProvider, change func(*cognate.Config)) *app {
 		t.Fatal(err)
 	}
 	x.auth = auth
+	cognate.AuthWaits(auth, patience)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		if u := auth.User(r); u != nil {
