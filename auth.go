@@ -121,7 +121,7 @@ func (a *Auth) openJars(s *settings) error {
 	}
 	a.transactions = &transactions{
 		cookie: cookie, names: newTransactionNames(cookie), sealer: transactionSealer, skew: s.ClockSkew, now: s.Now,
-		abandoned: newExpiring(maxEnded), rows: newCache[row](maxOutcomes),
+		abandoned: newExpiring(maxEnded), arrivals: newExpiring(maxOutcomes), rows: newCache[row](maxOutcomes),
 	}
 	a.transactions.next.Store(rand.Uint32()) //nolint:gosec // no secret: processes begin at different slots
 	policy := &sessionPolicy{
@@ -242,7 +242,7 @@ func (a *Auth) pass(w http.ResponseWriter, r *http.Request, s *session, now time
 	}
 	w.Header()["Cache-Control"] = privateNoCache
 	if a.sessions.young(s, now) {
-		a.transactions.arrived(w, r)
+		a.transactions.arrived(w, r, s, now)
 	}
 	c := &requestContext{Context: r.Context(), auth: a, user: s.user, session: s, r: r, w: w}
 	if a.tracksAnswer {

@@ -74,8 +74,12 @@ func (k *keySet) down(err error) *Error { return unavailable(err, k.set.retryAft
 // left (OpenID Connect Core 1.0, 10.1).
 func pick(keys []publicKey, kid, alg string) ([]publicKey, error) {
 	var found []publicKey
-	for _, k := range keys {
-		if (kid == "" || k.kid == kid) && k.fits(alg) && !slices.ContainsFunc(found, k.same) {
+	for i, k := range keys {
+		switch {
+		case kid != "" && k.kid != kid, !k.fits(alg), k.among(found):
+		case found == nil:
+			found = keys[i : i+1 : i+1] // one as a rule, which costs no allocation
+		default:
 			found = append(found, k)
 		}
 	}
@@ -89,6 +93,16 @@ func pick(keys []publicKey, kid, alg string) ([]publicKey, error) {
 func (k publicKey) same(other publicKey) bool {
 	key, ok := k.key.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && key.Equal(other.key)
+}
+
+// among tells whether the key is one of others.
+func (k publicKey) among(others []publicKey) bool {
+	for _, other := range others {
+		if k.same(other) {
+			return true
+		}
+	}
+	return false
 }
 
 // fits tells whether the key can be, and may be, used with a signing algorithm. An

@@ -94,8 +94,12 @@ func (m *transactions) ended(w http.ResponseWriter, t *transaction) {
 
 // arrived removes the cookie of ended: the session came back, so it is not lost. One of
 // several sign-ins in a row stays, because a page may ask for one more although somebody is
-// signed in.
-func (m *transactions) arrived(w http.ResponseWriter, r *http.Request) {
+// signed in. It is done once for each session: later requests cost nothing.
+func (m *transactions) arrived(w http.ResponseWriter, r *http.Request, s *session, now time.Time) {
+	if m.arrivals.has(s.id, now) {
+		return
+	}
+	m.arrivals.add(s.id, s.created.Add(rowTime+2*m.skew), now)
 	if m.row(r).count == 1 {
 		m.cookie.remove(w, m.names.row)
 	}

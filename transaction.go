@@ -176,6 +176,8 @@ type transactions struct {
 	// abandoned holds, by the cookie's value, the sign-ins during which the browser signed
 	// out. Their callbacks may be under way.
 	abandoned *expiring
+	// arrivals holds the sessions, by their IDs, whose first request has come; see arrived.
+	arrivals *expiring
 	// rows holds, by the cookie's value, the sign-ins that ended well here.
 	rows *cache[row]
 }
