@@ -153,19 +153,17 @@ func (v *verifier) checkParties(c claims) error {
 	if err != nil {
 		return err
 	}
-	aud, err := c.strings("aud")
-	if err != nil || !slices.Contains(aud, v.clientID) {
-		return refuse(ReasonTokenAudience, "aud does not name this client")
+	aud, err := v.audience(c)
+	if err != nil {
+		return err
 	}
 	azp, err := c.str("azp")
 	if err != nil || azp != "" && azp != v.clientID || azp == "" && len(aud) > 1 {
 		return refuse(ReasonTokenAuthorizedParty, "azp is %.200q with %d audiences", azp, len(aud))
 	}
-	if err := v.checkAudience(c); err != nil {
+	err = v.checkTrusted(aud)
+	if err != nil || v.tokenUse == "" {
 		return err
-	}
-	if v.tokenUse == "" {
-		return nil
 	}
 	if use, err := c.str(v.tokenUse); err != nil || use != "id" {
 		return refuse(ReasonTokenUse, "%s is %.40q, expected \"id\"", v.tokenUse, use)
@@ -173,14 +171,19 @@ func (v *verifier) checkParties(c claims) error {
 	return nil
 }
 
-// checkAudience checks that a token is for this client, and for nobody else whom the
-// configuration doesn't name (OpenID Connect Core 1.0, 3.1.3.7, item 3): whoever else it is
-// for has it too, and could send it here.
-func (v *verifier) checkAudience(c claims) error {
+// audience returns whom a token is for: this client among them.
+func (v *verifier) audience(c claims) ([]string, error) {
 	aud, err := c.strings("aud")
 	if err != nil || !slices.Contains(aud, v.clientID) {
-		return refuse(ReasonTokenAudience, "aud does not name this client")
+		return nil, refuse(ReasonTokenAudience, "aud does not name this client")
 	}
+	return aud, nil
+}
+
+// checkTrusted refuses an audience beside this client that the configuration doesn't name
+// (OpenID Connect Core 1.0, 3.1.3.7, item 3): whoever else a token is for has it too, and
+// could send it here.
+func (v *verifier) checkTrusted(aud []string) error {
 	for _, a := range aud {
 		if a != v.clientID && !slices.Contains(v.trusted, a) {
 			return refuse(ReasonTokenAudience, "aud also names %.100q, which is none of TrustedAudiences", a)

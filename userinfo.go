@@ -107,7 +107,11 @@ func (v *verifier) verifyUserInfo(ctx context.Context, raw string) (claims, erro
 	if err := v.checkOrigin(c); err != nil {
 		return nil, refuse(ReasonUserInfo, "userInfo is signed: %w", err)
 	}
-	if err := v.checkAudience(c); err != nil {
+	aud, err := v.audience(c)
+	if err == nil {
+		err = v.checkTrusted(aud)
+	}
+	if err != nil {
 		return nil, refuse(ReasonUserInfo, "userInfo is signed: %w", err)
 	}
 	if err := v.checkGivenDates(c); err != nil {
