@@ -246,7 +246,7 @@ func (a *Auth) pass(w http.ResponseWriter, r *http.Request, s *session, now time
 	}
 	c := &requestContext{Context: r.Context(), auth: a, user: s.user, session: s, r: r, w: w}
 	if a.tracksAnswer {
-		c.answer = answer{ResponseWriter: w, sessions: a.sessions, id: s.id}
+		c.answer = answer{ResponseWriter: w, sessions: a.sessions, id: s.id, at: now}
 		w = &c.answer
 		defer c.answer.begin() // whoever keeps the context comes too late
 	}
