@@ -15,15 +15,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/memstore"
 )
 
-const two = `pools:
-  - id: local_A1
-    clients:
-      - id: one
-        callback_urls: [https://app.example/cb]
-    users:
-      - username: ann
-        password: Correct-Horse-7
-  - id: local_A2
+const two = aPool + `  - id: local_A2
     clients:
       - id: two
         callback_urls: [https://app.example/cb]

@@ -4,33 +4,12 @@ import './old-node.mjs';
 import { ExpressAuth, getSession } from '@auth/express';
 import Cognito from '@auth/express/providers/cognito';
 import express from 'express';
-import { goodbye, page, refreshed } from './page.mjs';
+import { settings } from './authjs.mjs';
+import { goodbye, page } from './page.mjs';
 
-const { ISSUER, CLIENT_ID, CLIENT_SECRET, BASE_URL, PORT } = process.env;
+const { BASE_URL, PORT } = process.env;
 
-// The library leaves it to the app to refresh, when it asks for the session: early does it
-// before the time.
-const config = (early) => ({
-  secret: CLIENT_SECRET,
-  trustHost: true,
-  providers: [
-    Cognito({
-      issuer: ISSUER,
-      clientId: CLIENT_ID,
-      clientSecret: CLIENT_SECRET,
-      authorization: { params: { scope: 'openid email' } },
-      checks: ['pkce', 'state', 'nonce'],
-      style: { logo: 'data:,' }, // instead of one of authjs.dev
-    }),
-  ],
-  callbacks: {
-    async jwt({ token, account, profile }) {
-      if (account) return { ...token, claims: profile, refreshToken: account.refresh_token };
-      return early ? { ...token, ...(await refreshed(token.refreshToken)) } : token;
-    },
-    session: ({ session, token }) => ({ ...session, claims: token.claims }),
-  },
-});
+const config = (early) => ({ ...settings(Cognito, early), trustHost: true });
 
 const app = express();
 app.use('/auth', (req, res, next) => ExpressAuth(config('early' in req.query))(req, res, next));

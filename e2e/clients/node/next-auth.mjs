@@ -6,38 +6,18 @@
 import './old-node.mjs';
 import { createRequire } from 'node:module';
 import express from 'express';
-import { goodbye, page, refreshed } from './page.mjs';
+import { settings } from './authjs.mjs';
+import { goodbye, page } from './page.mjs';
 
 const require = createRequire(import.meta.url);
 const { default: NextAuth, getServerSession } = require('next-auth');
 const { default: Cognito } = require('next-auth/providers/cognito');
 const { parse } = require('cookie');
 
-const { ISSUER, CLIENT_ID, CLIENT_SECRET, BASE_URL, PORT } = process.env;
+const { BASE_URL, PORT } = process.env;
 process.env.NEXTAUTH_URL = BASE_URL;
 
-// The library leaves it to the app to refresh, when it asks for the session: early does it
-// before the time.
-const options = (early) => ({
-  secret: CLIENT_SECRET,
-  providers: [
-    Cognito({
-      issuer: ISSUER,
-      clientId: CLIENT_ID,
-      clientSecret: CLIENT_SECRET,
-      authorization: { params: { scope: 'openid email' } },
-      checks: ['pkce', 'state', 'nonce'],
-      style: { logo: 'data:,' }, // instead of one of authjs.dev
-    }),
-  ],
-  callbacks: {
-    async jwt({ token, account, profile }) {
-      if (account) return { ...token, claims: profile, refreshToken: account.refresh_token };
-      return early ? { ...token, ...(await refreshed(token.refreshToken)) } : token;
-    },
-    session: ({ session, token }) => ({ ...session, claims: token.claims }),
-  },
-});
+const options = (early) => settings(Cognito, early);
 
 const app = express();
 app.use((req, res, next) => {

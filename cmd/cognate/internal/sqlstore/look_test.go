@@ -63,30 +63,20 @@ func makeDatabase(t *testing.T, path string, stayOpen bool, statements ...string
 	}
 }
 
-// newer is a pool's database of a later version.
-func newer(t *testing.T, path string) {
-	t.Helper()
-	s, err := sqlstore.Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
+// newer makes a pool's database of a later version; stayOpen: one that this has just changed,
+// and runs.
+func newer(stayOpen bool) func(t *testing.T, path string) {
+	return func(t *testing.T, path string) {
+		t.Helper()
+		s, err := sqlstore.Open(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		makeDatabase(t, path, stayOpen, "INSERT INTO pool_migrations (version) VALUES (99)")
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	makeDatabase(t, path, false, "INSERT INTO pool_migrations (version) VALUES (99)")
-}
-
-// newerInLog is a pool's database that a later version has just changed, and runs.
-func newerInLog(t *testing.T, path string) {
-	t.Helper()
-	s, err := sqlstore.Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	makeDatabase(t, path, true, "INSERT INTO pool_migrations (version) VALUES (99)")
 }
 
 // TestForeignFile has files that are not for a pool to use: they are refused with
@@ -144,8 +134,8 @@ func TestForeignFile(t *testing.T) {
 		"one byte":                       {write("x"), "not a database"},
 		"the beginning of a database":    {write(header), "not a database"},
 		"a database's beginning, damage": {write(header + strings.Repeat("\xff", 4096)), "not a database"},
-		"a newer pool's":                 {newer, "version 99"},
-		"a newer pool's, in its log":     {newerInLog, "version 99"},
+		"a newer pool's":                 {newer(false), "version 99"},
+		"a newer pool's, in its log":     {newer(true), "version 99"},
 		"a folder": {func(t *testing.T, path string) {
 			t.Helper()
 			if err := os.Mkdir(path, 0o755); err != nil {
