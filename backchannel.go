@@ -126,10 +126,12 @@ func (v *verifier) verifyLogout(ctx context.Context, raw string) (logoutToken, e
 	if !slices.Contains([]string{"logout+jwt", "jwt", ""}, token.typ) {
 		return logoutToken{}, refuse(ReasonLogoutToken, "typ is %.40q, expected logout+jwt", token.typ)
 	}
-	if err := v.checkLogoutParties(c); err != nil {
+	err = v.checkLogoutParties(c)
+	if err != nil {
 		return logoutToken{}, err
 	}
-	if err := checkLogoutEvent(c); err != nil {
+	err = checkLogoutEvent(c)
+	if err != nil {
 		return logoutToken{}, err
 	}
 	t := logoutToken{}
@@ -153,11 +155,13 @@ func (v *verifier) verifyLogout(ctx context.Context, raw string) (logoutToken, e
 }
 
 func (v *verifier) checkLogoutParties(c claims) error {
-	if iss, err := c.str("iss"); err != nil || iss != v.issuer {
+	iss, err := c.str("iss")
+	if err != nil || iss != v.issuer {
 		return refuse(ReasonLogoutToken, "iss is %.200q, expected %q", iss, v.issuer)
 	}
 	// Others may be named as well: they could only end what the provider has ended.
-	if aud, err := c.strings("aud"); err != nil || !slices.Contains(aud, v.clientID) {
+	aud, err := c.strings("aud")
+	if err != nil || !slices.Contains(aud, v.clientID) {
 		return refuse(ReasonLogoutToken, "aud does not name this client")
 	}
 	return nil

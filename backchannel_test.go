@@ -487,12 +487,14 @@ func TestBackchannelProviderDown(t *testing.T) {
 func TestBackchannelNeedsAStore(t *testing.T) {
 	c := goodConfig()
 	c.BackchannelLogoutPath = "/backchannel"
-	if _, err := cognate.New(c); err == nil || !strings.Contains(err.Error(), "BackchannelLogoutPath needs Session.Store") {
+	_, err := cognate.New(c)
+	if err == nil || !strings.Contains(err.Error(), "BackchannelLogoutPath needs Session.Store") {
 		t.Errorf("error %v", err)
 	}
 	c.Session.Store = &logoutStore{}
 	c.BackchannelLogoutPath = "/logout"
-	if _, err := cognate.New(c); err == nil || !strings.Contains(err.Error(), "both") {
+	_, err = cognate.New(c)
+	if err == nil || !strings.Contains(err.Error(), "both") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -227,7 +227,8 @@ func (x *bearerAPI) do(r *http.Request) *http.Response {
 func jsonBody(t testing.TB, resp *http.Response) map[string]any {
 	t.Helper()
 	var m map[string]any
-	if err := json.NewDecoder(resp.Body).Decode(&m); err != nil {
+	err := json.NewDecoder(resp.Body).Decode(&m)
+	if err != nil {
 		t.Fatalf("status %d, body: %v", resp.StatusCode, err)
 	}
 	return m

@@ -44,17 +44,20 @@ func TestTokensOfLocalPool(t *testing.T) {
 	if err != nil || u.Username != "ann" || u.Subject != b.user().Subject || u.Claim("client_id") != client.ID {
 		t.Errorf("user %+v, error %v", u, err)
 	}
-	if _, err := x.auth.VerifyAccessToken(t.Context(), tokens.ID); reasonOf(err) == "" {
+	_, err = x.auth.VerifyAccessToken(t.Context(), tokens.ID)
+	if reasonOf(err) == "" {
 		t.Error("the ID token passed as an access token")
 	}
-	if _, err := x.auth.VerifyAccessToken(t.Context(), tokens.Access, "aws.cognito.signin.user.admin"); reasonOf(err) != cognate.ReasonInsufficientScope {
+	_, err = x.auth.VerifyAccessToken(t.Context(), tokens.Access, "aws.cognito.signin.user.admin")
+	if reasonOf(err) != cognate.ReasonInsufficientScope {
 		t.Errorf("a scope that was not asked for: error %v", err)
 	}
 	other, err := cognate.NewBearer(cognate.BearerConfig{Issuers: []cognate.BearerIssuer{{Issuer: pool.Issuer, Clients: []string{"another-client"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.Verify(t.Context(), tokens.Access); reasonOf(err) != cognate.ReasonTokenClient {
+	_, err = other.Verify(t.Context(), tokens.Access)
+	if reasonOf(err) != cognate.ReasonTokenClient {
 		t.Errorf("at an API of another client: error %v", err)
 	}
 }

@@ -168,7 +168,8 @@ func TestAccessTokenSignature(t *testing.T) {
 	if x.p.keyFetches > 2 {
 		t.Errorf("%d key fetches, want the first and one for the unknown kid", x.p.keyFetches)
 	}
-	if _, err := x.bearer.Verify(t.Context(), good); err != nil {
+	_, err := x.bearer.Verify(t.Context(), good)
+	if err != nil {
 		t.Errorf("the good one: %v", err)
 	}
 }
@@ -242,7 +243,8 @@ func TestVerifyNothing(t *testing.T) {
 			t.Errorf("%.20q: user %v, error %v, denials %v; want %s", raw, u, err, x.metrics.m, want)
 		}
 	}
-	if _, err := x.bearer.Verify(t.Context(), x.token(nil), "admin"); reasonOf(err) != cognate.ReasonInsufficientScope {
+	_, err := x.bearer.Verify(t.Context(), x.token(nil), "admin")
+	if reasonOf(err) != cognate.ReasonInsufficientScope {
 		t.Errorf("error %v, want a missing scope", err)
 	}
 	if x.p.keyFetches != 1 {
@@ -339,7 +341,8 @@ func TestSeveralIssuers(t *testing.T) {
 		{"first's key in the second's name", x.token(claims(second.issuer, "https://shared.test", "partner")), cognate.ReasonTokenSignature},
 		{"a third", x.token(claims("https://third.test", bearerAudience, "x")), cognate.ReasonTokenIssuer},
 	} {
-		if _, err := x.bearer.Verify(t.Context(), tt.raw); reasonOf(err) != tt.want {
+		_, err := x.bearer.Verify(t.Context(), tt.raw)
+		if reasonOf(err) != tt.want {
 			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
 		}
 	}
@@ -360,7 +363,8 @@ func TestUnknownIssuerAsksNobody(t *testing.T) {
 	now := time.Now()
 	for _, iss := range []any{"https://evil.test", "https://issuer.test/", "http://issuer.test", "", nil, 1, []string{bearerIssuer}} {
 		raw := signRS256(testKeys()[1], "k", jwt.MapClaims{"iss": iss, "sub": "x", "aud": bearerAudience, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()})
-		if _, err := b.Verify(t.Context(), raw); reasonOf(err) != cognate.ReasonTokenIssuer {
+		_, err := b.Verify(t.Context(), raw)
+		if reasonOf(err) != cognate.ReasonTokenIssuer {
 			t.Errorf("issuer %v: error %v", iss, err)
 		}
 	}
@@ -372,7 +376,8 @@ func TestRememberedToken(t *testing.T) {
 	raw := x.token(func(m jwt.MapClaims) { m["exp"] = x.clock.now().Add(2 * time.Minute).Unix() })
 	good := func(when string, want cognate.Reason) {
 		t.Helper()
-		if _, err := x.bearer.Verify(t.Context(), raw); reasonOf(err) != want {
+		_, err := x.bearer.Verify(t.Context(), raw)
+		if reasonOf(err) != want {
 			t.Errorf("%s: error %v, want %q", when, err, want)
 		}
 	}
@@ -386,10 +391,12 @@ func TestRememberedToken(t *testing.T) {
 	x.clock.advance(time.Hour - 2*time.Minute)
 	good("again in its time", "")
 	other := raw[:len(raw)-10] + strings.Repeat("A", 10)
-	if _, err := x.bearer.Verify(t.Context(), other); reasonOf(err) != cognate.ReasonTokenSignature {
+	_, err := x.bearer.Verify(t.Context(), other)
+	if reasonOf(err) != cognate.ReasonTokenSignature {
 		t.Errorf("another signature: error %v", err)
 	}
-	if _, err := x.bearer.Verify(t.Context(), raw, "admin"); reasonOf(err) != cognate.ReasonInsufficientScope {
+	_, err = x.bearer.Verify(t.Context(), raw, "admin")
+	if reasonOf(err) != cognate.ReasonInsufficientScope {
 		t.Errorf("a scope that was not asked for before: error %v", err)
 	}
 }
@@ -555,7 +562,8 @@ func TestBearerCancelled(t *testing.T) {
 	defer close(gone)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := x.bearer.Verify(ctx, x.token(nil)); reasonOf(err) != cognate.ReasonProviderDown || !errors.Is(err, context.Canceled) {
+	_, err := x.bearer.Verify(ctx, x.token(nil))
+	if reasonOf(err) != cognate.ReasonProviderDown || !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -633,7 +641,8 @@ func TestKeysThatCannotBeUsed(t *testing.T) {
 	} {
 		x := newBearerAPI(t, nil)
 		x.p.keySet = []any{key, publicJWK(x.p.key, x.p.kid)}
-		if _, err := x.bearer.Verify(t.Context(), x.token(nil)); err != nil {
+		_, err := x.bearer.Verify(t.Context(), x.token(nil))
+		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

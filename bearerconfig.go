@@ -251,7 +251,8 @@ func (i *BearerIssuer) check(insecure bool) (problems []error) {
 		problem("it %w", err)
 	}
 	if i.JWKS != "" {
-		if err := checkURL(i.JWKS, insecure); err != nil {
+		err := checkURL(i.JWKS, insecure)
+		if err != nil {
 			problem("JWKS %q %w", shown(i.JWKS), err)
 		}
 	}
@@ -281,7 +282,8 @@ func (i *BearerIssuer) check(insecure bool) (problems []error) {
 
 func (in *Introspection) check(insecure bool) (problems []error) {
 	if in.Endpoint != "" {
-		if err := checkURL(in.Endpoint, insecure); err != nil {
+		err := checkURL(in.Endpoint, insecure)
+		if err != nil {
 			problems = append(problems, fmt.Errorf("the Endpoint %q %w", shown(in.Endpoint), err))
 		}
 	}

@@ -44,11 +44,13 @@ func (i *bearerIssuer) verify(ctx context.Context, t *signedToken) (*seenToken, 
 		return nil, err
 	}
 	for _, check := range []func(claims) error{i.checkOrigin, i.checkDates, i.checkAudience, i.checkClient} {
-		if err := check(t.claims); err != nil {
+		err := check(t.claims)
+		if err != nil {
 			return nil, err
 		}
 	}
-	if err := i.checkUse(t); err != nil {
+	err = i.checkUse(t)
+	if err != nil {
 		return nil, err
 	}
 	return i.seen(t.claims, rememberedFor)
@@ -97,7 +99,8 @@ var idTokenMarks = []string{"nonce", "at_hash", "c_hash", "s_hash"}
 // not that this client may call this API (RFC 9068, 5).
 func (i *bearerIssuer) checkUse(t *signedToken) error {
 	c := t.claims
-	if err := i.checkKind(c); err != nil {
+	err := i.checkKind(c)
+	if err != nil {
 		return err
 	}
 	switch {
@@ -142,7 +145,8 @@ func (i *bearerIssuer) checkKind(c claims) error {
 		return refuse(ReasonTokenUse, "the token reports events")
 	}
 	if name := i.dialect.TokenUseClaim; name != "" && i.introspector == nil {
-		if use, err := c.str(name); err != nil || use != "access" {
+		use, err := c.str(name)
+		if err != nil || use != "access" {
 			return refuse(ReasonTokenUse, "%s is %.40q, expected \"access\"", name, use)
 		}
 	}
@@ -174,7 +178,8 @@ func (i *bearerIssuer) seen(c claims, atMost time.Duration) (*seenToken, error) 
 	}
 	now := i.now()
 	until := now.Add(atMost)
-	if exp, ok, _ := c.date("exp"); ok && exp.Add(i.skew).Before(until) {
+	exp, ok, _ := c.date("exp")
+	if ok && exp.Add(i.skew).Before(until) {
 		until = exp.Add(i.skew)
 	}
 	return &seenToken{user: user, from: now, until: until}, nil

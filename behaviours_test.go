@@ -29,7 +29,8 @@ func TestSignInWithClientSecrets(t *testing.T) {
 	}{
 		{"path", func(t *testing.T, c *cognate.Config, file string) {
 			c.ClientSecretsFile = filepath.Join(t.TempDir(), "client_secrets.json")
-			if err := os.WriteFile(c.ClientSecretsFile, []byte(file), 0o600); err != nil {
+			err := os.WriteFile(c.ClientSecretsFile, []byte(file), 0o600)
+			if err != nil {
 				t.Fatal(err)
 			}
 		}},

@@ -85,7 +85,8 @@ func BenchmarkIDToken(b *testing.B) {
 	verify := cognate.TokenVerifier("https://provider.test", clientID, "k", &key.PublicKey, time.Now)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := verify(raw, "n"); err != nil {
+		err := verify(raw, "n")
+		if err != nil {
 			b.Fatal(err)
 		}
 	}

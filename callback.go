@@ -32,7 +32,8 @@ func readResponse(w http.ResponseWriter, r *http.Request) (response, error) {
 	if r.Method != http.MethodPost {
 		return parseResponse(r.URL.RawQuery)
 	}
-	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || t != "application/x-www-form-urlencoded" {
 		return response{}, refuse(ReasonMalformedCallback, "the form's type is not application/x-www-form-urlencoded")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallback+1))
@@ -198,7 +199,8 @@ func (a *Auth) identify(ctx context.Context, tokens tokens, t *transaction, m me
 
 // signIn begins the session of a user who may have one.
 func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction, got *redeemed) error {
-	if err := a.admit(r.Context(), got.user); err != nil {
+	err := a.admit(r.Context(), got.user)
+	if err != nil {
 		return err
 	}
 	if a.hooks.OnLogin != nil {

@@ -65,10 +65,12 @@ func TestKeySetsAsTheyAre(t *testing.T) {
 			if err != nil || user.Subject != "u1" {
 				t.Errorf("user %v, %v; want u1", user, err)
 			}
-			if _, err := bearer.Verify(t.Context(), raw[:len(raw)-8]+"AAAAAAAA", "read"); reasonOf(err) != cognate.ReasonTokenSignature {
+			_, err = bearer.Verify(t.Context(), raw[:len(raw)-8]+"AAAAAAAA", "read")
+			if reasonOf(err) != cognate.ReasonTokenSignature {
 				t.Errorf("a changed signature: %v", err)
 			}
-			if _, err := bearer.Verify(t.Context(), raw[:len(raw)-8]+"\n"+raw[len(raw)-8:], "read"); reasonOf(err) != cognate.ReasonTokenMalformed {
+			_, err = bearer.Verify(t.Context(), raw[:len(raw)-8]+"\n"+raw[len(raw)-8:], "read")
+			if reasonOf(err) != cognate.ReasonTokenMalformed {
 				t.Errorf("a line end in the signature: %v", err)
 			}
 		})
@@ -80,7 +82,8 @@ func TestScopesAsAList(t *testing.T) {
 	var response struct {
 		Scope []string `json:"scope"`
 	}
-	if err := json.Unmarshal(cases.Read(t, "token-response-scope-array.json"), &response); err != nil {
+	err := json.Unmarshal(cases.Read(t, "token-response-scope-array.json"), &response)
+	if err != nil {
 		t.Fatal(err)
 	}
 	p := newFakeProvider(t)
@@ -115,7 +118,8 @@ func TestSplitAtSpacesAlone(t *testing.T) {
 	for claim, value := range map[string]any{"scope": odd, "scp": []string{odd}} {
 		raw := x.token(func(m jwt.MapClaims) { delete(m, "scope"); m[claim] = value })
 		for _, scope := range []string{"admin", "root", "a"} {
-			if _, err := x.bearer.Verify(t.Context(), raw, scope); reasonOf(err) != cognate.ReasonInsufficientScope {
+			_, err := x.bearer.Verify(t.Context(), raw, scope)
+			if reasonOf(err) != cognate.ReasonInsufficientScope {
 				t.Errorf("%s: the scope %q was found: %v", claim, scope, err)
 			}
 		}
@@ -126,7 +130,8 @@ func TestSplitAtSpacesAlone(t *testing.T) {
 func postOnly(t *testing.T) *fakeProvider {
 	t.Helper()
 	var announced map[string]any
-	if err := json.Unmarshal(cases.Read(t, "discovery-post-only.json"), &announced); err != nil {
+	err := json.Unmarshal(cases.Read(t, "discovery-post-only.json"), &announced)
+	if err != nil {
 		t.Fatal(err)
 	}
 	p := newFakeProvider(t)
@@ -363,7 +368,8 @@ func TestRedirectURIWithAWildcard(t *testing.T) {
 	for redirect, ok := range map[string]bool{
 		"http://localhost:5000/oidc_callback": true, "http://localhost:5001/oidc_callback": false, "http://localhost:5000/*/cb": false,
 	} {
-		if _, err := cognate.New(cognate.Config{ClientSecrets: cs, RedirectURL: redirect}); (err == nil) != ok {
+		_, err := cognate.New(cognate.Config{ClientSecrets: cs, RedirectURL: redirect})
+		if (err == nil) != ok {
 			t.Errorf("RedirectURL %s: %v", redirect, err)
 		}
 	}
@@ -373,7 +379,8 @@ func TestRedirectURIWithAWildcard(t *testing.T) {
 	} {
 		cfg := cognate.Config{ClientSecrets: cs, RedirectURL: "http://localhost:5000/oidc_callback"}
 		change(&cfg)
-		if _, err := cognate.New(cfg); err == nil || !strings.Contains(err.Error(), "no wildcard") {
+		_, err := cognate.New(cfg)
+		if err == nil || !strings.Contains(err.Error(), "no wildcard") {
 			t.Errorf("sign-out address with a wildcard: %v", err)
 		}
 	}
@@ -382,7 +389,8 @@ func TestRedirectURIWithAWildcard(t *testing.T) {
 // TestSeveralValuesInOneClaim reads what Cognito makes of a list.
 func TestSeveralValuesInOneClaim(t *testing.T) {
 	var written map[string]string
-	if err := json.Unmarshal(cases.Read(t, "claim-multi-value.json"), &written); err != nil {
+	err := json.Unmarshal(cases.Read(t, "claim-multi-value.json"), &written)
+	if err != nil {
 		t.Fatal(err)
 	}
 	p := newFakeProvider(t)
@@ -569,24 +577,28 @@ func TestTextOfWindows(t *testing.T) {
 				cfg.Issuers[0].Introspection, cfg.HTTPClient = &in, recoded(encode)
 			})
 			x.answerWith(answering(activeAnswer(x)))
-			if _, err := x.bearer.Verify(t.Context(), "opaque"); err != nil {
+			_, err := x.bearer.Verify(t.Context(), "opaque")
+			if err != nil {
 				t.Errorf("introspection: %v", err)
 			}
 			der, err := x509.MarshalPKCS8PrivateKey(testKeys()[0])
 			key := encode(string(pemOf(t, "PRIVATE KEY", der, err)))
-			if _, err := cognate.New(cognate.Config{
+			_, err = cognate.New(cognate.Config{
 				Issuer: "https://op.example", ClientID: "c", RedirectURL: appOrigin + "/cb",
 				Keys: []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))}, ClientKey: cognate.ClientKey{PEM: cognate.Secret(key)},
-			}); err != nil {
+			})
+			if err != nil {
 				t.Errorf("private key: %v", err)
 			}
 		})
 	}
 	x := newIntrospectingAPI(t, post, nil)
-	if _, err := x.bearer.Verify(t.Context(), "opaque\r\n"); reasonOf(err) != cognate.ReasonTokenMalformed || x.asked() != 0 {
+	_, err := x.bearer.Verify(t.Context(), "opaque\r\n")
+	if reasonOf(err) != cognate.ReasonTokenMalformed || x.asked() != 0 {
 		t.Errorf("a token with a line end: %v, after %d introspections", err, x.asked())
 	}
-	if _, err := cognate.ParseClientSecrets(strings.NewReader("\xff\xfe\x00\x00{\x00\x00\x00")); err == nil || !strings.Contains(err.Error(), "save it as UTF-8") {
+	_, err = cognate.ParseClientSecrets(strings.NewReader("\xff\xfe\x00\x00{\x00\x00\x00"))
+	if err == nil || !strings.Contains(err.Error(), "save it as UTF-8") {
 		t.Errorf("UTF-32: %v", err)
 	}
 }

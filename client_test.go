@@ -75,7 +75,8 @@ func TestClientWaitsNoLonger(t *testing.T) {
 			defer cancel()
 			call, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:1/", nil)
 			var resp *http.Response
-			if resp, err = x.auth.Client(r.Context()).Do(call); err == nil {
+			resp, err = x.auth.Client(r.Context()).Do(call)
+			if err == nil {
 				_ = resp.Body.Close()
 			}
 		}))

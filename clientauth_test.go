@@ -390,7 +390,8 @@ func TestRevokeWithAKey(t *testing.T) {
 		withKey(cognate.ClientKey{Signer: testKeys()[1]})(c)
 		c.Endpoints.Revocation = p.URL + "/par"
 	})
-	if err := cognate.Revoke(t.Context(), x.auth, oldRefreshToken); err != nil || p.requests()[0].PostForm.Get("client_assertion") == "" {
+	err := cognate.Revoke(t.Context(), x.auth, oldRefreshToken)
+	if err != nil || p.requests()[0].PostForm.Get("client_assertion") == "" {
 		t.Errorf("error %v", err)
 	}
 }

@@ -139,7 +139,8 @@ func parseClientMembers(outer string, data []byte) (*ClientSecrets, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	if err := cs.checkPlaceholders(); err != nil {
+	err = cs.checkPlaceholders()
+	if err != nil {
 		return nil, err
 	}
 	if cs.ClientID == "" {
@@ -197,7 +198,8 @@ func (cs *ClientSecrets) checkPlaceholders() error {
 // file would not agree which one counts.
 func jsonMembers(data []byte) (map[string]json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+	t, err := dec.Token()
+	if err != nil || t != json.Delim('{') {
 		return nil, errors.New("not a JSON object")
 	}
 	members := make(map[string]json.RawMessage)
@@ -211,7 +213,8 @@ func jsonMembers(data []byte) (map[string]json.RawMessage, error) {
 			return nil, errors.New("not a JSON object")
 		}
 		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
+		err = dec.Decode(&value)
+		if err != nil {
 			return nil, syntaxError(data, err)
 		}
 		if _, ok := members[name]; ok {
@@ -219,10 +222,12 @@ func jsonMembers(data []byte) (map[string]json.RawMessage, error) {
 		}
 		members[name] = value
 	}
-	if _, err := dec.Token(); err != nil { // the closing brace
+	_, err = dec.Token()
+	if err != nil { // the closing brace
 		return nil, syntaxError(data, err)
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+	_, err = dec.Token()
+	if !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the JSON object")
 	}
 	return members, nil

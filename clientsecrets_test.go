@@ -42,7 +42,8 @@ const tutorialTemplate = `{
 
 func TestClientSecretsFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "client_secrets.json")
-	if err := os.WriteFile(path, []byte(tutorialFile), 0o600); err != nil {
+	err := os.WriteFile(path, []byte(tutorialFile), 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := cognate.LoadClientSecrets(path)
@@ -59,11 +60,13 @@ func TestClientSecretsFile(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if _, err := cognate.New(cognate.Config{ClientSecretsFile: path}); err != nil {
+	_, err = cognate.New(cognate.Config{ClientSecretsFile: path})
+	if err != nil {
 		t.Errorf("New: %v", err)
 	}
 	var b bytes.Buffer
-	if err := got.Encode(&b); err != nil {
+	err = got.Encode(&b)
+	if err != nil {
 		t.Fatal(err)
 	}
 	again, err := cognate.ParseClientSecrets(&b)
@@ -160,7 +163,8 @@ func FuzzClientSecrets(f *testing.F) {
 			t.Fatalf("accepted without client_id: %q", data)
 		}
 		var b bytes.Buffer
-		if err := cs.Encode(&b); err != nil {
+		err = cs.Encode(&b)
+		if err != nil {
 			t.Fatal(err)
 		}
 		again, err := cognate.ParseClientSecrets(&b)

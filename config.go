@@ -236,7 +236,8 @@ func (s *settings) readClientSecrets() error {
 	if cs == nil {
 		return nil
 	}
-	if err := cs.checkPlaceholders(); err != nil {
+	err := cs.checkPlaceholders()
+	if err != nil {
 		return fmt.Errorf("cognate: client secrets: %w", err)
 	}
 	s.ClientSecrets = cs
@@ -277,13 +278,15 @@ func (s *settings) defaults() {
 		}
 	}
 	home := "" // as RedirectURL spells it: the provider compares to the letter
-	if u, err := url.Parse(s.RedirectURL); err == nil {
+	u, err := url.Parse(s.RedirectURL)
+	if err == nil {
 		home = u.Scheme + "://" + u.Host
 		s.callbackPath = u.EscapedPath()
 		s.origin = originOf(u)
 		s.secure = u.Scheme == "https"
 	}
-	if u, err := url.Parse(s.Issuer); err == nil {
+	u, err = url.Parse(s.Issuer)
+	if err == nil {
 		setDefault(&s.DisplayName, u.Host)
 	}
 	setDefault(&s.HomePath, "/")
@@ -343,7 +346,8 @@ func (s *settings) checkProvider() (problems []error) {
 		Issuer: s.Issuer, ClientID: s.ClientID, ClientSecret: s.ClientSecret, RedirectURIs: []string{s.RedirectURL},
 		AuthURI: s.Endpoints.Authorization, TokenURI: s.Endpoints.Token, UserInfoURI: s.Endpoints.UserInfo,
 	}
-	if err := given.checkPlaceholders(); err != nil {
+	err := given.checkPlaceholders()
+	if err != nil {
 		problems = append(problems, err)
 	}
 	if s.Dialect.LogoutParam == "" {
@@ -361,7 +365,8 @@ func (s *settings) checkProvider() (problems []error) {
 		if e.url == "" {
 			continue
 		}
-		if err := checkURL(e.url, s.InsecureHTTP); err != nil {
+		err := checkURL(e.url, s.InsecureHTTP)
+		if err != nil {
 			problems = append(problems, fmt.Errorf("the %s endpoint %q %w", e.name, shown(e.url), err))
 		}
 	}
@@ -372,7 +377,8 @@ func (s *settings) checkRoutes() (problems []error) {
 	if s.RedirectURL == "" {
 		return []error{errors.New("RedirectURL is missing: set it, or redirect_uris in the client secrets")}
 	}
-	if err := checkURL(s.RedirectURL, s.InsecureHTTP); err != nil {
+	err := checkURL(s.RedirectURL, s.InsecureHTTP)
+	if err != nil {
 		return []error{fmt.Errorf("RedirectURL %q %w", shown(s.RedirectURL), err)}
 	}
 	if strings.Contains(s.RedirectURL, "*") {
@@ -389,11 +395,13 @@ func (s *settings) checkRoutes() (problems []error) {
 			withoutQueries(s.RedirectURL), withoutQueries(strings.Join(cs.RedirectURIs, " "))))
 	}
 	for _, u := range s.LogoutRedirectURLs {
-		if err := checkURL(u, s.InsecureHTTP); err != nil {
+		err := checkURL(u, s.InsecureHTTP)
+		if err != nil {
 			problems = append(problems, fmt.Errorf("LogoutRedirectURLs: %q %w", shown(u), err))
 		}
 	}
-	if err := checkURL(s.LogoutRedirectURL, s.InsecureHTTP); err != nil {
+	err = checkURL(s.LogoutRedirectURL, s.InsecureHTTP)
+	if err != nil {
 		problems = append(problems, fmt.Errorf("LogoutRedirectURL %q %w", shown(s.LogoutRedirectURL), err))
 	}
 	for _, u := range append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...) {

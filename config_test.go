@@ -143,10 +143,11 @@ func TestConfigWarnings(t *testing.T) {
 			cfg.Keys = []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))}
 			cfg.Issuer, cfg.ClientID, cfg.Dialect = tt.issuer, tt.clientID, tt.dialect
 			cfg.Logger = slog.New(slog.NewTextHandler(&app, nil))
-			if _, err := cognate.New(cfg); err != nil {
+			_, err := cognate.New(cfg)
+			if err != nil {
 				t.Fatal(err)
 			}
-			_, err := cognate.NewBearer(cognate.BearerConfig{
+			_, err = cognate.NewBearer(cognate.BearerConfig{
 				Issuers: []cognate.BearerIssuer{{Issuer: tt.issuer, Clients: []string{tt.clientID}, Audiences: []string{"a"}, Dialect: tt.dialect}},
 				Logger:  slog.New(slog.NewTextHandler(&api, nil)),
 			})
@@ -189,7 +190,8 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	}
 	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "s", s.S, "struct", s)
 	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "s", s.S, "struct", s)
-	if err := json.NewEncoder(&b).Encode(s); err != nil {
+	err := json.NewEncoder(&b).Encode(s)
+	if err != nil {
 		t.Fatal(err)
 	}
 	b.WriteString(s.S.String() + s.S.GoString())

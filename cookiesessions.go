@@ -186,14 +186,16 @@ func (k *cookieSessions) refreshOnce(
 		}
 		waiting, cancel := context.WithTimeout(ctx, gateTime)
 		defer cancel()
-		if err := k.gate.enter(waiting); err != nil {
+		err := k.gate.enter(waiting)
+		if err != nil {
 			return nil, err
 		}
 		defer k.gate.leave()
-		if err := c.writable(); err != nil {
+		err = c.writable()
+		if err != nil {
 			return nil, err // before the refresh token is spent
 		}
-		got, err := ask(ctx, s, last)
+		got, err = ask(ctx, s, last)
 		if err == nil {
 			k.successors.put(last.refresh, got)
 		}

@@ -102,7 +102,8 @@ func TestDocumentedLinks(t *testing.T) {
 			if target != "" {
 				file = filepath.Join(filepath.Dir(page), target)
 			}
-			if _, err := os.Stat(file); err != nil {
+			_, err := os.Stat(file)
+			if err != nil {
 				t.Errorf("%s links to %s: %v", page, m[1], err)
 			}
 			if other, ok := all[file]; heading != "" && ok && !slices.Contains(headings(other), heading) {
@@ -176,7 +177,8 @@ func vet(t *testing.T, page, source string) {
 		name = "main_test.go"
 	}
 	file := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
+	err := os.WriteFile(file, []byte(source), 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "vet", file).CombinedOutput()

@@ -254,11 +254,13 @@ func TestFetchOutlivesItsRequest(t *testing.T) {
 	}()
 	eventually(t, "the keys are not asked for", func() bool { return g.count("/keys") == 1 })
 	cancel()
-	if err := <-left; reasonOf(err) != cognate.ReasonProviderDown {
+	err := <-left
+	if reasonOf(err) != cognate.ReasonProviderDown {
 		t.Errorf("who left got %v", err)
 	}
 	open()
-	if _, err := x.bearer.Verify(t.Context(), raw); err != nil || g.count("/keys") != 1 {
+	_, err = x.bearer.Verify(t.Context(), raw)
+	if err != nil || g.count("/keys") != 1 {
 		t.Errorf("%v after %d key fetches, want one", err, g.count("/keys"))
 	}
 }
@@ -273,7 +275,8 @@ func TestPanickingClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw := signRS256(testKeys()[0], "k", jwt.MapClaims{"iss": "https://op.example", "sub": "u", "aud": "api"})
-	if _, err := bearer.Verify(t.Context(), raw); reasonOf(err) != cognate.ReasonProviderDown || !strings.Contains(err.Error(), "a mistake") {
+	_, err = bearer.Verify(t.Context(), raw)
+	if reasonOf(err) != cognate.ReasonProviderDown || !strings.Contains(err.Error(), "a mistake") {
 		t.Errorf("error %.200v", err)
 	}
 }
@@ -322,7 +325,8 @@ func TestNamesBelowLocalhost(t *testing.T) {
 		// A process of its own: the variable is read once.
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestNamesBelowLocalhost$", "-test.count=1")
 		cmd.Env = append(os.Environ(), proxy)
-		if out, err := cmd.CombinedOutput(); err != nil {
+		out, err := cmd.CombinedOutput()
+		if err != nil {
 			t.Errorf("with a proxy: %v\n%s", err, out)
 		}
 	}
@@ -340,7 +344,8 @@ func TestNamesBelowLocalhost(t *testing.T) {
 		}
 		now := time.Now()
 		raw := signRS256(p.key, p.kid, jwt.MapClaims{"iss": p.issuer, "sub": "u", "aud": "api", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()})
-		if _, err := bearer.Verify(t.Context(), raw); err != nil {
+		_, err = bearer.Verify(t.Context(), raw)
+		if err != nil {
 			t.Errorf("%s: %v", host, err)
 		}
 	}

@@ -132,7 +132,8 @@ func TestStoredSessionEndsWhileInUse(t *testing.T) {
 			b.request(http.MethodPost, "/logout")
 		},
 		"everywhere": func(t *testing.T, other *app, _ *browser) {
-			if n, err := other.auth.LogoutEverywhere(t.Context(), "user-1"); n != 1 || err != nil {
+			n, err := other.auth.LogoutEverywhere(t.Context(), "user-1")
+			if n != 1 || err != nil {
 				t.Errorf("%d sessions ended, %v", n, err)
 			}
 		},

@@ -203,7 +203,8 @@ func (c *client) post(
 	case len(body) > maxDocument:
 		return 0, nil, fmt.Errorf("it is larger than %d bytes", maxDocument)
 	}
-	if text, err := utf8text.Decode(body); err == nil { // what is no text is no JSON either
+	text, err := utf8text.Decode(body)
+	if err == nil { // what is no text is no JSON either
 		body = text
 	}
 	return resp.StatusCode, body, nil

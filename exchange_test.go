@@ -126,7 +126,8 @@ func TestRevoke(t *testing.T) {
 	p.discovery = func(d map[string]any) { d["revocation_endpoint"] = p.URL + "/par" }
 	p.answer = answerWith(http.StatusOK, "")
 	x := newApp(t, p.fakeProvider, nil)
-	if err := cognate.Revoke(t.Context(), x.auth, oldRefreshToken); err != nil {
+	err := cognate.Revoke(t.Context(), x.auth, oldRefreshToken)
+	if err != nil {
 		t.Fatal(err)
 	}
 	got := p.requests()[0]
@@ -137,7 +138,7 @@ func TestRevoke(t *testing.T) {
 	p = newPusher(t)
 	p.discovery = func(d map[string]any) { d["revocation_endpoint"] = p.URL + "/par" }
 	p.answer = answerWith(http.StatusBadRequest, `{"error":"unsupported_token_type","error_description":"refresh-SECRET"}`)
-	err := cognate.Revoke(t.Context(), newApp(t, p.fakeProvider, nil).auth, oldRefreshToken)
+	err = cognate.Revoke(t.Context(), newApp(t, p.fakeProvider, nil).auth, oldRefreshToken)
 	if err == nil || !strings.Contains(err.Error(), "unsupported_token_type") || strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("error %v", err)
 	}

@@ -99,7 +99,8 @@ func (g *gate) heed(resp *http.Response) {
 
 // retryAfter reads the header: seconds, or a date (RFC 9110, 10.2.3).
 func retryAfter(value string, now time.Time) (d time.Duration, ok bool) {
-	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
+	seconds, err := strconv.ParseUint(value, 10, 64)
+	if err == nil {
 		return time.Duration(min(seconds, uint64(maxHold/time.Second))) * time.Second, true
 	}
 	at, err := http.ParseTime(value)

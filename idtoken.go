@@ -72,7 +72,8 @@ func (v *verifier) verifyRefreshed(ctx context.Context, raw, nonce, accessToken 
 	if c.text("sub") != was.Subject {
 		return nil, refuse(ReasonTokenSubject, "the refreshed ID token is about another subject")
 	}
-	if got, err := c.str("nonce"); err != nil || got != "" && !equal(got, nonce) {
+	got, err := c.str("nonce")
+	if err != nil || got != "" && !equal(got, nonce) {
 		return nil, refuse(ReasonTokenNonce, "the refreshed ID token's nonce is not the one of the sign-in")
 	}
 	return c, nil
@@ -89,7 +90,8 @@ func (v *verifier) check(ctx context.Context, raw, accessToken string) (claims, 
 		return nil, refuse(ReasonTokenUse, "the token's typ is %.40q, expected none or \"JWT\"", token.typ)
 	}
 	for _, check := range []func(claims) error{v.checkParties, v.checkDates} {
-		if err := check(c); err != nil {
+		err := check(c)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -165,7 +167,8 @@ func (v *verifier) checkParties(c claims) error {
 	if err != nil || v.tokenUse == "" {
 		return err
 	}
-	if use, err := c.str(v.tokenUse); err != nil || use != "id" {
+	use, err := c.str(v.tokenUse)
+	if err != nil || use != "id" {
 		return refuse(ReasonTokenUse, "%s is %.40q, expected \"id\"", v.tokenUse, use)
 	}
 	return nil

@@ -523,7 +523,8 @@ func FuzzIDToken(f *testing.F) {
 	}
 	signed := signRS256(key, "k", good)
 	verify := cognate.TokenVerifier("https://provider.test", clientID, "k", &key.PublicKey, c.now)
-	if err := verify(signed, "n"); err != nil {
+	err := verify(signed, "n")
+	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(signed)
@@ -534,7 +535,8 @@ func FuzzIDToken(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		if err := verify(raw, "n"); err == nil && raw != signed {
+		err := verify(raw, "n")
+		if err == nil && raw != signed {
 			t.Fatalf("%q passed", raw)
 		}
 	})

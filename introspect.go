@@ -42,11 +42,13 @@ func (i *bearerIssuer) introspect(ctx context.Context, raw, key string) (_ *seen
 	if string(c["active"]) != "true" {
 		return nil, refuse(ReasonTokenInactive, "the issuer says that the token is not active")
 	}
-	if iss, err := c.str("iss"); err != nil || iss != "" && iss != i.issuer {
+	iss, err := c.str("iss")
+	if err != nil || iss != "" && iss != i.issuer {
 		return nil, refuse(ReasonTokenIssuer, "iss is %.200q, expected %q", iss, i.issuer)
 	}
 	for _, check := range []func(claims) error{checkSubject, i.checkGivenDates, i.checkAudience, i.checkClient, i.checkKind} {
-		if err := check(c); err != nil {
+		err := check(c)
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -141,7 +141,8 @@ func TestIntrospectionRequest(t *testing.T) {
 		{"bearer", cognate.Introspection{Auth: cognate.BearerAuth, Token: "own-token"}, "Bearer own-token", map[string]string{"token": "opaque"}},
 	} {
 		x := newIntrospectingAPI(t, tt.in, nil)
-		if _, err := x.bearer.Verify(t.Context(), "opaque"); err != nil {
+		_, err := x.bearer.Verify(t.Context(), "opaque")
+		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
 		got := map[string]string{}
@@ -336,7 +337,8 @@ func TestIntrospectionByApp(t *testing.T) {
 	x := newApp(t, p, func(c *cognate.Config) {
 		c.Bearer.Issuers = []cognate.BearerIssuer{{Introspection: &cognate.Introspection{}}}
 	})
-	if _, err := x.auth.VerifyAccessToken(t.Context(), "opaque"); err != nil {
+	_, err := x.auth.VerifyAccessToken(t.Context(), "opaque")
+	if err != nil {
 		t.Fatal(err)
 	}
 	form := helper.asks[0].form
@@ -344,7 +346,8 @@ func TestIntrospectionByApp(t *testing.T) {
 		t.Errorf("form %v", form)
 	}
 	helper.answerWith(answering(activeAnswer(helper, "client_id", "another", "aud", nil)))
-	if _, err := x.auth.VerifyAccessToken(t.Context(), "opaque-2"); reasonOf(err) != cognate.ReasonTokenClient {
+	_, err = x.auth.VerifyAccessToken(t.Context(), "opaque-2")
+	if reasonOf(err) != cognate.ReasonTokenClient {
 		t.Errorf("a token of another client: %v", err)
 	}
 }
@@ -387,7 +390,8 @@ func FuzzIntrospection(f *testing.F) {
 		var m map[string]any
 		d := json.NewDecoder(strings.NewReader(s))
 		d.UseNumber() // one that no float64 holds is JSON, too
-		if err := d.Decode(&m); err != nil || d.More() {
+		err = d.Decode(&m)
+		if err != nil || d.More() {
 			t.Fatalf("%q passed: %v", s, err)
 		}
 		if m["active"] != true || m["sub"] != u.Subject || u.Subject == "" || !strings.Contains(fmt.Sprint(m["aud"]), bearerAudience) {
@@ -444,11 +448,13 @@ func TestIntrospectionWithoutAnswer(t *testing.T) {
 			time.Sleep(time.Second)
 			serveJSON(w, http.StatusOK, activeAnswer(x))
 		})
-		if _, err := x.bearer.Verify(ctx, "opaque"); reasonOf(err) != cognate.ReasonIntrospection || !errors.Is(err, context.Canceled) {
+		_, err := x.bearer.Verify(ctx, "opaque")
+		if reasonOf(err) != cognate.ReasonIntrospection || !errors.Is(err, context.Canceled) {
 			t.Errorf("a client that left: error %v", err)
 		}
 		x.answerWith(answering(activeAnswer(x)))
-		if _, err := x.bearer.Verify(t.Context(), "opaque"); err != nil {
+		_, err = x.bearer.Verify(t.Context(), "opaque")
+		if err != nil {
 			t.Errorf("the next one: %v", err)
 		}
 	})

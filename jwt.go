@@ -64,7 +64,8 @@ func (r *tokenReader) read(raw string) (*signedToken, error) {
 		return nil, err
 	}
 	t := &signedToken{tokenHeader: header, signed: []byte(raw[:len(head)+1+len(body)])}
-	if t.claims, err = decodeObject(body); err != nil {
+	t.claims, err = decodeObject(body)
+	if err != nil {
 		return nil, err
 	}
 	t.signature, err = tokenEncoding.DecodeString(sig) // a fourth part is none of its letters
@@ -95,7 +96,8 @@ func (r *tokenReader) header(part string) (*tokenHeader, error) {
 		name string
 		into *string
 	}{{"alg", &h.alg}, {"kid", &h.kid}, {"typ", &h.typ}} {
-		if *f.into, err = members.str(f.name); err != nil {
+		*f.into, err = members.str(f.name)
+		if err != nil {
 			return nil, errToken
 		}
 	}

@@ -173,7 +173,8 @@ func FuzzJWT(f *testing.F) {
 		}
 		sameMembers(t, payload, members)
 		var h map[string]any
-		if err := json.Unmarshal([]byte(header), &h); err != nil {
+		err = json.Unmarshal([]byte(header), &h)
+		if err != nil {
 			t.Fatalf("the header is read, and json says %v", err)
 		}
 		wantAlg, _ := h["alg"].(string)
@@ -190,7 +191,8 @@ func sameMembers(t *testing.T, payload []byte, got map[string]json.RawMessage) {
 		t.Fatalf("%q is not UTF-8 and was accepted", payload)
 	}
 	var want map[string]json.RawMessage
-	if err := json.Unmarshal(payload, &want); err != nil || want == nil {
+	err := json.Unmarshal(payload, &want)
+	if err != nil || want == nil {
 		t.Fatalf("%q was accepted; json says %v, %v", payload, want, err)
 	}
 	if len(got) != len(want) {

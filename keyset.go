@@ -182,7 +182,8 @@ func usableKeys(set []json.RawMessage) (keys []publicKey, passedOver []string) {
 			err = errors.New("it is no JSON Web Key")
 		} else if j.private() {
 			err = errPrivateHalf
-			if key, bad := j.material(); bad == nil {
+			key, bad := j.material()
+			if bad == nil {
 				published = append(published, publicKey{key: key})
 			}
 		}

@@ -223,7 +223,8 @@ func (a *Auth) returnTarget(s string) string {
 	}
 	p, _, _ := strings.Cut(target, "?")
 	p, _, _ = strings.Cut(p, "#")
-	if decoded, err := url.PathUnescape(p); err != nil || slices.Contains([]string{a.callbackPath, a.loginPath, a.logoutPath, a.backchannelPath}, decoded) {
+	decoded, err := url.PathUnescape(p)
+	if err != nil || slices.Contains([]string{a.callbackPath, a.loginPath, a.logoutPath, a.backchannelPath}, decoded) {
 		return a.homePath
 	}
 	return target

@@ -86,7 +86,8 @@ func TestScriptGetsLoginURL(t *testing.T) {
 				Error    string `json:"error"`
 				LoginURL string `json:"login_url"`
 			}
-			if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+			err := json.NewDecoder(resp.Body).Decode(&got)
+			if err != nil {
 				t.Fatal(err)
 			}
 			if got.Error != "login_required" || got.LoginURL != tt.want || resp.Header.Get("HX-Redirect") != tt.want {

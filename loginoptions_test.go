@@ -147,7 +147,8 @@ func TestParamCantOverride(t *testing.T) {
 			}
 			c := goodConfig()
 			c.LoginOptions = []cognate.LoginOption{option}
-			if _, err := cognate.New(c); err == nil || !strings.Contains(err.Error(), "LoginOptions") {
+			_, err := cognate.New(c)
+			if err == nil || !strings.Contains(err.Error(), "LoginOptions") {
 				t.Errorf("New says %v", err)
 			}
 		})
@@ -162,7 +163,8 @@ func TestHintsInTheConfiguration(t *testing.T) {
 	} {
 		c := goodConfig()
 		c.LoginOptions = []cognate.LoginOption{option}
-		if _, err := cognate.New(c); err == nil || !strings.Contains(err.Error(), "LoginOptions") {
+		_, err := cognate.New(c)
+		if err == nil || !strings.Contains(err.Error(), "LoginOptions") {
 			t.Errorf("%s: New says %v", name, err)
 		}
 	}

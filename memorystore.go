@@ -95,10 +95,12 @@ func (s *MemoryStore) index(name string) *memoryIndex {
 
 // Create implements [SessionStore].
 func (s *MemoryStore) Create(ctx context.Context, r Record) error {
-	if err := ctx.Err(); err != nil {
+	err := ctx.Err()
+	if err != nil {
 		return err
 	}
-	if err := checkRecord(r); err != nil {
+	err = checkRecord(r)
+	if err != nil {
 		return err
 	}
 	now := s.now()
@@ -149,7 +151,8 @@ const maxRecordIndexes = 4
 
 // Load implements [SessionStore].
 func (s *MemoryStore) Load(ctx context.Context, key string) (Record, error) {
-	if err := ctx.Err(); err != nil {
+	err := ctx.Err()
+	if err != nil {
 		return Record{}, err
 	}
 	sh := s.shard(key)
@@ -170,10 +173,12 @@ func (s *MemoryStore) LoadLatest(ctx context.Context, key string) (Record, error
 
 // Update implements [SessionStore].
 func (s *MemoryStore) Update(ctx context.Context, r Record) error {
-	if err := ctx.Err(); err != nil {
+	err := ctx.Err()
+	if err != nil {
 		return err
 	}
-	if err := checkRecord(r); err != nil {
+	err = checkRecord(r)
+	if err != nil {
 		return err
 	}
 	value := bytes.Clone(r.Value)
@@ -197,7 +202,8 @@ func (s *MemoryStore) Update(ctx context.Context, r Record) error {
 
 // Delete implements [SessionStore].
 func (s *MemoryStore) Delete(ctx context.Context, key string) error {
-	if err := ctx.Err(); err != nil {
+	err := ctx.Err()
+	if err != nil {
 		return err
 	}
 	sh := s.shard(key)
@@ -211,7 +217,8 @@ func (s *MemoryStore) Delete(ctx context.Context, key string) error {
 
 // DeleteIndexed implements [SessionStore].
 func (s *MemoryStore) DeleteIndexed(ctx context.Context, index string) (int, error) {
-	if err := ctx.Err(); err != nil {
+	err := ctx.Err()
+	if err != nil {
 		return 0, err
 	}
 	now, live := s.now(), 0

@@ -54,7 +54,8 @@ func TestMemoryStoreFull(t *testing.T) {
 		return s.Create(t.Context(), memoryRecord(i, clock.Now().Add(life)))
 	}
 	for i := range limit {
-		if err := create(i, time.Duration(1+i%2)*time.Hour); err != nil {
+		err := create(i, time.Duration(1+i%2)*time.Hour)
+		if err != nil {
 			t.Fatalf("record %d of %d: %v", i, limit, err)
 		}
 	}
@@ -63,27 +64,33 @@ func TestMemoryStoreFull(t *testing.T) {
 		t.Errorf("one more: got error %v, want one that names the limit", err)
 	}
 	for i := range limit {
-		if _, err := s.Load(t.Context(), fmt.Sprintf("%043d", i)); err != nil {
+		_, err := s.Load(t.Context(), fmt.Sprintf("%043d", i))
+		if err != nil {
 			t.Errorf("record %d after that: %v", i, err)
 		}
 	}
-	if err := create(0, time.Hour); err == nil {
+	err = create(0, time.Hour)
+	if err == nil {
 		t.Error("a record that is there was created again")
 	}
 
 	clock.Advance(time.Hour) // half of them expire
 	for i := range limit / 2 {
-		if err := create(limit+i, time.Hour); err != nil {
+		err := create(limit+i, time.Hour)
+		if err != nil {
 			t.Fatalf("record %d in the room of expired ones: %v", i, err)
 		}
 	}
-	if err := create(3*limit, time.Hour); err == nil {
+	err = create(3*limit, time.Hour)
+	if err == nil {
 		t.Error("no error in a full store")
 	}
-	if err := s.Delete(t.Context(), fmt.Sprintf("%043d", limit)); err != nil {
+	err = s.Delete(t.Context(), fmt.Sprintf("%043d", limit))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := create(3*limit, time.Hour); err != nil {
+	err = create(3*limit, time.Hour)
+	if err != nil {
 		t.Errorf("in the room of a deleted one: %v", err)
 	}
 }
@@ -95,20 +102,23 @@ func TestMemoryStoreFullOfEnded(t *testing.T) {
 	s := cognate.NewMemoryStore(limit)
 	s.Now = clock.Now
 	for i := range limit {
-		if err := s.Create(t.Context(), memoryRecord(i, clock.Now().Add(time.Hour))); err != nil {
+		err := s.Create(t.Context(), memoryRecord(i, clock.Now().Add(time.Hour)))
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := limit / 2; i < limit; i++ {
 		r := memoryRecord(i, clock.Now().Add(time.Minute))
 		r.Version = 1
-		if err := s.Update(t.Context(), r); err != nil {
+		err := s.Update(t.Context(), r)
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	clock.Advance(time.Minute)
 	for i := range limit / 2 {
-		if err := s.Create(t.Context(), memoryRecord(limit+i, clock.Now().Add(time.Hour))); err != nil {
+		err := s.Create(t.Context(), memoryRecord(limit+i, clock.Now().Add(time.Hour)))
+		if err != nil {
 			t.Fatalf("record %d in the room of expired ones: %v", i, err)
 		}
 	}
@@ -121,7 +131,8 @@ func TestMemoryStoreForgets(t *testing.T) {
 	s.Now = clock.Now
 	for i := range 10_000 {
 		clock.Advance(time.Second)
-		if err := s.Create(t.Context(), memoryRecord(i, clock.Now().Add(1000*time.Second))); err != nil {
+		err := s.Create(t.Context(), memoryRecord(i, clock.Now().Add(1000*time.Second)))
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -140,10 +151,12 @@ func TestMemoryStoreBounds(t *testing.T) {
 	} {
 		r := memoryRecord(1, time.Now().Add(time.Hour))
 		change(&r)
-		if err := s.Create(t.Context(), r); err == nil || !strings.Contains(err.Error(), "expected at most") {
+		err := s.Create(t.Context(), r)
+		if err == nil || !strings.Contains(err.Error(), "expected at most") {
 			t.Errorf("create, too large %s: got error %v", name, err)
 		}
-		if err := s.Update(t.Context(), r); err == nil || !strings.Contains(err.Error(), "expected at most") {
+		err = s.Update(t.Context(), r)
+		if err == nil || !strings.Contains(err.Error(), "expected at most") {
 			t.Errorf("update, too large %s: got error %v", name, err)
 		}
 	}
@@ -157,14 +170,16 @@ func benchmarkMemoryStore(b *testing.B, call func(ctx context.Context, s *cognat
 			s := cognate.NewMemoryStore(size + 1)
 			expires := time.Now().Add(time.Hour)
 			for i := range size {
-				if err := s.Create(b.Context(), memoryRecord(i, expires.Add(time.Duration(i)))); err != nil {
+				err := s.Create(b.Context(), memoryRecord(i, expires.Add(time.Duration(i))))
+				if err != nil {
 					b.Fatal(err)
 				}
 			}
 			b.ReportAllocs()
 			ctx, i := b.Context(), 0
 			for b.Loop() {
-				if err := call(ctx, s, i, size); err != nil {
+				err := call(ctx, s, i, size)
+				if err != nil {
 					b.Fatal(err)
 				}
 				i++
@@ -187,7 +202,8 @@ func BenchmarkMemoryStoreLoad(b *testing.B) {
 func BenchmarkMemoryStoreCreateDelete(b *testing.B) {
 	extra := memoryRecord(1<<40, time.Now().Add(2*time.Hour))
 	benchmarkMemoryStore(b, func(ctx context.Context, s *cognate.MemoryStore, _, _ int) error {
-		if err := s.Create(ctx, extra); err != nil {
+		err := s.Create(ctx, extra)
+		if err != nil {
 			return err
 		}
 		return s.Delete(ctx, extra.Key)
@@ -202,12 +218,14 @@ func TestMemoryIndexes(t *testing.T) {
 		s := cognate.NewMemoryStore(0)
 		for _, c := range []string{"a", "b", "c"} {
 			r := cognate.Record{Key: key(c), Indexes: []string{key("x"), key("y"), key("x")}, Expires: time.Now().Add(time.Hour)}
-			if err := s.Create(t.Context(), r); err != nil {
+			err := s.Create(t.Context(), r)
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
 		for _, c := range out {
-			if err := s.Delete(t.Context(), key(string(c))); err != nil {
+			err := s.Delete(t.Context(), key(string(c)))
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -215,7 +233,8 @@ func TestMemoryIndexes(t *testing.T) {
 		if records, members := cognate.MemoryStoreSize(s); records != left || members != 2*left {
 			t.Errorf("without %s: %d records and %d members, want %d and %d", out, records, members, left, 2*left)
 		}
-		if n, err := s.DeleteIndexed(t.Context(), key("x")); n != left || err != nil {
+		n, err := s.DeleteIndexed(t.Context(), key("x"))
+		if n != left || err != nil {
 			t.Errorf("without %s: %d had the index, %v; want %d", out, n, err, left)
 		}
 		if records, members := cognate.MemoryStoreSize(s); records != 0 || members != 0 {

@@ -86,14 +86,16 @@ func TestProviderUnreachableAtStart(t *testing.T) {
 	file := `{"web": {"issuer": "` + gone.URL + `", "client_id": "c", "auth_uri": "` + gone.URL + `/a", "token_uri": "` + gone.URL + `/t",
 		"redirect_uris": ["https://app.test/oidc_callback"]}}`
 	path := filepath.Join(t.TempDir(), "client_secrets.json")
-	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+	err := os.WriteFile(path, []byte(file), 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	loaded, err := flaskoidc.Load(map[string]any{"OIDC_CLIENT_SECRETS": path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cognate.New(loaded.Config); err != nil {
+	_, err = cognate.New(loaded.Config)
+	if err != nil {
 		t.Errorf("New: %v", err)
 	}
 }
@@ -101,7 +103,8 @@ func TestProviderUnreachableAtStart(t *testing.T) {
 // TestTutorialSettings loads the tutorial's settings with a key that is long enough.
 func TestTutorialSettings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "client_secrets.json")
-	if err := os.WriteFile(path, []byte(tutorialFile), 0o600); err != nil {
+	err := os.WriteFile(path, []byte(tutorialFile), 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	loaded, err := flaskoidc.Load(map[string]any{

@@ -251,7 +251,8 @@ func TestCookieNamesWithWhiteSpace(t *testing.T) {
 		c := goodConfig()
 		for _, name := range []string{space + "name", "name" + space, "na" + space + "me"} {
 			c.CookieName = name
-			if _, err := cognate.New(c); err == nil {
+			_, err := cognate.New(c)
+			if err == nil {
 				t.Errorf("the CookieName %q is taken", name)
 			}
 		}

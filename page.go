@@ -64,7 +64,8 @@ type field struct{ Name, Value string }
 func (p page) write(w http.ResponseWriter, status int) {
 	p.CSS = template.CSS(pageCSS) //nolint:gosec // constant, from page.css
 	var b strings.Builder
-	if err := pageTemplate.Execute(&b, p); err != nil {
+	err := pageTemplate.Execute(&b, p)
+	if err != nil {
 		http.Error(w, p.Title, status)
 		return
 	}

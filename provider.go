@@ -319,7 +319,8 @@ func (p *provider) checkEndpoints(e Endpoints) error {
 		if endpoint.url == "" && !endpoint.required || p.keysOnly && endpoint.url != e.JWKS {
 			continue
 		}
-		if err := checkURL(endpoint.url, p.insecure); err != nil {
+		err := checkURL(endpoint.url, p.insecure)
+		if err != nil {
 			return fmt.Errorf("the %s %.200q %w", endpoint.name, endpoint.url, err)
 		}
 	}
@@ -412,7 +413,8 @@ func checkURL(raw string, insecure bool) error {
 
 // shown is a URL as an error may quote it: without a password.
 func shown(raw string) string {
-	if u, err := url.Parse(raw); err == nil && u.User != nil {
+	u, err := url.Parse(raw)
+	if err == nil && u.User != nil {
 		return u.Redacted()
 	}
 	return raw

@@ -20,7 +20,8 @@ func TestReadmeProgram(t *testing.T) {
 		t.Fatal("the README shows no program")
 	}
 	file := filepath.Join(t.TempDir(), "main.go")
-	if err := os.WriteFile(file, program[1], 0o600); err != nil {
+	err = os.WriteFile(file, program[1], 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "vet", file).CombinedOutput()

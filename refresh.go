@@ -190,7 +190,8 @@ func (a *Auth) refreshedUser(ctx context.Context, t tokens, was *User, old *toke
 	if err != nil {
 		return nil, err
 	}
-	if m, err := a.provider.ready(ctx); err == nil && a.wantsUserInfo(c, m.Endpoints) {
+	m, err := a.provider.ready(ctx)
+	if err == nil && a.wantsUserInfo(c, m.Endpoints) {
 		c, err = a.addUserInfo(ctx, c, m.Endpoints, t.access)
 		if err != nil {
 			return nil, err

@@ -252,7 +252,8 @@ func TestAccessTokenDeadline(t *testing.T) {
 				}
 			}
 			proceed()
-			if got, err := x.auth.AccessToken(r.Context()); got != "access-1" || err != nil {
+			got, err := x.auth.AccessToken(r.Context())
+			if got != "access-1" || err != nil {
 				t.Errorf("%s, %v", got, err)
 			}
 		}))
@@ -279,7 +280,8 @@ func TestTokensOfOneRequest(t *testing.T) {
 	c.advance(time.Hour)
 	h := x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		parallel(20, func(int) {
-			if got, err := x.auth.AccessToken(r.Context()); got != "access-1" || err != nil {
+			got, err := x.auth.AccessToken(r.Context())
+			if got != "access-1" || err != nil {
 				t.Errorf("%s, %v", got, err)
 			}
 		})
@@ -437,7 +439,8 @@ func TestRefreshCase(t *testing.T) {
 		SignIn  map[string]any `json:"at_sign_in"`
 		Refresh map[string]any `json:"at_refresh"`
 	}
-	if err := json.Unmarshal(cases.Read(t, "refresh-auth-time-changed.json"), &in); err != nil {
+	err := json.Unmarshal(cases.Read(t, "refresh-auth-time-changed.json"), &in)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, dialect := range []*cognate.Dialect{cognate.CognitoDialect(), cognate.StandardDialect()} {
@@ -537,7 +540,8 @@ func TestEndedElsewhereAtOnce(t *testing.T) {
 	b := x.browser(t)
 	b.signIn(p)
 	b.get("/private/")
-	if _, err := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store }).auth.LogoutEverywhere(t.Context(), "user-1"); err != nil {
+	_, err := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store }).auth.LogoutEverywhere(t.Context(), "user-1")
+	if err != nil {
 		t.Fatal(err)
 	}
 	c.advance(3 * time.Second)

@@ -192,7 +192,8 @@ func TestAnswerKeepsItsAbilities(t *testing.T) {
 		case "/copy":
 			_, _ = io.Copy(w, struct{ io.Reader }{strings.NewReader("copied")})
 		case "/deadline":
-			if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+			err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute))
+			if err != nil {
 				t.Errorf("deadline: %v", err)
 			}
 		case "/hijack":

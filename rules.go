@@ -236,7 +236,8 @@ func (r Rule) decide(ctx context.Context, u *User) *Error {
 	if u == nil {
 		return refuse(ReasonDenied, "there is no user")
 	}
-	if err := r.check(ctx, u); err != nil {
+	err := r.check(ctx, u)
+	if err != nil {
 		return ruleError(err)
 	}
 	return nil

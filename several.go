@@ -164,7 +164,8 @@ func (s *Several) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutO
 		if a == first {
 			continue
 		}
-		if _, err := a.endHere(w, r); err != nil {
+		_, err := a.endHere(w, r)
+		if err != nil {
 			a.fail(w, r, asError(err, ReasonStoreDown), a.homePath)
 			return
 		}

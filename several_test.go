@@ -138,7 +138,8 @@ func TestChoiceOfProvidersForScripts(t *testing.T) {
 		Error  string
 		Logins []cognate.LoginChoice
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+	err := json.NewDecoder(resp.Body).Decode(&got)
+	if err != nil {
 		t.Fatal(err)
 	}
 	want := []cognate.LoginChoice{
@@ -339,10 +340,12 @@ func TestSeveralErrors(t *testing.T) {
 			}
 		})
 	}
-	if _, err := cognate.NewSeveral(); err == nil {
+	_, err := cognate.NewSeveral()
+	if err == nil {
 		t.Error("none at all is taken")
 	}
-	if _, err := cognate.NewSeveral(nil, nil); err == nil {
+	_, err = cognate.NewSeveral(nil, nil)
+	if err == nil {
 		t.Error("nil is taken")
 	}
 }

@@ -41,7 +41,8 @@ func (s *flakyStore) live(t *testing.T) (n int) {
 		keys[r.Key] = true
 	}
 	for key := range keys {
-		if _, err := s.SessionStore.Load(t.Context(), key); err == nil {
+		_, err := s.SessionStore.Load(t.Context(), key)
+		if err == nil {
 			n++
 		}
 	}

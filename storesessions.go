@@ -151,7 +151,8 @@ func (k *storeSessions) discard(r *http.Request, _ time.Time) (*session, error) 
 	if key == "" {
 		return nil, nil
 	}
-	if err := k.store.Delete(r.Context(), key); err != nil {
+	err := k.store.Delete(r.Context(), key)
+	if err != nil {
 		return nil, storeDown(err)
 	}
 	return nil, nil
@@ -294,7 +295,8 @@ func (k *storeSessions) begin(w http.ResponseWriter, r *http.Request, s *session
 	if s.sid != "" {
 		rec.Indexes = append(rec.Indexes, k.hash("sid", s.sid))
 	}
-	if err := k.store.Create(r.Context(), rec); err != nil {
+	err := k.store.Create(r.Context(), rec)
+	if err != nil {
 		return storeDown(err)
 	}
 	k.cookie.removeChunks(w, r, k.cookie.name, 1)
@@ -312,7 +314,8 @@ func (k *storeSessions) renew(_ http.ResponseWriter, r *http.Request, s *session
 }
 
 func (k *storeSessions) end(ctx context.Context, s *session) error {
-	if err := k.store.Delete(ctx, s.stored.key); err != nil {
+	err := k.store.Delete(ctx, s.stored.key)
+	if err != nil {
 		return storeDown(err)
 	}
 	return nil
@@ -412,7 +415,8 @@ func (k *storeSessions) takeLease(ctx context.Context, key string) (s *session, 
 			inside = false
 		case busy:
 		case !inside: // and look again: that may have taken time
-			if err := k.gate.enter(waiting); err != nil {
+			err := k.gate.enter(waiting)
+			if err != nil {
 				return nil, since, err
 			}
 			inside = true

@@ -172,7 +172,8 @@ func TestSessionEndsEverywhere(t *testing.T) {
 	if len(ended) != 1 || ended[0] != (cognate.LogoutEvent{Reason: cognate.LogoutEverywhere, Issuer: p.issuer, Subject: "user-1"}) {
 		t.Errorf("the hook saw %+v", ended)
 	}
-	if _, err := newApp(t, p, nil).auth.LogoutEverywhere(t.Context(), "user-1"); err == nil || !strings.Contains(err.Error(), "Session.Store") {
+	_, err = newApp(t, p, nil).auth.LogoutEverywhere(t.Context(), "user-1")
+	if err == nil || !strings.Contains(err.Error(), "Session.Store") {
 		t.Errorf("without a store: %v", err)
 	}
 }
@@ -300,7 +301,8 @@ func TestSpoiledStore(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Value = spoil(bytes.Clone(r.Value), store.seen[3].Value)
-			if err := store.Update(t.Context(), r); err != nil {
+			err = store.Update(t.Context(), r)
+			if err != nil {
 				t.Fatal(err)
 			}
 			if b.signedIn() || !other.signedIn() || !strings.Contains(x.log.String(), "can't be read") {
@@ -473,7 +475,8 @@ func TestSessionsOfAnotherName(t *testing.T) {
 	if got := fetchWith(t, strict.handler, "/private/", moved); !strings.HasPrefix(got, "302") {
 		t.Errorf("got %s, want a sign-in", got)
 	}
-	if n, err := strict.auth.LogoutEverywhere(t.Context(), "user-1"); n != 1 || err != nil || b.signedIn() {
+	n, err := strict.auth.LogoutEverywhere(t.Context(), "user-1")
+	if n != 1 || err != nil || b.signedIn() {
 		t.Errorf("%d sessions ended, %v; want the user's, whatever their cookie is called", n, err)
 	}
 }
@@ -545,7 +548,8 @@ func TestNobodyToSignOut(t *testing.T) {
 	x, p, _, _ := storeApp(t, func(cfg *cognate.Config) {
 		cfg.Hooks.OnLogout = func(context.Context, cognate.LogoutEvent) { ended.Add(1) }
 	})
-	if n, err := x.auth.LogoutEverywhere(t.Context(), "user-1"); n != 0 || err != nil || ended.Load() != 0 {
+	n, err := x.auth.LogoutEverywhere(t.Context(), "user-1")
+	if n != 0 || err != nil || ended.Load() != 0 {
 		t.Errorf("%d sessions, %v, %d calls of the hook; want none", n, err, ended.Load())
 	}
 	for range 20 {

@@ -94,7 +94,8 @@ func moment() {
 func endOf(t *testing.T, a *app, u int, cookies []*http.Cookie) {
 	t.Helper()
 	if u%2 == 0 {
-		if _, err := a.auth.LogoutEverywhere(t.Context(), fmt.Sprint("user-", u)); err != nil {
+		_, err := a.auth.LogoutEverywhere(t.Context(), fmt.Sprint("user-", u))
+		if err != nil {
 			t.Error(err)
 		}
 		return

@@ -17,7 +17,8 @@ import (
 // is 503 with Retry-After, and the session stays.
 func (a *Auth) RequireAccessToken(next http.Handler) http.Handler {
 	return a.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := a.AccessToken(r.Context()); err != nil {
+		_, err := a.AccessToken(r.Context())
+		if err != nil {
 			a.Fail(w, r, err)
 			return
 		}

@@ -118,11 +118,13 @@ func TestUserAsErrors(t *testing.T) {
 			}
 		}
 	}
-	if _, err := cognate.UserAs[customer](nil); err == nil {
+	_, err := cognate.UserAs[customer](nil)
+	if err == nil {
 		t.Error("nobody's claims are decoded")
 	}
 	u := cognate.User{Subject: "s-1"}.WithClaims(map[string]string{"custom:seats": `"x"`})
-	if got, _ := cognate.UserAs[customer](u); got.Subject != "" {
+	got, _ := cognate.UserAs[customer](u)
+	if got.Subject != "" {
 		t.Errorf("half a value with the error: %+v", got)
 	}
 }

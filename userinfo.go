@@ -55,7 +55,8 @@ func (a *Auth) UserInfo(ctx context.Context, accessToken string) (*User, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSubject(info); err != nil {
+	err = checkSubject(info)
+	if err != nil {
 		return nil, err
 	}
 	return a.userOf(info), nil
@@ -104,7 +105,8 @@ func (v *verifier) verifyUserInfo(ctx context.Context, raw string) (claims, erro
 	if token.typ != "" && token.typ != "jwt" && token.typ != "userinfo-response+jwt" {
 		return nil, refuse(ReasonUserInfo, "userInfo is signed: its typ is %.40q, expected none or \"JWT\"", token.typ)
 	}
-	if err := v.checkOrigin(c); err != nil {
+	err = v.checkOrigin(c)
+	if err != nil {
 		return nil, refuse(ReasonUserInfo, "userInfo is signed: %w", err)
 	}
 	aud, err := v.audience(c)
@@ -114,7 +116,8 @@ func (v *verifier) verifyUserInfo(ctx context.Context, raw string) (claims, erro
 	if err != nil {
 		return nil, refuse(ReasonUserInfo, "userInfo is signed: %w", err)
 	}
-	if err := v.checkGivenDates(c); err != nil {
+	err = v.checkGivenDates(c)
+	if err != nil {
 		return nil, refuse(ReasonUserInfo, "userInfo is signed: %w", err)
 	}
 	return c, nil

@@ -62,7 +62,8 @@ func cognatePool(key, label string, users int) issuer {
 			return endpoints{"/oauth2/authorize", "/oauth2/token", nil, p.client, userName, password, false}
 		}),
 		command: func(ctx context.Context, p issuerPlace) (*exec.Cmd, error) {
-			if _, err := os.Stat(filepath.Join(p.dir, database)); err != nil && users > 0 {
+			_, err := os.Stat(filepath.Join(p.dir, database))
+			if err != nil && users > 0 {
 				for first := 0; first < users; first += mostImported {
 					err = importUsers(ctx, p, first, min(first+mostImported, users))
 					if err != nil {
@@ -150,7 +151,8 @@ const zitadelModule = "github.com/zitadel/oidc/v3/example/server"
 
 func zitadelCommand(ctx context.Context, p issuerPlace) (*exec.Cmd, error) {
 	program := filepath.Join(p.dir, "zitadel.exe")
-	if _, err := os.Stat(program); err != nil {
+	_, err := os.Stat(program)
+	if err != nil {
 		build := exec.CommandContext(ctx, "go", "build", "-o", program, zitadelModule) //nolint:gosec // a constant
 		build.Dir = filepath.Dir(p.peers)
 		out, err := build.CombinedOutput()
@@ -302,7 +304,8 @@ func (e endpoints) step(ctx context.Context, client *http.Client, address string
 	if err != nil {
 		return "", nil, err
 	}
-	if to, err := resp.Location(); err == nil {
+	to, err := resp.Location()
+	if err == nil {
 		return to.String(), nil, nil
 	}
 	return e.fill(req.URL, string(body))

@@ -80,7 +80,8 @@ func TestMeasure(t *testing.T) {
 	for key, want := range map[string]string{
 		"other": "status 302, expected 200", "open": "shown to everybody", "tokens": "holds no tokens", "none": `no server "none"`,
 	} {
-		if err := find(results, key).err; err == nil || !strings.Contains(err.Error(), want) {
+		err := find(results, key).err
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", key, err, want)
 		}
 	}
@@ -165,7 +166,8 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.write(dir); err == nil {
+	err = f.write(dir)
+	if err == nil {
 		t.Error("without a page: got no error")
 	}
 	err = os.WriteFile(page, []byte("# Prose\n"+report.Begin+"\n"+report.End+"\nmore\n"), 0o644)
@@ -197,10 +199,12 @@ func TestWrite(t *testing.T) {
 func TestProves(t *testing.T) {
 	t.Parallel()
 	tokens := &issued{tokens: []string{"a.b.cd", "e.f.gh"}}
-	if err := proves(func(string) error { return nil }, tokens); !errors.Is(err, errTakesAll) {
+	err := proves(func(string) error { return nil }, tokens)
+	if !errors.Is(err, errTakesAll) {
 		t.Errorf("one that takes all: got %v", err)
 	}
-	if err := proves(func(string) error { return errToken }, tokens); !errors.Is(err, errToken) {
+	err = proves(func(string) error { return errToken }, tokens)
+	if !errors.Is(err, errToken) {
 		t.Errorf("one that takes none: got %v", err)
 	}
 	good := func(raw string) error {
@@ -209,7 +213,8 @@ func TestProves(t *testing.T) {
 		}
 		return errToken
 	}
-	if err := proves(good, tokens); err != nil {
+	err = proves(good, tokens)
+	if err != nil {
 		t.Errorf("a good one: %v", err)
 	}
 }

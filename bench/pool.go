@@ -185,7 +185,8 @@ func (b *browser) visit(ctx context.Context, address, stop string) (*url.URL, er
 			return nil, err
 		}
 		form = nil
-		if to, err := resp.Location(); err == nil {
+		to, err := resp.Location()
+		if err == nil {
 			address = to.String()
 			continue
 		}

@@ -212,7 +212,8 @@ func published(t *testing.T, pool *cognatetest.Pool) map[string]*rsa.PublicKey {
 	}
 	defer resp.Body.Close()
 	var set struct{ Keys []struct{ Kid, N string } }
-	if err := json.NewDecoder(resp.Body).Decode(&set); err != nil {
+	err = json.NewDecoder(resp.Body).Decode(&set)
+	if err != nil {
 		t.Fatal(err)
 	}
 	keys := make(map[string]*rsa.PublicKey)

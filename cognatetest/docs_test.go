@@ -20,7 +20,8 @@ func TestDocumentedTests(t *testing.T) {
 		t.Fatal("the page shows no test file")
 	}
 	file := filepath.Join(t.TempDir(), "app_test.go")
-	if err := os.WriteFile(file, source[1], 0o600); err != nil {
+	err = os.WriteFile(file, source[1], 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", file).CombinedOutput()

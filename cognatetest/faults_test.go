@@ -326,7 +326,8 @@ func TestDelay(t *testing.T) {
 		}
 		giveUp()
 	}()
-	if _, err := a.refresh(ctx, token); !errors.Is(err, context.Canceled) {
+	_, err := a.refresh(ctx, token)
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want that of the client that gave up", err)
 	}
 	start := time.Now()

@@ -57,7 +57,8 @@ func TestSignedIn(t *testing.T) {
 	if got := auth.User(r); got == nil || got.Issuer != "https://provider.invalid" || got.Subject != "1" {
 		t.Errorf("auth.User: %+v", got)
 	}
-	if c, err := r.Cookie("theme"); err != nil || c.Value != "dark" {
+	c, err := r.Cookie("theme")
+	if err != nil || c.Value != "dark" {
 		t.Errorf("the request's other cookie: %v, %v", c, err)
 	}
 

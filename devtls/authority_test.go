@@ -166,7 +166,8 @@ func TestAuthorityFollowsHosts(t *testing.T) {
 		t.Error("every connection has a certificate of its own")
 	}
 	hosts = []string{"localhost", "auth.one.test"}
-	if err := issued(t, config)[0].VerifyHostname("auth.one.test"); err != nil {
+	err := issued(t, config)[0].VerifyHostname("auth.one.test")
+	if err != nil {
 		t.Error(err)
 	}
 }

@@ -40,12 +40,14 @@ func TestCertificateHosts(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, host := range tt.valid {
-				if err := cert.Leaf.VerifyHostname(host); err != nil {
+				err := cert.Leaf.VerifyHostname(host)
+				if err != nil {
 					t.Errorf("the certificate is not valid for %s: %v", host, err)
 				}
 			}
 			for _, host := range tt.others {
-				if err := cert.Leaf.VerifyHostname(host); err == nil {
+				err := cert.Leaf.VerifyHostname(host)
+				if err == nil {
 					t.Errorf("the certificate is valid for %s, too", host)
 				}
 			}
@@ -63,13 +65,15 @@ func TestCertificateContents(t *testing.T) {
 	now := time.Now()
 	for _, at := range []time.Time{now.Add(-59 * time.Minute), now, now.Add(29 * 24 * time.Hour)} {
 		opts := x509.VerifyOptions{DNSName: "localhost", Roots: roots, CurrentTime: at}
-		if _, err := cert.Leaf.Verify(opts); err != nil {
+		_, err := cert.Leaf.Verify(opts)
+		if err != nil {
 			t.Errorf("not valid at %v: %v", at, err)
 		}
 	}
 	for _, at := range []time.Time{now.Add(-61 * time.Minute), now.Add(31 * 24 * time.Hour)} {
 		opts := x509.VerifyOptions{DNSName: "localhost", Roots: roots, CurrentTime: at}
-		if _, err := cert.Leaf.Verify(opts); err == nil {
+		_, err := cert.Leaf.Verify(opts)
+		if err == nil {
 			t.Errorf("still valid at %v", at)
 		}
 	}
@@ -99,7 +103,8 @@ func TestCertificateIsNew(t *testing.T) {
 }
 
 func TestCertificateRefusesEmptyHost(t *testing.T) {
-	if _, err := devtls.Certificate("localhost", ""); err == nil {
+	_, err := devtls.Certificate("localhost", "")
+	if err == nil {
 		t.Error("no error for an empty host")
 	}
 }
@@ -133,7 +138,8 @@ func TestListen(t *testing.T) {
 			if got, want := state.NegotiatedProtocol, "h2"; got != want {
 				t.Errorf("negotiated protocol = %q, want %q", got, want)
 			}
-			if err := state.PeerCertificates[0].VerifyHostname("localhost"); err != nil {
+			err = state.PeerCertificates[0].VerifyHostname("localhost")
+			if err != nil {
 				t.Errorf("not valid for localhost: %v", err)
 			}
 		})
@@ -161,7 +167,8 @@ func handshake(t *testing.T, ln net.Listener, serverName string) tls.ConnectionS
 	}
 	defer conn.Close()
 	state := conn.(*tls.Conn).ConnectionState()
-	if err := state.PeerCertificates[0].VerifyHostname(serverName); err != nil {
+	err = state.PeerCertificates[0].VerifyHostname(serverName)
+	if err != nil {
 		t.Error(err)
 	}
 	return state

@@ -39,13 +39,15 @@ func startExample(t *testing.T, name string, args ...string) (url string) {
 	if err != nil {
 		t.Fatalf("cognate client-secrets: %v", err)
 	}
-	if err := os.WriteFile(file, secrets, 0o600); err != nil {
+	err = os.WriteFile(file, secrets, 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	program := filepath.Join(t.TempDir(), name+".exe") // the ending is for Windows
 	build := exec.Command("go", "build", "-o", program, "./examples/"+name)
 	build.Dir = ".."
-	if out, err := build.CombinedOutput(); err != nil {
+	out, err := build.CombinedOutput()
+	if err != nil {
 		t.Fatalf("building examples/%s: %v\n%s", name, err, out)
 	}
 	demo.Launch(t, exec.Command(program, append(args, "-client-secrets", file)...))

@@ -33,7 +33,8 @@ func TestReadmeCommands(t *testing.T) {
 	// It compiles first, which takes as long as it takes; started, it has little time.
 	build := exec.Command("go", "build", "-o", os.DevNull, words[2])
 	build.Dir = ".."
-	if out, err := build.CombinedOutput(); err != nil {
+	out, err := build.CombinedOutput()
+	if err != nil {
 		t.Fatalf("building %s: %v\n%s", words[2], err, out)
 	}
 	cmd := exec.Command(words[0], append(words[1:], "--addr", "127.0.0.1:0", "--pool-addr", "127.0.0.1:0")...)

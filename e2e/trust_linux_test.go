@@ -72,7 +72,8 @@ func (h *home) pool(t *testing.T) string {
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
+		err := cmd.Wait()
+		if err != nil {
 			t.Errorf("cognate pool: %v", err)
 		}
 	})

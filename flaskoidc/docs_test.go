@@ -47,7 +47,8 @@ func TestGuideProgram(t *testing.T) {
 		t.Fatal("the guide shows no program")
 	}
 	file := filepath.Join(t.TempDir(), "main.go")
-	if err := os.WriteFile(file, []byte(program[1]), 0o600); err != nil {
+	err := os.WriteFile(file, []byte(program[1]), 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "vet", file).CombinedOutput()

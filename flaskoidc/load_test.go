@@ -56,7 +56,8 @@ func load(t *testing.T, settings map[string]any) *flaskoidc.Loaded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cognate.New(loaded.Config); err != nil {
+	_, err = cognate.New(loaded.Config)
+	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
 	return loaded
@@ -64,7 +65,8 @@ func load(t *testing.T, settings map[string]any) *flaskoidc.Loaded {
 
 func TestClientSecretsInEveryForm(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "client secrets.json")
-	if err := os.WriteFile(path, []byte("\ufeff"+webJSON(t)), 0o600); err != nil {
+	err := os.WriteFile(path, []byte("\ufeff"+webJSON(t)), 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for name, value := range map[string]any{
@@ -254,7 +256,8 @@ func TestIntrospection(t *testing.T) {
 		if diff := cmp.Diff(want, cfg.Bearer.Issuers); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", tt.name, diff)
 		}
-		if _, err := cognate.New(cfg); err != nil {
+		_, err := cognate.New(cfg)
+		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
@@ -341,7 +344,8 @@ func TestRedirectURIThatIsNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cognate.New(l.Config); err == nil || !strings.Contains(err.Error(), "RedirectURL") {
+	_, err = cognate.New(l.Config)
+	if err == nil || !strings.Contains(err.Error(), "RedirectURL") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -466,7 +470,8 @@ func TestScopesWithoutOpenID(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := cognate.New(l.Config); err == nil || !strings.Contains(err.Error(), "openid") {
+		_, err = cognate.New(l.Config)
+		if err == nil || !strings.Contains(err.Error(), "openid") {
 			t.Errorf("%v: error %v", scopes, err)
 		}
 	}
@@ -550,7 +555,8 @@ func TestTooManySettings(t *testing.T) {
 	for i := range 10_001 {
 		settings[strconv.Itoa(i)] = i
 	}
-	if _, err := flaskoidc.Load(settings); err == nil {
+	_, err := flaskoidc.Load(settings)
+	if err == nil {
 		t.Error("accepted")
 	}
 }

@@ -19,7 +19,8 @@ func benchmark(b *testing.B, config redisstore.Config, call func(context.Context
 	b.ReportAllocs()
 	ctx := b.Context()
 	for b.Loop() {
-		if err := call(ctx, s, &r); err != nil {
+		err := call(ctx, s, &r)
+		if err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -45,7 +46,8 @@ func BenchmarkUpdate(b *testing.B) {
 func BenchmarkCreateDelete(b *testing.B) {
 	other := record("bob", "x", "y")
 	benchmark(b, redisstore.Config{}, func(ctx context.Context, s *redisstore.Store, _ *cognate.Record) error {
-		if err := s.Create(ctx, other); err != nil {
+		err := s.Create(ctx, other)
+		if err != nil {
 			return err
 		}
 		return s.Delete(ctx, other.Key)

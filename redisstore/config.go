@@ -92,7 +92,8 @@ func (c Config) checkAddresses() error {
 	}
 	for i, a := range c.Addresses {
 		// Not printed: somebody may have put a URL with a password here.
-		if _, _, err := net.SplitHostPort(a); err != nil || strings.ContainsAny(a, "/@") {
+		_, _, err := net.SplitHostPort(a)
+		if err != nil || strings.ContainsAny(a, "/@") {
 			return fmt.Errorf("redisstore: Config.Addresses[%d] is not host:port, such as localhost:6379", i)
 		}
 	}
@@ -128,7 +129,8 @@ func New(config Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := config.checkAddresses(); err != nil {
+	err = config.checkAddresses()
+	if err != nil {
 		return nil, err
 	}
 	client, err := rueidis.NewClient(config.clientOption())

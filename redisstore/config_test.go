@@ -148,7 +148,8 @@ func TestTLS(t *testing.T) {
 	roundTrip(t, open(t, config))
 	for name, insecure := range map[string]*tls.Config{"unknown authority": {}, "plain": nil} {
 		config.TLS, config.DialTimeout = insecure, time.Second
-		if _, err := redisstore.New(config); err == nil {
+		_, err := redisstore.New(config)
+		if err == nil {
 			t.Errorf("%s: connected", name)
 		}
 	}
@@ -192,7 +193,8 @@ func TestNewFromClient(t *testing.T) {
 	if got != 1 || err != nil {
 		t.Errorf("the app's client after Close: got %d keys and error %v, want 1", got, err)
 	}
-	if _, err := redisstore.NewFromClient(client, redisstore.Config{Timeout: -1}); err == nil {
+	_, err = redisstore.NewFromClient(client, redisstore.Config{Timeout: -1})
+	if err == nil {
 		t.Error("a negative timeout was accepted")
 	}
 }

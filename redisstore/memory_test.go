@@ -83,11 +83,13 @@ func TestOthersContext(t *testing.T) {
 	must(t, s.Create(t.Context(), r))
 	memory.frozen = true
 	memory.answers["cognate:r:"+r.Key] = rueidis.NewErrorResult(context.Canceled)
-	if _, err := s.Load(t.Context(), r.Key); err != nil {
+	_, err := s.Load(t.Context(), r.Key)
+	if err != nil {
 		t.Errorf("somebody else went away: got error %v", err)
 	}
 	memory.answers["cognate:r:"+r.Key] = rueidis.NewErrorResult(errors.New("connection reset"))
-	if _, err := s.Load(t.Context(), r.Key); err == nil {
+	_, err = s.Load(t.Context(), r.Key)
+	if err == nil {
 		t.Error("no error, although the server could not be asked")
 	}
 }

@@ -165,7 +165,8 @@ func TestSentinelFailOver(t *testing.T) {
 	replicated(t, g.Master)
 	g.FailOver()
 	up(t, s, r)
-	if n, err := s.DeleteIndexed(t.Context(), name("x")); n != 1 || err != nil {
+	n, err := s.DeleteIndexed(t.Context(), name("x"))
+	if n != 1 || err != nil {
 		t.Errorf("deleted %d records, error %v, want 1", n, err)
 	}
 }
@@ -187,7 +188,8 @@ func TestClusterFailOver(t *testing.T) {
 	for _, r := range records {
 		up(t, s, r)
 	}
-	if n, err := s.DeleteIndexed(t.Context(), name("x")); n != len(records) || err != nil {
+	n, err := s.DeleteIndexed(t.Context(), name("x"))
+	if n != len(records) || err != nil {
 		t.Errorf("deleted %d records, error %v, want %d", n, err, len(records))
 	}
 }

@@ -106,16 +106,18 @@ func TestForeignIndex(t *testing.T) {
 		do(command...)
 		r := record("after "+what, "x")
 		must(t, s.Create(ctx, r))
-		if n, err := s.DeleteIndexed(ctx, name("x")); n != 1 || err != nil {
+		n, err := s.DeleteIndexed(ctx, name("x"))
+		if n != 1 || err != nil {
 			t.Errorf("%s: after a sign-in: deleted %d records, error %v, want 1", what, n, err)
 		}
 		do("DEL", index)
 		do(command...)
-		n, err := s.DeleteIndexed(ctx, name("x"))
+		n, err = s.DeleteIndexed(ctx, name("x"))
 		if n != 0 || (err == nil) != (what == "members of others") || errors.Is(err, cognate.ErrNoRecord) {
 			t.Errorf("%s: deleted %d records, error %v", what, n, err)
 		}
-		if n, err := s.DeleteIndexed(ctx, name("x")); n != 0 || err != nil {
+		n, err = s.DeleteIndexed(ctx, name("x"))
+		if n != 0 || err != nil {
 			t.Errorf("%s: again: deleted %d records, error %v, want none", what, n, err)
 		}
 	}
@@ -130,10 +132,12 @@ func TestServerErrors(t *testing.T) {
 	blind := open(t, redisstore.Config{Addresses: []string{server.Addr}, Username: "blind", Password: "x", Timeout: patient})
 	loner := open(t, redisstore.Config{Addresses: []string{server.Addr}, Username: "loner", Password: "x", Timeout: patient})
 	ctx, r := t.Context(), record("ann", "x")
-	if err := loner.Create(ctx, r); err == nil || errors.Is(err, cognate.ErrRecordChanged) {
+	err := loner.Create(ctx, r)
+	if err == nil || errors.Is(err, cognate.ErrRecordChanged) {
 		t.Errorf("Create without its index: got error %v", err)
 	}
-	if _, err := loner.LoadLatest(ctx, r.Key); !errors.Is(err, cognate.ErrNoRecord) {
+	_, err = loner.LoadLatest(ctx, r.Key)
+	if !errors.Is(err, cognate.ErrNoRecord) {
 		t.Errorf("a failed Create leaves its record: got error %v", err)
 	}
 	must(t, open(t, redisstore.Config{Addresses: []string{server.Addr}, Timeout: patient}).Create(ctx, r))
@@ -144,7 +148,8 @@ func TestServerErrors(t *testing.T) {
 			t.Errorf("%s: got error %v, want the server's", call, err)
 		}
 	}
-	if err := blind.Create(ctx, r); !errors.Is(err, cognate.ErrRecordChanged) {
+	err = blind.Create(ctx, r)
+	if !errors.Is(err, cognate.ErrRecordChanged) {
 		t.Errorf("Create: got error %v", err)
 	}
 }

@@ -30,7 +30,8 @@ func (s *Store) Close() { s.close() }
 func (s *Store) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
-	if err := s.client.Do(ctx, s.client.B().Ping().Build()).Error(); err != nil {
+	err := s.client.Do(ctx, s.client.B().Ping().Build()).Error()
+	if err != nil {
 		return s.config.wrap("asking the server for a sign of life", err)
 	}
 	return nil
@@ -41,15 +42,17 @@ func (s *Store) indexKey(index string) string { return s.config.KeyPrefix + "x:"
 
 // Create implements [cognate.SessionStore].
 func (s *Store) Create(ctx context.Context, r cognate.Record) error {
-	if err := check(r); err != nil {
+	err := check(r)
+	if err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
+	err = ctx.Err()
+	if err != nil {
 		return s.config.wrap("creating a record", err)
 	}
 	h := newHead(r, time.Now())
 	stored := append(h.append(make([]byte, 0, maxHeadSize+len(r.Value))), r.Value...)
-	err := s.set(ctx, r.Key, string(stored), h.expires)
+	err = s.set(ctx, r.Key, string(stored), h.expires)
 	if errors.Is(err, cognate.ErrRecordChanged) && s.clear(ctx, r.Key) {
 		err = s.set(ctx, r.Key, string(stored), h.expires)
 	}
@@ -58,7 +61,8 @@ func (s *Store) Create(ctx context.Context, r cognate.Record) error {
 	}
 	// After the record: whoever removes a member whose record is gone then knows that it
 	// isn't still to come.
-	if err := s.index(ctx, r.Key, &h); err != nil {
+	err = s.index(ctx, r.Key, &h)
+	if err != nil {
 		s.undo(ctx, r.Key)
 		return s.config.wrap("indexing a record", err)
 	}
@@ -90,7 +94,8 @@ func (s *Store) clear(ctx context.Context, key string) bool {
 	var seen []string
 	switch {
 	case err == nil:
-		if _, _, err := parse([]byte(stored)); err == nil {
+		_, _, err := parse([]byte(stored))
+		if err == nil {
 			return false
 		}
 		seen = []string{stored}
@@ -126,10 +131,12 @@ func (s *Store) Load(ctx context.Context, key string) (cognate.Record, error) {
 	if s.config.DisableCache {
 		return s.LoadLatest(ctx, key)
 	}
-	if err := checkKey(key); err != nil {
+	err := checkKey(key)
+	if err != nil {
 		return cognate.Record{}, err
 	}
-	if err := ctx.Err(); err != nil {
+	err = ctx.Err()
+	if err != nil {
 		return cognate.Record{}, s.config.wrap("loading a record", err)
 	}
 	now := time.Now()
@@ -152,10 +159,12 @@ func (s *Store) Load(ctx context.Context, key string) (cognate.Record, error) {
 
 // LoadLatest implements [cognate.SessionStore].
 func (s *Store) LoadLatest(ctx context.Context, key string) (cognate.Record, error) {
-	if err := checkKey(key); err != nil {
+	err := checkKey(key)
+	if err != nil {
 		return cognate.Record{}, err
 	}
-	if err := ctx.Err(); err != nil {
+	err = ctx.Err()
+	if err != nil {
 		return cognate.Record{}, s.config.wrap("loading a record", err)
 	}
 	wait := s.patient(ctx)
@@ -187,10 +196,12 @@ func (s *Store) record(key string, now time.Time, answer rueidis.RedisResult) (c
 
 // Update implements [cognate.SessionStore].
 func (s *Store) Update(ctx context.Context, r cognate.Record) error {
-	if err := check(r); err != nil {
+	err := check(r)
+	if err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
+	err = ctx.Err()
+	if err != nil {
 		return s.config.wrap("updating a record", err)
 	}
 	short, err := s.update(ctx, r, "")
@@ -199,7 +210,8 @@ func (s *Store) Update(ctx context.Context, r cognate.Record) error {
 	}
 	// The indexes first: they must hold the record as long as it lives.
 	short.indexed = indexedUntil(milli(r.Expires), time.Now())
-	if err := s.index(ctx, r.Key, short); err != nil {
+	err = s.index(ctx, r.Key, short)
+	if err != nil {
 		return s.config.wrap("indexing a record", err)
 	}
 	short, err = s.update(ctx, r, decimal(short.indexed))
@@ -245,10 +257,12 @@ func bigEndian(n uint64) string { return string(binary.BigEndian.AppendUint64(ni
 
 // Delete implements [cognate.SessionStore].
 func (s *Store) Delete(ctx context.Context, key string) error {
-	if err := checkKey(key); err != nil {
+	err := checkKey(key)
+	if err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
+	err = ctx.Err()
+	if err != nil {
 		return s.config.wrap("deleting a record", err)
 	}
 	wait := s.patient(ctx)
@@ -276,12 +290,14 @@ const page = 500
 // deleted until then stay deleted; calling it again continues. If somebody put something else
 // in the place of the index, it removes that and says so, once.
 func (s *Store) DeleteIndexed(ctx context.Context, index string) (int, error) {
-	if err := checkKey(index); err != nil {
+	err := checkKey(index)
+	if err != nil {
 		return 0, err
 	}
 	live := 0
 	for {
-		if err := ctx.Err(); err != nil {
+		err := ctx.Err()
+		if err != nil {
 			return live, s.config.wrap("deleting records by index", err)
 		}
 		n, more, err := s.deletePage(ctx, index)

@@ -43,7 +43,8 @@ func (b *bench) pass(at time.Time) {
 func (b *bench) alive(r cognate.Record) {
 	b.Helper()
 	for name, load := range loads(b.store) {
-		if _, err := load(b.Context(), r.Key); err != nil && b.now().Before(r.Expires) {
+		_, err := load(b.Context(), r.Key)
+		if err != nil && b.now().Before(r.Expires) {
 			b.Errorf("%s before the end: %v", name, err)
 		}
 	}
@@ -202,7 +203,8 @@ func testCancelledInFlight(b *bench) {
 			}
 			return
 		}
-		if _, err := b.store.Load(ctx, r.Key); err != nil {
+		_, err := b.store.Load(ctx, r.Key)
+		if err != nil {
 			b.Errorf("beside short deadlines: %v", err)
 		}
 	})

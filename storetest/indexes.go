@@ -58,7 +58,8 @@ func testManyMembers(b *bench) {
 	const n = 1200
 	race(20, func(i int) {
 		for j := range n / 20 {
-			if err := b.store.Create(b.Context(), b.record(fmt.Sprint(i, "-", j), "x")); err != nil {
+			err := b.store.Create(b.Context(), b.record(fmt.Sprint(i, "-", j), "x"))
+			if err != nil {
 				b.Errorf("creating: %v", err)
 			}
 		}

@@ -121,7 +121,8 @@ func (b *bench) keepUpdating(r cognate.Record, started *sync.WaitGroup) {
 			r.Version++
 			r.Expires = r.Expires.Add(time.Minute)
 		case errors.Is(err, cognate.ErrRecordChanged):
-			if got, err := b.store.LoadLatest(b.Context(), r.Key); err == nil {
+			got, err := b.store.LoadLatest(b.Context(), r.Key)
+			if err == nil {
 				r.Version = got.Version
 			}
 		case errors.Is(err, cognate.ErrNoRecord):
@@ -145,7 +146,8 @@ func (b *bench) endWhileUpdating(end func(r cognate.Record) error) {
 				return
 			}
 			started.Wait()
-			if err := end(r); err != nil {
+			err := end(r)
+			if err != nil {
 				b.Errorf("ending: %v", err)
 			}
 			b.gone("ended", r.Key)
@@ -195,7 +197,8 @@ func testCreators(b *bench) {
 		race(creators, func(i int) {
 			for j := range each {
 				r := b.record(fmt.Sprint(i, "-", j), "x", fmt.Sprint("sid", i, "-", j))
-				if err := b.store.Create(b.Context(), r); err != nil {
+				err := b.store.Create(b.Context(), r)
+				if err != nil {
 					b.Errorf("creating: %v", err)
 					continue
 				}

@@ -89,7 +89,8 @@ func TestReplace(t *testing.T) {
 	for name, page := range map[string]string{
 		"no marks": "x", "no end": report.Begin, "twice": page + page, "turned": report.End + report.Begin,
 	} {
-		if got, err := report.Replace(page, "new"); err == nil {
+		got, err := report.Replace(page, "new")
+		if err == nil {
 			t.Errorf("%s: got %q, want an error", name, got)
 		}
 	}

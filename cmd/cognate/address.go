@@ -34,7 +34,8 @@ func parseAddress(flag, text string) (address, error) {
 	if err != nil {
 		return a, fmt.Errorf("%s %s is not an address; expected a host and a port, as in 127.0.0.1:9229", flag, quoted(text))
 	}
-	if _, err := strconv.ParseUint(a.port, 10, 16); err != nil {
+	_, err = strconv.ParseUint(a.port, 10, 16)
+	if err != nil {
 		return a, fmt.Errorf("%s %s has no port from 1 to 65535, or 0 for any free one", flag, quoted(text))
 	}
 	var ok bool

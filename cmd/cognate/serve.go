@@ -44,7 +44,8 @@ func serve(ctx context.Context, log *slog.Logger, services ...service) error {
 	for range serving {
 		<-ended
 	}
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+	cause := context.Cause(ctx)
+	if !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	return nil

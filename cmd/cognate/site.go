@@ -128,7 +128,8 @@ func (s *site) names() []string {
 	var names []string
 	for _, p := range s.table.Load().pools {
 		for _, host := range p.hosts {
-			if _, err := netip.ParseAddr(host); err != nil && host != "localhost" {
+			_, err := netip.ParseAddr(host)
+			if err != nil && host != "localhost" {
 				names = append(names, host)
 			}
 		}

@@ -86,7 +86,8 @@ func TestSlowClients(t *testing.T) {
 				}
 				// Nobody is left who waits for a visitor that does not read.
 				_ = conn.SetReadDeadline(time.Now().Add(time.Second))
-				if _, err := io.Copy(io.Discard, conn); err != nil && !errors.Is(err, io.ErrClosedPipe) {
+				_, err := io.Copy(io.Discard, conn)
+				if err != nil && !errors.Is(err, io.ErrClosedPipe) {
 					t.Errorf("after all that time, the connection is open: %v", err)
 				}
 			})

@@ -156,7 +156,8 @@ func axText(value *accessibility.Value) string {
 		return ""
 	}
 	var text string
-	if err := json.Unmarshal(value.Value, &text); err != nil {
+	err := json.Unmarshal(value.Value, &text)
+	if err != nil {
 		return "" // a number or a flag, which no role and no name is
 	}
 	return text
@@ -165,8 +166,9 @@ func axText(value *accessibility.Value) string {
 // middle scrolls the element into the window and returns its middle. It reports an
 // error when something else lies on top, because then a person could not click it.
 func middle(ctx context.Context, id cdp.BackendNodeID) (x, y float64, err error) {
-	if _, err := chromedp.Call(ctx, dom.ScrollIntoViewIfNeeded,
-		dom.ScrollIntoViewIfNeededParams{BackendNodeID: id}); err != nil {
+	_, err = chromedp.Call(ctx, dom.ScrollIntoViewIfNeeded,
+		dom.ScrollIntoViewIfNeededParams{BackendNodeID: id})
+	if err != nil {
 		return 0, 0, err
 	}
 	result, err := chromedp.Call(ctx, dom.GetContentQuads, dom.GetContentQuadsParams{BackendNodeID: id})

@@ -66,7 +66,8 @@ func Start(tb testing.TB) *Browser {
 	tb.Cleanup(stop)
 	ctx, kill := chromedp.NewContext(allocator)
 	tb.Cleanup(kill)
-	if err := open(ctx, startPatience); err != nil {
+	err = open(ctx, startPatience)
+	if err != nil {
 		tb.Fatalf("starting %s: %v\nit printed:\n%s", path, err, output)
 	}
 	tb.Cleanup(func() { quit(tb, ctx) })
@@ -79,7 +80,8 @@ func quit(tb testing.TB, ctx context.Context) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
-	if err := chromedp.Cancel(ctx); err != nil {
+	err := chromedp.Cancel(ctx)
+	if err != nil {
 		tb.Logf("closing the browser: %v", err)
 	}
 }

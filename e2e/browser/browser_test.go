@@ -82,7 +82,8 @@ func newSite(t *testing.T) string {
 
 func show(w http.ResponseWriter, title, body string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if err := page.Execute(w, map[string]any{"Title": title, "Body": template.HTML(body)}); err != nil {
+	err := page.Execute(w, map[string]any{"Title": title, "Body": template.HTML(body)})
+	if err != nil {
 		panic(err)
 	}
 }
@@ -257,7 +258,8 @@ func shoot(t *testing.T, tab *browser.Tab, scheme string) []byte {
 func TestFind(t *testing.T) {
 	folder := t.TempDir()
 	program := filepath.Join(folder, "chromium")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\n"), 0o700); err != nil {
+	err := os.WriteFile(program, []byte("#!/bin/sh\n"), 0o700)
+	if err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {

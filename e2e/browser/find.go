@@ -30,7 +30,8 @@ func Find() (string, error) {
 		return path, nil
 	}
 	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
+		path, err := exec.LookPath(name)
+		if err == nil {
 			return path, nil
 		}
 	}

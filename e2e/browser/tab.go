@@ -38,7 +38,8 @@ func newTab(tb testing.TB, parent context.Context, opts ...chromedp.ContextOptio
 	tb.Helper()
 	ctx, closeTab := chromedp.NewContext(parent, opts...)
 	tb.Cleanup(closeTab)
-	if err := open(ctx, Patience); err != nil {
+	err := open(ctx, Patience)
+	if err != nil {
 		tb.Fatalf("opening a tab: %v", err)
 	}
 	t := &Tab{tb: tb, ctx: ctx, patience: Patience}
@@ -194,10 +195,12 @@ func (t *Tab) Screenshot(path string) {
 	if err != nil {
 		t.fail("taking a screenshot", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+	err = os.MkdirAll(filepath.Dir(path), 0o750)
+	if err != nil {
 		t.tb.Fatal(err)
 	}
-	if err := os.WriteFile(path, png, 0o600); err != nil {
+	err = os.WriteFile(path, png, 0o600)
+	if err != nil {
 		t.tb.Fatal(err)
 	}
 }

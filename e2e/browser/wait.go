@@ -25,7 +25,8 @@ func (t *Tab) do(what string, action chromedp.Action[chromedp.Void]) {
 	t.tb.Helper()
 	ctx, cancel := context.WithTimeout(t.ctx, t.patience)
 	defer cancel()
-	if err := chromedp.Do(ctx, action); err != nil {
+	err := chromedp.Do(ctx, action)
+	if err != nil {
 		t.fail(what, err)
 	}
 }

@@ -53,7 +53,8 @@ func newApache(t *testing.T) apache {
 		"{{Domain}}", pool.URL, "{{ClientID}}", client.ID, "{{ClientSecret}}", string(client.Secret),
 	).Replace(string(conf)))
 	t.Cleanup(func() {
-		if log, err := os.ReadFile(filepath.Join(dir, "error.log")); err == nil && t.Failed() {
+		log, err := os.ReadFile(filepath.Join(dir, "error.log"))
+		if err == nil && t.Failed() {
 			t.Logf("Apache's log:\n%s", log)
 		}
 	})
@@ -81,7 +82,8 @@ func findApache(t *testing.T) (program, modules string) {
 		program, modules = p, os.Getenv("APACHE_MODULES")
 	}
 	for _, file := range []string{program, filepath.Join(modules, "mod_auth_openidc.so")} {
-		if _, err := os.Stat(file); err != nil {
+		_, err := os.Stat(file)
+		if err != nil {
 			t.Fatalf("%v; on Debian: apt-get install apache2-bin libapache2-mod-auth-openidc;"+
 				" elsewhere set APACHE to the program and APACHE_MODULES to the folder of its modules", err)
 		}

@@ -196,7 +196,8 @@ func (p *awsTest) verify(t *testing.T, tokens map[string]string) (results map[st
 	if err != nil {
 		t.Fatalf("aws-jwt-verify.mjs: %v\n%s", err, complaints)
 	}
-	if err := json.Unmarshal(out, &results); err != nil {
+	err = json.Unmarshal(out, &results)
+	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return results

@@ -103,7 +103,8 @@ func (w webApp) wantClaims(t *testing.T, tab *chromium.Tab) string {
 		Subject string `json:"sub"`
 		Email   string `json:"email"`
 	}
-	if err := json.Unmarshal([]byte(text), &claims); err != nil || claims.Subject == "" || claims.Email != email {
+	err := json.Unmarshal([]byte(text), &claims)
+	if err != nil || claims.Subject == "" || claims.Email != email {
 		t.Errorf("the claims are %s", text)
 	}
 	return text

@@ -257,7 +257,8 @@ func (p page) decode(t *testing.T, to any) {
 	if p.status != http.StatusOK {
 		t.Fatalf("%s: %s", p.at.Path, p)
 	}
-	if err := json.Unmarshal([]byte(p.body), to); err != nil {
+	err := json.Unmarshal([]byte(p.body), to)
+	if err != nil {
 		t.Fatalf("%s: %v: %s", p.at.Path, err, p)
 	}
 }

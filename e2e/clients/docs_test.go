@@ -15,7 +15,8 @@ func TestDocumentedVersions(t *testing.T) {
 	var npm struct {
 		Dependencies map[string]string `json:"dependencies"`
 	}
-	if err := json.Unmarshal([]byte(read(t, "node/package.json")), &npm); err != nil {
+	err := json.Unmarshal([]byte(read(t, "node/package.json")), &npm)
+	if err != nil {
 		t.Fatal(err)
 	}
 	modules, packages := read(t, "../go.mod"), read(t, "python/requirements.txt")

@@ -24,7 +24,8 @@ func (a app) token(t *testing.T, client userpool.Client, form url.Values) (got a
 	t.Helper()
 	resp := a.post(t, "/oauth2/token", client, form)
 	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+	err := json.NewDecoder(resp.Body).Decode(&got)
+	if err != nil {
 		t.Fatalf("token endpoint: %v", err)
 	}
 	return got

@@ -180,7 +180,8 @@ func newGoOIDC(t *testing.T, pool *cognatetest.Pool, base string, client userpoo
 	var more struct {
 		Revocation string `json:"revocation_endpoint"`
 	}
-	if err := provider.Claims(&more); err != nil {
+	err = provider.Claims(&more)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return &goOIDC{
@@ -229,7 +230,8 @@ func (g *goOIDC) verified(ctx context.Context, got *oauth2.Token, nonce string) 
 	if id.Nonce != nonce {
 		return tokens{}, errors.New("the nonce does not match")
 	}
-	if err := id.VerifyAccessToken(got.AccessToken); err != nil {
+	err = id.VerifyAccessToken(got.AccessToken)
+	if err != nil {
 		return tokens{}, err
 	}
 	t := tokens{access: got.AccessToken, refresh: got.RefreshToken}

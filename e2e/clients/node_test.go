@@ -74,11 +74,13 @@ func node(t *testing.T, script string, args ...string) *exec.Cmd {
 	if program == "" {
 		program = "node"
 	}
-	if _, err := exec.LookPath(program); err != nil {
+	_, err := exec.LookPath(program)
+	if err != nil {
 		t.Fatalf("%v; install Node.js 18 or newer, or set NODE to its path", err)
 	}
 	// npm writes this file at the end.
-	if _, err := os.Stat(filepath.Join("node", "node_modules", ".package-lock.json")); err != nil {
+	_, err = os.Stat(filepath.Join("node", "node_modules", ".package-lock.json"))
+	if err != nil {
 		t.Fatalf("the packages are not installed; make e2e does that, as does npm ci in e2e/clients/node: %v", err)
 	}
 	return exec.Command(program, append([]string{filepath.Join("node", script)}, args...)...)

@@ -49,7 +49,8 @@ func serve(t *testing.T, addr string, cmd *exec.Cmd) {
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.WaitDelay = patience
 	ownGroup(cmd)
-	if err := cmd.Start(); err != nil {
+	err := cmd.Start()
+	if err != nil {
 		t.Fatal(err)
 	}
 	exited := make(chan error, 1)
@@ -97,7 +98,8 @@ func await(t *testing.T, addr string, exited chan error) {
 
 func write(t *testing.T, file, text string) {
 	t.Helper()
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	err := os.WriteFile(file, []byte(text), 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 }

@@ -65,7 +65,8 @@ func Run(tb testing.TB, cmd *exec.Cmd) *Demo {
 	// A child that keeps the output open cannot make Wait hang.
 	cmd.WaitDelay = stopPatience
 	ownGroup(cmd)
-	if err := cmd.Start(); err != nil {
+	err := cmd.Start()
+	if err != nil {
 		tb.Fatalf("starting cognate demo: %v", err)
 	}
 	d := &Demo{tb: tb, cmd: cmd, output: out, exited: make(chan error, 1)}
@@ -92,7 +93,8 @@ func (d *Demo) Output() string { return d.output.String() }
 func (d *Demo) Stop() {
 	d.tb.Helper()
 	d.once.Do(func() {
-		if err := d.stop(); err != nil {
+		err := d.stop()
+		if err != nil {
 			d.tb.Errorf("stopping cognate demo: %v", err)
 		}
 		if d.tb.Failed() {
@@ -102,7 +104,8 @@ func (d *Demo) Stop() {
 }
 
 func (d *Demo) stop() error {
-	if err := interrupt(d.cmd); err != nil && !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH) {
+	err := interrupt(d.cmd)
+	if err != nil && !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH) {
 		return err
 	}
 	select {
@@ -177,7 +180,8 @@ var built = sync.OnceValues(func() (string, error) {
 	// The compiler takes its time; that of the whole test run bounds it.
 	cmd := exec.CommandContext(context.Background(), "go", append(args, ".")...)
 	cmd.Dir = sourceFolder()
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		return "", fmt.Errorf("building cmd/cognate: %w\n%s", err, out)
 	}
 	return program, nil

@@ -27,12 +27,14 @@ func Launch(tb testing.TB, cmd *exec.Cmd) {
 	tb.Helper()
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
+	err := cmd.Start()
+	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
-		if err := cmd.Wait(); err != nil || tb.Failed() {
+		err := cmd.Wait()
+		if err != nil || tb.Failed() {
 			tb.Errorf("%s: %v, having printed:\n%s", filepath.Base(cmd.Path), err, &out)
 		}
 	})

@@ -48,7 +48,8 @@ func main() {
 	flag.Parse()
 	if *worker {
 		log.SetFlags(0)
-		if err := work(); err != nil {
+		err := work()
+		if err != nil {
 			log.Fatalf("process %d: %v", os.Getpid(), err)
 		}
 		return
@@ -61,7 +62,8 @@ func proxy(ctx context.Context, cfg cognate.Config) (http.Handler, error) {
 	if len(cfg.Keys) == 0 {
 		cfg.Keys = []cognate.Secret{cognate.Secret(rand.Text() + rand.Text())} // all processes need the same
 	}
-	if _, err := cognate.New(cfg); err != nil {
+	_, err := cognate.New(cfg)
+	if err != nil {
 		return nil, err // better told once, here
 	}
 	var backends []http.Handler

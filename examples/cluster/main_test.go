@@ -97,7 +97,8 @@ func clientSecrets(t *testing.T, pool *cognatetest.Pool, c userpool.Client) (pat
 		Issuer: pool.Issuer, ClientID: c.ID, ClientSecret: cognate.Secret(c.Secret), RedirectURIs: c.CallbackURLs,
 		AuthURI: pool.URL + "/oauth2/authorize", TokenURI: pool.URL + "/oauth2/token",
 	}
-	if err := secrets.Encode(file); err != nil {
+	err = secrets.Encode(file)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -114,12 +115,14 @@ func launch(t *testing.T, args ...string) {
 	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
-		if err := cmd.Wait(); err != nil || t.Failed() {
+		err := cmd.Wait()
+		if err != nil || t.Failed() {
 			t.Errorf("the program: %v, having printed:\n%s", err, &out)
 		}
 	})

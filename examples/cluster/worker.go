@@ -31,7 +31,8 @@ func startWorker(ctx context.Context, key string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	if err != nil {
 		return nil, err
 	}
 	addr, err := bufio.NewReader(out).ReadString('\n')

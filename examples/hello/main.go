@@ -36,7 +36,8 @@ func main() {
 	log.SetFlags(0)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *file, *addr); err != nil {
+	err := run(ctx, *file, *addr)
+	if err != nil {
 		log.Fatal("hello: ", err)
 	}
 }

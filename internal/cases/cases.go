@@ -17,10 +17,11 @@ var copies embed.FS
 // Read returns the input of that name. It fails the test if there is none.
 func Read(t testing.TB, name string) []byte {
 	t.Helper()
-	if data, err := os.ReadFile(filepath.Join(beside(t), name)); err == nil {
+	data, err := os.ReadFile(filepath.Join(beside(t), name))
+	if err == nil {
 		return data
 	}
-	data, err := copies.ReadFile("testdata/" + name)
+	data, err = copies.ReadFile("testdata/" + name)
 	if err != nil {
 		t.Fatalf("there is no case %s: %v", name, err)
 	}
@@ -35,7 +36,8 @@ func beside(t testing.TB) string {
 		t.Fatal(err)
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
+		_, err := os.Stat(filepath.Join(dir, "go.work"))
+		if err == nil {
 			return filepath.Join(filepath.Dir(dir), "shared", "cases")
 		}
 		up := filepath.Dir(dir)

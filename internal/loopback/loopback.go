@@ -19,7 +19,8 @@ import (
 // machine alone. It returns the host as browsers write it and its IP addresses, IPv4
 // first: the names localhost and those below it have two.
 func Host(host string) (name string, addrs []string, ok bool) {
-	if ip, err := netip.ParseAddr(host); err == nil {
+	ip, err := netip.ParseAddr(host)
+	if err == nil {
 		ip = ip.Unmap()
 		return ip.String(), []string{ip.String()}, ip.IsLoopback()
 	}

@@ -66,7 +66,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add("\uFEFFé")
 	f.Add("\xFF\xFE{\x00")
 	f.Fuzz(func(t *testing.T, text string) {
-		if out, err := utf8text.Decode([]byte(text)); err == nil && utf8.ValidString(text) && !utf8.Valid(out) {
+		out, err := utf8text.Decode([]byte(text))
+		if err == nil && utf8.ValidString(text) && !utf8.Valid(out) {
 			t.Errorf("%q became %q, which is not UTF-8", text, out)
 		}
 		if !utf8.ValidString(text) {
@@ -80,7 +81,8 @@ func FuzzDecode(f *testing.F) {
 			if strings.HasPrefix(in, "\xFF\xFE\x00\x00") {
 				continue // nobody can tell it from UTF-32
 			}
-			if out, err := utf8text.Decode([]byte(in)); err != nil || string(out) != text {
+			out, err := utf8text.Decode([]byte(in))
+			if err != nil || string(out) != text {
 				t.Errorf("%q: %q, %v; want %q", in, out, err, text)
 			}
 		}

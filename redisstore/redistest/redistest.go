@@ -67,7 +67,8 @@ func start(tb testing.TB, flags []string, config []string) *Server {
 		port := freePort(tb)
 		s.Addr, s.bus = freeport.Addr(port), strconv.Itoa(freePort(tb))
 		ported := strings.NewReplacer("$PORT", strconv.Itoa(port), "$BUS", s.bus).Replace(text)
-		if err := os.WriteFile(file, []byte(ported), 0o600); err != nil {
+		err := os.WriteFile(file, []byte(ported), 0o600)
+		if err != nil {
 			tb.Fatal(err)
 		}
 		if s.launch() {
@@ -130,7 +131,8 @@ func (s *Server) launch() bool {
 	s.process = exec.CommandContext(context.Background(), program(s.tb), s.args...) //nolint:gosec // the tester's own server
 	s.output, s.exited = &output{}, make(chan struct{})
 	s.process.Stdout, s.process.Stderr = s.output, s.output
-	if err := s.process.Start(); err != nil {
+	err := s.process.Start()
+	if err != nil {
 		s.process = nil
 		s.tb.Fatal(err)
 	}
@@ -189,7 +191,8 @@ func (s *Server) end(signal os.Signal) {
 
 func (s *Server) signal(signal os.Signal) {
 	s.tb.Helper()
-	if err := s.process.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	err := s.process.Process.Signal(signal)
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.tb.Errorf("sending the Redis server %s: %v", signal, err)
 	}
 }
@@ -230,7 +233,8 @@ func (s *Server) until(ok func(answer string) bool, command ...string) {
 	var answer string
 	for begin := time.Now(); time.Since(begin) < patience; time.Sleep(20 * time.Millisecond) {
 		var err error
-		if answer, err = s.Do(command...); err == nil && ok(answer) {
+		answer, err = s.Do(command...)
+		if err == nil && ok(answer) {
 			return
 		}
 	}

@@ -159,7 +159,8 @@ func TestDatabaseDown(t *testing.T) {
 	}
 	defer db.Close()
 	for _, statement := range []string{"ALTER TABLE roles RENAME TO lost", "ALTER TABLE lost RENAME TO roles"} {
-		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		_, err := db.ExecContext(t.Context(), statement)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if strings.HasSuffix(statement, "lost") {
@@ -179,7 +180,8 @@ func TestDatabaseDownAtSignIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := roles.Close(); err != nil {
+	err = roles.Close()
+	if err != nil {
 		t.Fatal(err)
 	}
 	client := f.pool.AddClient(userpool.Client{CallbackURLs: []string{site + "/oidc_callback"}})
@@ -211,7 +213,8 @@ func TestReopen(t *testing.T) {
 		role string
 		want bool
 	}{{app.Admin, true}, {app.Reader, false}} {
-		if got, err := roles.Has(t.Context(), id, tt.role); err != nil || got != tt.want {
+		got, err := roles.Has(t.Context(), id, tt.role)
+		if err != nil || got != tt.want {
 			t.Errorf("%s: got %v, %v, want %v", tt.role, got, err, tt.want)
 		}
 	}

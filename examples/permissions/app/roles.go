@@ -51,7 +51,8 @@ func Open(ctx context.Context, file string) (*Roles, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := db.ExecContext(ctx, schema); err != nil {
+	_, err = db.ExecContext(ctx, schema)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the database %s: %w", file, err), db.Close())
 	}
 	return &Roles{db}, nil
@@ -116,7 +117,8 @@ func (s *Roles) People(ctx context.Context) ([]Person, error) {
 	for rows.Next() {
 		var p Person
 		var list string
-		if err := rows.Scan(&p.Subject, &p.Email, &list); err != nil {
+		err := rows.Scan(&p.Subject, &p.Email, &list)
+		if err != nil {
 			return nil, err
 		}
 		p.Roles = strings.Fields(list)

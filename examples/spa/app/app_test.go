@@ -140,7 +140,8 @@ func TestNoToken(t *testing.T) {
 	}))
 	pool.SignIn(t, browser, site+"/login", "ann", "Correct-Horse-7")
 	fetch(t, browser, "same-origin", http.MethodGet, "/api/me", "")
-	if home, err := url.Parse(site); err != nil || len(browser.Jar.Cookies(home)) != 1 {
+	home, err := url.Parse(site)
+	if err != nil || len(browser.Jar.Cookies(home)) != 1 {
 		t.Errorf("the browser holds %d cookies, want that of the session", len(browser.Jar.Cookies(home)))
 	}
 	for _, c := range cookies {

@@ -131,7 +131,8 @@ func FuzzCSV(f *testing.F) {
 			t.Fatalf("error = %v", err)
 		}
 		for _, u := range users {
-			if err := userpool.CheckUser(aPool.Settings, u.NewUser); err != nil {
+			err := userpool.CheckUser(aPool.Settings, u.NewUser)
+			if err != nil {
 				t.Errorf("a user who breaks a rule was taken: %v", err)
 			}
 		}

@@ -226,7 +226,8 @@ func TestCustomAttributeNames(t *testing.T) {
 		})
 	}
 	for _, name := range []string{"", "a b", "a\tb", strings.Repeat("é", 21), "a\u00a0b", "a\x00"} {
-		if err := userpool.CheckSettings(userpool.Settings{Schema: []userpool.Attribute{{Name: "custom:" + name}}}); err == nil {
+		err := userpool.CheckSettings(userpool.Settings{Schema: []userpool.Attribute{{Name: "custom:" + name}}})
+		if err == nil {
 			t.Errorf("%q was taken", name)
 		}
 	}

@@ -222,7 +222,8 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("got %v and %v", file, err)
 		}
 		for _, p := range pools(file) {
-			if err := userpool.CheckSettings(p.Settings); err != nil {
+			err := userpool.CheckSettings(p.Settings)
+			if err != nil {
 				t.Errorf("settings that break a rule were taken: %v", err)
 			}
 		}

@@ -72,7 +72,8 @@ func TestOtherImplementation(t *testing.T) {
 				t.Errorf("%s with %s counts", name, to)
 			}
 		}
-		if _, err = s.Read(t.Context(), then, described(t, "other.pem"), base64.StdEncoding.EncodeToString(document), request); err == nil {
+		_, err = s.Read(t.Context(), then, described(t, "other.pem"), base64.StdEncoding.EncodeToString(document), request)
+		if err == nil {
 			t.Errorf("%s: a provider with another key is believed", name)
 		}
 	}

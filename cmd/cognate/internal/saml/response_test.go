@@ -214,10 +214,12 @@ func TestNotForUs(t *testing.T) {
 			}
 		})
 	}
-	if _, err := read(t, envelope(usual().sign(t, plain)), ""); err == nil {
+	_, err := read(t, envelope(usual().sign(t, plain)), "")
+	if err == nil {
 		t.Error("an answer passes for unasked")
 	}
-	if _, err := read(t, envelope(usual().sign(t, plain)), "_request-2"); err == nil {
+	_, err = read(t, envelope(usual().sign(t, plain)), "_request-2")
+	if err == nil {
 		t.Error("an answer to another request counts")
 	}
 }
@@ -330,7 +332,8 @@ func TestForged(t *testing.T) {
 			t.Errorf("%s: the error repeats the message: %v", name, err)
 		}
 	}
-	if _, err := read(t, envelope(signed), request); err != nil {
+	_, err = read(t, envelope(signed), request)
+	if err != nil {
 		t.Errorf("the document that all are made of is refused: %v", err)
 	}
 }
@@ -357,10 +360,12 @@ func TestExpiredCertificate(t *testing.T) {
 	years := strings.NewReplacer(at(5*time.Minute), "2200-01-01T00:00:00Z", at(6*time.Minute), "2200-01-01T00:00:00Z")
 	document := envelope(usual().sign(t, years.Replace(plain)))
 	encoded := base64.StdEncoding.EncodeToString([]byte(document))
-	if _, err = s.Read(t.Context(), sp, provider(ownPair()), encoded, request); err != nil {
+	_, err = s.Read(t.Context(), sp, provider(ownPair()), encoded, request)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = s.Read(t.Context(), then, provider(ownPair()), encoded, request); err == nil {
+	_, err = s.Read(t.Context(), then, provider(ownPair()), encoded, request)
+	if err == nil {
 		t.Error("the certificate is honoured for ever")
 	}
 }

@@ -47,18 +47,21 @@ func makeDatabase(t *testing.T, path string, stayOpen bool, statements ...string
 	}
 	db.SetMaxOpenConns(1)
 	for _, s := range statements {
-		if _, err := db.ExecContext(t.Context(), s); err != nil {
+		_, err := db.ExecContext(t.Context(), s)
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chmod(path, 0o644); err != nil {
+	err = os.Chmod(path, 0o644)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if stayOpen {
 		t.Cleanup(func() { _ = db.Close() })
 		return
 	}
-	if err := db.Close(); err != nil {
+	err = db.Close()
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -72,7 +75,8 @@ func newer(stayOpen bool) func(t *testing.T, path string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Close(); err != nil {
+		err = s.Close()
+		if err != nil {
 			t.Fatal(err)
 		}
 		makeDatabase(t, path, stayOpen, "INSERT INTO pool_migrations (version) VALUES (99)")
@@ -92,7 +96,8 @@ func TestForeignFile(t *testing.T) {
 	write := func(body string) func(*testing.T, string) {
 		return func(t *testing.T, path string) {
 			t.Helper()
-			if err := os.WriteFile(path, []byte(body), 0o644); err != nil {
+			err := os.WriteFile(path, []byte(body), 0o644)
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -138,7 +143,8 @@ func TestForeignFile(t *testing.T) {
 		"a newer pool's, in its log":     {newer(true), "version 99"},
 		"a folder": {func(t *testing.T, path string) {
 			t.Helper()
-			if err := os.Mkdir(path, 0o755); err != nil {
+			err := os.Mkdir(path, 0o755)
+			if err != nil {
 				t.Fatal(err)
 			}
 		}, "no regular file"},
@@ -155,7 +161,8 @@ func TestForeignFile(t *testing.T) {
 				url := path
 				if link {
 					url = filepath.Join(t.TempDir(), "link.db")
-					if err := os.Symlink(path, url); err != nil {
+					err := os.Symlink(path, url)
+					if err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -196,17 +203,20 @@ func TestOwnFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Apply(t.Context(), "p", user); err != nil {
+		err = s.Apply(t.Context(), "p", user)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Close(); err != nil {
+		err = s.Close()
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	for name, file := range map[string]func(t *testing.T, path string){
 		"empty": func(t *testing.T, path string) {
 			t.Helper()
-			if err := os.WriteFile(path, nil, 0o644); err != nil {
+			err := os.WriteFile(path, nil, 0o644)
+			if err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -220,7 +230,8 @@ func TestOwnFile(t *testing.T) {
 		"its own, killed as its log was worked off": func(t *testing.T, path string) {
 			t.Helper()
 			other := filepath.Join(t.TempDir(), "other.db")
-			if err := open(t, other).Apply(t.Context(), "p", user); err != nil {
+			err := open(t, other).Apply(t.Context(), "p", user)
+			if err != nil {
 				t.Fatal(err)
 			}
 			direct(t, other, "PRAGMA wal_checkpoint(PASSIVE)")
@@ -251,7 +262,8 @@ func TestOwnFile(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "pool.db")
 			file(t, path)
-			if err := os.Chmod(path, 0o644); err != nil && !os.IsNotExist(err) {
+			err := os.Chmod(path, 0o644)
+			if err != nil && !os.IsNotExist(err) {
 				t.Fatal(err)
 			}
 			s := open(t, path)
@@ -270,7 +282,8 @@ func TestOwnFile(t *testing.T) {
 				t.Errorf("the file has no mark, error %v", err)
 			}
 			if strings.Contains(name, "its own") {
-				if _, ok, err := s.Get(t.Context(), "p", "user", "1"); !ok || err != nil {
+				_, ok, err := s.Get(t.Context(), "p", "user", "1")
+				if !ok || err != nil {
 					t.Errorf("the user is gone, error %v", err)
 				}
 			}

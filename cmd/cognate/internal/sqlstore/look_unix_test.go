@@ -18,7 +18,8 @@ func TestNoFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	pipe, socket, nowhere := filepath.Join(dir, "pipe"), filepath.Join(dir, "s"), filepath.Join(dir, "link")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+	err := syscall.Mkfifo(pipe, 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", socket)
@@ -26,13 +27,15 @@ func TestNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	if err := os.Symlink(filepath.Join(dir, "nothing"), nowhere); err != nil {
+	err = os.Symlink(filepath.Join(dir, "nothing"), nowhere)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
 		pipe: "no regular file", socket: "no regular file", "/dev/null": "no regular file", nowhere: "no such file",
 	} {
-		if _, err := sqlstore.Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := sqlstore.Open(t.Context(), path)
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", path, err, want)
 		}
 	}

@@ -45,7 +45,8 @@ func TestReopen(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				if _, err := os.Stat(path); err != nil {
+				_, err := os.Stat(path)
+				if err != nil {
 					t.Error(err)
 				}
 				r, ok, err := open(t, path).Find(t.Context(), "p", "user", "ann")
@@ -62,7 +63,8 @@ func TestFilesArePrivate(t *testing.T) {
 	t.Parallel()
 	path := sqlite(t)
 	s := open(t, path)
-	if err := s.Apply(t.Context(), "p", user); err != nil {
+	err := s.Apply(t.Context(), "p", user)
+	if err != nil {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(filepath.Dir(path))
@@ -87,7 +89,8 @@ func TestOpenIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	noDatabase := filepath.Join(dir, "text.db")
-	if err := os.WriteFile(noDatabase, []byte(strings.Repeat("this is no database\n", 500)), 0o600); err != nil {
+	err := os.WriteFile(noDatabase, []byte(strings.Repeat("this is no database\n", 500)), 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	right := postgres(t)
@@ -148,7 +151,8 @@ func TestMigrationFails(t *testing.T) {
 			t.Parallel()
 			url := database(t)
 			if name == "SQLite" {
-				if err := os.MkdirAll(filepath.Dir(url), 0o700); err != nil {
+				err := os.MkdirAll(filepath.Dir(url), 0o700)
+				if err != nil {
 					t.Fatal(err)
 				}
 				direct(t, url, "PRAGMA application_id = 0x636f676e") // a pool's, so the name is in its way
@@ -159,7 +163,8 @@ func TestMigrationFails(t *testing.T) {
 				t.Errorf("got error %v, want the step", err)
 			}
 			direct(t, url, "DROP TABLE pool_records_owner")
-			if err := open(t, url).Apply(t.Context(), "p", user); err != nil {
+			err = open(t, url).Apply(t.Context(), "p", user)
+			if err != nil {
 				t.Error(err)
 			}
 		})
@@ -180,7 +185,8 @@ func direct(t *testing.T, url, statement string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Close(); err != nil {
+	err = db.Close()
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -213,7 +219,8 @@ func TestContext(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if err := s.Apply(t.Context(), "p", user); err != nil {
+			err := s.Apply(t.Context(), "p", user)
+			if err != nil {
 				t.Errorf("afterwards: %v", err)
 			}
 		})
@@ -263,7 +270,8 @@ func TestDamagedRecord(t *testing.T) {
 			t.Parallel()
 			url := database(t)
 			s := open(t, url)
-			if err := s.Apply(t.Context(), "p", user); err != nil {
+			err := s.Apply(t.Context(), "p", user)
+			if err != nil {
 				t.Fatal(err)
 			}
 			// In SQLite text and in PostgreSQL bytes, of which the first is no length.
@@ -278,7 +286,8 @@ func TestDamagedRecord(t *testing.T) {
 					return s.Apply(t.Context(), "p", userpool.Change{Op: userpool.Update, Record: user.Record})
 				},
 			} {
-				if err := read(); err == nil || !strings.Contains(err.Error(), "damaged") {
+				err := read()
+				if err == nil || !strings.Contains(err.Error(), "damaged") {
 					t.Errorf("got error %v, want that it is damaged", err)
 				}
 			}

@@ -111,7 +111,8 @@ func TestFlowOfAnotherProcess(t *testing.T) {
 			pools, _, _ := twoPools(t, database(t))
 			id, begun := pools[0].StartFlow("browser", "request")
 			begun.Username = "ann"
-			if err := pools[0].SaveFlow(ctx, begun); err != nil {
+			err := pools[0].SaveFlow(ctx, begun)
+			if err != nil {
 				t.Fatal(err)
 			}
 			there, ok, err := pools[1].Flow(ctx, id, "browser", "request")
@@ -119,10 +120,12 @@ func TestFlowOfAnotherProcess(t *testing.T) {
 				t.Fatalf("got %v, %v, error %v, want the flow", there, ok, err)
 			}
 			there.Step = userpool.StepSignedIn
-			if err := pools[1].SaveFlow(ctx, there); err != nil {
+			err = pools[1].SaveFlow(ctx, there)
+			if err != nil {
 				t.Fatal(err)
 			}
-			if err := pools[0].SaveFlow(ctx, begun); !errors.Is(err, userpool.ErrStale) {
+			err = pools[0].SaveFlow(ctx, begun)
+			if !errors.Is(err, userpool.ErrStale) {
 				t.Errorf("the same step again: got %v, want ErrStale", err)
 			}
 		})

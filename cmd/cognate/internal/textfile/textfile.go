@@ -36,7 +36,8 @@ func ReadBelow(folder, name string, limit int64) ([]byte, error) {
 	}
 	defer func() { _ = root.Close() }() // only read
 	info, err := root.Stat(name)
-	if _, elsewhere := os.Stat(filepath.Join(folder, name)); err != nil && elsewhere == nil {
+	_, elsewhere := os.Stat(filepath.Join(folder, name))
+	if err != nil && elsewhere == nil {
 		return nil, fmt.Errorf("%.100q leads out of the folder of this file by a link, or by a whole path in one; "+
 			"put the file itself there", name)
 	}

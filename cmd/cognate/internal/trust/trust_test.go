@@ -22,7 +22,8 @@ func machine(goos string, root bool, has ...string) (s trust.System, ran *[]stri
 			var found []string
 			for _, path := range has {
 				folder := filepath.Dir(path)
-				if ok, _ := filepath.Match(pattern, folder); ok {
+				ok, _ := filepath.Match(pattern, folder)
+				if ok {
 					found = append(found, folder)
 				}
 			}
