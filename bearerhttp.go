@@ -62,7 +62,7 @@ func headerToken(values []string) (string, error) {
 	return token, nil
 }
 
-// wellFormed tells whether s can be a token: b64token of RFC 6750, 2.1.
+// wellFormed reports whether s can be a token: b64token of RFC 6750, 2.1.
 func wellFormed(s string) bool {
 	if s == "" || len(s) > maxAccessToken {
 		return false
@@ -100,7 +100,7 @@ func (b *Bearer) parameterTokens(w http.ResponseWriter, r *http.Request) (tokens
 	return tokens, nil
 }
 
-// isForm tells whether r.PostForm will hold the body. A form in a GET has no meaning (RFC
+// isForm reports whether r.PostForm will hold the body. A form in a GET has no meaning (RFC
 // 6750, 2.2).
 func isForm(r *http.Request) bool {
 	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")

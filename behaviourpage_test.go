@@ -60,7 +60,7 @@ func testSource(t *testing.T, dir string) string {
 	return all.String()
 }
 
-// hasBody tells whether source has the test, and in its body a name that becomes part.
+// hasBody reports whether source has the test, and in its body a name that becomes part.
 func hasBody(source, test, part string) bool {
 	_, body, ok := strings.Cut(source, "\nfunc "+test+"(")
 	if !ok {

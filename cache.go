@@ -84,7 +84,7 @@ func newExpiring(limit int) *expiring {
 	return &expiring{limit: limit, members: make(map[string]time.Time)}
 }
 
-// add puts member in and tells whether it was not there before.
+// add puts member in and reports whether it was not there before.
 func (e *expiring) add(member string, until, now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

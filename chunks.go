@@ -44,7 +44,7 @@ func readChunks(h http.Header, name string, limit int) (value string, count int)
 	return strings.Join(parts, ""), count
 }
 
-// isChunk tells whether a cookie is a further chunk of the one called name.
+// isChunk reports whether a cookie is a further chunk of the one called name.
 func isChunk(chunk, name string) bool {
 	place, ok := strings.CutPrefix(chunk, name+".")
 	return ok && len(place) == 1 && place[0] >= '1' && place[0] <= '9'

@@ -300,7 +300,7 @@ func (k *clientKey) sign(input []byte) ([]byte, error) {
 const textUntrimmed = "begins or ends with a space, a line end or a byte order mark, as text read from a file may; " +
 	"read what is between them"
 
-// untrimmed tells whether a value has something around it that nobody meant. It is said and
+// untrimmed reports whether a value has something around it that nobody meant. It is said and
 // not cut off: what a file holds beside the value may be the sign of a larger mistake.
 func untrimmed(value string) bool { return strings.Trim(value, " \t\r\n\uFEFF") != value }
 

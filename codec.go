@@ -23,7 +23,7 @@ type decoder struct {
 	bad  bool
 }
 
-// done tells whether everything was read and nothing was wrong.
+// done reports whether everything was read and nothing was wrong.
 func (d *decoder) done() bool { return !d.bad && len(d.data) == 0 }
 
 func (d *decoder) byte() byte {

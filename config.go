@@ -432,7 +432,7 @@ func (s *settings) checkRoutes() (problems []error) {
 	return problems
 }
 
-// registered tells whether a redirect URI of the client secrets covers RedirectURL. Keycloak
+// registered reports whether a redirect URI of the client secrets covers RedirectURL. Keycloak
 // registers patterns that end in a *, which are its own business.
 func (s *settings) registered(uri string) bool {
 	prefix, pattern := strings.CutSuffix(uri, "*")

@@ -232,7 +232,7 @@ func withoutBody(err error) error {
 	return errors.New("it broke off")
 }
 
-// hasError tells whether an answer has an OAuth error, of whatever form.
+// hasError reports whether an answer has an OAuth error, of whatever form.
 func hasError(body []byte) bool {
 	var r claims
 	return r.UnmarshalJSON(body) == nil && r.text("error") != ""

@@ -14,7 +14,7 @@ import (
 
 var LocalTarget = localTarget
 
-// HasPage tells whether visitors are told something about a reason.
+// HasPage reports whether visitors are told something about a reason.
 func HasPage(reason Reason) bool { return pages[reason].title != "" && pages[reason].status >= 400 }
 
 // AuthWaits has an Auth wait so long for a document that is old: a test then sees the new one
@@ -52,7 +52,7 @@ func Cached(n, size, length int) int {
 }
 
 // CacheKeepsKey looks a value up by a part of text, when it was about to leave a cache, and
-// tells whether the cache then holds on to the text.
+// reports whether the cache then holds on to the text.
 func CacheKeepsKey(text string) bool {
 	c := newCache[bool](2 * cacheShards)
 	key := text[:16]

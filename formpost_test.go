@@ -18,7 +18,7 @@ import (
 	"github.com/cognate-auth/cognate/internal/cases"
 )
 
-// post sends a form to the callback. cookies tells whether the browser brings its own along:
+// post sends a form to the callback. cookies reports whether the browser brings its own along:
 // it does not if another site sends the form.
 func (b *browser) post(form url.Values, cookies bool, headers ...string) *http.Response {
 	b.t.Helper()

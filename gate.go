@@ -24,7 +24,7 @@ const (
 // slots bound how many requests of a kind are under way.
 type slots chan struct{}
 
-// take waits for a slot, and tells whether the context let it.
+// take waits for a slot, and reports whether the context let it.
 func (s slots) take(ctx context.Context) bool {
 	select {
 	case s <- struct{}{}:

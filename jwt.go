@@ -115,7 +115,7 @@ func decodeObject(part string) (claims, error) {
 	return splitObject(data)
 }
 
-// verify tells whether the key made the signature under the token's algorithm. The key
+// verify reports whether the key made the signature under the token's algorithm. The key
 // has to fit the algorithm; see [publicKey.fits].
 func (t *signedToken) verify(key crypto.PublicKey) bool {
 	hash := hashOf(t.alg)

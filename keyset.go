@@ -89,13 +89,13 @@ func pick(keys []publicKey, kid, alg string) ([]publicKey, error) {
 	return found, nil
 }
 
-// same tells whether both are one key, whatever it is called.
+// same reports whether both are one key, whatever it is called.
 func (k publicKey) same(other publicKey) bool {
 	key, ok := k.key.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && key.Equal(other.key)
 }
 
-// among tells whether the key is one of others.
+// among reports whether the key is one of others.
 func (k publicKey) among(others []publicKey) bool {
 	for _, other := range others {
 		if k.same(other) {
@@ -105,7 +105,7 @@ func (k publicKey) among(others []publicKey) bool {
 	return false
 }
 
-// fits tells whether the key can be, and may be, used with a signing algorithm. An
+// fits reports whether the key can be, and may be, used with a signing algorithm. An
 // elliptic curve belongs to one algorithm (RFC 7518, 3.4).
 func (k publicKey) fits(alg string) bool {
 	if k.alg != "" && k.alg != alg {
@@ -241,7 +241,7 @@ var errOtherKey = errors.New("another kind of key")
 
 var errPrivateHalf = errors.New("it is published with its private half, so that anybody can sign with it; have the provider replace it")
 
-// private tells whether the private half of the key is there.
+// private reports whether the private half of the key is there.
 func (j *jwk) private() bool {
 	return slices.ContainsFunc([]json.RawMessage{j.D, j.P, j.Q, j.DP, j.DQ, j.QI, j.K, j.Others}, func(half json.RawMessage) bool {
 		// Some programs write what is not there as null, "" or [].

@@ -125,7 +125,7 @@ func Prompt(value string) LoginOption {
 // so is one in Config.LoginOptions.
 func Silent() LoginOption { return Prompt("none") }
 
-// silent tells whether nobody is to be asked for anything.
+// silent reports whether nobody is to be asked for anything.
 func (l *loginRequest) silent() bool { return l.prompt == "none" }
 
 // MaxAge wants a person who proved to be this user within the last d, in whole seconds; 0
@@ -290,7 +290,7 @@ func (l *loginRequest) params(d *Dialect) url.Values {
 	return q
 }
 
-// inVain tells whether a silent sign-in ended as it may: the provider would have had to
+// inVain reports whether a silent sign-in ended as it may: the provider would have had to
 // ask the person for something (OpenID Connect Core 1.0, 3.1.2.6).
 func (t *transaction) inVain(err error) bool {
 	e, ok := errors.AsType[*Error](err)

@@ -25,7 +25,7 @@ func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
 	a.Logout(w, r)
 }
 
-// foreign tells whether another site caused a GET. Sec-Fetch-Site is authoritative:
+// foreign reports whether another site caused a GET. Sec-Fetch-Site is authoritative:
 // "none" is a person who typed the address. Browsers that don't send it send Referer;
 // what sends neither is no browser.
 func (a *Auth) foreign(r *http.Request) bool {

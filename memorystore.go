@@ -237,7 +237,7 @@ func (s *MemoryStore) DeleteIndexed(ctx context.Context, index string) (int, err
 	return live, nil
 }
 
-// makeRoom removes all that has expired and tells whether the store, with the record to
+// makeRoom removes all that has expired and reports whether the store, with the record to
 // come, is within its limit again.
 func (s *MemoryStore) makeRoom(now time.Time) bool {
 	for i := range s.shards {

@@ -129,13 +129,13 @@ func dialectOf(issuer string, endpoints ...string) *Dialect {
 	return StandardDialect()
 }
 
-// atPoolDomain tells whether a URL is one of the pages of a pool at AWS.
+// atPoolDomain reports whether a URL is one of the pages of a pool at AWS.
 func atPoolDomain(raw string) bool {
 	u, err := url.Parse(raw)
 	return err == nil && cognitoDomain.MatchString(u.Hostname())
 }
 
-// looksLikePool tells whether an issuer ends as a pool's ID may, and as the path of another
+// looksLikePool reports whether an issuer ends as a pool's ID may, and as the path of another
 // provider may, too.
 func looksLikePool(issuer string) bool {
 	u, err := url.Parse(issuer)
@@ -420,7 +420,7 @@ func shown(raw string) string {
 	return raw
 }
 
-// isLoopback tells whether a URL's host is this machine: a loopback address, or
+// isLoopback reports whether a URL's host is this machine: a loopback address, or
 // localhost and its subdomains (RFC 6761, 6.3).
 func isLoopback(host string) bool {
 	if ip := net.ParseIP(host); ip != nil {

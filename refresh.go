@@ -100,7 +100,7 @@ func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, 
 	return nil, e
 }
 
-// endsSession tells whether a failed refresh says something about the session, and not
+// endsSession reports whether a failed refresh says something about the session, and not
 // only about the network, the provider's health or this app client. A key that is not known
 // may be one that can't be fetched just now.
 func endsSession(r Reason) bool {

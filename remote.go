@@ -143,7 +143,7 @@ func (r *remote[T]) guarded(ctx context.Context) (value T, err error) {
 	return r.fetch(ctx)
 }
 
-// keep records the outcome of a fetch, and tells whether it failed and left an older
+// keep records the outcome of a fetch, and reports whether it failed and left an older
 // document in use.
 func (r *remote[T]) keep(value T, err error) bool {
 	r.mu.Lock()
@@ -203,7 +203,7 @@ func (r *remote[T]) retryAfter() time.Duration {
 	return max(r.failedAt.Add(r.pause()).Sub(r.now()), firstPause).Round(time.Second)
 }
 
-// within tells whether now lies in the span that begins at start. A clock that jumped
+// within reports whether now lies in the span that begins at start. A clock that jumped
 // back before start ends the span: waiting for it to catch up could take for ever.
 func within(now, start time.Time, span time.Duration) bool {
 	age := now.Sub(start)

@@ -72,7 +72,7 @@ func (c *requestContext) hold(s *session, t *tokenSet) {
 	c.session, c.tokens = s, t
 }
 
-// writable tells whether cookies can still be set.
+// writable reports whether cookies can still be set.
 func (c *requestContext) writable() error {
 	if c.answer.ResponseWriter == nil || c.answer.started.Load() {
 		return refuse(ReasonResponseStarted, "new tokens need a cookie, and the answer's header has been sent: "+

@@ -55,7 +55,7 @@ func localPath(p string) bool {
 	return err != nil || plainPath(decoded)
 }
 
-// plainPath tells whether a path means the same to all who read it. Some leave out what
+// plainPath reports whether a path means the same to all who read it. Some leave out what
 // follows a semicolon in a segment (RFC 3986, 3.3): for them "/;//evil" begins with two
 // slashes, and "..;" is a dot segment.
 func plainPath(p string) bool {

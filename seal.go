@@ -63,7 +63,7 @@ func (s *sealer) sealBytes(name string, plaintext []byte) []byte {
 	return s.aeads[0].Seal(nil, nil, plaintext, s.additional(name)) //nolint:gosec // the AEAD draws the nonce itself
 }
 
-// open returns what value holds; current tells whether the newest key sealed it.
+// open returns what value holds; current reports whether the newest key sealed it.
 func (s *sealer) open(name, value string) (plaintext []byte, current bool, err error) {
 	if len(value) > s.limit {
 		return nil, false, errSealed

@@ -49,7 +49,7 @@ const repeatedRun = 12
 // is shorter still is a part of any text.
 const minSecret = 6
 
-// repeats tells whether a text holds one of the secrets, or a piece of one: texts are cut.
+// repeats reports whether a text holds one of the secrets, or a piece of one: texts are cut.
 func repeats(text string, secrets ...string) bool {
 	text = strings.ToLower(text)
 	for _, secret := range secrets {

@@ -151,13 +151,13 @@ func decodeTokens(data []byte) (*tokenSet, error) {
 	return t, nil
 }
 
-// fresh tells whether the access token can be used without asking for another. Without
+// fresh reports whether the access token can be used without asking for another. Without
 // a known end it is good until the session's.
 func (t *tokenSet) fresh(now time.Time) bool {
 	return t.refreshAt.IsZero() || now.Before(t.refreshAt)
 }
 
-// usable tells whether the access token has not expired yet.
+// usable reports whether the access token has not expired yet.
 func (t *tokenSet) usable(now time.Time) bool {
 	return t.expires.IsZero() || now.Before(t.expires)
 }

@@ -28,7 +28,7 @@ type sessionPolicy struct {
 	verifiedEmail bool
 }
 
-// admits tells whether the configuration lets this user have a session.
+// admits reports whether the configuration lets this user have a session.
 func (p *sessionPolicy) admits(u *User) bool { return u.EmailVerified || !p.verifiedEmail }
 
 // ends is when a session ends if no request comes any more.
@@ -45,16 +45,16 @@ func (p *sessionPolicy) ends(s *session) time.Time {
 	return end
 }
 
-// over tells whether a session's time has passed.
+// over reports whether a session's time has passed.
 func (p *sessionPolicy) over(s *session, now time.Time) bool { return !now.Before(p.ends(s)) }
 
-// early tells whether a session begins in the future: it comes from a clock that was
+// early reports whether a session begins in the future: it comes from a clock that was
 // wrong. Within the skew it is forgiven.
 func (p *sessionPolicy) early(s *session, now time.Time) bool {
 	return s.created.After(now.Add(p.skew))
 }
 
-// young tells whether a session's sign-in was moments ago.
+// young reports whether a session's sign-in was moments ago.
 func (p *sessionPolicy) young(s *session, now time.Time) bool {
 	return within(now, s.created.Add(-p.skew), rowTime+p.skew)
 }
@@ -62,12 +62,12 @@ func (p *sessionPolicy) young(s *session, now time.Time) bool {
 // A keeper is where sessions are: in the browser's cookies or in a store.
 type keeper interface {
 	// find returns the session that a request's cookie stands for, or nil; present
-	// tells whether there is a cookie at all. An error means that nobody knows.
+	// reports whether there is a cookie at all. An error means that nobody knows.
 	find(r *http.Request, now time.Time) (s *session, present bool, err error)
 	// begin saves a new session and its tokens, and gives the browser its cookie.
 	begin(w http.ResponseWriter, r *http.Request, s *session, t *tokenSet) error
 	// renew saves a session that has changed in nothing but its dates and keys, and
-	// tells whether it still exists.
+	// reports whether it still exists.
 	renew(w http.ResponseWriter, r *http.Request, s *session) bool
 	// end makes the session unusable.
 	end(ctx context.Context, s *session) error
@@ -104,7 +104,7 @@ func (m *sessions) create(u *User, sid string) *session {
 	}
 }
 
-// read returns the live session of a request, or nil; present tells whether there was a
+// read returns the live session of a request, or nil; present reports whether there was a
 // cookie that is of no use any more, so that it can be removed. The time is the caller's: asking the
 // clock is a good part of what a signed-in request costs.
 func (m *sessions) read(r *http.Request, now time.Time) (s *session, present bool, err error) {

@@ -48,7 +48,7 @@ type lease struct {
 	until  time.Time
 }
 
-// held tells whether somebody may be at it, as far as a clock can say that may differ from
+// held reports whether somebody may be at it, as far as a clock can say that may differ from
 // the holder's by the skew in both directions. A lease that ends later than any can comes
 // from a clock that was wrong.
 func (l lease) held(now time.Time, skew time.Duration) bool {
@@ -64,7 +64,7 @@ type watch struct {
 	since  time.Time // with a monotonic reading: not Config.Now, which may be set
 }
 
-// over tells whether the lease has been watched for long enough.
+// over reports whether the lease has been watched for long enough.
 func (w *watch) over(l lease) bool {
 	if w.holder != l.holder {
 		w.holder, w.since = l.holder, time.Now()
@@ -384,7 +384,7 @@ func (k *storeSessions) refreshOnce(ctx context.Context, key string, ask asker) 
 	return next, got.unusable
 }
 
-// settled tells whether there is nothing to refresh.
+// settled reports whether there is nothing to refresh.
 func (k *storeSessions) settled(s *session) bool {
 	return s.stored.tokens == nil || s.stored.tokens.fresh(k.now())
 }
@@ -451,7 +451,7 @@ func (k *storeSessions) giveBack(ctx context.Context, s *session) {
 	}
 }
 
-// pause waits, and tells whether the context let it.
+// pause waits, and reports whether the context let it.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

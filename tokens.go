@@ -111,7 +111,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return ownTransport{}.RoundTrip(out)
 }
 
-// redirectedAway tells whether some answer sent the client to another place than the one
+// redirectedAway reports whether some answer sent the client to another place than the one
 // the app asked for.
 func redirectedAway(req *http.Request) bool {
 	first := req

@@ -285,17 +285,17 @@ func (m *transactions) begin(w http.ResponseWriter, t *transaction) {
 	m.cookie.set(w, m.name(t.slot), t.proof, transactionLifetime)
 }
 
-// live tells whether a sign-in that began then is still under way.
+// live reports whether a sign-in that began then is still under way.
 func (m *transactions) live(started time.Time) bool {
 	return within(m.now(), started.Add(-m.skew), transactionLifetime+m.skew)
 }
 
-// over tells whether a transaction's time has passed.
+// over reports whether a transaction's time has passed.
 func (t *transaction) over(now time.Time) bool {
 	return !now.Before(t.started.Add(transactionLifetime))
 }
 
-// early tells whether it begins in the future: this machine's clock, or that of the process
+// early reports whether it begins in the future: this machine's clock, or that of the process
 // that began it, is wrong by more than the skew.
 func (t *transaction) early(now time.Time, skew time.Duration) bool {
 	return t.started.After(now.Add(skew))
@@ -339,7 +339,7 @@ func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state stri
 	return t, err
 }
 
-// elsewhere tells whether a sign-in began at another address of this app than the one where
+// elsewhere reports whether a sign-in began at another address of this app than the one where
 // it ends, so that its cookie stayed there. A proxy may change what is seen here, but does
 // so for both.
 func (m *transactions) elsewhere(r *http.Request, t *transaction) bool {
@@ -347,7 +347,7 @@ func (m *transactions) elsewhere(r *http.Request, t *transaction) bool {
 	return t.began.host != here.host || m.cookie.secure && here.secure && !t.began.secure
 }
 
-// awaits tells whether a state is of a sign-in whose cookie did not come along: browsers
+// awaits reports whether a state is of a sign-in whose cookie did not come along: browsers
 // keep a cookie that is SameSite=Lax from a form that another site sends (RFC 6265bis,
 // 5.7.3).
 func (m *transactions) awaits(r *http.Request, state string) bool {

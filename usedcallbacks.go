@@ -98,7 +98,7 @@ func (u *usedCallbacks) settle(ctx context.Context, nonce string, o outcome, now
 	_ = u.shared.store.Update(ctx, Record{Key: key, Version: 1, Value: []byte{mark}, Expires: now.Add(failedMark + u.shared.skew)})
 }
 
-// mayStay tells whether the mark of one more failed callback may stay in the store.
+// mayStay reports whether the mark of one more failed callback may stay in the store.
 func (u *usedCallbacks) mayStay(now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -109,7 +109,7 @@ func (u *usedCallbacks) mayStay(now time.Time) bool {
 	return u.failed <= maxFailedMarks
 }
 
-// ledOn tells whether a callback that take refused has led on to its page; it waits for one
+// ledOn reports whether a callback that take refused has led on to its page; it waits for one
 // that is under way here. One that another process has under way counts: if it comes to
 // nothing, the page begins a sign-in of its own.
 func (u *usedCallbacks) ledOn(ctx context.Context, nonce string, now time.Time) bool {

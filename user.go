@@ -17,7 +17,7 @@ type User struct {
 	Username string
 	// Email is the e-mail address, or "" if the provider did not give one.
 	Email string
-	// EmailVerified tells whether the provider vouches for Email. Cognito sends it as
+	// EmailVerified reports whether the provider vouches for Email. Cognito sends it as
 	// a boolean in the ID token and as a string in userInfo; "false" is false.
 	EmailVerified bool
 	// Name is the name to show, or "".

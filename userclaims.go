@@ -126,7 +126,7 @@ func (u *User) Values(name string) []string {
 	return values
 }
 
-// Truth tells whether a claim is true, as a boolean or, as Cognito writes some, a string.
+// Truth reports whether a claim is true, as a boolean or, as Cognito writes some, a string.
 func (u *User) Truth(name string) bool { return u.Text(name) == "true" }
 
 // An Identity is an account at another provider, such as Google or a company's SAML
@@ -140,7 +140,7 @@ type Identity struct {
 	Provider, Type string
 	// Issuer is the SAML entity or OpenID Connect issuer, or "".
 	Issuer string
-	// Primary tells whether the user was made from this identity.
+	// Primary reports whether the user was made from this identity.
 	Primary bool
 	// Created is when it was linked, or zero.
 	Created time.Time
@@ -293,7 +293,7 @@ func claimNameProblems(patterns []string) (problems []error) {
 	return problems
 }
 
-// keeps tells whether a claim is among those to keep. A * keeps no claim that says what
+// keeps reports whether a claim is among those to keep. A * keeps no claim that says what
 // the token is worth: "a*" is about attributes, not about aud.
 func keeps(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {

@@ -57,7 +57,7 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 	return o, err
 }
 
-// picked tells whether a part or row is asked for. Of one part, growth, bearer or issuers, all rows are.
+// picked reports whether a part or row is asked for. Of one part, growth, bearer or issuers, all rows are.
 func (o options) picked(key string) bool {
 	return o.rows == "" || slices.Contains(strings.Split(strings.ReplaceAll(o.rows, " ", ""), ","), key)
 }

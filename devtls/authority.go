@@ -87,7 +87,7 @@ func OpenAuthority(folder string, hosts ...string) (*Authority, error) {
 // Path is the file of the authority's certificate, in PEM.
 func (a *Authority) Path() string { return a.path }
 
-// Made tells whether the authority is new, so that nobody can trust it yet.
+// Made reports whether the authority is new, so that nobody can trust it yet.
 func (a *Authority) Made() bool { return a.made }
 
 // Fingerprint is the SHA-256 of the certificate, in hexadecimal.
@@ -145,7 +145,7 @@ func (a *Authority) issue(hosts []string, now time.Time) (*tls.Certificate, erro
 	return &tls.Certificate{Certificate: [][]byte{der, a.cert.Raw}, PrivateKey: key}, nil
 }
 
-// covers tells whether the authority may vouch for the hosts.
+// covers reports whether the authority may vouch for the hosts.
 func (a *Authority) covers(hosts []string) bool {
 	return !slices.ContainsFunc(hosts, func(host string) bool {
 		if ip := net.ParseIP(host); ip != nil {

@@ -200,7 +200,7 @@ func TestListenRefuses(t *testing.T) {
 	}
 }
 
-// hasAddress tells whether this machine has the loopback address: not all have IPv6, or
+// hasAddress reports whether this machine has the loopback address: not all have IPv6, or
 // more than one of IPv4.
 func hasAddress(t *testing.T, host string) bool {
 	t.Helper()

@@ -97,7 +97,7 @@ func TestWrongPassword(t *testing.T) {
 }
 
 // TestUnverifiedEmail signs in a user whose address nobody has checked. The app refuses
-// him, and lets him change to another account.
+// them, and lets them change to another account.
 func TestUnverifiedEmail(t *testing.T) {
 	d, tab := start(t)
 	tab.Visit(d.AppURL + "/hello")
@@ -107,7 +107,7 @@ func TestUnverifiedEmail(t *testing.T) {
 	other := tab.NewTab()
 	other.Visit(d.AppURL + "/hello")
 	if strings.Contains(other.PageText(), "This page is for you") {
-		t.Error("the app signed him in")
+		t.Error("the app signed them in")
 	}
 	tab.Click("Use another account")
 	tab.WaitForURL(d.AppURL + "/")

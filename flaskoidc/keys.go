@@ -66,7 +66,7 @@ var known = slices.Sorted(slices.Values(slices.Concat(meaningful, slices.Collect
 // longest that is known has 30.
 const maxName = 64
 
-// stray tells whether a key looks like one of flask-oidc's and is none.
+// stray reports whether a key looks like one of flask-oidc's and is none.
 func stray(name string) bool {
 	if slices.Contains(known, name) {
 		return false

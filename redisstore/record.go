@@ -54,7 +54,7 @@ var errForeign = fmt.Errorf("%w: what the server holds under its name was not wr
 var errForeignIndex = errors.New("what the server held in the place of an index was none, and is removed; " +
 	"records that only it named live on until they expire")
 
-// isWrongType tells whether the server says that a key holds another kind of value than a
+// isWrongType reports whether the server says that a key holds another kind of value than a
 // command is for.
 func isWrongType(err error) bool {
 	e, ok := rueidis.IsRedisErr(err)

@@ -86,7 +86,7 @@ func (s *Store) set(ctx context.Context, key, stored string, expires int64) erro
 	return s.config.wrap("creating a record", err)
 }
 
-// clear removes what is in the way of a new record and is none, and tells whether it did.
+// clear removes what is in the way of a new record and is none, and reports whether it did.
 func (s *Store) clear(ctx context.Context, key string) bool {
 	wait := s.patient(ctx)
 	defer wait.stop()
@@ -352,7 +352,7 @@ func (s *Store) note(key string, version uint64) {
 	}
 }
 
-// isContext tells whether an error is that of some context.
+// isContext reports whether an error is that of some context.
 func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

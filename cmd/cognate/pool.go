@@ -38,8 +38,8 @@ func defaultClientFlags() clientFlags {
 var seedUsers = []struct {
 	email, password, verified, note string
 }{
-	{"ann@example.com", "Correct-Horse-7", "true", "her e-mail address is verified"},
-	{"bob@example.com", "Battery-Staple-7", "false", "his is not, so the app refuses him"},
+	{"ann@example.com", "Correct-Horse-7", "true", "the e-mail address is verified"},
+	{"bob@example.com", "Battery-Staple-7", "false", "it is not, so the app refuses this user"},
 }
 
 // localPool is the demo's: a pool in memory with its client and users.

@@ -32,10 +32,10 @@ type configFlags struct {
 	clientFlags
 }
 
-// quick tells whether a flag describes the one client of a pool without a file.
+// quick reports whether a flag describes the one client of a pool without a file.
 func (f *configFlags) quick() bool { return !reflect.DeepEqual(f.clientFlags, defaultClientFlags()) }
 
-// configuration reads what describes the pools. watch tells whether it can change
+// configuration reads what describes the pools. watch reports whether it can change
 // while they run.
 func (f *configFlags) configuration() (file *poolconfig.File, load func() (*poolconfig.File, error), err error) {
 	config := f.Config

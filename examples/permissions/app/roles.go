@@ -61,7 +61,7 @@ func Open(ctx context.Context, file string) (*Roles, error) {
 // Close closes the database.
 func (s *Roles) Close() error { return s.db.Close() }
 
-// Has tells whether a subject has one of the roles.
+// Has reports whether a subject has one of the roles.
 func (s *Roles) Has(ctx context.Context, subject string, oneOf ...string) (bool, error) {
 	held, err := s.of(ctx, subject)
 	return slices.ContainsFunc(oneOf, func(role string) bool { return slices.Contains(held, role) }), err

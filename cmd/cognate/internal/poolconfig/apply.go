@@ -16,7 +16,7 @@ import (
 )
 
 // kindConfig are the records of what a file said the last time, so that only
-// what changed in it is done again: who changes his password in the app keeps
+// what changed in it is done again: who changes their password in the app keeps
 // it until the file names another one.
 const kindConfig = "config"
 
@@ -299,7 +299,7 @@ func applyUser(ctx context.Context, said ledger, pool *userpool.Pool, u User, c 
 }
 
 // Put creates a user or makes the one with this name as u says, and tells
-// which. A user who came another way keeps his sub.
+// which. Users who came another way keep their sub.
 func Put(ctx context.Context, pool *userpool.Pool, u User) (created bool, err error) {
 	n, err := withSub(ctx, pool, u)
 	if err != nil {
@@ -309,7 +309,7 @@ func Put(ctx context.Context, pool *userpool.Pool, u User) (created bool, err er
 	return created, err
 }
 
-// withSub gives a user without a sub of his own the one that he has already.
+// withSub gives a user without a sub of their own the one that they have already.
 func withSub(ctx context.Context, pool *userpool.Pool, u User) (userpool.NewUser, error) {
 	n := u.NewUser
 	if !u.derived {
@@ -406,7 +406,7 @@ func (l ledger) keys(ctx context.Context, begin string) ([]string, error) {
 	}
 }
 
-// checkSignInNames refuses what would make users unfindable; known tells whether
+// checkSignInNames refuses what would make users unfindable; known reports whether
 // the ledger says by what they are found.
 func (l ledger) checkSignInNames(ctx context.Context, s userpool.Settings) (known bool, err error) {
 	before, err := l.get(ctx, namesKey)
@@ -423,7 +423,7 @@ func signInNames(s userpool.Settings) string {
 		"], alias_attributes [" + strings.Join(s.AliasAttributes, " ") + "]"
 }
 
-// digestOf is what tells whether an entry of a file changed. Secrets print as
+// digestOf is what reports whether an entry of a file changed. Secrets print as
 // [redacted] and are taken apart; a password could be guessed from the digest,
 // so that each guess is made to cost something, though who reads the store can
 // most likely read the file, too.

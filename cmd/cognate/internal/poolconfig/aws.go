@@ -176,7 +176,7 @@ func serverModels(servers []userpool.ResourceServer) []resourceServerModel {
 }
 
 // lenient decodes n, passing over members that are not known, and notes them.
-// It tells whether what is known has the right form.
+// It reports whether what is known has the right form.
 func (in *awsReading) lenient(n ast.Node, v reflect.Value, name string) bool {
 	d := in.decoder(&in.problems, nil)
 	d.unknown = func(key string, value ast.Node) {
@@ -199,7 +199,7 @@ var awsOwn = []string{
 	"UnusedAccountValidityDays",
 }
 
-// isEmpty tells whether a member says nothing: null, false, {}, [] or "", or a
+// isEmpty reports whether a member says nothing: null, false, {}, [] or "", or a
 // mapping of such.
 func isEmpty(n ast.Node) bool {
 	switch v := n.(type) {
@@ -496,7 +496,7 @@ func (a *awsPool) schema(m *poolModel) (notes []string) {
 	return notes
 }
 
-// bounds reads those of a string or a number; it tells whether there are none
+// bounds reads those of a string or a number; it reports whether there are none
 // that are not understood.
 func (m *attributeModel) bounds(s awsAttribute) bool {
 	good := true

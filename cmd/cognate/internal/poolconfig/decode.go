@@ -119,7 +119,7 @@ func manyEmpty(text []byte) int {
 	return 0
 }
 
-// bounded tells whether the parser can be trusted with the tokens.
+// bounded reports whether the parser can be trusted with the tokens.
 func bounded(tokens token.Tokens, p *problems) bool {
 	depth, documents := 0, 0
 	keys := map[int]int{} // by column, of the mappings that are open
@@ -192,7 +192,7 @@ type place struct {
 	item   bool // it is an element of a list
 }
 
-// left tells whether n is treated as if it were not there.
+// left reports whether n is treated as if it were not there.
 func (d *decoder) left(n ast.Node) bool {
 	return d.skip[n] || d.most > 0 && len(d.places) >= d.most
 }

@@ -178,7 +178,7 @@ func (f *fitting) scopes(m *clientModel) {
 }
 
 // addScope adds the scope and, if need be, its resource server to the pool, and
-// tells whether the pool takes that.
+// reports whether the pool takes that.
 func (f *fitting) addScope(scope string) bool {
 	slash := strings.LastIndexByte(scope, '/')
 	if slash < 0 {

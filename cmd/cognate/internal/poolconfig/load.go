@@ -133,7 +133,7 @@ func (in *reading) wrong(n ast.Node, key, format string, args ...any) {
 	d.wrong(n, format, args...)
 }
 
-// client reads a client; good tells whether its pool can be compared with it.
+// client reads a client; good reports whether its pool can be compared with it.
 func (in *reading) client(n ast.Node, p Pool, good bool) userpool.Client {
 	var c userpool.Client
 	in.check(n, nil, func(node decoded) error {
@@ -170,7 +170,7 @@ func (n decoded) decode(model any, unknown func(string, ast.Node)) {
 }
 
 // check reports everything that read finds wrong with a node, at the value that
-// it is about, and tells whether it can be read with that left out.
+// it is about, and reports whether it can be read with that left out.
 func (in *reading) check(n ast.Node, skip map[ast.Node]bool, read func(decoded) error) bool {
 	s := search{in: in, node: n, left: maps.Clone(skip), read: read}
 	if s.left == nil {

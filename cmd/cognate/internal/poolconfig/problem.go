@@ -65,7 +65,7 @@ func (p *problems) add(line, column int, format string, args ...any) {
 
 func (p *problems) full() bool { return len(p.list) >= maxProblems }
 
-// enough tells whether further problems are dropped: more than are told are
+// enough reports whether further problems are dropped: more than are told are
 // kept, because they are not found in the order of the file.
 func (p *problems) enough() bool { return len(p.list) >= 10*maxProblems }
 
