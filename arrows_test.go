@@ -16,6 +16,10 @@ func TestArrows(t *testing.T) {
 	}{
 		{"", []string{"/userpool", "/userpool/", "/cognatetest", "/devtls"}},
 		{"/internal/testhook", []string{"", "/"}},
+		{"/internal/refusal", []string{"", "/"}},
+		{"/internal/cache", []string{"", "/"}},
+		{"/internal/flight", []string{"", "/"}},
+		{"/internal/gate", []string{"", "/userpool", "/userpool/", "/cognatetest"}},
 		{"/internal/utf8text", []string{"", "/"}},
 		{"/internal/freeport", []string{"", "/"}},
 		{"/internal/loopback", []string{"", "/"}},

@@ -10,6 +10,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/gate"
 )
 
 // Auth signs people in to one web app with one provider. Make it with [New]. It is
@@ -49,9 +52,9 @@ type Auth struct {
 	metrics         Metrics
 	errorHandler    func(http.ResponseWriter, *http.Request, *Error)
 	// failedRefresh holds, by the session's ID, when a refresh failed last.
-	failedRefresh *cache[time.Time]
-	quiet         throttle // for lines that an outage would repeat with every request
-	oddAuthTime   throttle // for the line about a provider that changes auth_time
+	failedRefresh *cache.Cache[time.Time]
+	quiet         cache.Throttle // for lines that an outage would repeat with every request
+	oddAuthTime   cache.Throttle // for the line about a provider that changes auth_time
 	log           *slog.Logger
 	now           func() time.Time
 }
@@ -75,7 +78,7 @@ func New(cfg Config) (*Auth, error) {
 		tracksAnswer: s.Session.TokensInCookie || s.Session.Store == nil && (s.Session.IdleTimeout > 0 || len(s.Keys) > 1),
 		loginOptions: s.LoginOptions, pushes: s.PushedAuthorization,
 		loginRules: s.LoginRules, revokes: s.RevokeOnLogout, hooks: s.Hooks, metrics: s.Metrics,
-		failedRefresh: newCache[time.Time](s.Session.CacheSize), quiet: throttle{every: time.Second}, oddAuthTime: throttle{every: time.Minute},
+		failedRefresh: cache.New[time.Time](s.Session.CacheSize), quiet: cache.Throttle{Every: time.Second}, oddAuthTime: cache.Throttle{Every: time.Minute},
 		errorHandler: s.ErrorHandler, log: s.Logger, now: s.Now,
 	}
 	a.client.announced = a.provider.announcedMethods
@@ -121,7 +124,7 @@ func (a *Auth) openJars(s *settings) error {
 	}
 	a.transactions = &transactions{
 		cookie: cookie, names: newTransactionNames(cookie), sealer: transactionSealer, skew: s.ClockSkew, now: s.Now,
-		abandoned: newExpiring(maxEnded), arrivals: newExpiring(maxOutcomes), rows: newCache[row](maxOutcomes),
+		abandoned: cache.NewSet(maxEnded), arrivals: cache.NewSet(maxOutcomes), rows: cache.New[row](maxOutcomes),
 	}
 	a.transactions.next.Store(rand.Uint32()) //nolint:gosec // no secret: processes begin at different slots
 	policy := &sessionPolicy{
@@ -133,21 +136,21 @@ func (a *Auth) openJars(s *settings) error {
 		return err
 	}
 	shared, _ := keeper.(*storeSessions)
-	a.transactions.used = &usedCallbacks{here: newExpiring(maxEnded), outcomes: newCache[bool](maxOutcomes), shared: shared}
+	a.transactions.used = &usedCallbacks{here: cache.NewSet(maxEnded), outcomes: cache.New[bool](maxOutcomes), shared: shared}
 	a.sessions = &sessions{
-		sessionPolicy: policy, keeper: keeper, cookie: cookie, ended: newExpiring(maxEnded), past: newExpiring(maxEnded),
+		sessionPolicy: policy, keeper: keeper, cookie: cookie, ended: cache.NewSet(maxEnded), past: cache.NewSet(maxEnded),
 		lapsed: func(ctx context.Context, s *session) { a.ended(ctx, s.user.Subject, LogoutExpired) },
 	}
 	return nil
 }
 
-func newKeeper(s *settings, policy *sessionPolicy, cookie cookieSpec, bound string, g *gate) (keeper, error) {
-	opened := newCache[*session](s.Session.CacheSize)
+func newKeeper(s *settings, policy *sessionPolicy, cookie cookieSpec, bound string, g *gate.Gate) (keeper, error) {
+	opened := cache.New[*session](s.Session.CacheSize)
 	if s.Session.Store != nil {
 		sealer, err := newSealer(s.Keys, "stored session", bound, MaxRecordValue)
 		return &storeSessions{
 			sessionPolicy: policy, cookie: cookie, store: s.Session.Store, sealer: sealer, bound: bound, log: s.Logger, opened: opened,
-			unreadable: newExpiring(maxUnreadable), gate: g,
+			unreadable: cache.NewSet(maxUnreadable), gate: g,
 		}, err
 	}
 	k := &cookieSessions{sessionPolicy: policy, cookie: cookie, log: s.Logger, opened: opened, successors: newSuccessors(), gate: g}
@@ -301,7 +304,7 @@ func requireRules(
 // for others.
 func (a *Auth) User(r *http.Request) *User {
 	s, _, err := a.sessions.read(r, a.now())
-	if err != nil && a.quiet.pass(a.now()) {
+	if err != nil && a.quiet.Pass(a.now()) {
 		a.log.LogAttrs(r.Context(), slog.LevelError, "cognate: nobody is known: the session store can't be asked", errAttr(err))
 	}
 	if s == nil {
@@ -319,7 +322,7 @@ func (a *Auth) LogoutEverywhere(ctx context.Context, subject string) (int, error
 	if n > 0 {
 		a.ended(ctx, subject, LogoutEverywhere)
 	}
-	return n, err
+	return n, exported(err)
 }
 
 // endSessions ends all sessions of a subject ("sub") or of a session at the provider

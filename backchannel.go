@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 const (
@@ -72,7 +74,7 @@ func (a *Auth) endByToken(w http.ResponseWriter, r *http.Request) (int, logoutTo
 	}
 	k, ok := a.sessions.keeper.(*storeSessions)
 	if !ok { // New asks for a store
-		return 0, logoutToken{}, refuse(ReasonStoreDown, "there is no session store")
+		return 0, logoutToken{}, refusal.New(refusal.StoreDown, "there is no session store")
 	}
 	mark := Record{Key: k.hash("logout token", t.id), Value: []byte{1}, Expires: t.issued.Add(maxLogoutAge + 2*k.skew)}
 	err = k.tokenUsed(r.Context(), mark)
@@ -98,15 +100,15 @@ func (a *Auth) endByToken(w http.ResponseWriter, r *http.Request) (int, logoutTo
 func readLogoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
-		return "", refuse(ReasonLogoutToken, "the body is no form")
+		return "", refusal.New(refusal.LogoutToken, "the body is no form")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLogoutBody))
 	if err != nil {
-		return "", refuse(ReasonLogoutToken, "the body can't be read, or is larger than %d bytes", maxLogoutBody)
+		return "", refusal.New(refusal.LogoutToken, "the body can't be read, or is larger than %d bytes", maxLogoutBody)
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil || len(form["logout_token"]) != 1 {
-		return "", refuse(ReasonLogoutToken, "the body has %d logout_token, expected one", len(form["logout_token"]))
+		return "", refusal.New(refusal.LogoutToken, "the body has %d logout_token, expected one", len(form["logout_token"]))
 	}
 	return form.Get("logout_token"), nil
 }
@@ -115,16 +117,16 @@ func readLogoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 // who sent the token learns no more than that it is not valid.
 func (v *verifier) verifyLogout(ctx context.Context, raw string) (logoutToken, error) {
 	token, c, err := v.verifySignature(ctx, raw)
-	if e, ok := errors.AsType[*Error](err); ok && e.providerFault() {
+	if refusal.ProviderFault(err) {
 		return logoutToken{}, err
 	}
 	if err != nil {
-		return logoutToken{}, refuse(ReasonLogoutToken, "%w", err)
+		return logoutToken{}, refusal.New(refusal.LogoutToken, "%w", err)
 	}
 	// Other tokens of the provider are made for other ends. Its first version had no type
 	// of its own.
 	if !slices.Contains([]string{"logout+jwt", "jwt", ""}, token.typ) {
-		return logoutToken{}, refuse(ReasonLogoutToken, "typ is %.40q, expected logout+jwt", token.typ)
+		return logoutToken{}, refusal.New(refusal.LogoutToken, "typ is %.40q, expected logout+jwt", token.typ)
 	}
 	err = v.checkLogoutParties(c)
 	if err != nil {
@@ -145,11 +147,11 @@ func (v *verifier) verifyLogout(ctx context.Context, raw string) (logoutToken, e
 	}{{"jti", &t.id}, {"sub", &t.sub}, {"sid", &t.sid}} {
 		*f.into, err = c.str(f.name)
 		if err != nil || len(*f.into) > maxLogoutID {
-			return logoutToken{}, refuse(ReasonLogoutToken, "%s is no string of at most %d bytes", f.name, maxLogoutID)
+			return logoutToken{}, refusal.New(refusal.LogoutToken, "%s is no string of at most %d bytes", f.name, maxLogoutID)
 		}
 	}
 	if t.id == "" || t.sub == "" && t.sid == "" {
-		return logoutToken{}, refuse(ReasonLogoutToken, "jti, or both sub and sid, are missing")
+		return logoutToken{}, refusal.New(refusal.LogoutToken, "jti, or both sub and sid, are missing")
 	}
 	return t, nil
 }
@@ -157,12 +159,12 @@ func (v *verifier) verifyLogout(ctx context.Context, raw string) (logoutToken, e
 func (v *verifier) checkLogoutParties(c claims) error {
 	iss, err := c.str("iss")
 	if err != nil || iss != v.issuer {
-		return refuse(ReasonLogoutToken, "iss is %.200q, expected %q", iss, v.issuer)
+		return refusal.New(refusal.LogoutToken, "iss is %.200q, expected %q", iss, v.issuer)
 	}
 	// Others may be named as well: they could only end what the provider has ended.
 	aud, err := c.strings("aud")
 	if err != nil || !slices.Contains(aud, v.clientID) {
-		return refuse(ReasonLogoutToken, "aud does not name this client")
+		return refusal.New(refusal.LogoutToken, "aud does not name this client")
 	}
 	return nil
 }
@@ -172,14 +174,14 @@ func (v *verifier) checkLogoutDates(c claims) (time.Time, error) {
 	now := v.now()
 	exp, ok, err := c.date("exp")
 	if err != nil || !ok || !now.Before(exp.Add(v.skew)) {
-		return time.Time{}, refuse(ReasonLogoutToken, "exp is missing, no date, or over")
+		return time.Time{}, refusal.New(refusal.LogoutToken, "exp is missing, no date, or over")
 	}
 	iat, ok, err := c.date("iat")
 	if err != nil || !ok || iat.After(now.Add(v.skew)) || !now.Before(iat.Add(maxLogoutAge+v.skew)) {
-		return time.Time{}, refuse(ReasonLogoutToken, "iat is missing, no date, in the future, or more than %s ago", maxLogoutAge)
+		return time.Time{}, refusal.New(refusal.LogoutToken, "iat is missing, no date, in the future, or more than %s ago", maxLogoutAge)
 	}
 	if exp.Before(iat) {
-		return time.Time{}, refuse(ReasonLogoutToken, "exp lies before iat")
+		return time.Time{}, refusal.New(refusal.LogoutToken, "exp lies before iat")
 	}
 	return iat, nil
 }
@@ -188,19 +190,19 @@ func (v *verifier) checkLogoutDates(c claims) (time.Time, error) {
 // event.
 func checkLogoutEvent(c claims) error {
 	if _, ok := c["nonce"]; ok {
-		return refuse(ReasonLogoutToken, "there is a nonce, as in an ID token")
+		return refusal.New(refusal.LogoutToken, "there is a nonce, as in an ID token")
 	}
 	events, err := splitObject(c["events"])
 	if err == nil {
 		_, err = splitObject(events[logoutEvent])
 	}
 	if err != nil {
-		return refuse(ReasonLogoutToken, "events has no object %s", logoutEvent)
+		return refusal.New(refusal.LogoutToken, "events has no object %s", logoutEvent)
 	}
 	return nil
 }
 
-var errTokenUsed = refuse(ReasonLogoutToken, "the logout token was used before")
+var errTokenUsed = refusal.New(refusal.LogoutToken, "the logout token was used before")
 
 // tokenUsed refuses a logout token that this process, or another with the same store, took
 // before.

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/cache"
 )
 
 const (
@@ -32,13 +34,13 @@ type Bearer struct {
 	issuers map[string]*bearerIssuer
 	opaque  *bearerIssuer // is asked about tokens that are no JWT; nil: they are refused
 	reader  tokenReader
-	seen    *cache[*seenToken]
+	seen    *cache.Cache[*seenToken]
 	auth    *Auth // that it belongs to; nil for a resource server alone
 	config  BearerConfig
 	log     *slog.Logger
 	now     func() time.Time
 	// warnings lets through the lines of level Warn.
-	warnings throttle
+	warnings cache.Throttle
 }
 
 // A seenToken is a token that passed, and when that may be taken for granted.
@@ -72,9 +74,9 @@ func NewBearer(cfg BearerConfig) (*Bearer, error) {
 // nil, is the provider of the first issuer.
 func newBearer(c BearerConfig, own *provider) *Bearer {
 	b := &Bearer{
-		issuers: make(map[string]*bearerIssuer, len(c.Issuers)), seen: newCache[*seenToken](c.CacheSize),
+		issuers: make(map[string]*bearerIssuer, len(c.Issuers)), seen: cache.New[*seenToken](c.CacheSize),
 		reader: tokenReader{limit: maxAccessToken}, config: c, log: c.Logger, now: c.Now,
-		warnings: throttle{every: warnPause},
+		warnings: cache.Throttle{Every: warnPause},
 	}
 	var asked []*bearerIssuer
 	for n := range c.Issuers {
@@ -176,7 +178,7 @@ func (b *Bearer) verify(ctx context.Context, raw string, scopes []string) (*User
 	}
 	key := tokenKey(raw)
 	now := b.now()
-	t, ok := b.seen.get(key)
+	t, ok := b.seen.Get(key)
 	if !ok || now.Before(t.from) || !now.Before(t.until) {
 		var err error
 		t, err = b.check(ctx, raw, key)
@@ -184,7 +186,7 @@ func (b *Bearer) verify(ctx context.Context, raw string, scopes []string) (*User
 			return nil, err
 		}
 		if now.Before(t.until) {
-			b.seen.put(key, t)
+			b.seen.Put(key, t)
 		}
 	}
 	return t.user, checkScopes(t.user, scopes)

@@ -177,7 +177,7 @@ func (b *Bearer) challenge(e *Error, answer bearerAnswer, scopes []string) strin
 // tokens can't be checked is for those who run the site, and told now and then.
 func (b *Bearer) logRefusal(r *http.Request, e *Error) {
 	level := slog.LevelDebug
-	if e.Status >= http.StatusInternalServerError && b.warnings.pass(b.now()) {
+	if e.Status >= http.StatusInternalServerError && b.warnings.Pass(b.now()) {
 		level = slog.LevelWarn
 	}
 	if !b.log.Enabled(r.Context(), level) {

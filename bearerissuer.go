@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 // A bearerIssuer checks the access tokens of one provider. It is safe for concurrent use.
@@ -61,11 +63,11 @@ func (i *bearerIssuer) verify(ctx context.Context, t *signedToken) (*seenToken, 
 func (i *bearerIssuer) checkAudience(c claims) error {
 	aud, err := c.strings("aud")
 	if err != nil {
-		return refuse(ReasonTokenAudience, "%w", err)
+		return refusal.New(refusal.TokenAudience, "%w", err)
 	}
 	free := i.dialect.ClientBound && len(aud) == 0 || i.introspector != nil && len(i.audiences) == 0
 	if !free && !slices.ContainsFunc(aud, func(a string) bool { return slices.Contains(i.audiences, a) }) {
-		return refuse(ReasonTokenAudience, "aud has none of %q", i.audiences)
+		return refusal.New(refusal.TokenAudience, "aud has none of %q", i.audiences)
 	}
 	return nil
 }
@@ -77,7 +79,7 @@ func (i *bearerIssuer) checkClient(c claims) error {
 	}
 	client, err := clientOf(c)
 	if err != nil || !slices.Contains(i.clients, client) {
-		return refuse(ReasonTokenClient, "the token was issued to client %.100q, which is none of %q", client, i.clients)
+		return refusal.New(refusal.TokenClient, "the token was issued to client %.100q, which is none of %q", client, i.clients)
 	}
 	return nil
 }
@@ -107,11 +109,11 @@ func (i *bearerIssuer) checkUse(t *signedToken) error {
 	case t.typ == "at+jwt":
 		return nil
 	case t.typ != "" && t.typ != "jwt":
-		return refuse(ReasonTokenUse, "the token's typ is %.40q, expected none, \"JWT\" or \"at+jwt\"", t.typ)
+		return refusal.New(refusal.TokenUse, "the token's typ is %.40q, expected none, \"JWT\" or \"at+jwt\"", t.typ)
 	}
 	for _, name := range idTokenMarks {
 		if _, ok := c[name]; ok {
-			return refuse(ReasonTokenUse, "the token has %s, as ID tokens have", name)
+			return refusal.New(refusal.TokenUse, "the token has %s, as ID tokens have", name)
 		}
 	}
 	return i.checkNoIDToken(c)
@@ -130,7 +132,7 @@ func (i *bearerIssuer) checkNoIDToken(c claims) error {
 			return nil
 		}
 	}
-	return refuse(ReasonTokenUse, "the token is for a client and has neither scope nor client_id: it could be an ID token; "+
+	return refusal.New(refusal.TokenUse, "the token is for a client and has neither scope nor client_id: it could be an ID token; "+
 		"set Audiences to the API's own name")
 }
 
@@ -139,21 +141,21 @@ func (i *bearerIssuer) checkNoIDToken(c claims) error {
 // worth something only together with a proof, which is not looked at here.
 func (i *bearerIssuer) checkKind(c claims) error {
 	if _, ok := c["cnf"]; ok {
-		return refuse(ReasonTokenUse, "the token is bound to a key (cnf), which can't be checked")
+		return refusal.New(refusal.TokenUse, "the token is bound to a key (cnf), which can't be checked")
 	}
 	if _, ok := c["events"]; ok {
-		return refuse(ReasonTokenUse, "the token reports events")
+		return refusal.New(refusal.TokenUse, "the token reports events")
 	}
 	if name := i.dialect.TokenUseClaim; name != "" && i.introspector == nil {
 		use, err := c.str(name)
 		if err != nil || use != "access" {
-			return refuse(ReasonTokenUse, "%s is %.40q, expected \"access\"", name, use)
+			return refusal.New(refusal.TokenUse, "%s is %.40q, expected \"access\"", name, use)
 		}
 	}
 	for _, k := range tokenKinds {
 		kind, err := c.str(k.claim)
 		if err != nil || kind != "" && !slices.Contains(k.access, strings.ToLower(kind)) {
-			return refuse(ReasonTokenUse, "%s is %.40q, which is no access token's", k.claim, kind)
+			return refusal.New(refusal.TokenUse, "%s is %.40q, which is no access token's", k.claim, kind)
 		}
 	}
 	return nil
@@ -210,13 +212,13 @@ func scopesOf(c claims) ([]string, error) {
 	if _, ok := c["scope"]; ok {
 		scope, err := c.str("scope")
 		if err != nil {
-			return nil, refuse(ReasonTokenMalformed, "%w", err)
+			return nil, refusal.New(refusal.TokenMalformed, "%w", err)
 		}
 		return splitWords(scope), nil
 	}
 	scopes, err := c.words("scp")
 	if err != nil {
-		return nil, refuse(ReasonTokenMalformed, "%w", err)
+		return nil, refusal.New(refusal.TokenMalformed, "%w", err)
 	}
 	return scopes, nil
 }

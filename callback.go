@@ -7,6 +7,8 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 const (
@@ -34,11 +36,11 @@ func readResponse(w http.ResponseWriter, r *http.Request) (response, error) {
 	}
 	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || t != "application/x-www-form-urlencoded" {
-		return response{}, refuse(ReasonMalformedCallback, "the form's type is not application/x-www-form-urlencoded")
+		return response{}, refusal.New(refusal.MalformedCallback, "the form's type is not application/x-www-form-urlencoded")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallback+1))
 	if err != nil {
-		return response{}, refuse(ReasonMalformedCallback, "the form can't be read, or is larger than %d bytes", maxCallback)
+		return response{}, refusal.New(refusal.MalformedCallback, "the form can't be read, or is larger than %d bytes", maxCallback)
 	}
 	return parseResponse(string(body))
 }
@@ -48,11 +50,11 @@ func readResponse(w http.ResponseWriter, r *http.Request) (response, error) {
 // nothing but a state that can be read.
 func parseResponse(raw string) (response, error) {
 	if len(raw) > maxCallback {
-		return response{}, refuse(ReasonMalformedCallback, "the parameters are larger than %d bytes", maxCallback)
+		return response{}, refusal.New(refusal.MalformedCallback, "the parameters are larger than %d bytes", maxCallback)
 	}
 	q, err := url.ParseQuery(raw)
 	if err != nil {
-		return response{}, refuse(ReasonMalformedCallback, "the parameters can't be read")
+		return response{}, refusal.New(refusal.MalformedCallback, "the parameters can't be read")
 	}
 	var known response
 	if len(q["state"]) == 1 {
@@ -60,7 +62,7 @@ func parseResponse(raw string) (response, error) {
 	}
 	for _, name := range []string{"code", "state", "iss", "error", "error_description", againField} {
 		if len(q[name]) > 1 {
-			return known, refuse(ReasonMalformedCallback, "%s is there %d times", name, len(q[name]))
+			return known, refusal.New(refusal.MalformedCallback, "%s is there %d times", name, len(q[name]))
 		}
 	}
 	return response{
@@ -153,15 +155,15 @@ func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (_ *re
 		return nil, err
 	}
 	if resp.issuer != "" && resp.issuer != a.provider.issuer || resp.issuer == "" && m.responseIssuer {
-		return nil, refuse(ReasonResponseIssuer, "the response's iss is %.200q, expected %q", resp.issuer, a.provider.issuer)
+		return nil, refusal.New(refusal.ResponseIssuer, "the response's iss is %.200q, expected %q", resp.issuer, a.provider.issuer)
 	}
 	if resp.err != "" {
-		e := refuse(ReasonProviderError, "the provider refused the authorization request, saying %.200q", resp.description)
+		e := refusal.New(refusal.ProviderError, "the provider refused the authorization request, saying %.200q", resp.description)
 		e.ProviderCode = errorCode(resp.err, sent...)
 		return nil, e
 	}
 	if resp.code == "" || len(resp.code) > maxCode {
-		return nil, refuse(ReasonMalformedCallback, "the code is missing or longer than %d bytes", maxCode)
+		return nil, refusal.New(refusal.MalformedCallback, "the code is missing or longer than %d bytes", maxCode)
 	}
 	tokens, err := a.client.exchange(ctx, a.provider.http, m.Endpoints, resp.code, t.verifier)
 	sent = append(sent, tokens.access, tokens.refresh)
@@ -213,8 +215,8 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction, go
 	if err != nil {
 		return err
 	}
-	if a.transactions.abandoned.has(t.proof, a.now()) {
-		return refuse(ReasonState, "this browser signed out while the sign-in was under way")
+	if a.transactions.abandoned.Has(t.proof, a.now()) {
+		return refusal.New(refusal.State, "this browser signed out while the sign-in was under way")
 	}
 	err = a.sessions.begin(w, r, a.sessions.create(a.keptClaims.trim(got.user), got.sid), got.tokens)
 	if err != nil {

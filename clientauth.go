@@ -27,6 +27,8 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/cognate-auth/cognate/internal/gate"
+	"github.com/cognate-auth/cognate/internal/refusal"
 	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
@@ -39,7 +41,7 @@ type client struct {
 	redirectURL string
 	scopes      []string
 	now         func() time.Time
-	gate        *gate
+	gate        *gate.Gate
 	// configured tells that method is Config's, and not what goes without saying.
 	configured bool
 	// announced returns the methods that the provider announced, as far as it was asked.
@@ -49,7 +51,7 @@ type client struct {
 func newClient(s *settings) *client {
 	return &client{
 		id: s.ClientID, secret: s.ClientSecret, method: s.ClientAuth, key: s.clientKey,
-		redirectURL: s.RedirectURL, scopes: s.Scopes, now: s.Now, gate: newGate(s.Now), configured: s.authConfigured,
+		redirectURL: s.RedirectURL, scopes: s.Scopes, now: s.Now, gate: gate.New(s.Now), configured: s.authConfigured,
 	}
 }
 
@@ -93,16 +95,16 @@ const maxRequestURI = 1 << 10
 // the browser with the reference to it.
 func (c *client) push(ctx context.Context, hc *http.Client, e Endpoints, params url.Values) (string, error) {
 	if e.PushedAuthorization == "" {
-		return "", refuse(ReasonClientRefused, "authorization requests are to be pushed, "+
+		return "", refusal.New(refusal.ClientRefused, "authorization requests are to be pushed, "+
 			"but the provider's endpoint for them is not known")
 	}
 	status, body, err := c.post(ctx, hc, e.PushedAuthorization, params)
 	if err != nil {
-		return "", refuse(ReasonPushedRequest, "pushing the authorization request: %w", err)
+		return "", refusal.New(refusal.PushedRequest, "pushing the authorization request: %w", err)
 	}
 	var r claims
 	if status != http.StatusCreated && status != http.StatusOK {
-		g := grant{failed: ReasonPushedRequest, refused: ReasonClientRefused, client: []string{
+		g := grant{failed: refusal.PushedRequest, refused: refusal.ClientRefused, client: []string{
 			"invalid_client", "unauthorized_client", "invalid_request", "invalid_scope", "unsupported_response_type",
 		}}
 		return "", g.refusal("pushed authorization request", status, c.errorIn(body, params))
@@ -110,7 +112,7 @@ func (c *client) push(ctx context.Context, hc *http.Client, e Endpoints, params 
 	_ = r.UnmarshalJSON(body) // what is no object has no reference
 	uri := r.text("request_uri")
 	if len(uri) > maxRequestURI || !requestURI.MatchString(uri) {
-		return "", refuse(ReasonPushedRequest, "the answer to the pushed authorization request has no request_uri")
+		return "", refusal.New(refusal.PushedRequest, "the answer to the pushed authorization request has no request_uri")
 	}
 	return addQuery(e.Authorization, url.Values{"client_id": {c.id}, "request_uri": {uri}}), nil
 }
@@ -124,10 +126,10 @@ func (c *client) checkMethod(m metadata) error {
 		return nil
 	}
 	if !slices.Contains(m.authMethods, string(method)) {
-		return refuse(ReasonClientRefused, "ClientAuth is %s, but the provider announces %.300q", method, m.authMethods)
+		return refusal.New(refusal.ClientRefused, "ClientAuth is %s, but the provider announces %.300q", method, m.authMethods)
 	}
 	if method == PrivateKeyJWT && m.assertionAlgs != nil && !slices.Contains(m.assertionAlgs, c.key.alg) {
-		return refuse(ReasonClientRefused, "ClientKey signs with %s, but the provider announces %.300q", c.key.alg, m.assertionAlgs)
+		return refusal.New(refusal.ClientRefused, "ClientKey signs with %s, but the provider announces %.300q", c.key.alg, m.assertionAlgs)
 	}
 	return nil
 }

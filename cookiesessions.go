@@ -8,7 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/singleflight"
+	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/flight"
+	"github.com/cognate-auth/cognate/internal/gate"
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 // cookieSessions keeps each session in the browser's cookies: the identity in one that is
@@ -22,13 +25,13 @@ type cookieSessions struct {
 	log        *slog.Logger
 	// opened holds sessions by the cookie value they came in, so that a live one
 	// costs a look-up instead of a decryption.
-	opened *cache[*session]
+	opened *cache.Cache[*session]
 	// successors holds what came of refreshes by the refresh token that was used. A
 	// browser sends its old cookies until it has got the new ones, and an answer that was
 	// under way longer than others puts old ones back: for how long, nobody knows.
 	successors *successors
-	flight     singleflight.Group
-	gate       *gate
+	flight     flight.Group
+	gate       *gate.Gate
 }
 
 // find decrypts the cookie, or knows it already.
@@ -38,11 +41,11 @@ func (k *cookieSessions) find(r *http.Request, _ time.Time) (s *session, present
 		// Two cookies of one name: one of them is not from here. Nobody can say which.
 		return nil, count > 0, nil
 	}
-	s, ok := k.opened.get(value)
+	s, ok := k.opened.Get(value)
 	if !ok {
 		s = k.open(value)
 		if s != nil {
-			k.opened.put(strings.Clone(value), s)
+			k.opened.Put(strings.Clone(value), s)
 		}
 	}
 	return s, true, nil
@@ -94,10 +97,10 @@ func (k *cookieSessions) warnOfSize(ctx context.Context, message string, t *toke
 func (k *cookieSessions) write(w http.ResponseWriter, r *http.Request, s *session) error {
 	value := k.identities.seal(k.cookie.name, s.encode())
 	if !k.cookie.setChunks(w, r, k.cookie.name, value, maxIdentityChunks, k.left(s)) {
-		return refuse(ReasonSessionTooLarge, "the identity takes %d bytes sealed, more than the %d that cookies may take; "+
+		return refusal.New(refusal.SessionTooLarge, "the identity takes %d bytes sealed, more than the %d that cookies may take; "+
 			"keep fewer claims (Config.Claims) or groups, or use a Session.Store", len(value), maxIdentityChunks*maxSealed)
 	}
-	k.opened.put(value, s)
+	k.opened.Put(value, s)
 	return nil
 }
 
@@ -179,18 +182,18 @@ func (k *cookieSessions) refresh(
 func (k *cookieSessions) refreshOnce(
 	ctx context.Context, c *requestContext, s *session, old *tokenSet, ask asker,
 ) (*refreshed, error) {
-	return shared(ctx, &k.flight, old.refresh, refreshTime, func(ctx context.Context) (*refreshed, error) {
+	return flight.Do(ctx, &k.flight, old.refresh, refreshTime, func(ctx context.Context) (*refreshed, error) {
 		last, got := k.successors.last(old) // a flight may just have ended
 		if got != nil && got.tokens.fresh(k.now()) {
 			return got, nil
 		}
 		waiting, cancel := context.WithTimeout(ctx, gateTime)
 		defer cancel()
-		err := k.gate.enter(waiting)
+		err := k.gate.Enter(waiting)
 		if err != nil {
 			return nil, err
 		}
-		defer k.gate.leave()
+		defer k.gate.Leave()
 		err = c.writable()
 		if err != nil {
 			return nil, err // before the refresh token is spent
@@ -217,16 +220,16 @@ func (k *cookieSessions) give(c *requestContext, s *session, t *tokenSet) error 
 // is spent twice: a provider may take that for a theft (RFC 9700, 4.14.2) and end the session.
 // It is safe for concurrent use.
 type successors struct {
-	outcomes *cache[*refreshed]
+	outcomes *cache.Cache[*refreshed]
 }
 
 // maxSuccessors bounds how many refreshes are remembered, of some 5 KB each; the half that was
 // used last is kept for certain.
 const maxSuccessors = 2000
 
-func newSuccessors() *successors { return &successors{newCache[*refreshed](maxSuccessors)} }
+func newSuccessors() *successors { return &successors{cache.New[*refreshed](maxSuccessors)} }
 
-func (m *successors) put(refresh string, got *refreshed) { m.outcomes.put(tokenHash(refresh), got) }
+func (m *successors) put(refresh string, got *refreshed) { m.outcomes.Put(tokenHash(refresh), got) }
 
 // maxFollowed bounds how many refreshes last follows: as many as tokens of five minutes, the
 // shortest at Cognito, take in the eight hours of a session.
@@ -237,7 +240,7 @@ const maxFollowed = 100
 func (m *successors) last(t *tokenSet) (*tokenSet, *refreshed) {
 	var by *refreshed
 	for range maxFollowed {
-		got, ok := m.outcomes.get(tokenHash(t.refresh))
+		got, ok := m.outcomes.Get(tokenHash(t.refresh))
 		if !ok || got == by {
 			break
 		}

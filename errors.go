@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 // Reason names the check that failed. The values are stable: compare them, count
@@ -219,31 +221,31 @@ func refuse(reason Reason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Status: pages[reason].status, Err: fmt.Errorf(format, args...)}
 }
 
-// unavailable is the error of a document of the provider's that can't be had, or is not
-// the provider's at all.
-func unavailable(err error, retryAfter time.Duration) *Error {
-	if errors.Is(err, errOtherIssuer) {
-		return refuse(ReasonProviderIssuer, "%w", err)
-	}
-	e := refuse(ReasonProviderDown, "%w", err)
-	e.RetryAfter = retryAfter
-	return e
-}
-
-// providerFault tells an error that is the provider's, or the configuration's, and says
-// nothing about a token or a visitor.
-func (e *Error) providerFault() bool {
-	return e.Reason == ReasonProviderDown || e.Reason == ReasonProviderIssuer
-}
-
 // asError returns err as an *Error of the caller's own: several requests may wait for the
-// same error. What is none becomes one of the given reason.
+// same error. This is where a check that failed becomes what the edge answers. What is
+// neither becomes one of the given reason.
 func asError(err error, reason Reason) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
+	e, public := errors.AsType[*Error](err)
+	below, checked := errors.AsType[*refusal.Error](err)
+	switch {
+	case checked && (!public || errors.Is(below, e)): // the outer one counts
+		r := Reason(below.Reason)
+		return &Error{
+			Reason: r, Status: pages[r].status, ProviderCode: below.ProviderCode, RetryAfter: below.RetryAfter, Err: below.Err,
+		}
+	case public:
 		own := *e
 		return &own
 	}
 	return &Error{Reason: reason, Status: pages[reason].status, Err: err}
+}
+
+// exported returns an error as callers outside get it: a failed check is an *Error there.
+func exported(err error) error {
+	if _, ok := errors.AsType[*refusal.Error](err); ok {
+		return asError(err, ReasonInternal)
+	}
+	return err
 }
 
 // A pageText is what a person is told about a reason: what happened, and what to do.

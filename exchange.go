@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cognate-auth/cognate/internal/refusal"
 	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
@@ -29,7 +30,7 @@ type tokens struct {
 // A grant names the reasons of a token request that fails. A code in client means that
 // the app client itself was refused.
 type grant struct {
-	failed, refused Reason
+	failed, refused refusal.Reason
 	client          []string
 }
 
@@ -40,14 +41,14 @@ func (c *client) exchange(ctx context.Context, hc *http.Client, e Endpoints, cod
 		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {c.redirectURL}, "code_verifier": {verifier},
 	}
 	t, err := c.request(ctx, hc, e.Token, form, grant{
-		failed: ReasonTokenEndpoint, refused: ReasonCodeRefused,
+		failed: refusal.TokenEndpoint, refused: refusal.CodeRefused,
 		client: []string{"invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type", "invalid_scope"},
 	})
 	if err != nil {
 		return tokens{}, err
 	}
 	if t.id == "" {
-		return t, refuse(ReasonNoIDToken, "the token response has no ID token; is openid among the scopes?")
+		return t, refusal.New(refusal.NoIDToken, "the token response has no ID token; is openid among the scopes?")
 	}
 	if t.scopes == nil {
 		t.scopes = c.scopes // as RFC 6749, 5.1 reads a response that doesn't say
@@ -61,7 +62,7 @@ func (c *client) exchange(ctx context.Context, hc *http.Client, e Endpoints, cod
 func (c *client) refresh(ctx context.Context, hc *http.Client, e Endpoints, refreshToken string) (tokens, error) {
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}
 	return c.request(ctx, hc, e.Token, form, grant{
-		failed: ReasonRefreshFailed, refused: ReasonRefreshRefused,
+		failed: refusal.RefreshFailed, refused: refusal.RefreshRefused,
 		client: []string{"invalid_client", "unauthorized_client"},
 	})
 }
@@ -84,32 +85,32 @@ func (c *client) revoke(ctx context.Context, hc *http.Client, endpoint, refreshT
 func (c *client) request(ctx context.Context, hc *http.Client, endpoint string, form url.Values, g grant) (tokens, error) {
 	status, body, err := c.post(ctx, hc, endpoint, form)
 	if err != nil {
-		return tokens{}, refuse(g.failed, "the token endpoint gave no answer: %w", err)
+		return tokens{}, refusal.New(g.failed, "the token endpoint gave no answer: %w", err)
 	}
 	if status != http.StatusOK || hasError(body) {
 		e := g.refusal("token request", status, c.errorIn(body, form))
-		e.RetryAfter = c.gate.left()
+		e.RetryAfter = c.gate.Left()
 		return tokens{}, e
 	}
 	t, err := c.parseTokens(body)
 	if err != nil {
-		return tokens{}, refuse(g.failed, "the token endpoint's answer: %w", err)
+		return tokens{}, refusal.New(g.failed, "the token endpoint's answer: %w", err)
 	}
 	return t, nil
 }
 
 // refusal is the error of an answer that is none of success. A server that is broken, or asked
 // too often, has refused nothing, whatever it says.
-func (g grant) refusal(what string, status int, code string) *Error {
+func (g grant) refusal(what string, status int, code string) *refusal.Error {
 	reason := g.failed
 	switch {
 	case status >= http.StatusInternalServerError, status == http.StatusTooManyRequests:
 	case code == "invalid_grant":
 		reason = g.refused
 	case slices.Contains(g.client, code):
-		reason = ReasonClientRefused
+		reason = refusal.ClientRefused
 	}
-	e := refuse(reason, "the answer to the %s has status %d", what, status)
+	e := refusal.New(reason, "the answer to the %s has status %d", what, status)
 	e.ProviderCode = code
 	return e
 }
@@ -195,7 +196,7 @@ func (c *client) post(
 		return 0, nil, withoutBody(err)
 	}
 	defer resp.Body.Close()
-	c.gate.heed(resp)
+	c.gate.Heed(resp)
 	body, err = io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	switch {
 	case err != nil:

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/rsa"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
-	"unsafe"
 )
 
 // What the tests of the outside need of the inside.
@@ -33,50 +31,6 @@ func BearerWaits(b *Bearer, grace time.Duration) {
 
 // KeysGrace is how long requests wait outside of tests.
 const KeysGrace = keysGrace
-
-// Cached puts n cookie values of a length into a cache and returns how many it holds.
-func Cached(n, size, length int) int {
-	c := newCache[bool](size)
-	values := make([]string, n)
-	for i := range values {
-		values[i] = cookieEncoding.EncodeToString([]byte(randomBytes(length)))
-		c.put(values[i], true)
-	}
-	found := 0
-	for _, v := range values {
-		if _, ok := c.get(v); ok {
-			found++
-		}
-	}
-	return found
-}
-
-// CacheKeepsKey looks a value up by a part of text, when it was about to leave a cache, and
-// reports whether the cache then holds on to the text.
-func CacheKeepsKey(text string) bool {
-	c := newCache[bool](2 * cacheShards)
-	key := text[:16]
-	shard := c.shard(key)
-	shard.put(strings.Clone(key), true)
-	shard.put("another", true) // and the first is old
-	c.get(key)
-	for kept := range shard.young {
-		if unsafe.StringData(kept) == unsafe.StringData(key) {
-			return true
-		}
-	}
-	return false
-}
-
-// Remember puts n members into a set that takes limit, and returns how many it holds.
-func Remember(n, limit int) int {
-	e := newExpiring(limit)
-	now := time.Unix(0, 0)
-	for i := range n {
-		e.add(strconv.Itoa(i), now.Add(time.Hour), now)
-	}
-	return max(len(e.members), len(e.queue))
-}
 
 // OpenCookie opens value as the session cookie of a, and as the state of a sign-in.
 func OpenCookie(a *Auth, value string) (sessionOK, transactionOK bool) {
@@ -114,10 +68,10 @@ type Tokens struct {
 func Refresh(ctx context.Context, a *Auth, refreshToken string) (Tokens, error) {
 	m, err := a.provider.ready(ctx)
 	if err != nil {
-		return Tokens{}, err
+		return Tokens{}, exported(err)
 	}
 	t, err := a.client.refresh(ctx, a.provider.http, m.Endpoints, refreshToken)
-	return Tokens{t.id, t.access, t.refresh, t.scopes, t.expires}, err
+	return Tokens{t.id, t.access, t.refresh, t.scopes, t.expires}, exported(err)
 }
 
 // Exchange redeems a code at the token endpoint of a.
@@ -186,12 +140,4 @@ func SampleStored() []byte {
 func ReadChunks(h http.Header, name string) string {
 	value, _ := readChunks(h, name, maxTokenChunks)
 	return value
-}
-
-// HoldAfter is for how long a provider is left alone that answers with a status and the header
-// Retry-After.
-func HoldAfter(status int, header string, now time.Time) time.Duration {
-	g := newGate(func() time.Time { return now })
-	g.heed(&http.Response{StatusCode: status, Header: http.Header{"Retry-After": {header}}})
-	return g.left()
 }

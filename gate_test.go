@@ -170,26 +170,6 @@ func TestTooManyRequests(t *testing.T) {
 	}
 }
 
-// FuzzRetryAfter never makes a pause that is longer than allowed, and none where there was no
-// reason for one.
-func FuzzRetryAfter(f *testing.F) {
-	for _, header := range []string{"", "0", "30", "-1", "1e9", "99999999999999999999", "Mon, 30 Nov 2026 14:46:40 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"} {
-		f.Add(429, header)
-		f.Add(503, header)
-		f.Add(200, header)
-	}
-	now := newClock().now()
-	f.Fuzz(func(t *testing.T, status int, header string) {
-		got := cognate.HoldAfter(status, header, now)
-		switch {
-		case got > 15*time.Minute || got < 0,
-			status == http.StatusTooManyRequests && got < time.Second,
-			status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable && got != 0:
-			t.Errorf("status %d with %q: %s", status, header, got)
-		}
-	})
-}
-
 // TestPauseAndClock sets the clock back during a pause: it does not last for hours.
 func TestPauseAndClock(t *testing.T) {
 	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {

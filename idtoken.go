@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 // maxToken bounds an ID token, in bytes. Cognito's have about 1 KiB; groups and custom
@@ -55,7 +57,7 @@ func (v *verifier) verify(ctx context.Context, raw, nonce, accessToken string) (
 	}
 	got, err := c.str("nonce")
 	if err != nil || nonce == "" || !equal(got, nonce) {
-		return nil, refuse(ReasonTokenNonce, "nonce is not the one of this sign-in")
+		return nil, refusal.New(refusal.TokenNonce, "nonce is not the one of this sign-in")
 	}
 	return c, nil
 }
@@ -70,11 +72,11 @@ func (v *verifier) verifyRefreshed(ctx context.Context, raw, nonce, accessToken 
 		return nil, err
 	}
 	if c.text("sub") != was.Subject {
-		return nil, refuse(ReasonTokenSubject, "the refreshed ID token is about another subject")
+		return nil, refusal.New(refusal.TokenSubject, "the refreshed ID token is about another subject")
 	}
 	got, err := c.str("nonce")
 	if err != nil || got != "" && !equal(got, nonce) {
-		return nil, refuse(ReasonTokenNonce, "the refreshed ID token's nonce is not the one of the sign-in")
+		return nil, refusal.New(refusal.TokenNonce, "the refreshed ID token's nonce is not the one of the sign-in")
 	}
 	return c, nil
 }
@@ -87,7 +89,7 @@ func (v *verifier) check(ctx context.Context, raw, accessToken string) (claims, 
 	}
 	// An access token says at+jwt (RFC 9068, 2.1), a logout token logout+jwt.
 	if token.typ != "" && token.typ != "jwt" {
-		return nil, refuse(ReasonTokenUse, "the token's typ is %.40q, expected none or \"JWT\"", token.typ)
+		return nil, refusal.New(refusal.TokenUse, "the token's typ is %.40q, expected none or \"JWT\"", token.typ)
 	}
 	for _, check := range []func(claims) error{v.checkParties, v.checkDates} {
 		err := check(c)
@@ -102,10 +104,10 @@ func (v *verifier) check(ctx context.Context, raw, accessToken string) (claims, 
 func (v *verifier) verifySignature(ctx context.Context, raw string) (*signedToken, claims, error) {
 	t, err := v.reader.read(raw)
 	if err != nil && strings.Count(raw, ".") == 4 { // RFC 7516, 7.1
-		return nil, nil, refuse(ReasonTokenMalformed, "the token is encrypted, which is not supported; have the provider sign it only")
+		return nil, nil, refusal.New(refusal.TokenMalformed, "the token is encrypted, which is not supported; have the provider sign it only")
 	}
 	if err != nil {
-		return nil, nil, refuse(ReasonTokenMalformed, "the token can't be read")
+		return nil, nil, refusal.New(refusal.TokenMalformed, "the token can't be read")
 	}
 	err = v.checkSignature(ctx, t)
 	if err != nil {
@@ -118,7 +120,7 @@ func (v *verifier) verifySignature(ctx context.Context, raw string) (*signedToke
 // which keys fit, and is itself named by whoever made the token.
 func (v *tokenRules) checkSignature(ctx context.Context, t *signedToken) error {
 	if !slices.Contains(v.algs, t.alg) {
-		return refuse(ReasonTokenAlgorithm, "the token's alg is none of %q", v.algs)
+		return refusal.New(refusal.TokenAlgorithm, "the token's alg is none of %q", v.algs)
 	}
 	keys, err := v.keys.find(ctx, t.kid, t.alg)
 	if err != nil {
@@ -129,14 +131,14 @@ func (v *tokenRules) checkSignature(ctx context.Context, t *signedToken) error {
 			return nil
 		}
 	}
-	return refuse(ReasonTokenSignature, "the token's signature is wrong")
+	return refusal.New(refusal.TokenSignature, "the token's signature is wrong")
 }
 
 // checkOrigin checks who made the token and that it is about somebody.
 func (v *tokenRules) checkOrigin(c claims) error {
 	iss, err := c.str("iss")
 	if err != nil || iss != v.issuer {
-		return refuse(ReasonTokenIssuer, "iss is %.200q, expected %q", iss, v.issuer)
+		return refusal.New(refusal.TokenIssuer, "iss is %.200q, expected %q", iss, v.issuer)
 	}
 	return checkSubject(c)
 }
@@ -144,7 +146,7 @@ func (v *tokenRules) checkOrigin(c claims) error {
 func checkSubject(c claims) error {
 	sub, err := c.str("sub")
 	if err != nil || sub == "" || len(sub) > 255 {
-		return refuse(ReasonTokenMalformed, "sub is missing or no string of at most 255 bytes")
+		return refusal.New(refusal.TokenMalformed, "sub is missing or no string of at most 255 bytes")
 	}
 	return nil
 }
@@ -161,7 +163,7 @@ func (v *verifier) checkParties(c claims) error {
 	}
 	azp, err := c.str("azp")
 	if err != nil || azp != "" && azp != v.clientID || azp == "" && len(aud) > 1 {
-		return refuse(ReasonTokenAuthorizedParty, "azp is %.200q with %d audiences", azp, len(aud))
+		return refusal.New(refusal.TokenAuthorizedParty, "azp is %.200q with %d audiences", azp, len(aud))
 	}
 	err = v.checkTrusted(aud)
 	if err != nil || v.tokenUse == "" {
@@ -169,7 +171,7 @@ func (v *verifier) checkParties(c claims) error {
 	}
 	use, err := c.str(v.tokenUse)
 	if err != nil || use != "id" {
-		return refuse(ReasonTokenUse, "%s is %.40q, expected \"id\"", v.tokenUse, use)
+		return refusal.New(refusal.TokenUse, "%s is %.40q, expected \"id\"", v.tokenUse, use)
 	}
 	return nil
 }
@@ -178,7 +180,7 @@ func (v *verifier) checkParties(c claims) error {
 func (v *verifier) audience(c claims) ([]string, error) {
 	aud, err := c.strings("aud")
 	if err != nil || !slices.Contains(aud, v.clientID) {
-		return nil, refuse(ReasonTokenAudience, "aud does not name this client")
+		return nil, refusal.New(refusal.TokenAudience, "aud does not name this client")
 	}
 	return aud, nil
 }
@@ -189,7 +191,7 @@ func (v *verifier) audience(c claims) ([]string, error) {
 func (v *verifier) checkTrusted(aud []string) error {
 	for _, a := range aud {
 		if a != v.clientID && !slices.Contains(v.trusted, a) {
-			return refuse(ReasonTokenAudience, "aud also names %.100q, which is none of TrustedAudiences", a)
+			return refusal.New(refusal.TokenAudience, "aud also names %.100q, which is none of TrustedAudiences", a)
 		}
 	}
 	return nil
@@ -200,7 +202,7 @@ func (v *verifier) checkTrusted(aud []string) error {
 func (v *tokenRules) checkDates(c claims) error {
 	for _, name := range []string{"exp", "iat"} {
 		if _, ok := c[name]; !ok {
-			return refuse(ReasonTokenMalformed, "%s is missing", name)
+			return refusal.New(refusal.TokenMalformed, "%s is missing", name)
 		}
 	}
 	return v.checkGivenDates(c)
@@ -211,22 +213,22 @@ func (v *tokenRules) checkGivenDates(c claims) error {
 	now := v.now()
 	exp, ok, err := c.date("exp")
 	if err != nil {
-		return refuse(ReasonTokenMalformed, "%w", err)
+		return refusal.New(refusal.TokenMalformed, "%w", err)
 	}
 	if ok && !now.Before(exp.Add(v.skew)) {
-		return refuse(ReasonTokenExpired, "the token expired %s ago", now.Sub(exp).Round(time.Second))
+		return refusal.New(refusal.TokenExpired, "the token expired %s ago", now.Sub(exp).Round(time.Second))
 	}
 	for _, name := range []string{"iat", "nbf"} {
 		date, there, err := c.date(name)
 		if err != nil {
-			return refuse(ReasonTokenMalformed, "%w", err)
+			return refusal.New(refusal.TokenMalformed, "%w", err)
 		}
 		if there && date.After(now.Add(v.skew)) {
-			return refuse(ReasonTokenNotYetValid, "%s lies in the future; compare this machine's clock with the provider's", name)
+			return refusal.New(refusal.TokenNotYetValid, "%s lies in the future; compare this machine's clock with the provider's", name)
 		}
 		// Both are of one clock, so that no skew excuses it.
 		if there && ok && exp.Before(date) {
-			return refuse(ReasonTokenMalformed, "exp lies before %s", name)
+			return refusal.New(refusal.TokenMalformed, "exp lies before %s", name)
 		}
 	}
 	return nil
@@ -240,13 +242,13 @@ func checkAccessHash(c claims, alg, accessToken string) error {
 	}
 	want, err := c.str("at_hash")
 	if err != nil {
-		return refuse(ReasonTokenAccessHash, "%w", err)
+		return refusal.New(refusal.TokenAccessHash, "%w", err)
 	}
 	h := hashOf(alg).New()
 	h.Write([]byte(accessToken))
 	sum := h.Sum(nil)
 	if !equal(want, base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])) {
-		return refuse(ReasonTokenAccessHash, "at_hash does not fit the access token")
+		return refusal.New(refusal.TokenAccessHash, "at_hash does not fit the access token")
 	}
 	return nil
 }

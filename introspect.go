@@ -7,7 +7,8 @@ import (
 	"net/url"
 	"strings"
 
-	"golang.org/x/sync/singleflight"
+	"github.com/cognate-auth/cognate/internal/flight"
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 // maxIntrospections bounds how many tokens are asked about at the same time. Tokens that
@@ -18,12 +19,12 @@ const maxIntrospections = 64
 type introspector struct {
 	config   *Introspection
 	provider *provider
-	flight   singleflight.Group
-	slots    slots
+	flight   flight.Group
+	slots    flight.Slots
 }
 
 func newIntrospector(c *Introspection, p *provider) *introspector {
-	return &introspector{config: c, provider: p, slots: make(slots, maxIntrospections)}
+	return &introspector{config: c, provider: p, slots: flight.NewSlots(maxIntrospections)}
 }
 
 // introspect has the provider judge a token. What it says is then checked like the claims
@@ -40,11 +41,11 @@ func (i *bearerIssuer) introspect(ctx context.Context, raw, key string) (_ *seen
 		return nil, err
 	}
 	if string(c["active"]) != "true" {
-		return nil, refuse(ReasonTokenInactive, "the issuer says that the token is not active")
+		return nil, refusal.New(refusal.TokenInactive, "the issuer says that the token is not active")
 	}
 	iss, err := c.str("iss")
 	if err != nil || iss != "" && iss != i.issuer {
-		return nil, refuse(ReasonTokenIssuer, "iss is %.200q, expected %q", iss, i.issuer)
+		return nil, refusal.New(refusal.TokenIssuer, "iss is %.200q, expected %q", iss, i.issuer)
 	}
 	for _, check := range []func(claims) error{checkSubject, i.checkGivenDates, i.checkAudience, i.checkClient, i.checkKind} {
 		err := check(c)
@@ -57,15 +58,15 @@ func (i *bearerIssuer) introspect(ctx context.Context, raw, key string) (_ *seen
 
 // ask sends one request for all callers that have the same token.
 func (in *introspector) ask(ctx context.Context, raw, key string) (claims, error) {
-	c, err := shared(ctx, &in.flight, key, fetchTimeout, func(ctx context.Context) (claims, error) {
-		if !in.slots.take(ctx) {
+	c, err := flight.Do(ctx, &in.flight, key, fetchTimeout, func(ctx context.Context) (claims, error) {
+		if !in.slots.Take(ctx) {
 			return nil, errors.New("too many tokens are being asked about")
 		}
-		defer in.slots.free()
+		defer in.slots.Free()
 		return in.fetch(ctx, raw)
 	})
 	if err != nil {
-		e := refuse(ReasonIntrospection, "introspection: %w", err)
+		e := refusal.New(refusal.Introspection, "introspection: %w", err)
 		e.RetryAfter = firstPause
 		return nil, e
 	}

@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 const (
@@ -66,7 +68,7 @@ func (k *keySet) find(ctx context.Context, kid, alg string) ([]publicKey, error)
 	return pick(keys, kid, alg)
 }
 
-func (k *keySet) down(err error) *Error { return unavailable(err, k.set.retryAfter()) }
+func (k *keySet) down(err error) *refusal.Error { return unavailable(err, k.set.retryAfter()) }
 
 // pick finds the keys of that ID that are made for the algorithm: two kinds of keys may
 // share an ID, and some providers list a key twice or give two the same ID (RFC 7517, 4.5,
@@ -84,7 +86,7 @@ func pick(keys []publicKey, kid, alg string) ([]publicKey, error) {
 		}
 	}
 	if n := len(found); n == 0 || n > maxKeysOfID || kid == "" && n > 1 {
-		return nil, refuse(ReasonTokenKey, "the provider has %d keys of ID %.100q for %s, expected one", n, kid, alg)
+		return nil, refusal.New(refusal.TokenKey, "the provider has %d keys of ID %.100q for %s, expected one", n, kid, alg)
 	}
 	return found, nil
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 // Login sends the browser to the provider to sign in, even if somebody is signed in
@@ -106,7 +108,7 @@ func (a *Auth) begin(w http.ResponseWriter, r *http.Request, l *loginRequest) {
 		a.warnOfOtherHost(r)
 		a.transactions.begin(w, t)
 		redirect(w, address, status)
-	case l.silent() && (e.providerFault() || e.Reason == ReasonPushedRequest):
+	case l.silent() && (refusal.ProviderFault(err) || e.Reason == ReasonPushedRequest):
 		redirect(w, l.returnTo, status)
 	default:
 		a.failLogin(w, r, e, l.returnTo)

@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 const (
@@ -293,8 +295,8 @@ func (l *loginRequest) params(d *Dialect) url.Values {
 // inVain reports whether a silent sign-in ended as it may: the provider would have had to
 // ask the person for something (OpenID Connect Core 1.0, 3.1.2.6).
 func (t *transaction) inVain(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && t.silent && e.Reason == ReasonProviderError && slices.Contains([]string{
+	e, ok := errors.AsType[*refusal.Error](err)
+	return ok && t.silent && e.Reason == refusal.ProviderError && slices.Contains([]string{
 		"login_required", "interaction_required", "consent_required", "account_selection_required",
 	}, e.ProviderCode)
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/cache"
 )
 
 // While the provider's own session is open, a sign-in needs nobody: a browser that loses what
@@ -61,7 +63,7 @@ func (m *transactions) row(r *http.Request) (best row) {
 // later is the row that counts: got, if it is longer and not long ago. Another process, with
 // another clock, may have written it.
 func (m *transactions) later(best, got row) row {
-	if within(m.now(), got.at.Add(-m.skew), rowTime+2*m.skew) && got.count > best.count {
+	if cache.Within(m.now(), got.at.Add(-m.skew), rowTime+2*m.skew) && got.count > best.count {
 		return got
 	}
 	return best
@@ -72,7 +74,7 @@ func (m *transactions) eachLost(r *http.Request, visit func(name string, lost ro
 	left := 2 * maxSlots // no browser of ours has more
 	eachCookie(r.Header, func(name, value string) bool {
 		if name != m.names.row && strings.HasPrefix(name, m.names.prefix) {
-			if lost, ok := m.rows.get(value); ok {
+			if lost, ok := m.rows.Get(value); ok {
 				visit(name, lost)
 			}
 			left--
@@ -88,7 +90,7 @@ func (m *transactions) ended(w http.ResponseWriter, t *transaction) {
 		size += len(line)
 	}
 	now := row{min(t.inRow+1, maxInRow), m.now(), size}
-	m.rows.put(t.proof, now)
+	m.rows.Put(t.proof, now)
 	m.cookie.set(w, m.names.row, fmt.Sprintf("%d.%d.%d", now.count, now.at.Unix(), now.size), rowTime)
 }
 
@@ -96,10 +98,10 @@ func (m *transactions) ended(w http.ResponseWriter, t *transaction) {
 // several sign-ins in a row stays, because a page may ask for one more although somebody is
 // signed in. It is done once for each session: later requests cost nothing.
 func (m *transactions) arrived(w http.ResponseWriter, r *http.Request, s *session, now time.Time) {
-	if m.arrivals.has(s.id, now) {
+	if m.arrivals.Has(s.id, now) {
 		return
 	}
-	m.arrivals.add(s.id, s.created.Add(rowTime+2*m.skew), now)
+	m.arrivals.Add(s.id, s.created.Add(rowTime+2*m.skew), now)
 	if m.row(r).count == 1 {
 		m.cookie.remove(w, m.names.row)
 	}

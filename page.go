@@ -123,7 +123,7 @@ func (a *Auth) answerRefusal(w http.ResponseWriter, r *http.Request, e *Error) {
 // logRefusal writes the line that the reference leads to. An outage of the store fails every
 // request alike: one line a second tells as much.
 func (a *Auth) logRefusal(r *http.Request, e *Error) {
-	if e.Reason == ReasonStoreDown && !a.quiet.pass(a.now()) {
+	if e.Reason == ReasonStoreDown && !a.quiet.Pass(a.now()) {
 		return
 	}
 	level := slog.LevelWarn

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/loopback"
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 // discoveryMaxAge is how long a discovery document is used before it is fetched anew.
@@ -325,6 +326,17 @@ func (p *provider) checkEndpoints(e Endpoints) error {
 		}
 	}
 	return nil
+}
+
+// unavailable is the error of a document of the provider's that can't be had, or is not
+// the provider's at all.
+func unavailable(err error, retryAfter time.Duration) *refusal.Error {
+	if errors.Is(err, errOtherIssuer) {
+		return refusal.New(refusal.ProviderIssuer, "%w", err)
+	}
+	e := refusal.New(refusal.ProviderDown, "%w", err)
+	e.RetryAfter = retryAfter
+	return e
 }
 
 // ready returns the metadata, or the error that the visitor gets when there is none.

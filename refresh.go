@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 const (
@@ -14,6 +16,9 @@ const (
 	// refreshTime bounds a refresh in all: another process's lease, the provider, and
 	// saving what it gave.
 	refreshTime = 2 * leaseTime
+	// gateTime bounds how long a refresh waits before it may begin: for others, or for
+	// another process's lease. What is left of refreshTime is enough for it then.
+	gateTime = refreshTime - askTime - time.Second
 	// refreshPause is how long a session's tokens are left alone after a refresh that
 	// failed.
 	refreshPause = 3 * time.Second
@@ -26,7 +31,7 @@ var (
 	// errRefused marks a refresh that has ended the session.
 	errRefused = errors.New("the session has ended")
 	// errEnded is a session that somebody else ended in the meantime.
-	errEnded = &Error{Reason: ReasonRefreshRefused, Status: pages[ReasonRefreshRefused].status, Err: errRefused}
+	errEnded = &refusal.Error{Reason: refusal.RefreshRefused, Err: errRefused}
 )
 
 // refreshed is what came of a refresh.
@@ -73,7 +78,7 @@ func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, 
 	}
 	if err == nil {
 		got.tooLate = func(ctx context.Context) { a.revokeTokens(ctx, got.tokens.refresh) }
-		if a.sessions.ended.has(s.id, a.now()) { // the sign-out revoked the one before
+		if a.sessions.ended.Has(s.id, a.now()) { // the sign-out revoked the one before
 			got.tooLate(ctx)
 			return nil, errEnded
 		}
@@ -85,7 +90,7 @@ func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, 
 	reason := asError(problem, ReasonRefreshFailed).Reason
 	a.metrics.Refresh(a.now().Sub(start), reason)
 	if !endsSession(reason) {
-		a.failedRefresh.put(s.id, a.now())
+		a.failedRefresh.Put(s.id, a.now())
 		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the tokens could not be refreshed; the session stays", slog.String("err", problem.Error()))
 		return got, err
 	}
@@ -95,7 +100,7 @@ func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, 
 	if got != nil {
 		a.dropTokens(ctx, got.tokens.refresh)
 	}
-	e := refuse(ReasonRefreshRefused, "%w: %w", errRefused, err)
+	e := refusal.New(refusal.RefreshRefused, "%w: %w", errRefused, err)
 	e.ProviderCode = asError(err, reason).ProviderCode
 	return nil, e
 }
@@ -153,7 +158,7 @@ func (a *Auth) redeemRefresh(ctx context.Context, s *session, old *tokenSet) (*r
 	}
 	// Nobody can say for now whether these tokens may be used, but a rotated refresh
 	// token can't be had a second time.
-	out.user, out.unusable = s.user, refuse(ReasonRefreshFailed, "the new tokens can't be checked: %w", err)
+	out.user, out.unusable = s.user, refusal.New(refusal.RefreshFailed, "the new tokens can't be checked: %w", err)
 	out.tokens.access, out.tokens.id, out.tokens.expires, out.tokens.refreshAt = old.access, old.id, old.expires, a.now()
 	return out, nil
 }
@@ -175,7 +180,7 @@ func (a *Auth) acceptRefresh(ctx context.Context, t tokens, was *User, old *toke
 	if a.hooks.OnRefresh != nil {
 		err := a.hooks.OnRefresh(ctx, RefreshEvent{User: u, Expires: t.expires})
 		if err != nil && ctx.Err() != nil {
-			return nil, refuse(ReasonRefreshFailed, "the OnRefresh hook took too long: %w", err)
+			return nil, refusal.New(refusal.RefreshFailed, "the OnRefresh hook took too long: %w", err)
 		}
 		if err != nil {
 			return nil, vetoed(err)
@@ -213,7 +218,7 @@ func (a *Auth) warnOfAuthTime(ctx context.Context, c claims, was *User) {
 		return
 	}
 	at, ok, err := c.date("auth_time")
-	if err == nil && ok && at.Equal(was.AuthTime) || !a.oddAuthTime.pass(a.now()) {
+	if err == nil && ok && at.Equal(was.AuthTime) || !a.oddAuthTime.Pass(a.now()) {
 		return
 	}
 	a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: a refreshed ID token has another auth_time than that of the sign-in, or one that is no date; "+
@@ -223,7 +228,7 @@ func (a *Auth) warnOfAuthTime(ctx context.Context, c claims, was *User) {
 // admit asks the rules of sign-in.
 func (a *Auth) admit(ctx context.Context, u *User) error {
 	if !a.sessions.admits(u) {
-		return refuse(ReasonEmailNotVerified, "the provider does not vouch for the e-mail address of subject %.255q", u.Subject)
+		return refusal.New(refusal.EmailNotVerified, "the provider does not vouch for the e-mail address of subject %.255q", u.Subject)
 	}
 	if e := checkRules(ctx, a.loginRules, u); e != nil {
 		return e

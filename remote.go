@@ -8,10 +8,11 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"time"
 
+	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/flight"
 	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
@@ -69,7 +70,7 @@ func (r *remote[T]) get(ctx context.Context) (T, error) {
 	age := now.Sub(r.fetched)
 	usable := r.have && (r.trusted == 0 || age < r.trusted)
 	fresh := usable && age < r.maxAge
-	pausing := r.err != nil && within(now, r.failedAt, r.pause())
+	pausing := r.err != nil && cache.Within(now, r.failedAt, r.pause())
 	value, err, under, lost := r.value, r.err, r.under, r.have
 	if !fresh && !pausing && under == nil {
 		under = r.start()
@@ -93,7 +94,7 @@ func (r *remote[T]) get(ctx context.Context) (T, error) {
 func (r *remote[T]) refresh(ctx context.Context) (T, error) {
 	r.mu.Lock()
 	now := r.now()
-	if !within(now, r.forced, refetchPause) {
+	if !cache.Within(now, r.forced, refetchPause) {
 		r.forced = now
 		if r.under == nil {
 			r.start()
@@ -122,7 +123,7 @@ func (r *remote[T]) start() chan struct{} {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 		defer cancel()
-		value, err := r.guarded(ctx)
+		value, err := flight.Guard(func() (T, error) { return r.fetch(ctx) })
 		stays := r.keep(value, err)
 		close(done)
 		if stays && r.failed != nil {
@@ -130,17 +131,6 @@ func (r *remote[T]) start() chan struct{} {
 		}
 	}()
 	return done
-}
-
-// guarded is fetch, but for panics: the HTTP client is the app's, and one in a goroutine of
-// its own would end the process.
-func (r *remote[T]) guarded(ctx context.Context) (value T, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &panicked{v, debug.Stack()}
-		}
-	}()
-	return r.fetch(ctx)
 }
 
 // keep records the outcome of a fetch, and reports whether it failed and left an older
@@ -201,13 +191,6 @@ func (r *remote[T]) retryAfter() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return max(r.failedAt.Add(r.pause()).Sub(r.now()), firstPause).Round(time.Second)
-}
-
-// within reports whether now lies in the span that begins at start. A clock that jumped
-// back before start ends the span: waiting for it to catch up could take for ever.
-func within(now, start time.Time, span time.Duration) bool {
-	age := now.Sub(start)
-	return age >= 0 && age < span
 }
 
 // getJSON fetches a JSON document of at most maxDocument bytes into v.

@@ -100,7 +100,7 @@ func (a *answer) begin() {
 
 // takeBack takes the session's cookies out of the header if the session has ended.
 func (a *answer) takeBack() {
-	if a.sessions.ended.has(a.id, a.at) {
+	if a.sessions.ended.Has(a.id, a.at) {
 		a.sessions.cookie.takeBack(a.Header())
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 // redacted is what a [Secret] prints as, whatever the verb.
@@ -78,16 +80,15 @@ func withoutSecrets(err error, sent ...string) error {
 		return err
 	}
 	cause := errors.New("the provider's answer repeats what it was sent, and is not shown")
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
+	if _, ok := errors.AsType[*Error](err); !ok && refusal.Of(err) == "" {
 		return cause
 	}
-	own := *e
+	own := asError(err, "")
 	own.Err = cause
 	if repeats(own.ProviderCode, sent...) {
 		own.ProviderCode = ""
 	}
-	return &own
+	return own
 }
 
 // basicForms are the ways in which a secret goes to the provider, whatever the method: as it

@@ -222,24 +222,6 @@ func TestTightenedPolicy(t *testing.T) {
 	}
 }
 
-// TestCacheCopiesKeys: a value that is looked up is a part of a header of up to a megabyte,
-// which must not stay in memory for it.
-func TestCacheCopiesKeys(t *testing.T) {
-	if cognate.CacheKeepsKey(strings.Repeat("v", 1<<20)) {
-		t.Error("the cache holds on to the header")
-	}
-}
-
-// TestManySessions fills less than half of the cache, the half that is kept for certain,
-// with cookies of any length.
-func TestManySessions(t *testing.T) {
-	for length := 200; length < 204; length++ {
-		if n := cognate.Cached(3500, 10_000, length); n != 3500 {
-			t.Errorf("cookies of %d bytes: %d of 3500 sessions are kept in a cache of 10000", length, n)
-		}
-	}
-}
-
 // clockModes are the places where sessions and tokens are.
 var clockModes = map[string]func(*cognate.Config){
 	"cookies": func(*cognate.Config) {}, "tokens in cookies": tokenModes["cookies"], "store": tokenModes["store"],
@@ -377,12 +359,6 @@ func TestKeyRotationOfCookies(t *testing.T) {
 	b.app = newApp(t, p, func(c *cognate.Config) { c.Keys = []cognate.Secret{newKey} })
 	if !b.signedIn() {
 		t.Error("signed out when the old key went")
-	}
-}
-
-func TestMemoryIsBounded(t *testing.T) {
-	if n := cognate.Remember(1000, 100); n != 100 {
-		t.Errorf("%d members in a set of 100", n)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/cache"
 )
 
 const (
@@ -56,7 +58,7 @@ func (p *sessionPolicy) early(s *session, now time.Time) bool {
 
 // young reports whether a session's sign-in was moments ago.
 func (p *sessionPolicy) young(s *session, now time.Time) bool {
-	return within(now, s.created.Add(-p.skew), rowTime+p.skew)
+	return cache.Within(now, s.created.Add(-p.skew), rowTime+p.skew)
 }
 
 // A keeper is where sessions are: in the browser's cookies or in a store.
@@ -89,9 +91,9 @@ type sessions struct {
 	cookie cookieSpec
 	// ended holds the IDs of sessions that ended here. A cookie can't be recalled, and
 	// a store may be read from a memory; this process at least does not take it again.
-	ended *expiring
+	ended *cache.Set
 	// past holds the IDs of sessions whose time was over when they were last seen.
-	past *expiring
+	past *cache.Set
 	// lapsed is called once for a session that is seen after its time.
 	lapsed func(ctx context.Context, s *session)
 }
@@ -114,11 +116,11 @@ func (m *sessions) read(r *http.Request, now time.Time) (s *session, present boo
 		return nil, present, err
 	case m.over(s, now):
 		// Not its end: this may be an old copy of a cookie whose idle clock was wound since.
-		if !m.ended.has(s.id, now) && m.past.add(s.id, now.Add(m.lifetime), now) {
+		if !m.ended.Has(s.id, now) && m.past.Add(s.id, now.Add(m.lifetime), now) {
 			m.lapsed(r.Context(), s)
 		}
 		return nil, true, nil
-	case m.ended.has(s.id, now):
+	case m.ended.Has(s.id, now):
 		return nil, true, nil
 	case m.early(s, now):
 		return nil, false, nil // it is good again as soon as the clock is, so it has to stay
@@ -157,7 +159,7 @@ func (m *sessions) close(ctx context.Context, s *session) (first bool, err error
 	if err != nil {
 		return true, err
 	}
-	return m.ended.add(s.id, s.expires, m.now()), nil
+	return m.ended.Add(s.id, s.expires, m.now()), nil
 }
 
 // discard ends what a request's cookie stands for although nobody is signed in by it: it can't
@@ -166,7 +168,7 @@ func (m *sessions) discard(r *http.Request) error {
 	now := m.now()
 	s, err := m.keeper.discard(r, now)
 	if s != nil {
-		m.ended.add(s.id, s.expires, now)
+		m.ended.Add(s.id, s.expires, now)
 	}
 	return err
 }

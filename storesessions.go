@@ -11,7 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/singleflight"
+	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/flight"
+	"github.com/cognate-auth/cognate/internal/gate"
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 const (
@@ -84,11 +87,11 @@ type storeSessions struct {
 	log    *slog.Logger
 	// opened holds by the cookie value what was decrypted last, so that a session that
 	// did not change costs the store's answer and no decryption.
-	opened *cache[*session]
-	flight singleflight.Group
-	gate   *gate
+	opened *cache.Cache[*session]
+	flight flight.Group
+	gate   *gate.Gate
 	// unreadable holds the keys of records that can't be read, so that each is reported once.
-	unreadable *expiring
+	unreadable *cache.Set
 }
 
 // maxUnreadable bounds how many records that can't be read are remembered.
@@ -123,7 +126,7 @@ func (k *storeSessions) find(r *http.Request, now time.Time) (s *session, presen
 		s, err = k.read(r.Context(), rec, err, key, s, now)
 	}
 	if err == nil && s != nil && s != known {
-		k.opened.put(strings.Clone(value), s)
+		k.opened.Put(strings.Clone(value), s)
 	}
 	return s, true, err
 }
@@ -135,7 +138,7 @@ func (k *storeSessions) named(r *http.Request) (value, key string, known *sessio
 	if count != 1 || len(value) != cookieEncoding.EncodedLen(storeIDSize) {
 		return "", "", nil, count
 	}
-	if known, ok := k.opened.get(value); ok {
+	if known, ok := k.opened.Get(value); ok {
 		return value, known.stored.key, known, count
 	}
 	id, err := cookieEncoding.DecodeString(value)
@@ -177,8 +180,8 @@ func (k *storeSessions) read(
 }
 
 // storeDown is the refusal that a store which can't be asked leads to.
-func storeDown(err error) *Error {
-	e := refuse(ReasonStoreDown, "the session store can't be asked: %w", err)
+func storeDown(err error) *refusal.Error {
+	e := refusal.New(refusal.StoreDown, "the session store can't be asked: %w", err)
 	e.RetryAfter = time.Second
 	return e
 }
@@ -201,7 +204,7 @@ func (k *storeSessions) open(ctx context.Context, rec Record, key string) *sessi
 // such thing.
 func (k *storeSessions) reportUnreadable(ctx context.Context, key string, err error) {
 	now := k.now()
-	if err == ErrNoRecord || !k.unreadable.add(key, now.Add(k.lifetime), now) { //nolint:errorlint // wrapped, it says more
+	if err == ErrNoRecord || !k.unreadable.Add(key, now.Add(k.lifetime), now) { //nolint:errorlint // wrapped, it says more
 		return
 	}
 	k.log.LogAttrs(ctx, slog.LevelWarn, "cognate: a session in the store can't be read, and counts as none", slog.String("err", err.Error()))
@@ -288,7 +291,7 @@ func (k *storeSessions) begin(w http.ResponseWriter, r *http.Request, s *session
 	id := randomBytes(storeIDSize)
 	rec, s, _ := k.record(r.Context(), k.key(id), s, t, lease{})
 	if len(rec.Value) > MaxRecordValue {
-		return refuse(ReasonSessionTooLarge, "the identity takes %d bytes sealed, more than a record's %d; keep fewer claims (Config.Claims)",
+		return refusal.New(refusal.SessionTooLarge, "the identity takes %d bytes sealed, more than a record's %d; keep fewer claims (Config.Claims)",
 			len(rec.Value), MaxRecordValue)
 	}
 	rec.Indexes = []string{k.hash("sub", s.user.Subject)}
@@ -346,7 +349,7 @@ func (k *storeSessions) refresh(
 	ctx context.Context, _ *requestContext, s *session, _ *tokenSet, ask asker,
 ) (*session, *tokenSet, error) {
 	key := s.stored.key
-	next, err := shared(ctx, &k.flight, key, refreshTime, func(ctx context.Context) (*session, error) {
+	next, err := flight.Do(ctx, &k.flight, key, refreshTime, func(ctx context.Context) (*session, error) {
 		return k.refreshOnce(ctx, key, ask)
 	})
 	if err != nil {
@@ -360,7 +363,7 @@ func (k *storeSessions) refreshOnce(ctx context.Context, key string, ask asker) 
 	if err != nil || k.settled(s) {
 		return s, err
 	}
-	defer k.gate.leave()
+	defer k.gate.Leave()
 	done := false
 	defer func() {
 		if !done { // also after a panic
@@ -398,7 +401,7 @@ func (k *storeSessions) takeLease(ctx context.Context, key string) (s *session, 
 	inside := false
 	defer func() {
 		if inside && (err != nil || k.settled(s)) {
-			k.gate.leave()
+			k.gate.Leave()
 		}
 	}()
 	mine := randomBytes(8)
@@ -411,11 +414,11 @@ func (k *storeSessions) takeLease(ctx context.Context, key string) (s *session, 
 		busy := s.stored.lease.held(k.now(), k.skew) && !seen.over(s.stored.lease)
 		switch {
 		case busy && inside: // somebody else was faster
-			k.gate.leave()
+			k.gate.Leave()
 			inside = false
 		case busy:
 		case !inside: // and look again: that may have taken time
-			err := k.gate.enter(waiting)
+			err := k.gate.Enter(waiting)
 			if err != nil {
 				return nil, since, err
 			}
@@ -430,7 +433,7 @@ func (k *storeSessions) takeLease(ctx context.Context, key string) (s *session, 
 			}
 		}
 		if !pause(waiting, leasePoll) {
-			return nil, since, refuse(ReasonRefreshFailed, "another process took too long to refresh the tokens: %w", waiting.Err())
+			return nil, since, refusal.New(refusal.RefreshFailed, "another process took too long to refresh the tokens: %w", waiting.Err())
 		}
 	}
 }

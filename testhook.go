@@ -73,7 +73,7 @@ func (a *Auth) testBearer(u User) (string, error) {
 	}
 	token := cookieEncoding.EncodeToString([]byte(randomBytes(sessionIDSize)))
 	now := a.now()
-	a.bearer.seen.put(tokenKey(token), &seenToken{user: &u, from: now, until: now.Add(time.Hour)})
+	a.bearer.seen.Put(tokenKey(token), &seenToken{user: &u, from: now, until: now.Add(time.Hour)})
 	return token, nil
 }
 

@@ -7,6 +7,10 @@ import (
 	"net/http"
 
 	"golang.org/x/oauth2"
+
+	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/gate"
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 // RequireAccessToken is [Auth.RequireLogin] for pages that call APIs as the user: it lets a
@@ -155,7 +159,8 @@ func (a *Auth) freshTokens(ctx context.Context) (*tokenSet, error) {
 	if t != nil && t.fresh(a.now()) {
 		return t, nil
 	}
-	return a.refreshTokens(ctx, c, s, t)
+	t, err := a.refreshTokens(ctx, c, s, t)
+	return t, exported(err)
 }
 
 func errNoRequest() *Error {
@@ -167,17 +172,17 @@ func errNoRequest() *Error {
 func (a *Auth) refreshTokens(ctx context.Context, c *requestContext, s *session, old *tokenSet) (*tokenSet, error) {
 	switch {
 	case old == nil && (!a.keepsTokens || s.dropped):
-		return nil, refuse(ReasonNoTokens, "the session holds no tokens: set Session.Store, or Session.TokensInCookie if they are small")
+		return nil, refusal.New(refusal.NoTokens, "the session holds no tokens: set Session.Store, or Session.TokensInCookie if they are small")
 	case old == nil:
 		a.finish(ctx, s, LogoutRefused)
 		if a.justBegun(s) {
-			return nil, refuse(ReasonNoTokens, "the tokens of a sign-in moments ago are lost: does the browser take all cookies of the session?")
+			return nil, refusal.New(refusal.NoTokens, "the tokens of a sign-in moments ago are lost: does the browser take all cookies of the session?")
 		}
 		return nil, errEnded
 	case old.refresh == "" && !old.usable(a.now()):
 		a.finish(ctx, s, LogoutRefused)
 		if a.justBegun(s) {
-			return nil, refuse(ReasonNoTokens, "the access token of a sign-in moments ago has expired, and the provider gave no refresh token with it")
+			return nil, refusal.New(refusal.NoTokens, "the access token of a sign-in moments ago has expired, and the provider gave no refresh token with it")
 		}
 		return nil, errEnded
 	case old.refresh == "":
@@ -195,7 +200,7 @@ func (a *Auth) refreshTokens(ctx context.Context, c *requestContext, s *session,
 		c.hold(next, tokens)
 		return tokens, nil
 	case err == nil:
-		return nil, refuse(ReasonNoTokens, "the new tokens are too large to be kept")
+		return nil, refusal.New(refusal.NoTokens, "the new tokens are too large to be kept")
 	case errors.Is(err, errRefused):
 		e := asError(err, ReasonRefreshRefused)
 		if e.Err != errRefused && a.justBegun(s) { //nolint:errorlint // errEnded alone has it bare: somebody signed out
@@ -214,18 +219,18 @@ func (a *Auth) refreshTokens(ctx context.Context, c *requestContext, s *session,
 
 // justBegun tells that the sign-in is so recent that another one would end the same way, and
 // so on: a browser must not be sent round without end.
-func (a *Auth) justBegun(s *session) bool { return within(a.now(), s.created, loopTime) }
+func (a *Auth) justBegun(s *session) bool { return cache.Within(a.now(), s.created, loopTime) }
 
 // refreshPaused returns why the session's tokens are not to be refreshed for a moment, or nil.
-func (a *Auth) refreshPaused(s *session) *Error {
-	if left := a.client.gate.left(); left > 0 {
-		return heldOff(left)
+func (a *Auth) refreshPaused(s *session) *refusal.Error {
+	if left := a.client.gate.Left(); left > 0 {
+		return gate.HeldOff(left)
 	}
-	at, ok := a.failedRefresh.get(s.id)
-	if !ok || !within(a.now(), at, refreshPause) {
+	at, ok := a.failedRefresh.Get(s.id)
+	if !ok || !cache.Within(a.now(), at, refreshPause) {
 		return nil
 	}
-	e := refuse(ReasonRefreshFailed, "the provider could not refresh the tokens a moment ago")
+	e := refusal.New(refusal.RefreshFailed, "the provider could not refresh the tokens a moment ago")
 	e.RetryAfter = refreshPause
 	return e
 }

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 const (
@@ -151,13 +154,13 @@ func (t *transaction) check(c claims, skew time.Duration) error {
 		at, ok, err := c.date("auth_time")
 		oldest := t.started.Add(-time.Duration(t.maxAge)*time.Second - skew)
 		if err != nil || !ok || at.Before(oldest) {
-			return refuse(ReasonTokenAuthTime, "auth_time is missing, or more than max_age, %d seconds, before the sign-in",
+			return refusal.New(refusal.TokenAuthTime, "auth_time is missing, or more than max_age, %d seconds, before the sign-in",
 				t.maxAge)
 		}
 	}
 	acr, err := c.str("acr")
 	if len(t.acr) > 0 && (err != nil || !slices.Contains(t.acr, acr)) {
-		return refuse(ReasonTokenACR, "acr is %.100q, expected one of %q", acr, t.acr)
+		return refusal.New(refusal.TokenACR, "acr is %.100q, expected one of %q", acr, t.acr)
 	}
 	return nil
 }
@@ -175,11 +178,11 @@ type transactions struct {
 	used *usedCallbacks
 	// abandoned holds, by the cookie's value, the sign-ins during which the browser signed
 	// out. Their callbacks may be under way.
-	abandoned *expiring
+	abandoned *cache.Set
 	// arrivals holds the sessions, by their IDs, whose first request has come; see arrived.
-	arrivals *expiring
+	arrivals *cache.Set
 	// rows holds, by the cookie's value, the sign-ins that ended well here.
-	rows *cache[row]
+	rows *cache.Cache[row]
 }
 
 // transactionNames are what the names of the cookies begin with, and the name of row's.
@@ -287,7 +290,7 @@ func (m *transactions) begin(w http.ResponseWriter, t *transaction) {
 
 // live reports whether a sign-in that began then is still under way.
 func (m *transactions) live(started time.Time) bool {
-	return within(m.now(), started.Add(-m.skew), transactionLifetime+m.skew)
+	return cache.Within(m.now(), started.Add(-m.skew), transactionLifetime+m.skew)
 }
 
 // over reports whether a transaction's time has passed.
@@ -306,11 +309,11 @@ func (t *transaction) early(now time.Time, skew time.Duration) bool {
 func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state string) (*transaction, error) {
 	t := m.open(state)
 	if t == nil {
-		return nil, refuse(ReasonState, "state is missing or not one of ours")
+		return nil, refusal.New(refusal.State, "state is missing or not one of ours")
 	}
 	now := m.now()
 	if t.early(now, m.skew) { // the cookie is good as soon as the clock is
-		return t, refuse(ReasonExpired, "the sign-in begins in %s; compare this machine's clock with those of other processes",
+		return t, refusal.New(refusal.Expired, "the sign-in begins in %s; compare this machine's clock with those of other processes",
 			t.started.Sub(now).Round(time.Second))
 	}
 	value, count := findCookie(r.Header, m.name(t.slot))
@@ -318,7 +321,7 @@ func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state stri
 	var err error
 	if mine && !t.over(now) {
 		err = m.used.take(r.Context(), t, now)
-		if e, ok := errors.AsType[*Error](err); ok && e.Reason == ReasonStoreDown {
+		if refusal.Of(err) == refusal.StoreDown {
 			return t, err // nothing was done: another try may go well
 		}
 	}
@@ -327,13 +330,13 @@ func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state stri
 	}
 	switch {
 	case t.over(now):
-		return t, refuse(ReasonExpired, "the sign-in began %s ago", now.Sub(t.started).Round(time.Second))
+		return t, refusal.New(refusal.Expired, "the sign-in began %s ago", now.Sub(t.started).Round(time.Second))
 	case count > 1:
-		return t, refuse(ReasonCookieTwice, "%d cookies hold the sign-in", count)
+		return t, refusal.New(refusal.CookieTwice, "%d cookies hold the sign-in", count)
 	case !mine && m.elsewhere(r, t):
-		return t, refuse(ReasonOtherAddress, "the sign-in began under another host than %.200q, or over plain http", r.Host)
+		return t, refusal.New(refusal.OtherAddress, "the sign-in began under another host than %.200q, or over plain http", r.Host)
 	case !mine:
-		return t, refuse(ReasonState, "this browser has no cookie of the sign-in: it began in another browser, "+
+		return t, refusal.New(refusal.State, "this browser has no cookie of the sign-in: it began in another browser, "+
 			"was thrown out by later ones, or cookies are blocked")
 	}
 	return t, err
@@ -367,7 +370,7 @@ func (m *transactions) forget(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(name, m.names.prefix) {
 			m.cookie.remove(w, name)
 			if at := proofTime(value); m.live(at) {
-				m.abandoned.add(strings.Clone(value), at.Add(transactionLifetime+m.skew), now)
+				m.abandoned.Add(strings.Clone(value), at.Add(transactionLifetime+m.skew), now)
 			}
 			room--
 		}

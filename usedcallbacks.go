@@ -5,6 +5,9 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 const (
@@ -26,8 +29,8 @@ const (
 // code that is redeemed twice may cost the first one its tokens (RFC 6749, 4.1.2). It is safe
 // for concurrent use.
 type usedCallbacks struct {
-	here     *expiring    // nonces of what was used in this process: a state can be spelled in two ways
-	outcomes *cache[bool] // of these: whether the browser was led on to its page
+	here     *cache.Set         // nonces of what was used in this process: a state can be spelled in two ways
+	outcomes *cache.Cache[bool] // of these: whether the browser was led on to its page
 	// shared, if not nil, keeps a mark for each in the store, for all processes.
 	shared *storeSessions
 
@@ -39,7 +42,7 @@ type usedCallbacks struct {
 // take marks a callback as used, or refuses one that was before.
 func (u *usedCallbacks) take(ctx context.Context, t *transaction, now time.Time) error {
 	until := t.started.Add(transactionLifetime + maxSkew)
-	if u.here.has(t.nonce, now) {
+	if u.here.Has(t.nonce, now) {
 		return errCallbackUsed
 	}
 	if u.shared != nil {
@@ -54,13 +57,13 @@ func (u *usedCallbacks) take(ctx context.Context, t *transaction, now time.Time)
 			return storeDown(err)
 		}
 	}
-	if !u.here.add(t.nonce, until, now) {
+	if !u.here.Add(t.nonce, until, now) {
 		return errCallbackUsed
 	}
 	return nil
 }
 
-var errCallbackUsed = refuse(ReasonReplay, "the callback was used before")
+var errCallbackUsed = refusal.New(refusal.Replay, "the callback was used before")
 
 func (u *usedCallbacks) key(nonce string) string { return u.shared.hash("callback", nonce) }
 
@@ -81,7 +84,7 @@ type outcome struct {
 // nobody in stays in the store for a moment, if its code may be spent: the second click of
 // two, at another process, would ask the provider once more with it.
 func (u *usedCallbacks) settle(ctx context.Context, nonce string, o outcome, now time.Time) {
-	u.outcomes.put(nonce, o.ledOn)
+	u.outcomes.Put(nonce, o.ledOn)
 	if u.shared == nil || o.signedIn {
 		return
 	}
@@ -102,7 +105,7 @@ func (u *usedCallbacks) settle(ctx context.Context, nonce string, o outcome, now
 func (u *usedCallbacks) mayStay(now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !within(now, u.since, failedMark) {
+	if !cache.Within(now, u.since, failedMark) {
 		u.since, u.failed = now, 0
 	}
 	u.failed++
@@ -115,8 +118,8 @@ func (u *usedCallbacks) mayStay(now time.Time) bool {
 func (u *usedCallbacks) ledOn(ctx context.Context, nonce string, now time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, callbackWait)
 	defer cancel()
-	for u.here.has(nonce, now) {
-		if ledOn, known := u.outcomes.get(nonce); known {
+	for u.here.Has(nonce, now) {
+		if ledOn, known := u.outcomes.Get(nonce); known {
 			return ledOn
 		}
 		if !pause(ctx, leasePoll) {

@@ -2,12 +2,13 @@ package cognate
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 // UserInfoMode says when the userInfo endpoint is asked at sign-in.
@@ -49,15 +50,14 @@ func (a *Auth) UserInfo(ctx context.Context, accessToken string) (*User, error) 
 	}
 	m, err := a.provider.ready(ctx)
 	if err != nil {
-		return nil, err
+		return nil, exported(err)
 	}
 	info, err := a.askUserInfo(ctx, m.Endpoints, accessToken)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = checkSubject(info)
 	}
-	err = checkSubject(info)
 	if err != nil {
-		return nil, err
+		return nil, exported(err)
 	}
 	return a.userOf(info), nil
 }
@@ -65,25 +65,25 @@ func (a *Auth) UserInfo(ctx context.Context, accessToken string) (*User, error) 
 // askUserInfo returns the claims of userInfo, which may be about anybody.
 func (a *Auth) askUserInfo(ctx context.Context, e Endpoints, accessToken string) (claims, error) {
 	if e.UserInfo == "" {
-		return nil, refuse(ReasonUserInfo, "the provider has no userInfo endpoint")
+		return nil, refusal.New(refusal.UserInfo, "the provider has no userInfo endpoint")
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.UserInfo, nil)
 	if err != nil {
-		return nil, refuse(ReasonUserInfo, "asking userInfo: %w", err)
+		return nil, refusal.New(refusal.UserInfo, "asking userInfo: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+accessToken)
 	req.Header.Set("Accept", "application/json, application/jwt")
 	body, mediaType, err := fetchDocument(a.provider.http, req)
 	if err != nil {
-		return nil, refuse(ReasonUserInfo, "asking userInfo: %w", err)
+		return nil, refusal.New(refusal.UserInfo, "asking userInfo: %w", err)
 	}
 	var info claims
 	if mediaType == "application/jwt" {
 		info, err = a.verifier.verifyUserInfo(ctx, strings.TrimSpace(string(body)))
 	} else if info.UnmarshalJSON(body) != nil {
-		err = refuse(ReasonUserInfo, "asking userInfo: the answer is not the JSON expected")
+		err = refusal.New(refusal.UserInfo, "asking userInfo: the answer is not the JSON expected")
 	}
 	return info, withoutSecrets(err, accessToken)
 }
@@ -92,33 +92,33 @@ func (a *Auth) askUserInfo(ctx context.Context, e Endpoints, accessToken string)
 // client (OpenID Connect Core 1.0, 5.3.2). It need not have a date.
 func (v *verifier) verifyUserInfo(ctx context.Context, raw string) (claims, error) {
 	if strings.Count(raw, ".") == 4 { // RFC 7516, 7.1
-		return nil, refuse(ReasonUserInfo, "userInfo is encrypted, which is not supported; "+
+		return nil, refusal.New(refusal.UserInfo, "userInfo is encrypted, which is not supported; "+
 			"have the provider sign it for this client, or send it as plain JSON")
 	}
 	token, c, err := v.verifySignature(ctx, raw)
-	if e, ok := errors.AsType[*Error](err); ok && e.providerFault() {
+	if refusal.ProviderFault(err) {
 		return nil, err
 	}
 	if err != nil {
-		return nil, refuse(ReasonUserInfo, "userInfo is signed: %w", err)
+		return nil, refusal.New(refusal.UserInfo, "userInfo is signed: %w", err)
 	}
 	if token.typ != "" && token.typ != "jwt" && token.typ != "userinfo-response+jwt" {
-		return nil, refuse(ReasonUserInfo, "userInfo is signed: its typ is %.40q, expected none or \"JWT\"", token.typ)
+		return nil, refusal.New(refusal.UserInfo, "userInfo is signed: its typ is %.40q, expected none or \"JWT\"", token.typ)
 	}
 	err = v.checkOrigin(c)
 	if err != nil {
-		return nil, refuse(ReasonUserInfo, "userInfo is signed: %w", err)
+		return nil, refusal.New(refusal.UserInfo, "userInfo is signed: %w", err)
 	}
 	aud, err := v.audience(c)
 	if err == nil {
 		err = v.checkTrusted(aud)
 	}
 	if err != nil {
-		return nil, refuse(ReasonUserInfo, "userInfo is signed: %w", err)
+		return nil, refusal.New(refusal.UserInfo, "userInfo is signed: %w", err)
 	}
 	err = v.checkGivenDates(c)
 	if err != nil {
-		return nil, refuse(ReasonUserInfo, "userInfo is signed: %w", err)
+		return nil, refusal.New(refusal.UserInfo, "userInfo is signed: %w", err)
 	}
 	return c, nil
 }
@@ -133,7 +133,7 @@ func (a *Auth) addUserInfo(ctx context.Context, c claims, e Endpoints, accessTok
 	// visitor somebody else (5.3.2).
 	sub, err := info.str("sub")
 	if err != nil || sub != c.text("sub") {
-		return nil, refuse(ReasonUserInfoSubject, "userInfo is about another subject than the ID token")
+		return nil, refusal.New(refusal.UserInfoSubject, "userInfo is about another subject than the ID token")
 	}
 	return merge(c, info), nil
 }
