@@ -1,9 +1,12 @@
 package cognate_test
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -318,4 +321,57 @@ func FuzzAuthorizationHeader(f *testing.F) {
 			t.Fatalf("%q: status %d", header, resp.StatusCode)
 		}
 	})
+}
+
+// TestDocumentedAnswers compares the answers that the page shows with the real ones.
+func TestDocumentedAnswers(t *testing.T) {
+	page := guide(t)
+	p := newFakeProvider(t)
+	x := newApp(t, p, nil)
+	handler := x.auth.RequireBearer("shop/orders.read")(http.NotFoundHandler())
+	lacking := p.userClaims("")
+	delete(lacking, "at_hash")
+	lacking["scope"] = "openid"
+	forged := signWith(jwt.SigningMethodRS256, testKeys()[1], p.kid, lacking)
+
+	for name, tt := range map[string]struct {
+		handler http.Handler
+		headers []string
+	}{
+		"no token":       {handler, nil},
+		"a forged token": {handler, []string{"Bearer " + forged}},
+		"no scope":       {handler, []string{"Bearer " + p.signed(lacking)}},
+		"two tokens":     {handler, []string{"Bearer a.b.c", "Bearer d.e.f"}},
+		"no session":     {x.auth.RequireLoginOrBearer()(http.NotFoundHandler()), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, appOrigin+"/api/orders", nil)
+			r.Header["Authorization"] = tt.headers
+			r.Header.Set("Sec-Fetch-Mode", "cors")
+			w := httptest.NewRecorder()
+			tt.handler.ServeHTTP(w, r)
+			if got := "```http\n" + dump(w.Result()) + "```\n"; !strings.Contains(page, got) {
+				t.Errorf("the page has not:\n%s", got)
+			}
+		})
+	}
+}
+
+// dump writes an answer as it is on the wire, but for the dates and what gets it there.
+func dump(resp *http.Response) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\n", resp.StatusCode, http.StatusText(resp.StatusCode))
+	_ = resp.Header.Write(&b)
+	body, _ := io.ReadAll(resp.Body)
+	return strings.ReplaceAll(b.String(), "\r", "") + "\n" + string(body)
+}
+
+// guide is the page that shows how an API is protected.
+func guide(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile("docs/protecting-apis.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(page)
 }

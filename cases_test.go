@@ -473,7 +473,7 @@ func TestPreflight(t *testing.T) {
 	if w.Header().Get("Access-Control-Allow-Origin") != "" {
 		t.Error("another origin is allowed")
 	}
-	if page := pages(t)["docs/protecting-apis.md"]; !strings.Contains(page, "allowOrigin(\"https://spa.example\", ") {
+	if page := guide(t); !strings.Contains(page, "allowOrigin(\"https://spa.example\", ") {
 		t.Error("the page does not show where it goes")
 	}
 }

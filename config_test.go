@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -197,24 +196,5 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	b.WriteString(s.S.String() + s.S.GoString())
 	if strings.Contains(b.String(), value) || strings.Contains(b.String(), fmt.Sprintf("%x", value)) {
 		t.Errorf("printed: %s", b.String())
-	}
-}
-
-// TestDependencies pins what of other people's a program that imports the library gets with it.
-func TestDependencies(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	own := func(pkg string) bool { return strings.HasPrefix(pkg, "github.com/cognate-auth/cognate") }
-	got := slices.DeleteFunc(strings.Fields(string(out)), own)
-	slices.Sort(got)
-	want := []string{
-		"golang.org/x/oauth2",
-		"golang.org/x/oauth2/internal",
-		"golang.org/x/sync/singleflight",
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("dependencies\n%q, want\n%q", got, want)
 	}
 }

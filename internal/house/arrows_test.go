@@ -1,4 +1,4 @@
-package cognate_test
+package house_test
 
 import (
 	"os/exec"
@@ -109,5 +109,24 @@ func TestTestsOnly(t *testing.T) {
 	}
 	if found != 2 {
 		t.Errorf("found %d imports of testhook, want those of its two users", found)
+	}
+}
+
+// TestDependencies pins what of other people's a program that imports the library gets with it.
+func TestDependencies(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	own := func(pkg string) bool { return strings.HasPrefix(pkg, "github.com/cognate-auth/cognate") }
+	got := slices.DeleteFunc(strings.Fields(string(out)), own)
+	slices.Sort(got)
+	want := []string{
+		"golang.org/x/oauth2",
+		"golang.org/x/oauth2/internal",
+		"golang.org/x/sync/singleflight",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("dependencies\n%q, want\n%q", got, want)
 	}
 }

@@ -1,10 +1,7 @@
-package cognate_test
+package house_test
 
 import (
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 // pages reads the pages of the documentation.
@@ -34,50 +29,20 @@ func pages(t *testing.T) map[string]string {
 	return texts
 }
 
-// testedDirs finds the folders in which a page's test may be: the package's before the dot,
-// or without one the page's own.
-func testedDirs(t *testing.T) map[string][]string {
-	t.Helper()
-	dirs := map[string][]string{}
-	err := filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {
-		if err == nil && d.IsDir() && path != "." && strings.HasPrefix(d.Name(), ".") {
-			return filepath.SkipDir
-		}
-		if err == nil && d.IsDir() {
-			dirs[d.Name()] = append(dirs[d.Name()], path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dirs
-}
-
 // TestDocumentedTestsExist looks for the tests that the pages name: a check that lost its
 // test must not stay in the security model.
 func TestDocumentedTestsExist(t *testing.T) {
-	dirs := testedDirs(t)
-	named := regexp.MustCompile("`(?:([a-z]+)\\.)?((?:Test|Fuzz)[A-Z]\\w*)`")
-	sources := map[string]string{}
+	all := readTests(t)
+	named := regexp.MustCompile("`(?:([a-z0-9]+)\\.)?((?:Test|Fuzz)[A-Z]\\w*)`")
 	found := 0
 	for page, text := range pages(t) {
 		for _, m := range named.FindAllStringSubmatch(text, -1) {
 			found++
-			in := dirs[m[1]]
-			switch {
-			case m[1] == "" && page == "docs/cognito-divergences.md":
-				in = []string{"userpool/oauth"}
-			case m[1] == "":
-				in = []string{"."}
+			in := m[1]
+			if in == "" && page == "docs/cognito-divergences.md" {
+				in = "oauth"
 			}
-			isThere := func(dir string) bool {
-				if sources[dir] == "" {
-					sources[dir] = testSource(t, dir)
-				}
-				return hasBody(sources[dir], m[2], "")
-			}
-			if !slices.ContainsFunc(in, isThere) {
+			if !all.has(in, m[2], "") {
 				t.Errorf("%s names %s, which is not there", page, m[0])
 			}
 		}
@@ -185,47 +150,4 @@ func vet(t *testing.T, page, source string) {
 	if err != nil {
 		t.Errorf("%s: %v\n%s\n%s", page, err, out, source)
 	}
-}
-
-// TestDocumentedAnswers compares the answers that the page shows with the real ones.
-func TestDocumentedAnswers(t *testing.T) {
-	page := pages(t)["docs/protecting-apis.md"]
-	p := newFakeProvider(t)
-	x := newApp(t, p, nil)
-	handler := x.auth.RequireBearer("shop/orders.read")(http.NotFoundHandler())
-	lacking := p.userClaims("")
-	delete(lacking, "at_hash")
-	lacking["scope"] = "openid"
-	forged := signWith(jwt.SigningMethodRS256, testKeys()[1], p.kid, lacking)
-
-	for name, tt := range map[string]struct {
-		handler http.Handler
-		headers []string
-	}{
-		"no token":       {handler, nil},
-		"a forged token": {handler, []string{"Bearer " + forged}},
-		"no scope":       {handler, []string{"Bearer " + p.signed(lacking)}},
-		"two tokens":     {handler, []string{"Bearer a.b.c", "Bearer d.e.f"}},
-		"no session":     {x.auth.RequireLoginOrBearer()(http.NotFoundHandler()), nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := httptest.NewRequest(http.MethodGet, appOrigin+"/api/orders", nil)
-			r.Header["Authorization"] = tt.headers
-			r.Header.Set("Sec-Fetch-Mode", "cors")
-			w := httptest.NewRecorder()
-			tt.handler.ServeHTTP(w, r)
-			if got := "```http\n" + dump(w.Result()) + "```\n"; !strings.Contains(page, got) {
-				t.Errorf("the page has not:\n%s", got)
-			}
-		})
-	}
-}
-
-// dump writes an answer as it is on the wire, but for the dates and what gets it there.
-func dump(resp *http.Response) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\n", resp.StatusCode, http.StatusText(resp.StatusCode))
-	_ = resp.Header.Write(&b)
-	body, _ := io.ReadAll(resp.Body)
-	return strings.ReplaceAll(b.String(), "\r", "") + "\n" + string(body)
 }

@@ -1,4 +1,4 @@
-package cognate_test
+package house_test
 
 import (
 	"os"
