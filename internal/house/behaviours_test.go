@@ -2,6 +2,7 @@ package house_test
 
 import (
 	"os"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -36,4 +37,38 @@ func TestBehavioursAreTested(t *testing.T) {
 	if rows < 100 {
 		t.Errorf("%d rows, want more", rows)
 	}
+}
+
+// testSources is the text of all tests, by the name of their folder: the pages write
+// oauth.TestX for a test of userpool/oauth. The root's have the name "".
+type testSources map[string][]string
+
+func readTests(t *testing.T) testSources {
+	t.Helper()
+	all := testSources{}
+	for dir, f := range tree(t) {
+		name := path.Base(dir)
+		if dir == "." {
+			name = ""
+		}
+		for _, test := range f.tests {
+			all[name] = append(all[name], test.text)
+		}
+	}
+	return all
+}
+
+// has reports whether a folder has the test, and in its body a name that becomes part.
+func (s testSources) has(folder, test, part string) bool {
+	for _, source := range s[folder] {
+		_, body, ok := strings.Cut(source, "\nfunc "+test+"(")
+		if !ok {
+			continue
+		}
+		body, _, _ = strings.Cut(body, "\n}\n")
+		if part == "" || strings.Contains(strings.ReplaceAll(body, " ", "_"), `"`+part+`"`) {
+			return true
+		}
+	}
+	return false
 }

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestMain runs the tests at the top of the repository, whose paths they name. What they
-// read there counts for Go's cache of test results; what a command reads that they run
-// does not.
+// TestMain runs the tests at the top of the repository. They read every Go file there
+// themselves, so that go test takes no older result for one of them: it does not see what a
+// command has read.
 func TestMain(m *testing.M) {
 	err := os.Chdir("../..")
 	if err != nil {
