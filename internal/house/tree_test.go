@@ -102,14 +102,20 @@ func imports(t *testing.T) map[string][]string {
 				if err != nil {
 					t.Fatalf("%s: %v", file.name, err)
 				}
-				if imported == module {
-					found["."] = true
-				} else if rest, ours := strings.CutPrefix(imported, module+"/"); ours {
-					found[rest] = true
+				if dir, ours := ourFolder(imported); ours {
+					found[dir] = true
 				}
 			}
 		}
 		all[name] = slices.Sorted(maps.Keys(found))
 	}
 	return all
+}
+
+// ourFolder is the folder of the package with that import path, if it is one of ours.
+func ourFolder(importPath string) (string, bool) {
+	if importPath == module {
+		return ".", true
+	}
+	return strings.CutPrefix(importPath, module+"/")
 }
