@@ -17,6 +17,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // logoutStore is a store that fails on demand.
@@ -107,11 +108,11 @@ func (s *logoutStore) DeleteIndexed(_ context.Context, index string) (n int, err
 
 // backchannel is an app with back-channel logout, and the provider's side of it.
 type backchannel struct {
-	*fakeProvider
+	*fakeprovider.Provider
 	t     *testing.T
 	app   *app
 	store *logoutStore
-	clock *clock
+	clock *fakeprovider.Clock
 	ended []cognate.LogoutEvent
 	sid   string // of the next sign-in
 	next  int    // jti
@@ -119,11 +120,11 @@ type backchannel struct {
 
 func newBackchannel(t *testing.T) *backchannel {
 	t.Helper()
-	c := newClock()
-	x := &backchannel{fakeProvider: newFakeProvider(t), t: t, clock: c, sid: "sid-1"}
-	x.store = &logoutStore{records: map[string]cognate.Record{}, fails: map[string]bool{}, now: c.now}
-	x.now = c.now
-	x.claims = func(m map[string]any) {
+	c := fakeprovider.NewClock()
+	x := &backchannel{Provider: fakeprovider.New(t), t: t, clock: c, sid: "sid-1"}
+	x.store = &logoutStore{records: map[string]cognate.Record{}, fails: map[string]bool{}, now: c.Now}
+	x.Now = c.Now
+	x.EditClaims = func(m map[string]any) {
 		if x.sid != "" {
 			m["sid"] = x.sid
 		}
@@ -134,7 +135,7 @@ func newBackchannel(t *testing.T) *backchannel {
 
 // another is another process of the app.
 func (x *backchannel) another() *app {
-	return newApp(x.t, x.fakeProvider, func(c *cognate.Config) {
+	return newApp(x.t, x.Provider, func(c *cognate.Config) {
 		c.Session.Store = x.store
 		c.BackchannelLogoutPath = "/backchannel"
 		c.Hooks.OnLogout = func(_ context.Context, e cognate.LogoutEvent) { x.ended = append(x.ended, e) }
@@ -146,7 +147,7 @@ func (x *backchannel) signedInBrowser(sid string) *browser {
 	x.t.Helper()
 	x.sid = sid
 	b := x.app.browser(x.t)
-	b.signIn(x.fakeProvider)
+	b.signIn(x.Provider)
 	if !b.signedIn() {
 		x.t.Fatalf("not signed in:\n%s", x.app.log)
 	}
@@ -156,9 +157,9 @@ func (x *backchannel) signedInBrowser(sid string) *browser {
 // logoutClaims are those of a good token.
 func (x *backchannel) logoutClaims() jwt.MapClaims {
 	x.next++
-	now := x.clock.now()
+	now := x.clock.Now()
 	return jwt.MapClaims{
-		"iss": x.issuer, "aud": clientID, "iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(),
+		"iss": x.Issuer, "aud": clientID, "iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(),
 		"jti": fmt.Sprintf("jti-%d", x.next), "sub": "user-1", "sid": "sid-1",
 		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
 	}
@@ -167,12 +168,12 @@ func (x *backchannel) logoutClaims() jwt.MapClaims {
 // logoutToken signs a token of a type; "-" is none.
 func (x *backchannel) logoutToken(typ string, c jwt.MapClaims) string {
 	tok := jwt.NewWithClaims(jwt.SigningMethodRS256, c)
-	tok.Header["kid"] = x.kid
+	tok.Header["kid"] = x.KeyID
 	tok.Header["typ"] = typ
 	if typ == "-" {
 		delete(tok.Header, "typ")
 	}
-	s, err := tok.SignedString(x.key)
+	s, err := tok.SignedString(x.Key)
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -263,7 +264,7 @@ func TestLogoutTokenRefused(t *testing.T) {
 	b := x.signedInBrowser("sid-1")
 	set := func(name string, v any) func(jwt.MapClaims) { return func(c jwt.MapClaims) { c[name] = v } }
 	without := func(name string) func(jwt.MapClaims) { return func(c jwt.MapClaims) { delete(c, name) } }
-	now := x.clock.now()
+	now := x.clock.Now()
 	const event = "http://schemas.openid.net/event/backchannel-logout"
 	for _, tt := range []struct {
 		name   string
@@ -279,7 +280,7 @@ func TestLogoutTokenRefused(t *testing.T) {
 		{"event a string", set("events", map[string]any{event: "{}"})},
 		{"event in another case", set("events", map[string]any{strings.ToUpper(event): map[string]any{}})},
 		{"other issuer", set("iss", "https://evil.test")},
-		{"issuer with a slash", set("iss", x.issuer+"/")},
+		{"issuer with a slash", set("iss", x.Issuer+"/")},
 		{"no issuer", without("iss")},
 		{"other audience", set("aud", "client-2")},
 		{"other audiences", set("aud", []string{"client-2", "client-3"})},
@@ -315,7 +316,7 @@ func TestLogoutTokenRefused(t *testing.T) {
 	}
 	header := func(method jwt.SigningMethod, key any) string {
 		tok := jwt.NewWithClaims(method, x.logoutClaims())
-		tok.Header["kid"], tok.Header["typ"] = x.kid, "logout+jwt"
+		tok.Header["kid"], tok.Header["typ"] = x.KeyID, "logout+jwt"
 		s, err := tok.SignedString(key)
 		if err != nil {
 			t.Fatal(err)
@@ -326,11 +327,11 @@ func TestLogoutTokenRefused(t *testing.T) {
 	for name, token := range map[string]string{
 		"alg none":          header(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType),
 		"HMAC":              header(jwt.SigningMethodHS256, []byte(clientSecret)),
-		"algorithm":         header(jwt.SigningMethodRS512, x.key),
-		"another key":       header(jwt.SigningMethodRS256, testKeys()[2]),
+		"algorithm":         header(jwt.SigningMethodRS512, x.Key),
+		"another key":       header(jwt.SigningMethodRS256, fakeprovider.Keys()[2]),
 		"no signature":      good[:strings.LastIndex(good, ".")+1],
 		"changed":           good[:len(good)-8] + "AAAAAAAA",
-		"an ID token":       signRS256(x.key, x.kid, x.userClaims("a")),
+		"an ID token":       fakeprovider.SignRS256(x.Key, x.KeyID, x.UserClaims("a")),
 		"empty":             "",
 		"dots":              "..",
 		"no token":          "hello",
@@ -381,11 +382,11 @@ func TestLogoutTokenRefused(t *testing.T) {
 // signedHeader signs a good token with a header of its own.
 func signedHeader(x *backchannel, header map[string]any) string {
 	tok := jwt.NewWithClaims(jwt.SigningMethodRS256, x.logoutClaims())
-	tok.Header["kid"] = x.kid
+	tok.Header["kid"] = x.KeyID
 	for name, v := range header {
 		tok.Header[name] = v
 	}
-	s, err := tok.SignedString(x.key)
+	s, err := tok.SignedString(x.Key)
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -407,7 +408,7 @@ func TestLogoutTokenReplayed(t *testing.T) {
 	x := newBackchannel(t)
 	x.signedInBrowser("sid-1")
 	c := x.logoutClaims()
-	c["exp"] = x.clock.now().Add(time.Hour).Unix()
+	c["exp"] = x.clock.Now().Add(time.Hour).Unix()
 	token := x.logoutToken("logout+jwt", c)
 	if resp := x.sendToken(token); resp.StatusCode != http.StatusOK {
 		t.Fatalf("status %d", resp.StatusCode)
@@ -418,7 +419,7 @@ func TestLogoutTokenReplayed(t *testing.T) {
 	for range 12 { // beyond the time that it is accepted
 		x.mustRefuse(t, x.send(x.app, formType, form))
 		x.mustRefuse(t, x.send(other, formType, form))
-		x.clock.advance(time.Minute)
+		x.clock.Advance(time.Minute)
 	}
 	if !b.signedIn() {
 		t.Error("a token that was sent again ended a session")
@@ -477,7 +478,7 @@ func TestBackchannelStoreDown(t *testing.T) {
 // TestBackchannelProviderDown can't get the keys to check the token with.
 func TestBackchannelProviderDown(t *testing.T) {
 	x := newBackchannel(t)
-	x.down = true
+	x.Down = true
 	resp := x.sendToken(x.logoutToken("logout+jwt", x.logoutClaims()))
 	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("status %d, headers %v", resp.StatusCode, resp.Header)
@@ -501,7 +502,7 @@ func TestBackchannelNeedsAStore(t *testing.T) {
 
 // TestNoBackchannelByDefault leaves the path to the app.
 func TestNoBackchannelByDefault(t *testing.T) {
-	x := newApp(t, newFakeProvider(t), nil)
+	x := newApp(t, fakeprovider.New(t), nil)
 	if resp := x.browser(t).request(http.MethodPost, "/backchannel"); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("status %d", resp.StatusCode)
 	}
@@ -509,10 +510,10 @@ func TestNoBackchannelByDefault(t *testing.T) {
 
 // FuzzBackchannelLogout sends what is no token: it may end nothing, and break nothing.
 func FuzzBackchannelLogout(f *testing.F) {
-	p := newFakeProvider(f)
-	store := &logoutStore{records: map[string]cognate.Record{}, fails: map[string]bool{}, now: p.now}
+	p := fakeprovider.New(f)
+	store := &logoutStore{records: map[string]cognate.Record{}, fails: map[string]bool{}, now: p.Now}
 	auth, err := cognate.New(cognate.Config{
-		Issuer: p.issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/cb", BackchannelLogoutPath: "/backchannel",
+		Issuer: p.Issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/cb", BackchannelLogoutPath: "/backchannel",
 		Keys: []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))}, Session: cognate.SessionConfig{Store: store},
 		Logger: slog.New(slog.DiscardHandler),
 	})

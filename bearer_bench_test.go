@@ -15,12 +15,13 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // cognitoToken is a token as long as Cognito's, some 1,080 bytes.
 func cognitoToken(key *rsa.PrivateKey, issuer, id string) string {
 	now := time.Now()
-	return signRS256(key, "aVCqtzWMfKzPQqRVZcJTQnVoOxyBwxvGbvHOGMXxWkU=", jwt.MapClaims{
+	return fakeprovider.SignRS256(key, "aVCqtzWMfKzPQqRVZcJTQnVoOxyBwxvGbvHOGMXxWkU=", jwt.MapClaims{
 		"sub": "f3a4b5c6-7d8e-4f90-a1b2-c3d4e5f60718", "cognito:groups": []string{"admins", "staff"}, "iss": issuer, "version": 2,
 		"client_id": clientID, "origin_jti": "0d1e2f3a-4b5c-6d7e-8f90-a1b2c3d4e5f6", "event_id": "5f0e3c9a-1b2d-4c3e-9f80-7a6b5c4d3e2f",
 		"token_use": "access", "scope": "openid profile email orders/read orders/write phone aws.cognito.signin.user.admin",
@@ -32,13 +33,13 @@ func cognitoToken(key *rsa.PrivateKey, issuer, id string) string {
 // that was, beside the one RSA verification that can't be saved and the check by another
 // library, which looks at fewer claims.
 func BenchmarkBearer(b *testing.B) {
-	key := testKeys()[0]
+	key := fakeprovider.Keys()[0]
 	const issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Abcdefghi"
 	api, err := cognate.NewBearer(cognate.BearerConfig{
 		Issuers:   []cognate.BearerIssuer{{Issuer: issuer, Clients: []string{clientID}, JWKS: "https://issuer.test/keys"}},
 		CacheSize: 32,
-		HTTPClient: &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
-			return respond(map[string]any{"keys": []any{publicJWK(key, "aVCqtzWMfKzPQqRVZcJTQnVoOxyBwxvGbvHOGMXxWkU=")}}), nil
+		HTTPClient: &http.Client{Transport: fakeprovider.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+			return fakeprovider.JSONResponse(map[string]any{"keys": []any{fakeprovider.JWK(key, "aVCqtzWMfKzPQqRVZcJTQnVoOxyBwxvGbvHOGMXxWkU=")}}), nil
 		})},
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/cognatetest"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -23,10 +24,10 @@ func TestTokensOfLocalPool(t *testing.T) {
 		ID     string `json:"id_token"`
 		Access string `json:"access_token"`
 	}
-	x := newApp(t, newFakeProvider(t), func(c *cognate.Config) {
+	x := newApp(t, fakeprovider.New(t), func(c *cognate.Config) {
 		c.Issuer, c.ClientID, c.ClientSecret, c.Now = pool.Issuer, client.ID, cognate.Secret(client.Secret), nil
 		// The tokens are caught on their way to the app.
-		c.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		c.HTTPClient = &http.Client{Transport: fakeprovider.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 			resp, err := http.DefaultTransport.RoundTrip(r)
 			if err == nil && strings.HasSuffix(r.URL.Path, "/token") {
 				data, _ := io.ReadAll(resp.Body)

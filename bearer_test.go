@@ -15,12 +15,13 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // TestAccessTokenChecks changes one thing of a good access token at a time.
 func TestAccessTokenChecks(t *testing.T) {
-	c := newClock()
-	at := func(d time.Duration) int64 { return c.now().Add(d).Unix() }
+	c := fakeprovider.NewClock()
+	at := func(d time.Duration) int64 { return c.Now().Add(d).Unix() }
 	set := func(pairs ...any) func(jwt.MapClaims) {
 		return func(m jwt.MapClaims) {
 			for i := 0; i < len(pairs); i += 2 {
@@ -114,18 +115,18 @@ func TestAccessTokenType(t *testing.T) {
 		{"JWT", true, 401}, {"logout+jwt", false, 401}, {"id+jwt", false, 401}, {"dpop+jwt", false, 401}, {7, false, 401},
 	} {
 		x := newBearerAPI(t, nil)
-		now := x.clock.now()
+		now := x.clock.Now()
 		tok := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
-			"iss": x.p.issuer, "sub": "user-1", "aud": bearerAudience, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+			"iss": x.p.Issuer, "sub": "user-1", "aud": bearerAudience, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 		})
 		if tt.nonce {
 			tok.Claims.(jwt.MapClaims)["nonce"] = "n"
 		}
-		tok.Header["kid"] = x.p.kid
+		tok.Header["kid"] = x.p.KeyID
 		if tok.Header["typ"] = tt.typ; tt.typ == nil {
 			delete(tok.Header, "typ")
 		}
-		raw, err := tok.SignedString(x.p.key)
+		raw, err := tok.SignedString(x.p.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,16 +140,16 @@ func TestAccessTokenSignature(t *testing.T) {
 	x := newBearerAPI(t, nil)
 	good := x.token(nil)
 	parts := strings.Split(good, ".")
-	claims := jwt.MapClaims{"iss": x.p.issuer, "sub": "admin", "aud": bearerAudience, "iat": x.clock.now().Unix(), "exp": x.clock.now().Add(time.Hour).Unix()}
+	claims := jwt.MapClaims{"iss": x.p.Issuer, "sub": "admin", "aud": bearerAudience, "iat": x.clock.Now().Unix(), "exp": x.clock.Now().Add(time.Hour).Unix()}
 	for _, tt := range []struct {
 		name, raw string
 		want      cognate.Reason
 	}{
-		{"another key", signRS256(testKeys()[1], x.p.kid, claims), cognate.ReasonTokenSignature},
-		{"unknown kid", signRS256(x.p.key, "other", claims), cognate.ReasonTokenKey},
-		{"none", signWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, x.p.kid, claims), cognate.ReasonTokenAlgorithm},
-		{"HS256", signWith(jwt.SigningMethodHS256, []byte(clientSecret), x.p.kid, claims), cognate.ReasonTokenAlgorithm},
-		{"RS512", signWith(jwt.SigningMethodRS512, x.p.key, x.p.kid, claims), cognate.ReasonTokenAlgorithm},
+		{"another key", fakeprovider.SignRS256(fakeprovider.Keys()[1], x.p.KeyID, claims), cognate.ReasonTokenSignature},
+		{"unknown kid", fakeprovider.SignRS256(x.p.Key, "other", claims), cognate.ReasonTokenKey},
+		{"none", fakeprovider.SignWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, x.p.KeyID, claims), cognate.ReasonTokenAlgorithm},
+		{"HS256", fakeprovider.SignWith(jwt.SigningMethodHS256, []byte(clientSecret), x.p.KeyID, claims), cognate.ReasonTokenAlgorithm},
+		{"RS512", fakeprovider.SignWith(jwt.SigningMethodRS512, x.p.Key, x.p.KeyID, claims), cognate.ReasonTokenAlgorithm},
 		{"no signature", parts[0] + "." + parts[1] + ".", cognate.ReasonTokenSignature},
 		{"other payload", parts[0] + "." + b64(string(mustJSON(t, claims))) + "." + parts[2], cognate.ReasonTokenSignature},
 		{"second spelling", respell(good), cognate.ReasonTokenMalformed},
@@ -165,8 +166,8 @@ func TestAccessTokenSignature(t *testing.T) {
 			}
 		})
 	}
-	if x.p.keyFetches > 2 {
-		t.Errorf("%d key fetches, want the first and one for the unknown kid", x.p.keyFetches)
+	if x.p.KeyFetches() > 2 {
+		t.Errorf("%d key fetches, want the first and one for the unknown kid", x.p.KeyFetches())
 	}
 	_, err := x.bearer.Verify(t.Context(), good)
 	if err != nil {
@@ -192,7 +193,7 @@ func TestBearerUser(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if u.Issuer != x.p.issuer || u.Subject != "user-1" || u.Username != "ann" || u.Email != "ann@example.com" || !u.EmailVerified {
+		if u.Issuer != x.p.Issuer || u.Subject != "user-1" || u.Username != "ann" || u.Email != "ann@example.com" || !u.EmailVerified {
 			t.Errorf("user %+v", u)
 		}
 		if fmt.Sprint(u.Scopes, u.Groups) != "[orders/read openid] [staff]" {
@@ -247,8 +248,8 @@ func TestVerifyNothing(t *testing.T) {
 	if reasonOf(err) != cognate.ReasonInsufficientScope {
 		t.Errorf("error %v, want a missing scope", err)
 	}
-	if x.p.keyFetches != 1 {
-		t.Errorf("%d key fetches, want one for the good token", x.p.keyFetches)
+	if x.p.KeyFetches() != 1 {
+		t.Errorf("%d key fetches, want one for the good token", x.p.KeyFetches())
 	}
 }
 
@@ -314,18 +315,18 @@ func TestClientCredentialsToken(t *testing.T) {
 
 // TestSeveralIssuers has two issuers that use the same key ID.
 func TestSeveralIssuers(t *testing.T) {
-	second := newFakeProvider(t)
-	second.key = testKeys()[1]
+	second := fakeprovider.New(t)
+	second.Key = fakeprovider.Keys()[1]
 	x := newBearerAPI(t, func(c *cognate.BearerConfig) {
 		c.Audiences = []string{"https://shared.test"}
-		c.Issuers = append(c.Issuers, cognate.BearerIssuer{Issuer: second.issuer, Clients: []string{"partner"}})
+		c.Issuers = append(c.Issuers, cognate.BearerIssuer{Issuer: second.Issuer, Clients: []string{"partner"}})
 	})
 	claims := func(issuer, audience, client string) func(jwt.MapClaims) {
 		return func(m jwt.MapClaims) { m["iss"], m["aud"], m["client_id"] = issuer, audience, client }
 	}
 	sign := func(change func(jwt.MapClaims)) string {
-		x.p.key = second.key
-		defer func() { x.p.key = testKeys()[0] }()
+		x.p.Key = second.Key
+		defer func() { x.p.Key = fakeprovider.Keys()[0] }()
 		return x.token(change)
 	}
 	for _, tt := range []struct {
@@ -333,12 +334,12 @@ func TestSeveralIssuers(t *testing.T) {
 		want      cognate.Reason
 	}{
 		{"first", x.token(nil), ""},
-		{"second", sign(claims(second.issuer, "https://shared.test", "partner")), ""},
-		{"second, of another client", sign(claims(second.issuer, "https://shared.test", "x")), cognate.ReasonTokenClient},
-		{"second, for the first's audience", sign(claims(second.issuer, bearerAudience, "partner")), cognate.ReasonTokenAudience},
-		{"first, for the shared audience", x.token(claims(x.p.issuer, "https://shared.test", "x")), cognate.ReasonTokenAudience},
+		{"second", sign(claims(second.Issuer, "https://shared.test", "partner")), ""},
+		{"second, of another client", sign(claims(second.Issuer, "https://shared.test", "x")), cognate.ReasonTokenClient},
+		{"second, for the first's audience", sign(claims(second.Issuer, bearerAudience, "partner")), cognate.ReasonTokenAudience},
+		{"first, for the shared audience", x.token(claims(x.p.Issuer, "https://shared.test", "x")), cognate.ReasonTokenAudience},
 		{"second's key in the first's name", sign(nil), cognate.ReasonTokenSignature},
-		{"first's key in the second's name", x.token(claims(second.issuer, "https://shared.test", "partner")), cognate.ReasonTokenSignature},
+		{"first's key in the second's name", x.token(claims(second.Issuer, "https://shared.test", "partner")), cognate.ReasonTokenSignature},
 		{"a third", x.token(claims("https://third.test", bearerAudience, "x")), cognate.ReasonTokenIssuer},
 	} {
 		_, err := x.bearer.Verify(t.Context(), tt.raw)
@@ -352,7 +353,7 @@ func TestSeveralIssuers(t *testing.T) {
 func TestUnknownIssuerAsksNobody(t *testing.T) {
 	b, err := cognate.NewBearer(cognate.BearerConfig{
 		Issuers: []cognate.BearerIssuer{{Issuer: bearerIssuer, Audiences: []string{bearerAudience}}},
-		HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		HTTPClient: &http.Client{Transport: fakeprovider.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 			t.Errorf("request to %s", r.URL)
 			return nil, errors.New("no network")
 		})},
@@ -362,7 +363,7 @@ func TestUnknownIssuerAsksNobody(t *testing.T) {
 	}
 	now := time.Now()
 	for _, iss := range []any{"https://evil.test", "https://issuer.test/", "http://issuer.test", "", nil, 1, []string{bearerIssuer}} {
-		raw := signRS256(testKeys()[1], "k", jwt.MapClaims{"iss": iss, "sub": "x", "aud": bearerAudience, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()})
+		raw := fakeprovider.SignRS256(fakeprovider.Keys()[1], "k", jwt.MapClaims{"iss": iss, "sub": "x", "aud": bearerAudience, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()})
 		_, err := b.Verify(t.Context(), raw)
 		if reasonOf(err) != cognate.ReasonTokenIssuer {
 			t.Errorf("issuer %v: error %v", iss, err)
@@ -373,7 +374,7 @@ func TestUnknownIssuerAsksNobody(t *testing.T) {
 // TestRememberedToken moves the clock while a token is remembered.
 func TestRememberedToken(t *testing.T) {
 	x := newBearerAPI(t, nil)
-	raw := x.token(func(m jwt.MapClaims) { m["exp"] = x.clock.now().Add(2 * time.Minute).Unix() })
+	raw := x.token(func(m jwt.MapClaims) { m["exp"] = x.clock.Now().Add(2 * time.Minute).Unix() })
 	good := func(when string, want cognate.Reason) {
 		t.Helper()
 		_, err := x.bearer.Verify(t.Context(), raw)
@@ -382,13 +383,13 @@ func TestRememberedToken(t *testing.T) {
 		}
 	}
 	good("new", "")
-	x.clock.advance(2*time.Minute + 59*time.Second)
+	x.clock.Advance(2*time.Minute + 59*time.Second)
 	good("within the skew", "")
-	x.clock.advance(time.Second)
+	x.clock.Advance(time.Second)
 	good("expired", cognate.ReasonTokenExpired)
-	x.clock.advance(-time.Hour)
+	x.clock.Advance(-time.Hour)
 	good("before it was issued", cognate.ReasonTokenNotYetValid)
-	x.clock.advance(time.Hour - 2*time.Minute)
+	x.clock.Advance(time.Hour - 2*time.Minute)
 	good("again in its time", "")
 	other := raw[:len(raw)-10] + strings.Repeat("A", 10)
 	_, err := x.bearer.Verify(t.Context(), other)
@@ -404,17 +405,17 @@ func TestRememberedToken(t *testing.T) {
 // TestWithdrawnKey takes the provider's key away while tokens signed with it live.
 func TestWithdrawnKey(t *testing.T) {
 	x := newBearerAPI(t, nil)
-	raw := x.token(func(m jwt.MapClaims) { m["exp"] = x.clock.now().Add(24 * time.Hour).Unix() })
+	raw := x.token(func(m jwt.MapClaims) { m["exp"] = x.clock.Now().Add(24 * time.Hour).Unix() })
 	call := func() int { return x.call("/api", raw).StatusCode }
 	if call() != http.StatusOK {
 		t.Fatal("a good token was refused")
 	}
-	x.p.key, x.p.kid = testKeys()[1], "new"
-	x.clock.advance(59 * time.Minute)
+	x.p.Key, x.p.KeyID = fakeprovider.Keys()[1], "new"
+	x.clock.Advance(59 * time.Minute)
 	if call() != http.StatusOK {
 		t.Error("refused although the keys are less than an hour old")
 	}
-	x.clock.advance(6 * time.Minute)
+	x.clock.Advance(6 * time.Minute)
 	if call() != http.StatusUnauthorized {
 		t.Error("the key is good an hour and five minutes after it was last seen")
 	}
@@ -443,26 +444,26 @@ func TestUnknownKeyFloodAtAPI(t *testing.T) {
 		wg.Wait()
 	}
 	flood(2_000)
-	if x.p.keyFetches != 2 {
-		t.Errorf("%d key fetches, want the first and one more", x.p.keyFetches)
+	if x.p.KeyFetches() != 2 {
+		t.Errorf("%d key fetches, want the first and one more", x.p.KeyFetches())
 	}
-	x.clock.advance(31 * time.Second)
+	x.clock.Advance(31 * time.Second)
 	flood(80)
-	if x.p.keyFetches != 3 {
-		t.Errorf("half a minute later: %d key fetches, want 3", x.p.keyFetches)
+	if x.p.KeyFetches() != 3 {
+		t.Errorf("half a minute later: %d key fetches, want 3", x.p.KeyFetches())
 	}
 	for range 100 {
 		x.call("/api", parts[0]+"."+parts[1]+"."+b64(rand.Text()))
 	}
-	if x.p.keyFetches != 3 {
-		t.Errorf("after bad signatures: %d key fetches, want 3", x.p.keyFetches)
+	if x.p.KeyFetches() != 3 {
+		t.Errorf("after bad signatures: %d key fetches, want 3", x.p.KeyFetches())
 	}
 }
 
 // TestKeysDown has no keys at first: that is nobody's fault who sent a token.
 func TestKeysDown(t *testing.T) {
 	x := newBearerAPI(t, nil)
-	x.p.down = true
+	x.p.Down = true
 	raw := x.token(nil)
 	for range 20 {
 		resp := x.call("/api", raw)
@@ -476,7 +477,7 @@ func TestKeysDown(t *testing.T) {
 	if n := strings.Count(x.log.String(), "level=WARN"); n != 1 {
 		t.Errorf("%d warnings, want 1", n)
 	}
-	x.clock.advance(11 * time.Second)
+	x.clock.Advance(11 * time.Second)
 	x.call("/api", raw)
 	if n := strings.Count(x.log.String(), "level=WARN"); n != 2 {
 		t.Errorf("%d warnings ten seconds later, want 2", n)
@@ -484,8 +485,8 @@ func TestKeysDown(t *testing.T) {
 	if x.call("/optional", "").StatusCode != http.StatusOK {
 		t.Error("a request without a token needs no keys")
 	}
-	x.p.down = false
-	x.clock.advance(time.Minute)
+	x.p.Down = false
+	x.clock.Advance(time.Minute)
 	if resp := x.call("/api", raw); resp.StatusCode != http.StatusOK {
 		t.Errorf("status %d when the provider is back", resp.StatusCode)
 	}
@@ -514,13 +515,13 @@ func TestOwnProviderDefaults(t *testing.T) {
 			delete(m, "client_id")
 		}, cognate.ReasonTokenAudience},
 	} {
-		p := newFakeProvider(t)
-		c := newClock()
-		p.now = c.now
+		p := fakeprovider.New(t)
+		c := fakeprovider.NewClock()
+		p.Now = c.Now
 		x := newApp(t, p, func(cfg *cognate.Config) {
 			if tt.cognito {
 				cfg.Dialect = cognate.CognitoDialect()
-				p.claims = func(m map[string]any) { m["token_use"] = "id" }
+				p.EditClaims = func(m map[string]any) { m["token_use"] = "id" }
 			}
 		})
 		x.browser(t).signIn(p)
@@ -528,8 +529,8 @@ func TestOwnProviderDefaults(t *testing.T) {
 		if reasonOf(err) != tt.want {
 			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
 		}
-		if p.keyFetches != 1 {
-			t.Errorf("%s: %d key fetches, want 1 for sign-in and tokens", tt.name, p.keyFetches)
+		if p.KeyFetches() != 1 {
+			t.Errorf("%s: %d key fetches, want 1 for sign-in and tokens", tt.name, p.KeyFetches())
 		}
 	}
 }
@@ -537,11 +538,11 @@ func TestOwnProviderDefaults(t *testing.T) {
 // TestAccessTokenAsIDToken has the provider send an access token in the ID token's place.
 func TestAccessTokenAsIDToken(t *testing.T) {
 	for typ, want := range map[string]cognate.Reason{"JWT": "", "at+jwt": cognate.ReasonTokenUse, "logout+jwt": cognate.ReasonTokenUse} {
-		p := newFakeProvider(t)
-		p.sign = func(c jwt.MapClaims) string {
+		p := fakeprovider.New(t)
+		p.Sign = func(c jwt.MapClaims) string {
 			tok := jwt.NewWithClaims(jwt.SigningMethodRS256, c)
-			tok.Header["kid"], tok.Header["typ"] = p.kid, typ
-			s, _ := tok.SignedString(p.key)
+			tok.Header["kid"], tok.Header["typ"] = p.KeyID, typ
+			s, _ := tok.SignedString(p.Key)
 			return s
 		}
 		expectReason(t, p, nil, want)
@@ -552,9 +553,9 @@ func TestAccessTokenAsIDToken(t *testing.T) {
 // only afterwards.
 func TestBearerCancelled(t *testing.T) {
 	gone := make(chan struct{})
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newBearerAPIOf(t, p, func(c *cognate.BearerConfig) {
-		c.HTTPClient = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+		c.HTTPClient = &http.Client{Transport: fakeprovider.RoundTripFunc(func(*http.Request) (*http.Response, error) {
 			<-gone
 			return nil, io.EOF
 		})}
@@ -597,7 +598,7 @@ func TestOldClientClaim(t *testing.T) {
 // discovery document says beside the keys does not matter.
 func TestIssuerWithoutSignIn(t *testing.T) {
 	x := newBearerAPI(t, nil)
-	x.p.discovery = func(doc map[string]any) {
+	x.p.EditDiscovery = func(doc map[string]any) {
 		doc["authorization_endpoint"] = "urn:nobody"
 		delete(doc, "token_endpoint")
 	}
@@ -605,13 +606,13 @@ func TestIssuerWithoutSignIn(t *testing.T) {
 		t.Errorf("status %d: %s", resp.StatusCode, x.log)
 	}
 	x = newBearerAPI(t, nil)
-	x.p.discovery = func(doc map[string]any) { doc["jwks_uri"] = "http://provider.test/keys" }
+	x.p.EditDiscovery = func(doc map[string]any) { doc["jwks_uri"] = "http://provider.test/keys" }
 	if resp := x.call("/api", x.token(nil)); resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("keys in the clear: status %d, want 503", resp.StatusCode)
 	}
 	x = newBearerAPI(t, func(c *cognate.BearerConfig) { c.Issuers[0].JWKS = c.Issuers[0].Issuer + "/keys" })
-	if resp := x.call("/api", x.token(nil)); resp.StatusCode != http.StatusOK || x.p.discoveries != 0 {
-		t.Errorf("configured keys: status %d after %d discoveries, want none", resp.StatusCode, x.p.discoveries)
+	if resp := x.call("/api", x.token(nil)); resp.StatusCode != http.StatusOK || x.p.Discoveries() != 0 {
+		t.Errorf("configured keys: status %d after %d discoveries, want none", resp.StatusCode, x.p.Discoveries())
 	}
 }
 
@@ -619,14 +620,14 @@ func TestIssuerWithoutSignIn(t *testing.T) {
 // good one's ID: it is passed over.
 func TestKeysThatCannotBeUsed(t *testing.T) {
 	ec := func(pairs ...string) map[string]any {
-		j := jwkOf(t, "key/1+==", signingKeys(t)["ES256"])
+		j := fakeprovider.BareJWK(t, fakeprovider.SigningKeys()["ES256"], "key/1+==")
 		for i := 0; i < len(pairs); i += 2 {
 			j[pairs[i]] = pairs[i+1]
 		}
 		return j
 	}
 	rsaKey := func(pairs ...string) map[string]any {
-		j := publicJWK(testKeys()[1], "key/1+==")
+		j := fakeprovider.JWK(fakeprovider.Keys()[1], "key/1+==")
 		for i := 0; i < len(pairs); i += 2 {
 			j[pairs[i]] = pairs[i+1]
 		}
@@ -640,7 +641,7 @@ func TestKeysThatCannotBeUsed(t *testing.T) {
 		"curve of another size": ec("crv", "P-384"), "point that is nowhere": ec("x", strings.Repeat("A", 43)), "another kind": ec(),
 	} {
 		x := newBearerAPI(t, nil)
-		x.p.keySet = []any{key, publicJWK(x.p.key, x.p.kid)}
+		x.p.KeySet = []any{key, fakeprovider.JWK(x.p.Key, x.p.KeyID)}
 		_, err := x.bearer.Verify(t.Context(), x.token(nil))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // TestBearerAnswers holds the answers against RFC 6750, section 3.
@@ -21,7 +22,7 @@ func TestBearerAnswers(t *testing.T) {
 	x := newBearerAPI(t, nil)
 	good := x.token(nil)
 	granted := x.token(func(m jwt.MapClaims) { m["scope"] = "orders/write openid orders/read" })
-	expired := x.token(func(m jwt.MapClaims) { m["exp"] = x.clock.now().Add(-time.Hour).Unix() })
+	expired := x.token(func(m jwt.MapClaims) { m["exp"] = x.clock.Now().Add(-time.Hour).Unix() })
 	for _, tt := range []struct {
 		name      string
 		path      string
@@ -176,11 +177,11 @@ func TestBearerErrorHandler(t *testing.T) {
 // TestResourceServerOnly sends what a sign-in would to a Bearer: there are no such paths,
 // and cookies mean nothing.
 func TestResourceServerOnly(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	visitor := newApp(t, p, nil).browser(t)
 	visitor.signIn(p)
 	x := newBearerAPI(t, func(c *cognate.BearerConfig) {
-		c.Issuers = []cognate.BearerIssuer{{Issuer: p.issuer, Audiences: []string{clientID}}}
+		c.Issuers = []cognate.BearerIssuer{{Issuer: p.Issuer, Audiences: []string{clientID}}}
 	})
 	for path, want := range map[string]int{
 		"/login": 404, "/oidc_callback?code=x&state=y": 404, "/logout": 404, "/api": 401, "/optional": 200,
@@ -200,9 +201,9 @@ func TestResourceServerOnly(t *testing.T) {
 
 // TestLoginOrBearer is one route for people and programs.
 func TestLoginOrBearer(t *testing.T) {
-	p := newFakeProvider(t)
-	c := newClock()
-	p.now = c.now
+	p := fakeprovider.New(t)
+	c := fakeprovider.NewClock()
+	p.Now = c.Now
 	metrics := &countedDenials{}
 	x := newApp(t, p, func(cfg *cognate.Config) {
 		cfg.Metrics, cfg.Logger = metrics, slog.New(slog.DiscardHandler)
@@ -326,13 +327,13 @@ func FuzzAuthorizationHeader(f *testing.F) {
 // TestDocumentedAnswers compares the answers that the page shows with the real ones.
 func TestDocumentedAnswers(t *testing.T) {
 	page := guide(t)
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	handler := x.auth.RequireBearer("shop/orders.read")(http.NotFoundHandler())
-	lacking := p.userClaims("")
+	lacking := p.UserClaims("")
 	delete(lacking, "at_hash")
 	lacking["scope"] = "openid"
-	forged := signWith(jwt.SigningMethodRS256, testKeys()[1], p.kid, lacking)
+	forged := fakeprovider.SignWith(jwt.SigningMethodRS256, fakeprovider.Keys()[1], p.KeyID, lacking)
 
 	for name, tt := range map[string]struct {
 		handler http.Handler
@@ -340,7 +341,7 @@ func TestDocumentedAnswers(t *testing.T) {
 	}{
 		"no token":       {handler, nil},
 		"a forged token": {handler, []string{"Bearer " + forged}},
-		"no scope":       {handler, []string{"Bearer " + p.signed(lacking)}},
+		"no scope":       {handler, []string{"Bearer " + p.SignIDToken(lacking)}},
 		"two tokens":     {handler, []string{"Bearer a.b.c", "Bearer d.e.f"}},
 		"no session":     {x.auth.RequireLoginOrBearer()(http.NotFoundHandler()), nil},
 	} {

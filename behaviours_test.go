@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // secretsFile is the client secrets of p's client: no userInfo endpoint, and no other
 // either.
-func secretsFile(p *fakeProvider) string {
-	return `{"web": {"issuer": "` + p.issuer + `", "client_id": "` + clientID + `", "client_secret": "` + clientSecret +
+func secretsFile(p *fakeprovider.Provider) string {
+	return `{"web": {"issuer": "` + p.Issuer + `", "client_id": "` + clientID + `", "client_secret": "` + clientSecret +
 		`", "redirect_uris": ["` + appOrigin + `/oidc_callback", "` + appOrigin + `/second"]}}`
 }
 
@@ -48,9 +49,9 @@ func TestSignInWithClientSecrets(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.discovery = func(d map[string]any) { delete(d, "userinfo_endpoint") }
-			p.claims = func(c map[string]any) { delete(c, "email") }
+			p := fakeprovider.New(t)
+			p.EditDiscovery = func(d map[string]any) { delete(d, "userinfo_endpoint") }
+			p.EditClaims = func(c map[string]any) { delete(c, "email") }
 			b := newApp(t, p, func(c *cognate.Config) {
 				tt.give(t, c, secretsFile(p))
 				c.Issuer, c.ClientID, c.ClientSecret, c.RedirectURL = "", "", "", ""
@@ -59,11 +60,11 @@ func TestSignInWithClientSecrets(t *testing.T) {
 			if got := mustURL(t, location).Query().Get("client_id"); got != clientID {
 				t.Errorf("client_id %q, want %q", got, clientID)
 			}
-			b.get("/oidc_callback?" + p.grant(t, location).Encode())
+			b.get("/oidc_callback?" + p.SignIn(t, location).Encode())
 			if u := b.user(); u == nil || u.Email != "" {
 				t.Errorf("user %+v, want one without an address: nobody can be asked for it\n%s", u, b.app.log)
 			}
-			if _, secret, _ := p.tokenCalls[0].BasicAuth(); secret == "" {
+			if _, secret, _ := p.TokenRequests()[0].BasicAuth(); secret == "" {
 				t.Error("the client did not authenticate with its secret")
 			}
 		})
@@ -72,10 +73,10 @@ func TestSignInWithClientSecrets(t *testing.T) {
 
 // TestHomePath is where people go who come from nowhere that they could be sent back to.
 func TestHomePath(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	for _, path := range []string{"/login", "/login?return_to=", "/login?return_to=https://evil.test", "/login?return_to=//evil.test"} {
 		b := newApp(t, p, func(c *cognate.Config) { c.HomePath = "/start" }).browser(t)
-		resp := b.get("/oidc_callback?" + p.grant(t, b.get(path).Header.Get("Location")).Encode())
+		resp := b.get("/oidc_callback?" + p.SignIn(t, b.get(path).Header.Get("Location")).Encode())
 		if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusFound || got != "/start" {
 			t.Errorf("%s: status %d to %q, want the home page", path, resp.StatusCode, got)
 		}
@@ -88,13 +89,13 @@ func TestHomePath(t *testing.T) {
 // TestUserInfoIsAskedOnce keeps a claim that only userInfo has, and asks for it with the
 // access token at sign-in and never again.
 func TestUserInfoIsAskedOnce(t *testing.T) {
-	p := newFakeProvider(t)
-	p.claims = func(c map[string]any) { delete(c, "custom:tier") }
-	p.userInfo = func(w http.ResponseWriter, r *http.Request) {
+	p := fakeprovider.New(t)
+	p.EditClaims = func(c map[string]any) { delete(c, "custom:tier") }
+	p.ServeUserInfo = func(w http.ResponseWriter, r *http.Request) {
 		if got := r.Header.Get("Authorization"); got != "Bearer access-token" || r.URL.RawQuery != "" {
 			t.Errorf("asked with Authorization %q and query %q", got, r.URL.RawQuery)
 		}
-		serveJSON(w, http.StatusOK, map[string]any{"sub": "user-1", "custom:tier": "silver"})
+		fakeprovider.ServeJSON(w, http.StatusOK, map[string]any{"sub": "user-1", "custom:tier": "silver"})
 	}
 	b := newApp(t, p, func(c *cognate.Config) { c.UserInfo = cognate.UserInfoAlways }).browser(t)
 	b.signIn(p)
@@ -104,25 +105,25 @@ func TestUserInfoIsAskedOnce(t *testing.T) {
 		}
 		b.get("/private/")
 	}
-	if p.userInfoCall != 1 {
-		t.Errorf("%d userInfo requests, want 1", p.userInfoCall)
+	if p.UserInfoRequests() != 1 {
+		t.Errorf("%d userInfo requests, want 1", p.UserInfoRequests())
 	}
 }
 
 // TestUserInfoSwitchedOff signs in with what the ID token says, be it little.
 func TestUserInfoSwitchedOff(t *testing.T) {
-	p := newFakeProvider(t)
-	p.claims = func(c map[string]any) { delete(c, "email"); delete(c, "email_verified") }
+	p := fakeprovider.New(t)
+	p.EditClaims = func(c map[string]any) { delete(c, "email"); delete(c, "email_verified") }
 	b := newApp(t, p, func(c *cognate.Config) { c.UserInfo = cognate.UserInfoNever }).browser(t)
 	b.signIn(p)
-	if u := b.user(); u == nil || u.Email != "" || p.userInfoCall != 0 {
-		t.Errorf("user %+v after %d userInfo requests, want one without an address after none", u, p.userInfoCall)
+	if u := b.user(); u == nil || u.Email != "" || p.UserInfoRequests() != 0 {
+		t.Errorf("user %+v after %d userInfo requests, want one without an address after none", u, p.UserInfoRequests())
 	}
 }
 
 // TestTokenCookiesAreSealed opens every cookie without the key.
 func TestTokenCookiesAreSealed(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, tokenModes["cookies"]).browser(t)
 	b.signIn(p)
 	if n := len(b.sessionCookies()); n != 2 {
@@ -149,15 +150,15 @@ func TestTokenCookiesAreSealed(t *testing.T) {
 
 // TestTokenWithoutExpiry uses a token of unknown life as long as the session lasts.
 func TestTokenWithoutExpiry(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-		p.response = func(r map[string]any) { delete(r, "expires_in") }
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+		p.EditTokenResponse = func(r map[string]any) { delete(r, "expires_in") }
 		b := newApp(t, p, mode).browser(t)
 		b.signIn(p)
-		c.advance(7 * time.Hour)
+		c.Advance(7 * time.Hour)
 		wantFetch(t, b, "/token", http.StatusOK, "access-token")
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		wantFetch(t, b, "/token", http.StatusFound, "")
-		if n := p.refreshCount(); n != 0 {
+		if n := p.Refreshes(); n != 0 {
 			t.Errorf("%d refreshes, want none", n)
 		}
 	})
@@ -165,13 +166,13 @@ func TestTokenWithoutExpiry(t *testing.T) {
 
 // TestTwoDevices has one user sign in twice and sign out once.
 func TestTwoDevices(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, _ *clock, mode func(*cognate.Config)) {
-		p.claims = func(c map[string]any) { delete(c, "at_hash") }
-		p.response = func(r map[string]any) { r["access_token"] = "of the phone" }
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, _ *fakeprovider.Clock, mode func(*cognate.Config)) {
+		p.EditClaims = func(c map[string]any) { delete(c, "at_hash") }
+		p.EditTokenResponse = func(r map[string]any) { r["access_token"] = "of the phone" }
 		x := newApp(t, p, mode)
 		phone, laptop := x.browser(t), x.browser(t)
 		phone.signIn(p)
-		p.response = nil
+		p.EditTokenResponse = nil
 		laptop.signIn(p)
 		wantFetch(t, phone, "/token", http.StatusOK, "of the phone")
 		laptop.request(http.MethodPost, "/logout")
@@ -185,26 +186,26 @@ func TestTwoDevices(t *testing.T) {
 // TestLogoutWithExpiredToken signs out of an app below a path, after the access token has
 // expired and with a provider that would refuse to refresh it.
 func TestLogoutWithExpiredToken(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		x := newApp(t, p, func(cfg *cognate.Config) {
 			mode(cfg)
 			cfg.RedirectURL = appOrigin + "/app/oidc_callback"
 		})
 		b := x.browser(t)
-		b.get("/app/oidc_callback?" + p.grant(t, b.get("/app/login").Header.Get("Location")).Encode())
+		b.get("/app/oidc_callback?" + p.SignIn(t, b.get("/app/login").Header.Get("Location")).Encode())
 		if !b.signedIn() {
 			t.Fatal("not signed in")
 		}
-		p.refresh = func(w http.ResponseWriter, _ *http.Request) {
-			serveJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
+		p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
+			fakeprovider.ServeJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
 		}
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		resp := b.request(http.MethodPost, "/app/logout")
 		if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got, p.URL+"/end?") {
 			t.Errorf("status %d to %q, want the provider's sign-out", resp.StatusCode, got)
 		}
-		if b.signedIn() || len(b.cookies()) != 0 || p.refreshCount() != 0 {
-			t.Errorf("signed in: %v, cookies %q, %d refreshes", b.signedIn(), b.cookies(), p.refreshCount())
+		if b.signedIn() || len(b.cookies()) != 0 || p.Refreshes() != 0 {
+			t.Errorf("signed in: %v, cookies %q, %d refreshes", b.signedIn(), b.cookies(), p.Refreshes())
 		}
 	})
 }
@@ -222,7 +223,7 @@ func (unreadBody) Close() error { return nil }
 // TestFormOfNobodyIsNotRead sends a form without being signed in: what was filled in goes
 // nowhere, and its address is not fetched with GET afterwards.
 func TestFormOfNobodyIsNotRead(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	var methods []string
 	x.handler = x.auth.Handler(x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -238,7 +239,7 @@ func TestFormOfNobodyIsNotRead(t *testing.T) {
 	}
 	b := x.browser(t)
 	b.jar.SetCookies(appURL, w.Result().Cookies())
-	resp := b.get("/oidc_callback?" + p.grant(t, w.Header().Get("Location")).Encode())
+	resp := b.get("/oidc_callback?" + p.SignIn(t, w.Header().Get("Location")).Encode())
 	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/" {
 		t.Fatalf("status %d to %q, want 302 to the home page: nobody said where the form is", resp.StatusCode, resp.Header.Get("Location"))
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // BenchmarkRequest is a signed-in request without the network: the handler alone, and behind
@@ -59,9 +60,9 @@ func (d *discard) WriteHeader(status int)      { d.status = status }
 // signedIn returns an Auth and a Cookie header that it takes.
 func signedIn(b *testing.B, session cognate.SessionConfig) (*cognate.Auth, string) {
 	b.Helper()
-	p := newFakeProvider(b)
+	p := fakeprovider.New(b)
 	auth, err := cognate.New(cognate.Config{
-		Issuer: p.issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/oidc_callback",
+		Issuer: p.Issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/oidc_callback",
 		Keys:   []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))},
 		Logger: slog.New(slog.DiscardHandler), Session: session,
 	})
@@ -76,9 +77,9 @@ func signedIn(b *testing.B, session cognate.SessionConfig) (*cognate.Auth, strin
 
 // BenchmarkIDToken is the whole check of an ID token.
 func BenchmarkIDToken(b *testing.B) {
-	key := testKeys()[0]
+	key := fakeprovider.Keys()[0]
 	now := time.Now()
-	raw := signRS256(key, "k", jwt.MapClaims{
+	raw := fakeprovider.SignRS256(key, "k", jwt.MapClaims{
 		"iss": "https://provider.test", "sub": "user-1", "aud": clientID, "nonce": "n", "email": "ann@example.com",
 		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	})

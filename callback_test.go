@@ -14,10 +14,11 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 func TestSignIn(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 
 	resp := b.get("/private/page?x=1")
@@ -37,7 +38,7 @@ func TestSignIn(t *testing.T) {
 		t.Errorf("authorization request: challenge, state or nonce too short: %v", q)
 	}
 
-	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 	if got, want := resp.Header.Get("Location"), "/private/page?x=1"; resp.StatusCode != http.StatusFound || got != want {
 		t.Fatalf("callback: status %d to %q, want 302 to %q", resp.StatusCode, got, want)
 	}
@@ -47,7 +48,7 @@ func TestSignIn(t *testing.T) {
 	if got, want := b.cookies(), "__Host-cognate"; len(got) != 1 || got[0] != want {
 		t.Errorf("cookies after sign-in: %q, want only %q", got, want)
 	}
-	if n := p.tokenRequests(); n != 1 {
+	if n := len(p.TokenRequests()); n != 1 {
 		t.Errorf("%d token requests, want 1", n)
 	}
 }
@@ -78,13 +79,13 @@ func TestTokenRequest(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			b := newApp(t, p, func(c *cognate.Config) { c.ClientAuth, c.ClientSecret = tt.method, tt.secret }).browser(t)
 			b.signIn(p)
 			if !b.signedIn() {
 				t.Fatal("not signed in")
 			}
-			r := p.tokenCalls[0]
+			r := p.TokenRequests()[0]
 			if got := r.PostForm.Get("grant_type"); got != "authorization_code" {
 				t.Errorf("grant_type = %q", got)
 			}
@@ -120,20 +121,20 @@ func TestCallbackRefuses(t *testing.T) {
 		{"error beside a code", func(q url.Values) { q.Set("error", "access_denied") }, cognate.ReasonProviderError, 403},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			var got *cognate.Error
 			x := newApp(t, p, func(c *cognate.Config) {
 				c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, e *cognate.Error) { got = e; w.WriteHeader(e.Status) }
 			})
 			b := x.browser(t)
-			q := p.grant(t, b.get("/private/").Header.Get("Location"))
+			q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 			tt.change(q)
 			resp := b.get("/oidc_callback?" + q.Encode())
 			if got == nil || got.Reason != tt.reason || resp.StatusCode != tt.status {
 				t.Errorf("status %d, error %v; want %d, %s", resp.StatusCode, got, tt.status, tt.reason)
 			}
-			if p.tokenRequests() != 0 || b.signedIn() {
-				t.Errorf("%d token requests, signed in: %v; want none", p.tokenRequests(), b.signedIn())
+			if len(p.TokenRequests()) != 0 || b.signedIn() {
+				t.Errorf("%d token requests, signed in: %v; want none", len(p.TokenRequests()), b.signedIn())
 			}
 		})
 	}
@@ -148,14 +149,14 @@ func flip(s string) string {
 }
 
 func TestCallbackAnnouncedIssuer(t *testing.T) {
-	p := newFakeProvider(t)
-	p.discovery = func(d map[string]any) { d["authorization_response_iss_parameter_supported"] = true }
+	p := fakeprovider.New(t)
+	p.EditDiscovery = func(d map[string]any) { d["authorization_response_iss_parameter_supported"] = true }
 	b := newApp(t, p, nil).browser(t)
 	if resp := b.signIn(p); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("iss missing although announced: status %d, want 400", resp.StatusCode)
 	}
-	q := p.grant(t, b.get("/private/").Header.Get("Location"))
-	q.Set("iss", p.issuer)
+	q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
+	q.Set("iss", p.Issuer)
 	b.get("/oidc_callback?" + q.Encode())
 	if !b.signedIn() {
 		t.Error("the right iss was refused")
@@ -163,25 +164,25 @@ func TestCallbackAnnouncedIssuer(t *testing.T) {
 }
 
 func TestCallbackOfAnotherBrowser(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	attacker, victim := x.browser(t), x.browser(t)
-	q := p.grant(t, attacker.get("/private/").Header.Get("Location"))
+	q := p.SignIn(t, attacker.get("/private/").Header.Get("Location"))
 	victim.get("/private/") // has a sign-in of its own under way
 	if resp := victim.get("/oidc_callback?" + q.Encode()); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("status %d, want 400", resp.StatusCode)
 	}
-	if victim.signedIn() || p.tokenRequests() != 0 {
+	if victim.signedIn() || len(p.TokenRequests()) != 0 {
 		t.Error("the victim was signed in as the attacker")
 	}
 }
 
 func TestCallbackReplay(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	resp := b.get("/private/")
 	cookies := b.jar.Cookies(appURL)
-	path := "/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode()
+	path := "/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode()
 	b.get(path)
 
 	t.Run("signed in", func(t *testing.T) {
@@ -205,29 +206,29 @@ func TestCallbackReplay(t *testing.T) {
 			}
 		}
 	})
-	if n := p.tokenRequests(); n != 1 {
+	if n := len(p.TokenRequests()); n != 1 {
 		t.Errorf("%d token requests, want 1", n)
 	}
 }
 
 func TestTransactionCookieTwice(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
-	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 	c := b.jar.Cookies(appURL)[0]
 	if resp := b.get("/oidc_callback?"+q.Encode(), "Cookie", c.Name+"="+c.Value); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("status %d, want 400", resp.StatusCode)
 	}
-	if p.tokenRequests() != 0 {
+	if len(p.TokenRequests()) != 0 {
 		t.Error("the code was exchanged")
 	}
 }
 
 func TestCallbackConcurrentReplay(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	b := x.browser(t)
-	path := "/oidc_callback?" + p.grant(t, b.get("/private/").Header.Get("Location")).Encode()
+	path := "/oidc_callback?" + p.SignIn(t, b.get("/private/").Header.Get("Location")).Encode()
 	cookies := b.jar.Cookies(appURL)
 	var wg sync.WaitGroup
 	for range 20 {
@@ -236,28 +237,28 @@ func TestCallbackConcurrentReplay(t *testing.T) {
 		wg.Go(func() { thief.get(path) })
 	}
 	wg.Wait()
-	if n := p.tokenRequests(); n != 1 {
+	if n := len(p.TokenRequests()); n != 1 {
 		t.Errorf("%d token requests, want 1", n)
 	}
 }
 
 func TestCallbackTooLate(t *testing.T) {
-	p := newFakeProvider(t)
-	c := newClock()
-	p.now = c.now
+	p := fakeprovider.New(t)
+	c := fakeprovider.NewClock()
+	p.Now = c.Now
 	b := newApp(t, p, nil).browser(t)
-	path := "/oidc_callback?" + p.grant(t, b.get("/private/").Header.Get("Location")).Encode()
-	c.advance(16 * time.Minute)
-	if resp := b.get(path); resp.StatusCode != http.StatusBadRequest || p.tokenRequests() != 0 {
-		t.Errorf("status %d, %d token requests; want 400 and none", resp.StatusCode, p.tokenRequests())
+	path := "/oidc_callback?" + p.SignIn(t, b.get("/private/").Header.Get("Location")).Encode()
+	c.Advance(16 * time.Minute)
+	if resp := b.get(path); resp.StatusCode != http.StatusBadRequest || len(p.TokenRequests()) != 0 {
+		t.Errorf("status %d, %d token requests; want 400 and none", resp.StatusCode, len(p.TokenRequests()))
 	}
 }
 
 func TestTwoTabs(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
-	first := p.grant(t, b.get("/private/first").Header.Get("Location"))
-	second := p.grant(t, b.get("/private/second").Header.Get("Location"))
+	first := p.SignIn(t, b.get("/private/first").Header.Get("Location"))
+	second := p.SignIn(t, b.get("/private/second").Header.Get("Location"))
 	for _, tab := range []struct {
 		q    url.Values
 		want string
@@ -273,7 +274,7 @@ func TestTwoTabs(t *testing.T) {
 // addresses and long ones. The newest works, and its page is known.
 func TestTransactionsAreBounded(t *testing.T) {
 	for _, name := range []string{"cognate", strings.Repeat("n", 64)} {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		b := newApp(t, p, func(c *cognate.Config) { c.CookieName = name }).browser(t)
 		long := "/private/" + strings.Repeat("long/", 300)
 		for i := range 100 {
@@ -286,7 +287,7 @@ func TestTransactionsAreBounded(t *testing.T) {
 				t.Fatalf("%s: %d bytes of cookies after %d sign-ins", name, n, i+1)
 			}
 		}
-		resp := b.get("/oidc_callback?" + p.grant(t, b.get(long).Header.Get("Location")).Encode())
+		resp := b.get("/oidc_callback?" + p.SignIn(t, b.get(long).Header.Get("Location")).Encode())
 		if resp.Header.Get("Location") != long || !b.signedIn() {
 			t.Errorf("%s: the newest sign-in led to %.50q", name, resp.Header.Get("Location"))
 		}
@@ -307,7 +308,7 @@ func (b *browser) cookieBytes() (size int) {
 func TestParallelStarts(t *testing.T) {
 	for _, tt := range []struct{ tabs, processes, work int }{{20, 1, 20}, {60, 1, 24}, {60, 3, 15}} {
 		t.Run(fmt.Sprint(tt.tabs, " tabs, ", tt.processes, " processes"), func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			b := newApp(t, p, nil).browser(t)
 			var apps []*app
 			for range tt.processes {
@@ -330,7 +331,7 @@ func TestParallelStarts(t *testing.T) {
 			for i, resp := range answers {
 				tab := b.app.browser(t) // so that no other tab has signed in
 				tab.jar.SetCookies(appURL, b.jar.Cookies(appURL))
-				resp = tab.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+				resp = tab.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 				if tab.signedIn() && resp.Header.Get("Location") == fmt.Sprint("/private/", i) {
 					work++
 				}
@@ -342,7 +343,7 @@ func TestParallelStarts(t *testing.T) {
 			// has signed in.
 			b.signIn(p)
 			for i, resp := range answers {
-				resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+				resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 				if resp.Header.Get("Location") != fmt.Sprint("/private/", i) {
 					t.Errorf("tab %d: status %d to %q", i, resp.StatusCode, resp.Header.Get("Location"))
 				}
@@ -354,18 +355,18 @@ func TestParallelStarts(t *testing.T) {
 // TestOldestGivesWay begins sign-ins in one browser while others begin theirs: it loses none
 // as long as there is room, and then the oldest.
 func TestOldestGivesWay(t *testing.T) {
-	c := newClock()
-	p := newFakeProvider(t)
-	p.now = c.now
+	c := fakeprovider.NewClock()
+	p := fakeprovider.New(t)
+	p.Now = c.Now
 	x := newApp(t, p, nil)
 	b := x.browser(t)
 	var queries []url.Values
 	for i := range 30 {
-		queries = append(queries, p.grant(t, b.get(fmt.Sprint("/private/", i)).Header.Get("Location")))
+		queries = append(queries, p.SignIn(t, b.get(fmt.Sprint("/private/", i)).Header.Get("Location")))
 		for range i * 7 % 24 {
 			x.browser(t).get("/private/")
 		}
-		c.advance(time.Second)
+		c.Advance(time.Second)
 	}
 	for i, q := range queries {
 		tab := x.browser(t)
@@ -385,12 +386,12 @@ func TestOldestGivesWay(t *testing.T) {
 
 // TestLongTabs signs in in two tabs whose addresses are long.
 func TestLongTabs(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	page := func(i int) string { return fmt.Sprint("/private/", i, "?q=", strings.Repeat("abcdefghij", 130)) }
 	var queries []url.Values
 	for i := range 3 {
-		queries = append(queries, p.grant(t, b.get(page(i)).Header.Get("Location")))
+		queries = append(queries, p.SignIn(t, b.get(page(i)).Header.Get("Location")))
 	}
 	for i, q := range queries {
 		if got := b.get("/oidc_callback?" + q.Encode()).Header.Get("Location"); got != page(i) {
@@ -407,9 +408,9 @@ func TestNeighbourBeginsSignIns(t *testing.T) {
 		{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"},
 		{"Referer", "https://neighbour.test/", "Accept", "text/html"},
 	} {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		b := newApp(t, p, nil).browser(t)
-		q := p.grant(t, b.get("/private/mine").Header.Get("Location"))
+		q := p.SignIn(t, b.get("/private/mine").Header.Get("Location"))
 		for range 60 {
 			b.get("/login", headers...)
 		}
@@ -426,19 +427,19 @@ func TestFailedCallbackKnowsThePage(t *testing.T) {
 	const wanted, link = "/private/x?y=z", `href="/login?return_to=%2Fprivate%2Fx%3Fy%3Dz"`
 	for _, tt := range []struct {
 		name   string
-		spoil  func(b *browser, c *clock, q url.Values)
+		spoil  func(b *browser, c *fakeprovider.Clock, q url.Values)
 		reason cognate.Reason
 	}{
-		{"too late", func(_ *browser, c *clock, _ url.Values) { c.advance(16 * time.Minute) }, cognate.ReasonExpired},
-		{"too late, with the cookie gone", func(b *browser, c *clock, _ url.Values) {
-			c.advance(24 * time.Hour)
+		{"too late", func(_ *browser, c *fakeprovider.Clock, _ url.Values) { c.Advance(16 * time.Minute) }, cognate.ReasonExpired},
+		{"too late, with the cookie gone", func(b *browser, c *fakeprovider.Clock, _ url.Values) {
+			c.Advance(24 * time.Hour)
 			b.jar, _ = cookiejar.New(nil)
 		}, cognate.ReasonExpired},
-		{"in another browser", func(b *browser, _ *clock, _ url.Values) { b.jar, _ = cookiejar.New(nil) }, cognate.ReasonState},
-		{"two codes", func(_ *browser, _ *clock, q url.Values) { q.Add("code", "x") }, cognate.ReasonMalformedCallback},
-		{"refused", func(_ *browser, _ *clock, q url.Values) { q.Set("error", "access_denied") }, cognate.ReasonProviderError},
-		{"code of no use", func(_ *browser, _ *clock, q url.Values) { q.Set("code", "x") }, cognate.ReasonCodeRefused},
-		{"used before", func(b *browser, _ *clock, q url.Values) {
+		{"in another browser", func(b *browser, _ *fakeprovider.Clock, _ url.Values) { b.jar, _ = cookiejar.New(nil) }, cognate.ReasonState},
+		{"two codes", func(_ *browser, _ *fakeprovider.Clock, q url.Values) { q.Add("code", "x") }, cognate.ReasonMalformedCallback},
+		{"refused", func(_ *browser, _ *fakeprovider.Clock, q url.Values) { q.Set("error", "access_denied") }, cognate.ReasonProviderError},
+		{"code of no use", func(_ *browser, _ *fakeprovider.Clock, q url.Values) { q.Set("code", "x") }, cognate.ReasonCodeRefused},
+		{"used before", func(b *browser, _ *fakeprovider.Clock, q url.Values) {
 			cookies := b.jar.Cookies(appURL)
 			failed := url.Values{"state": q["state"], "error": {"access_denied"}}
 			b.get("/oidc_callback?" + failed.Encode())
@@ -447,11 +448,11 @@ func TestFailedCallbackKnowsThePage(t *testing.T) {
 		}, cognate.ReasonReplay},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := newClock()
-			p := newFakeProvider(t)
-			p.now = c.now
+			c := fakeprovider.NewClock()
+			p := fakeprovider.New(t)
+			p.Now = c.Now
 			b := newApp(t, p, nil).browser(t)
-			q := p.grant(t, b.get(wanted).Header.Get("Location"))
+			q := p.SignIn(t, b.get(wanted).Header.Get("Location"))
 			tt.spoil(b, c, q)
 			resp := b.get("/oidc_callback?" + q.Encode())
 			if page := body(t, resp); !strings.Contains(page, link) || !strings.Contains(b.app.log.String(), "reason="+string(tt.reason)) {
@@ -505,8 +506,8 @@ func TestTokenEndpointFails(t *testing.T) {
 		{"slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 502, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
-				p.token = tt.token
+			fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
+				p.ServeToken = tt.token
 				var got *cognate.Error
 				x := newApp(t, p, func(c *cognate.Config) {
 					c.Hooks.OnLoginError = func(_ context.Context, e *cognate.Error) { got = e }
@@ -523,13 +524,13 @@ func TestTokenEndpointFails(t *testing.T) {
 				if resp.StatusCode != tt.status || !strings.Contains(page, "<h1>") {
 					t.Errorf("status %d, want %d and a page", resp.StatusCode, tt.status)
 				}
-				if n := p.tokenRequests(); n != 1 {
+				if n := len(p.TokenRequests()); n != 1 {
 					t.Errorf("%d token requests, want 1", n)
 				}
 				if b.signedIn() {
 					t.Error("signed in")
 				}
-				for _, secret := range []string{"LEAK", clientSecret, p.tokenCalls[0].PostForm.Get("code"), p.tokenCalls[0].PostForm.Get("code_verifier")} {
+				for _, secret := range []string{"LEAK", clientSecret, p.TokenRequests()[0].PostForm.Get("code"), p.TokenRequests()[0].PostForm.Get("code_verifier")} {
 					if strings.Contains(page, secret) || strings.Contains(x.log.String(), secret) {
 						t.Errorf("page or log holds %q:\n%s", secret, x.log)
 					}
@@ -540,7 +541,7 @@ func TestTokenEndpointFails(t *testing.T) {
 }
 
 func TestTokenEndpointUnreachable(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, func(c *cognate.Config) { c.Endpoints.Token = "http://127.0.0.1:1/token" }).browser(t)
 	if resp := b.signIn(p); resp.StatusCode != http.StatusBadGateway || b.signedIn() {
 		t.Errorf("status %d, want 502 and no session", resp.StatusCode)
@@ -548,20 +549,20 @@ func TestTokenEndpointUnreachable(t *testing.T) {
 }
 
 func TestProviderErrorPage(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
-	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 	long := strings.Repeat("long_code", 20)
 	for _, hostile := range []string{long, `quo"te`, "back\\slash", "new\nline"} {
 		b := b.app.browser(t)
-		q := p.grant(t, b.get("/private/").Header.Get("Location"))
+		q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 		q.Set("error", hostile)
 		if page := body(t, b.get("/oidc_callback?"+q.Encode())); strings.Contains(page, "It says") {
 			t.Errorf("the page quotes %q, which is no error code:\n%s", hostile, page)
 		}
 	}
 	denied := b.app.browser(t)
-	answer := p.grant(t, denied.get("/private/").Header.Get("Location"))
+	answer := p.SignIn(t, denied.get("/private/").Header.Get("Location"))
 	answer.Set("error", "access_denied")
 	if page := body(t, denied.get("/oidc_callback?"+answer.Encode())); !strings.Contains(page, "<code>access_denied</code>") {
 		t.Errorf("the page does not say what the provider said:\n%s", page)
@@ -583,11 +584,11 @@ func TestProviderErrorPage(t *testing.T) {
 
 // TestIdentityTooLargeKeepsTheOldSession refuses a second sign-in and leaves the first.
 func TestIdentityTooLargeKeepsTheOldSession(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
-	p.claims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 12_000) }
-	resp := b.get("/oidc_callback?" + p.grant(t, loginAgain(b).Header.Get("Location")).Encode())
+	p.EditClaims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 12_000) }
+	resp := b.get("/oidc_callback?" + p.SignIn(t, loginAgain(b).Header.Get("Location")).Encode())
 	if resp.StatusCode != http.StatusInternalServerError || !b.signedIn() {
 		t.Errorf("status %d, signed in: %v; want 500 and the old session", resp.StatusCode, b.signedIn())
 	}
@@ -595,7 +596,7 @@ func TestIdentityTooLargeKeepsTheOldSession(t *testing.T) {
 
 // TestForgedErrorIsNotShown opens a link that anybody can write.
 func TestForgedErrorIsNotShown(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	resp := x.browser(t).get("/oidc_callback?error=call_555_0100&error_description=now")
 	if strings.Contains(body(t, resp), "555") || !strings.Contains(x.log.String(), "call_555_0100") {
@@ -605,8 +606,8 @@ func TestForgedErrorIsNotShown(t *testing.T) {
 
 // TestAnswersAreNotKept looks at the headers of a refusal and of a callback.
 func TestAnswersAreNotKept(t *testing.T) {
-	p := newFakeProvider(t)
-	p.claims = func(c map[string]any) { c["aud"] = "other" }
+	p := fakeprovider.New(t)
+	p.EditClaims = func(c map[string]any) { c["aud"] = "other" }
 	b := newApp(t, p, func(c *cognate.Config) {
 		c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, e *cognate.Error) { w.WriteHeader(e.Status) }
 	}).browser(t)
@@ -614,14 +615,14 @@ func TestAnswersAreNotKept(t *testing.T) {
 	if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("WWW-Authenticate") == "" {
 		t.Errorf("a refusal with status %d has headers %v", resp.StatusCode, resp.Header)
 	}
-	p.claims, p.down = nil, true
+	p.EditClaims, p.Down = nil, true
 	x := newApp(t, p, func(c *cognate.Config) {
 		c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, e *cognate.Error) { w.WriteHeader(e.Status) }
 	})
 	if resp := x.browser(t).get("/private/"); resp.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("a provider that is down: headers %v", resp.Header)
 	}
-	p.down = false
+	p.Down = false
 	resp = b.signIn(p)
 	if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Referrer-Policy") != "no-referrer" {
 		t.Errorf("a callback has headers %v", resp.Header)
@@ -631,7 +632,7 @@ func TestAnswersAreNotKept(t *testing.T) {
 // TestHTTPClientIsTamed gives the library a client that would keep cookies and follow
 // redirects.
 func TestHTTPClientIsTamed(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -660,12 +661,12 @@ func (b *browser) user() *cognate.User {
 }
 
 func TestSecondUserReplacesFirst(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
 	first := b.jar.Cookies(appURL)
-	p.claims = func(c map[string]any) { c["sub"], c["email"] = "user-2", "bob@example.com" }
-	q := p.grant(t, loginAgain(b).Header.Get("Location"))
+	p.EditClaims = func(c map[string]any) { c["sub"], c["email"] = "user-2", "bob@example.com" }
+	q := p.SignIn(t, loginAgain(b).Header.Get("Location"))
 	b.get("/oidc_callback?" + q.Encode())
 	if u := b.user(); u == nil || u.Email != "bob@example.com" {
 		t.Errorf("user = %v, want bob", u)

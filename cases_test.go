@@ -17,6 +17,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/cases"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // caseTime is when the tokens of the cases are good.
@@ -24,7 +25,7 @@ var caseTime = time.Unix(1796050000, 0)
 
 // caseServer answers requests to https://op.example by their path, without a network.
 func caseServer(answers map[string]http.HandlerFunc) *http.Client {
-	return &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+	return &http.Client{Transport: fakeprovider.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 		w := httptest.NewRecorder()
 		if h := answers[r.URL.Path]; h != nil && r.URL.Host == "op.example" {
 			h(w, r)
@@ -86,18 +87,18 @@ func TestScopesAsAList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newFakeProvider(t)
-	p.response = func(r map[string]any) { r["scope"] = response.Scope }
-	p.refreshed = func(r map[string]any) { r["scope"] = []string{"openid", "of the refresh"}[:1] }
-	c := newClock()
-	p.now = c.now
+	p := fakeprovider.New(t)
+	p.EditTokenResponse = func(r map[string]any) { r["scope"] = response.Scope }
+	p.EditRefreshResponse = func(r map[string]any) { r["scope"] = []string{"openid", "of the refresh"}[:1] }
+	c := fakeprovider.NewClock()
+	p.Now = c.Now
 	b := newApp(t, p, tokenModes["store"]).browser(t)
 	b.signIn(p)
 	u := b.user()
 	if u == nil || strings.Join(u.Scopes, "|") != "openid|user:read:email" {
 		t.Fatalf("user %+v, want the two scopes\n%s", u, b.app.log)
 	}
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	wantFetch(t, b, "/token", http.StatusOK, "access-1")
 	if u := b.user(); u == nil || strings.Join(u.Scopes, "|") != "openid" {
 		t.Errorf("user after a refresh: %+v", u)
@@ -106,9 +107,9 @@ func TestScopesAsAList(t *testing.T) {
 
 // TestSplitAtSpacesAlone: what is no space separates no scopes (RFC 6749, 3.3).
 func TestSplitAtSpacesAlone(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	const odd = "openid\tadmin \u00a0root\u2003x  a\nb"
-	p.response = func(r map[string]any) { r["scope"] = odd }
+	p.EditTokenResponse = func(r map[string]any) { r["scope"] = odd }
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
 	if u := b.user(); u == nil || strings.Join(u.Scopes, "|") != "openid\tadmin|\u00a0root\u2003x|a\nb" {
@@ -127,15 +128,15 @@ func TestSplitAtSpacesAlone(t *testing.T) {
 }
 
 // postOnly is a fake provider whose discovery document announces what the case does.
-func postOnly(t *testing.T) *fakeProvider {
+func postOnly(t *testing.T) *fakeprovider.Provider {
 	t.Helper()
 	var announced map[string]any
 	err := json.Unmarshal(cases.Read(t, "discovery-post-only.json"), &announced)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newFakeProvider(t)
-	p.discovery = func(d map[string]any) {
+	p := fakeprovider.New(t)
+	p.EditDiscovery = func(d map[string]any) {
 		d["token_endpoint_auth_methods_supported"] = announced["token_endpoint_auth_methods_supported"]
 		d["revocation_endpoint"] = p.URL + "/token"
 	}
@@ -145,27 +146,27 @@ func postOnly(t *testing.T) *fakeProvider {
 // TestOnlyOneMethodAnnounced sends the secret the one way that the provider takes.
 func TestOnlyOneMethodAnnounced(t *testing.T) {
 	p := postOnly(t)
-	c := newClock()
-	p.now = c.now
+	c := fakeprovider.NewClock()
+	p.Now = c.Now
 	b := newApp(t, p, func(cfg *cognate.Config) {
 		tokenModes["store"](cfg)
 		cfg.RevokeOnLogout = true
 	}).browser(t)
 	b.signIn(p)
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	wantFetch(t, b, "/token", http.StatusOK, "access-1")
 	b.request(http.MethodPost, "/logout")
-	if len(p.tokenCalls) != 3 {
-		t.Fatalf("%d requests, want code, refresh and revocation\n%s", len(p.tokenCalls), b.app.log)
+	if len(p.TokenRequests()) != 3 {
+		t.Fatalf("%d requests, want code, refresh and revocation\n%s", len(p.TokenRequests()), b.app.log)
 	}
-	for _, r := range p.tokenCalls {
+	for _, r := range p.TokenRequests() {
 		if r.PostForm.Get("client_secret") != clientSecret || r.Header.Get("Authorization") != "" {
 			t.Errorf("%v: the secret is not in the body alone", r.PostForm["grant_type"])
 		}
 	}
 
-	silent := newFakeProvider(t)
-	silent.discovery = func(d map[string]any) { d["token_endpoint_auth_methods_supported"] = []string{} }
+	silent := fakeprovider.New(t)
+	silent.EditDiscovery = func(d map[string]any) { d["token_endpoint_auth_methods_supported"] = []string{} }
 	if b := newApp(t, silent, nil).browser(t); b.signIn(silent) == nil || !b.signedIn() {
 		t.Errorf("an empty list: not signed in\n%s", b.app.log)
 	}
@@ -210,7 +211,7 @@ func TestSignedUserInfo(t *testing.T) {
 	foreign := func(change func(jwt.MapClaims)) string {
 		c := jwt.MapClaims{"iss": "https://op.example", "aud": "client", "sub": "u1", "email": "evil@example.com"}
 		change(c)
-		return signRS256(testKeys()[0], "k1", c)
+		return fakeprovider.SignRS256(fakeprovider.Keys()[0], "k1", c)
 	}
 	for _, tt := range []struct {
 		name, mediaType, body string
@@ -261,12 +262,12 @@ func TestSignedUserInfoIsChecked(t *testing.T) {
 		{"another subject", func(c jwt.MapClaims) { c["sub"] = "user-2" }, cognate.ReasonUserInfoSubject},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.userInfo = func(w http.ResponseWriter, _ *http.Request) {
-				c := jwt.MapClaims{"iss": p.issuer, "aud": clientID, "sub": "user-1", "email": "ann@example.com", "email_verified": true}
+			p := fakeprovider.New(t)
+			p.ServeUserInfo = func(w http.ResponseWriter, _ *http.Request) {
+				c := jwt.MapClaims{"iss": p.Issuer, "aud": clientID, "sub": "user-1", "email": "ann@example.com", "email_verified": true}
 				tt.change(c)
 				w.Header().Set("Content-Type", "application/jwt")
-				_, _ = io.WriteString(w, signRS256(p.key, p.kid, c))
+				_, _ = io.WriteString(w, fakeprovider.SignRS256(p.Key, p.KeyID, c))
 			}
 			expectReason(t, p, func(c *cognate.Config) { c.UserInfo = cognate.UserInfoAlways }, tt.want)
 		})
@@ -276,12 +277,12 @@ func TestSignedUserInfoIsChecked(t *testing.T) {
 // TestOtherIssuer: a document of another issuer is a mistake that stays one.
 func TestOtherIssuer(t *testing.T) {
 	document := cases.Read(t, "discovery-other-issuer.json")
-	client := &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+	client := &http.Client{Transport: fakeprovider.RoundTripFunc(func(*http.Request) (*http.Response, error) {
 		w := httptest.NewRecorder()
 		sending("application/json", document)(w, nil)
 		return w.Result(), nil
 	})}
-	x := newApp(t, newFakeProvider(t), func(c *cognate.Config) {
+	x := newApp(t, fakeprovider.New(t), func(c *cognate.Config) {
 		c.Issuer, c.HTTPClient = "https://login.example/common/v2.0", client
 	})
 	b := x.browser(t)
@@ -306,7 +307,7 @@ func TestOtherIssuer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := signRS256(testKeys()[0], "k", jwt.MapClaims{"iss": "https://login.example/common/v2.0", "sub": "u", "aud": "api"})
+	raw := fakeprovider.SignRS256(fakeprovider.Keys()[0], "k", jwt.MapClaims{"iss": "https://login.example/common/v2.0", "sub": "u", "aud": "api"})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	r.Header.Set("Authorization", "Bearer "+raw)
 	w := httptest.NewRecorder()
@@ -346,7 +347,7 @@ func TestIssuersOfCognito(t *testing.T) {
 // signOutTarget is where a sign-out leads to, without a provider that answers.
 func signOutTarget(t *testing.T, change func(*cognate.Config)) string {
 	t.Helper()
-	x := newApp(t, newFakeProvider(t), func(c *cognate.Config) {
+	x := newApp(t, fakeprovider.New(t), func(c *cognate.Config) {
 		c.Endpoints = cognate.Endpoints{
 			Authorization: "https://provider.test/authorize", Token: "https://provider.test/token", JWKS: "https://provider.test/keys",
 			EndSession: "https://provider.test/end",
@@ -393,9 +394,9 @@ func TestSeveralValuesInOneClaim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	claim := any(written["custom:groups"])
-	p.claims = func(c map[string]any) { c["custom:groups"] = claim }
+	p.EditClaims = func(c map[string]any) { c["custom:groups"] = claim }
 	values := func() []string {
 		b := newApp(t, p, func(c *cognate.Config) { c.Claims = []string{"custom:*"} }).browser(t)
 		b.signIn(p)
@@ -521,7 +522,7 @@ func utf16Text(s string, little bool) []byte {
 
 // recoded changes the encoding of every answer of a provider.
 func recoded(encode func(string) []byte) *http.Client {
-	return &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+	return &http.Client{Transport: fakeprovider.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 		resp, err := http.DefaultTransport.RoundTrip(r)
 		if err != nil {
 			return nil, err
@@ -541,11 +542,11 @@ func TestTextOfWindows(t *testing.T) {
 	for name, encode := range encodings {
 		t.Run(name, func(t *testing.T) {
 			p := newPusher(t)
-			c := newClock()
-			p.now = c.now
-			b := newApp(t, p.fakeProvider, func(cfg *cognate.Config) {
+			c := fakeprovider.NewClock()
+			p.Now = c.Now
+			b := newApp(t, p.Provider, func(cfg *cognate.Config) {
 				tokenModes["store"](cfg)
-				cs, err := cognate.ParseClientSecrets(bytes.NewReader(encode(secretsFile(p.fakeProvider))))
+				cs, err := cognate.ParseClientSecrets(bytes.NewReader(encode(secretsFile(p.Provider))))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -557,16 +558,16 @@ func TestTextOfWindows(t *testing.T) {
 			if len(pushed) != 1 || !strings.Contains(location, "request_uri=") {
 				t.Fatalf("%d pushed requests, then to %q\n%s", len(pushed), location, b.app.log)
 			}
-			b.get("/oidc_callback?" + p.grant(t, p.URL+"/authorize?"+pushed[0].PostForm.Encode()).Encode())
+			b.get("/oidc_callback?" + p.SignIn(t, p.URL+"/authorize?"+pushed[0].PostForm.Encode()).Encode())
 			if !b.signedIn() {
 				t.Fatalf("not signed in\n%s", b.app.log)
 			}
-			c.advance(time.Hour)
+			c.Advance(time.Hour)
 			wantFetch(t, b, "/token", http.StatusOK, "access-1")
-			p.refresh = func(w http.ResponseWriter, _ *http.Request) {
-				serveJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
+			p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
+				fakeprovider.ServeJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
 			}
-			c.advance(time.Hour)
+			c.Advance(time.Hour)
 			if wantFetch(t, b, "/token", http.StatusFound, ""); b.signedIn() {
 				t.Error("the refusal of a refresh was not understood")
 			}
@@ -581,7 +582,7 @@ func TestTextOfWindows(t *testing.T) {
 			if err != nil {
 				t.Errorf("introspection: %v", err)
 			}
-			der, err := x509.MarshalPKCS8PrivateKey(testKeys()[0])
+			der, err := x509.MarshalPKCS8PrivateKey(fakeprovider.Keys()[0])
 			key := encode(string(pemOf(t, "PRIVATE KEY", der, err)))
 			_, err = cognate.New(cognate.Config{
 				Issuer: "https://op.example", ClientID: "c", RedirectURL: appOrigin + "/cb",
@@ -606,8 +607,8 @@ func TestTextOfWindows(t *testing.T) {
 // TestSilentSignInAtAnotherIssuer: a public page that only asks whether somebody is known
 // shows no error for it.
 func TestSilentSignInAtAnotherIssuer(t *testing.T) {
-	p := newFakeProvider(t)
-	p.discovery = func(d map[string]any) { d["issuer"] = "https://other.test" }
+	p := fakeprovider.New(t)
+	p.EditDiscovery = func(d map[string]any) { d["issuer"] = "https://other.test" }
 	x := newApp(t, p, nil)
 	x.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x.auth.Login(w, r, cognate.Silent(), cognate.ReturnTo("/?asked"))
@@ -619,8 +620,8 @@ func TestSilentSignInAtAnotherIssuer(t *testing.T) {
 
 // TestEncryptedIDToken: what is not supported is called by its name.
 func TestEncryptedIDToken(t *testing.T) {
-	p := newFakeProvider(t)
-	p.sign = func(jwt.MapClaims) string { return "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkExMjhHQ00ifQ.AA.AA.AA.AA" }
+	p := fakeprovider.New(t)
+	p.Sign = func(jwt.MapClaims) string { return "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkExMjhHQ00ifQ.AA.AA.AA.AA" }
 	x := newApp(t, p, nil)
 	x.browser(t).signIn(p)
 	if log := x.log.String(); !strings.Contains(log, "reason=token_malformed") || !strings.Contains(log, "encrypted, which is not supported") {

@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // TestClient calls an API as the user, and follows no redirect elsewhere with the token.
 func TestClient(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, _ *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, _ *fakeprovider.Clock, mode func(*cognate.Config)) {
 		var got []string
 		record := func(w http.ResponseWriter, r *http.Request) {
 			got = append(got, r.Host+r.URL.Path+" "+r.Header.Get("Authorization"))
@@ -62,13 +63,13 @@ func TestClient(t *testing.T) {
 // TestClientWaitsNoLonger gives up on a token when the time of the call is over, and not when
 // that of the request is.
 func TestClientWaitsNoLonger(t *testing.T) {
-	eachTokenModeVirtually(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenModeVirtually(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		x := newApp(t, p, mode)
 		b := x.browser(t)
 		b.signIn(p)
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		release := make(chan bool)
-		p.refresh = func(http.ResponseWriter, *http.Request) { <-release }
+		p.ServeRefresh = func(http.ResponseWriter, *http.Request) { <-release }
 		var err error
 		h := x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			ctx, cancel := context.WithTimeout(r.Context(), 50*time.Millisecond)

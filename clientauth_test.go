@@ -24,6 +24,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // newECKey makes an ECDSA key.
@@ -52,7 +53,7 @@ func withKey(key cognate.ClientKey) func(*cognate.Config) {
 // TestClientAssertion signs in with every kind of key and checks the assertion as a
 // provider would, with another implementation.
 func TestClientAssertion(t *testing.T) {
-	rsaKey, ecKey := testKeys()[1], newECKey(t, elliptic.P256())
+	rsaKey, ecKey := fakeprovider.Keys()[1], newECKey(t, elliptic.P256())
 	pkcs8, err8 := x509.MarshalPKCS8PrivateKey(rsaKey)
 	sec1, err1 := x509.MarshalECPrivateKey(ecKey)
 	for _, tt := range []struct {
@@ -72,9 +73,9 @@ func TestClientAssertion(t *testing.T) {
 		{"for the endpoint", cognate.ClientKey{Signer: ecKey, Audience: "https://provider.test/token"}, "ES256", "https://provider.test/token", &ecKey.PublicKey},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := newClock()
-			p := newFakeProvider(t)
-			p.now = c.now
+			c := fakeprovider.NewClock()
+			p := fakeprovider.New(t)
+			p.Now = c.Now
 			x := newApp(t, p, withKey(tt.key))
 			seen := map[string]bool{}
 			for i := range 20 { // an ECDSA signature has short numbers now and then
@@ -83,12 +84,12 @@ func TestClientAssertion(t *testing.T) {
 				if !b.signedIn() {
 					t.Fatalf("not signed in:\n%s", x.log)
 				}
-				r := p.tokenCalls[i]
+				r := p.TokenRequests()[i]
 				if r.Header.Get("Authorization") != "" || r.PostForm.Has("client_secret") || r.PostForm.Get("client_id") != clientID ||
 					r.PostForm.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
 					t.Fatalf("request with %v", r.PostForm)
 				}
-				tok, err := jwt.NewParser(jwt.WithTimeFunc(c.now), jwt.WithValidMethods([]string{tt.alg}), jwt.WithStrictDecoding()).
+				tok, err := jwt.NewParser(jwt.WithTimeFunc(c.Now), jwt.WithValidMethods([]string{tt.alg}), jwt.WithStrictDecoding()).
 					Parse(r.PostForm.Get("client_assertion"), func(*jwt.Token) (any, error) { return tt.public, nil })
 				if err != nil {
 					t.Fatal(err)
@@ -104,11 +105,11 @@ func TestClientAssertion(t *testing.T) {
 				claims := tok.Claims.(jwt.MapClaims)
 				audience := tt.audience
 				if audience == "" {
-					audience = p.issuer
+					audience = p.Issuer
 				}
 				jti, _ := claims["jti"].(string)
 				if claims["iss"] != clientID || claims["sub"] != clientID || claims["aud"] != audience || len(jti) < 20 || seen[jti] ||
-					claims["iat"] != float64(c.now().Unix()) || claims["exp"] != float64(c.now().Add(2*time.Minute).Unix()) {
+					claims["iat"] != float64(c.Now().Unix()) || claims["exp"] != float64(c.Now().Add(2*time.Minute).Unix()) {
 					t.Errorf("claims %v", claims)
 				}
 				seen[jti] = true
@@ -138,11 +139,11 @@ func (oddSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { re
 func TestSignerFails(t *testing.T) {
 	key := newECKey(t, elliptic.P256())
 	for _, signer := range []crypto.Signer{brokenSigner{key}, oddSigner{key}} {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		b := newApp(t, p, withKey(cognate.ClientKey{Signer: signer})).browser(t)
 		resp := b.signIn(p)
-		if resp.StatusCode != http.StatusBadGateway || p.tokenRequests() != 0 || strings.Contains(b.app.log.String(), "SECRET") {
-			t.Errorf("status %d, %d token requests, log:\n%s", resp.StatusCode, p.tokenRequests(), b.app.log)
+		if resp.StatusCode != http.StatusBadGateway || len(p.TokenRequests()) != 0 || strings.Contains(b.app.log.String(), "SECRET") {
+			t.Errorf("status %d, %d token requests, log:\n%s", resp.StatusCode, len(p.TokenRequests()), b.app.log)
 		}
 	}
 }
@@ -162,7 +163,7 @@ func TestClientKeyErrors(t *testing.T) {
 		{"other curve", withKey(cognate.ClientKey{Signer: newECKey(t, elliptic.P384())}), "P-256"},
 		{"other algorithm", withKey(cognate.ClientKey{Signer: ec, Algorithm: "RS256"}), "Algorithm"},
 		{"HMAC", withKey(cognate.ClientKey{Signer: ec, Algorithm: "HS256"}), "Algorithm"},
-		{"none", withKey(cognate.ClientKey{Signer: testKeys()[1], Algorithm: "none"}), "Algorithm"},
+		{"none", withKey(cognate.ClientKey{Signer: fakeprovider.Keys()[1], Algorithm: "none"}), "Algorithm"},
 		{"two keys", withKey(cognate.ClientKey{Signer: ec, PEM: "x"}), "both"},
 		{"no PEM", withKey(cognate.ClientKey{PEM: "SECRET"}), "no PEM block"},
 		{"no private key", withKey(cognate.ClientKey{PEM: pemOf(t, "PRIVATE KEY", []byte("SECRET"), nil)}), "no private key"},
@@ -182,13 +183,13 @@ func TestClientKeyErrors(t *testing.T) {
 }
 
 func TestClientKeyIsNeverPrinted(t *testing.T) {
-	k := cognate.ClientKey{Signer: testKeys()[1], PEM: "top-secret-value", ID: "kid"}
+	k := cognate.ClientKey{Signer: fakeprovider.Keys()[1], PEM: "top-secret-value", ID: "kid"}
 	var b strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
 		fmt.Fprintf(&b, verb, k)
 	}
 	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "k", k)
-	if strings.Contains(b.String(), "top-secret") || strings.Contains(b.String(), "kid") || strings.Contains(b.String(), testKeys()[1].D.String()[:20]) {
+	if strings.Contains(b.String(), "top-secret") || strings.Contains(b.String(), "kid") || strings.Contains(b.String(), fakeprovider.Keys()[1].D.String()[:20]) {
 		t.Errorf("printed %s", b.String())
 	}
 }
@@ -213,8 +214,8 @@ func TestAnnouncedMethods(t *testing.T) {
 		{"algorithm not among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt"}, "token_endpoint_auth_signing_alg_values_supported": []string{"RS256"}}, withKey(key), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.discovery = func(d map[string]any) {
+			p := fakeprovider.New(t)
+			p.EditDiscovery = func(d map[string]any) {
 				for name, v := range tt.announced {
 					d[name] = v
 				}
@@ -236,7 +237,7 @@ func TestAnnouncedMethods(t *testing.T) {
 
 // pusher is a fake provider with a pushed authorization request endpoint.
 type pusher struct {
-	*fakeProvider
+	*fakeprovider.Provider
 	answer   func(http.ResponseWriter, *http.Request)
 	required bool
 
@@ -252,13 +253,13 @@ func (p *pusher) requests() []*http.Request {
 
 func newPusher(t *testing.T) *pusher {
 	t.Helper()
-	return pushTo(newFakeProvider(t))
+	return pushTo(fakeprovider.New(t))
 }
 
-func pushTo(fake *fakeProvider) *pusher {
-	p := &pusher{fakeProvider: fake, required: true}
+func pushTo(fake *fakeprovider.Provider) *pusher {
+	p := &pusher{Provider: fake, required: true}
 	p.answer = answerWith(http.StatusCreated, `{"request_uri":"urn:ietf:params:oauth:request_uri:a+b&c","expires_in":60}`)
-	p.discovery = func(d map[string]any) {
+	p.EditDiscovery = func(d map[string]any) {
 		d["pushed_authorization_request_endpoint"] = p.URL + "/par"
 		d["require_pushed_authorization_requests"] = p.required
 	}
@@ -293,7 +294,7 @@ func TestPushedAuthorization(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPusher(t)
 			p.required = tt.required
-			b := loginApp(t, p.fakeProvider, tt.change, cognate.Prompt("login"))
+			b := loginApp(t, p.Provider, tt.change, cognate.Prompt("login"))
 			location := mustURL(t, b.get("/signin").Header.Get("Location"))
 			q := location.Query()
 			if !tt.pushes {
@@ -317,7 +318,7 @@ func TestPushedAuthorization(t *testing.T) {
 				t.Errorf("pushed without authentication: %v", p.requests()[0])
 			}
 			// The person signs in to what was pushed.
-			b.get("/oidc_callback?" + p.grant(t, p.URL+"/authorize?"+form.Encode()).Encode())
+			b.get("/oidc_callback?" + p.SignIn(t, p.URL+"/authorize?"+form.Encode()).Encode())
 			if !b.signedIn() {
 				t.Errorf("not signed in:\n%s", b.app.log)
 			}
@@ -352,7 +353,7 @@ func TestPushFails(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPusher(t)
 			p.answer = tt.answer
-			b := newApp(t, p.fakeProvider, nil).browser(t)
+			b := newApp(t, p.Provider, nil).browser(t)
 			resp := b.get("/private/")
 			if resp.StatusCode != http.StatusBadGateway || resp.Header.Get("Location") != "" || len(b.cookies()) != 0 || len(p.requests()) != 1 {
 				t.Errorf("status %d to %q, cookies %q, %d requests", resp.StatusCode, resp.Header.Get("Location"), b.cookies(), len(p.requests()))
@@ -366,7 +367,7 @@ func TestPushFails(t *testing.T) {
 }
 
 func TestPushWithoutEndpoint(t *testing.T) {
-	b := newApp(t, newFakeProvider(t), func(c *cognate.Config) { c.PushedAuthorization = true }).browser(t)
+	b := newApp(t, fakeprovider.New(t), func(c *cognate.Config) { c.PushedAuthorization = true }).browser(t)
 	if resp := b.get("/private/"); resp.StatusCode != http.StatusBadGateway || !strings.Contains(b.app.log.String(), "endpoint for them is not known") {
 		t.Errorf("status %d; log:\n%s", resp.StatusCode, b.app.log)
 	}
@@ -376,7 +377,7 @@ func TestPushWithoutEndpoint(t *testing.T) {
 func TestSilentPush(t *testing.T) {
 	p := newPusher(t)
 	p.answer = answerWith(503, ``)
-	b := loginApp(t, p.fakeProvider, nil, cognate.Silent())
+	b := loginApp(t, p.Provider, nil, cognate.Silent())
 	if resp := b.get("/signin"); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/" {
 		t.Errorf("status %d to %q", resp.StatusCode, resp.Header.Get("Location"))
 	}
@@ -386,8 +387,8 @@ func TestSilentPush(t *testing.T) {
 func TestRevokeWithAKey(t *testing.T) {
 	p := newPusher(t)
 	p.answer = answerWith(http.StatusOK, "")
-	x := newApp(t, p.fakeProvider, func(c *cognate.Config) {
-		withKey(cognate.ClientKey{Signer: testKeys()[1]})(c)
+	x := newApp(t, p.Provider, func(c *cognate.Config) {
+		withKey(cognate.ClientKey{Signer: fakeprovider.Keys()[1]})(c)
 		c.Endpoints.Revocation = p.URL + "/par"
 	})
 	err := cognate.Revoke(t.Context(), x.auth, oldRefreshToken)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 func goodConfig() cognate.Config {
@@ -169,8 +170,8 @@ func TestConfigWarnings(t *testing.T) {
 
 // TestDiscoveryLooksLikeCognito tells a pool by the endpoints that it announces.
 func TestDiscoveryLooksLikeCognito(t *testing.T) {
-	p := newFakeProvider(t)
-	p.discovery = func(d map[string]any) {
+	p := fakeprovider.New(t)
+	p.EditDiscovery = func(d map[string]any) {
 		d["authorization_endpoint"] = "https://shop.auth.eu-west-1.amazoncognito.com/oauth2/authorize"
 	}
 	x := newApp(t, p, nil)

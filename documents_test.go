@@ -16,6 +16,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // gate is a network that can be held up: requests whose path it names wait until it opens,
@@ -109,7 +110,7 @@ func gatedAPI(t *testing.T) (*bearerAPI, *gate) {
 // old keys meanwhile, and all of them cause one request.
 func TestNobodyWaitsForOldKeys(t *testing.T) {
 	x, g := gatedAPI(t)
-	x.clock.advance(2 * time.Hour)
+	x.clock.Advance(2 * time.Hour)
 	open := g.hold("/keys")
 	defer open()
 	var wg sync.WaitGroup
@@ -125,7 +126,7 @@ func TestNobodyWaitsForOldKeys(t *testing.T) {
 	if n := g.count("/keys"); n != 2 {
 		t.Errorf("%d key fetches, want the first and one under way", n)
 	}
-	x.p.key, x.p.kid = testKeys()[1], "new"
+	x.p.Key, x.p.KeyID = fakeprovider.Keys()[1], "new"
 	old := x.token(nil)
 	open()
 	eventually(t, "the new keys are not used", func() bool { return x.call("/api", old).StatusCode == http.StatusOK })
@@ -135,9 +136,9 @@ func TestNobodyWaitsForOldKeys(t *testing.T) {
 func TestKeysOutOfReach(t *testing.T) {
 	x, g := gatedAPI(t)
 	g.breakPath("/keys", true)
-	long := x.token(func(m jwt.MapClaims) { m["exp"] = x.clock.now().Add(1000 * time.Hour).Unix() })
+	long := x.token(func(m jwt.MapClaims) { m["exp"] = x.clock.Now().Add(1000 * time.Hour).Unix() })
 	for range 7 {
-		x.clock.advance(3*time.Hour + 10*time.Minute) // 22:10 in all
+		x.clock.Advance(3*time.Hour + 10*time.Minute) // 22:10 in all
 		if resp := x.call("/api", long); resp.StatusCode != http.StatusOK {
 			t.Fatalf("status %d although the keys are less than a day old", resp.StatusCode)
 		}
@@ -145,7 +146,7 @@ func TestKeysOutOfReach(t *testing.T) {
 	eventually(t, "nobody is told that the keys can't be had", func() bool {
 		return strings.Contains(x.log.String(), "the key set can't be fetched anew")
 	})
-	x.clock.advance(2 * time.Hour)
+	x.clock.Advance(2 * time.Hour)
 	for range 2 { // the second within the pause
 		resp := x.call("/api", long)
 		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
@@ -156,7 +157,7 @@ func TestKeysOutOfReach(t *testing.T) {
 		t.Errorf("the log does not say why: %s", x.log.String())
 	}
 	g.breakPath("/keys", false)
-	x.clock.advance(2 * time.Minute)
+	x.clock.Advance(2 * time.Minute)
 	if resp := x.call("/api", long); resp.StatusCode != http.StatusOK {
 		t.Errorf("status %d after the key set is back", resp.StatusCode)
 	}
@@ -166,12 +167,12 @@ func TestKeysOutOfReach(t *testing.T) {
 func TestKeysAndClockSetBack(t *testing.T) {
 	x, g := gatedAPI(t)
 	g.breakPath("/keys", true)
-	x.clock.advance(-365 * 24 * time.Hour)
+	x.clock.Advance(-365 * 24 * time.Hour)
 	call := func() int { return x.call("/api", x.token(nil)).StatusCode }
 	if got := call(); got != http.StatusOK {
 		t.Errorf("status %d after the clock was set back", got)
 	}
-	x.clock.advance(25 * time.Hour)
+	x.clock.Advance(25 * time.Hour)
 	if got := call(); got != http.StatusServiceUnavailable {
 		t.Errorf("status %d a day later, want 503", got)
 	}
@@ -182,10 +183,10 @@ func TestKeysAndClockSetBack(t *testing.T) {
 func TestFailingFetchesAreFew(t *testing.T) {
 	x, g := gatedAPI(t)
 	g.breakPath("/keys", true)
-	x.clock.advance(time.Hour)
+	x.clock.Advance(time.Hour)
 	for range 30 * 60 / 10 {
 		x.call("/api", x.token(nil)) // another one each time: what was verified is remembered
-		x.clock.advance(10 * time.Second)
+		x.clock.Advance(10 * time.Second)
 	}
 	if n := g.count("/keys"); n < 10 || n > 45 {
 		t.Errorf("%d key fetches in half an hour, want one a minute", n)
@@ -196,16 +197,16 @@ func TestFailingFetchesAreFew(t *testing.T) {
 // can't be had anew, and where it was never there.
 func TestSignOutDoesNotWait(t *testing.T) {
 	g := newGate()
-	p := newFakeProvider(t)
-	c := newClock()
-	p.now = c.now
+	p := fakeprovider.New(t)
+	c := fakeprovider.NewClock()
+	p.Now = c.Now
 	x := newApp(t, p, func(cfg *cognate.Config) {
 		cfg.HTTPClient, cfg.Session.Lifetime = &http.Client{Transport: g}, 100*24*time.Hour
 	})
 	cognate.AuthWaits(x.auth, 0)
 	b := x.browser(t)
 	b.signIn(p)
-	c.advance(30 * 24 * time.Hour)
+	c.Advance(30 * 24 * time.Hour)
 	defer g.hold(discoveryPath)()
 	resp := b.request(http.MethodPost, "/logout")
 	if got := resp.Header.Get("Location"); !strings.HasPrefix(got, p.URL+"/end?") {
@@ -223,9 +224,9 @@ func TestSignOutDoesNotWait(t *testing.T) {
 // TestSignOutWithoutDiscovery signs out of an app that never heard of its provider. The
 // person is not to wait as long as the provider may take.
 func TestSignOutWithoutDiscovery(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 		g := newGate()
-		g.base = p.direct.Transport
+		g.base = p.HTTPClient.Transport
 		defer g.hold(discoveryPath)()
 		b := newApp(t, p, func(cfg *cognate.Config) { cfg.HTTPClient = &http.Client{Transport: g} }).browser(t)
 		begun := time.Now()
@@ -269,12 +270,12 @@ func TestFetchOutlivesItsRequest(t *testing.T) {
 func TestPanickingClient(t *testing.T) {
 	bearer, err := cognate.NewBearer(cognate.BearerConfig{
 		Issuers:    []cognate.BearerIssuer{{Issuer: "https://op.example", Audiences: []string{"api"}}},
-		HTTPClient: &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { panic("a mistake") })},
+		HTTPClient: &http.Client{Transport: fakeprovider.RoundTripFunc(func(*http.Request) (*http.Response, error) { panic("a mistake") })},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := signRS256(testKeys()[0], "k", jwt.MapClaims{"iss": "https://op.example", "sub": "u", "aud": "api"})
+	raw := fakeprovider.SignRS256(fakeprovider.Keys()[0], "k", jwt.MapClaims{"iss": "https://op.example", "sub": "u", "aud": "api"})
 	_, err = bearer.Verify(t.Context(), raw)
 	if reasonOf(err) != cognate.ReasonProviderDown || !strings.Contains(err.Error(), "a mistake") {
 		t.Errorf("error %.200v", err)
@@ -283,22 +284,22 @@ func TestPanickingClient(t *testing.T) {
 
 // TestPassedOverKeysAreReported writes down, once, which keys of a set can't be used.
 func TestPassedOverKeysAreReported(t *testing.T) {
-	p := newFakeProvider(t)
-	c := newClock()
-	p.now = c.now
-	private := publicJWK(testKeys()[1], "leaked")
+	p := fakeprovider.New(t)
+	c := fakeprovider.NewClock()
+	p.Now = c.Now
+	private := fakeprovider.JWK(fakeprovider.Keys()[1], "leaked")
 	private["d"] = "AQAB"
-	weak := publicJWK(testKeys()[1], "short")
+	weak := fakeprovider.JWK(fakeprovider.Keys()[1], "short")
 	weak["n"] = "AQAB"
-	forbidden := publicJWK(testKeys()[2], "for-signing")
+	forbidden := fakeprovider.JWK(fakeprovider.Keys()[2], "for-signing")
 	forbidden["key_ops"] = []string{"sign"}
-	encryption := publicJWK(testKeys()[2], "for-encryption")
+	encryption := fakeprovider.JWK(fakeprovider.Keys()[2], "for-encryption")
 	encryption["use"] = "enc"
-	p.keySet = []any{private, weak, forbidden, encryption, map[string]any{"kty": "OKP", "kid": "another-kind"}, publicJWK(p.key, p.kid)}
+	p.KeySet = []any{private, weak, forbidden, encryption, map[string]any{"kty": "OKP", "kid": "another-kind"}, fakeprovider.JWK(p.Key, p.KeyID)}
 	x := newApp(t, p, nil)
 	for range 3 {
 		x.browser(t).signIn(p)
-		c.advance(2 * time.Hour)
+		c.Advance(2 * time.Hour)
 	}
 	log := x.log.String()
 	if n := strings.Count(log, "keys of the provider are passed over"); n != 1 {
@@ -312,8 +313,8 @@ func TestPassedOverKeysAreReported(t *testing.T) {
 	if strings.Contains(log, "for-encryption") || strings.Contains(log, "another-kind") {
 		t.Errorf("keys for other ends are reported:\n%s", log)
 	}
-	forger := newFakeProvider(t)
-	forger.keySet, forger.key, forger.kid = p.keySet, testKeys()[1], "leaked"
+	forger := fakeprovider.New(t)
+	forger.KeySet, forger.Key, forger.KeyID = p.KeySet, fakeprovider.Keys()[1], "leaked"
 	expectReason(t, forger, nil, cognate.ReasonTokenKey)
 }
 
@@ -330,20 +331,20 @@ func TestNamesBelowLocalhost(t *testing.T) {
 			t.Errorf("with a proxy: %v\n%s", err, out)
 		}
 	}
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	for _, host := range []string{"shop.localhost", "a.b.LOCALHOST", "localhost", "pool.localhost."} {
 		_, port, err := net.SplitHostPort(p.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		bearer, err := cognate.NewBearer(cognate.BearerConfig{Issuers: []cognate.BearerIssuer{{
-			Issuer: p.issuer, Audiences: []string{"api"}, JWKS: "http://" + host + ":" + port + "/keys",
+			Issuer: p.Issuer, Audiences: []string{"api"}, JWKS: "http://" + host + ":" + port + "/keys",
 		}}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		now := time.Now()
-		raw := signRS256(p.key, p.kid, jwt.MapClaims{"iss": p.issuer, "sub": "u", "aud": "api", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()})
+		raw := fakeprovider.SignRS256(p.Key, p.KeyID, jwt.MapClaims{"iss": p.Issuer, "sub": "u", "aud": "api", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()})
 		_, err = bearer.Verify(t.Context(), raw)
 		if err != nil {
 			t.Errorf("%s: %v", host, err)
@@ -358,14 +359,14 @@ func TestNamesBelowLocalhostIPv6(t *testing.T) {
 	if err != nil {
 		t.Fatalf("this test needs IPv6 on the loopback interface: %v", err)
 	}
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	other := &httptest.Server{Listener: l, Config: &http.Server{Handler: p.Config.Handler}}
 	other.Start()
 	defer other.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	p.issuer = "http://pool.localhost:" + port
+	p.Issuer = "http://pool.localhost:" + port
 	x := newApp(t, p, func(c *cognate.Config) {
-		c.Endpoints.Token, c.Endpoints.JWKS = p.issuer+"/token", p.issuer+"/keys"
+		c.Endpoints.Token, c.Endpoints.JWKS = p.Issuer+"/token", p.Issuer+"/keys"
 	})
 	b := x.browser(t)
 	b.signIn(p)
@@ -377,15 +378,15 @@ func TestNamesBelowLocalhostIPv6(t *testing.T) {
 // TestRefreshAtAnotherIssuer: a discovery document that can't be right says nothing about
 // anybody's session.
 func TestRefreshAtAnotherIssuer(t *testing.T) {
-	p := newFakeProvider(t)
-	c := newClock()
-	p.now = c.now
-	store := newMemoryStore(c.now)
+	p := fakeprovider.New(t)
+	c := fakeprovider.NewClock()
+	p.Now = c.Now
+	store := newMemoryStore(c.Now)
 	change := func(cfg *cognate.Config) { cfg.Session.Store = store }
 	b := newApp(t, p, change).browser(t)
 	b.signIn(p)
-	p.discovery = func(d map[string]any) { d["issuer"] = "https://other.test" }
-	c.advance(time.Hour)
+	p.EditDiscovery = func(d map[string]any) { d["issuer"] = "https://other.test" }
+	c.Advance(time.Hour)
 	b.app = newApp(t, p, change) // the next process
 	if resp := b.get("/token"); resp.StatusCode != http.StatusBadGateway {
 		t.Errorf("status %d, want 502", resp.StatusCode)

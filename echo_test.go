@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // The tests of this file have a provider repeat what it was sent, in every place that gets
@@ -26,7 +27,7 @@ var echoes = map[string]func(string) string{
 }
 
 // watched is an app whose refusals are written down, as hooks and pages get them.
-func watched(t *testing.T, p *fakeProvider, change func(*cognate.Config)) (*app, *strings.Builder) {
+func watched(t *testing.T, p *fakeprovider.Provider, change func(*cognate.Config)) (*app, *strings.Builder) {
 	t.Helper()
 	told := &strings.Builder{}
 	x := newApp(t, p, func(c *cognate.Config) {
@@ -66,14 +67,14 @@ func TestTokenEndpointRepeatsSecrets(t *testing.T) {
 	for _, param := range []string{"code", "code_verifier", "client_secret"} {
 		for name, echo := range echoes {
 			t.Run(param+" "+name, func(t *testing.T) {
-				p := newFakeProvider(t)
+				p := fakeprovider.New(t)
 				x, told := watched(t, p, func(c *cognate.Config) {
 					c.ClientAuth, c.ClientSecret = cognate.ClientSecretPost, "a-client-secret-of-some-length"
 				})
 				secret := ""
-				p.token = func(w http.ResponseWriter, r *http.Request) {
+				p.ServeToken = func(w http.ResponseWriter, r *http.Request) {
 					secret = r.PostForm.Get(param)
-					serveJSON(w, http.StatusBadRequest, map[string]any{"error": echo(secret), "error_description": secret, "error_uri": secret})
+					fakeprovider.ServeJSON(w, http.StatusBadRequest, map[string]any{"error": echo(secret), "error_description": secret, "error_uri": secret})
 				}
 				resp := x.browser(t).signIn(p)
 				if resp.StatusCode == http.StatusFound || told.Len() == 0 {
@@ -87,22 +88,22 @@ func TestTokenEndpointRepeatsSecrets(t *testing.T) {
 
 // TestBasicSecretIsRepeated: the secret that went into a header is one, too.
 func TestBasicSecretIsRepeated(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	const secret = "Secret0of0some0length"
 	x, told := watched(t, p, func(c *cognate.Config) { c.ClientSecret = secret })
-	p.token = func(w http.ResponseWriter, _ *http.Request) {
-		serveJSON(w, http.StatusUnauthorized, map[string]any{"error": secret})
+	p.ServeToken = func(w http.ResponseWriter, _ *http.Request) {
+		fakeprovider.ServeJSON(w, http.StatusUnauthorized, map[string]any{"error": secret})
 	}
 	x.browser(t).signIn(p)
 	wantNoneOf(t, x.log.String()+told.String(), secret)
 
 	// The header says the same in other letters.
-	p = newFakeProvider(t)
+	p = fakeprovider.New(t)
 	x, told = watched(t, p, func(c *cognate.Config) { c.ClientSecret = secret })
 	sent := ""
-	p.token = func(w http.ResponseWriter, r *http.Request) {
+	p.ServeToken = func(w http.ResponseWriter, r *http.Request) {
 		sent = strings.TrimRight(strings.TrimPrefix(r.Header.Get("Authorization"), "Basic "), "=")
-		serveJSON(w, http.StatusUnauthorized, map[string]any{"error": sent[len(sent)-28:]})
+		fakeprovider.ServeJSON(w, http.StatusUnauthorized, map[string]any{"error": sent[len(sent)-28:]})
 	}
 	x.browser(t).signIn(p)
 	wantNoneOf(t, x.log.String()+told.String(), sent)
@@ -110,10 +111,10 @@ func TestBasicSecretIsRepeated(t *testing.T) {
 
 // TestSecretAsAFormHasIt: what a form makes of a secret is the secret, too.
 func TestSecretAsAFormHasIt(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	const secret = "+a+b/c+d/e+f/g+h/i+"
 	x, told := watched(t, p, func(c *cognate.Config) { c.ClientAuth, c.ClientSecret = cognate.ClientSecretPost, secret })
-	p.claims = func(c map[string]any) { c["iss"] = "https://op.test/" + url.QueryEscape(secret) }
+	p.EditClaims = func(c map[string]any) { c["iss"] = "https://op.test/" + url.QueryEscape(secret) }
 	x.browser(t).signIn(p)
 	if told.Len() == 0 {
 		t.Fatal("nothing was refused")
@@ -127,12 +128,14 @@ func TestKnownCodesStay(t *testing.T) {
 		"invalid_grant": "invalid_grant", "unauthorized_client": "unauthorized_client", "of_their_own": "of_their_own",
 		"with space": "", "\"quoted\"": "", strings.Repeat("x", 65): "", "line\nend": "", "tab\t": "", "umlaut-ä": "",
 	} {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		var got *cognate.Error
 		x, _ := watched(t, p, func(c *cognate.Config) {
 			c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, e *cognate.Error) { got = e; w.WriteHeader(e.Status) }
 		})
-		p.token = func(w http.ResponseWriter, _ *http.Request) { serveJSON(w, 400, map[string]any{"error": code}) }
+		p.ServeToken = func(w http.ResponseWriter, _ *http.Request) {
+			fakeprovider.ServeJSON(w, 400, map[string]any{"error": code})
+		}
 		x.browser(t).signIn(p)
 		if got == nil || got.ProviderCode != want {
 			t.Errorf("%q: %v, want the code %q", code, got, want)
@@ -143,22 +146,22 @@ func TestKnownCodesStay(t *testing.T) {
 func TestRefreshRepeatsSecrets(t *testing.T) {
 	for name, echo := range echoes {
 		t.Run(name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			c := newClock()
-			p.now = c.now
+			p := fakeprovider.New(t)
+			c := fakeprovider.NewClock()
+			p.Now = c.Now
 			const refresh = "a-refresh-token-0123456789"
-			p.response = func(r map[string]any) { r["refresh_token"] = refresh }
-			p.refresh = func(w http.ResponseWriter, _ *http.Request) {
-				serveJSON(w, http.StatusBadRequest, map[string]any{"error": echo(refresh)})
+			p.EditTokenResponse = func(r map[string]any) { r["refresh_token"] = refresh }
+			p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
+				fakeprovider.ServeJSON(w, http.StatusBadRequest, map[string]any{"error": echo(refresh)})
 			}
 			x, told := watched(t, p, func(cfg *cognate.Config) { cfg.RevokeOnLogout = true })
-			p.discovery = func(d map[string]any) { d["revocation_endpoint"] = p.URL + "/token" }
+			p.EditDiscovery = func(d map[string]any) { d["revocation_endpoint"] = p.URL + "/token" }
 			b := x.browser(t)
 			b.signIn(p)
-			c.advance(time.Hour)
+			c.Advance(time.Hour)
 			b.get("/token")
-			p.token = func(w http.ResponseWriter, r *http.Request) {
-				serveJSON(w, http.StatusBadRequest, map[string]any{"error": echo(r.PostForm.Get("token"))})
+			p.ServeToken = func(w http.ResponseWriter, r *http.Request) {
+				fakeprovider.ServeJSON(w, http.StatusBadRequest, map[string]any{"error": echo(r.PostForm.Get("token"))})
 			}
 			b.request(http.MethodPost, "/logout")
 			log := x.log.String()
@@ -175,13 +178,13 @@ func TestClaimsRepeatSecrets(t *testing.T) {
 	for _, claim := range []string{"iss", "azp", "aud", "token_use"} {
 		for name, echo := range echoes {
 			t.Run(claim+" "+name, func(t *testing.T) {
-				p := newFakeProvider(t)
+				p := fakeprovider.New(t)
 				x, told := watched(t, p, func(c *cognate.Config) { c.Dialect = cognate.CognitoDialect() })
 				const access, refresh = "an-access-token-0123456789", "a-refresh-token-9876543210"
-				p.response = func(r map[string]any) { r["access_token"], r["refresh_token"] = access, refresh }
+				p.EditTokenResponse = func(r map[string]any) { r["access_token"], r["refresh_token"] = access, refresh }
 				var secrets []string
-				p.claims = func(c map[string]any) {
-					form := p.tokenCalls[len(p.tokenCalls)-1].PostForm
+				p.EditClaims = func(c map[string]any) {
+					form := p.TokenRequests()[len(p.TokenRequests())-1].PostForm
 					secrets = []string{access, refresh, form.Get("code"), form.Get("code_verifier")}
 					delete(c, "at_hash")
 					c["token_use"] = "id"
@@ -202,12 +205,12 @@ func TestClaimsRepeatSecrets(t *testing.T) {
 
 // TestKeyIDRepeatsTheCode has the ID token's header name the code.
 func TestKeyIDRepeatsTheCode(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x, told := watched(t, p, nil)
 	code := ""
-	p.sign = func(c jwt.MapClaims) string {
-		code = p.tokenCalls[0].PostForm.Get("code")
-		return signRS256(p.key, code, c)
+	p.Sign = func(c jwt.MapClaims) string {
+		code = p.TokenRequests()[0].PostForm.Get("code")
+		return fakeprovider.SignRS256(p.Key, code, c)
 	}
 	x.browser(t).signIn(p)
 	if told.Len() == 0 {
@@ -221,11 +224,11 @@ func TestKeyIDRepeatsTheCode(t *testing.T) {
 func TestCallbackRepeatsSecrets(t *testing.T) {
 	for _, name := range []string{"error", "error_description", "iss"} {
 		for _, which := range []string{"code", "state", "nonce"} {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			x, told := watched(t, p, nil)
 			b := x.browser(t)
 			location := b.get("/private/").Header.Get("Location")
-			q := p.grant(t, location)
+			q := p.SignIn(t, location)
 			secret := q.Get(which)
 			if which == "nonce" {
 				secret = mustURL(t, location).Query().Get("nonce")
@@ -243,10 +246,10 @@ func TestCallbackRepeatsSecrets(t *testing.T) {
 		}
 	}
 
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x, _ := watched(t, p, nil)
 	b := x.browser(t)
-	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 	b.get("/oidc_callback?" + url.Values{
 		"state": q["state"], "error": {"access_denied"}, "error_description": {"x\nlevel=INFO msg=\"signed in\" " + strings.Repeat("y", 1000)},
 	}.Encode())
@@ -259,14 +262,14 @@ func TestCallbackRepeatsSecrets(t *testing.T) {
 
 func TestPushRepeatsSecrets(t *testing.T) {
 	p := newPusher(t)
-	x, told := watched(t, p.fakeProvider, func(c *cognate.Config) {
+	x, told := watched(t, p.Provider, func(c *cognate.Config) {
 		c.ClientAuth, c.ClientSecret = cognate.ClientSecretPost, "a-client-secret-of-some-length"
 	})
 	var secrets []string
 	for _, param := range []string{"client_secret", "state", "nonce"} {
 		p.answer = func(w http.ResponseWriter, r *http.Request) {
 			secrets = append(secrets, r.PostForm.Get(param))
-			serveJSON(w, http.StatusBadRequest, map[string]any{"error": r.PostForm.Get(param)})
+			fakeprovider.ServeJSON(w, http.StatusBadRequest, map[string]any{"error": r.PostForm.Get(param)})
 		}
 		x.browser(t).get("/private/")
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // slowPage adds a page /private/slow that tells when it has begun and waits before it answers.
@@ -49,20 +50,20 @@ func TestEndedIsNotGivenAgain(t *testing.T) {
 		"nothing": func(http.ResponseWriter) {},
 		"hints":   func(w http.ResponseWriter) { w.WriteHeader(http.StatusEarlyHints) },
 	}
-	ends := map[string]func(b *browser, p *fakeProvider){
-		"sign-out": func(b *browser, _ *fakeProvider) { b.request(http.MethodPost, "/logout") },
-		"sign-in": func(b *browser, p *fakeProvider) {
-			b.get("/oidc_callback?" + p.grant(b.t, loginAgain(b).Header.Get("Location")).Encode())
+	ends := map[string]func(b *browser, p *fakeprovider.Provider){
+		"sign-out": func(b *browser, _ *fakeprovider.Provider) { b.request(http.MethodPost, "/logout") },
+		"sign-in": func(b *browser, p *fakeprovider.Provider) {
+			b.get("/oidc_callback?" + p.SignIn(b.t, loginAgain(b).Header.Get("Location")).Encode())
 		},
 	}
 	for mode, configure := range modes {
 		for how, answer := range answers {
 			for end, finish := range ends {
 				t.Run(mode+"/"+how+"/"+end, func(t *testing.T) {
-					p, c := newFakeProvider(t), newClock()
-					p.now = c.now
+					p, c := fakeprovider.New(t), fakeprovider.NewClock()
+					p.Now = c.Now
 					if strings.HasPrefix(mode, "large") {
-						p.response = func(r map[string]any) { r["refresh_token"] = strings.Repeat("r", 9000) }
+						p.EditTokenResponse = func(r map[string]any) { r["refresh_token"] = strings.Repeat("r", 9000) }
 					}
 					x := newApp(t, p, configure)
 					b := newApp(t, p, func(cfg *cognate.Config) { configure(cfg); cfg.Keys = []cognate.Secret{oldKey} }).browser(t)
@@ -75,9 +76,9 @@ func TestEndedIsNotGivenAgain(t *testing.T) {
 						http.SetCookie(w, &http.Cookie{Name: "__Host-cognate-theme", Value: "dark"})
 						answer(w)
 					})
-					c.advance(20 * time.Minute)
+					c.Advance(20 * time.Minute)
 					if mode == "refresh" {
-						c.advance(time.Hour)
+						c.Advance(time.Hour)
 					}
 					cookies := b.jar.Cookies(appURL)
 					done := make(chan *http.Response)
@@ -109,15 +110,15 @@ func TestEndedIsNotGivenAgain(t *testing.T) {
 
 // TestLateAnswerOfALiveSession still winds the clock.
 func TestLateAnswerOfALiveSession(t *testing.T) {
-	p, c := newFakeProvider(t), newClock()
-	p.now = c.now
+	p, c := fakeprovider.New(t), fakeprovider.NewClock()
+	p.Now = c.Now
 	x := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.IdleTimeout = 30 * time.Minute })
 	b := x.browser(t)
 	b.signIn(p)
 	other := x.browser(t)
 	other.signIn(p)
 	other.request(http.MethodPost, "/logout")
-	c.advance(20 * time.Minute)
+	c.Advance(20 * time.Minute)
 	if resp := b.get("/private/"); len(resp.Cookies()) != 1 {
 		t.Errorf("cookies %v, want the session's", resp.Cookies())
 	}
@@ -144,10 +145,10 @@ func TestStoredSessionEndsWhileInUse(t *testing.T) {
 			other := newApp(t, p, func(cfg *cognate.Config) { idle(cfg); cfg.Session.Store = store })
 			b := x.browser(t)
 			b.signIn(p)
-			c.advance(time.Hour) // the clock is due, and the tokens are
+			c.Advance(time.Hour) // the clock is due, and the tokens are
 			cookies := b.jar.Cookies(appURL)
 			asked, goOn := make(chan bool), make(chan bool)
-			p.refreshed = func(map[string]any) { close(asked); <-goOn }
+			p.EditRefreshResponse = func(map[string]any) { close(asked); <-goOn }
 			done := make(chan *http.Response)
 			go func() { done <- callback(t.Context(), x, "/token", cookies) }()
 			<-asked
@@ -176,7 +177,7 @@ func TestStoredSessionEndsWhileInUse(t *testing.T) {
 func TestSignOutDuringCallback(t *testing.T) {
 	for name, mode := range clockModes {
 		t.Run(name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			began, goOn := make(chan bool), make(chan bool)
 			x := newApp(t, p, func(c *cognate.Config) {
 				mode(c)

@@ -11,44 +11,45 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 const oldRefreshToken = "refresh-SECRET"
 
 func TestRefresh(t *testing.T) {
-	c := newClock()
+	c := fakeprovider.NewClock()
 	for _, tt := range []struct {
 		name, answer string
 		want         cognate.Tokens
 	}{
 		{
 			"everything", `{"access_token":"a2","token_type":"bearer","expires_in":300,"id_token":"i2","refresh_token":"r2","scope":"openid  email"}`,
-			cognate.Tokens{ID: "i2", Access: "a2", Refresh: "r2", Scopes: []string{"openid", "email"}, Expires: c.now().Add(5 * time.Minute)},
+			cognate.Tokens{ID: "i2", Access: "a2", Refresh: "r2", Scopes: []string{"openid", "email"}, Expires: c.Now().Add(5 * time.Minute)},
 		},
 		{"no more than needed", `{"access_token":"a2","token_type":"Bearer"}`, cognate.Tokens{Access: "a2"}},
 		{"nulls", `{"access_token":"a2","token_type":"Bearer","expires_in":null,"id_token":null,"refresh_token":null,"scope":null}`, cognate.Tokens{Access: "a2"}},
-		{"seconds in a string", `{"access_token":"a2","token_type":"Bearer","expires_in":"60"}`, cognate.Tokens{Access: "a2", Expires: c.now().Add(time.Minute)}},
+		{"seconds in a string", `{"access_token":"a2","token_type":"Bearer","expires_in":"60"}`, cognate.Tokens{Access: "a2", Expires: c.Now().Add(time.Minute)}},
 		{"no time at all", `{"access_token":"a2","token_type":"Bearer","expires_in":0}`, cognate.Tokens{Access: "a2"}},
 		{"time gone by", `{"access_token":"a2","token_type":"Bearer","expires_in":-5}`, cognate.Tokens{Access: "a2"}},
 		{
 			"for ages", `{"access_token":"a2","token_type":"Bearer","expires_in":9223372036854775807}`,
-			cognate.Tokens{Access: "a2", Expires: c.now().Add(10 * 365 * 24 * time.Hour)},
+			cognate.Tokens{Access: "a2", Expires: c.Now().Add(10 * 365 * 24 * time.Hour)},
 		},
 		{"beyond numbers", `{"access_token":"a2","token_type":"Bearer","expires_in":1e999}`, cognate.Tokens{Access: "a2"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.now = c.now
-			p.token = answerWith(http.StatusOK, tt.answer)
+			p := fakeprovider.New(t)
+			p.Now = c.Now
+			p.ServeToken = answerWith(http.StatusOK, tt.answer)
 			got, err := cognate.Refresh(t.Context(), newApp(t, p, nil).auth, oldRefreshToken)
 			if err != nil || fmt.Sprint(got) != fmt.Sprint(tt.want) {
 				t.Errorf("got %v, %v; want %v", got, err, tt.want)
 			}
-			form := p.tokenCalls[0].PostForm
-			if len(p.tokenCalls) != 1 || form.Get("grant_type") != "refresh_token" || form.Get("refresh_token") != oldRefreshToken || len(form) != 2 {
-				t.Errorf("%d requests, the first with %v", len(p.tokenCalls), form)
+			form := p.TokenRequests()[0].PostForm
+			if len(p.TokenRequests()) != 1 || form.Get("grant_type") != "refresh_token" || form.Get("refresh_token") != oldRefreshToken || len(form) != 2 {
+				t.Errorf("%d requests, the first with %v", len(p.TokenRequests()), form)
 			}
-			if id, secret, _ := p.tokenCalls[0].BasicAuth(); id != clientID || secret == "" {
+			if id, secret, _ := p.TokenRequests()[0].BasicAuth(); id != clientID || secret == "" {
 				t.Error("the client did not authenticate as configured")
 			}
 		})
@@ -102,8 +103,8 @@ func TestRefreshFails(t *testing.T) {
 		{"never answers", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, cognate.ReasonRefreshFailed, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
-				p.token = tt.token
+			fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
+				p.ServeToken = tt.token
 				x := newApp(t, p, nil)
 				_, err := cognate.Refresh(t.Context(), x.auth, oldRefreshToken)
 				e, ok := errors.AsType[*cognate.Error](err)
@@ -113,8 +114,8 @@ func TestRefreshFails(t *testing.T) {
 				if strings.Contains(err.Error(), "SECRET") || strings.Contains(err.Error(), clientSecret) {
 					t.Errorf("the error quotes what is secret: %v", err)
 				}
-				if p.tokenRequests() != 1 {
-					t.Errorf("%d requests, want 1", p.tokenRequests())
+				if len(p.TokenRequests()) != 1 {
+					t.Errorf("%d requests, want 1", len(p.TokenRequests()))
 				}
 			})
 		})
@@ -123,9 +124,9 @@ func TestRefreshFails(t *testing.T) {
 
 func TestRevoke(t *testing.T) {
 	p := newPusher(t)
-	p.discovery = func(d map[string]any) { d["revocation_endpoint"] = p.URL + "/par" }
+	p.EditDiscovery = func(d map[string]any) { d["revocation_endpoint"] = p.URL + "/par" }
 	p.answer = answerWith(http.StatusOK, "")
-	x := newApp(t, p.fakeProvider, nil)
+	x := newApp(t, p.Provider, nil)
 	err := cognate.Revoke(t.Context(), x.auth, oldRefreshToken)
 	if err != nil {
 		t.Fatal(err)
@@ -136,9 +137,9 @@ func TestRevoke(t *testing.T) {
 		t.Errorf("request with %v, client %q", form, id)
 	}
 	p = newPusher(t)
-	p.discovery = func(d map[string]any) { d["revocation_endpoint"] = p.URL + "/par" }
+	p.EditDiscovery = func(d map[string]any) { d["revocation_endpoint"] = p.URL + "/par" }
 	p.answer = answerWith(http.StatusBadRequest, `{"error":"unsupported_token_type","error_description":"refresh-SECRET"}`)
-	err = cognate.Revoke(t.Context(), newApp(t, p.fakeProvider, nil).auth, oldRefreshToken)
+	err = cognate.Revoke(t.Context(), newApp(t, p.Provider, nil).auth, oldRefreshToken)
 	if err == nil || !strings.Contains(err.Error(), "unsupported_token_type") || strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("error %v", err)
 	}
@@ -156,19 +157,19 @@ func TestGrantedScopes(t *testing.T) {
 		{"more", "openid email orders/read", []string{"openid", "email", "orders/read"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.response = func(r map[string]any) {
+			p := fakeprovider.New(t)
+			p.EditTokenResponse = func(r map[string]any) {
 				if tt.scope != nil {
 					r["scope"] = tt.scope
 				}
 			}
 			x := newApp(t, p, nil)
-			location := x.browser(t).get("/private/").Header.Get("Location")
-			code := p.grant(t, location).Get("code")
+			location := mustURL(t, x.browser(t).get("/private/").Header.Get("Location"))
 			// The verifier is the browser's secret; the fake's check of it is not at issue.
-			p.mu.Lock()
-			p.grants[code].Set("code_challenge", challengeOf("v"))
-			p.mu.Unlock()
+			asked := location.Query()
+			asked.Set("code_challenge", fakeprovider.CodeChallenge("v"))
+			location.RawQuery = asked.Encode()
+			code := p.SignIn(t, location.String()).Get("code")
 			got, err := cognate.Exchange(t.Context(), x.auth, code, "v")
 			if err != nil || !slices.Equal(got.Scopes, tt.want) {
 				t.Errorf("scopes %q, %v; want %q", got.Scopes, err, tt.want)
@@ -178,8 +179,8 @@ func TestGrantedScopes(t *testing.T) {
 }
 
 func TestDiscoveryOfRevocation(t *testing.T) {
-	p := newFakeProvider(t)
-	p.discovery = func(d map[string]any) { d["revocation_endpoint"] = "http://provider.test/revoke" }
+	p := fakeprovider.New(t)
+	p.EditDiscovery = func(d map[string]any) { d["revocation_endpoint"] = "http://provider.test/revoke" }
 	w := httptest.NewRecorder()
 	x := newApp(t, p, nil)
 	x.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, appOrigin+"/private/", nil))
@@ -191,7 +192,7 @@ func TestDiscoveryOfRevocation(t *testing.T) {
 // TestEchoedSecrets is a broken server that sends back what it was sent, where an HTTP answer
 // should begin.
 func TestEchoedSecrets(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, func(c *cognate.Config) {
 		c.ClientAuth, c.UserInfo = cognate.ClientSecretPost, cognate.UserInfoAlways
 	})
@@ -204,9 +205,9 @@ func TestEchoedSecrets(t *testing.T) {
 		defer conn.Close()
 		_, _ = conn.Write([]byte(r.PostForm.Encode() + r.Header.Get("Authorization") + "\r\n\r\n"))
 	}
-	p.userInfo = echo
+	p.ServeUserInfo = echo
 	x.browser(t).signIn(p)
-	p.token = echo
+	p.ServeToken = echo
 	x.browser(t).signIn(p)
 	for _, secret := range []string{"s3cret", "code_verifier", "code=", "access-token"} {
 		if strings.Contains(x.log.String(), secret) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/cases"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // post sends a form to the callback. cookies reports whether the browser brings its own along:
@@ -60,21 +61,21 @@ func formOf(t *testing.T, page string) (action string, fields url.Values) {
 
 // TestFormPost has the provider answer by a form, from its own site, as a request on the wire.
 func TestFormPost(t *testing.T) {
-	p := newFakeProvider(t)
-	p.discovery = func(d map[string]any) { d["authorization_response_iss_parameter_supported"] = true }
+	p := fakeprovider.New(t)
+	p.EditDiscovery = func(d map[string]any) { d["authorization_response_iss_parameter_supported"] = true }
 	x := newApp(t, p, func(c *cognate.Config) { c.LoginOptions = []cognate.LoginOption{cognate.FormPost()} })
 	b := x.browser(t)
 	location := b.get("/private/x?y=z").Header.Get("Location")
 	if got := mustURL(t, location).Query().Get("response_mode"); got != "form_post" {
 		t.Errorf("response_mode = %q", got)
 	}
-	q := p.grant(t, location)
-	q.Set("iss", p.issuer)
+	q := p.SignIn(t, location)
+	q.Set("iss", p.Issuer)
 
 	wire := cases.Read(t, "callback-form-post.http")
 	head, sent, _ := bytes.Cut(bytes.ReplaceAll(wire, []byte("\r\n"), []byte("\n")), []byte("\n\n"))
 	sent = bytes.ReplaceAll(bytes.TrimSpace(sent), []byte("(the state of the sign-in)"), []byte(q.Get("state")))
-	sent = append(bytes.Replace(sent, []byte("code=abc"), []byte("code="+q.Get("code")), 1), "&iss="+url.QueryEscape(p.issuer)+"&user=%7B%7D"...)
+	sent = append(bytes.Replace(sent, []byte("code=abc"), []byte("code="+q.Get("code")), 1), "&iss="+url.QueryEscape(p.Issuer)+"&user=%7B%7D"...)
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(append(head, "\n\n"...))))
 	if err != nil {
 		t.Fatal(err)
@@ -84,29 +85,29 @@ func TestFormPost(t *testing.T) {
 	w := httptest.NewRecorder()
 	x.handler.ServeHTTP(w, r)
 	page, csp := w.Body.String(), w.Header().Get("Content-Security-Policy")
-	if w.Code != http.StatusOK || len(w.Result().Cookies()) != 0 || p.tokenRequests() != 0 || w.Header().Get("Cache-Control") != "no-store" ||
+	if w.Code != http.StatusOK || len(w.Result().Cookies()) != 0 || len(p.TokenRequests()) != 0 || w.Header().Get("Cache-Control") != "no-store" ||
 		!strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "; script-src 'sha256-") || !strings.Contains(page, "<button>Continue</button>") {
-		t.Fatalf("status %d, policy %q, %d token requests:\n%s", w.Code, csp, p.tokenRequests(), page)
+		t.Fatalf("status %d, policy %q, %d token requests:\n%s", w.Code, csp, len(p.TokenRequests()), page)
 	}
 
 	action, fields := formOf(t, page)
-	if action != "/oidc_callback" || fields.Get("code") != q.Get("code") || fields.Get("state") != q.Get("state") || fields.Get("iss") != p.issuer || fields.Has("user") {
+	if action != "/oidc_callback" || fields.Get("code") != q.Get("code") || fields.Get("state") != q.Get("state") || fields.Get("iss") != p.Issuer || fields.Has("user") {
 		t.Errorf("the page sends %v to %q", fields, action)
 	}
 	resp := b.post(fields, true, "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Origin", appOrigin)
 	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/private/x?y=z" || !b.signedIn() {
 		t.Errorf("status %d to %q, log:\n%s", resp.StatusCode, resp.Header.Get("Location"), x.log)
 	}
-	if resp := b.post(fields, true); resp.Header.Get("Location") != "/private/x?y=z" || p.tokenRequests() != 1 {
-		t.Errorf("sent once more: status %d to %q, %d token requests", resp.StatusCode, resp.Header.Get("Location"), p.tokenRequests())
+	if resp := b.post(fields, true); resp.Header.Get("Location") != "/private/x?y=z" || len(p.TokenRequests()) != 1 {
+		t.Errorf("sent once more: status %d to %q, %d token requests", resp.StatusCode, resp.Header.Get("Location"), len(p.TokenRequests()))
 	}
 }
 
 // TestFormPostOfTheSameSite brings the cookies along at once: nothing comes in between.
 func TestFormPostOfTheSameSite(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
-	resp := b.post(p.grant(t, b.get("/private/").Header.Get("Location")), true)
+	resp := b.post(p.SignIn(t, b.get("/private/").Header.Get("Location")), true)
 	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/private/" || !b.signedIn() {
 		t.Errorf("status %d to %q", resp.StatusCode, resp.Header.Get("Location"))
 	}
@@ -131,32 +132,32 @@ func TestFormPostRefused(t *testing.T) {
 		{"multipart", func(url.Values) {}, []string{"Content-Type", "multipart/form-data; boundary=x"}, cognate.ReasonMalformedCallback},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			b := newApp(t, p, nil).browser(t)
-			q := p.grant(t, b.get("/private/").Header.Get("Location"))
+			q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 			tt.change(q)
 			resp := b.post(q, false, tt.headers...)
 			if resp.StatusCode != http.StatusBadRequest || strings.Contains(body(t, resp), "<form") ||
-				!strings.Contains(b.app.log.String(), "reason="+string(tt.reason)) || p.tokenRequests() != 0 || b.signedIn() {
+				!strings.Contains(b.app.log.String(), "reason="+string(tt.reason)) || len(p.TokenRequests()) != 0 || b.signedIn() {
 				t.Errorf("status %d, log:\n%s", resp.StatusCode, b.app.log)
 			}
 		})
 	}
 	t.Run("of another browser", func(t *testing.T) {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		x := newApp(t, p, nil)
-		q := p.grant(t, x.browser(t).get("/private/").Header.Get("Location"))
+		q := p.SignIn(t, x.browser(t).get("/private/").Header.Get("Location"))
 		victim := x.browser(t)
 		victim.get("/private/")
 		_, fields := formOf(t, body(t, victim.post(q, false)))
-		if resp := victim.post(fields, true); resp.StatusCode != http.StatusBadRequest || victim.signedIn() || p.tokenRequests() != 0 {
+		if resp := victim.post(fields, true); resp.StatusCode != http.StatusBadRequest || victim.signedIn() || len(p.TokenRequests()) != 0 {
 			t.Errorf("status %d, signed in: %v", resp.StatusCode, victim.signedIn())
 		}
 	})
 	t.Run("with markup", func(t *testing.T) {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		b := newApp(t, p, nil).browser(t)
-		q := p.grant(t, b.get("/private/").Header.Get("Location"))
+		q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 		q.Set("code", `"><script>alert(1)</script>`)
 		page := body(t, b.post(q, false))
 		if _, fields := formOf(t, page); strings.Count(page, "<script") != 1 || fields.Get("code") != q.Get("code") {
@@ -164,10 +165,10 @@ func TestFormPostRefused(t *testing.T) {
 		}
 	})
 	t.Run("cookies blocked", func(t *testing.T) {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		x := newApp(t, p, nil)
 		b := x.browser(t)
-		q := p.grant(t, b.get("/private/").Header.Get("Location"))
+		q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 		b.jar, _ = cookiejar.New(nil)
 		_, fields := formOf(t, body(t, b.post(q, false)))
 		resp := b.post(fields, true)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // TestRefreshesAreBounded lets 400 sessions want new tokens at once: the provider sees some at
@@ -21,18 +22,18 @@ func TestRefreshesAreBounded(t *testing.T) {
 	const sessions = 400
 	for name, mode := range tokenModes {
 		t.Run(name, func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
-				p.accessLife = 300
+			fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
+				p.AccessLife = 300
 				var signIns, under, peak, all atomic.Int32
-				p.response = func(r map[string]any) { r["refresh_token"] = fmt.Sprint("refresh-of-", signIns.Add(1)) }
-				p.refresh = func(w http.ResponseWriter, _ *http.Request) {
+				p.EditTokenResponse = func(r map[string]any) { r["refresh_token"] = fmt.Sprint("refresh-of-", signIns.Add(1)) }
+				p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
 					all.Add(1)
 					now := under.Add(1)
 					defer under.Add(-1)
 					for seen := peak.Load(); now > seen && !peak.CompareAndSwap(seen, now); seen = peak.Load() {
 					}
 					time.Sleep(100 * time.Millisecond)
-					serveJSON(w, http.StatusOK, map[string]any{"access_token": "new", "token_type": "Bearer", "expires_in": 300})
+					fakeprovider.ServeJSON(w, http.StatusOK, map[string]any{"access_token": "new", "token_type": "Bearer", "expires_in": 300})
 				}
 				x := newApp(t, p, func(cfg *cognate.Config) {
 					cfg.Now = time.Now
@@ -63,16 +64,16 @@ func TestRefreshesAreBounded(t *testing.T) {
 func TestRefreshQueueEnds(t *testing.T) {
 	for name, mode := range tokenModes {
 		t.Run(name, func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
-				p.accessLife = 300
+			fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
+				p.AccessLife = 300
 				var signIns, cut atomic.Int32
-				p.response = func(r map[string]any) { r["refresh_token"] = fmt.Sprint("refresh-of-", signIns.Add(1)) }
-				p.refresh = func(w http.ResponseWriter, r *http.Request) {
+				p.EditTokenResponse = func(r map[string]any) { r["refresh_token"] = fmt.Sprint("refresh-of-", signIns.Add(1)) }
+				p.ServeRefresh = func(w http.ResponseWriter, r *http.Request) {
 					time.Sleep(9500 * time.Millisecond)
 					if r.Context().Err() != nil {
 						cut.Add(1)
 					}
-					serveJSON(w, http.StatusOK, map[string]any{"access_token": "new", "token_type": "Bearer", "expires_in": 300})
+					fakeprovider.ServeJSON(w, http.StatusOK, map[string]any{"access_token": "new", "token_type": "Bearer", "expires_in": 300})
 				}
 				x := newApp(t, p, func(cfg *cognate.Config) {
 					cfg.Now = time.Now
@@ -107,7 +108,7 @@ func TestRefreshQueueEnds(t *testing.T) {
 
 // TestTooManyRequests leaves a provider alone for as long as it says, for all sessions.
 func TestTooManyRequests(t *testing.T) {
-	now := newClock().now().Add(290 * time.Second) // when it is asked
+	now := fakeprovider.NewClock().Now().Add(290 * time.Second) // when it is asked
 	for name, tt := range map[string]struct {
 		status int
 		header string
@@ -127,30 +128,30 @@ func TestTooManyRequests(t *testing.T) {
 		"unavailable":     {503, "30", "", 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+			eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 				x := newApp(t, p, mode)
 				first, second := x.browser(t), x.browser(t)
 				n := 0
-				p.response = func(r map[string]any) { n++; r["refresh_token"] = fmt.Sprint("refresh-", n) }
+				p.EditTokenResponse = func(r map[string]any) { n++; r["refresh_token"] = fmt.Sprint("refresh-", n) }
 				first.signIn(p)
 				second.signIn(p)
-				p.refresh = func(w http.ResponseWriter, _ *http.Request) {
+				p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
 					if tt.header != "" {
 						w.Header().Set("Retry-After", tt.header)
 					}
 					answerWith(tt.status, tt.body)(w, nil)
 				}
-				c.advance(290 * time.Second) // about to expire
+				c.Advance(290 * time.Second) // about to expire
 				wantFetch(t, first, "/token", http.StatusOK, "access-token")
 				wantFetch(t, second, "/token", http.StatusOK, "access-token")
-				asked := p.refreshCount()
+				asked := p.Refreshes()
 				if asked != 1 {
 					t.Errorf("asked %d times, want 1", asked)
 				}
-				p.refresh = func(w http.ResponseWriter, _ *http.Request) {
-					serveJSON(w, http.StatusOK, map[string]any{"access_token": "new", "token_type": "Bearer"})
+				p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
+					fakeprovider.ServeJSON(w, http.StatusOK, map[string]any{"access_token": "new", "token_type": "Bearer"})
 				}
-				c.advance(tt.pause - time.Second)
+				c.Advance(tt.pause - time.Second)
 				if tt.pause > 11*time.Second { // the token is over by now
 					resp := second.get("/token")
 					if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "1" || !second.signedIn() {
@@ -160,10 +161,10 @@ func TestTooManyRequests(t *testing.T) {
 				} else if tt.pause > time.Second {
 					wantFetch(t, second, "/token", http.StatusOK, "access-token")
 				}
-				if p.refreshCount() != asked {
+				if p.Refreshes() != asked {
 					t.Errorf("asked again after %s", tt.pause-time.Second)
 				}
-				c.advance(time.Second)
+				c.Advance(time.Second)
 				wantFetch(t, second, "/token", http.StatusOK, "new")
 			})
 		})
@@ -172,24 +173,24 @@ func TestTooManyRequests(t *testing.T) {
 
 // TestPauseAndClock sets the clock back during a pause: it does not last for hours.
 func TestPauseAndClock(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-		c.advance(time.Hour)
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+		c.Advance(time.Hour)
 		x := newApp(t, p, mode)
 		b := x.browser(t)
 		b.signIn(p)
-		c.advance(2 * time.Hour)
-		p.refresh = answerWith(http.StatusTooManyRequests, "")
+		c.Advance(2 * time.Hour)
+		p.ServeRefresh = answerWith(http.StatusTooManyRequests, "")
 		b.get("/token")
-		p.refresh = nil
-		c.advance(-time.Hour)
+		p.ServeRefresh = nil
+		c.Advance(-time.Hour)
 		wantFetch(t, b, "/token", http.StatusOK, "access-2")
 	})
 }
 
 // TestTooManySignIns tells a visitor when to come again.
 func TestTooManySignIns(t *testing.T) {
-	p := newFakeProvider(t)
-	p.token = func(w http.ResponseWriter, _ *http.Request) {
+	p := fakeprovider.New(t)
+	p.ServeToken = func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "7")
 		answerWith(http.StatusTooManyRequests, `{"error":"invalid_grant"}`)(w, nil)
 	}
@@ -200,7 +201,7 @@ func TestTooManySignIns(t *testing.T) {
 }
 
 // revoked gives a provider a revocation endpoint, and returns what it was asked to forget.
-func revoked(p *fakeProvider, answer func(w http.ResponseWriter, r *http.Request)) func() []string {
+func revoked(p *fakeprovider.Provider, answer func(w http.ResponseWriter, r *http.Request)) func() []string {
 	var mu sync.Mutex
 	var tokens []string
 	inner := p.Config.Handler
@@ -216,7 +217,7 @@ func revoked(p *fakeProvider, answer func(w http.ResponseWriter, r *http.Request
 			answer(w, r)
 		}
 	})
-	p.discovery = func(d map[string]any) { d["revocation_endpoint"] = p.URL + "/revoke" }
+	p.EditDiscovery = func(d map[string]any) { d["revocation_endpoint"] = p.URL + "/revoke" }
 	return func() []string {
 		mu.Lock()
 		defer mu.Unlock()
@@ -228,46 +229,52 @@ func revoked(p *fakeProvider, answer func(w http.ResponseWriter, r *http.Request
 func TestUnusedTokensAreRevoked(t *testing.T) {
 	veto := errors.New("no")
 	for name, tt := range map[string]struct {
-		change func(*fakeProvider, *cognate.Config)
+		change func(*fakeprovider.Provider, *cognate.Config)
 		want   []string
 	}{
-		"signed in": {func(*fakeProvider, *cognate.Config) {}, nil},
-		"rule":      {func(_ *fakeProvider, c *cognate.Config) { c.LoginRules = []cognate.Rule{cognate.Group("gods")} }, []string{"refresh-0"}},
-		"hook": {func(_ *fakeProvider, c *cognate.Config) {
+		"signed in": {func(*fakeprovider.Provider, *cognate.Config) {}, nil},
+		"rule": {func(_ *fakeprovider.Provider, c *cognate.Config) {
+			c.LoginRules = []cognate.Rule{cognate.Group("gods")}
+		}, []string{"refresh-0"}},
+		"hook": {func(_ *fakeprovider.Provider, c *cognate.Config) {
 			c.Hooks.OnLogin = func(context.Context, cognate.LoginEvent) error { return veto }
 		}, []string{"refresh-0"}},
-		"e-mail": {func(p *fakeProvider, c *cognate.Config) {
+		"e-mail": {func(p *fakeprovider.Provider, c *cognate.Config) {
 			c.RequireVerifiedEmail = true
-			p.claims = func(c map[string]any) { c["email_verified"] = false }
+			p.EditClaims = func(c map[string]any) { c["email_verified"] = false }
 		}, []string{"refresh-0"}},
-		"too large": {func(p *fakeProvider, c *cognate.Config) {
-			p.claims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 70_000) }
+		"too large": {func(p *fakeprovider.Provider, c *cognate.Config) {
+			p.EditClaims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 70_000) }
 		}, []string{"refresh-0"}},
-		"ID token": {func(p *fakeProvider, _ *cognate.Config) { p.claims = func(c map[string]any) { c["nonce"] = "x" } }, []string{"refresh-0"}},
-		"no ID token": {func(p *fakeProvider, _ *cognate.Config) {
-			p.response = func(r map[string]any) { delete(r, "id_token") }
+		"ID token": {func(p *fakeprovider.Provider, _ *cognate.Config) {
+			p.EditClaims = func(c map[string]any) { c["nonce"] = "x" }
 		}, []string{"refresh-0"}},
-		"userInfo": {func(p *fakeProvider, c *cognate.Config) {
+		"no ID token": {func(p *fakeprovider.Provider, _ *cognate.Config) {
+			p.EditTokenResponse = func(r map[string]any) { delete(r, "id_token") }
+		}, []string{"refresh-0"}},
+		"userInfo": {func(p *fakeprovider.Provider, c *cognate.Config) {
 			c.UserInfo = cognate.UserInfoAlways
-			p.userInfo = answerWith(500, "")
+			p.ServeUserInfo = answerWith(500, "")
 		}, []string{"refresh-0"}},
-		"no refresh token": {func(p *fakeProvider, c *cognate.Config) {
-			p.response = func(r map[string]any) { delete(r, "refresh_token") }
+		"no refresh token": {func(p *fakeprovider.Provider, c *cognate.Config) {
+			p.EditTokenResponse = func(r map[string]any) { delete(r, "refresh_token") }
 			c.LoginRules = []cognate.Rule{cognate.Group("gods")}
 		}, nil},
-		"code refused": {func(p *fakeProvider, _ *cognate.Config) { p.token = answerWith(400, `{"error":"invalid_grant"}`) }, nil},
-		"store": {func(_ *fakeProvider, c *cognate.Config) {
+		"code refused": {func(p *fakeprovider.Provider, _ *cognate.Config) {
+			p.ServeToken = answerWith(400, `{"error":"invalid_grant"}`)
+		}, nil},
+		"store": {func(_ *fakeprovider.Provider, c *cognate.Config) {
 			store := &flakyStore{SessionStore: cognate.NewMemoryStore(0)}
 			c.Session.Store = store
 			c.Hooks.OnLogin = func(context.Context, cognate.LoginEvent) error { store.down.Store(true); return nil }
 		}, []string{"refresh-0"}},
-		"nowhere": {func(p *fakeProvider, c *cognate.Config) {
-			p.discovery = nil
+		"nowhere": {func(p *fakeprovider.Provider, c *cognate.Config) {
+			p.EditDiscovery = nil
 			c.LoginRules = []cognate.Rule{cognate.Group("gods")}
 		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			got := revoked(p, nil)
 			x := newApp(t, p, func(c *cognate.Config) { tt.change(p, c) })
 			b := x.browser(t)
@@ -284,7 +291,7 @@ func TestUnusedTokensAreRevoked(t *testing.T) {
 
 // TestSlowRevocation holds up the page of a refusal for two seconds at most.
 func TestSlowRevocation(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 		revoked(p, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		x := newApp(t, p, func(c *cognate.Config) {
 			c.LoginRules = []cognate.Rule{cognate.Group("gods")}
@@ -304,21 +311,21 @@ func TestSlowRevocation(t *testing.T) {
 // the provider refused has brought nothing.
 func TestRefusedRefreshIsRevoked(t *testing.T) {
 	for name, tt := range map[string]struct {
-		change func(*fakeProvider)
+		change func(*fakeprovider.Provider)
 		want   []string
 	}{
-		"another subject": {func(p *fakeProvider) { p.claims = func(c map[string]any) { c["sub"] = "user-2" } }, []string{"refresh-1"}},
-		"the provider":    {func(p *fakeProvider) { p.refresh = answerWith(400, `{"error":"invalid_grant"}`) }, nil},
-		"unreachable":     {func(p *fakeProvider) { p.refresh = answerWith(500, "") }, nil},
+		"another subject": {func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["sub"] = "user-2" } }, []string{"refresh-1"}},
+		"the provider":    {func(p *fakeprovider.Provider) { p.ServeRefresh = answerWith(400, `{"error":"invalid_grant"}`) }, nil},
+		"unreachable":     {func(p *fakeprovider.Provider) { p.ServeRefresh = answerWith(500, "") }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-				p.rotate = true
+			eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+				p.Rotate = true
 				got := revoked(p, nil)
 				b := newApp(t, p, mode).browser(t)
 				b.signIn(p)
 				tt.change(p)
-				c.advance(time.Hour)
+				c.Advance(time.Hour)
 				b.get("/token")
 				if !slices.Equal(got(), tt.want) {
 					t.Errorf("revoked %q, want %q", got(), tt.want)
@@ -337,8 +344,8 @@ func TestRevokeWhatComesTooLate(t *testing.T) {
 		elsewhere bool // signs out in another process
 	}{"cookies": {"cookies", false}, "store": {"store", false}, "store, elsewhere": {"store", true}} {
 		t.Run(name, func(t *testing.T) {
-			p, c, mode := newFakeProvider(t), newClock(), tokenModes[tt.mode]
-			p.now, p.accessLife, p.rotate = c.now, 300, true
+			p, c, mode := fakeprovider.New(t), fakeprovider.NewClock(), tokenModes[tt.mode]
+			p.Now, p.AccessLife, p.Rotate = c.Now, 300, true
 			got := revoked(p, nil)
 			var store cognate.SessionStore
 			configure := func(cfg *cognate.Config) {
@@ -356,10 +363,10 @@ func TestRevokeWhatComesTooLate(t *testing.T) {
 			}
 			b := x.browser(t)
 			b.signIn(p)
-			c.advance(time.Hour)
+			c.Advance(time.Hour)
 			cookies := b.jar.Cookies(appURL)
 			asked, goOn := make(chan bool), make(chan bool)
-			p.refreshed = func(map[string]any) { close(asked); <-goOn }
+			p.EditRefreshResponse = func(map[string]any) { close(asked); <-goOn }
 			done := make(chan string)
 			go func() { done <- fetchWith(t, x.handler, "/token", cookies) }()
 			<-asked
@@ -372,14 +379,14 @@ func TestRevokeWhatComesTooLate(t *testing.T) {
 		})
 	}
 	t.Run("put back", func(t *testing.T) {
-		p, c := newFakeProvider(t), newClock()
-		p.now, p.accessLife, p.rotate = c.now, 300, true
+		p, c := fakeprovider.New(t), fakeprovider.NewClock()
+		p.Now, p.AccessLife, p.Rotate = c.Now, 300, true
 		got := revoked(p, nil)
 		b := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.TokensInCookie, cfg.RevokeOnLogout = true, true }).browser(t)
 		b.signIn(p)
 		old := b.jar.Cookies(appURL)
 		for range 2 {
-			c.advance(time.Hour)
+			c.Advance(time.Hour)
 			b.get("/token")
 		}
 		b.jar.SetCookies(appURL, old)

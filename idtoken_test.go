@@ -18,12 +18,13 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // TestIDTokenChecks changes one thing of a good ID token at a time.
 func TestIDTokenChecks(t *testing.T) {
-	c := newClock()
-	at := func(d time.Duration) int64 { return c.now().Add(d).Unix() }
+	c := fakeprovider.NewClock()
+	at := func(d time.Duration) int64 { return c.Now().Add(d).Unix() }
 	set := func(name string, value any) func(map[string]any) {
 		return func(m map[string]any) {
 			if m[name] = value; value == nil {
@@ -88,7 +89,7 @@ func TestIDTokenChecks(t *testing.T) {
 		{"empty nonce", set("nonce", ""), cognate.ReasonTokenNonce},
 		{"nonce in a list", func(m map[string]any) { m["nonce"] = []any{m["nonce"]} }, cognate.ReasonTokenNonce},
 
-		{"other at_hash", set("at_hash", accessHash("another")), cognate.ReasonTokenAccessHash},
+		{"other at_hash", set("at_hash", fakeprovider.AccessTokenHash("another")), cognate.ReasonTokenAccessHash},
 		{"empty at_hash", set("at_hash", ""), cognate.ReasonTokenAccessHash},
 		{"at_hash is null", func(m map[string]any) { m["at_hash"] = nil }, cognate.ReasonTokenAccessHash},
 		{"no at_hash", func(m map[string]any) { delete(m, "at_hash") }, ok},
@@ -99,9 +100,9 @@ func TestIDTokenChecks(t *testing.T) {
 		{"subject is a number", set("sub", 1), cognate.ReasonTokenMalformed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.now = c.now
-			p.claims = tt.claims
+			p := fakeprovider.New(t)
+			p.Now = c.Now
+			p.EditClaims = tt.claims
 			expectReason(t, p, nil, tt.want)
 		})
 	}
@@ -121,15 +122,15 @@ func TestTrustedAudiences(t *testing.T) {
 		{"us twice", nil, []string{clientID, clientID}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.claims = func(c map[string]any) { c["aud"], c["azp"] = tt.aud, clientID }
+			p := fakeprovider.New(t)
+			p.EditClaims = func(c map[string]any) { c["aud"], c["azp"] = tt.aud, clientID }
 			expectReason(t, p, func(c *cognate.Config) { c.TrustedAudiences = tt.trusted }, tt.want)
 		})
 	}
 }
 
 // expectReason signs in and compares why it was refused; "" is a session.
-func expectReason(t *testing.T, p *fakeProvider, change func(*cognate.Config), want cognate.Reason) {
+func expectReason(t *testing.T, p *fakeprovider.Provider, change func(*cognate.Config), want cognate.Reason) {
 	t.Helper()
 	var got cognate.Reason
 	x := newApp(t, p, func(c *cognate.Config) {
@@ -149,13 +150,13 @@ func expectReason(t *testing.T, p *fakeProvider, change func(*cognate.Config), w
 	if b.signedIn() != (want == "") {
 		t.Errorf("signed in: %v", b.signedIn())
 	}
-	if n := p.tokenRequests(); n != 1 {
+	if n := len(p.TokenRequests()); n != 1 {
 		t.Errorf("%d token requests, want 1", n)
 	}
 }
 
 func TestIDTokenSignature(t *testing.T) {
-	keys := testKeys()
+	keys := fakeprovider.Keys()
 	publicPEM := func() []byte {
 		der, err := x509.MarshalPKIXPublicKey(&keys[0].PublicKey)
 		if err != nil {
@@ -171,7 +172,7 @@ func TestIDTokenSignature(t *testing.T) {
 		}
 		return base64.RawURLEncoding.EncodeToString(b)
 	}
-	good := func(c jwt.MapClaims) string { return signRS256(keys[0], kid, c) }
+	good := func(c jwt.MapClaims) string { return fakeprovider.SignRS256(keys[0], kid, c) }
 	replaceHeader := func(c jwt.MapClaims, header map[string]any) string {
 		_, rest, _ := strings.Cut(good(c), ".")
 		return part(header) + "." + rest
@@ -181,23 +182,23 @@ func TestIDTokenSignature(t *testing.T) {
 		sign func(jwt.MapClaims) string
 		want cognate.Reason
 	}{
-		{"another key", func(c jwt.MapClaims) string { return signRS256(keys[1], kid, c) }, cognate.ReasonTokenSignature},
-		{"unknown kid", func(c jwt.MapClaims) string { return signRS256(keys[0], "other", c) }, cognate.ReasonTokenKey},
-		{"no kid and one key", func(c jwt.MapClaims) string { return signRS256(keys[0], "", c) }, ""},
+		{"another key", func(c jwt.MapClaims) string { return fakeprovider.SignRS256(keys[1], kid, c) }, cognate.ReasonTokenSignature},
+		{"unknown kid", func(c jwt.MapClaims) string { return fakeprovider.SignRS256(keys[0], "other", c) }, cognate.ReasonTokenKey},
+		{"no kid and one key", func(c jwt.MapClaims) string { return fakeprovider.SignRS256(keys[0], "", c) }, ""},
 		{"alg none", func(c jwt.MapClaims) string {
-			return signWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, kid, c)
+			return fakeprovider.SignWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, kid, c)
 		}, cognate.ReasonTokenAlgorithm},
 		{"alg nOnE without signature", func(c jwt.MapClaims) string {
 			return part(map[string]any{"alg": "nOnE", "kid": kid}) + "." + part(c) + "."
 		}, cognate.ReasonTokenAlgorithm},
 		{"HS256 with the public key", func(c jwt.MapClaims) string {
-			return signWith(jwt.SigningMethodHS256, publicPEM, kid, c)
+			return fakeprovider.SignWith(jwt.SigningMethodHS256, publicPEM, kid, c)
 		}, cognate.ReasonTokenAlgorithm},
 		{"HS256 with the client secret", func(c jwt.MapClaims) string {
-			return signWith(jwt.SigningMethodHS256, []byte(clientSecret), kid, c)
+			return fakeprovider.SignWith(jwt.SigningMethodHS256, []byte(clientSecret), kid, c)
 		}, cognate.ReasonTokenAlgorithm},
 		{"RS512 by the right key", func(c jwt.MapClaims) string {
-			return signWith(jwt.SigningMethodRS512, keys[0], kid, c)
+			return fakeprovider.SignWith(jwt.SigningMethodRS512, keys[0], kid, c)
 		}, cognate.ReasonTokenAlgorithm},
 		{"no alg", func(c jwt.MapClaims) string { return replaceHeader(c, map[string]any{"kid": kid}) }, cognate.ReasonTokenAlgorithm},
 		{"critical extension", func(c jwt.MapClaims) string {
@@ -229,8 +230,8 @@ func TestIDTokenSignature(t *testing.T) {
 		{"payload is null", func(jwt.MapClaims) string { return signRaw(keys[0], kid, `null`) }, cognate.ReasonTokenMalformed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.sign = tt.sign
+			p := fakeprovider.New(t)
+			p.Sign = tt.sign
 			expectReason(t, p, nil, tt.want)
 		})
 	}
@@ -272,11 +273,11 @@ func TestIDTokenOtherAlgorithms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", p.Config.Handler.ServeHTTP)
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
-		serveJSON(w, 200, map[string]any{"keys": []any{
+		fakeprovider.ServeJSON(w, 200, map[string]any{"keys": []any{
 			map[string]any{"kty": "oct", "kid": "h", "k": "c2VjcmV0"},
 			map[string]any{"kty": "RSA", "kid": "short", "n": "AQAB", "e": "AQAB"},
 			map[string]any{"kty": "EC", "kid": "off", "crv": "P-256", "x": strings.Repeat("A", 43), "y": strings.Repeat("A", 43)},
@@ -287,14 +288,16 @@ func TestIDTokenOtherAlgorithms(t *testing.T) {
 		}})
 	})
 	p.Config.Handler = mux
-	p.sign = func(c jwt.MapClaims) string { return signWith(jwt.SigningMethodES256, ec, "ec", c) }
+	p.Sign = func(c jwt.MapClaims) string { return fakeprovider.SignWith(jwt.SigningMethodES256, ec, "ec", c) }
 	t.Run("ES256 not allowed", func(t *testing.T) { expectReason(t, p, nil, cognate.ReasonTokenAlgorithm) })
-	p.tokenCalls = nil
+	p.ForgetTokenRequests()
 	t.Run("ES256 allowed", func(t *testing.T) {
 		expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"ES256"} }, "")
 	})
-	p.tokenCalls = nil
-	p.sign = func(c jwt.MapClaims) string { return signWith(jwt.SigningMethodRS256, testKeys()[0], "ec", c) }
+	p.ForgetTokenRequests()
+	p.Sign = func(c jwt.MapClaims) string {
+		return fakeprovider.SignWith(jwt.SigningMethodRS256, fakeprovider.Keys()[0], "ec", c)
+	}
 	t.Run("RS256 with the key of ES256", func(t *testing.T) {
 		expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"RS256", "ES256"} }, cognate.ReasonTokenKey)
 	})
@@ -302,7 +305,7 @@ func TestIDTokenOtherAlgorithms(t *testing.T) {
 
 // TestOddKeySets has the right key among others that can't be used, or are in its way.
 func TestOddKeySets(t *testing.T) {
-	keys := testKeys()
+	keys := fakeprovider.Keys()
 	with := func(key map[string]any, change ...any) map[string]any {
 		for i := 0; i < len(change); i += 2 {
 			key[change[i].(string)] = change[i+1]
@@ -310,7 +313,7 @@ func TestOddKeySets(t *testing.T) {
 		return key
 	}
 	const kid = "key/1+=="
-	good := func() map[string]any { return publicJWK(keys[0], kid) }
+	good := func() map[string]any { return fakeprovider.JWK(keys[0], kid) }
 	many := []any{good()}
 	for range 300 {
 		many = append(many, map[string]any{"kty": "oct", "kid": rand.Text()})
@@ -333,41 +336,43 @@ func TestOddKeySets(t *testing.T) {
 			"kty": "EC", "kid": kid, "crv": "P-256", "x": base64.RawURLEncoding.EncodeToString(elliptic.P256().Params().Gx.Bytes()),
 			"y": base64.RawURLEncoding.EncodeToString(elliptic.P256().Params().Gy.Bytes()),
 		}, good()}, ""},
-		{"for encryption, of the same ID", kid, []any{with(publicJWK(keys[1], kid), "use", "enc"), good()}, ""},
+		{"for encryption, of the same ID", kid, []any{with(fakeprovider.JWK(keys[1], kid), "use", "enc"), good()}, ""},
 		{"only for encryption", kid, []any{with(good(), "use", "enc")}, cognate.ReasonProviderDown},
-		{"without IDs beside it", kid, []any{with(publicJWK(keys[1], ""), "alg", "RS512"), publicJWK(keys[2], ""), good()}, ""},
-		{"wrong types", kid, []any{"key", 7, map[string]any{"kty": 7}, with(publicJWK(keys[1], "x"), "n", []int{1}), good()}, ""},
+		{"without IDs beside it", kid, []any{with(fakeprovider.JWK(keys[1], ""), "alg", "RS512"), fakeprovider.JWK(keys[2], ""), good()}, ""},
+		{"wrong types", kid, []any{"key", 7, map[string]any{"kty": 7}, with(fakeprovider.JWK(keys[1], "x"), "n", []int{1}), good()}, ""},
 		{"many", kid, many, ""},
-		{"two of one ID", kid, []any{publicJWK(keys[1], kid), good()}, ""},
+		{"two of one ID", kid, []any{fakeprovider.JWK(keys[1], kid), good()}, ""},
 		{"one twice", kid, []any{good(), good()}, ""},
-		{"one twice and no kid", "", []any{publicJWK(keys[0], "a"), publicJWK(keys[0], "b")}, ""},
-		{"none of two of one ID", kid, []any{publicJWK(keys[1], kid), publicJWK(keys[2], kid)}, cognate.ReasonTokenSignature},
+		{"one twice and no kid", "", []any{fakeprovider.JWK(keys[0], "a"), fakeprovider.JWK(keys[0], "b")}, ""},
+		{"none of two of one ID", kid, []any{fakeprovider.JWK(keys[1], kid), fakeprovider.JWK(keys[2], kid)}, cognate.ReasonTokenSignature},
 		{"many of one ID", kid, manyOfOne, cognate.ReasonTokenKey},
 		{"not for verifying", kid, []any{with(good(), "key_ops", []string{"sign"})}, cognate.ReasonProviderDown},
 		{"for verifying, too", kid, []any{with(good(), "key_ops", []string{"sign", "verify"})}, ""},
 		{"members that say nothing", kid, []any{with(good(), "key_ops", []string{}, "d", nil, "p", "", "oth", []string{})}, ""},
 		{"private half", kid, []any{with(good(), "d", "AQAB")}, cognate.ReasonProviderDown},
-		{"private half, beside a good one", kid, []any{with(publicJWK(keys[1], "x"), "p", "AQAB"), good()}, ""},
-		{"private half, and the same key without it", kid, []any{with(publicJWK(keys[0], "x"), "d", "AQAB"), good()}, cognate.ReasonProviderDown},
-		{"the same, in the other order", kid, []any{good(), with(publicJWK(keys[0], "x"), "use", "enc", "q", "AQAB"), publicJWK(keys[1], "y")}, cognate.ReasonTokenKey},
+		{"private half, beside a good one", kid, []any{with(fakeprovider.JWK(keys[1], "x"), "p", "AQAB"), good()}, ""},
+		{"private half, and the same key without it", kid, []any{with(fakeprovider.JWK(keys[0], "x"), "d", "AQAB"), good()}, cognate.ReasonProviderDown},
+		{"the same, in the other order", kid, []any{good(), with(fakeprovider.JWK(keys[0], "x"), "use", "enc", "q", "AQAB"), fakeprovider.JWK(keys[1], "y")}, cognate.ReasonTokenKey},
 		{"exponent as a machine word", kid, []any{with(good(), "e", "AAAAAAABAAE")}, ""},
 		{"with padding", kid, []any{with(good(), "n", base64.URLEncoding.EncodeToString(keys[0].N.Bytes()))}, ""},
 		{"standard base64", kid, []any{with(good(), "n", base64.StdEncoding.EncodeToString(keys[0].N.Bytes()))}, ""},
 		{"no base64", kid, []any{with(good(), "n", "%%%")}, cognate.ReasonProviderDown},
-		{"no kid and two keys", "", []any{publicJWK(keys[1], "a"), publicJWK(keys[0], "b")}, cognate.ReasonTokenKey},
-		{"no kid and one key that fits", "", []any{with(publicJWK(keys[1], "a"), "alg", "RS512"), noKid}, ""},
+		{"no kid and two keys", "", []any{fakeprovider.JWK(keys[1], "a"), fakeprovider.JWK(keys[0], "b")}, cognate.ReasonTokenKey},
+		{"no kid and one key that fits", "", []any{with(fakeprovider.JWK(keys[1], "a"), "alg", "RS512"), noKid}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.keySet, p.kid = tt.keys, tt.kid
+			p := fakeprovider.New(t)
+			p.KeySet, p.KeyID = tt.keys, tt.kid
 			expectReason(t, p, nil, tt.want)
 		})
 	}
 }
 
 func TestKeyForAnotherAlgorithm(t *testing.T) {
-	p := newFakeProvider(t)
-	p.sign = func(c jwt.MapClaims) string { return signWith(jwt.SigningMethodRS512, testKeys()[0], p.kid, c) }
+	p := fakeprovider.New(t)
+	p.Sign = func(c jwt.MapClaims) string {
+		return fakeprovider.SignWith(jwt.SigningMethodRS512, fakeprovider.Keys()[0], p.KeyID, c)
+	}
 	expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"RS256", "RS512"} }, cognate.ReasonTokenKey)
 }
 
@@ -376,8 +381,8 @@ func TestWeakKeyIsNotUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newFakeProvider(t)
-	p.key = weak
+	p := fakeprovider.New(t)
+	p.Key = weak
 	expectReason(t, p, nil, cognate.ReasonProviderDown)
 }
 
@@ -386,8 +391,8 @@ func TestCognitoTokenUse(t *testing.T) {
 		use  any
 		want cognate.Reason
 	}{{"id", ""}, {"access", cognate.ReasonTokenUse}, {nil, cognate.ReasonTokenUse}, {1, cognate.ReasonTokenUse}} {
-		p := newFakeProvider(t)
-		p.claims = func(c map[string]any) {
+		p := fakeprovider.New(t)
+		p.EditClaims = func(c map[string]any) {
 			if c["token_use"] = tt.use; tt.use == nil {
 				delete(c, "token_use")
 			}
@@ -397,23 +402,23 @@ func TestCognitoTokenUse(t *testing.T) {
 }
 
 func TestKeyRotation(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	b := x.browser(t)
 	b.signIn(p)
-	p.key, p.kid = testKeys()[1], "new"
+	p.Key, p.KeyID = fakeprovider.Keys()[1], "new"
 	b = x.browser(t)
 	b.signIn(p)
-	if !b.signedIn() || p.keyFetches != 2 {
-		t.Errorf("signed in: %v after %d key fetches, want 2", b.signedIn(), p.keyFetches)
+	if !b.signedIn() || p.KeyFetches() != 2 {
+		t.Errorf("signed in: %v after %d key fetches, want 2", b.signedIn(), p.KeyFetches())
 	}
 }
 
 func TestKeyRotationParallel(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	x.browser(t).signIn(p)
-	p.key, p.kid = testKeys()[1], "new"
+	p.Key, p.KeyID = fakeprovider.Keys()[1], "new"
 	browsers := make([]*browser, 10)
 	var wg sync.WaitGroup
 	for i := range browsers {
@@ -426,61 +431,64 @@ func TestKeyRotationParallel(t *testing.T) {
 			t.Errorf("browser %d is not signed in", i)
 		}
 	}
-	if p.keyFetches != 2 {
-		t.Errorf("%d key fetches, want 2", p.keyFetches)
+	if p.KeyFetches() != 2 {
+		t.Errorf("%d key fetches, want 2", p.KeyFetches())
 	}
 }
 
 func TestUnknownKeyFlood(t *testing.T) {
-	c := newClock()
-	p := newFakeProvider(t)
-	p.now = c.now
+	c := fakeprovider.NewClock()
+	p := fakeprovider.New(t)
+	p.Now = c.Now
 	n := 0
-	p.sign = func(m jwt.MapClaims) string { n++; return signRS256(testKeys()[2], "made-up-"+string(rune('a'+n)), m) }
+	p.Sign = func(m jwt.MapClaims) string {
+		n++
+		return fakeprovider.SignRS256(fakeprovider.Keys()[2], "made-up-"+string(rune('a'+n)), m)
+	}
 	x := newApp(t, p, nil)
 	for range 20 {
 		x.browser(t).signIn(p)
 	}
-	if p.keyFetches != 2 {
-		t.Errorf("20 unknown key IDs caused %d key fetches, want the first and one more", p.keyFetches)
+	if p.KeyFetches() != 2 {
+		t.Errorf("20 unknown key IDs caused %d key fetches, want the first and one more", p.KeyFetches())
 	}
-	c.advance(31 * time.Second)
+	c.Advance(31 * time.Second)
 	x.browser(t).signIn(p)
-	if p.keyFetches != 3 {
-		t.Errorf("half a minute later: %d key fetches, want 3", p.keyFetches)
+	if p.KeyFetches() != 3 {
+		t.Errorf("half a minute later: %d key fetches, want 3", p.KeyFetches())
 	}
 }
 
 func TestBadSignatureFetchesNothing(t *testing.T) {
-	p := newFakeProvider(t)
-	p.sign = func(m jwt.MapClaims) string { return signRS256(testKeys()[1], p.kid, m) }
+	p := fakeprovider.New(t)
+	p.Sign = func(m jwt.MapClaims) string { return fakeprovider.SignRS256(fakeprovider.Keys()[1], p.KeyID, m) }
 	x := newApp(t, p, nil)
 	for range 5 {
 		x.browser(t).signIn(p)
 	}
-	if p.keyFetches != 1 {
-		t.Errorf("%d key fetches, want 1", p.keyFetches)
+	if p.KeyFetches() != 1 {
+		t.Errorf("%d key fetches, want 1", p.KeyFetches())
 	}
 }
 
 // TestLastGoodKeys lets the provider's documents go away after the first sign-in. The keys
 // are good for a day then, the discovery document for as long as there is no other.
 func TestLastGoodKeys(t *testing.T) {
-	c := newClock()
-	p := newFakeProvider(t)
-	p.now = c.now
+	c := fakeprovider.NewClock()
+	p := fakeprovider.New(t)
+	p.Now = c.Now
 	x := newApp(t, p, nil)
 	x.browser(t).signIn(p)
-	p.down = true
+	p.Down = true
 	for range 3 {
-		c.advance(7 * time.Hour)
+		c.Advance(7 * time.Hour)
 		b := x.browser(t)
 		b.signIn(p)
 		if !b.signedIn() {
 			t.Fatal("the last good keys were not kept")
 		}
 	}
-	c.advance(4 * time.Hour)
+	c.Advance(4 * time.Hour)
 	b := x.browser(t)
 	if resp := b.signIn(p); resp.StatusCode != http.StatusServiceUnavailable || b.signedIn() {
 		t.Errorf("status %d with keys that nobody has seen for a day, want 503", resp.StatusCode)
@@ -488,24 +496,24 @@ func TestLastGoodKeys(t *testing.T) {
 }
 
 func TestClockJumpsBack(t *testing.T) {
-	c := newClock()
-	p := newFakeProvider(t)
-	p.now = c.now
+	c := fakeprovider.NewClock()
+	p := fakeprovider.New(t)
+	p.Now = c.Now
 	x := newApp(t, p, nil)
 	x.browser(t).signIn(p)
-	c.advance(-365 * 24 * time.Hour)
+	c.Advance(-365 * 24 * time.Hour)
 	b := x.browser(t)
 	b.signIn(p)
 	if !b.signedIn() {
 		t.Error("no sign-in works after the clock jumped back")
 	}
 
-	p = newFakeProvider(t)
-	p.now, p.down = c.now, true
+	p = fakeprovider.New(t)
+	p.Now, p.Down = c.Now, true
 	x = newApp(t, p, nil)
 	x.browser(t).get("/private/")
-	p.down = false
-	c.advance(-time.Hour)
+	p.Down = false
+	c.Advance(-time.Hour)
 	b = x.browser(t)
 	b.signIn(p)
 	if !b.signedIn() {
@@ -515,22 +523,22 @@ func TestClockJumpsBack(t *testing.T) {
 
 // FuzzIDToken mutates tokens. None but the one that was signed may pass.
 func FuzzIDToken(f *testing.F) {
-	c := newClock()
-	key := testKeys()[0]
+	c := fakeprovider.NewClock()
+	key := fakeprovider.Keys()[0]
 	good := jwt.MapClaims{
 		"iss": "https://provider.test", "sub": "user-1", "aud": clientID, "nonce": "n",
-		"iat": c.now().Unix(), "exp": c.now().Add(time.Hour).Unix(),
+		"iat": c.Now().Unix(), "exp": c.Now().Add(time.Hour).Unix(),
 	}
-	signed := signRS256(key, "k", good)
-	verify := cognate.TokenVerifier("https://provider.test", clientID, "k", &key.PublicKey, c.now)
+	signed := fakeprovider.SignRS256(key, "k", good)
+	verify := cognate.TokenVerifier("https://provider.test", clientID, "k", &key.PublicKey, c.Now)
 	err := verify(signed, "n")
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(signed)
-	f.Add(signRS256(testKeys()[1], "k", good))
-	f.Add(signWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, "k", good))
-	f.Add(signWith(jwt.SigningMethodHS256, []byte(clientSecret), "k", good))
+	f.Add(fakeprovider.SignRS256(fakeprovider.Keys()[1], "k", good))
+	f.Add(fakeprovider.SignWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, "k", good))
+	f.Add(fakeprovider.SignWith(jwt.SigningMethodHS256, []byte(clientSecret), "k", good))
 	for _, s := range []string{"", ".", "..", "...", "e30.e30.", "eyJhbGciOiJSUzI1NiJ9.bnVsbA.", "bnVsbA.bnVsbA.bnVsbA"} {
 		f.Add(s)
 	}

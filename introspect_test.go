@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 var post = cognate.Introspection{ClientID: "api", ClientSecret: "s3cret+/="}
@@ -23,8 +24,8 @@ var post = cognate.Introspection{ClientID: "api", ClientSecret: "s3cret+/="}
 // activeAnswer is a good answer, but for the names and values that follow; nil takes one out.
 func activeAnswer(x *bearerAPI, change ...any) map[string]any {
 	m := map[string]any{
-		"active": true, "iss": x.p.issuer, "sub": "user-1", "aud": bearerAudience, "client_id": "machine", "scope": "orders/read",
-		"username": "ann", "exp": x.clock.now().Add(time.Hour).Unix(), "iat": x.clock.now().Unix(), "token_type": "Bearer",
+		"active": true, "iss": x.p.Issuer, "sub": "user-1", "aud": bearerAudience, "client_id": "machine", "scope": "orders/read",
+		"username": "ann", "exp": x.clock.Now().Add(time.Hour).Unix(), "iat": x.clock.Now().Unix(), "token_type": "Bearer",
 	}
 	for i := 0; i < len(change); i += 2 {
 		name := change[i].(string)
@@ -36,17 +37,17 @@ func activeAnswer(x *bearerAPI, change ...any) map[string]any {
 }
 
 func answering(m map[string]any) func(http.ResponseWriter, string) {
-	return func(w http.ResponseWriter, _ string) { serveJSON(w, http.StatusOK, m) }
+	return func(w http.ResponseWriter, _ string) { fakeprovider.ServeJSON(w, http.StatusOK, m) }
 }
 
 // newIntrospectingAPI has its tokens judged by the fake provider.
 func newIntrospectingAPI(t testing.TB, in cognate.Introspection, change func(*cognate.BearerIssuer)) *bearerAPI {
 	t.Helper()
-	return newIntrospectingAPIOf(t, newFakeProvider(t), in, change)
+	return newIntrospectingAPIOf(t, fakeprovider.New(t), in, change)
 }
 
 // newIntrospectingAPIOf is newIntrospectingAPI with a provider that is there.
-func newIntrospectingAPIOf(t testing.TB, p *fakeProvider, in cognate.Introspection, change func(*cognate.BearerIssuer)) *bearerAPI {
+func newIntrospectingAPIOf(t testing.TB, p *fakeprovider.Provider, in cognate.Introspection, change func(*cognate.BearerIssuer)) *bearerAPI {
 	t.Helper()
 	x := newBearerAPIOf(t, p, func(c *cognate.BearerConfig) {
 		i := &c.Issuers[0]
@@ -62,7 +63,7 @@ func newIntrospectingAPIOf(t testing.TB, p *fakeProvider, in cognate.Introspecti
 
 // TestIntrospectionAnswers changes one thing of a good answer at a time.
 func TestIntrospectionAnswers(t *testing.T) {
-	at := func(d time.Duration) int64 { return newClock().now().Add(d).Unix() }
+	at := func(d time.Duration) int64 { return fakeprovider.NewClock().Now().Add(d).Unix() }
 	byClient := func(i *cognate.BearerIssuer) { i.Audiences, i.Clients = nil, []string{"machine"} }
 	for _, tt := range []struct {
 		name   string
@@ -116,7 +117,7 @@ func TestIntrospectionAnswers(t *testing.T) {
 func TestIntrospectedUser(t *testing.T) {
 	x := newIntrospectingAPI(t, post, nil)
 	u, err := x.bearer.Verify(t.Context(), "opaque", "orders/read")
-	if err != nil || u.Subject != "user-1" || u.Username != "ann" || u.Issuer != x.p.issuer || u.Claim("client_id") != "machine" {
+	if err != nil || u.Subject != "user-1" || u.Username != "ann" || u.Issuer != x.p.Issuer || u.Claim("client_id") != "machine" {
 		t.Errorf("user %+v, error %v", u, err)
 	}
 	if resp := x.call("/scoped", "opaque"); resp.StatusCode != http.StatusForbidden {
@@ -165,17 +166,17 @@ func TestIntrospectionCache(t *testing.T) {
 		}
 	}
 	expect("new", 200, 1)
-	x.clock.advance(59 * time.Second)
+	x.clock.Advance(59 * time.Second)
 	x.answerWith(answering(map[string]any{"active": false}))
 	expect("within a minute", 200, 1)
-	x.clock.advance(time.Second)
+	x.clock.Advance(time.Second)
 	expect("revoked, a minute later", 401, 2)
 	expect("again", 401, 3) // not remembered
-	x.answerWith(answering(activeAnswer(x, "exp", x.clock.now().Add(-50*time.Second).Unix(), "iat", x.clock.now().Add(-time.Hour).Unix())))
+	x.answerWith(answering(activeAnswer(x, "exp", x.clock.Now().Add(-50*time.Second).Unix(), "iat", x.clock.Now().Add(-time.Hour).Unix())))
 	expect("expires soon", 200, 4)
-	x.clock.advance(9 * time.Second)
+	x.clock.Advance(9 * time.Second)
 	expect("nearly there", 200, 4)
-	x.clock.advance(time.Second)
+	x.clock.Advance(time.Second)
 	expect("expired within the minute", 401, 5)
 
 	x = newIntrospectingAPI(t, cognate.Introspection{ClientID: "api", ClientSecret: "s", CacheFor: -1}, nil)
@@ -183,14 +184,14 @@ func TestIntrospectionCache(t *testing.T) {
 	expect("not remembered, again", 200, 2)
 	x = newIntrospectingAPI(t, cognate.Introspection{ClientID: "api", ClientSecret: "s", CacheFor: time.Hour}, nil)
 	expect("an hour", 200, 1)
-	x.clock.advance(50 * time.Minute)
+	x.clock.Advance(50 * time.Minute)
 	expect("50 minutes later", 200, 1)
 }
 
 // TestIntrospectionDown: that the endpoint can't be asked says nothing about the token.
 func TestIntrospectionDown(t *testing.T) {
 	status := func(code int) func(http.ResponseWriter, string) {
-		return func(w http.ResponseWriter, _ string) { serveJSON(w, code, map[string]any{"active": true}) }
+		return func(w http.ResponseWriter, _ string) { fakeprovider.ServeJSON(w, code, map[string]any{"active": true}) }
 	}
 	raw := func(s string) func(http.ResponseWriter, string) {
 		return func(w http.ResponseWriter, _ string) { _, _ = io.WriteString(w, s) }
@@ -233,12 +234,12 @@ func TestIntrospectionDown(t *testing.T) {
 
 // TestIntrospectionOnce sends one token many times at once.
 func TestIntrospectionOnce(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 		x := newIntrospectingAPIOf(t, p, post, nil)
 		release := make(chan struct{})
 		x.answerWith(func(w http.ResponseWriter, _ string) {
 			<-release
-			serveJSON(w, http.StatusOK, activeAnswer(x))
+			fakeprovider.ServeJSON(w, http.StatusOK, activeAnswer(x))
 		})
 		var wg sync.WaitGroup
 		for range 50 {
@@ -270,7 +271,7 @@ func TestIntrospectionDiscovery(t *testing.T) {
 	} {
 		x := newBearerAPI(t, introspecting(post))
 		x.answerWith(answering(activeAnswer(x)))
-		x.p.discovery = func(doc map[string]any) {
+		x.p.EditDiscovery = func(doc map[string]any) {
 			if s, ok := tt.announce.(string); ok {
 				doc["introspection_endpoint"] = strings.Replace(s, "/introspect", x.p.URL+"/introspect", 1)
 				if !strings.HasPrefix(s, "/") {
@@ -291,8 +292,8 @@ func TestIntrospectionDiscovery(t *testing.T) {
 		if tt.want != "" && (warnings != 1 || !strings.Contains(x.log.String(), tt.want)) {
 			t.Errorf("%s: %d warnings, want one that says %q:\n%s", tt.name, warnings, tt.want, x.log)
 		}
-		if x.p.discoveries != 1 {
-			t.Errorf("%s: %d discoveries, want 1", tt.name, x.p.discoveries)
+		if x.p.Discoveries() != 1 {
+			t.Errorf("%s: %d discoveries, want 1", tt.name, x.p.Discoveries())
 		}
 	}
 }
@@ -301,13 +302,13 @@ func TestIntrospectionDiscovery(t *testing.T) {
 // to nobody if two could have issued it.
 func TestIntrospectionPicksIssuer(t *testing.T) {
 	second := newIntrospectingAPI(t, post, nil)
-	endpoint := second.p.issuer + "/introspect"
+	endpoint := second.p.Issuer + "/introspect"
 	both := func(c *cognate.BearerConfig, introspectFirst bool) {
 		if introspectFirst {
 			c.Issuers[0].Introspection = &cognate.Introspection{Endpoint: c.Issuers[0].Issuer + "/introspect", ClientID: "api", ClientSecret: "s"}
 		}
 		c.Issuers = append(c.Issuers, cognate.BearerIssuer{
-			Issuer: second.p.issuer, Audiences: []string{bearerAudience},
+			Issuer: second.p.Issuer, Audiences: []string{bearerAudience},
 			Introspection: &cognate.Introspection{Endpoint: endpoint, ClientID: "api", ClientSecret: "s"},
 		})
 	}
@@ -332,7 +333,7 @@ func TestIntrospectionPicksIssuer(t *testing.T) {
 func TestIntrospectionByApp(t *testing.T) {
 	helper := newIntrospectingAPI(t, post, nil)
 	p := helper.p
-	p.discovery = func(doc map[string]any) { doc["introspection_endpoint"] = p.URL + "/introspect" }
+	p.EditDiscovery = func(doc map[string]any) { doc["introspection_endpoint"] = p.URL + "/introspect" }
 	helper.answerWith(answering(activeAnswer(helper, "client_id", clientID, "aud", nil)))
 	x := newApp(t, p, func(c *cognate.Config) {
 		c.Bearer.Issuers = []cognate.BearerIssuer{{Introspection: &cognate.Introspection{}}}
@@ -361,7 +362,7 @@ func FuzzIntrospection(f *testing.F) {
 			Issuer: bearerIssuer, Audiences: []string{bearerAudience},
 			Introspection: &cognate.Introspection{Endpoint: bearerIssuer + "/introspect", ClientID: "api", ClientSecret: "s", CacheFor: -1},
 		}},
-		HTTPClient: &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+		HTTPClient: &http.Client{Transport: fakeprovider.RoundTripFunc(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer))}, nil
 		})},
 	})
@@ -402,7 +403,7 @@ func FuzzIntrospection(f *testing.F) {
 
 // TestIntrospectionsAtOnce sends more different tokens than may be asked about at a time.
 func TestIntrospectionsAtOnce(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 		x := newIntrospectingAPIOf(t, p, post, nil)
 		var mu sync.Mutex
 		running, most := 0, 0
@@ -415,7 +416,7 @@ func TestIntrospectionsAtOnce(t *testing.T) {
 			mu.Lock()
 			running--
 			mu.Unlock()
-			serveJSON(w, http.StatusOK, activeAnswer(x))
+			fakeprovider.ServeJSON(w, http.StatusOK, activeAnswer(x))
 		})
 		var wg sync.WaitGroup
 		for i := range 200 {
@@ -436,17 +437,17 @@ func TestIntrospectionsAtOnce(t *testing.T) {
 // that does not wait.
 func TestIntrospectionWithoutAnswer(t *testing.T) {
 	x := newBearerAPI(t, introspecting(post))
-	x.p.down = true
+	x.p.Down = true
 	if resp := x.call("/api", "opaque"); resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("no discovery document: status %d, want 503", resp.StatusCode)
 	}
-	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 		x := newIntrospectingAPIOf(t, p, post, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		x.answerWith(func(w http.ResponseWriter, _ string) {
 			cancel()
 			time.Sleep(time.Second)
-			serveJSON(w, http.StatusOK, activeAnswer(x))
+			fakeprovider.ServeJSON(w, http.StatusOK, activeAnswer(x))
 		})
 		_, err := x.bearer.Verify(ctx, "opaque")
 		if reasonOf(err) != cognate.ReasonIntrospection || !errors.Is(err, context.Canceled) {

@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
@@ -118,14 +119,14 @@ func TestSignatureAlgorithms(t *testing.T) {
 		jwt.SigningMethodPS256, jwt.SigningMethodPS384, jwt.SigningMethodPS512,
 		jwt.SigningMethodES256, jwt.SigningMethodES384, jwt.SigningMethodES512,
 	}
-	keys := signingKeys(t)
+	keys := fakeprovider.SigningKeys()
 	claims := jwt.MapClaims{
 		"iss": bearerIssuer, "sub": "s", "aud": bearerAudience, "scope": "read", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
 	}
 	for _, allowed := range methods {
 		b := newKeyedBearer(t, allowed.Alg(), keys)
 		for _, method := range methods {
-			raw := signWith(method, keys[method.Alg()], method.Alg(), claims)
+			raw := fakeprovider.SignWith(method, keys[method.Alg()], method.Alg(), claims)
 			_, err := b.Verify(t.Context(), raw)
 			if (err == nil) != (method == allowed) {
 				t.Errorf("%s allowed, signed with %s: error %v", allowed.Alg(), method.Alg(), err)

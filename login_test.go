@@ -10,15 +10,16 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 func TestPublicPageSetsNoCookie(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	resp := b.get("/")
-	if resp.StatusCode != http.StatusOK || len(resp.Header["Set-Cookie"]) != 0 || p.discoveries != 0 {
+	if resp.StatusCode != http.StatusOK || len(resp.Header["Set-Cookie"]) != 0 || p.Discoveries() != 0 {
 		t.Errorf("status %d, cookies %q, %d requests to the provider; want 200 and none",
-			resp.StatusCode, resp.Header["Set-Cookie"], p.discoveries)
+			resp.StatusCode, resp.Header["Set-Cookie"], p.Discoveries())
 	}
 	b.signIn(p)
 	resp = b.get("/")
@@ -53,7 +54,7 @@ func TestNavigationOrScript(t *testing.T) {
 		{"prefetch", "GET", []string{"Sec-Fetch-Mode", "navigate", "Sec-Purpose", "prefetch"}, 401},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			b := newApp(t, p, nil).browser(t)
 			resp := b.request(tt.method, "/private/", tt.headers...)
 			if resp.StatusCode != tt.status {
@@ -62,8 +63,8 @@ func TestNavigationOrScript(t *testing.T) {
 			if redirected := resp.Header.Get("Location") != ""; redirected != (tt.status < 400) {
 				t.Errorf("Location %q", resp.Header.Get("Location"))
 			}
-			if tt.status == 401 && (len(b.cookies()) != 0 || p.discoveries != 0) {
-				t.Errorf("cookies %q, %d requests to the provider; want none", b.cookies(), p.discoveries)
+			if tt.status == 401 && (len(b.cookies()) != 0 || p.Discoveries() != 0) {
+				t.Errorf("cookies %q, %d requests to the provider; want none", b.cookies(), p.Discoveries())
 			}
 		})
 	}
@@ -80,7 +81,7 @@ func TestScriptGetsLoginURL(t *testing.T) {
 		{"unknown", "X-Nothing", "x", "/login"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newApp(t, newFakeProvider(t), nil).browser(t)
+			b := newApp(t, fakeprovider.New(t), nil).browser(t)
 			resp := b.get("/private/", "Accept", "application/json", tt.header, tt.value, "HX-Request", "true")
 			var got struct {
 				Error    string `json:"error"`
@@ -101,20 +102,20 @@ func TestScriptGetsLoginURL(t *testing.T) {
 }
 
 func TestPostIsNotReplayed(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	resp := b.request(http.MethodPost, "/private/form?step=2", "Sec-Fetch-Mode", "navigate")
-	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/" {
 		t.Errorf("status %d to %q, want 302 (a GET) to the home page: the form's own address may answer no GET", resp.StatusCode, resp.Header.Get("Location"))
 	}
 }
 
 func TestLoginPath(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	resp := b.get("/login?return_to=" + url.QueryEscape("/private/a?b=c"))
-	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 	if got := resp.Header.Get("Location"); got != "/private/a?b=c" {
 		t.Errorf("returned to %q", got)
 	}
@@ -129,11 +130,11 @@ func TestLoginPath(t *testing.T) {
 // TestLoginFromAPageOfTheApp follows a page that begins a sign-in: it must not lead back
 // to itself.
 func TestLoginFromAPageOfTheApp(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	x.handler = x.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { x.auth.Login(w, r) }))
 	b := x.browser(t)
-	resp := b.get("/oidc_callback?" + p.grant(t, b.get("/signin").Header.Get("Location")).Encode())
+	resp := b.get("/oidc_callback?" + p.SignIn(t, b.get("/signin").Header.Get("Location")).Encode())
 	if got := resp.Header.Get("Location"); got != "/" {
 		t.Errorf("returned to %q, want the home page", got)
 	}
@@ -141,7 +142,7 @@ func TestLoginFromAPageOfTheApp(t *testing.T) {
 
 // TestLookingAhead lets a browser fetch what is behind links that nobody has followed.
 func TestLookingAhead(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, func(c *cognate.Config) { c.AllowGETLogout = true }).browser(t)
 	b.signIn(p)
 	for _, path := range []string{"/logout", "/login"} {
@@ -158,10 +159,10 @@ func TestLookingAhead(t *testing.T) {
 // TestExpiredForm sends a form after the session has ended: the person comes back to the
 // page with the form, whose own address answers no GET.
 func TestExpiredForm(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	resp := b.request(http.MethodPost, "/private/save", "Sec-Fetch-Mode", "navigate", "Referer", appOrigin+"/private/edit?id=1")
-	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 	if got := resp.Header.Get("Location"); got != "/private/edit?id=1" {
 		t.Errorf("returned to %q, want the page with the form", got)
 	}
@@ -170,7 +171,7 @@ func TestExpiredForm(t *testing.T) {
 // TestRequireLoginAroundHandler is put together the wrong way round. It must not send the
 // browser round and round.
 func TestRequireLoginAroundHandler(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	x.handler = x.auth.RequireLogin(x.auth.Handler(nil))
 	b := x.browser(t)
@@ -181,7 +182,7 @@ func TestRequireLoginAroundHandler(t *testing.T) {
 }
 
 func TestRedirectURLInAnotherSpelling(t *testing.T) {
-	b := newApp(t, newFakeProvider(t), func(c *cognate.Config) { c.RedirectURL = "https://App.Test:443/oidc_callback" }).browser(t)
+	b := newApp(t, fakeprovider.New(t), func(c *cognate.Config) { c.RedirectURL = "https://App.Test:443/oidc_callback" }).browser(t)
 	resp := b.get("/private/", "Accept", "application/json", "Referer", appOrigin+"/private/x")
 	if !strings.Contains(body(t, resp), "return_to=%2Fprivate%2Fx") {
 		t.Error("the page of the script is not taken as one of this site")
@@ -189,11 +190,11 @@ func TestRedirectURLInAnotherSpelling(t *testing.T) {
 }
 
 func TestOwnPathsAreNoReturnTarget(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	for _, target := range []string{"/logout", "/login", "/oidc_callback?code=x", "/%6Cogout", "/logout#x"} {
 		b := newApp(t, p, nil).browser(t)
 		resp := b.get("/login?return_to=" + url.QueryEscape(target))
-		resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+		resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 		if got := resp.Header.Get("Location"); got != "/" {
 			t.Errorf("%q: returned to %q, want /", target, got)
 		}
@@ -201,10 +202,10 @@ func TestOwnPathsAreNoReturnTarget(t *testing.T) {
 }
 
 func TestProviderDown(t *testing.T) {
-	c := newClock()
-	p := newFakeProvider(t)
-	p.now = c.now
-	p.down = true
+	c := fakeprovider.NewClock()
+	p := fakeprovider.New(t)
+	p.Now = c.Now
+	p.Down = true
 	x := newApp(t, p, nil)
 	b := x.browser(t)
 	for i, want := range []int{1, 1, 1} { // discovery requests: the pause is kept
@@ -212,8 +213,8 @@ func TestProviderDown(t *testing.T) {
 		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 			t.Fatalf("status %d, Retry-After %q", resp.StatusCode, resp.Header.Get("Retry-After"))
 		}
-		if p.discoveries != want {
-			t.Errorf("request %d: %d discoveries, want %d", i, p.discoveries, want)
+		if p.Discoveries() != want {
+			t.Errorf("request %d: %d discoveries, want %d", i, p.Discoveries(), want)
 		}
 	}
 	if len(b.cookies()) != 0 {
@@ -222,13 +223,13 @@ func TestProviderDown(t *testing.T) {
 	if resp := b.get("/"); resp.StatusCode != http.StatusOK {
 		t.Errorf("public page: status %d", resp.StatusCode)
 	}
-	p.down = false
-	c.advance(2 * time.Second)
+	p.Down = false
+	c.Advance(2 * time.Second)
 	b.signIn(p)
 	if !b.signedIn() {
 		t.Error("not signed in after the provider came back")
 	}
-	p.down = true
+	p.Down = true
 	if !b.signedIn() {
 		t.Error("a provider that is down ended a session")
 	}
@@ -250,8 +251,8 @@ func TestDiscoveryRefused(t *testing.T) {
 		{"too large, of blanks", func(d map[string]any) { d["pad"] = strings.Repeat(" ", 300<<10) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.discovery = tt.change
+			p := fakeprovider.New(t)
+			p.EditDiscovery = tt.change
 			b := newApp(t, p, nil).browser(t)
 			want := http.StatusServiceUnavailable
 			if strings.Contains(tt.name, "issuer") { // which another try does not change
@@ -267,10 +268,10 @@ func TestDiscoveryRefused(t *testing.T) {
 
 // TestOtherHostIsReported opens the app under a name that the callback does not have.
 func TestOtherHostIsReported(t *testing.T) {
-	x := newApp(t, newFakeProvider(t), nil)
+	x := newApp(t, fakeprovider.New(t), nil)
 	b := x.browser(t)
 	b.get("/private/")
-	spelled := newApp(t, newFakeProvider(t), func(c *cognate.Config) { c.RedirectURL = "https://App.Test:443/oidc_callback" })
+	spelled := newApp(t, fakeprovider.New(t), func(c *cognate.Config) { c.RedirectURL = "https://App.Test:443/oidc_callback" })
 	spelled.browser(t).get("/private/")
 	if log := x.log.String() + spelled.log.String(); strings.Contains(log, "another host") {
 		t.Errorf("reported without a reason: %s", log)
@@ -288,19 +289,19 @@ func TestOtherHostIsReported(t *testing.T) {
 }
 
 func TestProviderWithoutDiscovery(t *testing.T) {
-	p := newFakeProvider(t)
-	p.discovery = func(d map[string]any) { clear(d) }
+	p := fakeprovider.New(t)
+	p.EditDiscovery = func(d map[string]any) { clear(d) }
 	b := newApp(t, p, func(c *cognate.Config) {
 		c.Endpoints = cognate.Endpoints{Authorization: p.URL + "/authorize", Token: p.URL + "/token", JWKS: p.URL + "/keys"}
 	}).browser(t)
 	b.signIn(p)
-	if !b.signedIn() || p.discoveries != 0 {
-		t.Errorf("signed in: %v, after %d requests for a discovery document", b.signedIn(), p.discoveries)
+	if !b.signedIn() || p.Discoveries() != 0 {
+		t.Errorf("signed in: %v, after %d requests for a discovery document", b.signedIn(), p.Discoveries())
 	}
 }
 
 func TestHostHeaderChangesNothing(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	r := httptest.NewRequest(http.MethodGet, "https://evil.test/private/", nil)
 	r.Header.Set("X-Forwarded-Host", "evil.test")
@@ -314,7 +315,7 @@ func TestHostHeaderChangesNothing(t *testing.T) {
 // TestBehindATLSProxy is reached in the clear, whatever a header says of it.
 func TestBehindATLSProxy(t *testing.T) {
 	for _, proto := range []string{"", "http", "https"} {
-		x := newApp(t, newFakeProvider(t), nil)
+		x := newApp(t, fakeprovider.New(t), nil)
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://backend.internal:8080/private/", nil)
 		if proto != "" {
 			r.Header.Set("X-Forwarded-Proto", proto)
@@ -332,7 +333,7 @@ func TestBehindATLSProxy(t *testing.T) {
 }
 
 func TestSubPath(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, func(c *cognate.Config) { c.RedirectURL = appOrigin + "/app/oidc_callback" })
 	mux := http.NewServeMux()
 	mux.Handle("/hello", x.auth.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })))
@@ -342,7 +343,7 @@ func TestSubPath(t *testing.T) {
 	if got := mustURL(t, resp.Header.Get("Location")).Query().Get("redirect_uri"); got != appOrigin+"/app/oidc_callback" {
 		t.Errorf("redirect_uri = %q", got)
 	}
-	resp = b.get("/app/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	resp = b.get("/app/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 	if got := resp.Header.Get("Location"); got != "/app/hello?x=1" {
 		t.Errorf("returned to %q", got)
 	}
@@ -355,7 +356,7 @@ func TestSubPath(t *testing.T) {
 }
 
 func TestHandlerWithoutNext(t *testing.T) {
-	x := newApp(t, newFakeProvider(t), nil)
+	x := newApp(t, fakeprovider.New(t), nil)
 	x.handler = x.auth.Handler(nil)
 	if resp := x.browser(t).get("/other"); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("status %d, want 404", resp.StatusCode)
@@ -365,7 +366,7 @@ func TestHandlerWithoutNext(t *testing.T) {
 // TestCallbackAlias answers at an old callback URL beside a new one: two values of one
 // configuration share sessions, and each redeems its codes with its own redirect URI.
 func TestCallbackAlias(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, func(c *cognate.Config) { c.RedirectURL = appOrigin + "/auth/callback" })
 	old := newApp(t, p, nil)
 	x.handler = old.auth.Handler(x.handler)
@@ -375,7 +376,7 @@ func TestCallbackAlias(t *testing.T) {
 		if got := mustURL(t, location).Query().Get("redirect_uri"); got != appOrigin+callback {
 			t.Errorf("%s: redirect_uri = %q", login, got)
 		}
-		b.get(callback + "?" + p.grant(t, location).Encode())
+		b.get(callback + "?" + p.SignIn(t, location).Encode())
 		if !b.signedIn() {
 			t.Errorf("%s: not signed in:\n%s%s", login, x.log, old.log)
 		}

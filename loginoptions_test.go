@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // loginApp is an app whose page /signin begins a sign-in with options.
-func loginApp(t *testing.T, p *fakeProvider, change func(*cognate.Config), opts ...cognate.LoginOption) *browser {
+func loginApp(t *testing.T, p *fakeprovider.Provider, change func(*cognate.Config), opts ...cognate.LoginOption) *browser {
 	t.Helper()
 	x := newApp(t, p, change)
 	inner := x.handler
@@ -61,7 +62,7 @@ func TestLoginOptions(t *testing.T) {
 		{"identity provider too long", cognitoDialect, cognate.IdentityProvider(strings.Repeat("a", 256)), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			plain := mustURL(t, loginApp(t, p, tt.change).get("/signin").Header.Get("Location")).Query()
 			b := loginApp(t, p, tt.change, tt.option)
 			got := mustURL(t, b.get("/signin").Header.Get("Location")).Query()
@@ -90,7 +91,7 @@ func TestLoginOptions(t *testing.T) {
 }
 
 func TestLaterLoginOptionWins(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := loginApp(t, p, func(c *cognate.Config) {
 		c.LoginOptions = []cognate.LoginOption{cognate.Prompt("consent"), cognate.Param("hd", "a.test"), cognate.Lang("de")}
 	}, cognate.Prompt("login"), cognate.Param("hd", "b.test"), cognate.ReturnTo("/private/x"))
@@ -99,7 +100,7 @@ func TestLaterLoginOptionWins(t *testing.T) {
 	if q.Get("prompt") != "login" || q.Get("hd") != "b.test" || q.Get("ui_locales") != "de" {
 		t.Errorf("asked for %v", q)
 	}
-	if got := b.get("/oidc_callback?" + p.grant(t, location).Encode()).Header.Get("Location"); got != "/private/x" {
+	if got := b.get("/oidc_callback?" + p.SignIn(t, location).Encode()).Header.Get("Location"); got != "/private/x" {
 		t.Errorf("returned to %q", got)
 	}
 }
@@ -136,7 +137,7 @@ func TestParamCantOverride(t *testing.T) {
 	}
 	for name, option := range options {
 		t.Run(name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			b := loginApp(t, p, nil, option)
 			resp := b.get("/signin")
 			if resp.StatusCode != http.StatusInternalServerError || resp.Header.Get("Location") != "" || len(b.cookies()) != 0 {
@@ -171,7 +172,7 @@ func TestHintsInTheConfiguration(t *testing.T) {
 }
 
 func TestLeftOutHintIsReported(t *testing.T) {
-	b := loginApp(t, newFakeProvider(t), nil, cognate.LoginHint("ann\n"))
+	b := loginApp(t, fakeprovider.New(t), nil, cognate.LoginHint("ann\n"))
 	b.get("/signin")
 	if log := b.app.log.String(); !strings.Contains(log, "LoginHint") || strings.Contains(log, "ann") {
 		t.Errorf("log:\n%s", log)
@@ -180,11 +181,11 @@ func TestLeftOutHintIsReported(t *testing.T) {
 
 // TestAskedForIsChecked has a provider that answers with less than it was asked for.
 func TestAskedForIsChecked(t *testing.T) {
-	c := newClock()
+	c := fakeprovider.NewClock()
 	set := func(name string, v any) func(map[string]any) {
 		return func(claims map[string]any) { claims[name] = v }
 	}
-	at := func(ago time.Duration) func(map[string]any) { return set("auth_time", c.now().Add(-ago).Unix()) }
+	at := func(ago time.Duration) func(map[string]any) { return set("auth_time", c.Now().Add(-ago).Unix()) }
 	age, class := cognate.MaxAge(10*time.Minute), cognate.ACRValues("gold", "silver")
 	for _, tt := range []struct {
 		name   string
@@ -209,10 +210,10 @@ func TestAskedForIsChecked(t *testing.T) {
 		{"nothing asked for", cognate.LoginOption{}, func(m map[string]any) { delete(m, "auth_time"); m["acr"] = 7 }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.now, p.claims = c.now, tt.claims
+			p := fakeprovider.New(t)
+			p.Now, p.EditClaims = c.Now, tt.claims
 			b := loginApp(t, p, nil, tt.option)
-			resp := b.get("/oidc_callback?" + p.grant(t, b.get("/signin").Header.Get("Location")).Encode())
+			resp := b.get("/oidc_callback?" + p.SignIn(t, b.get("/signin").Header.Get("Location")).Encode())
 			if b.signedIn() != (tt.reason == "") || tt.reason != "" && !strings.Contains(b.app.log.String(), "reason="+tt.reason+" ") {
 				t.Errorf("status %d, signed in: %v, want reason %q; log:\n%s", resp.StatusCode, b.signedIn(), tt.reason, b.app.log)
 			}
@@ -222,14 +223,14 @@ func TestAskedForIsChecked(t *testing.T) {
 
 // TestAgeIsNotTheConsentsTime lets a person take ten minutes after the password.
 func TestAgeIsNotTheConsentsTime(t *testing.T) {
-	c := newClock()
-	p := newFakeProvider(t)
-	p.now = c.now
-	signedIn := c.now().Unix()
-	p.claims = func(m map[string]any) { m["auth_time"] = signedIn }
+	c := fakeprovider.NewClock()
+	p := fakeprovider.New(t)
+	p.Now = c.Now
+	signedIn := c.Now().Unix()
+	p.EditClaims = func(m map[string]any) { m["auth_time"] = signedIn }
 	b := loginApp(t, p, nil, cognate.MaxAge(0))
-	q := p.grant(t, b.get("/signin").Header.Get("Location"))
-	c.advance(10 * time.Minute)
+	q := p.SignIn(t, b.get("/signin").Header.Get("Location"))
+	c.Advance(10 * time.Minute)
 	b.get("/oidc_callback?" + q.Encode())
 	if !b.signedIn() {
 		t.Errorf("not signed in:\n%s", b.app.log)
@@ -244,20 +245,20 @@ func TestWithState(t *testing.T) {
 		{"with a page that doesn't fit", long, "/"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			var got cognate.LoginEvent
 			b := loginApp(t, p, func(c *cognate.Config) {
 				c.CookieName = strings.Repeat("n", 64)
 				c.Hooks.OnLogin = func(_ context.Context, e cognate.LoginEvent) error { got = e; return nil }
 			}, cognate.WithState(state), cognate.ReturnTo(tt.returnTo), cognate.ACRValues(strings.Repeat("a", 120), "b", strings.Repeat("c", 133)))
-			p.claims = func(m map[string]any) { m["acr"] = "b" }
+			p.EditClaims = func(m map[string]any) { m["acr"] = "b" }
 			resp := b.get("/signin")
 			for _, line := range resp.Header["Set-Cookie"] {
 				if len(line) > 4096 {
 					t.Errorf("a cookie has %d bytes; browsers drop it", len(line))
 				}
 			}
-			resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+			resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 			if got.State != state || got.ReturnTo != tt.want || resp.Header.Get("Location") != tt.want {
 				t.Errorf("state of %d bytes, returned to %q", len(got.State), resp.Header.Get("Location"))
 			}
@@ -267,11 +268,11 @@ func TestWithState(t *testing.T) {
 
 // TestLongestTransaction checks that the longest page fits where the app keeps no state.
 func TestLongestTransaction(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	long := "/private/" + strings.Repeat("x", 2048-9)
 	b := loginApp(t, p, nil, cognate.ReturnTo(long), cognate.MaxAge(time.Hour), cognate.ACRValues(strings.Repeat("a", 255)))
-	p.claims = func(m map[string]any) { m["acr"] = strings.Repeat("a", 255) }
-	resp := b.get("/oidc_callback?" + p.grant(t, b.get("/signin").Header.Get("Location")).Encode())
+	p.EditClaims = func(m map[string]any) { m["acr"] = strings.Repeat("a", 255) }
+	resp := b.get("/oidc_callback?" + p.SignIn(t, b.get("/signin").Header.Get("Location")).Encode())
 	if resp.Header.Get("Location") != long {
 		t.Errorf("status %d, returned to %.60q; log:\n%s", resp.StatusCode, resp.Header.Get("Location"), b.app.log)
 	}
@@ -279,7 +280,7 @@ func TestLongestTransaction(t *testing.T) {
 
 // TestSilentLogin is the pattern of Silent's documentation: a public page that asks once.
 func TestSilentLogin(t *testing.T) {
-	newSilent := func(t *testing.T, p *fakeProvider) *browser {
+	newSilent := func(t *testing.T, p *fakeprovider.Provider) *browser {
 		x := newApp(t, p, nil)
 		inner := x.handler
 		x.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -292,18 +293,18 @@ func TestSilentLogin(t *testing.T) {
 		return x.browser(t)
 	}
 	t.Run("known", func(t *testing.T) {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		b := newSilent(t, p)
-		resp := b.get("/oidc_callback?" + p.grant(t, b.get("/").Header.Get("Location")).Encode())
+		resp := b.get("/oidc_callback?" + p.SignIn(t, b.get("/").Header.Get("Location")).Encode())
 		if got := body(t, b.get(resp.Header.Get("Location"))); got != "public, hello ann@example.com" {
 			t.Errorf("the page says %q", got)
 		}
 	})
 	for _, code := range []string{"login_required", "interaction_required", "consent_required", "account_selection_required"} {
 		t.Run(code, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			b := newSilent(t, p)
-			q := p.grant(t, b.get("/").Header.Get("Location"))
+			q := p.SignIn(t, b.get("/").Header.Get("Location"))
 			q.Del("code")
 			q.Set("error", code)
 			resp := b.get("/oidc_callback?" + q.Encode())
@@ -316,26 +317,26 @@ func TestSilentLogin(t *testing.T) {
 		})
 	}
 	t.Run("another error", func(t *testing.T) {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		b := newSilent(t, p)
-		q := p.grant(t, b.get("/").Header.Get("Location"))
+		q := p.SignIn(t, b.get("/").Header.Get("Location"))
 		q.Set("error", "invalid_scope")
 		if resp := b.get("/oidc_callback?" + q.Encode()); resp.StatusCode != http.StatusForbidden {
 			t.Errorf("status %d, want 403", resp.StatusCode)
 		}
 	})
 	t.Run("provider down", func(t *testing.T) {
-		p := newFakeProvider(t)
-		p.down = true
+		p := fakeprovider.New(t)
+		p.Down = true
 		b := newSilent(t, p)
 		if resp := b.get("/"); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/?asked" || len(b.cookies()) != 0 {
 			t.Errorf("status %d to %q", resp.StatusCode, resp.Header.Get("Location"))
 		}
 	})
 	t.Run("not silent", func(t *testing.T) {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		b := newApp(t, p, nil).browser(t)
-		q := p.grant(t, b.get("/private/").Header.Get("Location"))
+		q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 		q.Set("error", "login_required")
 		if resp := b.get("/oidc_callback?" + q.Encode()); resp.StatusCode != http.StatusForbidden {
 			t.Errorf("status %d, want an error page", resp.StatusCode)
@@ -350,19 +351,19 @@ func TestSilentLoop(t *testing.T) {
 		"to itself, by prompt": {cognate.Prompt("none"), cognate.ReturnTo("/signin")},
 		"home by default":      {cognate.Silent()},
 	} {
-		b := loginApp(t, newFakeProvider(t), func(c *cognate.Config) { c.HomePath = "/signin" }, opts...)
+		b := loginApp(t, fakeprovider.New(t), func(c *cognate.Config) { c.HomePath = "/signin" }, opts...)
 		if resp := b.get("/signin"); resp.StatusCode != http.StatusInternalServerError || !strings.Contains(b.app.log.String(), "round and round") {
 			t.Errorf("%s: status %d, log:\n%s", name, resp.StatusCode, b.app.log)
 		}
 	}
-	b := loginApp(t, newFakeProvider(t), nil, cognate.Prompt("login"), cognate.ReturnTo("/signin"))
+	b := loginApp(t, fakeprovider.New(t), nil, cognate.Prompt("login"), cognate.ReturnTo("/signin"))
 	if resp := b.get("/signin"); resp.StatusCode != http.StatusFound {
 		t.Errorf("asking for the password: status %d", resp.StatusCode)
 	}
 }
 
 func TestOnLoginStart(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	veto := error(nil)
 	var started []cognate.LoginStart
 	var failed []*cognate.Error
@@ -397,7 +398,7 @@ func TestOnLoginStart(t *testing.T) {
 
 // TestHooksOfARefusedSignIn counts who is told that the provider said no.
 func TestHooksOfARefusedSignIn(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	var calls []string
 	b := loginApp(t, p, func(c *cognate.Config) {
 		c.Hooks.OnCallback = func(context.Context, *http.Request) { calls = append(calls, "callback") }
@@ -406,14 +407,14 @@ func TestHooksOfARefusedSignIn(t *testing.T) {
 			calls = append(calls, string(e.Reason)+" "+e.ProviderCode)
 		}
 	}, cognate.Silent())
-	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 	q.Set("error", "access_denied")
 	b.get("/oidc_callback?" + q.Encode())
 	if got := strings.Join(calls, ", "); got != "callback, provider_error access_denied" {
 		t.Errorf("called: %s", got)
 	}
 	calls = nil
-	q = p.grant(t, b.get("/signin").Header.Get("Location"))
+	q = p.SignIn(t, b.get("/signin").Header.Get("Location"))
 	q.Set("error", "login_required")
 	b.get("/oidc_callback?" + q.Encode())
 	if got := strings.Join(calls, ", "); got != "callback" {
@@ -423,7 +424,7 @@ func TestHooksOfARefusedSignIn(t *testing.T) {
 
 // TestDialectCantOverride has a dialect whose parameters are those of the sign-in itself.
 func TestDialectCantOverride(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := loginApp(t, p, func(c *cognate.Config) {
 		c.Dialect = cognate.StandardDialect()
 		c.Dialect.LangParam, c.Dialect.ProviderParam = "state", "redirect_uri"

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 func TestLogout(t *testing.T) {
@@ -39,7 +40,7 @@ func TestLogout(t *testing.T) {
 		{"head", get, "HEAD", nil, 405, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			b := newApp(t, p, tt.change).browser(t)
 			b.signIn(p)
 			kept := b.jar.Cookies(appURL)
@@ -65,18 +66,20 @@ func TestLogout(t *testing.T) {
 func TestLogoutAtTheProvider(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		setup  func(*fakeProvider)
+		setup  func(*fakeprovider.Provider)
 		change func(*cognate.Config)
 		want   string // after the provider's URL, or whole
 	}{
 		{"standard", nil, nil, "/end?client_id=client-1&post_logout_redirect_uri=https%3A%2F%2Fapp.test%2F"},
 		{"cognito", nil, func(c *cognate.Config) { c.Dialect = cognate.CognitoDialect() }, "/end?client_id=client-1&logout_uri=https%3A%2F%2Fapp.test%2F"},
 		{
-			"cognito, not in discovery", func(p *fakeProvider) { p.discovery = func(d map[string]any) { delete(d, "end_session_endpoint") } },
+			"cognito, not in discovery", func(p *fakeprovider.Provider) {
+				p.EditDiscovery = func(d map[string]any) { delete(d, "end_session_endpoint") }
+			},
 			func(c *cognate.Config) { c.Dialect = cognate.CognitoDialect() }, "/logout?client_id=client-1&logout_uri=https%3A%2F%2Fapp.test%2F",
 		},
 		{
-			"cognito, provider down", func(p *fakeProvider) { p.down = true },
+			"cognito, provider down", func(p *fakeprovider.Provider) { p.Down = true },
 			func(c *cognate.Config) {
 				c.Dialect = cognate.CognitoDialect()
 				c.Endpoints.Authorization = c.Issuer + "/oauth2/authorize"
@@ -91,8 +94,8 @@ func TestLogoutAtTheProvider(t *testing.T) {
 			"/end?client_id=client-1&post_logout_redirect_uri=https%3A%2F%2FApp.Test%3A443%2F",
 		},
 		{
-			"endpoint with a query", func(p *fakeProvider) {
-				p.discovery = func(d map[string]any) { d["end_session_endpoint"] = p.URL + "/end?client_id=evil&x=1" }
+			"endpoint with a query", func(p *fakeprovider.Provider) {
+				p.EditDiscovery = func(d map[string]any) { d["end_session_endpoint"] = p.URL + "/end?client_id=evil&x=1" }
 			}, nil, "/end?client_id=client-1&post_logout_redirect_uri=https%3A%2F%2Fapp.test%2F&x=1",
 		},
 		{
@@ -102,7 +105,7 @@ func TestLogoutAtTheProvider(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			if tt.setup != nil {
 				tt.setup(p)
 			}
@@ -136,7 +139,7 @@ func TestDialectByIssuer(t *testing.T) {
 		"https://cognito-idp.eu-west-1.amazonaws.com.evil.test/eu-west-1_x":      false,
 		"https://evil.test/cognito-idp.eu-west-1.amazonaws.com":                  false,
 	} {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		x := newApp(t, p, func(c *cognate.Config) {
 			c.Issuer = issuer
 			c.Endpoints.EndSession = "https://provider.test/end"
@@ -157,8 +160,8 @@ func (unreachable) RoundTrip(*http.Request) (*http.Response, error) {
 }
 
 func TestLogoutWithoutEndSession(t *testing.T) {
-	p := newFakeProvider(t)
-	p.discovery = func(d map[string]any) { delete(d, "end_session_endpoint") }
+	p := fakeprovider.New(t)
+	p.EditDiscovery = func(d map[string]any) { delete(d, "end_session_endpoint") }
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
 	if resp := b.request(http.MethodPost, "/logout"); resp.Header.Get("Location") != appOrigin+"/" || b.signedIn() || !strings.Contains(b.app.log.String(), "own session stays") {
@@ -168,7 +171,7 @@ func TestLogoutWithoutEndSession(t *testing.T) {
 
 // TestLogoutBehindAProxy has a proxy that puts its own name into the Host header.
 func TestLogoutBehindAProxy(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
 	inner := b.app.handler
@@ -182,7 +185,7 @@ func TestLogoutBehindAProxy(t *testing.T) {
 }
 
 func TestLogoutByScript(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
 	resp := b.request(http.MethodPost, "/logout", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors")
@@ -192,9 +195,9 @@ func TestLogoutByScript(t *testing.T) {
 }
 
 func TestLogoutForgetsSignInsUnderWay(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
-	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 	b.request(http.MethodPost, "/logout")
 	if resp := b.get("/oidc_callback?" + q.Encode()); resp.StatusCode != http.StatusBadRequest || b.signedIn() {
 		t.Errorf("status %d, want 400", resp.StatusCode)
@@ -202,7 +205,7 @@ func TestLogoutForgetsSignInsUnderWay(t *testing.T) {
 }
 
 // logoutApp is an app that keeps tokens, with a page /out that signs out with options.
-func logoutApp(t *testing.T, p *fakeProvider, change func(*cognate.Config), opts ...cognate.LogoutOption) *browser {
+func logoutApp(t *testing.T, p *fakeprovider.Provider, change func(*cognate.Config), opts ...cognate.LogoutOption) *browser {
 	t.Helper()
 	x := newApp(t, p, func(c *cognate.Config) {
 		c.Session.TokensInCookie = true
@@ -236,8 +239,8 @@ func TestLogoutHint(t *testing.T) {
 		{"token too long for a URL", nil, func(m map[string]any) { m["pad"] = strings.Repeat("x", 6000) }, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.claims = tt.claims
+			p := fakeprovider.New(t)
+			p.EditClaims = tt.claims
 			b := logoutApp(t, p, tt.change)
 			b.signIn(p)
 			location := b.request(http.MethodPost, "/logout").Header.Get("Location")
@@ -272,7 +275,7 @@ func TestLogoutOptions(t *testing.T) {
 		{"nothing", []cognate.LogoutOption{{}}, "end " + appOrigin + "/"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			b := logoutApp(t, p, nil, tt.opts...)
 			b.signIn(p)
 			got := b.get("/out").Header.Get("Location")
@@ -288,7 +291,7 @@ func TestLogoutOptions(t *testing.T) {
 
 // TestLogoutRequestNamesNoTarget tries to have the logout path lead elsewhere.
 func TestLogoutRequestNamesNoTarget(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := logoutApp(t, p, nil)
 	b.signIn(p)
 	location := b.request(http.MethodPost, "/logout?return_to=https://evil.test&logout_uri=https://evil.test&post_logout_redirect_uri=https://evil.test").Header.Get("Location")
@@ -316,17 +319,17 @@ func TestRevokeOnLogout(t *testing.T) {
 		{"no endpoint", true, nil, func(c *cognate.Config) { c.Endpoints.Revocation = "" }, 0, "endpoint is not known"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T, fake *fakeProvider) {
+			fakeprovider.InVirtualTime(t, func(t *testing.T, fake *fakeprovider.Provider) {
 				p := pushTo(fake)
 				p.required, p.answer = false, tt.answer
-				b := logoutApp(t, p.fakeProvider, func(c *cognate.Config) {
+				b := logoutApp(t, p.Provider, func(c *cognate.Config) {
 					c.RevokeOnLogout = tt.revoke
 					c.Endpoints.Revocation = p.URL + "/par"
 					if tt.change != nil {
 						tt.change(c)
 					}
 				})
-				b.signIn(p.fakeProvider)
+				b.signIn(p.Provider)
 				start := time.Now()
 				resp := b.request(http.MethodPost, "/logout")
 				if took := time.Since(start); took > 2*time.Second {
@@ -351,25 +354,25 @@ func TestRevokeOnLogout(t *testing.T) {
 func TestLogoutHook(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		end  func(b *browser, c *clock)
+		end  func(b *browser, c *fakeprovider.Clock)
 		want string
 	}{
-		{"by the person", func(b *browser, _ *clock) { b.request(http.MethodPost, "/logout") }, "user user-1"},
-		{"twice", func(b *browser, _ *clock) {
+		{"by the person", func(b *browser, _ *fakeprovider.Clock) { b.request(http.MethodPost, "/logout") }, "user user-1"},
+		{"twice", func(b *browser, _ *fakeprovider.Clock) {
 			b.request(http.MethodPost, "/logout")
 			b.request(http.MethodPost, "/logout")
 		}, "user user-1"},
-		{"of this app only", func(b *browser, _ *clock) { b.get("/out") }, "user user-1"},
-		{"by expiry", func(b *browser, c *clock) {
-			c.advance(9 * time.Hour)
+		{"of this app only", func(b *browser, _ *fakeprovider.Clock) { b.get("/out") }, "user user-1"},
+		{"by expiry", func(b *browser, c *fakeprovider.Clock) {
+			c.Advance(9 * time.Hour)
 			b.get("/private/")
 			b.get("/private/")
 		}, "expired user-1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := newClock()
-			p := newFakeProvider(t)
-			p.now = c.now
+			c := fakeprovider.NewClock()
+			p := fakeprovider.New(t)
+			p.Now = c.Now
 			var got []string
 			b := logoutApp(t, p, func(cfg *cognate.Config) {
 				cfg.Hooks.OnLogout = func(_ context.Context, e cognate.LogoutEvent) {
@@ -387,7 +390,7 @@ func TestLogoutHook(t *testing.T) {
 
 // TestLogoutOfNobody is the same for who isn't signed in.
 func TestLogoutOfNobody(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, cognitoDialect).browser(t)
 	resp := b.request(http.MethodPost, "/logout")
 	if want := p.URL + "/end?client_id=client-1&logout_uri=https%3A%2F%2Fapp.test%2F"; resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != want {

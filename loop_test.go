@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // A roundTripper plays a browser while the provider's session is open: nobody is asked for
 // anything, and every redirect is followed.
 type roundTripper struct {
 	*browser
-	p *fakeProvider
+	p *fakeprovider.Provider
 	// cookies changes the Cookie header of each request.
 	cookies func(path string, cookies []*http.Cookie) []*http.Cookie
 	// apps answer in turn.
@@ -30,7 +31,7 @@ type roundTripper struct {
 // many sign-ins it took.
 func (f *roundTripper) follow(path string) (resp *http.Response, signIns int) {
 	f.t.Helper()
-	before := f.p.tokenRequests()
+	before := len(f.p.TokenRequests())
 	for range 25 {
 		r := httptest.NewRequestWithContext(f.t.Context(), http.MethodGet, appOrigin+path, nil)
 		for i := 0; i < len(f.headers); i += 2 {
@@ -55,14 +56,14 @@ func (f *roundTripper) follow(path string) (resp *http.Response, signIns int) {
 		location := resp.Header.Get("Location")
 		switch {
 		case location == "":
-			return resp, f.p.tokenRequests() - before
+			return resp, len(f.p.TokenRequests()) - before
 		case strings.HasPrefix(location, "/"):
 			path = location
 		default:
-			path = "/oidc_callback?" + f.p.grant(f.t, location).Encode()
+			path = "/oidc_callback?" + f.p.SignIn(f.t, location).Encode()
 		}
 	}
-	return resp, f.p.tokenRequests() - before
+	return resp, len(f.p.TokenRequests()) - before
 }
 
 func isSession(c *http.Cookie) bool { return c.Name == "__Host-cognate" || c.Name == "cognate" }
@@ -124,8 +125,8 @@ func TestLoginLoop(t *testing.T) {
 		}, nil, cognate.ReasonCookieUnknown, "doesn’t recognise the cookie"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.claims = tt.claims
+			p := fakeprovider.New(t)
+			p.EditClaims = tt.claims
 			var got *cognate.Error
 			x := newApp(t, p, func(c *cognate.Config) {
 				if tt.change != nil {
@@ -150,7 +151,7 @@ func TestLoginLoop(t *testing.T) {
 	}
 	t.Run("processes that don't know each other's sessions", func(t *testing.T) {
 		// One process begins and ends the sign-ins, the other one has the pages.
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		store := func(c *cognate.Config) { c.Session.Store = cognate.NewMemoryStore(0) }
 		first, second := newApp(t, p, store), newApp(t, p, store)
 		pages := first.handler
@@ -168,7 +169,7 @@ func TestLoginLoop(t *testing.T) {
 		}
 	})
 	t.Run("processes with other keys", func(t *testing.T) {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		first, second := newApp(t, p, nil), newApp(t, p, otherKeys)
 		f := &roundTripper{browser: first.browser(t), p: p, apps: []*app{first, first, second}}
 		if resp, n := f.follow("/private/"); n > 3 || resp.StatusCode < 400 {
@@ -176,7 +177,7 @@ func TestLoginLoop(t *testing.T) {
 		}
 	})
 	t.Run("behind three processes", func(t *testing.T) {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		clocks := []time.Duration{0, 20 * time.Second, -20 * time.Second}
 		f := &roundTripper{p: p, cookies: lose}
 		for _, d := range clocks {
@@ -198,7 +199,7 @@ func TestLoginLoopWithoutCookies(t *testing.T) {
 		"store":             func(c *cognate.Config) { c.Session.Store = cognate.NewMemoryStore(0) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			x := newApp(t, p, mode)
 			inner, lost := x.handler, true
 			x.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -240,7 +241,7 @@ func TestStepUpLoop(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			x := newApp(t, p, nil)
 			x.handler = x.auth.Handler(x.auth.RequireLogin(page(x)))
 			f := &roundTripper{browser: x.browser(t), p: p}
@@ -266,7 +267,7 @@ func TestNoLoginLoop(t *testing.T) {
 				}
 			},
 		} {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			x := newApp(t, p, func(c *cognate.Config) { c.Session.Store = cognate.NewMemoryStore(0) })
 			f := &roundTripper{browser: x.browser(t), p: p}
 			for i := range 10 {
@@ -278,11 +279,11 @@ func TestNoLoginLoop(t *testing.T) {
 		}
 	})
 	t.Run("many tabs", func(t *testing.T) {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		b := newApp(t, p, nil).browser(t)
 		var callbacks []string
 		for i := range 20 {
-			callbacks = append(callbacks, "/oidc_callback?"+p.grant(t, b.get(fmt.Sprint("/private/", i)).Header.Get("Location")).Encode())
+			callbacks = append(callbacks, "/oidc_callback?"+p.SignIn(t, b.get(fmt.Sprint("/private/", i)).Header.Get("Location")).Encode())
 		}
 		for i, path := range callbacks {
 			if got := b.get(path).Header.Get("Location"); got != fmt.Sprint("/private/", i) {
@@ -294,36 +295,36 @@ func TestNoLoginLoop(t *testing.T) {
 		}
 	})
 	t.Run("a page that wants a new sign-in, twice", func(t *testing.T) {
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		x := newApp(t, p, nil)
 		f := &roundTripper{browser: x.browser(t), p: p}
 		f.follow("/private/")
 		for range 2 {
 			b := f.browser
-			b.get("/oidc_callback?" + p.grant(t, loginAgain(b).Header.Get("Location")).Encode())
+			b.get("/oidc_callback?" + p.SignIn(t, loginAgain(b).Header.Get("Location")).Encode())
 			if resp := b.get("/private/"); resp.StatusCode != http.StatusOK {
 				t.Errorf("status %d", resp.StatusCode)
 			}
 		}
 	})
 	t.Run("a lost session now and then", func(t *testing.T) {
-		c := newClock()
-		p := newFakeProvider(t)
-		p.now = c.now
+		c := fakeprovider.NewClock()
+		p := fakeprovider.New(t)
+		p.Now = c.Now
 		f := &roundTripper{browser: newApp(t, p, nil).browser(t), p: p}
 		for range 10 {
 			if resp, n := f.follow("/private/"); resp.StatusCode != http.StatusOK || n != 1 {
 				t.Fatalf("status %d after %d sign-ins", resp.StatusCode, n)
 			}
 			f.jar.SetCookies(appURL, []*http.Cookie{{Name: "__Host-cognate", Path: "/", Secure: true, MaxAge: -1}})
-			c.advance(3 * time.Minute)
+			c.Advance(3 * time.Minute)
 		}
 	})
 }
 
 // TestForgedRow sends what is no count, and one of long ago.
 func TestForgedRow(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	now := time.Now().Unix()
 	for value, stopped := range map[string]bool{
 		fmt.Sprintf("3.%d.400", now):          true,
@@ -363,7 +364,7 @@ func TestOtherAddress(t *testing.T) {
 		{"cookies blocked, old browser", "app.test", "APP.test", nil, nil, cognate.ReasonState},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			x := newApp(t, p, nil)
 			host := tt.from
 			inner := x.handler
@@ -373,10 +374,10 @@ func TestOtherAddress(t *testing.T) {
 			})
 			location := x.browser(t).get("/private/x", tt.start...).Header.Get("Location")
 			host = tt.to
-			resp := x.browser(t).get("/oidc_callback?"+p.grant(t, location).Encode(), tt.back...)
+			resp := x.browser(t).get("/oidc_callback?"+p.SignIn(t, location).Encode(), tt.back...)
 			page := body(t, resp)
 			if resp.StatusCode != http.StatusBadRequest || !strings.Contains(x.log.String(), "reason="+string(tt.reason)+" ") ||
-				!strings.Contains(page, `href="/login?return_to=%2Fprivate%2Fx"`) || p.tokenRequests() != 0 ||
+				!strings.Contains(page, `href="/login?return_to=%2Fprivate%2Fx"`) || len(p.TokenRequests()) != 0 ||
 				strings.Contains(page, "another address") != (tt.reason == cognate.ReasonOtherAddress) ||
 				strings.Contains(page, "blocks this site’s cookies") != (tt.reason == cognate.ReasonState) {
 				t.Errorf("status %d:\n%s\n%s", resp.StatusCode, x.log, page)

@@ -11,16 +11,17 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/flaskoidc"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // loadedApp is an app of p whose configuration is a flask-oidc app's: the settings, with
 // the app client as a dictionary unless they have one.
-func loadedApp(t *testing.T, p *fakeProvider, settings map[string]any) *app {
+func loadedApp(t *testing.T, p *fakeprovider.Provider, settings map[string]any) *app {
 	t.Helper()
 	all := map[string]any{
 		"SECRET_KEY": strings.Repeat("k", 32),
 		"OIDC_CLIENT_SECRETS": map[string]any{"web": map[string]any{
-			"issuer": p.issuer, "client_id": clientID, "client_secret": clientSecret,
+			"issuer": p.Issuer, "client_id": clientID, "client_secret": clientSecret,
 			"redirect_uris": []string{appOrigin + "/oidc_callback", appOrigin + "/other/callback"},
 		}},
 	}
@@ -54,7 +55,7 @@ func TestSignInWithSettingsOfFlaskOIDC(t *testing.T) {
 		{"redirect URI, old name", map[string]any{"OVERWRITE_REDIRECT_URI": appOrigin + "/other/callback"}, appOrigin + "/other/callback"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			x := loadedApp(t, p, tt.settings)
 			b := x.browser(t)
 			resp := b.get("/private/page")
@@ -67,11 +68,11 @@ func TestSignInWithSettingsOfFlaskOIDC(t *testing.T) {
 				t.Errorf("scope %q, want openid email", got)
 			}
 			path := strings.TrimPrefix(tt.redirect, appOrigin)
-			resp = b.get(path + "?" + p.grant(t, location.String()).Encode())
+			resp = b.get(path + "?" + p.SignIn(t, location.String()).Encode())
 			if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/private/page" || !b.signedIn() {
 				t.Fatalf("callback: status %d to %q\n%s", resp.StatusCode, resp.Header.Get("Location"), x.log)
 			}
-			form := p.tokenCalls[0].PostForm
+			form := p.TokenRequests()[0].PostForm
 			if form.Get("redirect_uri") != tt.redirect || form.Get("client_secret") != clientSecret {
 				t.Errorf("token request %v, want the same redirect URI, and the secret in the form as flask-oidc sends it", form)
 			}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // TestNothingButPeopleBeginsSignIns asks for each page that begins a sign-in as something
@@ -51,7 +52,7 @@ func TestNothingButPeopleBeginsSignIns(t *testing.T) {
 	} {
 		for _, path := range []string{"/login", "/login?return_to=/private/x", "/private/", "/own"} {
 			t.Run(tt.name+" "+path, func(t *testing.T) {
-				p := newFakeProvider(t)
+				p := fakeprovider.New(t)
 				x := newApp(t, p, nil)
 				inner := x.handler
 				x.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -63,7 +64,7 @@ func TestNothingButPeopleBeginsSignIns(t *testing.T) {
 				})
 				resp := x.browser(t).get(path, tt.headers...)
 				began := resp.StatusCode == http.StatusFound && strings.HasPrefix(resp.Header.Get("Location"), p.URL)
-				if began != tt.begins || len(resp.Cookies()) > 0 != tt.begins || p.discoveries > 0 != tt.begins ||
+				if began != tt.begins || len(resp.Cookies()) > 0 != tt.begins || p.Discoveries() > 0 != tt.begins ||
 					!began && resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusServiceUnavailable {
 					t.Errorf("status %d to %q, cookies %v", resp.StatusCode, resp.Header.Get("Location"), resp.Cookies())
 				}
@@ -87,8 +88,8 @@ func TestWayBackFromForms(t *testing.T) {
 	} {
 		for referer, want := range map[string]string{"": "/", appOrigin + "/private/edit?id=1": "/private/edit?id=1", "https://evil.test/private": "/"} {
 			t.Run(name+" "+referer, func(t *testing.T) {
-				p := newFakeProvider(t)
-				store := &logoutStore{records: map[string]cognate.Record{}, fails: map[string]bool{}, now: p.now}
+				p := fakeprovider.New(t)
+				store := &logoutStore{records: map[string]cognate.Record{}, fails: map[string]bool{}, now: p.Now}
 				x := newApp(t, p, func(c *cognate.Config) {
 					if name == "a store that is down" {
 						c.Session.Store = store
@@ -108,7 +109,7 @@ func TestWayBackFromForms(t *testing.T) {
 				got := "/"
 				if page := body(t, resp); resp.StatusCode == http.StatusSeeOther {
 					store.fails["Load"] = false
-					got = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode()).Header.Get("Location")
+					got = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode()).Header.Get("Location")
 				} else if strings.Contains(page, "return_to=%2Fprivate%2Fedit%3Fid%3D1") {
 					got = "/private/edit?id=1"
 				} else if !strings.Contains(page, `href="/login"`) {
@@ -133,8 +134,8 @@ func TestWayBackFromForms(t *testing.T) {
 // after a sign-in in another tab.
 func TestUselessCookieAndScripts(t *testing.T) {
 	several := newSeveral(t, nil)
-	single := newApp(t, newFakeProvider(t), nil)
-	failing := newApp(t, newFakeProvider(t), nil)
+	single := newApp(t, fakeprovider.New(t), nil)
+	failing := newApp(t, fakeprovider.New(t), nil)
 	failing.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		failing.auth.Fail(w, r, &cognate.Error{Reason: cognate.ReasonNotSignedIn})
 	})
@@ -170,8 +171,8 @@ func TestDenialNamesSubject(t *testing.T) {
 		"no tokens":            {nil, func(x *app) http.Handler { return x.auth.RequireAccessToken(nil) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.claims = func(m map[string]any) { m["email_verified"] = false }
+			p := fakeprovider.New(t)
+			p.EditClaims = func(m map[string]any) { m["email_verified"] = false }
 			x := newApp(t, p, tt.change)
 			b := x.browser(t)
 			b.signIn(p)
@@ -198,26 +199,26 @@ func lineWith(log, text string) string {
 
 // TestLogLeavesOutQueries has the provider quote addresses as it refuses them.
 func TestLogLeavesOutQueries(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	b := x.browser(t)
 	for _, description := range []string{
 		"The redirect URI 'https://app.test/oidc_callback?tenant=s3cret&x=s3cret' is not registered.",
 		"redirect_mismatch: https://app.test/oidc_callback?s3cret", `see <http://app.test?s3cret=1> and "https://b.test/a?s3cret#s3cret"`,
 	} {
-		q := p.grant(t, b.get("/private/").Header.Get("Location"))
+		q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 		q.Set("error", "redirect_mismatch")
 		q.Set("error_description", description)
 		b.get("/oidc_callback?" + q.Encode())
 	}
-	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 	q.Set("iss", "https://evil.test/?s3cret")
 	b.get("/oidc_callback?" + q.Encode())
 	if log := x.log.String(); strings.Contains(log, "s3cret") || !strings.Contains(log, "https://app.test/oidc_callback?…") {
 		t.Errorf("log:\n%s", log)
 	}
 	_, err := cognate.New(cognate.Config{
-		Issuer: p.issuer, ClientID: clientID, RedirectURL: appOrigin + "/cb?s3cret=1",
+		Issuer: p.Issuer, ClientID: clientID, RedirectURL: appOrigin + "/cb?s3cret=1",
 		ClientSecrets: &cognate.ClientSecrets{RedirectURIs: []string{appOrigin + "/cb?s3cret=2"}},
 	})
 	if err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "queries") {
@@ -228,16 +229,16 @@ func TestLogLeavesOutQueries(t *testing.T) {
 // TestCookieNamesWithWhiteSpace sends what a sibling site can plant: browsers take such a
 // name for one without the prefix.
 func TestCookieNamesWithWhiteSpace(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	attacker := x.browser(t)
-	q := p.grant(t, attacker.get("/private/").Header.Get("Location"))
+	q := p.SignIn(t, attacker.get("/private/").Header.Get("Location"))
 	mine := attacker.jar.Cookies(appURL)[0]
-	row := fmt.Sprintf("__Host-cognate-tx-row=3.%d.1", p.now().Unix())
+	row := fmt.Sprintf("__Host-cognate-tx-row=3.%d.1", p.Now().Unix())
 	for _, space := range []string{"\u2003", "\u00a0", "\u0085", "\u3000", "\v", "\f"} {
 		for _, header := range []string{space + mine.Name + "=" + mine.Value, mine.Name + space + "=" + mine.Value} {
 			resp := x.browser(t).get("/oidc_callback?"+q.Encode(), "Cookie", header)
-			if resp.StatusCode != http.StatusBadRequest || p.tokenRequests() != 0 {
+			if resp.StatusCode != http.StatusBadRequest || len(p.TokenRequests()) != 0 {
 				t.Errorf("%q: status %d", header, resp.StatusCode)
 			}
 		}
@@ -266,7 +267,7 @@ func TestPagesOfPeopleWhoAreSignedIn(t *testing.T) {
 		if reason == cognate.ReasonRefreshRefused || reason == cognate.ReasonNotSignedIn {
 			continue // they lead to a sign-in
 		}
-		p := newFakeProvider(t)
+		p := fakeprovider.New(t)
 		x := newApp(t, p, nil)
 		b := x.browser(t)
 		b.signIn(p)
@@ -313,7 +314,7 @@ func TestEveryReasonHasAPage(t *testing.T) {
 	if n := len(reasons(t)); n < 45 {
 		t.Fatalf("%d reasons", n)
 	}
-	x := newApp(t, newFakeProvider(t), nil)
+	x := newApp(t, fakeprovider.New(t), nil)
 	for _, reason := range reasons(t) {
 		if !cognate.HasPage(reason) {
 			t.Errorf("%s has no page", reason)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/cognatetest"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -24,7 +25,7 @@ func localPool(t *testing.T) (*cognatetest.Pool, *app) {
 			Attributes: map[string]string{"email": name + "@example.com", "email_verified": verified},
 		})
 	}
-	x := newApp(t, newFakeProvider(t), func(c *cognate.Config) {
+	x := newApp(t, fakeprovider.New(t), func(c *cognate.Config) {
 		c.Issuer, c.ClientID, c.ClientSecret = pool.Issuer, client.ID, cognate.Secret(client.Secret)
 		c.RequireVerifiedEmail, c.Now = true, nil
 	})
@@ -53,7 +54,7 @@ func TestUserInfoOfLocalPool(t *testing.T) {
 	for name, verified := range map[string]bool{"ann": true, "bob": false} {
 		pool, _ := localPool(t)
 		client := pool.AddClient(userpool.Client{CallbackURLs: []string{appOrigin + "/oidc_callback"}})
-		x := newApp(t, newFakeProvider(t), func(c *cognate.Config) {
+		x := newApp(t, fakeprovider.New(t), func(c *cognate.Config) {
 			c.Issuer, c.ClientID, c.ClientSecret, c.Now = pool.Issuer, client.ID, cognate.Secret(client.Secret), nil
 			c.UserInfo = cognate.UserInfoAlways // says "true" and "false", as strings
 		})
@@ -134,7 +135,7 @@ func TestRevokeAtLocalPool(t *testing.T) {
 	pool, _ := localPool(t)
 	client := pool.AddClient(userpool.Client{CallbackURLs: []string{appOrigin + "/oidc_callback"}, LogoutURLs: []string{appOrigin + "/"}})
 	seen := &revocations{}
-	x := newApp(t, newFakeProvider(t), func(c *cognate.Config) {
+	x := newApp(t, fakeprovider.New(t), func(c *cognate.Config) {
 		c.Issuer, c.ClientID, c.ClientSecret, c.Now = pool.Issuer, client.ID, cognate.Secret(client.Secret), nil
 		c.Session.TokensInCookie, c.RevokeOnLogout, c.HTTPClient = true, true, &http.Client{Transport: seen}
 	})

@@ -14,18 +14,19 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/cases"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // TestRollAndRefreshTogether winds the idle clock in the same answer that brings new tokens.
 func TestRollAndRefreshTogether(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		b := newApp(t, p, func(cfg *cognate.Config) {
 			mode(cfg)
 			cfg.Session.IdleTimeout = 30 * time.Minute
 		}).browser(t)
 		b.signIn(p)
 		for i := 1; i <= 4; i++ {
-			c.advance(20 * time.Minute)
+			c.Advance(20 * time.Minute)
 			wantFetch(t, b, "/token", http.StatusOK, fmt.Sprintf("access-%d", i))
 		}
 	})
@@ -39,20 +40,20 @@ func TestLeaseAcrossClocks(t *testing.T) {
 		"far ahead": 59 * time.Second,
 	} {
 		t.Run(name, func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+			fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 				x, store, c := storeAppOf(t, p, nil)
-				p.rotate = true
+				p.Rotate = true
 				other := newApp(t, p, func(cfg *cognate.Config) {
 					cfg.Session.Store = store
-					cfg.Now = func() time.Time { return c.now().Add(ahead) }
+					cfg.Now = func() time.Time { return c.Now().Add(ahead) }
 				})
 				b := x.browser(t)
 				b.signIn(p)
-				c.advance(time.Hour)
+				c.Advance(time.Hour)
 				cookies := b.jar.Cookies(appURL)
 				asked, goOn := make(chan bool), make(chan bool)
 				var once sync.Once
-				p.refreshed = func(map[string]any) {
+				p.EditRefreshResponse = func(map[string]any) {
 					once.Do(func() { close(asked); <-goOn })
 				}
 				done := make(chan string, 2)
@@ -66,7 +67,7 @@ func TestLeaseAcrossClocks(t *testing.T) {
 						t.Errorf("got %s", got)
 					}
 				}
-				if n := p.refreshCount(); n != 1 {
+				if n := p.Refreshes(); n != 1 {
 					t.Errorf("%d refreshes, want 1", n)
 				}
 			})
@@ -75,7 +76,7 @@ func TestLeaseAcrossClocks(t *testing.T) {
 }
 
 // processes makes two apps on one store; the clock of the second goes ahead of the first's.
-func processes(t *testing.T, p *fakeProvider, store cognate.SessionStore, ahead time.Duration) (x, other *app) {
+func processes(t *testing.T, p *fakeprovider.Provider, store cognate.SessionStore, ahead time.Duration) (x, other *app) {
 	t.Helper()
 	of := func(ahead time.Duration) *app {
 		return newApp(t, p, func(cfg *cognate.Config) {
@@ -83,7 +84,7 @@ func processes(t *testing.T, p *fakeProvider, store cognate.SessionStore, ahead 
 			cfg.Now = func() time.Time { return time.Now().Add(ahead) }
 		})
 	}
-	p.accessLife, p.rotate = 300, true
+	p.AccessLife, p.Rotate = 300, true
 	return of(0), of(ahead)
 }
 
@@ -92,14 +93,14 @@ func processes(t *testing.T, p *fakeProvider, store cognate.SessionStore, ahead 
 func TestSlowHolder(t *testing.T) {
 	for _, ahead := range []time.Duration{-time.Minute, -20 * time.Second, 0, 20 * time.Second, time.Minute} {
 		t.Run(ahead.String(), func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+			fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 				store := cognate.NewMemoryStore(0)
 				x, other := processes(t, p, store, ahead)
 				b := x.browser(t)
 				b.signIn(p)
 				time.Sleep(time.Hour)
 				cookies := b.jar.Cookies(appURL)
-				p.refreshed = func(map[string]any) { time.Sleep(9 * time.Second) }
+				p.EditRefreshResponse = func(map[string]any) { time.Sleep(9 * time.Second) }
 				answers := make(chan string, 2)
 				for _, h := range []http.Handler{x.handler, other.handler} {
 					go func() { answers <- fetchWith(t, h, "/token", cookies) }()
@@ -110,7 +111,7 @@ func TestSlowHolder(t *testing.T) {
 						t.Errorf("got %s", got)
 					}
 				}
-				if n := p.refreshCount(); n != 1 {
+				if n := p.Refreshes(); n != 1 {
 					t.Errorf("%d refreshes, want 1", n)
 				}
 			})
@@ -124,20 +125,20 @@ func TestDeadHolder(t *testing.T) {
 	for _, ahead := range []time.Duration{-time.Minute, 0, 20 * time.Second, time.Minute} {
 		for later, atMost := range map[time.Duration]time.Duration{0: 16 * time.Second, 5 * time.Minute: time.Second} {
 			t.Run(fmt.Sprint(ahead, " ", later), func(t *testing.T) {
-				inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+				fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 					store := &flakyStore{SessionStore: cognate.NewMemoryStore(0)}
 					x, other := processes(t, p, store, ahead)
 					b := x.browser(t)
 					b.signIn(p)
 					time.Sleep(time.Hour)
 					cookies := b.jar.Cookies(appURL)
-					p.refresh = func(w http.ResponseWriter, _ *http.Request) {
+					p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
 						store.down.Store(true) // so that the lease can't be given back
 						w.WriteHeader(http.StatusBadGateway)
 					}
 					b.get("/token")
 					store.down.Store(false)
-					p.refresh = nil
+					p.ServeRefresh = nil
 					time.Sleep(later)
 					start := time.Now()
 					if got := fetchWith(t, other.handler, "/token", cookies); got != "200 access-2" {
@@ -158,13 +159,13 @@ func TestRollByASlowClock(t *testing.T) {
 	first, second := cognate.Secret(strings.Repeat("1", 32)), cognate.Secret(strings.Repeat("2", 32))
 	for name, store := range map[string]bool{"cookies": false, "store": true} {
 		t.Run(name, func(t *testing.T) {
-			p, c := newFakeProvider(t), newClock()
-			p.now = c.now
-			sessions := newMemoryStore(c.now)
+			p, c := fakeprovider.New(t), fakeprovider.NewClock()
+			p.Now = c.Now
+			sessions := newMemoryStore(c.Now)
 			process := func(ahead time.Duration, keys ...cognate.Secret) *app {
 				return newApp(t, p, func(cfg *cognate.Config) {
 					cfg.Keys, cfg.Session.IdleTimeout = keys, 10*time.Minute
-					cfg.Now = func() time.Time { return c.now().Add(ahead) }
+					cfg.Now = func() time.Time { return c.Now().Add(ahead) }
 					if store {
 						cfg.Session.Store = sessions
 					}
@@ -177,7 +178,7 @@ func TestRollByASlowClock(t *testing.T) {
 			if !b.signedIn() {
 				t.Fatal("not signed in")
 			}
-			c.advance(9*time.Minute + 30*time.Second)
+			c.Advance(9*time.Minute + 30*time.Second)
 			b.app = process(50*time.Second, second, first)
 			if name := "at the fast process after 9:30"; !b.signedIn() {
 				t.Error(name, "signed out")
@@ -188,13 +189,13 @@ func TestRollByASlowClock(t *testing.T) {
 
 // TestParallelFailure gives many requests the outcome of one refresh that failed.
 func TestParallelFailure(t *testing.T) {
-	eachTokenModeVirtually(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenModeVirtually(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		x := newApp(t, p, mode)
 		b := x.browser(t)
 		b.signIn(p)
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		cookies := b.jar.Cookies(appURL)
-		p.refresh = func(w http.ResponseWriter, _ *http.Request) {
+		p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
 			time.Sleep(100 * time.Millisecond)
 			w.WriteHeader(http.StatusInternalServerError)
 		}
@@ -203,7 +204,7 @@ func TestParallelFailure(t *testing.T) {
 				t.Errorf("got %.60s", got)
 			}
 		})
-		if n := p.refreshCount(); n != 1 {
+		if n := p.Refreshes(); n != 1 {
 			t.Errorf("%d refreshes, want 1", n)
 		}
 	})
@@ -211,14 +212,14 @@ func TestParallelFailure(t *testing.T) {
 
 // TestPanicDuringRefresh keeps a panic of the app's within the requests that wait.
 func TestPanicDuringRefresh(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		x := newApp(t, p, func(cfg *cognate.Config) {
 			mode(cfg)
 			cfg.Hooks.OnRefresh = func(context.Context, cognate.RefreshEvent) error { panic("a mistake") }
 		})
 		b := x.browser(t)
 		b.signIn(p)
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		cookies := b.jar.Cookies(appURL)
 		parallel(3, func(int) {
 			defer func() {
@@ -233,14 +234,14 @@ func TestPanicDuringRefresh(t *testing.T) {
 
 // TestAccessTokenDeadline waits no longer than the caller wants.
 func TestAccessTokenDeadline(t *testing.T) {
-	eachTokenModeVirtually(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenModeVirtually(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		x := newApp(t, p, mode)
 		b := x.browser(t)
 		b.signIn(p)
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		goOn := make(chan bool)
 		proceed := sync.OnceFunc(func() { close(goOn) })
-		p.refreshed = func(map[string]any) { <-goOn }
+		p.EditRefreshResponse = func(map[string]any) { <-goOn }
 		h := x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			for range 2 { // the second finds the first's refresh still under way
 				ctx, cancel := context.WithTimeout(r.Context(), 50*time.Millisecond)
@@ -277,7 +278,7 @@ func TestTokensOfOneRequest(t *testing.T) {
 	x, p, _, c := storeApp(t, nil)
 	b := x.browser(t)
 	b.signIn(p)
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	h := x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		parallel(20, func(int) {
 			got, err := x.auth.AccessToken(r.Context())
@@ -287,7 +288,7 @@ func TestTokensOfOneRequest(t *testing.T) {
 		})
 	}))
 	fetchWith(t, h, "/", b.jar.Cookies(appURL))
-	if n := p.refreshCount(); n != 1 {
+	if n := p.Refreshes(); n != 1 {
 		t.Errorf("%d refreshes, want 1", n)
 	}
 }
@@ -295,7 +296,7 @@ func TestTokensOfOneRequest(t *testing.T) {
 // TestLeaseGivenBack lets others try at once after a refresh that failed, even if the session
 // was changed meanwhile.
 func TestLeaseGivenBack(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 		x, store, c := storeAppOf(t, p, func(cfg *cognate.Config) { cfg.Session.IdleTimeout = 2 * time.Hour })
 		other := newApp(t, p, func(cfg *cognate.Config) {
 			cfg.Session.Store = store
@@ -303,16 +304,16 @@ func TestLeaseGivenBack(t *testing.T) {
 		})
 		b := x.browser(t)
 		b.signIn(p)
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		cookies := b.jar.Cookies(appURL)
-		p.refresh = func(w http.ResponseWriter, _ *http.Request) {
-			c.advance(14 * time.Minute) // so that the idle clock is wound, and back
+		p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
+			c.Advance(14 * time.Minute) // so that the idle clock is wound, and back
 			fetchWith(t, other.handler, "/private/", cookies)
-			c.advance(-14 * time.Minute)
+			c.Advance(-14 * time.Minute)
 			w.WriteHeader(http.StatusBadGateway)
 		}
 		b.get("/token")
-		p.refresh = nil
+		p.ServeRefresh = nil
 		done := make(chan string)
 		go func() { done <- fetchWith(t, other.handler, "/token", cookies) }()
 		select {
@@ -322,7 +323,7 @@ func TestLeaseGivenBack(t *testing.T) {
 			}
 		case <-time.After(time.Second):
 			t.Error("waits for a lease that nobody holds")
-			c.advance(time.Minute)
+			c.Advance(time.Minute)
 			<-done
 		}
 	})
@@ -331,14 +332,14 @@ func TestLeaseGivenBack(t *testing.T) {
 // TestShortLivedTokens never gives out a token that is over.
 func TestShortLivedTokens(t *testing.T) {
 	for _, rotate := range []bool{false, true} {
-		eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-			p.accessLife, p.rotate = 20, rotate
+		eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+			p.AccessLife, p.Rotate = 20, rotate
 			x := newApp(t, p, mode)
 			b := x.browser(t)
 			b.signIn(p)
 			first := b.jar.Cookies(appURL)
 			for i := 1; i <= 5; i++ {
-				c.advance(25 * time.Second)
+				c.Advance(25 * time.Second)
 				wantFetch(t, b, "/token", http.StatusOK, fmt.Sprintf("access-%d", i))
 				if i <= 2 { // the answer with the new cookies may have been lost
 					want := fmt.Sprintf("200 access-%d", i)
@@ -347,7 +348,7 @@ func TestShortLivedTokens(t *testing.T) {
 					}
 				}
 			}
-			if n := p.refreshCount(); n != 5 {
+			if n := p.Refreshes(); n != 5 {
 				t.Errorf("%d refreshes, want 5", n)
 			}
 		})
@@ -357,15 +358,15 @@ func TestShortLivedTokens(t *testing.T) {
 // TestNarrowedScopes takes over what a refresh granted, also without an ID token.
 func TestNarrowedScopes(t *testing.T) {
 	for _, lacks := range []string{"", "id_token"} {
-		eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-			p.response = func(r map[string]any) { r["scope"] = "openid orders:write" }
-			p.refreshed = func(r map[string]any) {
+		eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+			p.EditTokenResponse = func(r map[string]any) { r["scope"] = "openid orders:write" }
+			p.EditRefreshResponse = func(r map[string]any) {
 				r["scope"] = "openid"
 				delete(r, lacks)
 			}
 			b := newApp(t, p, mode).browser(t)
 			b.signIn(p)
-			c.advance(time.Hour)
+			c.Advance(time.Hour)
 			wantFetch(t, b, "/token", http.StatusOK, "access-1")
 			if u := b.user(); u == nil || fmt.Sprint(u.Scopes) != "[openid]" {
 				t.Errorf("user %+v, want the scopes of the refresh", u)
@@ -396,15 +397,15 @@ func TestLooseRefreshes(t *testing.T) {
 		"the ID token of old":    {func(c map[string]any) { c["iat"] = 1 }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+			eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 				x := newApp(t, p, mode)
 				b := x.browser(t)
 				b.signIn(p)
 				at := b.user().AuthTime
-				p.claims = tt.change
+				p.EditClaims = tt.change
 				for i := 1; i <= 2; i++ {
-					c.advance(20 * time.Second)
-					c.advance(5 * time.Minute)
+					c.Advance(20 * time.Second)
+					c.Advance(5 * time.Minute)
 					wantFetch(t, b, "/token", http.StatusOK, fmt.Sprint("access-", i))
 					if u := b.user(); u == nil || !u.AuthTime.Equal(at) || at.IsZero() {
 						t.Fatalf("user %+v, want AuthTime %s", u, at)
@@ -420,12 +421,12 @@ func TestLooseRefreshes(t *testing.T) {
 
 // TestAuthTimeOfARefreshAlone is no time of a sign-in.
 func TestAuthTimeOfARefreshAlone(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-		p.claims = func(c map[string]any) { delete(c, "auth_time") }
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+		p.EditClaims = func(c map[string]any) { delete(c, "auth_time") }
 		b := newApp(t, p, mode).browser(t)
 		b.signIn(p)
-		p.claims = nil
-		c.advance(time.Hour)
+		p.EditClaims = nil
+		c.Advance(time.Hour)
 		wantFetch(t, b, "/token", http.StatusOK, "access-1")
 		if u := b.user(); u == nil || !u.AuthTime.IsZero() {
 			t.Errorf("user %+v, want no AuthTime", u)
@@ -445,9 +446,9 @@ func TestRefreshCase(t *testing.T) {
 	}
 	for _, dialect := range []*cognate.Dialect{cognate.CognitoDialect(), cognate.StandardDialect()} {
 		t.Run(dialect.Name, func(t *testing.T) {
-			eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-				c.advance(time.Unix(1796000010, 0).Sub(c.now()))
-				p.rotate = true
+			eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+				c.Advance(time.Unix(1796000010, 0).Sub(c.Now()))
+				p.Rotate = true
 				say := func(what map[string]any) func(map[string]any) {
 					return func(c map[string]any) {
 						c["token_use"] = "id"
@@ -464,10 +465,10 @@ func TestRefreshCase(t *testing.T) {
 					cfg.Dialect = dialect
 				})
 				b := x.browser(t)
-				p.claims = say(in.SignIn)
+				p.EditClaims = say(in.SignIn)
 				b.signIn(p)
-				p.claims = say(in.Refresh)
-				c.advance(700 * time.Second)
+				p.EditClaims = say(in.Refresh)
+				c.Advance(700 * time.Second)
 				wantFetch(t, b, "/token", http.StatusOK, "access-1")
 				if u := b.user(); u == nil || u.AuthTime.Unix() != 1796000000 {
 					t.Errorf("user %+v", u)
@@ -484,21 +485,21 @@ func TestRefreshCase(t *testing.T) {
 // that names the cause in the log, and no sign-ins without end.
 func TestRefusedAtOnce(t *testing.T) {
 	for name, tt := range map[string]struct {
-		change func(*fakeProvider)
+		change func(*fakeprovider.Provider)
 		cause  string
 	}{
-		"the provider":    {func(p *fakeProvider) { p.refresh = answerWith(400, `{"error":"invalid_grant"}`) }, "invalid_grant"},
-		"another subject": {func(p *fakeProvider) { p.claims = func(c map[string]any) { c["sub"] = "user-2" } }, "token_subject"},
-		"another nonce":   {func(p *fakeProvider) { p.claims = func(c map[string]any) { c["nonce"] = "x" } }, "token_nonce"},
+		"the provider":    {func(p *fakeprovider.Provider) { p.ServeRefresh = answerWith(400, `{"error":"invalid_grant"}`) }, "invalid_grant"},
+		"another subject": {func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["sub"] = "user-2" } }, "token_subject"},
+		"another nonce":   {func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["nonce"] = "x" } }, "token_nonce"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-				p.accessLife = 2
+			eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+				p.AccessLife = 2
 				x := newApp(t, p, mode)
 				b := x.browser(t)
 				b.signIn(p)
 				tt.change(p)
-				c.advance(3 * time.Second)
+				c.Advance(3 * time.Second)
 				status, page := b.fetch("/token")
 				log := x.log.String()
 				if status != http.StatusUnauthorized || !strings.Contains(page, "Please sign in again") {
@@ -515,13 +516,13 @@ func TestRefusedAtOnce(t *testing.T) {
 		})
 	}
 	t.Run("no refresh token", func(t *testing.T) {
-		eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-			p.accessLife = 2
-			p.response = func(r map[string]any) { delete(r, "refresh_token") }
+		eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+			p.AccessLife = 2
+			p.EditTokenResponse = func(r map[string]any) { delete(r, "refresh_token") }
 			x := newApp(t, p, mode)
 			b := x.browser(t)
 			b.signIn(p)
-			c.advance(3 * time.Second)
+			c.Advance(3 * time.Second)
 			b.get("/token")
 			if log := x.log.String(); !strings.Contains(log, "no refresh token") || strings.Contains(log, "cookies") {
 				t.Errorf("log:\n%s", log)
@@ -533,9 +534,9 @@ func TestRefusedAtOnce(t *testing.T) {
 // TestEndedElsewhereAtOnce signs out in another process moments after the sign-in, while the
 // first one has not heard of it: that leads to a sign-in as ever.
 func TestEndedElsewhereAtOnce(t *testing.T) {
-	p, c := newFakeProvider(t), newClock()
-	p.now, p.accessLife = c.now, 2
-	store := newMemoryStore(c.now)
+	p, c := fakeprovider.New(t), fakeprovider.NewClock()
+	p.Now, p.AccessLife = c.Now, 2
+	store := newMemoryStore(c.Now)
 	x := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = &staleStore{SessionStore: store} })
 	b := x.browser(t)
 	b.signIn(p)
@@ -544,7 +545,7 @@ func TestEndedElsewhereAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.advance(3 * time.Second)
+	c.Advance(3 * time.Second)
 	if status, _ := b.fetch("/token"); status != http.StatusFound {
 		t.Errorf("status %d, want a sign-in", status)
 	}
@@ -555,14 +556,14 @@ func TestEndedElsewhereAtOnce(t *testing.T) {
 func TestLateSave(t *testing.T) {
 	x, p, store, c := storeApp(t, nil)
 	other := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store.SessionStore })
-	p.rotate = true
+	p.Rotate = true
 	b := x.browser(t)
 	b.signIn(p)
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	cookies := b.jar.Cookies(appURL)
 	var once sync.Once
 	lost := make(chan bool)
-	p.refreshed = func(map[string]any) {
+	p.EditRefreshResponse = func(map[string]any) {
 		once.Do(func() {
 			store.down.Store(true)
 			close(lost)
@@ -571,8 +572,8 @@ func TestLateSave(t *testing.T) {
 	done := make(chan string)
 	go func() { done <- fetchWith(t, x.handler, "/token", cookies) }()
 	<-lost
-	p.refresh = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
-	c.advance(20 * time.Second) // longer than the lease
+	p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+	c.Advance(20 * time.Second) // longer than the lease
 	if got := fetchWith(t, other.handler, "/token", cookies); !strings.HasPrefix(got, "503") {
 		t.Errorf("the other process got %s", got)
 	}
@@ -580,15 +581,15 @@ func TestLateSave(t *testing.T) {
 	if got := <-done; got != "200 access-1" {
 		t.Errorf("got %s", got)
 	}
-	p.refresh = nil
-	c.advance(time.Hour)
+	p.ServeRefresh = nil
+	c.Advance(time.Hour)
 	wantFetch(t, b, "/token", http.StatusOK, "access-3") // by refresh-1
 }
 
 // TestTokenOutsideOfRequireLogin is a mistake in the program: an error, and no sign-ins
 // without end.
 func TestTokenOutsideOfRequireLogin(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, tokenModes["store"])
 	inner := x.handler
 	x.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -612,8 +613,8 @@ func TestTokenOutsideOfRequireLogin(t *testing.T) {
 // TestSlowHook takes longer than others wait for the one who refreshes: the session stays, and
 // no refresh token is spent twice.
 func TestSlowHook(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
-		p.accessLife, p.rotate = 300, true
+	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
+		p.AccessLife, p.Rotate = 300, true
 		store := cognate.NewMemoryStore(0)
 		asked := false
 		process := func() *app {

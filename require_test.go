@@ -17,11 +17,12 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // TestRequire asks rules on a route, of people and of scripts.
 func TestRequire(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	down := cognate.RuleFunc(func(ctx context.Context, _ *cognate.User) error { return context.DeadlineExceeded })
 	mux := http.NewServeMux()
@@ -35,12 +36,12 @@ func TestRequire(t *testing.T) {
 	mux.Handle("/down", x.auth.Require(down)(hello))
 	mux.Handle("/inside", x.auth.RequireLogin(x.auth.Require(cognate.Group("gods"))(hello)))
 	x.handler = x.auth.Handler(mux)
-	p.claims = func(c map[string]any) { c["custom:level"] = "7" }
+	p.EditClaims = func(c map[string]any) { c["custom:level"] = "7" }
 	b := x.browser(t)
 	if status, _ := b.fetch("/admins"); status != http.StatusFound {
 		t.Errorf("nobody: status %d, want a sign-in", status)
 	}
-	b.get("/oidc_callback?" + p.grant(t, b.get("/none").Header.Get("Location")).Encode())
+	b.get("/oidc_callback?" + p.SignIn(t, b.get("/none").Header.Get("Location")).Encode())
 	for _, tt := range []struct {
 		path   string
 		status int
@@ -66,7 +67,7 @@ func TestRequire(t *testing.T) {
 
 // TestLoginRules refuses people at the door, with all claims of the ID token.
 func TestLoginRules(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, func(c *cognate.Config) {
 		c.LoginRules = []cognate.Rule{cognate.HostedDomain("example.com"), cognate.RuleFunc(func(_ context.Context, u *cognate.User) error {
 			if u.Claim("sub") == nil {
@@ -79,7 +80,7 @@ func TestLoginRules(t *testing.T) {
 	if resp := b.signIn(p); resp.StatusCode != http.StatusForbidden || b.signedIn() {
 		t.Errorf("without a domain: status %d, signed in: %v", resp.StatusCode, b.signedIn())
 	}
-	p.claims = func(c map[string]any) { c["hd"] = "example.com" }
+	p.EditClaims = func(c map[string]any) { c["hd"] = "example.com" }
 	b.signIn(p)
 	if u := b.user(); u == nil || u.Claim("hd") != nil || u.Claim("custom:tier") != "gold" {
 		t.Errorf("user %+v: want one with the claims that are kept and no others", u)
@@ -114,7 +115,7 @@ func TestHookOrder(t *testing.T) {
 	}
 	b.signIn(p)
 	expect("sign-in", "start /private/page?x=1", "callback /oidc_callback", "login user-1 /private/page?x=1 client-1")
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	b.get("/token")
 	expect("refresh", "refresh user-1")
 	b.request(http.MethodPost, "/logout")
@@ -124,7 +125,7 @@ func TestHookOrder(t *testing.T) {
 		t.Errorf("veto: status %d, signed in: %v", resp.StatusCode, b.signedIn())
 	}
 	expect("veto", "start /private/page?x=1", "callback /oidc_callback", "login user-1 /private/page?x=1 client-1", "error vetoed")
-	state := p.grant(t, b.get("/private/").Header.Get("Location")).Get("state")
+	state := p.SignIn(t, b.get("/private/").Header.Get("Location")).Get("state")
 	b.get("/oidc_callback?error=access_denied&state=" + state)
 	expect("refused by the provider", "start /private/", "callback /oidc_callback", "error provider_error")
 	want := "login, refresh , logout user, denied vetoed, denied provider_error"
@@ -152,14 +153,14 @@ func (c *counter) Logout(r cognate.LogoutReason)             { c.add("logout " +
 
 // TestFail answers what handlers can't.
 func TestFail(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	var err error
 	mux := http.NewServeMux()
 	mux.Handle("/", x.auth.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { x.auth.Fail(w, r, err) })))
 	x.handler = x.auth.Handler(mux)
 	b := x.browser(t)
-	b.get("/oidc_callback?" + p.grant(t, b.get("/page").Header.Get("Location")).Encode())
+	b.get("/oidc_callback?" + p.SignIn(t, b.get("/page").Header.Get("Location")).Encode())
 	for _, tt := range []struct {
 		err    error
 		status int
@@ -183,7 +184,7 @@ func TestFail(t *testing.T) {
 // TestAnswerKeepsItsAbilities streams, hijacks and copies behind RequireLogin with tokens in
 // cookies, on a real connection.
 func TestAnswerKeepsItsAbilities(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, tokenModes["cookies"])
 	b := x.browser(t)
 	b.signIn(p)
@@ -234,7 +235,7 @@ func cookieHeader(b *browser) string {
 // TestKeysOfTokenCookies rotates the keys: identity and tokens are sealed anew.
 func TestKeysOfTokenCookies(t *testing.T) {
 	first, second := cognate.Secret(strings.Repeat("1", 32)), cognate.Secret(strings.Repeat("2", 32))
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	process := func(keys ...cognate.Secret) *app {
 		return newApp(t, p, func(c *cognate.Config) { c.Session.TokensInCookie, c.Keys = true, keys })
 	}
@@ -248,7 +249,7 @@ func TestKeysOfTokenCookies(t *testing.T) {
 
 // TestUndecidedHook lets people try again after a hook that ran out of time.
 func TestUndecidedHook(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, func(c *cognate.Config) {
 		c.Hooks.OnLogin = func(context.Context, cognate.LoginEvent) error {
 			return fmt.Errorf("database: %w", context.DeadlineExceeded)
@@ -262,11 +263,11 @@ func TestUndecidedHook(t *testing.T) {
 // TestScriptKeepsCookies leaves the cookies alone in the answer to a script: it may come after
 // that of a sign-in in another tab.
 func TestScriptKeepsCookies(t *testing.T) {
-	p, c := newFakeProvider(t), newClock()
-	p.now = c.now
+	p, c := fakeprovider.New(t), fakeprovider.NewClock()
+	p.Now = c.Now
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
-	c.advance(9 * time.Hour)
+	c.Advance(9 * time.Hour)
 	if resp := b.get("/private/", "Sec-Fetch-Mode", "cors"); resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) != 0 {
 		t.Errorf("script: status %d, cookies %v", resp.StatusCode, resp.Cookies())
 	}
@@ -277,7 +278,7 @@ func TestScriptKeepsCookies(t *testing.T) {
 
 // TestFlushTells passes on that nothing can flush.
 func TestFlushTells(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, tokenModes["cookies"])
 	b := x.browser(t)
 	b.signIn(p)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // hostileTargets would leave the site, or might in some browser, proxy or framework.
@@ -61,12 +62,12 @@ func TestGoodReturnTargets(t *testing.T) {
 // path and from a protected page of that name, and resolves where the browser lands as
 // a browser does.
 func TestHostileReturnTargetsEndToEnd(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	for _, target := range hostileTargets {
 		b := x.browser(t)
 		resp := b.get("/login?return_to=" + url.QueryEscape(target))
-		resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+		resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 		if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusFound || got != "/" {
 			t.Errorf("%q: status %d to %q, want the home page", target, resp.StatusCode, got)
 		}

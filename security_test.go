@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // TestCookieOfAnotherClient takes a session of one app client to another one's app that has
 // the same provider and the same keys.
 func TestCookieOfAnotherClient(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
 	other := newApp(t, p, func(c *cognate.Config) { c.ClientID = "client-2" }).browser(t)
@@ -28,7 +29,7 @@ func TestCookieOfAnotherClient(t *testing.T) {
 // TestPageHeaders keeps other sites from showing the library's pages inside of their own,
 // where a visitor could be made to click on them.
 func TestPageHeaders(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	for _, path := range []string{"/logout", "/oidc_callback"} { // the question, and an error
 		resp := x.browser(t).get(path)
@@ -44,7 +45,7 @@ func TestPageHeaders(t *testing.T) {
 
 // TestRuleTextIsNotShown refuses somebody for a reason that is not theirs to know.
 func TestRuleTextIsNotShown(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	rule := cognate.RuleFunc(func(context.Context, *cognate.User) error { return errors.New("on the list of the fraud team") })
 	x.handler = x.auth.Handler(x.auth.Require(rule)(http.NotFoundHandler()))
@@ -64,29 +65,29 @@ func TestRuleTextIsNotShown(t *testing.T) {
 // TestLogHoldsNoSecret goes through good and bad requests and looks for everything secret in
 // the log, at its most talkative.
 func TestLogHoldsNoSecret(t *testing.T) {
-	p, c := newFakeProvider(t), newClock()
-	p.now, p.rotate = c.now, true
+	p, c := fakeprovider.New(t), fakeprovider.NewClock()
+	p.Now, p.Rotate = c.Now, true
 	log := &logBuffer{}
 	x := newApp(t, p, func(cfg *cognate.Config) {
 		tokenModes["store"](cfg)
 		cfg.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	b := x.browser(t)
-	q := p.grant(t, b.get("/private/").Header.Get("Location"))
+	q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 	secrets := []string{clientSecret, q.Get("code"), q.Get("state"), b.jar.Cookies(appURL)[0].Value}
 	b.get("/oidc_callback?" + q.Encode())
-	secrets = append(secrets, sessionCookie(t, b).Value, p.tokenCalls[0].PostForm.Get("code_verifier"))
+	secrets = append(secrets, sessionCookie(t, b).Value, p.TokenRequests()[0].PostForm.Get("code_verifier"))
 	x.browser(t).get("/oidc_callback?" + q.Encode()) // another browser's
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	b.get("/token")
-	c.advance(time.Hour)
-	p.refresh = func(w http.ResponseWriter, _ *http.Request) {
-		serveJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant", "access_token": "access-9"})
+	c.Advance(time.Hour)
+	p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
+		fakeprovider.ServeJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant", "access_token": "access-9"})
 	}
 	b.get("/token")
-	p.refresh = nil
+	p.ServeRefresh = nil
 	b.signIn(p)
-	_, err := x.auth.VerifyAccessToken(t.Context(), signedByStranger(p.userClaims("")))
+	_, err := x.auth.VerifyAccessToken(t.Context(), signedByStranger(p.UserClaims("")))
 	if err == nil {
 		t.Error("a stranger's token is accepted")
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 func sessionCookie(t testing.TB, b *browser) *http.Cookie {
@@ -24,12 +25,12 @@ func sessionCookie(t testing.TB, b *browser) *http.Cookie {
 }
 
 func TestCookieAttributes(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	var lines []string
 	resp := b.get("/private/")
 	lines = append(lines, resp.Header["Set-Cookie"]...)
-	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 	lines = append(lines, resp.Header["Set-Cookie"]...)
 	lines = append(lines, b.request(http.MethodPost, "/logout").Header["Set-Cookie"]...)
 	if len(lines) != 6 { // set and removed, all three kinds
@@ -51,7 +52,7 @@ func TestCookieAttributes(t *testing.T) {
 }
 
 func TestCookieOnLoopbackHTTP(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, func(c *cognate.Config) { c.RedirectURL = "http://localhost:5000/oidc_callback" })
 	resp := x.browser(t).get("/private/")
 	for _, line := range resp.Header["Set-Cookie"] {
@@ -62,7 +63,7 @@ func TestCookieOnLoopbackHTTP(t *testing.T) {
 }
 
 func TestCookieIsSmallAndSealed(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
 	c := sessionCookie(t, b)
@@ -81,7 +82,7 @@ func TestCookieIsSmallAndSealed(t *testing.T) {
 }
 
 func TestUselessCookies(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	b := x.browser(t)
 	b.signIn(p)
@@ -144,11 +145,11 @@ func TestUselessCookies(t *testing.T) {
 }
 
 // strayBits returns a good session cookie whose last character has bits without data.
-func strayBits(t *testing.T, x *app, p *fakeProvider) string {
+func strayBits(t *testing.T, x *app, p *fakeprovider.Provider) string {
 	t.Helper()
-	defer func() { p.claims = nil }()
+	defer func() { p.EditClaims = nil }()
 	for name := "n"; ; name += "n" {
-		p.claims = func(c map[string]any) { c["name"] = name }
+		p.EditClaims = func(c map[string]any) { c["name"] = name }
 		b := x.browser(t)
 		b.signIn(p)
 		if v := sessionCookie(t, b).Value; len(v)%4 != 0 {
@@ -178,18 +179,18 @@ func TestLifetimes(t *testing.T) {
 		{"idle clock is wound", cognate.SessionConfig{Lifetime: 4 * time.Hour, IdleTimeout: 30 * time.Minute}, 20 * time.Minute, 11},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := newClock()
-			p := newFakeProvider(t)
-			p.now = c.now
+			c := fakeprovider.NewClock()
+			p := fakeprovider.New(t)
+			p.Now = c.Now
 			b := newApp(t, p, func(cfg *cognate.Config) { cfg.Session = tt.session }).browser(t)
 			b.signIn(p)
 			for i := range tt.steps {
-				c.advance(tt.step)
+				c.Advance(tt.step)
 				if !b.signedIn() {
 					t.Fatalf("signed out after %d steps, want %d", i, tt.steps)
 				}
 			}
-			c.advance(tt.step)
+			c.Advance(tt.step)
 			if b.signedIn() {
 				t.Errorf("still signed in after %d steps", tt.steps+1)
 			}
@@ -199,13 +200,13 @@ func TestLifetimes(t *testing.T) {
 
 // TestTightenedPolicy changes the configuration under a session that is under way.
 func TestTightenedPolicy(t *testing.T) {
-	c := newClock()
-	p := newFakeProvider(t)
-	p.now = c.now
-	p.claims = func(m map[string]any) { m["email_verified"] = false }
+	c := fakeprovider.NewClock()
+	p := fakeprovider.New(t)
+	p.Now = c.Now
+	p.EditClaims = func(m map[string]any) { m["email_verified"] = false }
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
-	c.advance(2 * time.Hour)
+	c.Advance(2 * time.Hour)
 	b.app = newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Lifetime = 3 * time.Hour })
 	if !b.signedIn() {
 		t.Error("signed out before the new lifetime is over")
@@ -232,13 +233,13 @@ var clockModes = map[string]func(*cognate.Config){
 func TestClockJumpAndSession(t *testing.T) {
 	for name, mode := range clockModes {
 		t.Run(name, func(t *testing.T) {
-			c := newClock()
-			p := newFakeProvider(t)
-			p.now, p.accessLife = c.now, 300
+			c := fakeprovider.NewClock()
+			p := fakeprovider.New(t)
+			p.Now, p.AccessLife = c.Now, 300
 			b := newApp(t, p, mode).browser(t)
 			b.signIn(p)
 			before := len(b.cookies())
-			c.advance(-2 * time.Hour)
+			c.Advance(-2 * time.Hour)
 			for _, headers := range [][]string{{"Sec-Fetch-Mode", "navigate"}, {"Accept", "application/json"}} {
 				resp := b.get("/private/", headers...)
 				if resp.StatusCode != http.StatusFound && resp.StatusCode != http.StatusUnauthorized {
@@ -250,12 +251,12 @@ func TestClockJumpAndSession(t *testing.T) {
 					}
 				}
 			}
-			c.advance(2 * time.Hour)
+			c.Advance(2 * time.Hour)
 			if got := len(b.cookies()); !b.signedIn() || got < before {
 				t.Errorf("when the clock is right: signed in: %v, %d cookies of %d", b.signedIn(), got, before)
 			}
 			if strings.Contains(name, "tokens") || name == "store" {
-				c.advance(time.Hour)
+				c.Advance(time.Hour)
 				wantFetch(t, b, "/token", http.StatusOK, "access-1")
 			}
 		})
@@ -266,16 +267,16 @@ func TestClockJumpAndSession(t *testing.T) {
 func TestSignOutWhileTheClockIsWrong(t *testing.T) {
 	for name, mode := range clockModes {
 		t.Run(name, func(t *testing.T) {
-			c := newClock()
-			p := newFakeProvider(t)
-			p.now = c.now
+			c := fakeprovider.NewClock()
+			p := fakeprovider.New(t)
+			p.Now = c.Now
 			x := newApp(t, p, mode)
 			b := x.browser(t)
 			b.signIn(p)
 			cookies := b.jar.Cookies(appURL)
-			c.advance(-2 * time.Hour)
+			c.Advance(-2 * time.Hour)
 			b.request(http.MethodPost, "/logout")
-			c.advance(2 * time.Hour)
+			c.Advance(2 * time.Hour)
 			if got := fetchWith(t, x.handler, "/private/", cookies); len(b.cookies()) != 0 || !strings.HasPrefix(got, "302") {
 				t.Errorf("cookies %v; with a copy of the old ones %s", b.cookies(), got)
 			}
@@ -285,27 +286,27 @@ func TestSignOutWhileTheClockIsWrong(t *testing.T) {
 
 // TestClockJumpAndSignIn sets the clock back between the beginning and the end of a sign-in.
 func TestClockJumpAndSignIn(t *testing.T) {
-	c := newClock()
-	p := newFakeProvider(t)
-	p.now = c.now
+	c := fakeprovider.NewClock()
+	p := fakeprovider.New(t)
+	p.Now = c.Now
 	x := newApp(t, p, nil)
 	b := x.browser(t)
 	callbackOf(t, b, p)
-	c.advance(-2 * time.Hour)
+	c.Advance(-2 * time.Hour)
 	for range 9 { // others begin, and are more than a browser may hold
 		b.get("/private/")
 	}
 	newest, _ := callbackOf(t, b, p)
 	wantPage(t, b.get(newest))
 	b = x.browser(t)
-	c.advance(2 * time.Hour)
+	c.Advance(2 * time.Hour)
 	path, _ := callbackOf(t, b, p)
-	c.advance(-2 * time.Hour)
+	c.Advance(-2 * time.Hour)
 	if resp := b.get(path); resp.StatusCode != http.StatusBadRequest || len(resp.Cookies()) != 0 {
 		t.Errorf("status %d, sets %v; want 400 and the cookie left alone", resp.StatusCode, resp.Cookies())
 	}
 	b.get("/private/") // begins another
-	c.advance(2 * time.Hour)
+	c.Advance(2 * time.Hour)
 	wantPage(t, b.get(path))
 }
 
@@ -313,23 +314,23 @@ func TestClockJumpAndSignIn(t *testing.T) {
 func TestIdleClockOfAWrongClock(t *testing.T) {
 	for name, mode := range clockModes {
 		t.Run(name, func(t *testing.T) {
-			c := newClock()
-			p := newFakeProvider(t)
-			p.now = c.now
+			c := fakeprovider.NewClock()
+			p := fakeprovider.New(t)
+			p.Now = c.Now
 			b := newApp(t, p, func(cfg *cognate.Config) {
 				mode(cfg)
 				cfg.Session.IdleTimeout = time.Hour
 			}).browser(t)
 			b.signIn(p)
-			c.advance(50 * time.Minute)
+			c.Advance(50 * time.Minute)
 			if !b.signedIn() {
 				t.Fatal("signed out")
 			}
-			c.advance(-30 * time.Minute)
+			c.Advance(-30 * time.Minute)
 			if !b.signedIn() {
 				t.Fatal("signed out when the clock was set right")
 			}
-			c.advance(61 * time.Minute)
+			c.Advance(61 * time.Minute)
 			if b.signedIn() {
 				t.Error("still signed in after an hour without a request")
 			}
@@ -339,7 +340,7 @@ func TestIdleClockOfAWrongClock(t *testing.T) {
 
 func TestKeyRotationOfCookies(t *testing.T) {
 	oldKey, newKey := cognate.Secret(strings.Repeat("k", 32)), cognate.Secret(strings.Repeat("n", 40))
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
 	before := sessionCookie(t, b).Value
@@ -363,7 +364,7 @@ func TestKeyRotationOfCookies(t *testing.T) {
 }
 
 func TestRandomKeyIsAnnounced(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, func(c *cognate.Config) { c.Keys = nil })
 	b := x.browser(t)
 	b.signIn(p)
@@ -373,13 +374,13 @@ func TestRandomKeyIsAnnounced(t *testing.T) {
 }
 
 func TestIdentityTooLarge(t *testing.T) {
-	p := newFakeProvider(t)
-	p.claims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 12_000) }
+	p := fakeprovider.New(t)
+	p.EditClaims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 12_000) }
 	expectReason(t, p, nil, cognate.ReasonSessionTooLarge)
 }
 
 func TestPrivatePageIsNotCached(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
 	if got := b.get("/private/").Header.Get("Cache-Control"); got != "private, no-cache" {
@@ -451,8 +452,8 @@ func FuzzReadChunks(f *testing.F) {
 
 // TestOldCopyOfACookie is over, and ends nothing: the session has gone on since.
 func TestOldCopyOfACookie(t *testing.T) {
-	p, c := newFakeProvider(t), newClock()
-	p.now = c.now
+	p, c := fakeprovider.New(t), fakeprovider.NewClock()
+	p.Now = c.Now
 	var ended []cognate.LogoutReason
 	x := newApp(t, p, func(cfg *cognate.Config) {
 		cfg.Session.IdleTimeout = 30 * time.Minute
@@ -461,13 +462,13 @@ func TestOldCopyOfACookie(t *testing.T) {
 	b, old := x.browser(t), x.browser(t)
 	b.signIn(p)
 	old.jar.SetCookies(appURL, b.jar.Cookies(appURL))
-	c.advance(20 * time.Minute)
+	c.Advance(20 * time.Minute)
 	b.get("/private/")
-	c.advance(15 * time.Minute)
+	c.Advance(15 * time.Minute)
 	if old.signedIn() || !b.signedIn() {
 		t.Errorf("signed in: %v with the copy, %v with the cookie; want false and true", old.signedIn(), b.signedIn())
 	}
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	if b.signedIn() || len(ended) != 1 {
 		t.Errorf("ended %v", ended)
 	}

@@ -10,14 +10,15 @@ import (
 	"testing"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // severalConfig is the configuration of one of several providers of an app.
-func severalConfig(p *fakeProvider, name string, log *logBuffer) cognate.Config {
+func severalConfig(p *fakeprovider.Provider, name string, log *logBuffer) cognate.Config {
 	return cognate.Config{
-		Issuer: p.issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/" + name + "/callback",
+		Issuer: p.Issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/" + name + "/callback",
 		Keys: []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))}, CookieName: name, DisplayName: strings.ToUpper(name) + " & Co",
-		Logger: slog.New(slog.NewTextHandler(log, nil)), Now: p.now,
+		Logger: slog.New(slog.NewTextHandler(log, nil)), Now: p.Now,
 	}
 }
 
@@ -25,15 +26,15 @@ func severalConfig(p *fakeProvider, name string, log *logBuffer) cognate.Config 
 type severalApp struct {
 	*app
 	several *cognate.Several
-	a, b    *fakeProvider
+	a, b    *fakeprovider.Provider
 	auths   []*cognate.Auth
 }
 
 func newSeveral(t *testing.T, change func(name string, c *cognate.Config), rules ...cognate.Rule) *severalApp {
 	t.Helper()
-	x := &severalApp{app: &app{log: &logBuffer{}}, a: newFakeProvider(t), b: newFakeProvider(t)}
-	x.b.claims = func(m map[string]any) { m["sub"], m["email"] = "user-of-b", "ben@example.com" }
-	for name, p := range map[string]*fakeProvider{"a": x.a, "b": x.b} {
+	x := &severalApp{app: &app{log: &logBuffer{}}, a: fakeprovider.New(t), b: fakeprovider.New(t)}
+	x.b.EditClaims = func(m map[string]any) { m["sub"], m["email"] = "user-of-b", "ben@example.com" }
+	for name, p := range map[string]*fakeprovider.Provider{"a": x.a, "b": x.b} {
 		c := severalConfig(p, name, x.log)
 		if change != nil {
 			change(name, &c)
@@ -78,14 +79,14 @@ func newSeveral(t *testing.T, change func(name string, c *cognate.Config), rules
 // signInWith signs in with one of the providers.
 func (x *severalApp) signInWith(b *browser, name string) *http.Response {
 	b.t.Helper()
-	p := map[string]*fakeProvider{"a": x.a, "b": x.b}[name]
+	p := map[string]*fakeprovider.Provider{"a": x.a, "b": x.b}[name]
 	location := b.get("/" + name + "/login?return_to=/private/").Header.Get("Location")
-	return b.get("/" + name + "/callback?" + p.grant(b.t, location).Encode())
+	return b.get("/" + name + "/callback?" + p.SignIn(b.t, location).Encode())
 }
 
 func TestSeveralProviders(t *testing.T) {
 	x := newSeveral(t, nil)
-	for name, want := range map[string]string{"a": "ann@example.com of " + x.a.issuer, "b": "ben@example.com of " + x.b.issuer} {
+	for name, want := range map[string]string{"a": "ann@example.com of " + x.a.Issuer, "b": "ben@example.com of " + x.b.Issuer} {
 		b := x.browser(t)
 		if resp := x.signInWith(b, name); resp.Header.Get("Location") != "/private/" {
 			t.Fatalf("%s: status %d to %q; log:\n%s", name, resp.StatusCode, resp.Header.Get("Location"), x.log)
@@ -169,10 +170,10 @@ func TestOwnChoiceOfProviders(t *testing.T) {
 func TestMixUp(t *testing.T) {
 	x := newSeveral(t, nil)
 	b := x.browser(t)
-	q := x.a.grant(t, b.get("/a/login").Header.Get("Location"))
+	q := x.a.SignIn(t, b.get("/a/login").Header.Get("Location"))
 	resp := b.get("/b/callback?" + q.Encode())
-	if resp.StatusCode != http.StatusBadRequest || x.a.tokenRequests()+x.b.tokenRequests() != 0 {
-		t.Errorf("status %d, %d token requests", resp.StatusCode, x.a.tokenRequests()+x.b.tokenRequests())
+	if resp.StatusCode != http.StatusBadRequest || len(x.a.TokenRequests())+len(x.b.TokenRequests()) != 0 {
+		t.Errorf("status %d, %d token requests", resp.StatusCode, len(x.a.TokenRequests())+len(x.b.TokenRequests()))
 	}
 	// The cookie under the other's name is of no use either: it is sealed for its own.
 	var renamed []*http.Cookie
@@ -183,13 +184,13 @@ func TestMixUp(t *testing.T) {
 	}
 	b.jar.SetCookies(appURL, renamed)
 	resp = b.get("/b/callback?" + q.Encode())
-	if resp.StatusCode != http.StatusBadRequest || len(renamed) != 1 || x.b.tokenRequests() != 0 {
-		t.Errorf("status %d, %d cookies renamed, %d token requests", resp.StatusCode, len(renamed), x.b.tokenRequests())
+	if resp.StatusCode != http.StatusBadRequest || len(renamed) != 1 || len(x.b.TokenRequests()) != 0 {
+		t.Errorf("status %d, %d cookies renamed, %d token requests", resp.StatusCode, len(renamed), len(x.b.TokenRequests()))
 	}
 	// The right provider's answer that names the wrong one.
-	q.Set("iss", x.b.issuer)
-	if resp := b.get("/a/callback?" + q.Encode()); resp.StatusCode != http.StatusBadRequest || x.a.tokenRequests() != 0 {
-		t.Errorf("iss of the other: status %d, %d token requests", resp.StatusCode, x.a.tokenRequests())
+	q.Set("iss", x.b.Issuer)
+	if resp := b.get("/a/callback?" + q.Encode()); resp.StatusCode != http.StatusBadRequest || len(x.a.TokenRequests()) != 0 {
+		t.Errorf("iss of the other: status %d, %d token requests", resp.StatusCode, len(x.a.TokenRequests()))
 	}
 }
 
@@ -225,7 +226,7 @@ func TestLogoutOfSeveral(t *testing.T) {
 	x := newSeveral(t, nil)
 	for _, tt := range []struct {
 		with []string
-		to   *fakeProvider
+		to   *fakeprovider.Provider
 	}{{[]string{"a"}, x.a}, {[]string{"b"}, x.b}, {[]string{"b", "a"}, x.a}, {nil, x.a}} {
 		b := x.browser(t)
 		for _, name := range tt.with {
@@ -240,7 +241,7 @@ func TestLogoutOfSeveral(t *testing.T) {
 
 // TestSeveralStoreDown has the store of one of them fail.
 func TestSeveralStoreDown(t *testing.T) {
-	store := &logoutStore{records: map[string]cognate.Record{}, fails: map[string]bool{}, now: newFakeProvider(t).now}
+	store := &logoutStore{records: map[string]cognate.Record{}, fails: map[string]bool{}, now: fakeprovider.New(t).Now}
 	x := newSeveral(t, func(name string, c *cognate.Config) {
 		if name == "a" {
 			c.Session.Store = store
@@ -322,7 +323,7 @@ func TestSeveralErrors(t *testing.T) {
 		{"other client of the same provider", func(c *cognate.Config) { c.Issuer, c.ClientID = "https://a.test", "client-2" }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := &fakeProvider{}
+			p := &fakeprovider.Provider{}
 			first, second := severalConfig(p, "a", log), severalConfig(p, "b", log)
 			first.Issuer, second.Issuer = "https://a.test", "https://b.test"
 			first.Session.Store, first.BackchannelLogoutPath = &logoutStore{}, "/a/backchannel"

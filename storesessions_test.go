@@ -14,23 +14,24 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // storeApp is an app with its sessions in a store that can be taken down. The clock is the
 // store's and everybody's.
-func storeApp(t *testing.T, change func(*cognate.Config)) (*app, *fakeProvider, *flakyStore, *clock) {
+func storeApp(t *testing.T, change func(*cognate.Config)) (*app, *fakeprovider.Provider, *flakyStore, *fakeprovider.Clock) {
 	t.Helper()
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x, store, c := storeAppOf(t, p, change)
 	return x, p, store, c
 }
 
 // storeAppOf is storeApp with a provider that is there.
-func storeAppOf(t *testing.T, p *fakeProvider, change func(*cognate.Config)) (*app, *flakyStore, *clock) {
+func storeAppOf(t *testing.T, p *fakeprovider.Provider, change func(*cognate.Config)) (*app, *flakyStore, *fakeprovider.Clock) {
 	t.Helper()
-	c := newClock()
-	p.now, p.accessLife = c.now, 300
-	store := &flakyStore{SessionStore: newMemoryStore(c.now)}
+	c := fakeprovider.NewClock()
+	p.Now, p.AccessLife = c.Now, 300
+	store := &flakyStore{SessionStore: newMemoryStore(c.Now)}
 	x := newApp(t, p, func(cfg *cognate.Config) {
 		cfg.Session.Store = store
 		if change != nil {
@@ -43,10 +44,10 @@ func storeAppOf(t *testing.T, p *fakeProvider, change func(*cognate.Config)) (*a
 // TestStoreSeesNoSecret looks at everything a store is given.
 func TestStoreSeesNoSecret(t *testing.T) {
 	x, p, store, c := storeApp(t, nil)
-	p.claims = func(c map[string]any) { c["sid"] = "provider-session" }
+	p.EditClaims = func(c map[string]any) { c["sid"] = "provider-session" }
 	b := x.browser(t)
 	b.signIn(p)
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	b.get("/token")
 	cookie := sessionCookie(t, b)
 	if len(cookie.Value) != 43 {
@@ -103,41 +104,41 @@ func TestStoreDown(t *testing.T) {
 
 // TestStoreDownDuringRefresh spends a refresh token and can't save the next one at first.
 func TestStoreDownDuringRefresh(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 		x, store, c := storeAppOf(t, p, nil)
-		p.rotate = true
+		p.Rotate = true
 		b := x.browser(t)
 		b.signIn(p)
-		c.advance(time.Hour)
-		p.refreshed = func(map[string]any) {
+		c.Advance(time.Hour)
+		p.EditRefreshResponse = func(map[string]any) {
 			store.down.Store(true)
 			time.AfterFunc(300*time.Millisecond, func() { store.down.Store(false) })
 		}
 		wantFetch(t, b, "/token", http.StatusOK, "access-1")
-		p.refreshed = nil
+		p.EditRefreshResponse = nil
 		store.failUpdates.Store(2) // made, but the answer is lost
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		wantFetch(t, b, "/token", http.StatusOK, "access-2")
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		wantFetch(t, b, "/token", http.StatusOK, "access-3")
 	})
 }
 
 // TestCrashedHolder waits for a process that took the right to refresh and died.
 func TestCrashedHolder(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 		x, store, c := storeAppOf(t, p, nil)
 		b := x.browser(t)
 		b.signIn(p)
-		c.advance(time.Hour)
-		p.refresh = func(http.ResponseWriter, *http.Request) {
+		c.Advance(time.Hour)
+		p.ServeRefresh = func(http.ResponseWriter, *http.Request) {
 			store.down.Store(true) // so that the lease can't be given back
 			panic(http.ErrAbortHandler)
 		}
 		b.get("/token")
 		store.down.Store(false)
-		p.refresh = nil
-		c.advance(5 * time.Second)
+		p.ServeRefresh = nil
+		c.Advance(5 * time.Second)
 		next := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store })
 		done := make(chan string)
 		go func() { done <- fetchWith(t, next.handler, "/token", b.jar.Cookies(appURL)) }()
@@ -147,7 +148,7 @@ func TestCrashedHolder(t *testing.T) {
 			t.Fatalf("did not wait for the one who is at it: %s", got)
 		default:
 		}
-		c.advance(2 * time.Minute) // by which no clock within the skew takes the lease for live
+		c.Advance(2 * time.Minute) // by which no clock within the skew takes the lease for live
 		if got := <-done; got != "200 access-2" {
 			t.Errorf("got %s", got)
 		}
@@ -163,13 +164,13 @@ func TestSessionEndsEverywhere(t *testing.T) {
 	phone, laptop, other := x.browser(t), x.browser(t), x.browser(t)
 	phone.signIn(p)
 	laptop.signIn(p)
-	p.claims = func(c map[string]any) { c["sub"] = "user-2" }
+	p.EditClaims = func(c map[string]any) { c["sub"] = "user-2" }
 	other.signIn(p)
 	n, err := x.auth.LogoutEverywhere(t.Context(), "user-1")
 	if n != 2 || err != nil || phone.signedIn() || laptop.signedIn() || !other.signedIn() {
 		t.Errorf("%d sessions, %v; signed in: %v, %v, %v", n, err, phone.signedIn(), laptop.signedIn(), other.signedIn())
 	}
-	if len(ended) != 1 || ended[0] != (cognate.LogoutEvent{Reason: cognate.LogoutEverywhere, Issuer: p.issuer, Subject: "user-1"}) {
+	if len(ended) != 1 || ended[0] != (cognate.LogoutEvent{Reason: cognate.LogoutEverywhere, Issuer: p.Issuer, Subject: "user-1"}) {
 		t.Errorf("the hook saw %+v", ended)
 	}
 	_, err = newApp(t, p, nil).auth.LogoutEverywhere(t.Context(), "user-1")
@@ -207,7 +208,7 @@ func TestNewIDAtLogin(t *testing.T) {
 	b.signIn(p)
 	before := b.jar.Cookies(appURL)
 	id := sessionCookie(t, b).Value
-	b.get("/oidc_callback?" + p.grant(t, loginAgain(b).Header.Get("Location")).Encode())
+	b.get("/oidc_callback?" + p.SignIn(t, loginAgain(b).Header.Get("Location")).Encode())
 	if sessionCookie(t, b).Value == id {
 		t.Error("the id stayed")
 	}
@@ -226,7 +227,7 @@ func TestStoredLifetimes(t *testing.T) {
 	b := x.browser(t)
 	b.signIn(p)
 	for range 5 {
-		c.advance(20 * time.Minute)
+		c.Advance(20 * time.Minute)
 		if !b.signedIn() {
 			t.Fatal("signed out although used")
 		}
@@ -240,7 +241,7 @@ func TestStoredLifetimes(t *testing.T) {
 	if n := store.updates.Load(); n != 5 {
 		t.Errorf("%d updates after ten quick requests", n)
 	}
-	c.advance(25 * time.Minute)
+	c.Advance(25 * time.Minute)
 	if b.signedIn() {
 		t.Error("signed in after two hours")
 	}
@@ -248,7 +249,7 @@ func TestStoredLifetimes(t *testing.T) {
 		t.Errorf("ended %v, want expired", ended)
 	}
 	b.signIn(p)
-	c.advance(31 * time.Minute)
+	c.Advance(31 * time.Minute)
 	if b.signedIn() {
 		t.Error("signed in after half an hour without use")
 	}
@@ -392,7 +393,7 @@ func TestUnreadableOldSession(t *testing.T) {
 	b.app = newApp(t, p, func(cfg *cognate.Config) {
 		cfg.Session.Store, cfg.Keys = store, []cognate.Secret{second}
 	})
-	path := "/oidc_callback?" + p.grant(t, loginAgain(b).Header.Get("Location")).Encode()
+	path := "/oidc_callback?" + p.SignIn(t, loginAgain(b).Header.Get("Location")).Encode()
 	b.get(path)
 	if !b.signedIn() {
 		t.Fatal("not signed in")
@@ -433,23 +434,23 @@ func TestClockJumpAndLease(t *testing.T) {
 	x, p, store, c := storeApp(t, nil)
 	b := x.browser(t)
 	b.signIn(p)
-	c.advance(2 * time.Hour)
-	p.refresh = func(http.ResponseWriter, *http.Request) {
+	c.Advance(2 * time.Hour)
+	p.ServeRefresh = func(http.ResponseWriter, *http.Request) {
 		store.down.Store(true)
 		panic(http.ErrAbortHandler)
 	}
 	b.get("/token")
 	store.down.Store(false)
-	p.refresh = nil
-	c.advance(-time.Hour)
+	p.ServeRefresh = nil
+	c.Advance(-time.Hour)
 	wantFetch(t, b, "/token", http.StatusOK, "access-2")
 }
 
 // TestHugeIdentityInStore refuses what no store takes.
 func TestHugeIdentityInStore(t *testing.T) {
-	p := newFakeProvider(t)
-	p.response = func(r map[string]any) { r["access_token"] = strings.Repeat("a", 9000) }
-	p.claims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 40_000); delete(c, "at_hash") }
+	p := fakeprovider.New(t)
+	p.EditTokenResponse = func(r map[string]any) { r["access_token"] = strings.Repeat("a", 9000) }
+	p.EditClaims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 40_000); delete(c, "at_hash") }
 	x := newApp(t, p, func(c *cognate.Config) { c.Session.Store = cognate.NewMemoryStore(0) })
 	b := x.browser(t)
 	b.signIn(p)
@@ -484,7 +485,7 @@ func TestSessionsOfAnotherName(t *testing.T) {
 // TestSignInOfAnotherName is begun at another Auth of the same app client and ended at the
 // one that asks more of a sign-in: whoever moves the cookie gets nothing redeemed there.
 func TestSignInOfAnotherName(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	strict := newApp(t, p, func(cfg *cognate.Config) {
 		cfg.CookieName, cfg.LoginOptions = "strict", []cognate.LoginOption{cognate.MaxAge(0)}
@@ -494,8 +495,8 @@ func TestSignInOfAnotherName(t *testing.T) {
 		c.Name = strings.Replace(c.Name, "cognate", "strict", 1)
 	}
 	resp := callback(t.Context(), strict, path, cookies)
-	if resp.StatusCode != http.StatusBadRequest || p.tokenRequests() != 0 || !strings.Contains(strict.log.String(), "reason=state") {
-		t.Errorf("status %d after %d token requests, want 400 and none:\n%s", resp.StatusCode, p.tokenRequests(), strict.log)
+	if resp.StatusCode != http.StatusBadRequest || len(p.TokenRequests()) != 0 || !strings.Contains(strict.log.String(), "reason=state") {
+		t.Errorf("status %d after %d token requests, want 400 and none:\n%s", resp.StatusCode, len(p.TokenRequests()), strict.log)
 	}
 }
 
@@ -531,12 +532,12 @@ func TestStaleIdleTime(t *testing.T) {
 		if got := fetchWith(t, other.handler, "/private/", cookies); !strings.HasPrefix(got, "200") {
 			t.Errorf("got %s", got)
 		}
-		c.advance(20 * time.Minute)
+		c.Advance(20 * time.Minute)
 		if !b.signedIn() {
 			t.Fatal("signed out")
 		}
 	}
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	if got := fetchWith(t, other.handler, "/private/", cookies); !strings.HasPrefix(got, "302") {
 		t.Errorf("after an hour: %s", got)
 	}

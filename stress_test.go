@@ -11,15 +11,16 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // TestEverythingAtOnce lets three processes that share a store serve, refresh, sign out and
 // end all sessions of their users at the same time. Nobody gets anybody else's page or token,
 // nobody gets in after the end, and nothing but the ends signs anybody out.
 func TestEverythingAtOnce(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
+	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 		store := cognate.NewMemoryStore(0)
-		p.accessLife = 2
+		p.AccessLife = 2
 		var apps []*app
 		for i := range 3 {
 			apps = append(apps, newApp(t, p, func(cfg *cognate.Config) {
@@ -32,13 +33,13 @@ func TestEverythingAtOnce(t *testing.T) {
 		const users = 8
 		cookies := make([][]*http.Cookie, users)
 		for i := range users {
-			p.claims = func(c map[string]any) { c["sub"], c["email"] = fmt.Sprint("user-", i), fmt.Sprint("user-", i, "@x") }
+			p.EditClaims = func(c map[string]any) { c["sub"], c["email"] = fmt.Sprint("user-", i), fmt.Sprint("user-", i, "@x") }
 			b := apps[0].browser(t)
 			b.signIn(p)
 			cookies[i] = b.jar.Cookies(appURL)
 		}
-		p.claims = nil
-		p.refreshed = func(r map[string]any) {
+		p.EditClaims = nil
+		p.EditRefreshResponse = func(r map[string]any) {
 			delete(r, "id_token")
 			moment()
 		}
@@ -80,8 +81,8 @@ func TestEverythingAtOnce(t *testing.T) {
 				mu.Unlock()
 			}
 		})
-		if p.refreshCount() < 10 {
-			t.Errorf("%d refreshes, want many", p.refreshCount())
+		if p.Refreshes() < 10 {
+			t.Errorf("%d refreshes, want many", p.Refreshes())
 		}
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // TestTokenCookies tampers with the cookies that hold the tokens: whatever is not whole is
@@ -35,9 +37,9 @@ func TestTokenCookies(t *testing.T) {
 		{"as the identity", func(cs, _ []*http.Cookie) []*http.Cookie { cs[0].Value = cs[2].Value; return cs }, "302"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, c := newFakeProvider(t), newClock()
-			p.now = c.now
-			p.response = func(r map[string]any) { r["refresh_token"] = strings.Repeat("r", 9000) }
+			p, c := fakeprovider.New(t), fakeprovider.NewClock()
+			p.Now = c.Now
+			p.EditTokenResponse = func(r map[string]any) { r["refresh_token"] = strings.Repeat("r", 9000) }
 			x := newApp(t, p, tokenModes["cookies"])
 			cookies := func() []*http.Cookie {
 				b := x.browser(t)
@@ -50,7 +52,7 @@ func TestTokenCookies(t *testing.T) {
 				return list
 			}
 			mine, foreign := cookies(), cookies()
-			c.advance(time.Minute)
+			c.Advance(time.Minute)
 			if got := fetchWith(t, x.handler, "/token", tt.change(mine, foreign)); got[:3] != tt.status {
 				t.Errorf("status %s, want %s", got[:3], tt.status)
 			}
@@ -60,7 +62,7 @@ func TestTokenCookies(t *testing.T) {
 
 // TestLostTokens ends in a page, and not in sign-ins without end.
 func TestLostTokens(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, tokenModes["cookies"])
 	b := x.browser(t)
 	b.signIn(p)
@@ -68,12 +70,12 @@ func TestLostTokens(t *testing.T) {
 	if !strings.HasPrefix(got, "500") {
 		t.Errorf("got %.100s", got)
 	}
-	c := newClock()
-	p.now, p.accessLife = c.now, 1
-	p.response = func(r map[string]any) { delete(r, "refresh_token") }
+	c := fakeprovider.NewClock()
+	p.Now, p.AccessLife = c.Now, 1
+	p.EditTokenResponse = func(r map[string]any) { delete(r, "refresh_token") }
 	b = newApp(t, p, tokenModes["store"]).browser(t)
 	b.signIn(p)
-	c.advance(2 * time.Second)
+	c.Advance(2 * time.Second)
 	wantFetch(t, b, "/token", http.StatusInternalServerError, "")
 }
 
@@ -91,9 +93,9 @@ func TestLargeTokens(t *testing.T) {
 		{"no room for the tokens", 18_000, 100, "the tokens were left out", false, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.response = func(r map[string]any) { r["access_token"] = strings.Repeat("a", tt.access) }
-			p.claims = func(c map[string]any) {
+			p := fakeprovider.New(t)
+			p.EditTokenResponse = func(r map[string]any) { r["access_token"] = strings.Repeat("a", tt.access) }
+			p.EditClaims = func(c map[string]any) {
 				c["pad"] = strings.Repeat("i", tt.id)
 				delete(c, "at_hash")
 			}
@@ -122,13 +124,13 @@ func TestLargeTokens(t *testing.T) {
 
 // TestShrinkingTokens removes the chunks that an earlier sign-in left.
 func TestShrinkingTokens(t *testing.T) {
-	p := newFakeProvider(t)
-	p.response = func(r map[string]any) { r["refresh_token"] = strings.Repeat("r", 9000) }
+	p := fakeprovider.New(t)
+	p.EditTokenResponse = func(r map[string]any) { r["refresh_token"] = strings.Repeat("r", 9000) }
 	b := newApp(t, p, tokenModes["cookies"]).browser(t)
 	b.signIn(p)
 	large := len(b.sessionCookies())
-	p.response = nil
-	b.get("/oidc_callback?" + p.grant(t, loginAgain(b).Header.Get("Location")).Encode())
+	p.EditTokenResponse = nil
+	b.get("/oidc_callback?" + p.SignIn(t, loginAgain(b).Header.Get("Location")).Encode())
 	if got := len(b.sessionCookies()); large != 5 || got != 2 {
 		t.Errorf("%d cookies, then %d: %v; want 5, then 2", large, got, b.cookies())
 	}

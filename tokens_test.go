@@ -15,6 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // tokenModes are the two places where tokens are kept.
@@ -31,12 +32,12 @@ func newMemoryStore(now func() time.Time) *cognate.MemoryStore {
 
 // eachTokenMode runs a test with the tokens in cookies and with a store. The access tokens
 // live for five minutes.
-func eachTokenMode(t *testing.T, run func(t *testing.T, p *fakeProvider, c *clock, configure func(*cognate.Config))) {
+func eachTokenMode(t *testing.T, run func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, configure func(*cognate.Config))) {
 	t.Helper()
 	for name, mode := range tokenModes {
 		t.Run(name, func(t *testing.T) {
-			p, c := newFakeProvider(t), newClock()
-			p.now, p.accessLife = c.now, 300
+			p, c := fakeprovider.New(t), fakeprovider.NewClock()
+			p.Now, p.AccessLife = c.Now, 300
 			run(t, p, c, mode)
 		})
 	}
@@ -44,13 +45,13 @@ func eachTokenMode(t *testing.T, run func(t *testing.T, p *fakeProvider, c *cloc
 
 // eachTokenModeVirtually is eachTokenMode in virtual time. The clock of the pages is still
 // the one that the test moves.
-func eachTokenModeVirtually(t *testing.T, run func(t *testing.T, p *fakeProvider, c *clock, configure func(*cognate.Config))) {
+func eachTokenModeVirtually(t *testing.T, run func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, configure func(*cognate.Config))) {
 	t.Helper()
 	for name, mode := range tokenModes {
 		t.Run(name, func(t *testing.T) {
-			inVirtualTime(t, func(t *testing.T, p *fakeProvider) {
-				c := newClock()
-				p.now, p.accessLife = c.now, 300
+			fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
+				c := fakeprovider.NewClock()
+				p.Now, p.AccessLife = c.Now, 300
 				run(t, p, c, mode)
 			})
 		})
@@ -75,20 +76,20 @@ func wantFetch(t *testing.T, b *browser, path string, status int, text string) {
 // TestAccessToken gives the handler the token of the sign-in, and after it has expired a new
 // one.
 func TestAccessToken(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		b := newApp(t, p, mode).browser(t)
 		b.signIn(p)
 		wantFetch(t, b, "/token", http.StatusOK, "access-token")
-		c.advance(4 * time.Minute)
+		c.Advance(4 * time.Minute)
 		wantFetch(t, b, "/token", http.StatusOK, "access-token")
-		if n := p.refreshCount(); n != 0 {
+		if n := p.Refreshes(); n != 0 {
 			t.Errorf("%d refreshes of a token that is good", n)
 		}
-		c.advance(45 * time.Second) // a tenth of its life before the end
+		c.Advance(45 * time.Second) // a tenth of its life before the end
 		wantFetch(t, b, "/token", http.StatusOK, "access-1")
-		c.advance(time.Minute)
+		c.Advance(time.Minute)
 		wantFetch(t, b, "/token", http.StatusOK, "access-1")
-		if n := p.refreshCount(); n != 1 {
+		if n := p.Refreshes(); n != 1 {
 			t.Errorf("%d refreshes, want 1", n)
 		}
 	})
@@ -96,12 +97,12 @@ func TestAccessToken(t *testing.T) {
 
 // TestRefreshRequest looks at what the token endpoint is sent.
 func TestRefreshRequest(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		b := newApp(t, p, mode).browser(t)
 		b.signIn(p)
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		b.get("/token")
-		r := p.tokenCalls[len(p.tokenCalls)-1]
+		r := p.TokenRequests()[len(p.TokenRequests())-1]
 		if got := r.PostForm; got.Get("grant_type") != "refresh_token" || got.Get("refresh_token") != "refresh-0" || len(got) != 2 {
 			t.Errorf("sent %v", got)
 		}
@@ -113,24 +114,24 @@ func TestRefreshRequest(t *testing.T) {
 
 // TestPrivatePageNeedsNoToken leaves the tokens alone where nobody asks for them.
 func TestPrivatePageNeedsNoToken(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		b := newApp(t, p, mode).browser(t)
 		b.signIn(p)
-		c.advance(time.Hour)
-		if resp := b.get("/private/style.css"); resp.StatusCode != http.StatusOK || p.refreshCount() != 0 {
-			t.Errorf("status %d after %d refreshes, want 200 after none", resp.StatusCode, p.refreshCount())
+		c.Advance(time.Hour)
+		if resp := b.get("/private/style.css"); resp.StatusCode != http.StatusOK || p.Refreshes() != 0 {
+			t.Errorf("status %d after %d refreshes, want 200 after none", resp.StatusCode, p.Refreshes())
 		}
 	})
 }
 
 // TestRotatedRefreshTokens follows a provider that gives a new refresh token each time.
 func TestRotatedRefreshTokens(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-		p.rotate = true
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+		p.Rotate = true
 		b := newApp(t, p, mode).browser(t)
 		b.signIn(p)
 		for i := 1; i <= 3; i++ {
-			c.advance(10 * time.Minute)
+			c.Advance(10 * time.Minute)
 			wantFetch(t, b, "/token", http.StatusOK, fmt.Sprintf("access-%d", i))
 		}
 	})
@@ -139,20 +140,20 @@ func TestRotatedRefreshTokens(t *testing.T) {
 // TestParallelRefresh sends fifty requests with an expired token: one refresh, and all
 // succeed, also those that come with the old cookies afterwards.
 func TestParallelRefresh(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-		p.rotate = true
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+		p.Rotate = true
 		x := newApp(t, p, mode)
 		b := x.browser(t)
 		b.signIn(p)
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		cookies := b.jar.Cookies(appURL)
 		parallel(50, func(int) {
 			if got := fetchWith(t, x.handler, "/token", cookies); got != "200 access-1" {
 				t.Errorf("got %s, want the new token", got)
 			}
 		})
-		if got := fetchWith(t, x.handler, "/token", cookies); got != "200 access-1" || p.refreshCount() != 1 {
-			t.Errorf("later: %s after %d refreshes, want access-1 after 1", got, p.refreshCount())
+		if got := fetchWith(t, x.handler, "/token", cookies); got != "200 access-1" || p.Refreshes() != 1 {
+			t.Errorf("later: %s after %d refreshes, want access-1 after 1", got, p.Refreshes())
 		}
 	})
 }
@@ -179,9 +180,9 @@ func fetchWith(t *testing.T, h http.Handler, path string, cookies []*http.Cookie
 
 // TestRefreshAcrossProcesses lets three processes that share a store refresh at once.
 func TestRefreshAcrossProcesses(t *testing.T) {
-	p, c := newFakeProvider(t), newClock()
-	p.now, p.accessLife, p.rotate = c.now, 300, true
-	store := newMemoryStore(c.now)
+	p, c := fakeprovider.New(t), fakeprovider.NewClock()
+	p.Now, p.AccessLife, p.Rotate = c.Now, 300, true
+	store := newMemoryStore(c.Now)
 	var handlers []http.Handler
 	var b *browser
 	for range 3 {
@@ -193,7 +194,7 @@ func TestRefreshAcrossProcesses(t *testing.T) {
 		}
 	}
 	for round := 1; round <= 3; round++ {
-		c.advance(time.Hour / 2)
+		c.Advance(time.Hour / 2)
 		cookies := b.jar.Cookies(appURL)
 		want := fmt.Sprintf("200 access-%d", round)
 		parallel(30, func(i int) {
@@ -202,8 +203,8 @@ func TestRefreshAcrossProcesses(t *testing.T) {
 			}
 		})
 	}
-	if p.refreshCount() != 3 {
-		t.Errorf("%d refreshes in three rounds", p.refreshCount())
+	if p.Refreshes() != 3 {
+		t.Errorf("%d refreshes in three rounds", p.Refreshes())
 	}
 }
 
@@ -211,38 +212,44 @@ func TestRefreshAcrossProcesses(t *testing.T) {
 // the session ends nothing.
 func TestRefreshFailures(t *testing.T) {
 	answer := func(status int, v any) func(http.ResponseWriter, *http.Request) {
-		return func(w http.ResponseWriter, _ *http.Request) { serveJSON(w, status, v) }
+		return func(w http.ResponseWriter, _ *http.Request) { fakeprovider.ServeJSON(w, status, v) }
 	}
 	for _, tt := range []struct {
 		name   string
-		change func(*fakeProvider)
+		change func(*fakeprovider.Provider)
 		ends   bool
 	}{
-		{"500", func(p *fakeProvider) { p.refresh = answer(500, map[string]any{}) }, false},
-		{"503 with a grant error", func(p *fakeProvider) { p.refresh = answer(503, map[string]any{"error": "invalid_grant"}) }, false},
-		{"no connection", func(p *fakeProvider) {
-			p.refresh = func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+		{"500", func(p *fakeprovider.Provider) { p.ServeRefresh = answer(500, map[string]any{}) }, false},
+		{"503 with a grant error", func(p *fakeprovider.Provider) { p.ServeRefresh = answer(503, map[string]any{"error": "invalid_grant"}) }, false},
+		{"no connection", func(p *fakeprovider.Provider) {
+			p.ServeRefresh = func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 		}, false},
-		{"timeout", func(p *fakeProvider) {
-			p.refresh = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+		{"timeout", func(p *fakeprovider.Provider) {
+			p.ServeRefresh = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 		}, false},
-		{"HTML", func(p *fakeProvider) {
-			p.refresh = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }
+		{"HTML", func(p *fakeprovider.Provider) {
+			p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }
 		}, false},
-		{"client refused", func(p *fakeProvider) { p.refresh = answer(401, map[string]any{"error": "invalid_client"}) }, false},
-		{"refused", func(p *fakeProvider) { p.refresh = answer(400, map[string]any{"error": "invalid_grant"}) }, true},
-		{"another subject", func(p *fakeProvider) { p.claims = func(c map[string]any) { c["sub"] = "user-2" } }, true},
-		{"another issuer", func(p *fakeProvider) { p.claims = func(c map[string]any) { c["iss"] = "https://evil.test" } }, true},
-		{"another audience", func(p *fakeProvider) { p.claims = func(c map[string]any) { c["aud"] = "client-2" } }, true},
-		{"a nonce that is a number", func(p *fakeProvider) { p.claims = func(c map[string]any) { c["nonce"] = 1 } }, true},
-		{"another authorized party", func(p *fakeProvider) { p.claims = func(c map[string]any) { c["azp"] = "client-2" } }, true},
-		{"a foreign nonce", func(p *fakeProvider) { p.claims = func(c map[string]any) { c["nonce"] = "x" } }, true},
-		{"expired ID token", func(p *fakeProvider) { p.claims = func(c map[string]any) { c["exp"] = 1 } }, true},
-		{"foreign signature", func(p *fakeProvider) { p.sign = signedByStranger }, true},
-		{"another access token's hash", func(p *fakeProvider) { p.claims = func(c map[string]any) { c["at_hash"] = accessHash("x") } }, true},
+		{"client refused", func(p *fakeprovider.Provider) {
+			p.ServeRefresh = answer(401, map[string]any{"error": "invalid_client"})
+		}, false},
+		{"refused", func(p *fakeprovider.Provider) { p.ServeRefresh = answer(400, map[string]any{"error": "invalid_grant"}) }, true},
+		{"another subject", func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["sub"] = "user-2" } }, true},
+		{"another issuer", func(p *fakeprovider.Provider) {
+			p.EditClaims = func(c map[string]any) { c["iss"] = "https://evil.test" }
+		}, true},
+		{"another audience", func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["aud"] = "client-2" } }, true},
+		{"a nonce that is a number", func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["nonce"] = 1 } }, true},
+		{"another authorized party", func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["azp"] = "client-2" } }, true},
+		{"a foreign nonce", func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["nonce"] = "x" } }, true},
+		{"expired ID token", func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["exp"] = 1 } }, true},
+		{"foreign signature", func(p *fakeprovider.Provider) { p.Sign = signedByStranger }, true},
+		{"another access token's hash", func(p *fakeprovider.Provider) {
+			p.EditClaims = func(c map[string]any) { c["at_hash"] = fakeprovider.AccessTokenHash("x") }
+		}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			eachTokenModeVirtually(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+			eachTokenModeVirtually(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 				var ended []cognate.LogoutReason
 				b := newApp(t, p, func(cfg *cognate.Config) {
 					mode(cfg)
@@ -250,7 +257,7 @@ func TestRefreshFailures(t *testing.T) {
 				}).browser(t)
 				b.signIn(p)
 				tt.change(p)
-				c.advance(time.Hour)
+				c.Advance(time.Hour)
 				resp := b.get("/token?page=3", "Sec-Fetch-Mode", "navigate")
 				if !tt.ends {
 					if resp.StatusCode != http.StatusServiceUnavailable && resp.StatusCode != http.StatusBadGateway || !b.signedIn() || len(ended) != 0 {
@@ -264,8 +271,8 @@ func TestRefreshFailures(t *testing.T) {
 				if resp.StatusCode != http.StatusFound || b.signedIn() || len(ended) != 1 || ended[0] != cognate.LogoutRefused {
 					t.Errorf("status %d, signed in: %v, ended %v; want a redirect to sign in", resp.StatusCode, b.signedIn(), ended)
 				}
-				p.claims, p.refresh, p.sign = nil, nil, nil
-				resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+				p.EditClaims, p.ServeRefresh, p.Sign = nil, nil, nil
+				resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 				if got := resp.Header.Get("Location"); got != "/token?page=3" {
 					t.Errorf("comes back to %q", got)
 				}
@@ -276,13 +283,13 @@ func TestRefreshFailures(t *testing.T) {
 
 // TestRefreshRefusedForScripts answers a script with 401 instead of a redirect.
 func TestRefreshRefusedForScripts(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		b := newApp(t, p, mode).browser(t)
 		b.signIn(p)
-		p.refresh = func(w http.ResponseWriter, _ *http.Request) {
-			serveJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
+		p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
+			fakeprovider.ServeJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
 		}
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		resp := b.get("/token", "Sec-Fetch-Mode", "cors")
 		if text := body(t, resp); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(text, "login_required") {
 			t.Errorf("status %d, %s", resp.StatusCode, text)
@@ -295,18 +302,18 @@ func TestRefreshRefusedForScripts(t *testing.T) {
 
 // TestRefreshFailureNearExpiry uses the old token as long as it is good.
 func TestRefreshFailureNearExpiry(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		b := newApp(t, p, mode).browser(t)
 		b.signIn(p)
-		p.refresh = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
-		c.advance(280 * time.Second)
+		p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+		c.Advance(280 * time.Second)
 		wantFetch(t, b, "/token", http.StatusOK, "access-token")
 		wantFetch(t, b, "/token", http.StatusOK, "access-token")
-		if p.refreshCount() != 1 {
-			t.Errorf("%d attempts, want a pause after the first", p.refreshCount())
+		if p.Refreshes() != 1 {
+			t.Errorf("%d attempts, want a pause after the first", p.Refreshes())
 		}
-		c.advance(time.Minute)
-		p.refresh = nil
+		c.Advance(time.Minute)
+		p.ServeRefresh = nil
 		wantFetch(t, b, "/token", http.StatusOK, "access-2")
 	})
 }
@@ -324,13 +331,13 @@ func TestSparseRefresh(t *testing.T) {
 		{"no life", "expires_in", 6 * time.Hour, "access-1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-				p.refreshed = func(r map[string]any) { delete(r, tt.lacks) }
+			eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+				p.EditRefreshResponse = func(r map[string]any) { delete(r, tt.lacks) }
 				b := newApp(t, p, mode).browser(t)
 				b.signIn(p)
-				c.advance(time.Hour)
+				c.Advance(time.Hour)
 				wantFetch(t, b, "/token", http.StatusOK, "access-1")
-				c.advance(tt.check)
+				c.Advance(tt.check)
 				wantFetch(t, b, "/token", http.StatusOK, tt.wanted)
 				if u := b.user(); u == nil || u.Email != "ann@example.com" {
 					t.Errorf("user %+v", u)
@@ -342,23 +349,23 @@ func TestSparseRefresh(t *testing.T) {
 
 // TestNoRefreshToken ends a session whose token has expired for good.
 func TestNoRefreshToken(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-		p.response = func(r map[string]any) { delete(r, "refresh_token") }
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+		p.EditTokenResponse = func(r map[string]any) { delete(r, "refresh_token") }
 		b := newApp(t, p, mode).browser(t)
 		b.signIn(p)
-		c.advance(290 * time.Second)
+		c.Advance(290 * time.Second)
 		wantFetch(t, b, "/token", http.StatusOK, "access-token")
-		c.advance(time.Minute)
+		c.Advance(time.Minute)
 		if status, text := b.fetch("/token", "Sec-Fetch-Mode", "cors"); status != http.StatusUnauthorized || !strings.Contains(text, "login_required") {
 			t.Errorf("a script: status %d, %s", status, text)
 		}
 		b.signIn(p)
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		resp := b.get("/token?page=3")
-		if resp.StatusCode != http.StatusFound || b.signedIn() || p.refreshCount() != 0 {
+		if resp.StatusCode != http.StatusFound || b.signedIn() || p.Refreshes() != 0 {
 			t.Errorf("status %d, signed in: %v", resp.StatusCode, b.signedIn())
 		}
-		resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+		resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 		if got := resp.Header.Get("Location"); got != "/token?page=3" {
 			t.Errorf("comes back to %q", got)
 		}
@@ -367,11 +374,11 @@ func TestNoRefreshToken(t *testing.T) {
 
 // TestRefreshedUser takes over what the new ID token says about the user.
 func TestRefreshedUser(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		b := newApp(t, p, mode).browser(t)
 		b.signIn(p)
-		p.claims = func(c map[string]any) { c["email"], c["custom:tier"] = "ann@new.example", "silver" }
-		c.advance(time.Hour)
+		p.EditClaims = func(c map[string]any) { c["email"], c["custom:tier"] = "ann@new.example", "silver" }
+		c.Advance(time.Hour)
 		b.get("/token")
 		if u := b.user(); u == nil || u.Email != "ann@new.example" || u.Claim("custom:tier") != "silver" || u.Claim("name") != nil {
 			t.Errorf("user %+v", u)
@@ -381,14 +388,14 @@ func TestRefreshedUser(t *testing.T) {
 
 // TestRefreshedUserIsRefused ends the session of a user who might not sign in today.
 func TestRefreshedUserIsRefused(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		b := newApp(t, p, func(cfg *cognate.Config) {
 			mode(cfg)
 			cfg.RequireVerifiedEmail = true
 		}).browser(t)
 		b.signIn(p)
-		p.claims = func(c map[string]any) { c["email_verified"] = false }
-		c.advance(time.Hour)
+		p.EditClaims = func(c map[string]any) { c["email_verified"] = false }
+		c.Advance(time.Hour)
 		if status, _ := b.fetch("/token"); status != http.StatusFound || b.signedIn() {
 			t.Errorf("status %d, signed in: %v", status, b.signedIn())
 		}
@@ -398,24 +405,24 @@ func TestRefreshedUserIsRefused(t *testing.T) {
 // TestRefreshWithoutKeys keeps a rotated refresh token although the ID token that came with
 // it can't be checked for now.
 func TestRefreshWithoutKeys(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
-		p.rotate = true
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+		p.Rotate = true
 		b := newApp(t, p, mode).browser(t)
 		b.signIn(p)
-		p.kid, p.down = "key/2", true // discovery and keys
-		c.advance(time.Hour / 2)
+		p.KeyID, p.Down = "key/2", true // discovery and keys
+		c.Advance(time.Hour / 2)
 		if status, _ := b.fetch("/token"); status != http.StatusServiceUnavailable || !b.signedIn() {
 			t.Errorf("status %d, signed in: %v; want 503 and the session", status, b.signedIn())
 		}
-		p.down = false
-		c.advance(5 * time.Minute)
+		p.Down = false
+		c.Advance(5 * time.Minute)
 		wantFetch(t, b, "/token", http.StatusOK, "access-2")
 	})
 }
 
 // TestRefreshHook may look at new tokens, or end the session.
 func TestRefreshHook(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		var veto error
 		var seen []cognate.RefreshEvent
 		b := newApp(t, p, func(cfg *cognate.Config) {
@@ -426,13 +433,13 @@ func TestRefreshHook(t *testing.T) {
 			}
 		}).browser(t)
 		b.signIn(p)
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		wantFetch(t, b, "/token", http.StatusOK, "access-1")
-		if len(seen) != 1 || seen[0].User.Subject != "user-1" || !seen[0].Expires.Equal(c.now().Add(5*time.Minute)) {
+		if len(seen) != 1 || seen[0].User.Subject != "user-1" || !seen[0].Expires.Equal(c.Now().Add(5*time.Minute)) {
 			t.Fatalf("the hook saw %+v", seen)
 		}
 		veto = errors.New("gone")
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		if status, _ := b.fetch("/token"); status != http.StatusFound || b.signedIn() {
 			t.Errorf("after a veto: status %d, signed in: %v", status, b.signedIn())
 		}
@@ -441,7 +448,7 @@ func TestRefreshHook(t *testing.T) {
 
 // TestTokensOfNobody is asking for a token where there is none.
 func TestTokensOfNobody(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	_, err := x.auth.AccessToken(t.Context())
 	expectError(t, err, cognate.ReasonNotSignedIn)
@@ -466,11 +473,11 @@ func expectError(t *testing.T, err error, reason cognate.Reason) {
 // TestTokenAfterTheAnswerBegan refuses to spend a refresh token whose successor could not be
 // given to the browser. A store has no such trouble.
 func TestTokenAfterTheAnswerBegan(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		x := newApp(t, p, mode)
 		b := x.browser(t)
 		b.signIn(p)
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		for name, begin := range map[string]func(w http.ResponseWriter){
 			"write":  func(w http.ResponseWriter) { _, _ = w.Write([]byte("x")) },
 			"header": func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK) },
@@ -494,20 +501,20 @@ func TestTokenAfterTheAnswerBegan(t *testing.T) {
 			}
 			expectError(t, err, cognate.ReasonResponseStarted)
 		}
-		if strings.HasSuffix(t.Name(), "cookies") && p.refreshCount() != 0 {
-			t.Errorf("%d refreshes", p.refreshCount())
+		if strings.HasSuffix(t.Name(), "cookies") && p.Refreshes() != 0 {
+			t.Errorf("%d refreshes", p.Refreshes())
 		}
 	})
 }
 
 // TestTokenAfterTheRequest keeps the context of a request beyond its end.
 func TestTokenAfterTheRequest(t *testing.T) {
-	p, c := newFakeProvider(t), newClock()
-	p.now, p.accessLife = c.now, 300
+	p, c := fakeprovider.New(t), fakeprovider.NewClock()
+	p.Now, p.AccessLife = c.Now, 300
 	x := newApp(t, p, tokenModes["cookies"])
 	b := x.browser(t)
 	b.signIn(p)
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	var kept context.Context
 	h := x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { kept = r.Context() }))
 	fetchWith(t, h, "/", b.jar.Cookies(appURL))
@@ -518,15 +525,15 @@ func TestTokenAfterTheRequest(t *testing.T) {
 // TestLogoutDuringRefresh lets a person sign out while the provider takes its time: the
 // session stays ended.
 func TestLogoutDuringRefresh(t *testing.T) {
-	eachTokenMode(t, func(t *testing.T, p *fakeProvider, c *clock, mode func(*cognate.Config)) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
 		x := newApp(t, p, mode)
 		b := x.browser(t)
 		b.signIn(p)
-		c.advance(time.Hour)
+		c.Advance(time.Hour)
 		cookies := b.jar.Cookies(appURL)
 		asked, goOn := make(chan bool), make(chan bool)
 		var once atomic.Bool
-		p.refreshed = func(map[string]any) {
+		p.EditRefreshResponse = func(map[string]any) {
 			if once.CompareAndSwap(false, true) {
 				close(asked)
 				<-goOn
@@ -548,4 +555,6 @@ func TestLogoutDuringRefresh(t *testing.T) {
 }
 
 // signedByStranger signs with a key that is not the provider's.
-func signedByStranger(c jwt.MapClaims) string { return signRS256(testKeys()[1], "key/1+==", c) }
+func signedByStranger(c jwt.MapClaims) string {
+	return fakeprovider.SignRS256(fakeprovider.Keys()[1], "key/1+==", c)
+}

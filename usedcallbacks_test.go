@@ -10,14 +10,15 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 // callbackOf begins a sign-in at /private/page and returns the callback's path and the cookies
 // that the browser has then.
-func callbackOf(t *testing.T, b *browser, p *fakeProvider) (path string, cookies []*http.Cookie) {
+func callbackOf(t *testing.T, b *browser, p *fakeprovider.Provider) (path string, cookies []*http.Cookie) {
 	t.Helper()
 	resp := b.get("/private/page")
-	return "/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode(), b.jar.Cookies(appURL)
+	return "/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode(), b.jar.Cookies(appURL)
 }
 
 // callback sends one callback with the cookies.
@@ -32,10 +33,10 @@ func callback(ctx context.Context, x *app, path string, cookies []*http.Cookie) 
 }
 
 // holdToken makes the token endpoint wait; asked is closed when the first request is there.
-func holdToken(p *fakeProvider) (asked chan bool, goOn func()) {
+func holdToken(p *fakeprovider.Provider) (asked chan bool, goOn func()) {
 	asked, held := make(chan bool), make(chan bool)
 	var first, release sync.Once
-	p.response = func(map[string]any) {
+	p.EditTokenResponse = func(map[string]any) {
 		first.Do(func() { close(asked) })
 		<-held
 	}
@@ -54,8 +55,8 @@ func TestDoubleClick(t *testing.T) {
 		"store and replica": {nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			store := newMemoryStore(p.now)
+			p := fakeprovider.New(t)
+			store := newMemoryStore(p.Now)
 			if tt.mode == nil {
 				tt.mode = func(c *cognate.Config) { c.Session.Store = store }
 			}
@@ -96,13 +97,13 @@ func TestDoubleClick(t *testing.T) {
 					}
 				}
 			}
-			if sessions != 1 || p.tokenRequests() != 1 {
-				t.Errorf("%d sessions of %d token requests, want one of one", sessions, p.tokenRequests())
+			if sessions != 1 || len(p.TokenRequests()) != 1 {
+				t.Errorf("%d sessions of %d token requests, want one of one", sessions, len(p.TokenRequests()))
 			}
 			// And later, when both are over.
 			wantPage(t, callback(t.Context(), other, path, cookies))
-			if p.tokenRequests() != 1 {
-				t.Errorf("%d token requests, want 1", p.tokenRequests())
+			if len(p.TokenRequests()) != 1 {
+				t.Errorf("%d token requests, want 1", len(p.TokenRequests()))
 			}
 		})
 	}
@@ -125,23 +126,23 @@ func TestCallbackAtTwoReplicas(t *testing.T) {
 	}
 	path, cookies := callbackOf(t, x.browser(t), p)
 	parallel(30, func(i int) { wantPage(t, callback(t.Context(), apps[i%3], path, cookies)) })
-	if p.tokenRequests() != 1 {
-		t.Errorf("%d token requests, want 1", p.tokenRequests())
+	if len(p.TokenRequests()) != 1 {
+		t.Errorf("%d token requests, want 1", len(p.TokenRequests()))
 	}
 }
 
 // TestDoubleClickThatFails has the first click end in a refusal: so does the second, with the
 // way back to the page that was asked for, and nothing stays in the store for long.
 func TestDoubleClickThatFails(t *testing.T) {
-	c := newClock()
-	store := &flakyStore{SessionStore: newMemoryStore(c.now)}
+	c := fakeprovider.NewClock()
+	store := &flakyStore{SessionStore: newMemoryStore(c.Now)}
 	for name, mode := range map[string]func(*cognate.Config){
 		"cookies": func(*cognate.Config) {},
 		"store":   func(c *cognate.Config) { c.Session.Store = store },
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.now = c.now
+			p := fakeprovider.New(t)
+			p.Now = c.Now
 			x := newApp(t, p, func(cfg *cognate.Config) {
 				mode(cfg)
 				cfg.LoginRules = []cognate.Rule{cognate.Group("gods")}
@@ -161,10 +162,10 @@ func TestDoubleClickThatFails(t *testing.T) {
 					t.Errorf("status %d, page:\n%s", resp.StatusCode, page)
 				}
 			}
-			if p.tokenRequests() != 1 {
-				t.Errorf("%d token requests, want 1", p.tokenRequests())
+			if len(p.TokenRequests()) != 1 {
+				t.Errorf("%d token requests, want 1", len(p.TokenRequests()))
 			}
-			c.advance(3 * time.Minute)
+			c.Advance(3 * time.Minute)
 			if n := store.live(t); n != 0 {
 				t.Errorf("%d records stay in the store", n)
 			}
@@ -193,7 +194,7 @@ func TestFailedCallbackAtTwoReplicas(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			x, p, store, c := storeApp(t, tt.change)
-			p.token = tt.token
+			p.ServeToken = tt.token
 			other := newApp(t, p, func(cfg *cognate.Config) {
 				cfg.Session.Store = store
 				if tt.change != nil {
@@ -207,15 +208,15 @@ func TestFailedCallbackAtTwoReplicas(t *testing.T) {
 				return callback(t.Context(), x, path, cookies)
 			}
 			send(x)
-			first := p.tokenRequests()
+			first := len(p.TokenRequests())
 			resp := send(other)
-			if resp == nil || resp.StatusCode < 400 || p.tokenRequests() != first || first > tt.asked {
-				t.Errorf("%+v after %d token requests, of which the first sent %d", resp, p.tokenRequests(), first)
+			if resp == nil || resp.StatusCode < 400 || len(p.TokenRequests()) != first || first > tt.asked {
+				t.Errorf("%+v after %d token requests, of which the first sent %d", resp, len(p.TokenRequests()), first)
 			}
 			if again := !strings.Contains(other.log.String(), "reason=replay"); again != tt.again {
 				t.Errorf("tried again: %v\n%s", again, other.log)
 			}
-			c.advance(3 * time.Minute)
+			c.Advance(3 * time.Minute)
 			if n := store.live(t); n != 0 {
 				t.Errorf("%d records stay in the store", n)
 			}
@@ -235,13 +236,13 @@ func TestFailedCallbacksDoNotFillTheStore(t *testing.T) {
 		if n := store.live(t); n != 100 {
 			t.Errorf("%d marks in the store, want 100", n)
 		}
-		c.advance(3 * time.Minute)
+		c.Advance(3 * time.Minute)
 	}
 }
 
 // TestDoubleClickInVain is of a silent sign-in that finds nobody: both lead on.
 func TestDoubleClickInVain(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	x := newApp(t, p, nil)
 	b := x.browser(t)
 	inner := x.handler
@@ -250,7 +251,7 @@ func TestDoubleClickInVain(t *testing.T) {
 	})
 	resp := b.get("/somewhere")
 	x.handler = inner
-	q := p.grant(t, resp.Header.Get("Location"))
+	q := p.SignIn(t, resp.Header.Get("Location"))
 	q.Del("code")
 	q.Set("error", "login_required")
 	cookies := b.jar.Cookies(appURL)
@@ -261,17 +262,17 @@ func TestDoubleClickInVain(t *testing.T) {
 
 // TestLateCallback leads back to the page that was asked for, and spends nothing.
 func TestLateCallback(t *testing.T) {
-	p, c := newFakeProvider(t), newClock()
-	p.now = c.now
+	p, c := fakeprovider.New(t), fakeprovider.NewClock()
+	p.Now = c.Now
 	b := newApp(t, p, nil).browser(t)
 	resp := b.get("/private/page")
-	c.advance(20 * time.Minute)
-	resp = b.get("/oidc_callback?" + p.grant(t, resp.Header.Get("Location")).Encode())
+	c.Advance(20 * time.Minute)
+	resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
 	if page := body(t, resp); resp.StatusCode != http.StatusBadRequest || !strings.Contains(page, `href="/login?return_to=%2Fprivate%2Fpage"`) {
 		t.Errorf("status %d, page:\n%s", resp.StatusCode, page)
 	}
-	if len(b.cookies()) != 0 || p.tokenRequests() != 0 {
-		t.Errorf("cookies %v, %d token requests; want none", b.cookies(), p.tokenRequests())
+	if len(b.cookies()) != 0 || len(p.TokenRequests()) != 0 {
+		t.Errorf("cookies %v, %d token requests; want none", b.cookies(), len(p.TokenRequests()))
 	}
 }
 
@@ -281,7 +282,7 @@ func TestFailedCallbacksLeadBack(t *testing.T) {
 		"two codes": "&code=2", "two issuers": "&iss=a&iss=b", "the provider's error": "&error=access_denied", "another issuer": "&iss=a",
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newFakeProvider(t)
+			p := fakeprovider.New(t)
 			b := newApp(t, p, nil).browser(t)
 			path, _ := callbackOf(t, b, p)
 			resp := b.get(path + extra)
@@ -299,8 +300,8 @@ func TestStoreDownAtTheCallback(t *testing.T) {
 	b := x.browser(t)
 	path, _ := callbackOf(t, b, p)
 	store.down.Store(true)
-	if resp := b.get(path); resp.StatusCode != http.StatusServiceUnavailable || p.tokenRequests() != 0 || len(b.cookies()) != 1 {
-		t.Errorf("status %d, %d token requests, cookies %v; want 503, none, and the sign-in", resp.StatusCode, p.tokenRequests(), b.cookies())
+	if resp := b.get(path); resp.StatusCode != http.StatusServiceUnavailable || len(p.TokenRequests()) != 0 || len(b.cookies()) != 1 {
+		t.Errorf("status %d, %d token requests, cookies %v; want 503, none, and the sign-in", resp.StatusCode, len(p.TokenRequests()), b.cookies())
 	}
 	store.down.Store(false)
 	wantPage(t, b.get(path))
@@ -312,25 +313,25 @@ func TestStoreDownAtTheCallback(t *testing.T) {
 // TestSpentTokensComeBack lets an answer that was under way for long put old cookies back into
 // the browser, whose refresh token is spent: the session goes on, and none is spent twice.
 func TestSpentTokensComeBack(t *testing.T) {
-	p, c := newFakeProvider(t), newClock()
-	p.now, p.accessLife, p.rotate = c.now, 300, true
+	p, c := fakeprovider.New(t), fakeprovider.NewClock()
+	p.Now, p.AccessLife, p.Rotate = c.Now, 300, true
 	x := newApp(t, p, tokenModes["cookies"])
 	b := x.browser(t)
 	b.signIn(p)
 	old := b.jar.Cookies(appURL)
 	for range 30 { // two and a half hours
-		c.advance(5 * time.Minute)
+		c.Advance(5 * time.Minute)
 		b.get("/token")
 	}
 	wantFetch(t, b, "/token", http.StatusOK, "access-30")
 	b.jar.SetCookies(appURL, old)
 	wantFetch(t, b, "/token", http.StatusOK, "access-30")
 	b.jar.SetCookies(appURL, old)
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	wantFetch(t, b, "/token", http.StatusOK, "access-31")
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	wantFetch(t, b, "/token", http.StatusOK, "access-32")
-	if p.refreshCount() != 32 {
-		t.Errorf("%d refreshes, want 32", p.refreshCount())
+	if p.Refreshes() != 32 {
+		t.Errorf("%d refreshes, want 32", p.Refreshes())
 	}
 }

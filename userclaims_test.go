@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 type customer struct {
@@ -258,8 +259,8 @@ func TestClaimNames(t *testing.T) {
 
 // TestClaimsWithAStar signs in and reads what a pattern kept.
 func TestClaimsWithAStar(t *testing.T) {
-	p := newFakeProvider(t)
-	p.claims = func(c map[string]any) {
+	p := fakeprovider.New(t)
+	p.EditClaims = func(c map[string]any) {
 		c["custom:tier"], c["custom:seats"], c["customer"], c["locale"] = "gold", "12", "x", "de"
 	}
 	x := newApp(t, p, func(c *cognate.Config) { c.Claims = []string{"custom:*"} })

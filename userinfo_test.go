@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
 func TestVerifiedEmail(t *testing.T) {
@@ -19,11 +20,11 @@ func TestVerifiedEmail(t *testing.T) {
 		{"string false", "false", false}, {"absent", nil, false}, {"number", 1, false}, {"string True", "True", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.userInfo = func(w http.ResponseWriter, _ *http.Request) {
-				serveJSON(w, 200, map[string]any{"sub": "user-1", "email": "ann@example.com"})
+			p := fakeprovider.New(t)
+			p.ServeUserInfo = func(w http.ResponseWriter, _ *http.Request) {
+				fakeprovider.ServeJSON(w, 200, map[string]any{"sub": "user-1", "email": "ann@example.com"})
 			}
-			p.claims = func(c map[string]any) {
+			p.EditClaims = func(c map[string]any) {
 				if c["email_verified"] = tt.value; tt.value == nil {
 					delete(c, "email_verified")
 				}
@@ -43,7 +44,7 @@ func TestVerifiedEmail(t *testing.T) {
 func TestUserInfo(t *testing.T) {
 	noEmail := func(c map[string]any) { delete(c, "email"); delete(c, "email_verified") }
 	info := func(v map[string]any) func(http.ResponseWriter, *http.Request) {
-		return func(w http.ResponseWriter, _ *http.Request) { serveJSON(w, 200, v) }
+		return func(w http.ResponseWriter, _ *http.Request) { fakeprovider.ServeJSON(w, 200, v) }
 	}
 	for _, tt := range []struct {
 		name     string
@@ -71,16 +72,16 @@ func TestUserInfo(t *testing.T) {
 		{"null", cognate.UserInfoAlways, nil, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "null") }, 1, "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newFakeProvider(t)
-			p.userInfo = tt.answer
+			p := fakeprovider.New(t)
+			p.ServeUserInfo = tt.answer
 			if tt.claims != nil {
-				p.claims = func(c map[string]any) { tt.claims(c) }
+				p.EditClaims = func(c map[string]any) { tt.claims(c) }
 			}
 			x := newApp(t, p, func(c *cognate.Config) { c.UserInfo = tt.mode })
 			b := x.browser(t)
 			b.signIn(p)
-			if p.userInfoCall != tt.calls {
-				t.Errorf("%d userInfo requests, want %d", p.userInfoCall, tt.calls)
+			if p.UserInfoRequests() != tt.calls {
+				t.Errorf("%d userInfo requests, want %d", p.UserInfoRequests(), tt.calls)
 			}
 			u := b.user()
 			if tt.email == "" && u != nil {
@@ -99,27 +100,27 @@ func TestUserInfo(t *testing.T) {
 // TestVerifiedOnlyInUserInfo asks userInfo for what the ID token does not say and the
 // app insists on.
 func TestVerifiedOnlyInUserInfo(t *testing.T) {
-	p := newFakeProvider(t)
-	p.claims = func(c map[string]any) { delete(c, "email_verified") }
+	p := fakeprovider.New(t)
+	p.EditClaims = func(c map[string]any) { delete(c, "email_verified") }
 	b := newApp(t, p, func(c *cognate.Config) { c.RequireVerifiedEmail = true }).browser(t)
 	b.signIn(p)
-	if u := b.user(); u == nil || !u.EmailVerified || p.userInfoCall != 1 {
-		t.Errorf("user %+v after %d userInfo requests", u, p.userInfoCall)
+	if u := b.user(); u == nil || !u.EmailVerified || p.UserInfoRequests() != 1 {
+		t.Errorf("user %+v after %d userInfo requests", u, p.UserInfoRequests())
 	}
 }
 
 // TestUserInfoOfToken asks about a token that came from elsewhere.
 func TestUserInfoOfToken(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	var asked string
 	answer := map[string]any{"sub": "user-9", "email": "eve@example.com", "email_verified": "false", "shoe": 43}
-	p.userInfo = func(w http.ResponseWriter, r *http.Request) {
+	p.ServeUserInfo = func(w http.ResponseWriter, r *http.Request) {
 		asked = r.Header.Get("Authorization")
-		serveJSON(w, http.StatusOK, answer)
+		fakeprovider.ServeJSON(w, http.StatusOK, answer)
 	}
 	x := newApp(t, p, nil)
 	u, err := x.auth.UserInfo(t.Context(), "t0ken")
-	if err != nil || asked != "Bearer t0ken" || u.Subject != "user-9" || u.Issuer != p.issuer || u.EmailVerified || u.Claim("shoe") != 43.0 {
+	if err != nil || asked != "Bearer t0ken" || u.Subject != "user-9" || u.Issuer != p.Issuer || u.EmailVerified || u.Claim("shoe") != 43.0 {
 		t.Errorf("user %+v, %v; asked with %q", u, err, asked)
 	}
 	_, err = x.auth.UserInfo(t.Context(), "")
@@ -127,20 +128,20 @@ func TestUserInfoOfToken(t *testing.T) {
 	delete(answer, "sub")
 	_, err = x.auth.UserInfo(t.Context(), "t0ken")
 	expectError(t, err, cognate.ReasonTokenMalformed)
-	p.userInfo = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }
+	p.ServeUserInfo = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }
 	_, err = x.auth.UserInfo(t.Context(), "t0ken")
 	expectError(t, err, cognate.ReasonUserInfo)
 }
 
 func TestUserFields(t *testing.T) {
-	p := newFakeProvider(t)
+	p := fakeprovider.New(t)
 	b := newApp(t, p, nil).browser(t)
 	b.signIn(p)
 	u := b.user()
 	if u == nil {
 		t.Fatal("not signed in")
 	}
-	if u.Issuer != p.issuer || u.Subject != "user-1" || u.Username != "ann" || u.Name != "Ann Example" ||
+	if u.Issuer != p.Issuer || u.Subject != "user-1" || u.Username != "ann" || u.Name != "Ann Example" ||
 		strings.Join(u.Groups, " ") != "staff admins" || u.AuthTime.IsZero() {
 		t.Errorf("user = %+v", u)
 	}
