@@ -3,6 +3,7 @@ package cognate
 import (
 	"context"
 	"crypto/rsa"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -14,6 +15,28 @@ var LocalTarget = localTarget
 
 // HasPage reports whether visitors are told something about a reason.
 func HasPage(reason Reason) bool { return pages[reason].title != "" && pages[reason].status >= 400 }
+
+// Claims and rules.
+
+var (
+	ClaimsOf          = claimsOf
+	Keeps             = keeps
+	ClaimNameProblems = claimNameProblems
+)
+
+// CheckRules is what stands behind Config.LoginRules and Require.
+func CheckRules(ctx context.Context, u *User, rules ...Rule) *Error { return checkRules(ctx, rules, u) }
+
+// WithClaims returns a copy of u for which the claims, JSON by name, are kept.
+func (u User) WithClaims(kept map[string]string) *User {
+	u.extra = claims{}
+	for name, raw := range kept {
+		u.extra[name] = json.RawMessage(raw)
+	}
+	return &u
+}
+
+// The provider: its documents, requests to it, its tokens.
 
 // AuthWaits has an Auth wait so long for a document that is old: a test then sees the new one
 // however busy the machine is, and no fetch goes on behind its back.
@@ -32,36 +55,21 @@ func BearerWaits(b *Bearer, grace time.Duration) {
 // KeysGrace is how long requests wait outside of tests.
 const KeysGrace = keysGrace
 
-// OpenCookie opens value as the session cookie of a, and as the state of a sign-in.
-func OpenCookie(a *Auth, value string) (sessionOK, transactionOK bool) {
-	s := a.sessions.keeper.(*cookieSessions).open(value)
-	t := a.transactions.open(value)
-	return s != nil, t != nil
-}
-
-// ReadSession decodes an encoded session and encodes it again.
-func ReadSession(data []byte) (again []byte, ok bool) {
-	s, err := decodeSession(data)
-	if err != nil {
-		return nil, false
-	}
-	return s.encode(), true
-}
-
-// ReadTransaction decodes an encoded transaction and encodes it again.
-func ReadTransaction(data []byte) (again []byte, ok bool) {
-	t, err := decodeTransaction(data)
-	if err != nil {
-		return nil, false
-	}
-	return t.encode(), true
-}
-
 // Tokens is what a refresh gave.
 type Tokens struct {
 	ID, Access, Refresh string
 	Scopes              []string
 	Expires             time.Time
+}
+
+// Exchange redeems a code at the token endpoint of a.
+func Exchange(ctx context.Context, a *Auth, code, verifier string) (Tokens, error) {
+	m, err := a.provider.ready(ctx)
+	if err != nil {
+		return Tokens{}, exported(err)
+	}
+	t, err := a.client.exchange(ctx, a.provider.http, m.Endpoints, code, verifier)
+	return Tokens{t.id, t.access, t.refresh, t.scopes, t.expires}, exported(err)
 }
 
 // Refresh asks the token endpoint of a for new tokens.
@@ -72,16 +80,6 @@ func Refresh(ctx context.Context, a *Auth, refreshToken string) (Tokens, error) 
 	}
 	t, err := a.client.refresh(ctx, a.provider.http, m.Endpoints, refreshToken)
 	return Tokens{t.id, t.access, t.refresh, t.scopes, t.expires}, exported(err)
-}
-
-// Exchange redeems a code at the token endpoint of a.
-func Exchange(ctx context.Context, a *Auth, code, verifier string) (Tokens, error) {
-	m, err := a.provider.ready(ctx)
-	if err != nil {
-		return Tokens{}, err
-	}
-	t, err := a.client.exchange(ctx, a.provider.http, m.Endpoints, code, verifier)
-	return Tokens{t.id, t.access, t.refresh, t.scopes, t.expires}, err
 }
 
 // Revoke asks the revocation endpoint of a to forget a refresh token.
@@ -106,16 +104,34 @@ func TokenVerifier(issuer, clientID, kid string, key *rsa.PublicKey, now func() 
 	}
 }
 
-// MemoryStoreSize returns how many records a store keeps and how many members its
-// indexes have, expired ones included.
-func MemoryStoreSize(s *MemoryStore) (records, members int) {
-	for i := range s.shards {
-		records += len(s.shards[i].records)
-		for name := range s.indexes[i].first {
-			members += len(s.indexes[i].list(name))
-		}
+// ReadToken takes a token apart and returns its header's alg, kid and typ, and its claims.
+func ReadToken(raw string) (alg, kid, typ string, members map[string]json.RawMessage, err error) {
+	t, err := (&tokenReader{limit: maxToken}).read(raw)
+	if err != nil {
+		return "", "", "", nil, err
 	}
-	return records, members
+	return t.alg, t.kid, t.typ, t.claims, nil
+}
+
+// SplitObject is the reader of the JSON in tokens.
+func SplitObject(data []byte) (map[string]json.RawMessage, error) { return splitObject(data) }
+
+// How sessions and sign-ins under way are kept.
+
+// OpenCookie opens value as the session cookie of a, and as the state of a sign-in.
+func OpenCookie(a *Auth, value string) (sessionOK, transactionOK bool) {
+	s := a.sessions.keeper.(*cookieSessions).open(value)
+	t := a.transactions.open(value)
+	return s != nil, t != nil
+}
+
+// ReadSession decodes an encoded session and encodes it again.
+func ReadSession(data []byte) (again []byte, ok bool) {
+	s, err := decodeSession(data)
+	if err != nil {
+		return nil, false
+	}
+	return s.encode(), true
 }
 
 // ReadStored decodes a session as a store has it and encodes it again.
@@ -136,8 +152,31 @@ func SampleStored() []byte {
 	return encodeStored(s, &tokenSet{access: "a", refresh: "r", id: "i", nonce: "n", expires: day, refreshAt: day}, lease{"h", day})
 }
 
+// ReadTransaction decodes an encoded transaction and encodes it again.
+func ReadTransaction(data []byte) (again []byte, ok bool) {
+	t, err := decodeTransaction(data)
+	if err != nil {
+		return nil, false
+	}
+	return t.encode(), true
+}
+
 // ReadChunks puts together what a Cookie header spreads over several cookies.
 func ReadChunks(h http.Header, name string) string {
 	value, _ := readChunks(h, name, maxTokenChunks)
 	return value
+}
+
+// Memory that is bounded.
+
+// MemoryStoreSize returns how many records a store keeps and how many members its
+// indexes have, expired ones included.
+func MemoryStoreSize(s *MemoryStore) (records, members int) {
+	for i := range s.shards {
+		records += len(s.shards[i].records)
+		for name := range s.indexes[i].first {
+			members += len(s.indexes[i].list(name))
+		}
+	}
+	return records, members
 }
