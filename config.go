@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/returnto"
 )
 
 // Config says who may sign in where. The zero value of every field means something
@@ -421,7 +423,7 @@ func (s *settings) checkRoutes() (problems []error) {
 		if p.path == "" && p.name == "BackchannelLogoutPath" {
 			continue
 		}
-		if clean, ok := localTarget(p.path); !ok || clean != p.path || strings.ContainsAny(p.path, "?#%") {
+		if clean, ok := returnto.Local(p.path); !ok || clean != p.path || strings.ContainsAny(p.path, "?#%") {
 			problems = append(problems, fmt.Errorf("%s is %q; expected a plain path such as /oidc_callback", p.name, p.path))
 		}
 		if other, ok := routes[p.path]; ok {

@@ -11,8 +11,6 @@ import (
 
 // What the tests of the outside need of the inside.
 
-var LocalTarget = localTarget
-
 // HasPage reports whether visitors are told something about a reason.
 func HasPage(reason Reason) bool { return pages[reason].title != "" && pages[reason].status >= 400 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cognate-auth/cognate/internal/refusal"
+	"github.com/cognate-auth/cognate/internal/returnto"
 )
 
 // Login sends the browser to the provider to sign in, even if somebody is signed in
@@ -219,7 +220,7 @@ func (a *Auth) loginURL(target string) string {
 // returnTarget makes any string a page of this site that can be returned to. The
 // package's own paths are none: returning to the logout would sign out at once.
 func (a *Auth) returnTarget(s string) string {
-	target, ok := localTarget(s)
+	target, ok := returnto.Local(s)
 	if !ok {
 		return a.homePath
 	}

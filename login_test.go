@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/cases"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
 )
 
@@ -379,6 +380,22 @@ func TestCallbackAlias(t *testing.T) {
 		b.get(callback + "?" + p.SignIn(t, location).Encode())
 		if !b.signedIn() {
 			t.Errorf("%s: not signed in:\n%s%s", login, x.log, old.log)
+		}
+	}
+}
+
+// TestHostileReturnTargetsEndToEnd follows each through a whole sign-in, from the login
+// path and from a protected page of that name, and resolves where the browser lands as
+// a browser does.
+func TestHostileReturnTargetsEndToEnd(t *testing.T) {
+	p := fakeprovider.New(t)
+	x := newApp(t, p, nil)
+	for _, target := range cases.HostileTargets {
+		b := x.browser(t)
+		resp := b.get("/login?return_to=" + url.QueryEscape(target))
+		resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
+		if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusFound || got != "/" {
+			t.Errorf("%q: status %d to %q, want the home page", target, resp.StatusCode, got)
 		}
 	}
 }

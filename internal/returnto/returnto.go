@@ -1,14 +1,16 @@
-package cognate
+// Package returnto decides which pages a sign-in or a sign-out may come back to. It knows
+// nothing else of this module.
+package returnto
 
 import (
 	"net/url"
 	"strings"
 )
 
-// maxReturnTarget bounds a return target, in bytes: it travels in a URL.
-const maxReturnTarget = 2048
+// maxTarget bounds a return target, in bytes: it travels in a URL.
+const maxTarget = 2048
 
-// localTarget decides whether a page may be returned to after sign-in or sign-out. It
+// Local decides whether a page may be returned to after sign-in or sign-out. It
 // returns the target in the one spelling that is put into a Location header: a path
 // on this site, with its query and fragment.
 //
@@ -18,8 +20,8 @@ const maxReturnTarget = 2048
 // "/\t/evil" becomes "//evil"), and dot segments, whose resolution differs between
 // readers. Two slashes further on are a page like any other: apps serve such. What is
 // refused is not repaired.
-func localTarget(target string) (string, bool) {
-	if len(target) > maxReturnTarget || !strings.HasPrefix(target, "/") || hasUnsafeByte(target) {
+func Local(target string) (string, bool) {
+	if len(target) > maxTarget || !strings.HasPrefix(target, "/") || hasUnsafeByte(target) {
 		return "", false
 	}
 	u, err := url.Parse(target)
@@ -39,7 +41,7 @@ func localTarget(target string) (string, bool) {
 	if u.Fragment != "" {
 		s += "#" + u.EscapedFragment()
 	}
-	if len(s) > maxReturnTarget {
+	if len(s) > maxTarget {
 		return "", false
 	}
 	return s, true
