@@ -142,7 +142,7 @@ func (b *Bearer) refuse(w http.ResponseWriter, r *http.Request, e *Error, scopes
 	h.Set("Cache-Control", "no-store")
 	if e.Status < http.StatusInternalServerError {
 		h.Set("WWW-Authenticate", b.challenge(e, answer, scopes))
-	} else if e.Reason != ReasonProviderIssuer {
+	} else if !reasons[e.Reason].noRetry {
 		setRetryAfter(w, e.RetryAfter)
 	}
 	if b.config.ErrorHandler != nil {

@@ -213,12 +213,12 @@ func (e *Error) status() int {
 	if e.Status >= http.StatusBadRequest && e.Status <= 599 {
 		return e.Status
 	}
-	return cmp.Or(pages[e.Reason].status, http.StatusForbidden)
+	return cmp.Or(reasons[e.Reason].status, http.StatusForbidden)
 }
 
 // refuse makes the error of a failed check, with the status of its reason.
 func refuse(reason Reason, format string, args ...any) *Error {
-	return &Error{Reason: reason, Status: pages[reason].status, Err: fmt.Errorf(format, args...)}
+	return &Error{Reason: reason, Status: reasons[reason].status, Err: fmt.Errorf(format, args...)}
 }
 
 // asError returns err as an *Error of the caller's own: several requests may wait for the
@@ -231,13 +231,13 @@ func asError(err error, reason Reason) *Error {
 	case checked && (!public || errors.Is(below, e)): // the outer one counts
 		r := Reason(below.Reason)
 		return &Error{
-			Reason: r, Status: pages[r].status, ProviderCode: below.ProviderCode, RetryAfter: below.RetryAfter, Err: below.Err,
+			Reason: r, Status: reasons[r].status, ProviderCode: below.ProviderCode, RetryAfter: below.RetryAfter, Err: below.Err,
 		}
 	case public:
 		own := *e
 		return &own
 	}
-	return &Error{Reason: reason, Status: pages[reason].status, Err: err}
+	return &Error{Reason: reason, Status: reasons[reason].status, Err: err}
 }
 
 // exported returns an error as callers outside get it: a failed check is an *Error there.
@@ -246,146 +246,4 @@ func exported(err error) error {
 		return asError(err, ReasonInternal)
 	}
 	return err
-}
-
-// A pageText is what a person is told about a reason: what happened, and what to do.
-// It never says which check failed: that helps nobody but a forger.
-type pageText struct {
-	status      int
-	title, text string
-	// showCode shows the provider's error code. Where it is not set, anybody can have
-	// said it.
-	showCode bool
-	// switchUser offers to sign out and use another account, because trying again
-	// with the provider's session still open ends in the same refusal.
-	switchUser bool
-}
-
-const (
-	titleFailed      = "Sign-in didn’t work"
-	titleUnavailable = "Sign-in is not available"
-	titleUnfinished  = "This sign-in can’t be finished"
-	textInvalid      = "The sign-in service sent an answer that this site could not verify, so nobody was signed in."
-	textSetup        = "This site and its sign-in service don’t understand each other. Someone who runs the site needs to look at it."
-	textLate         = "It took too long. Please start again from here."
-	textStart        = "It was already used, or was started in another browser. Please start again from here."
-	textNoCookie     = "Your browser has no cookie of it: it was started in another browser or long ago, or your browser blocks " +
-		"this site’s cookies. Allow them, and start again from here."
-	titleDenied = "This page isn’t for you"
-	textDenied  = "You are signed in, but this account may not do this."
-	titleAgain  = "Please try again"
-	textBusy    = "Something this site depends on can’t be reached right now. Nothing is lost; please try again in a moment."
-	textBearer  = "This address is for programs that send an access token."
-	textDown    = "The sign-in service can’t be reached right now. Please try again in a moment."
-	titlePage   = "This page doesn’t work right now"
-	textPage    = "It lacks something that this site needs for it. Someone who runs the site needs to look at it."
-	titleRound  = "Sign-in goes round and round"
-)
-
-// elsewhere is the text for a reason of failed sign-ins where none failed: for somebody who
-// is signed in already, as a rule.
-func (t pageText) elsewhere() pageText {
-	switch t.title {
-	case titleFailed:
-		return pageText{status: t.status, title: titlePage, text: textPage, showCode: t.showCode}
-	case titleUnavailable:
-		return pageText{status: t.status, title: titleAgain, text: textBusy}
-	}
-	return t
-}
-
-var pages = map[Reason]pageText{
-	ReasonMalformedCallback:    {status: http.StatusBadRequest, title: titleFailed, text: textStart},
-	ReasonState:                {status: http.StatusBadRequest, title: titleUnfinished, text: textNoCookie},
-	ReasonReplay:               {status: http.StatusBadRequest, title: titleUnfinished, text: textStart},
-	ReasonExpired:              {status: http.StatusBadRequest, title: titleUnfinished, text: textLate},
-	ReasonResponseIssuer:       {status: http.StatusBadRequest, title: titleFailed, text: textInvalid},
-	ReasonProviderError:        {status: http.StatusForbidden, title: titleFailed, showCode: true, text: "The sign-in service refused the request.", switchUser: true},
-	ReasonProviderDown:         {status: http.StatusServiceUnavailable, title: titleUnavailable, text: textDown},
-	ReasonProviderIssuer:       {status: http.StatusBadGateway, title: titleFailed, text: textSetup},
-	ReasonTokenEndpoint:        {status: http.StatusBadGateway, title: titleUnavailable, text: textDown},
-	ReasonCodeRefused:          {status: http.StatusBadRequest, title: titleFailed, showCode: true, text: textStart},
-	ReasonClientRefused:        {status: http.StatusBadGateway, title: titleFailed, showCode: true, text: textSetup},
-	ReasonNoIDToken:            {status: http.StatusBadGateway, title: titleFailed, text: textInvalid},
-	ReasonTokenMalformed:       {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenAlgorithm:       {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenKey:             {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenSignature:       {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenIssuer:          {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenAudience:        {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenAuthorizedParty: {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenUse:             {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenExpired:         {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenNotYetValid:     {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenNonce:           {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenAccessHash:      {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonUserInfo:             {status: http.StatusBadGateway, title: titleUnavailable, text: textDown},
-	ReasonUserInfoSubject:      {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonEmailNotVerified: {
-		status: http.StatusForbidden, title: "Your email address isn’t verified", switchUser: true,
-		text: "This site asks for a verified email address, and your account has none yet. Verify it, or use another account.",
-	},
-	ReasonTokenAuthTime: {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenACR:      {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenSubject:  {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonDenied:        {status: http.StatusForbidden, title: titleDenied, text: textDenied, switchUser: true},
-	ReasonRuleFailed:    {status: http.StatusServiceUnavailable, title: titleAgain, text: textBusy},
-	ReasonVetoed:        {status: http.StatusForbidden, title: titleDenied, text: textDenied, switchUser: true},
-	ReasonStoreDown:     {status: http.StatusServiceUnavailable, title: titleAgain, text: textBusy},
-	ReasonNotSignedIn:   {status: http.StatusUnauthorized, title: "Please sign in", text: "This page is for people who are signed in."},
-	ReasonNoTokens: {
-		status: http.StatusInternalServerError, title: titlePage,
-		text: "You are signed in, but this site lacks what the page needs from the sign-in service. If trying again doesn’t help, " +
-			"someone who runs the site needs to look at it.",
-	},
-	ReasonRefreshRefused: {
-		status: http.StatusUnauthorized, title: "Please sign in again", text: "Your sign-in has ended. Please sign in once more.",
-	},
-	ReasonRefreshFailed:     {status: http.StatusServiceUnavailable, title: titleAgain, text: textDown},
-	ReasonResponseStarted:   {status: http.StatusInternalServerError, title: titlePage, text: textPage},
-	ReasonInternal:          {status: http.StatusInternalServerError, title: titlePage, text: textPage},
-	ReasonLogoutToken:       {status: http.StatusBadRequest, title: titleFailed, text: textInvalid},
-	ReasonBearerMissing:     {status: http.StatusUnauthorized, title: "Please sign in", text: textBearer},
-	ReasonBearerMalformed:   {status: http.StatusBadRequest, title: "Please sign in", text: textBearer},
-	ReasonTokenClient:       {status: http.StatusUnauthorized, title: "Please sign in", text: textBearer},
-	ReasonTokenInactive:     {status: http.StatusUnauthorized, title: "Please sign in", text: textBearer},
-	ReasonInsufficientScope: {status: http.StatusForbidden, title: titleDenied, text: textDenied},
-	ReasonIntrospection:     {status: http.StatusServiceUnavailable, title: titleAgain, text: textDown},
-	ReasonSessionTooLarge: {
-		status: http.StatusInternalServerError, title: titleFailed,
-		text: "Your account has more to it than this site can keep in cookies of your browser. Someone who runs the site needs to look at it.",
-	},
-	ReasonLoginOption:   {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
-	ReasonPushedRequest: {status: http.StatusBadGateway, title: titleUnavailable, text: textDown},
-	ReasonMisplaced:     {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
-	ReasonOtherAddress: {
-		status: http.StatusBadRequest, title: titleUnfinished,
-		text: "It was started at another address of this site than this one: with another name, or with http in place of https. " +
-			"Your browser keeps separate cookies for each. Please start again from here.",
-	},
-	ReasonCookieBlocked: {
-		status: http.StatusBadRequest, title: titleRound,
-		text: "You were signed in several times, but your browser doesn’t send this site’s cookie back, and without it the site can’t " +
-			"know you. Allow cookies for this site, or turn off what removes them, and try again.",
-	},
-	ReasonCookieTwice: {
-		status: http.StatusBadRequest, title: "Two cookies where one should be",
-		text: "Your browser sends two cookies with the same name, and this site can’t tell which one is its own. " +
-			"Delete the cookies of this site in your browser’s settings, and try again.",
-	},
-	ReasonCookieUnknown: {
-		status: http.StatusBadRequest, title: titleRound,
-		text: "You were signed in several times, but this site doesn’t recognise the cookie that it gave your browser. If trying again " +
-			"doesn’t help, delete the cookies of this site; if that doesn’t help either, someone who runs the site needs to look at it.",
-	},
-	ReasonLoginLoop: {
-		status: http.StatusBadRequest, title: titleRound,
-		text: "You are signed in, but this page asks you to sign in again and again. Another account may help; otherwise, someone " +
-			"who runs the site needs to look at it.",
-		switchUser: true,
-	},
-	ReasonCrossOrigin: {
-		status: http.StatusForbidden, title: "You are still signed in",
-		text: "The request to sign out came from another site, so it was not followed.",
-	},
 }

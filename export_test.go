@@ -11,8 +11,11 @@ import (
 
 // What the tests of the outside need of the inside.
 
+// Rows are those of the table of reasons.
+var Rows = reasons
+
 // HasPage reports whether visitors are told something about a reason.
-func HasPage(reason Reason) bool { return pages[reason].title != "" && pages[reason].status >= 400 }
+func HasPage(reason Reason) bool { return reasons[reason].title != "" && reasons[reason].status >= 400 }
 
 // Claims and rules.
 

@@ -6,8 +6,10 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -263,7 +265,7 @@ func TestCookieNamesWithWhiteSpace(t *testing.T) {
 // TestPagesOfPeopleWhoAreSignedIn has things fail for somebody who is signed in. The page
 // speaks of the page, not of a sign-in that did not work.
 func TestPagesOfPeopleWhoAreSignedIn(t *testing.T) {
-	for _, reason := range reasons(t) {
+	for _, reason := range reasons(t, "errors.go") {
 		if reason == cognate.ReasonRefreshRefused || reason == cognate.ReasonNotSignedIn {
 			continue // they lead to a sign-in
 		}
@@ -283,13 +285,15 @@ func TestPagesOfPeopleWhoAreSignedIn(t *testing.T) {
 	}
 }
 
-// reasons reads all that errors.go declares.
-func reasons(t *testing.T) (all []cognate.Reason) {
+// reasons reads the constants of type Reason that a file declares, by their name without a
+// leading Reason.
+func reasons(t *testing.T, name string) map[string]cognate.Reason {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "errors.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	all := map[string]cognate.Reason{}
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok || len(spec.Values) != 1 {
@@ -302,7 +306,7 @@ func reasons(t *testing.T) (all []cognate.Reason) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all = append(all, cognate.Reason(text))
+			all[strings.TrimPrefix(spec.Names[0].Name, "Reason")] = cognate.Reason(text)
 		}
 		return true
 	})
@@ -311,11 +315,12 @@ func reasons(t *testing.T) (all []cognate.Reason) {
 
 // TestEveryReasonHasAPage looks each up that the documentation names.
 func TestEveryReasonHasAPage(t *testing.T) {
-	if n := len(reasons(t)); n < 45 {
+	all := reasons(t, "errors.go")
+	if n := len(all); n < 45 {
 		t.Fatalf("%d reasons", n)
 	}
 	x := newApp(t, fakeprovider.New(t), nil)
-	for _, reason := range reasons(t) {
+	for _, reason := range all {
 		if !cognate.HasPage(reason) {
 			t.Errorf("%s has no page", reason)
 		}
@@ -324,5 +329,24 @@ func TestEveryReasonHasAPage(t *testing.T) {
 	x.auth.Fail(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), errors.New("something else"))
 	if page := w.Body.String(); w.Code != http.StatusInternalServerError || strings.Contains(page, "<h1></h1>") || strings.Contains(page, "something else") {
 		t.Errorf("status %d:\n%s", w.Code, page)
+	}
+}
+
+// TestOneRowForEachReason: a reason without a row would be answered like a reason of the app's
+// own, and one that the checks below have under another value would be another reason.
+func TestOneRowForEachReason(t *testing.T) {
+	all := reasons(t, "errors.go")
+	values := slices.Sorted(maps.Values(all))
+	if rows := slices.Sorted(maps.Keys(cognate.Rows)); !slices.Equal(rows, values) {
+		t.Errorf("the table has rows for\n%q, want\n%q", rows, values)
+	}
+	checks := reasons(t, "internal/refusal/refusal.go")
+	if len(checks) < 30 {
+		t.Fatalf("%d reasons of checks", len(checks))
+	}
+	for name, value := range checks {
+		if all[name] != value {
+			t.Errorf("refusal.%s is %q, and Reason%s is %q", name, value, name, all[name])
+		}
 	}
 }

@@ -89,7 +89,7 @@ func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, 
 	}
 	reason := asError(problem, ReasonRefreshFailed).Reason
 	a.metrics.Refresh(a.now().Sub(start), reason)
-	if !endsSession(reason) {
+	if !reason.endsSession() {
 		a.failedRefresh.Put(s.id, a.now())
 		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the tokens could not be refreshed; the session stays", slog.String("err", problem.Error()))
 		return got, err
@@ -103,18 +103,6 @@ func (a *Auth) ask(ctx context.Context, s *session, old *tokenSet) (*refreshed, 
 	e := refusal.New(refusal.RefreshRefused, "%w: %w", errRefused, err)
 	e.ProviderCode = asError(err, reason).ProviderCode
 	return nil, e
-}
-
-// endsSession reports whether a failed refresh says something about the session, and not
-// only about the network, the provider's health or this app client. A key that is not known
-// may be one that can't be fetched just now.
-func endsSession(r Reason) bool {
-	switch r {
-	case ReasonRefreshFailed, ReasonProviderDown, ReasonProviderIssuer, ReasonClientRefused, ReasonTokenEndpoint, ReasonTokenKey, ReasonUserInfo,
-		ReasonRuleFailed, ReasonStoreDown:
-		return false
-	}
-	return true
 }
 
 // finish ends a session for a reason that is not the visitor's.
@@ -153,7 +141,7 @@ func (a *Auth) redeemRefresh(ctx context.Context, s *session, old *tokenSet) (*r
 	if err == nil {
 		return out, nil
 	}
-	if endsSession(asError(err, ReasonVetoed).Reason) {
+	if asError(err, ReasonVetoed).Reason.endsSession() {
 		return out, err
 	}
 	// Nobody can say for now whether these tokens may be used, but a rotated refresh

@@ -252,7 +252,7 @@ func ruleError(err error) *Error {
 	case ok:
 		own := *e // it may be a variable of the app, shared by all requests
 		own.Status = e.status()
-		if _, known := pages[own.Reason]; !known { // it has no page, and counts are by reason
+		if _, known := reasons[own.Reason]; !known { // it has no page, and counts are by reason
 			own.Reason = ReasonDenied
 			if own.undecided() {
 				own.Reason = ReasonRuleFailed

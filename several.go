@@ -7,14 +7,16 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/cognate-auth/cognate/internal/page"
 )
 
-// maxSeveral bounds how many providers one app has: a request asks each for its session.
-const maxSeveral = 16
+// maxProviders bounds how many providers one app has: a request asks each for its session.
+const maxProviders = 16
 
-// Several is one app whose visitors sign in with one of several providers, or with one of
-// several clients of a provider. Each [Auth] keeps its own cookies, its own callback, login
-// and logout paths and its own sessions; who signs in with another provider is another
+// Several are the providers of one app that has several, or several clients of one provider:
+// its visitors sign in with one of them. Each [Auth] keeps its own cookies, its own callback,
+// login and logout paths and its own sessions; who signs in with another provider is another
 // user. Make it with [NewSeveral]. It is safe for concurrent use.
 type Several struct {
 	// Choose writes the answer to a person who has to sign in and may choose with whom, in
@@ -33,14 +35,14 @@ type LoginChoice struct {
 	URL string `json:"login_url"`
 }
 
-// NewSeveral puts several together. The order is that of the choices, and decides whose user
-// a visitor is who signed in twice. All have to be on one origin, with different cookie
+// NewSeveral puts several Auths together. Their order is that of the choices, and decides
+// whose user a visitor is who signed in twice. All have to be on one origin, with different cookie
 // names, paths, display names, and pairs of issuer and client ID: the error says which are
 // not.
 func NewSeveral(auths ...*Auth) (*Several, error) {
-	if len(auths) == 0 || len(auths) > maxSeveral || slices.Contains(auths, nil) {
+	if len(auths) == 0 || len(auths) > maxProviders || slices.Contains(auths, nil) {
 		return nil, fmt.Errorf("cognate: several providers: %d given, or one of them nil; expected 1 to %d",
-			len(auths), maxSeveral)
+			len(auths), maxProviders)
 	}
 	var problems []error
 	taken := map[string]int{} // what has to differ → whose it is
@@ -83,11 +85,11 @@ func (a *Auth) identity() []string {
 }
 
 // Handler is [Auth.Handler] for all of them.
-func (s *Several) Handler(next http.Handler) http.Handler {
+func (p *Several) Handler(next http.Handler) http.Handler {
 	if next == nil {
 		next = http.NotFoundHandler()
 	}
-	for _, a := range s.auths {
+	for _, a := range p.auths {
 		next = a.Handler(next)
 	}
 	return next
@@ -95,18 +97,18 @@ func (s *Several) Handler(next http.Handler) http.Handler {
 
 // RequireLogin is [Auth.RequireLogin] for a session with any of them. A person who has none
 // gets a page to choose from; a script gets 401 with all login URLs.
-func (s *Several) RequireLogin(next http.Handler) http.Handler {
+func (p *Several) RequireLogin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var down *Auth // whose store can't be asked
 		var cause error
 		var useless []*Auth
-		for _, a := range s.auths {
+		for _, a := range p.auths {
 			now := a.now()
-			session, present, err := a.sessions.read(r, now)
+			s, present, err := a.sessions.read(r, now)
 			switch {
 			case err != nil:
 				down, cause = a, err
-			case session != nil && a.pass(w, r, session, now, next):
+			case s != nil && a.pass(w, r, s, now, next):
 				return
 			case present:
 				useless = append(useless, a)
@@ -119,31 +121,31 @@ func (s *Several) RequireLogin(next http.Handler) http.Handler {
 		for _, a := range useless {
 			a.dropUseless(w, r)
 		}
-		s.challenge(w, r)
+		p.challenge(w, r)
 	})
 }
 
 // Require is [Auth.Require] for a session with any of them.
-func (s *Several) Require(rules ...Rule) func(http.Handler) http.Handler {
-	for _, a := range s.auths {
+func (p *Several) Require(rules ...Rule) func(http.Handler) http.Handler {
+	for _, a := range p.auths {
 		a.keptClaims.add(claimsOf(rules)...)
 	}
-	return requireRules(rules, s.Auth, s.RequireLogin)
+	return requireRules(rules, p.Auth, p.RequireLogin)
 }
 
 // Auth returns the one that signed a request in, for [Auth.AccessToken] and the like; nil if
 // ctx is none of a request behind [Several.RequireLogin].
-func (s *Several) Auth(ctx context.Context) *Auth {
+func (p *Several) Auth(ctx context.Context) *Auth {
 	c, _ := ctx.Value(requestKey{}).(*requestContext)
-	if c == nil || !slices.Contains(s.auths, c.auth) {
+	if c == nil || !slices.Contains(p.auths, c.auth) {
 		return nil
 	}
 	return c.auth
 }
 
 // User is [Auth.User] for a session with any of them.
-func (s *Several) User(r *http.Request) *User {
-	for _, a := range s.auths {
+func (p *Several) User(r *http.Request) *User {
+	for _, a := range p.auths {
 		if u := a.User(r); u != nil {
 			return u
 		}
@@ -153,14 +155,14 @@ func (s *Several) User(r *http.Request) *User {
 
 // Logout is [Auth.Logout] for the sessions with all of them. The browser goes on to the
 // provider whose user it was; sessions that are open at others stay there.
-func (s *Several) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOption) {
-	first := s.auths[0]
-	for _, a := range slices.Backward(s.auths) {
+func (p *Several) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOption) {
+	first := p.auths[0]
+	for _, a := range slices.Backward(p.auths) {
 		if a.User(r) != nil {
 			first = a
 		}
 	}
-	for _, a := range s.auths {
+	for _, a := range p.auths {
 		if a == first {
 			continue
 		}
@@ -175,23 +177,23 @@ func (s *Several) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutO
 
 // Choices are the ways to sign in and come back to a page of this site, for a page of the
 // app's own.
-func (s *Several) Choices(returnTo string) []LoginChoice {
-	choices := make([]LoginChoice, len(s.auths))
-	for i, a := range s.auths {
+func (p *Several) Choices(returnTo string) []LoginChoice {
+	choices := make([]LoginChoice, len(p.auths))
+	for i, a := range p.auths {
 		choices[i] = LoginChoice{a.displayName, a.loginURL(a.returnTarget(returnTo))}
 	}
 	return choices
 }
 
 // challenge answers a request that needs a sign-in and has none.
-func (s *Several) challenge(w http.ResponseWriter, r *http.Request) {
-	for _, a := range s.auths {
-		if len(s.auths) == 1 || r.URL.Path == a.callbackPath {
+func (p *Several) challenge(w http.ResponseWriter, r *http.Request) {
+	for _, a := range p.auths {
+		if len(p.auths) == 1 || r.URL.Path == a.callbackPath {
 			a.challenge(w, r, false)
 			return
 		}
 	}
-	choices := s.Choices(s.auths[0].wantedPage(r))
+	choices := p.Choices(p.auths[0].wantedPage(r))
 	w.Header().Set("Cache-Control", "no-store")
 	for _, c := range choices {
 		w.Header().Add("WWW-Authenticate", authenticate(c.URL))
@@ -199,11 +201,14 @@ func (s *Several) challenge(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !isNavigation(r):
 		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "login_required", "logins": choices})
-	case s.Choose != nil:
-		s.Choose(w, r, choices)
+	case p.Choose != nil:
+		p.Choose(w, r, choices)
 	default:
-		text := pages[ReasonNotSignedIn]
-		page{Title: text.title, Text: text.text + " How do you want to sign in?", Choices: choices, Home: s.auths[0].homePath}.
-			write(w, text.status)
+		m := reasons[ReasonNotSignedIn]
+		built := page.Page{Title: m.title, Text: m.text + " How do you want to sign in?", Home: p.auths[0].homePath}
+		for _, c := range choices {
+			built.Choices = append(built.Choices, page.Choice(c))
+		}
+		built.Write(w, m.status)
 	}
 }

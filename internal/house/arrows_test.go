@@ -16,7 +16,7 @@ import (
 // know. Make one longer only with a reason.
 var arrows = []struct{ packages, may string }{
 	// The library.
-	{".", "internal/cache internal/flight internal/gate internal/loopback internal/refusal internal/returnto " +
+	{".", "internal/cache internal/flight internal/gate internal/loopback internal/page internal/refusal internal/returnto " +
 		"internal/testhook internal/utf8text"},
 	{"storetest redisstore", "."},
 	{"flaskoidc", ". internal/utf8text"},

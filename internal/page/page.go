@@ -1,0 +1,87 @@
+// Package page writes the built-in page: a title, a text, and what to do next. It knows
+// nothing else of this module.
+package page
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"net/http"
+	"strings"
+)
+
+//go:embed page.css
+var css string
+
+//go:embed page.html
+var html string
+
+var body = template.Must(template.New("page").Parse(html))
+
+// policy is the Content-Security-Policy of the pages: nothing but the one style sheet inside.
+// form-action is left open, because browsers apply it to redirects too, and signing out leads
+// to the provider.
+var policy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src '" + hashSource(css) + "'"
+
+// sendScript sends the form of a page that the visitor need not see; without scripts, its
+// button does.
+const sendScript = "document.forms[0].submit()"
+
+// sendPolicy is policy with that one script.
+var sendPolicy = policy + "; script-src '" + hashSource(sendScript) + "'"
+
+// hashSource is how a Content-Security-Policy names a style sheet or a script inside of a page.
+func hashSource(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// A Page is what a person is shown. All of it is escaped.
+type Page struct {
+	Title, Text string
+	// Code is the provider's error code; Reference leads to the log line.
+	Code, Reference string
+	// Retry is a link, Logout and Home are paths; empty ones are left out.
+	Retry, RetryLabel   string
+	Logout, LogoutLabel string
+	Home                string
+	Choices             []Choice
+	// Send is the path of a form with Fields, which the page sends by itself; empty for none.
+	Send   string
+	Fields []Field
+}
+
+// A Choice is a link.
+type Choice struct{ Name, URL string }
+
+// A Field is a hidden field of the form.
+type Field struct{ Name, Value string }
+
+// Write answers with the page, which no cache keeps.
+func (p Page) Write(w http.ResponseWriter, status int) {
+	shown := struct {
+		Page
+		CSS    template.CSS
+		Script template.JS
+	}{Page: p, CSS: template.CSS(css)} //nolint:gosec // constant, from page.css
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	if p.Send != "" {
+		h.Set("Content-Security-Policy", sendPolicy)
+		shown.Script = sendScript
+	}
+	var b strings.Builder
+	err := body.Execute(&b, shown)
+	if err != nil {
+		http.Error(w, p.Title, status)
+		return
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(b.String())) // the visitor has left if this fails
+}
