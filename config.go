@@ -83,7 +83,7 @@ type Config struct {
 	// with this app's origin in front. It needs Session.Store. Empty: nowhere.
 	BackchannelLogoutPath string
 	// DisplayName is what a page calls the provider where there are several; see
-	// [NewSeveral]. Empty means the issuer's host.
+	// [NewProviders]. Empty means the issuer's host.
 	DisplayName string
 
 	// Scopes are asked for; openid has to be among them. Nil means openid and email.

@@ -30,7 +30,7 @@
 // back to the same page; a script gets 401 and the login URL. Public pages that greet
 // those who are known ask [Auth.User]. A [LoginOption] changes one sign-in ([Auth.Login])
 // or all of them: [Prompt], [MaxAge], [LoginHint], [Silent] and others. [Auth.Logout] ends
-// the session here and at the provider. An app with several providers has [Several].
+// the session here and at the provider. An app with several providers has [Providers].
 //
 // # Sessions
 //

@@ -236,7 +236,7 @@ func ExampleHooks() {
 }
 
 // A menu of the app's own with the ways to sign in.
-func ExampleSeveral_Choices() {
+func ExampleProviders_Choices() {
 	staff, customers := exampleConfig, exampleConfig
 	staff.ClientID, staff.DisplayName, staff.CookieName = "staff-client", "Staff", "staff"
 	staff.RedirectURL = "https://shop.example.com/staff/oidc_callback"
@@ -250,7 +250,7 @@ func ExampleSeveral_Choices() {
 		}
 		auths = append(auths, auth)
 	}
-	several, err := cognate.NewSeveral(auths...)
+	several, err := cognate.NewProviders(auths...)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -329,7 +329,7 @@ func ExampleSilent() {
 }
 
 // Customers sign in with one user pool and staff with another.
-func ExampleNewSeveral() {
+func ExampleNewProviders() {
 	customers, err := cognate.New(cognate.Config{
 		ClientSecretsFile: "customers.json", RedirectURL: "https://example.com/customers/callback",
 		CookieName: "customers", DisplayName: "Customer account",
@@ -344,7 +344,7 @@ func ExampleNewSeveral() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	several, err := cognate.NewSeveral(customers, staff)
+	several, err := cognate.NewProviders(customers, staff)
 	if err != nil {
 		log.Fatal(err)
 	}

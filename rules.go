@@ -36,7 +36,7 @@ func RuleFunc(check func(ctx context.Context, u *User) error) Rule {
 }
 
 // Group lets members of any of the groups pass; of no names, nobody. Groups are those in
-// User.Groups. Where several providers sign people in ([NewSeveral], several
+// User.Groups. Where several providers sign people in ([NewProviders], several
 // BearerConfig.Issuers), whichever says so is believed: to ask one of them, say which,
 //
 //	AllOf(Issuer("https://login.example.com"), Group("admins"))

@@ -14,32 +14,32 @@ import (
 // maxProviders bounds how many providers one app has: a request asks each for its session.
 const maxProviders = 16
 
-// Several are the providers of one app that has several, or several clients of one provider:
+// Providers are the providers of one app that has several, or several clients of one provider:
 // its visitors sign in with one of them. Each [Auth] keeps its own cookies, its own callback,
 // login and logout paths and its own sessions; who signs in with another provider is another
-// user. Make it with [NewSeveral]. It is safe for concurrent use.
-type Several struct {
+// user. Make it with [NewProviders]. It is safe for concurrent use.
+type Providers struct {
 	// Choose writes the answer to a person who has to sign in and may choose with whom, in
 	// the place of the built-in page. Set it before the first request. It must answer with
 	// an error status, such as 401.
-	Choose func(w http.ResponseWriter, r *http.Request, choices []LoginChoice)
+	Choose func(w http.ResponseWriter, r *http.Request, choices []ProviderChoice)
 
 	auths []*Auth
 }
 
-// A LoginChoice is one way to sign in.
-type LoginChoice struct {
+// A ProviderChoice is one way to sign in.
+type ProviderChoice struct {
 	// Name is Config.DisplayName.
 	Name string `json:"name"`
 	// URL begins the sign-in: a path on this site, with the page to come back to.
 	URL string `json:"login_url"`
 }
 
-// NewSeveral puts several Auths together. Their order is that of the choices, and decides
+// NewProviders puts several Auths together. Their order is that of the choices, and decides
 // whose user a visitor is who signed in twice. All have to be on one origin, with different cookie
 // names, paths, display names, and pairs of issuer and client ID: the error says which are
 // not.
-func NewSeveral(auths ...*Auth) (*Several, error) {
+func NewProviders(auths ...*Auth) (*Providers, error) {
 	if len(auths) == 0 || len(auths) > maxProviders || slices.Contains(auths, nil) {
 		return nil, fmt.Errorf("cognate: several providers: %d given, or one of them nil; expected 1 to %d",
 			len(auths), maxProviders)
@@ -67,7 +67,7 @@ func NewSeveral(auths ...*Auth) (*Several, error) {
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("cognate: several providers: %w", errors.Join(problems...))
 	}
-	return &Several{auths: slices.Clone(auths)}, nil
+	return &Providers{auths: slices.Clone(auths)}, nil
 }
 
 // identity is what no other Auth of the same app may have.
@@ -85,7 +85,7 @@ func (a *Auth) identity() []string {
 }
 
 // Handler is [Auth.Handler] for all of them.
-func (p *Several) Handler(next http.Handler) http.Handler {
+func (p *Providers) Handler(next http.Handler) http.Handler {
 	if next == nil {
 		next = http.NotFoundHandler()
 	}
@@ -97,7 +97,7 @@ func (p *Several) Handler(next http.Handler) http.Handler {
 
 // RequireLogin is [Auth.RequireLogin] for a session with any of them. A person who has none
 // gets a page to choose from; a script gets 401 with all login URLs.
-func (p *Several) RequireLogin(next http.Handler) http.Handler {
+func (p *Providers) RequireLogin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var down *Auth // whose store can't be asked
 		var cause error
@@ -126,7 +126,7 @@ func (p *Several) RequireLogin(next http.Handler) http.Handler {
 }
 
 // Require is [Auth.Require] for a session with any of them.
-func (p *Several) Require(rules ...Rule) func(http.Handler) http.Handler {
+func (p *Providers) Require(rules ...Rule) func(http.Handler) http.Handler {
 	for _, a := range p.auths {
 		a.keptClaims.add(claimsOf(rules)...)
 	}
@@ -134,8 +134,8 @@ func (p *Several) Require(rules ...Rule) func(http.Handler) http.Handler {
 }
 
 // Auth returns the one that signed a request in, for [Auth.AccessToken] and the like; nil if
-// ctx is none of a request behind [Several.RequireLogin].
-func (p *Several) Auth(ctx context.Context) *Auth {
+// ctx is none of a request behind [Providers.RequireLogin].
+func (p *Providers) Auth(ctx context.Context) *Auth {
 	c, _ := ctx.Value(requestKey{}).(*requestContext)
 	if c == nil || !slices.Contains(p.auths, c.auth) {
 		return nil
@@ -144,7 +144,7 @@ func (p *Several) Auth(ctx context.Context) *Auth {
 }
 
 // User is [Auth.User] for a session with any of them.
-func (p *Several) User(r *http.Request) *User {
+func (p *Providers) User(r *http.Request) *User {
 	for _, a := range p.auths {
 		if u := a.User(r); u != nil {
 			return u
@@ -155,7 +155,7 @@ func (p *Several) User(r *http.Request) *User {
 
 // Logout is [Auth.Logout] for the sessions with all of them. The browser goes on to the
 // provider whose user it was; sessions that are open at others stay there.
-func (p *Several) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOption) {
+func (p *Providers) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOption) {
 	first := p.auths[0]
 	for _, a := range slices.Backward(p.auths) {
 		if a.User(r) != nil {
@@ -177,16 +177,16 @@ func (p *Several) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutO
 
 // Choices are the ways to sign in and come back to a page of this site, for a page of the
 // app's own.
-func (p *Several) Choices(returnTo string) []LoginChoice {
-	choices := make([]LoginChoice, len(p.auths))
+func (p *Providers) Choices(returnTo string) []ProviderChoice {
+	choices := make([]ProviderChoice, len(p.auths))
 	for i, a := range p.auths {
-		choices[i] = LoginChoice{a.displayName, a.loginURL(a.returnTarget(returnTo))}
+		choices[i] = ProviderChoice{a.displayName, a.loginURL(a.returnTarget(returnTo))}
 	}
 	return choices
 }
 
 // challenge answers a request that needs a sign-in and has none.
-func (p *Several) challenge(w http.ResponseWriter, r *http.Request) {
+func (p *Providers) challenge(w http.ResponseWriter, r *http.Request) {
 	for _, a := range p.auths {
 		if len(p.auths) == 1 || r.URL.Path == a.callbackPath {
 			a.challenge(w, r, false)

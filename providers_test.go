@@ -25,7 +25,7 @@ func severalConfig(p *fakeprovider.Provider, name string, log *logBuffer) cognat
 // severalApp is an app with providers a and b.
 type severalApp struct {
 	*app
-	several *cognate.Several
+	several *cognate.Providers
 	a, b    *fakeprovider.Provider
 	auths   []*cognate.Auth
 }
@@ -52,7 +52,7 @@ func newSeveral(t *testing.T, change func(name string, c *cognate.Config), rules
 		x.auths[0], x.auths[1] = x.auths[1], x.auths[0]
 	}
 	var err error
-	x.several, err = cognate.NewSeveral(x.auths...)
+	x.several, err = cognate.NewProviders(x.auths...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,13 +137,13 @@ func TestChoiceOfProvidersForScripts(t *testing.T) {
 	resp := x.browser(t).get("/private/api", "Accept", "application/json", "Referer", appOrigin+"/private/page")
 	var got struct {
 		Error  string
-		Logins []cognate.LoginChoice
+		Logins []cognate.ProviderChoice
 	}
 	err := json.NewDecoder(resp.Body).Decode(&got)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []cognate.LoginChoice{
+	want := []cognate.ProviderChoice{
 		{Name: "A & Co", URL: "/a/login?return_to=%2Fprivate%2Fpage"}, {Name: "B & Co", URL: "/b/login?return_to=%2Fprivate%2Fpage"},
 	}
 	if resp.StatusCode != http.StatusUnauthorized || got.Error != "login_required" || len(got.Logins) != 2 || got.Logins[0] != want[0] || got.Logins[1] != want[1] {
@@ -153,7 +153,7 @@ func TestChoiceOfProvidersForScripts(t *testing.T) {
 
 func TestOwnChoiceOfProviders(t *testing.T) {
 	x := newSeveral(t, nil)
-	x.several.Choose = func(w http.ResponseWriter, _ *http.Request, choices []cognate.LoginChoice) {
+	x.several.Choose = func(w http.ResponseWriter, _ *http.Request, choices []cognate.ProviderChoice) {
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = w.Write([]byte(choices[1].Name + " " + choices[1].URL))
 	}
@@ -284,7 +284,7 @@ func TestSeveralAroundHandler(t *testing.T) {
 // TestOneOfSeveral is an app that has one provider for the time being.
 func TestOneOfSeveral(t *testing.T) {
 	x := newSeveral(t, nil)
-	one, err := cognate.NewSeveral(x.auths[0])
+	one, err := cognate.NewProviders(x.auths[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -334,18 +334,18 @@ func TestSeveralErrors(t *testing.T) {
 				t.Fatal(errA, errB)
 			}
 			for _, order := range [][]*cognate.Auth{{a, b}, {b, a}} {
-				_, err := cognate.NewSeveral(order...)
+				_, err := cognate.NewProviders(order...)
 				if (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("error %v, want one that says %q", err, tt.want)
 				}
 			}
 		})
 	}
-	_, err := cognate.NewSeveral()
+	_, err := cognate.NewProviders()
 	if err == nil {
 		t.Error("none at all is taken")
 	}
-	_, err = cognate.NewSeveral(nil, nil)
+	_, err = cognate.NewProviders(nil, nil)
 	if err == nil {
 		t.Error("nil is taken")
 	}
@@ -357,7 +357,7 @@ func TestDefaultDisplayName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := cognate.NewSeveral(a)
+	s, err := cognate.NewProviders(a)
 	if err != nil || s.Choices("/")[0].Name != "provider.test" {
 		t.Errorf("choices %v, error %v", s.Choices("/"), err)
 	}
