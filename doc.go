@@ -103,8 +103,8 @@
 // Each sign-in uses PKCE (RFC 7636) with S256, a state and a nonce; these are not
 // options. What a sign-in is for travels in its state, encrypted; a short-lived cookie of its
 // own proves which browser began it. So tabs don't disturb each other, and a callback works
-// only in the browser that began the sign-in, and works once. The code is exchanged with exactly one request, with the client
-// authentication that is configured.
+// only in the browser that began the sign-in, and works once. The code is exchanged with
+// exactly one request, with the client authentication that is configured.
 //
 // The ID token is checked in full (OpenID Connect Core 1.0, section 3.1.3.7): signature
 // by key ID with an allowed algorithm (RS256 unless configured), iss to the letter, aud,

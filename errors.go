@@ -92,7 +92,7 @@ const (
 	// ReasonTokenAuthTime: auth_time is missing or older than the max_age that was
 	// asked for.
 	ReasonTokenAuthTime Reason = "token_auth_time"
-	// ReasonTokenACR: acr is none of the values that were asked for.
+	// ReasonTokenACR: acr is not among the values that were asked for.
 	ReasonTokenACR Reason = "token_acr"
 	// ReasonTokenSubject: a refreshed ID token is about another subject.
 	ReasonTokenSubject Reason = "token_subject"
@@ -122,7 +122,7 @@ const (
 	ReasonLogoutToken Reason = "logout_token"
 	// ReasonBearerMissing: the request has no bearer token.
 	ReasonBearerMissing Reason = "bearer_missing"
-	// ReasonBearerMalformed: the request's Authorization header can't be read, is there
+	// ReasonBearerMalformed: the request's Authorization header can't be read, comes
 	// twice, or is too large.
 	ReasonBearerMalformed Reason = "bearer_malformed"
 	// ReasonTokenClient: the access token was issued to a client that is not accepted.
@@ -185,7 +185,7 @@ type Error struct {
 	// Err is the cause, if there is one.
 	Err error
 
-	// final tells that another sign-in would end in the same refusal.
+	// final says that another sign-in would end in the same refusal.
 	final bool
 
 	subject string // who was refused, for the log
@@ -231,7 +231,8 @@ func asError(err error, reason Reason) *Error {
 	case checked && (!public || errors.Is(below, e)): // the outer one counts
 		r := Reason(below.Reason)
 		return &Error{
-			Reason: r, Status: reasons[r].status, ProviderCode: below.ProviderCode, RetryAfter: below.RetryAfter, Err: below.Err,
+			Reason: r, Status: reasons[r].status,
+			ProviderCode: below.ProviderCode, RetryAfter: below.RetryAfter, Err: below.Err,
 		}
 	case public:
 		own := *e

@@ -166,7 +166,7 @@ func (a *Auth) warnOfOtherHost(r *http.Request) {
 }
 
 // clip bounds what a request can put into a log line.
-func clip(s string) string { return s[:min(len(s), 200)] }
+func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 200)], "�") }
 
 // redirectStatus is the status of a redirect that answers r: a body is not to be sent on.
 func redirectStatus(r *http.Request) int {
@@ -218,7 +218,7 @@ func (a *Auth) loginURL(target string) string {
 }
 
 // returnTarget makes any string a page of this site that can be returned to. The
-// package's own paths are none: returning to the logout would sign out at once.
+// package's own paths are not among them: returning to the logout would sign out at once.
 func (a *Auth) returnTarget(s string) string {
 	target, ok := returnto.Local(s)
 	if !ok {

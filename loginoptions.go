@@ -102,7 +102,7 @@ var promptValue = regexp.MustCompile(`^[a-z_]{1,32}( [a-z_]{1,32}){0,3}$`)
 func Prompt(value string) LoginOption {
 	return LoginOption{func(l *loginRequest) {
 		if !promptValue.MatchString(value) || value != "none" && slices.Contains(splitWords(value), "none") {
-			l.mistake("the Prompt %.40q is none; expected a word such as login, and none only by itself", value)
+			l.mistake("the Prompt %.40q can't be used; expected a word such as login, and none only by itself", value)
 			return
 		}
 		l.prompt = value
@@ -148,7 +148,7 @@ func MaxAge(d time.Duration) LoginOption {
 var acrValue = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]{1,255}$`)
 
 // ACRValues wants a sign-in of one of these authentication context classes, the best first
-// (acr_values). The acr of the ID token is checked: if it is none of them the sign-in is
+// (acr_values). The acr of the ID token is checked: if it is not among them the sign-in is
 // refused with [ReasonTokenACR]. At most 256 bytes together.
 func ACRValues(values ...string) LoginOption {
 	return LoginOption{func(l *loginRequest) {

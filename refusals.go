@@ -42,20 +42,22 @@ const (
 	titleUnavailable = "Sign-in is not available"
 	titleUnfinished  = "This sign-in can’t be finished"
 	textInvalid      = "The sign-in service sent an answer that this site could not verify, so nobody was signed in."
-	textSetup        = "This site and its sign-in service don’t understand each other. Someone who runs the site needs to look at it."
+	textSetup        = "This site and its sign-in service don’t understand each other. " + textOperator
+	textOperator     = "Someone who runs the site needs to look at it."
 	textLate         = "It took too long. Please start again from here."
 	textStart        = "It was already used, or was started in another browser. Please start again from here."
-	textNoCookie     = "Your browser has no cookie of it: it was started in another browser or long ago, or your browser blocks " +
-		"this site’s cookies. Allow them, and start again from here."
+	textNoCookie     = "Your browser has no cookie of it: it was started in another browser or long ago, " +
+		"or your browser blocks this site’s cookies. Allow them, and start again from here."
 	titleDenied = "This page isn’t for you"
 	textDenied  = "You are signed in, but this account may not do this."
 	titleAgain  = "Please try again"
-	textBusy    = "Something this site depends on can’t be reached right now. Nothing is lost; please try again in a moment."
-	textBearer  = "This address is for programs that send an access token."
-	textDown    = "The sign-in service can’t be reached right now. Please try again in a moment."
-	titlePage   = "This page doesn’t work right now"
-	textPage    = "It lacks something that this site needs for it. Someone who runs the site needs to look at it."
-	titleRound  = "Sign-in goes round and round"
+	textBusy    = "Something this site depends on can’t be reached right now. " +
+		"Nothing is lost; please try again in a moment."
+	textBearer = "This address is for programs that send an access token."
+	textDown   = "The sign-in service can’t be reached right now. Please try again in a moment."
+	titlePage  = "This page doesn’t work right now"
+	textPage   = "It lacks something that this site needs for it. " + textOperator
+	titleRound = "Sign-in goes round and round"
 )
 
 // outsideSignIn is the meaning of a reason of failed sign-ins where none failed: for somebody who
@@ -70,6 +72,13 @@ func (m meaning) outsideSignIn() meaning {
 	return m
 }
 
+// invalidToken and invalidBearer are what most checks of tokens mean: which one it was helps
+// nobody but a forger.
+var (
+	invalidToken  = meaning{status: http.StatusUnauthorized, title: titleFailed, text: textInvalid}
+	invalidBearer = meaning{status: http.StatusUnauthorized, title: "Please sign in", text: textBearer}
+)
+
 // reasons has one row for each reason, and there is no other place that says what one means.
 var reasons = map[Reason]meaning{
 	ReasonMalformedCallback: {status: http.StatusBadRequest, title: titleFailed, text: textStart},
@@ -78,74 +87,98 @@ var reasons = map[Reason]meaning{
 	ReasonExpired:           {status: http.StatusBadRequest, title: titleUnfinished, text: textLate},
 	ReasonResponseIssuer:    {status: http.StatusBadRequest, title: titleFailed, text: textInvalid},
 	ReasonProviderError: {
-		status: http.StatusForbidden, title: titleFailed, text: "The sign-in service refused the request.", showCode: true, switchUser: true,
+		status: http.StatusForbidden, title: titleFailed, text: "The sign-in service refused the request.",
+		showCode: true, switchUser: true,
 	},
-	ReasonProviderDown:         {status: http.StatusServiceUnavailable, title: titleUnavailable, text: textDown, sessionStays: true},
-	ReasonProviderIssuer:       {status: http.StatusBadGateway, title: titleFailed, text: textSetup, sessionStays: true, noRetry: true},
-	ReasonTokenEndpoint:        {status: http.StatusBadGateway, title: titleUnavailable, text: textDown, sessionStays: true},
-	ReasonCodeRefused:          {status: http.StatusBadRequest, title: titleFailed, showCode: true, text: textStart},
-	ReasonClientRefused:        {status: http.StatusBadGateway, title: titleFailed, showCode: true, text: textSetup, sessionStays: true},
-	ReasonNoIDToken:            {status: http.StatusBadGateway, title: titleFailed, text: textInvalid},
-	ReasonTokenMalformed:       {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenAlgorithm:       {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenKey:             {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid, sessionStays: true},
-	ReasonTokenSignature:       {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenIssuer:          {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenAudience:        {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenAuthorizedParty: {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenUse:             {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenExpired:         {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenNotYetValid:     {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenNonce:           {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenAccessHash:      {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonUserInfo:             {status: http.StatusBadGateway, title: titleUnavailable, text: textDown, sessionStays: true},
-	ReasonUserInfoSubject:      {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonProviderDown: {
+		status: http.StatusServiceUnavailable, title: titleUnavailable, text: textDown, sessionStays: true,
+	},
+	ReasonProviderIssuer: {
+		status: http.StatusBadGateway, title: titleFailed, text: textSetup, sessionStays: true, noRetry: true,
+	},
+	ReasonTokenEndpoint: {
+		status: http.StatusBadGateway, title: titleUnavailable, text: textDown, sessionStays: true,
+	},
+	ReasonCodeRefused: {status: http.StatusBadRequest, title: titleFailed, showCode: true, text: textStart},
+	ReasonClientRefused: {
+		status: http.StatusBadGateway, title: titleFailed, showCode: true, text: textSetup, sessionStays: true,
+	},
+	ReasonNoIDToken:      {status: http.StatusBadGateway, title: titleFailed, text: textInvalid},
+	ReasonTokenMalformed: invalidToken,
+	ReasonTokenAlgorithm: invalidToken,
+	ReasonTokenKey: {
+		status: http.StatusUnauthorized, title: titleFailed, text: textInvalid, sessionStays: true,
+	},
+	ReasonTokenSignature:       invalidToken,
+	ReasonTokenIssuer:          invalidToken,
+	ReasonTokenAudience:        invalidToken,
+	ReasonTokenAuthorizedParty: invalidToken,
+	ReasonTokenUse:             invalidToken,
+	ReasonTokenExpired:         invalidToken,
+	ReasonTokenNotYetValid:     invalidToken,
+	ReasonTokenNonce:           invalidToken,
+	ReasonTokenAccessHash:      invalidToken,
+	ReasonUserInfo: {
+		status: http.StatusBadGateway, title: titleUnavailable, text: textDown, sessionStays: true,
+	},
+	ReasonUserInfoSubject: invalidToken,
 	ReasonEmailNotVerified: {
 		status: http.StatusForbidden, title: "Your email address isn’t verified", switchUser: true,
-		text: "This site asks for a verified email address, and your account has none yet. Verify it, or use another account.",
+		text: "This site asks for a verified email address, and your account has none yet. " +
+			"Verify it, or use another account.",
 	},
-	ReasonTokenAuthTime: {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenACR:      {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
-	ReasonTokenSubject:  {status: http.StatusUnauthorized, title: titleFailed, text: textInvalid},
+	ReasonTokenAuthTime: invalidToken,
+	ReasonTokenACR:      invalidToken,
+	ReasonTokenSubject:  invalidToken,
 	ReasonDenied:        {status: http.StatusForbidden, title: titleDenied, text: textDenied, switchUser: true},
-	ReasonRuleFailed:    {status: http.StatusServiceUnavailable, title: titleAgain, text: textBusy, sessionStays: true},
-	ReasonVetoed:        {status: http.StatusForbidden, title: titleDenied, text: textDenied, switchUser: true},
-	ReasonStoreDown:     {status: http.StatusServiceUnavailable, title: titleAgain, text: textBusy, sessionStays: true},
-	ReasonNotSignedIn:   {status: http.StatusUnauthorized, title: "Please sign in", text: "This page is for people who are signed in."},
+	ReasonRuleFailed: {
+		status: http.StatusServiceUnavailable, title: titleAgain, text: textBusy, sessionStays: true,
+	},
+	ReasonVetoed: {status: http.StatusForbidden, title: titleDenied, text: textDenied, switchUser: true},
+	ReasonStoreDown: {
+		status: http.StatusServiceUnavailable, title: titleAgain, text: textBusy, sessionStays: true,
+	},
+	ReasonNotSignedIn: {
+		status: http.StatusUnauthorized, title: "Please sign in", text: "This page is for people who are signed in.",
+	},
 	ReasonNoTokens: {
 		status: http.StatusInternalServerError, title: titlePage,
-		text: "You are signed in, but this site lacks what the page needs from the sign-in service. If trying again doesn’t help, " +
-			"someone who runs the site needs to look at it.",
+		text: "You are signed in, but this site lacks what the page needs from the sign-in service. " +
+			"If trying again doesn’t help, someone who runs the site needs to look at it.",
 	},
 	ReasonRefreshRefused: {
-		status: http.StatusUnauthorized, title: "Please sign in again", text: "Your sign-in has ended. Please sign in once more.",
+		status: http.StatusUnauthorized, title: "Please sign in again",
+		text: "Your sign-in has ended. Please sign in once more.",
 	},
-	ReasonRefreshFailed:     {status: http.StatusServiceUnavailable, title: titleAgain, text: textDown, sessionStays: true},
+	ReasonRefreshFailed: {
+		status: http.StatusServiceUnavailable, title: titleAgain, text: textDown, sessionStays: true,
+	},
 	ReasonResponseStarted:   {status: http.StatusInternalServerError, title: titlePage, text: textPage},
 	ReasonInternal:          {status: http.StatusInternalServerError, title: titlePage, text: textPage},
 	ReasonLogoutToken:       {status: http.StatusBadRequest, title: titleFailed, text: textInvalid},
-	ReasonBearerMissing:     {status: http.StatusUnauthorized, title: "Please sign in", text: textBearer},
+	ReasonBearerMissing:     invalidBearer,
 	ReasonBearerMalformed:   {status: http.StatusBadRequest, title: "Please sign in", text: textBearer},
-	ReasonTokenClient:       {status: http.StatusUnauthorized, title: "Please sign in", text: textBearer},
-	ReasonTokenInactive:     {status: http.StatusUnauthorized, title: "Please sign in", text: textBearer},
+	ReasonTokenClient:       invalidBearer,
+	ReasonTokenInactive:     invalidBearer,
 	ReasonInsufficientScope: {status: http.StatusForbidden, title: titleDenied, text: textDenied},
 	ReasonIntrospection:     {status: http.StatusServiceUnavailable, title: titleAgain, text: textDown},
 	ReasonSessionTooLarge: {
 		status: http.StatusInternalServerError, title: titleFailed,
-		text: "Your account has more to it than this site can keep in cookies of your browser. Someone who runs the site needs to look at it.",
+		text: "Your account has more to it than this site can keep in cookies of your browser. " + textOperator,
 	},
 	ReasonLoginOption:   {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
 	ReasonPushedRequest: {status: http.StatusBadGateway, title: titleUnavailable, text: textDown},
 	ReasonMisplaced:     {status: http.StatusInternalServerError, title: titleFailed, text: textSetup},
 	ReasonOtherAddress: {
 		status: http.StatusBadRequest, title: titleUnfinished,
-		text: "It was started at another address of this site than this one: with another name, or with http in place of https. " +
-			"Your browser keeps separate cookies for each. Please start again from here.",
+		text: "It was started at another address of this site than this one: with another name, or with http " +
+			"in place of https. Your browser keeps separate cookies for each. Please start again from here.",
 	},
 	ReasonCookieBlocked: {
 		status: http.StatusBadRequest, title: titleRound,
-		text: "You were signed in several times, but your browser doesn’t send this site’s cookie back, and without it the site can’t " +
-			"know you. Allow cookies for this site, or turn off what removes them, and try again.",
+		text: "You were signed in several times, but your browser doesn’t send this site’s cookie back, " +
+			"and without it the site can’t know you. Allow cookies for this site, or turn off what removes them, " +
+			"and try again.",
 	},
 	ReasonCookieTwice: {
 		status: http.StatusBadRequest, title: "Two cookies where one should be",
@@ -154,13 +187,15 @@ var reasons = map[Reason]meaning{
 	},
 	ReasonCookieUnknown: {
 		status: http.StatusBadRequest, title: titleRound,
-		text: "You were signed in several times, but this site doesn’t recognise the cookie that it gave your browser. If trying again " +
-			"doesn’t help, delete the cookies of this site; if that doesn’t help either, someone who runs the site needs to look at it.",
+		text: "You were signed in several times, but this site doesn’t recognise the cookie " +
+			"that it gave your browser. " +
+			"If trying again doesn’t help, delete the cookies of this site; if that doesn’t help either, " +
+			"someone who runs the site needs to look at it.",
 	},
 	ReasonLoginLoop: {
 		status: http.StatusBadRequest, title: titleRound,
-		text: "You are signed in, but this page asks you to sign in again and again. Another account may help; otherwise, someone " +
-			"who runs the site needs to look at it.",
+		text: "You are signed in, but this page asks you to sign in again and again. Another account may help; " +
+			"otherwise, someone who runs the site needs to look at it.",
 		switchUser: true,
 	},
 	ReasonCrossOrigin: {

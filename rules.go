@@ -41,7 +41,7 @@ func RuleFunc(check func(ctx context.Context, u *User) error) Rule {
 //
 //	AllOf(Issuer("https://login.example.com"), Group("admins"))
 func Group(names ...string) Rule {
-	names = given(names)
+	names = nonEmpty(names)
 	return userRule("group "+quoted(names, " or "), nil, func(u *User) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(u.Groups, name) })
 	})
@@ -113,11 +113,12 @@ func VerifiedEmailDomain(domains ...string) Rule {
 
 // emailRule is a rule about a part of a verified e-mail address.
 func emailRule(what string, values []string, part func(address string) string) Rule {
-	values = given(values)
+	values = nonEmpty(values)
 	text := "a verified e-mail address of " + what + " " + quoted(values, " or ")
 	return userRule(text, nil, func(u *User) bool {
 		have := lowerASCII(part(u.Email))
-		return u.EmailVerified && have != "" && slices.ContainsFunc(values, func(v string) bool { return lowerASCII(v) == have })
+		same := func(v string) bool { return lowerASCII(v) == have }
+		return u.EmailVerified && have != "" && slices.ContainsFunc(values, same)
 	})
 }
 
@@ -136,15 +137,17 @@ func lowerASCII(s string) string {
 // issuers, nobody. It is for apps with several providers, together with what one of them
 // has to say; see [Group].
 func Issuer(issuers ...string) Rule {
-	issuers = given(issuers)
-	return userRule("issuer "+quoted(issuers, " or "), nil, func(u *User) bool { return slices.Contains(issuers, u.Issuer) })
+	issuers = nonEmpty(issuers)
+	return userRule("issuer "+quoted(issuers, " or "), nil, func(u *User) bool {
+		return slices.Contains(issuers, u.Issuer)
+	})
 }
 
 // ClaimValues is [Claim] for a claim into which Cognito may have written several values:
 // what a SAML or OpenID Connect provider sent as a list, mapped to one attribute. It is met
 // if one of [User.Values] is one of the values.
 func ClaimValues(name string, values ...string) Rule {
-	values = given(values)
+	values = nonEmpty(values)
 	if name == "" {
 		return Rule{}
 	}
@@ -165,7 +168,7 @@ func HostedDomain(domains ...string) Rule {
 // and one could not decide, that is the answer, and not a denial.
 func AnyOf(rules ...Rule) Rule {
 	rules = slices.Clone(rules)
-	return Rule{claims: claimsOf(rules), text: "any of (" + textOf(rules) + ")", check: func(ctx context.Context, u *User) error {
+	check := func(ctx context.Context, u *User) error {
 		refused := refuse(ReasonDenied, "AnyOf without rules lets nobody pass")
 		for i, r := range rules {
 			e := r.decide(ctx, u)
@@ -179,19 +182,21 @@ func AnyOf(rules ...Rule) Rule {
 			}
 		}
 		return refused
-	}}
+	}
+	return Rule{check, claimsOf(rules), "any of (" + textOf(rules) + ")"}
 }
 
 // AllOf lets a user pass whom every one of the rules lets pass; of no rules, everybody. The
 // first that does not is the answer; those behind it are not asked.
 func AllOf(rules ...Rule) Rule {
 	rules = slices.Clone(rules)
-	return Rule{claims: claimsOf(rules), text: "all of (" + textOf(rules) + ")", check: func(ctx context.Context, u *User) error {
+	check := func(ctx context.Context, u *User) error {
 		if e := checkRules(ctx, rules, u); e != nil {
 			return e
 		}
 		return nil // and not e, which is a *Error
-	}}
+	}
+	return Rule{check, claimsOf(rules), "all of (" + textOf(rules) + ")"}
 }
 
 // maxRuleText bounds what a rule says of itself, in bytes.
@@ -266,13 +271,13 @@ func ruleError(err error) *Error {
 	return refuse(ReasonDenied, "%w", err)
 }
 
-// undecidedBy tells an error that says nothing about the user: time was over, or whoever
+// undecidedBy reports whether an error says nothing about the user: time was over, or whoever
 // asked has left.
 func undecidedBy(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// undecided tells a rule that could not decide from one that refused.
+// undecided reports whether a rule could not decide, and so has refused nobody.
 func (e *Error) undecided() bool { return e.Status >= http.StatusInternalServerError }
 
 // userRule makes a rule that needs the user alone and always decides.
@@ -288,19 +293,19 @@ func userRule(text string, claims []string, met func(u *User) bool) Rule {
 }
 
 func claimRule(text string, path, values []string) Rule {
-	path, values = slices.Clone(path), given(values)
+	path, values = slices.Clone(path), nonEmpty(values)
 	if len(path) == 0 || slices.Contains(path, "") {
 		return Rule{}
 	}
 	return userRule(text, path[:1], func(u *User) bool {
-		return slices.ContainsFunc(texts(descend(u.claim(path[0]), path[1:])), func(have string) bool {
+		return slices.ContainsFunc(claimTexts(descend(u.claim(path[0]), path[1:])), func(have string) bool {
 			return slices.Contains(values, have)
 		})
 	})
 }
 
-// given leaves out names that are empty.
-func given(names []string) []string {
+// nonEmpty leaves out names that are empty.
+func nonEmpty(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "" })
 }
 

@@ -92,7 +92,7 @@ func (u *User) Text(name string) string {
 
 // List returns a claim that is a list, each member as [User.Text] has it; a single value
 // is a list of one. It is nil for a claim that is something else, absent, or not kept.
-func (u *User) List(name string) []string { return texts(u.claim(name)) }
+func (u *User) List(name string) []string { return claimTexts(u.claim(name)) }
 
 // Values returns the values of a claim into which Cognito may have written several. An
 // attribute holds one text; of a list that an identity provider sends, Cognito makes
@@ -109,7 +109,7 @@ func (u *User) Values(name string) []string {
 	inner, open := strings.CutPrefix(s, "[")
 	inner, closed := strings.CutSuffix(inner, "]")
 	if !ok || !open || !closed {
-		return texts(raw)
+		return claimTexts(raw)
 	}
 	if inner == "" {
 		return nil
@@ -248,8 +248,8 @@ func textOfClaim(raw json.RawMessage) (s string, ok bool) {
 	return s, json.Unmarshal(raw, &s) == nil
 }
 
-// texts is the text of each member of a list, or that of a single value.
-func texts(raw json.RawMessage) []string {
+// claimTexts is the text of each member of a list, or that of a single value.
+func claimTexts(raw json.RawMessage) []string {
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
 		list = []json.RawMessage{raw}
@@ -286,8 +286,9 @@ func claimNameProblems(patterns []string) (problems []error) {
 	for _, p := range patterns {
 		prefix := strings.TrimSuffix(p, "*")
 		if prefix == "" || len(p) > 256 || strings.Contains(prefix, "*") {
-			problems = append(problems, fmt.Errorf("Claims has %.80q; expected the name of a claim, "+ //nolint:staticcheck // the field's name
-				"or how several begin and a * at the end, such as custom:*", p))
+			const expected = "expected the name of a claim, or how several begin and a * at the end, such as custom:*"
+			//nolint:staticcheck // it begins with the field's name
+			problems = append(problems, fmt.Errorf("Claims has %.80q; %s", p, expected))
 		}
 	}
 	return problems
@@ -298,6 +299,7 @@ func claimNameProblems(patterns []string) (problems []error) {
 func keeps(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		prefix, several := strings.CutSuffix(p, "*")
-		return p == name || several && prefix != "" && strings.HasPrefix(name, prefix) && !slices.Contains(protocolClaims, name)
+		return p == name ||
+			several && prefix != "" && strings.HasPrefix(name, prefix) && !slices.Contains(protocolClaims, name)
 	})
 }
