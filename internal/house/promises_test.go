@@ -8,34 +8,47 @@ import (
 	"testing"
 )
 
-// TestBehavioursAreTested: every row of the page names a test, and what it names is there,
-// with its part after the slash.
+// TestBehavioursAreTested: every promise of the security model names a test, and what it
+// names exists, with its part after the slash. No promise is made twice.
 func TestBehavioursAreTested(t *testing.T) {
-	page, err := os.ReadFile("docs/behaviours.md")
+	page, err := os.ReadFile("docs/security-model.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	named := regexp.MustCompile("`(?:([a-z0-9]+)\\.)?((?:Test|Fuzz)\\w+)(?:/([^`]+))?`")
 	all := readTests(t)
-	rows := 0
+	promises := map[string]bool{}
+	var header string // of the table that line is in
 	for line := range strings.Lines(string(page)) {
-		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| Behaviour") || strings.HasPrefix(line, "| ---") {
+		if !strings.HasPrefix(line, "| ") {
+			header = ""
 			continue
 		}
-		rows++
-		cells := strings.Split(strings.Trim(line, "| \n"), " | ")
-		tests := named.FindAllStringSubmatch(cells[len(cells)-1], -1)
-		if len(cells) != 2 || len(tests) == 0 || strings.Count(cells[1], "`") != 2*len(tests) {
-			t.Errorf("no behaviour with its tests: %s", line)
+		if header == "" {
+			header = line
+			continue
 		}
+		if !strings.HasPrefix(header, "| Promise |") || strings.HasPrefix(line, "| ---") {
+			continue
+		}
+		cells := strings.Split(strings.TrimSuffix(strings.TrimPrefix(line, "| "), " |\n"), " |")
+		tests := named.FindAllStringSubmatch(cells[len(cells)-1], -1)
+		if len(cells) != 3 || len(tests) == 0 || strings.Count(cells[2], "`") != 2*len(tests) {
+			t.Errorf("no promise, attack and tests: %s", line)
+			continue
+		}
+		if promises[cells[0]] {
+			t.Errorf("promised twice: %s", cells[0])
+		}
+		promises[cells[0]] = true
 		for _, m := range tests {
 			if !all.has(m[1], m[2], m[3]) {
-				t.Errorf("%s is not there", m[0])
+				t.Errorf("%s does not exist", m[0])
 			}
 		}
 	}
-	if rows < 100 {
-		t.Errorf("%d rows, want more", rows)
+	if len(promises) < 100 {
+		t.Errorf("%d promises, want more", len(promises))
 	}
 }
 
