@@ -166,7 +166,9 @@ func zitadelCommand(ctx context.Context, p issuerPlace) (*exec.Cmd, error) {
 }
 
 func dex(p issuerPlace) endpoints {
-	return endpoints{"/auth", "/token", url.Values{"scope": {"openid email offline_access"}}, p.client, userName, password, false}
+	return endpoints{
+		"/auth", "/token", url.Values{"scope": {"openid email offline_access"}}, p.client, userName, password, false,
+	}
 }
 
 func dexCommand(ctx context.Context, p issuerPlace) (*exec.Cmd, error) {
@@ -281,7 +283,9 @@ func codeOf(address string) (string, error) {
 }
 
 // step makes one request and returns the next.
-func (e endpoints) step(ctx context.Context, client *http.Client, address string, form url.Values) (string, url.Values, error) {
+func (e endpoints) step(
+	ctx context.Context, client *http.Client, address string, form url.Values,
+) (string, url.Values, error) {
 	method := http.MethodGet
 	if form != nil {
 		method = http.MethodPost
@@ -374,7 +378,8 @@ func post(ctx context.Context, address, body, kind string, header http.Header) (
 
 // cognito-local has no pages and no OAuth endpoints; its tokens come from the API.
 func cognitoLocalCommand(ctx context.Context, p issuerPlace) (*exec.Cmd, error) {
-	return nodeCommand(ctx, p, "cognito-local", filepath.Join("node_modules", "cognito-local", "lib", "bin", "start.js"),
+	return nodeCommand(ctx, p, "cognito-local",
+		filepath.Join("node_modules", "cognito-local", "lib", "bin", "start.js"),
 		"HOST=127.0.0.1", "CODE=123456")
 }
 

@@ -46,7 +46,8 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(help)
-	f.StringVar(&o.rows, "rows", "", "measure these `keys` only, comma-separated, such as cognate,scs,growth,bearer,issuers; bare is always measured")
+	f.StringVar(&o.rows, "rows", "", "measure these `keys` only, comma-separated, such as "+
+		"cognate,scs,growth,bearer,issuers; bare is always measured")
 	f.BoolVar(&o.quick, "quick", false, "measure briefly: figures to see that it works, not to quote")
 	f.StringVar(&o.out, "o", "", "write performance.md and images/performance.svg in this `folder`")
 	f.StringVar(&o.peers, "peers", "bench/peers", "`folder` of the servers that are not written in Go")

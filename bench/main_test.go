@@ -30,7 +30,10 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, say.String())
 	}
-	for _, want := range []string{"| bare handler | ", "| bare handler, small cookie unread | ", "| **Cognate, small cookie** | ", "| **Cognate, memory store** | ", "| golang-jwt v5 | ", "| **Cognate, new token** | "} {
+	for _, want := range []string{
+		"| bare handler | ", "| bare handler, small cookie unread | ", "| **Cognate, small cookie** | ",
+		"| **Cognate, memory store** | ", "| golang-jwt v5 | ", "| **Cognate, new token** | ",
+	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q", want)
 		}
@@ -70,7 +73,8 @@ func TestMeasure(t *testing.T) {
 			continue
 		}
 		s := r.samples[0]
-		if len(r.samples) != 1 || s.rps <= 0 || s.p50 <= 0 || s.p99 < s.p50 || s.allocs < 5 || s.allocs > 1000 || s.cpu <= 0 {
+		if len(r.samples) != 1 || s.rps <= 0 || s.p50 <= 0 || s.p99 < s.p50 || s.allocs < 5 ||
+			s.allocs > 1000 || s.cpu <= 0 {
 			t.Errorf("%s: got %+v", key, r.samples)
 		}
 		if (r.cookie > 0) != (key != "bare") {
@@ -78,7 +82,8 @@ func TestMeasure(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]string{
-		"other": "status 302, expected 200", "open": "shown to everybody", "tokens": "holds no tokens", "none": `no server "none"`,
+		"other": "status 302, expected 200", "open": "shown to everybody", "tokens": "holds no tokens",
+		"none": `no server "none"`,
 	} {
 		err := find(results, key).err
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -153,8 +158,10 @@ func TestWrite(t *testing.T) {
 	t.Parallel()
 	f := findings{
 		requests: []*result{
-			{row: row{key: "bare", label: "bare handler", kind: report.Limit}, samples: []sample{{cpu: 10, rps: 1000}, {cpu: 10}, {cpu: 90}}},
-			{row: row{key: "x", label: "ours", kind: report.Ours}, samples: []sample{{cpu: 12, allocs: 6.2}}, cookie: 1234},
+			{row: row{key: "bare", label: "bare handler", kind: report.Limit},
+				samples: []sample{{cpu: 10, rps: 1000}, {cpu: 10}, {cpu: 90}}},
+			{row: row{key: "x", label: "ours", kind: report.Ours},
+				samples: []sample{{cpu: 12, allocs: 6.2}}, cookie: 1234},
 			{row: row{key: "y", label: "theirs", kind: report.Peer}, err: errors.New("not | installed")},
 		},
 		checks: []*trial{{verifier: verifier{key: rawKey, label: "RSA"}, cpu: []float64{30}, allocs: []float64{9}}},
@@ -182,7 +189,8 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"# Prose\n", "\nmore\n", "2 January 2026", "| bare handler | 10.0 | 1.00 |", "| **ours** | 12.0 | 1.20 |", "| 6 | 1,234 |",
+		"# Prose\n", "\nmore\n", "2 January 2026", "| bare handler | 10.0 | 1.00 |",
+		"| **ours** | 12.0 | 1.20 |", "| 6 | 1,234 |",
 		`| theirs: not measured, not \| installed |`, "| RSA | 30.0 | 1.00 | 9 |", "within 400 %",
 	} {
 		if !strings.Contains(string(got), want) {
@@ -227,8 +235,11 @@ func TestSignInForm(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no sign-in form") {
 		t.Errorf("another page: got %v", err)
 	}
-	form, to, err := signInForm(at, `<form name="cognitoSignInForm" method="post" action="/login?a=1&amp;b=2"><input name="_csrf" value="x&quot;y">`)
-	if err != nil || to != "http://localhost/login?a=1&b=2" || form.Get("_csrf") != `x"y` || form.Get("password") != password {
+	form, to, err := signInForm(at,
+		`<form name="cognitoSignInForm" method="post" action="/login?a=1&amp;b=2">`+
+			`<input name="_csrf" value="x&quot;y">`)
+	if err != nil || to != "http://localhost/login?a=1&b=2" || form.Get("_csrf") != `x"y` ||
+		form.Get("password") != password {
 		t.Errorf("got %v, %s, %v", form, to, err)
 	}
 }

@@ -35,7 +35,8 @@ func expressCommand(ctx context.Context, p place) (*exec.Cmd, error) {
 	}
 	cmd := exec.CommandContext(ctx, node, filepath.Join(dir, "server.js")) //nolint:gosec // found on the PATH
 	cmd.Env = append(os.Environ(), "NODE_ENV=production", "PORT="+p.port(), "BASE_URL="+p.base,
-		"ISSUER_BASE_URL="+p.issuer, "CLIENT_ID="+p.client.ID, "CLIENT_SECRET="+string(p.client.Secret), "SECRET="+rand.Text())
+		"ISSUER_BASE_URL="+p.issuer, "CLIENT_ID="+p.client.ID, "CLIENT_SECRET="+string(p.client.Secret),
+		"SECRET="+rand.Text())
 	return cmd, nil
 }
 
@@ -82,13 +83,15 @@ func apacheCommand(ctx context.Context, p place, sessionType string) (*exec.Cmd,
 		_, err = os.Stat(filepath.Join(modules, "mod_auth_openidc.so"))
 	}
 	if err != nil {
-		return nil, errors.New("Apache and mod_auth_openidc are not installed; on Debian: " + //nolint:staticcheck // a name
+		//nolint:staticcheck // a name
+		return nil, errors.New("Apache and mod_auth_openidc are not installed; on Debian: " +
 			"apt-get install apache2-bin libapache2-mod-auth-openidc")
 	}
 	var conf bytes.Buffer
 	err = apacheConf.Execute(&conf, map[string]string{
 		"Dir": p.dir, "Modules": modules, "Addr": p.addr, "Issuer": p.issuer, "ClientID": p.client.ID,
-		"ClientSecret": string(p.client.Secret), "Callback": p.callback, "Passphrase": rand.Text(), "SessionType": sessionType,
+		"ClientSecret": string(p.client.Secret), "Callback": p.callback, "Passphrase": rand.Text(),
+		"SessionType": sessionType,
 	})
 	if err != nil {
 		return nil, err
@@ -99,7 +102,8 @@ func apacheCommand(ctx context.Context, p place, sessionType string) (*exec.Cmd,
 			return nil, err
 		}
 	}
-	cmd := exec.CommandContext(ctx, program, "-f", filepath.Join(p.dir, "httpd.conf"), "-D", "FOREGROUND") //nolint:gosec // found on the PATH
+	config := filepath.Join(p.dir, "httpd.conf")
+	cmd := exec.CommandContext(ctx, program, "-f", config, "-D", "FOREGROUND") //nolint:gosec // found on the PATH
 	return cmd, machine.Unprivileged(cmd, p.dir)
 }
 
@@ -152,7 +156,8 @@ func oauth2Proxy() spec {
 func oauth2ProxyCommand(ctx context.Context, p place) (*exec.Cmd, error) {
 	program, err := exec.LookPath("oauth2-proxy")
 	if err != nil {
-		return nil, errors.New("oauth2-proxy is not on the PATH; its releases are at https://github.com/oauth2-proxy/oauth2-proxy/releases")
+		return nil, errors.New("oauth2-proxy is not on the PATH; its releases are at " +
+			"https://github.com/oauth2-proxy/oauth2-proxy/releases")
 	}
 	cmd := exec.CommandContext(ctx, program, //nolint:gosec // found on the PATH
 		"--provider=oidc", "--oidc-issuer-url="+p.issuer, "--client-id="+p.client.ID,

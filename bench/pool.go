@@ -65,7 +65,9 @@ func startProvider(ctx context.Context) (*provider, error) {
 		return nil, err
 	}
 	p.cookies, err = cookiejar.New(nil)
-	p.server = &http.Server{Handler: longRefreshTokens(handler), ReadHeaderTimeout: time.Minute, MaxHeaderBytes: 64 << 10}
+	p.server = &http.Server{
+		Handler: longRefreshTokens(handler), ReadHeaderTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
+	}
 	go func() { _ = p.server.Serve(listener) }() // ends with Close
 	return p, err
 }

@@ -139,7 +139,8 @@ func openGolangJWT(_ context.Context, t *issued) (func(string) error, error) {
 	for _, k := range t.keys.Keys {
 		keys[k.KeyID], _ = k.Key.(*rsa.PublicKey)
 	}
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithIssuer(t.issuer), jwt.WithExpirationRequired())
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithIssuer(t.issuer),
+		jwt.WithExpirationRequired())
 	return func(raw string) error {
 		var c claims
 		_, err := parser.ParseWithClaims(raw, &c, func(token *jwt.Token) (any, error) {

@@ -38,8 +38,8 @@ func (f findings) circumstances() string {
 	s := fmt.Sprintf("Measured on %s: %s; %s; medians of %d rounds of %s.",
 		f.date.UTC().Format("2 January 2006"), machine.Describe(), where, f.pace.rounds, f.pace.slot)
 	if spread := f.spread(); !math.IsNaN(spread) {
-		s += fmt.Sprintf(" Half of a row's rounds lie within %s %% of each other, in the row where they lie farthest apart.",
-			report.Number(spread*100))
+		s += fmt.Sprintf(" Half of a row's rounds lie within %s %% of each other, "+
+			"in the row where they lie farthest apart.", report.Number(spread*100))
 	}
 	return s
 }
@@ -57,7 +57,8 @@ func (f findings) spread() float64 {
 }
 
 func (f findings) requestTable() string {
-	t := report.Table{Columns: []string{"", "CPU, µs", "× bare", "requests/s", "p50, µs", "p99, µs", "allocations", "cookie, bytes"}}
+	t := report.Table{Columns: []string{"", "CPU, µs", "× bare", "requests/s", "p50, µs", "p99, µs",
+		"allocations", "cookie, bytes"}}
 	bare := f.bare()
 	for _, r := range f.requests {
 		name := emphasise(r.label, r.kind)
@@ -66,7 +67,8 @@ func (f findings) requestTable() string {
 			continue
 		}
 		cpu := r.median(cpuOf)
-		t.Add(name, report.Number(cpu), report.Number(cpu/bare), report.Number(r.median(rpsOf)), report.Number(r.median(p50Of)),
+		t.Add(name, report.Number(cpu), report.Number(cpu/bare), report.Number(r.median(rpsOf)),
+			report.Number(r.median(p50Of)),
 			report.Number(r.median(p99Of)), report.Whole(r.median(allocsOf)), report.Whole(float64(r.cookie)))
 	}
 	return t.String()
@@ -125,7 +127,8 @@ func (f findings) issuerTable() string {
 		}
 		cpu := report.Median(r.cpu)
 		t.Add(name, report.Number(report.Median(r.started)), report.Number(r.memory), report.Number(cpu),
-			report.Number(cpu/f.signature/float64(r.signatures)), report.Number(report.Median(r.rps)), report.Number(r.after))
+			report.Number(cpu/f.signature/float64(r.signatures)), report.Number(report.Median(r.rps)),
+			report.Number(r.after))
 	}
 	return t.String()
 }
@@ -160,7 +163,8 @@ func reason(err error) string {
 func (f findings) svg() string {
 	requests := report.Chart{
 		Title: "What a signed-in request costs", Unit: "µs",
-		Legend:   []report.Entry{{Kind: report.Limit, Text: "without sign-in"}, {Kind: report.Ours, Text: "Cognate"}, {Kind: report.Peer, Text: "others"}},
+		Legend: []report.Entry{{Kind: report.Limit, Text: "without sign-in"}, {Kind: report.Ours, Text: "Cognate"},
+			{Kind: report.Peer, Text: "others"}},
 		Subtitle: "CPU time of the whole server per request, in microseconds; × the bare handler. Shorter is better.",
 	}
 	for _, r := range f.requests {
@@ -181,7 +185,8 @@ func (f findings) svg() string {
 func (f findings) bearerChart() report.Chart {
 	c := report.Chart{
 		Title: "What checking a bearer token costs", Unit: "µs",
-		Legend:   []report.Entry{{Kind: report.Limit, Text: "RSA alone"}, {Kind: report.Ours, Text: "Cognate"}, {Kind: report.Peer, Text: "others"}},
+		Legend: []report.Entry{{Kind: report.Limit, Text: "RSA alone"}, {Kind: report.Ours, Text: "Cognate"},
+			{Kind: report.Peer, Text: "others"}},
 		Subtitle: "CPU time per access token, in microseconds; × one RSA verification. Shorter is better.",
 	}
 	for _, v := range f.checks {

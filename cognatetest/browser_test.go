@@ -20,7 +20,8 @@ func TestSignInToHandler(t *testing.T) {
 	_, app := newApp(t, pool.AppConfig(client))
 	browser := cognatetest.NewBrowser(t, appURL+"/anything?else", app)
 	signedIn := pool.SignIn(t, browser, appURL+"/hello", "ann", password)
-	if status, body := read(t, signedIn, appURL+"/hello"); status != http.StatusOK || !strings.HasPrefix(body, "hello, ann@") {
+	if status, body := read(t, signedIn, appURL+"/hello"); status != http.StatusOK ||
+		!strings.HasPrefix(body, "hello, ann@") {
 		t.Errorf("got %d %q", status, body)
 	}
 	if _, body := read(t, browser, appURL+"/"); body != "public, ann@example.com" {
@@ -50,7 +51,8 @@ func TestSignInToServer(t *testing.T) {
 	pool, client := poolFor(t, srv.URL)
 	_, srv.Config.Handler = newApp(t, pool.AppConfig(client))
 	browser := pool.SignIn(t, srv.Client(), srv.URL+"/hello", "ann", password)
-	if status, body := read(t, browser, srv.URL+"/hello"); status != http.StatusOK || !strings.HasPrefix(body, "hello, ann@") {
+	if status, body := read(t, browser, srv.URL+"/hello"); status != http.StatusOK ||
+		!strings.HasPrefix(body, "hello, ann@") {
 		t.Errorf("got %d %q", status, body)
 	}
 	if srv.Client().Jar != nil {

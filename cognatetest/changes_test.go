@@ -47,7 +47,8 @@ func TestChangedTokens(t *testing.T) {
 	if id["nonce"] != "N!" || access["scope"] != "openid everything" {
 		t.Errorf("nonce %v, scope %v", id["nonce"], access["scope"])
 	}
-	if id["aud"] != a.client.ID || access["client_id"] != a.client.ID || id["sub"] == nil || id["sub"] != access["sub"] {
+	if id["aud"] != a.client.ID || access["client_id"] != a.client.ID || id["sub"] == nil ||
+		id["sub"] != access["sub"] {
 		t.Errorf("other claims changed: %v, %v", id, access)
 	}
 	sum := sha256.Sum256([]byte(changed.Access))
@@ -188,7 +189,8 @@ func TestLogoutToken(t *testing.T) {
 		t.Errorf("typ: got %v", header["typ"])
 	}
 
-	_, other := verified(t, pool, pool.LogoutToken("app", "", "", func(c map[string]any) { c["nonce"] = "N" }), clock.Now)
+	_, other := verified(t, pool,
+		pool.LogoutToken("app", "", "", func(c map[string]any) { c["nonce"] = "N" }), clock.Now)
 	if _, ok := other["sub"]; ok || other["sid"] != nil || other["nonce"] != "N" || other["jti"] == claims["jti"] {
 		t.Errorf("second token: %v", other)
 	}

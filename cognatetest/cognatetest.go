@@ -129,7 +129,10 @@ func New(tb testing.TB, options ...Options) *Pool {
 	if err != nil {
 		tb.Fatalf("cognatetest: reading own address: %v", err)
 	}
-	p := &Pool{tb: tb, URL: "http://localhost:" + port, now: opts.Now, keys: &signingKeys{}, cookieKey: cognate.Secret(rand.Text() + rand.Text())}
+	p := &Pool{
+		tb: tb, URL: "http://localhost:" + port, now: opts.Now, keys: &signingKeys{},
+		cookieKey: cognate.Secret(rand.Text() + rand.Text()),
+	}
 	if p.now == nil {
 		p.now = time.Now
 	}
@@ -172,7 +175,8 @@ func newPool(tb testing.TB, base string, opts Options, keys *signingKeys) *userp
 		trace = userpool.NewTrace(opts.Now)
 	}
 	pool, err := userpool.New(tb.Context(), userpool.Config{
-		Trace: trace, ID: opts.PoolID, Issuer: base + "/", Store: store, Keys: pair.set, Now: opts.Now, Logger: opts.Logger,
+		Trace: trace, ID: opts.PoolID, Issuer: base + "/", Store: store, Keys: pair.set, Now: opts.Now,
+		Logger:   opts.Logger,
 		Settings: opts.Settings,
 		Hashing:  cheap,
 		HashWait: time.Minute, // a test machine may be busy with other tests

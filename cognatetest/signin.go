@@ -167,9 +167,10 @@ func (p *Pool) owns(u *url.URL) bool {
 		"/login", "/error", "/logout", "/mfa", "/changePassword", "/passkeys/add", "/signup", "/confirm",
 		"/confirmforgotPassword",
 	}
-	return slices.Contains(own, u.Path) || slices.ContainsFunc([]string{"/oauth2/", "/login/", "/mfa/"}, func(folder string) bool {
-		return strings.HasPrefix(u.Path, folder)
-	})
+	return slices.Contains(own, u.Path) ||
+		slices.ContainsFunc([]string{"/oauth2/", "/login/", "/mfa/"}, func(folder string) bool {
+			return strings.HasPrefix(u.Path, folder)
+		})
 }
 
 // The pages are our own, so that these need not understand all of HTML.

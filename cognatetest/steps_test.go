@@ -21,7 +21,8 @@ func TestAuthorizeInSteps(t *testing.T) {
 	pool.AddUser(userpool.NewUser{Username: "bob", Password: "correct horse"})
 	for _, flows := range [][]string{nil, {"ALLOW_USER_AUTH"}} {
 		for _, user := range []string{"ann", "bob"} {
-			err := pool.UserPool().SetTOTP(t.Context(), "bob", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP") // its codes are fresh again
+			// its codes are fresh again
+			err := pool.UserPool().SetTOTP(t.Context(), "bob", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -105,12 +105,14 @@ func TestImpossibleUsers(t *testing.T) {
 		change func(u *cognate.User)
 		want   string
 	}{
-		"no subject":       {func(u *cognate.User) { u.Subject = "" }, "no Subject"},
-		"unverified":       {func(u *cognate.User) { u.EmailVerified = false }, "RequireVerifiedEmail"},
-		"another issuer":   {func(u *cognate.User) { u.Issuer = "https://other.invalid" }, "Issuer"},
-		"too much":         {func(u *cognate.User) { u.Name = strings.Repeat("n", 12_000) }, "bytes sealed"},
-		"unkept claim":     {func(u *cognate.User) { *u = *cognatetest.WithClaims(t, u, map[string]any{"x": 1}) }, "Config.Claims"},
-		"claim of a field": {func(u *cognate.User) { *u = *cognatetest.WithClaims(t, u, map[string]any{"email": 1}) }, "Config.Claims"},
+		"no subject":     {func(u *cognate.User) { u.Subject = "" }, "no Subject"},
+		"unverified":     {func(u *cognate.User) { u.EmailVerified = false }, "RequireVerifiedEmail"},
+		"another issuer": {func(u *cognate.User) { u.Issuer = "https://other.invalid" }, "Issuer"},
+		"too much":       {func(u *cognate.User) { u.Name = strings.Repeat("n", 12_000) }, "bytes sealed"},
+		"unkept claim": {func(u *cognate.User) { *u = *cognatetest.WithClaims(t, u, map[string]any{"x": 1}) },
+			"Config.Claims"},
+		"claim of a field": {func(u *cognate.User) { *u = *cognatetest.WithClaims(t, u, map[string]any{"email": 1}) },
+			"Config.Claims"},
 	} {
 		u := ann()
 		tt.change(u)
@@ -119,9 +121,12 @@ func TestImpossibleUsers(t *testing.T) {
 	cfg := offline()
 	cfg.LoginRules = []cognate.Rule{cognate.Group("staff")}
 	strict, _ := newApp(t, cfg)
-	checkFatal(t, "rules of sign-in", "LoginRules", func(tb testing.TB) { cognatetest.SignedIn(tb, strict, request("/"), ann()) })
+	checkFatal(t, "rules of sign-in", "LoginRules",
+		func(tb testing.TB) { cognatetest.SignedIn(tb, strict, request("/"), ann()) })
 	for name, use := range map[string]func(tb testing.TB){
-		"Subject":          func(tb testing.TB) { cognatetest.WithUser(tb, request("/"), &cognate.User{Email: "x@example.com"}) },
+		"Subject": func(tb testing.TB) {
+			cognatetest.WithUser(tb, request("/"), &cognate.User{Email: "x@example.com"})
+		},
 		"no Subject":       func(tb testing.TB) { cognatetest.WithUser(tb, request("/"), nil) },
 		"needs an Auth":    func(tb testing.TB) { cognatetest.SignedIn(tb, nil, request("/"), ann()) },
 		"and a User":       func(tb testing.TB) { cognatetest.SignedIn(tb, auth, request("/"), nil) },
@@ -135,7 +140,9 @@ func TestImpossibleUsers(t *testing.T) {
 // TestSignedInWithTokens has a token to hand to an API that the test made up, too.
 func TestSignedInWithTokens(t *testing.T) {
 	t.Parallel()
-	for name, session := range map[string]cognate.SessionConfig{"store": {Store: cognate.NewMemoryStore(0)}, "cookies": {TokensInCookie: true}} {
+	for name, session := range map[string]cognate.SessionConfig{
+		"store": {Store: cognate.NewMemoryStore(0)}, "cookies": {TokensInCookie: true},
+	} {
 		cfg := offline()
 		cfg.Session = session
 		auth, _ := newApp(t, cfg)
@@ -161,7 +168,8 @@ func TestBearer(t *testing.T) {
 	if status != http.StatusOK || body != "hello, ann@example.com (gold)" {
 		t.Errorf("got %d %q", status, body)
 	}
-	if status, _ := get(t, api, cognatetest.Bearer(t, auth, request("/api"), ann(), "orders/write")); status != http.StatusForbidden {
+	if status, _ := get(t, api,
+		cognatetest.Bearer(t, auth, request("/api"), ann(), "orders/write")); status != http.StatusForbidden {
 		t.Errorf("without the scope: got %d, want 403", status)
 	}
 	other, _ := newApp(t, offline())
@@ -172,6 +180,7 @@ func TestBearer(t *testing.T) {
 	if status, _ := get(t, api, request("/api")); status != http.StatusUnauthorized {
 		t.Errorf("nobody: got %d, want 401", status)
 	}
-	checkFatal(t, "no subject", "no Subject", func(tb testing.TB) { cognatetest.Bearer(tb, auth, request("/"), &cognate.User{}) })
+	checkFatal(t, "no subject", "no Subject",
+		func(tb testing.TB) { cognatetest.Bearer(tb, auth, request("/"), &cognate.User{}) })
 	checkFatal(t, "nobody", "needs an Auth", func(tb testing.TB) { cognatetest.Bearer(tb, auth, request("/"), nil) })
 }

@@ -287,7 +287,8 @@ func readPEM(path, kind string) ([]byte, error) {
 	}
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != kind {
-		return nil, fmt.Errorf("%s is not a PEM file with a %s; remove it to have a new one", path, strings.ToLower(kind))
+		return nil, fmt.Errorf("%s is not a PEM file with a %s; remove it to have a new one", path,
+			strings.ToLower(kind))
 	}
 	return block.Bytes, nil
 }

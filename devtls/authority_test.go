@@ -81,10 +81,12 @@ func TestAuthorityIsLimited(t *testing.T) {
 	roots.AddCert(a.Certificate())
 	for host, want := range map[string]bool{
 		"x.localhost": true, "auth.example.com": true, "below.auth.example.com": true, "127.8.0.1": true,
-		"example.com": false, "bank.example.com": false, "notlocalhost": false, "xauth.example.com": false, "192.0.2.1": false,
+		"example.com": false, "bank.example.com": false, "notlocalhost": false,
+		"xauth.example.com": false, "192.0.2.1": false,
 	} {
 		template := &x509.Certificate{
-			SerialNumber: a.Certificate().SerialNumber, NotBefore: a.Certificate().NotBefore, NotAfter: a.Certificate().NotAfter,
+			SerialNumber: a.Certificate().SerialNumber, NotBefore: a.Certificate().NotBefore,
+			NotAfter:    a.Certificate().NotAfter,
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		}
 		if ip := net.ParseIP(host); ip != nil {
@@ -193,7 +195,8 @@ func TestAuthorityFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = devtls.OpenAuthority(folder)
-	if err == nil || !strings.Contains(err.Error(), "remove it to have a new one") || strings.Contains(err.Error(), string(text)[40:80]) {
+	if err == nil || !strings.Contains(err.Error(), "remove it to have a new one") ||
+		strings.Contains(err.Error(), string(text)[40:80]) {
 		t.Errorf("error = %v", err)
 	}
 	err = os.Remove(key)

@@ -88,7 +88,10 @@ func checkSessionCookie(t *testing.T, tab *browser.Tab) {
 func TestWrongPassword(t *testing.T) {
 	d, tab := start(t)
 	tab.Visit(d.AppURL + "/hello")
-	for _, u := range []demo.User{{Username: d.Users[0].Username, Password: "Wrong-Horse-7"}, {Username: "nobody@example.com", Password: "Wrong-Horse-7"}} {
+	for _, u := range []demo.User{
+		{Username: d.Users[0].Username, Password: "Wrong-Horse-7"},
+		{Username: "nobody@example.com", Password: "Wrong-Horse-7"},
+	} {
 		signIn(tab, u)
 		tab.WaitForText(wrongText)
 	}

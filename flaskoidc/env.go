@@ -26,7 +26,8 @@ func FromEnv(environ []string) (*Loaded, error) {
 			v = flaskValue(value)
 		}
 		if other, ok := settings[key]; ok && fmt.Sprint(other) != fmt.Sprint(v) {
-			problems = append(problems, fmt.Errorf("%.80q: it is there twice, with FLASK_ before it perhaps, and differs; remove one", key))
+			problems = append(problems,
+				fmt.Errorf("%.80q: it is there twice, with FLASK_ before it perhaps, and differs; remove one", key))
 		}
 		settings[key] = v
 	}

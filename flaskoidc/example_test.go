@@ -8,7 +8,8 @@ import (
 
 func ExampleFromEnv() {
 	loaded, err := flaskoidc.FromEnv([]string{ // os.Environ()
-		`OIDC_CLIENT_SECRETS={"web": {"client_id": "shop", "issuer": "https://id.example.com", "redirect_uris": ["https://shop.example.com/oidc_callback"]}}`,
+		`OIDC_CLIENT_SECRETS={"web": {"client_id": "shop", "issuer": "https://id.example.com", ` +
+			`"redirect_uris": ["https://shop.example.com/oidc_callback"]}}`,
 		"OIDC_SCOPES=openid email profile",
 		"OIDC_REQUIRE_VERIFIED_EMAIL=True",
 		"OIDC_CREDENTIALS_STORE=redis",

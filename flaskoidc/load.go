@@ -132,7 +132,8 @@ func (l *loader) checkNames() {
 // readClient reads the app client, from the file and from the settings that win over it.
 func (l *loader) readClient() {
 	c := &l.out.Config
-	if cs, ok := get(l, "OIDC_CLIENT_SECRETS", "the path of the client secrets file, or what is in it", l.clientSecrets); ok && cs != nil {
+	if cs, ok := get(l, "OIDC_CLIENT_SECRETS", "the path of the client secrets file, or what is in it",
+		l.clientSecrets); ok && cs != nil {
 		l.file, c.ClientSecrets = cs, cs
 	}
 	c.ClientID = l.text("OIDC_CLIENT_ID")
@@ -140,8 +141,9 @@ func (l *loader) readClient() {
 	keys, _ := get(l, "SECRET_KEY", "a text, or a list of texts", keysOf)
 	for i, k := range keys {
 		if len(k) < minKey {
-			l.problem("SECRET_KEY", "key %d has %d bytes; expected at least %d random ones, as from: openssl rand -base64 32. "+
-				"A new key costs nothing: sessions of flask-oidc can't be taken over", i+1, len(k), minKey)
+			l.problem("SECRET_KEY",
+				"key %d has %d bytes; expected at least %d random ones, as from: openssl rand -base64 32. "+
+					"A new key costs nothing: sessions of flask-oidc can't be taken over", i+1, len(k), minKey)
 		}
 	}
 	c.Keys = keys
@@ -281,11 +283,13 @@ func (l *loader) readIssuer() {
 		base, ok := strings.CutSuffix(meta, wellKnown)
 		switch {
 		case !ok:
-			l.problem("OIDC_SERVER_METADATA_URL", "expected the issuer and %s; for a document elsewhere set Config.Endpoints", wellKnown)
+			l.problem("OIDC_SERVER_METADATA_URL",
+				"expected the issuer and %s; for a document elsewhere set Config.Endpoints", wellKnown)
 		case issuer == "":
 			issuer, l.out.Config.Issuer = base, base
 		case strings.TrimSuffix(issuer, "/") != base:
-			l.problem("OIDC_SERVER_METADATA_URL", "it is not the document of the issuer %.200q in the client secrets", issuer)
+			l.problem("OIDC_SERVER_METADATA_URL",
+				"it is not the document of the issuer %.200q in the client secrets", issuer)
 		}
 	}
 	valid, ok := get(l, "OIDC_VALID_ISSUERS", "one issuer", listOf)
@@ -299,7 +303,8 @@ func (l *loader) readIssuer() {
 	case issuer == "":
 		l.out.Config.Issuer = valid[0]
 	case valid[0] != issuer:
-		l.problem("OIDC_VALID_ISSUERS", "it is not the issuer %.200q of the client secrets, to the letter; the two have to agree", issuer)
+		l.problem("OIDC_VALID_ISSUERS",
+			"it is not the issuer %.200q of the client secrets, to the letter; the two have to agree", issuer)
 	}
 }
 
@@ -344,8 +349,9 @@ func (l *loader) readRedirect() {
 	case route == "":
 	case redirect != "":
 		if path := pathOf(redirect); path != route {
-			l.warn("OIDC_CALLBACK_ROUTE", "has no effect: the callback is answered at the path of the redirect URI, %.200q; "+
-				"a proxy in front has to leave the path as it is", path)
+			l.warn("OIDC_CALLBACK_ROUTE",
+				"has no effect: the callback is answered at the path of the redirect URI, %.200q; "+
+					"a proxy in front has to leave the path as it is", path)
 		}
 	default:
 		i := slices.IndexFunc(l.file.RedirectURIs, func(u string) bool { return pathOf(u) == route })

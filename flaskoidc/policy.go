@@ -57,7 +57,8 @@ func (l *loader) readCookieSwitches() {
 	case !secure && u.Scheme == "https":
 		l.warn(key, "has no effect: the redirect URI is https, so cookies are Secure")
 	case secure && u.Scheme == "http":
-		l.problem(key, "the cookie can't be Secure with a redirect URI of http; use https, or switch it off to develop on this machine")
+		l.problem(key, "the cookie can't be Secure with a redirect URI of http; use https, or switch it off to "+
+			"develop on this machine")
 	}
 }
 
@@ -85,7 +86,8 @@ func (l *loader) readBearer() {
 			in.TokenTypeHint = ""
 		}
 		if in.Endpoint == "" {
-			l.warn(hintKey, "has no effect: the client secrets have no token_introspection_uri, so tokens are verified by their signature")
+			l.warn(hintKey, "has no effect: the client secrets have no token_introspection_uri, so tokens are "+
+				"verified by their signature")
 		}
 	}
 	if in.Endpoint != "" {
@@ -125,11 +127,13 @@ func (l *loader) readCognitoUI() {
 
 // refuseTestMode refuses what would let everybody in.
 func (l *loader) refuseTestMode() {
-	const instead = "sign-in can't be switched off or faked in a program; in tests use package cognatetest, which brings a provider of its own"
+	const instead = "sign-in can't be switched off or faked in a program; in tests use package cognatetest, which " +
+		"brings a provider of its own"
 	if !l.flag("OIDC_ENABLED", true) {
 		l.problem("OIDC_ENABLED", instead)
 	}
-	if profile, ok := get(l, "OIDC_TESTING_PROFILE", "a dictionary, or that it is not there", dictOf); ok && len(profile) > 0 {
+	if profile, ok := get(l, "OIDC_TESTING_PROFILE", "a dictionary, or that it is not there", dictOf); ok &&
+		len(profile) > 0 {
 		l.problem("OIDC_TESTING_PROFILE", instead)
 	}
 }

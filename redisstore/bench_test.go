@@ -9,7 +9,8 @@ import (
 	"github.com/cognate-auth/cognate/redisstore/redistest"
 )
 
-func benchmark(b *testing.B, config redisstore.Config, call func(context.Context, *redisstore.Store, *cognate.Record) error) {
+func benchmark(b *testing.B, config redisstore.Config,
+	call func(context.Context, *redisstore.Store, *cognate.Record) error) {
 	b.Helper()
 	config.Addresses = []string{redistest.Start(b).Addr}
 	s := open(b, config)

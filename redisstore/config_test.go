@@ -28,13 +28,15 @@ func TestNewRefuses(t *testing.T) {
 		config redisstore.Config
 		want   string
 	}{
-		"nothing":       {redisstore.Config{}, "Config.Addresses is empty"},
-		"no port":       {redisstore.Config{Addresses: []string{"localhost"}}, "Config.Addresses[0] is not host:port"},
-		"a URL":         {redisstore.Config{Addresses: []string{"h:1", "redis://u:hunter2@h:1"}}, "Config.Addresses[1] is not host:port"},
+		"nothing": {redisstore.Config{}, "Config.Addresses is empty"},
+		"no port": {redisstore.Config{Addresses: []string{"localhost"}}, "Config.Addresses[0] is not host:port"},
+		"a URL": {redisstore.Config{Addresses: []string{"h:1", "redis://u:hunter2@h:1"}},
+			"Config.Addresses[1] is not host:port"},
 		"negative time": {redisstore.Config{Timeout: -1}, "Config.Timeout is -1ns"},
 		"negative DB":   {redisstore.Config{DB: -1}, "Config.DB is -1"},
 		"long prefix":   {redisstore.Config{KeyPrefix: strings.Repeat("p", 129)}, "Config.KeyPrefix has 129 bytes"},
-		"nobody there":  {redisstore.Config{Addresses: []string{"127.0.0.1:1"}}, "redisstore: connecting to 127.0.0.1:1: "},
+		"nobody there": {redisstore.Config{Addresses: []string{"127.0.0.1:1"}},
+			"redisstore: connecting to 127.0.0.1:1: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := redisstore.New(row.config)
@@ -142,7 +144,8 @@ func TestTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	pool := writeCertificate(t, dir)
-	server := redistest.Start(t, "port 0", "tls-port $PORT", "tls-cert-file "+dir+"/cert.pem", "tls-key-file "+dir+"/key.pem",
+	server := redistest.Start(t, "port 0", "tls-port $PORT", "tls-cert-file "+dir+"/cert.pem",
+		"tls-key-file "+dir+"/key.pem",
 		"tls-auth-clients no")
 	config := redisstore.Config{Addresses: []string{server.Addr}, TLS: &tls.Config{RootCAs: pool}, Timeout: patient}
 	roundTrip(t, open(t, config))

@@ -48,7 +48,8 @@ type head struct {
 }
 
 // errForeign is something under a record's name that is no record: it counts as none.
-var errForeign = fmt.Errorf("%w: what the server holds under its name was not written by this version of the store", cognate.ErrNoRecord)
+var errForeign = fmt.Errorf("%w: what the server holds under its name was not written by this version of the store",
+	cognate.ErrNoRecord)
 
 // errForeignIndex is something under an index's name that is no index.
 var errForeignIndex = errors.New("what the server held in the place of an index was none, and is removed; " +
@@ -161,7 +162,8 @@ func check(r cognate.Record) error {
 	return checkKey(r.Key)
 }
 
-var errName = errors.New("redisstore: a key or index is not in the form that cognate.Record states: 43 characters of base64url")
+var errName = errors.New("redisstore: a key or index is not in the form that cognate.Record states: 43 characters " +
+	"of base64url")
 
 func checkKey(key string) error {
 	if !isName(key) {

@@ -65,18 +65,20 @@ func TestParse(t *testing.T) {
 		in   []byte
 		want bool
 	}{
-		"plain":                   {stored(1, "", "", 0), true},
-		"largest":                 {stored(1, one+one+one+one, large, 4), true},
-		"value too large":         {stored(1, "", large+"v", 0), false},
-		"empty":                   {nil, false},
-		"cut off":                 {stored(1, "", "", 0)[:41], false},
-		"indexes cut off":         {stored(1, one[1:], "", 1), false},
-		"too many indexes":        {stored(1, strings.Repeat(one, 5), "", 5), false},
-		"version 0":               {stored(0, "", "", 0), false},
-		"another format":          {append([]byte{2}, stored(1, "", "", 0)[1:]...), false},
-		"no number":               {bytes.Replace(stored(1, "", "", 0), []byte("0001"), []byte("+001"), 1), false},
-		"expires past reason":     {bytes.Replace(stored(1, "", "", 0), []byte("\x00\x00\x01\x9c"), []byte("\x00\xff\x01\x9c"), 1), false},
-		"expires before the year": {bytes.Replace(stored(1, "", "", 0), []byte("\x00\x00\x01\x9c"), []byte("\xff\x00\x01\x9c"), 1), false},
+		"plain":            {stored(1, "", "", 0), true},
+		"largest":          {stored(1, one+one+one+one, large, 4), true},
+		"value too large":  {stored(1, "", large+"v", 0), false},
+		"empty":            {nil, false},
+		"cut off":          {stored(1, "", "", 0)[:41], false},
+		"indexes cut off":  {stored(1, one[1:], "", 1), false},
+		"too many indexes": {stored(1, strings.Repeat(one, 5), "", 5), false},
+		"version 0":        {stored(0, "", "", 0), false},
+		"another format":   {append([]byte{2}, stored(1, "", "", 0)[1:]...), false},
+		"no number":        {bytes.Replace(stored(1, "", "", 0), []byte("0001"), []byte("+001"), 1), false},
+		"expires past reason": {bytes.Replace(stored(1, "", "", 0), []byte("\x00\x00\x01\x9c"),
+			[]byte("\x00\xff\x01\x9c"), 1), false},
+		"expires before the year": {bytes.Replace(stored(1, "", "", 0), []byte("\x00\x00\x01\x9c"),
+			[]byte("\xff\x00\x01\x9c"), 1), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, ok := redisstore.Reencode(row.in); ok != row.want {
@@ -94,7 +96,8 @@ func TestForeignIndex(t *testing.T) {
 	s := open(t, redisstore.Config{Addresses: []string{server.Addr}, Timeout: patient})
 	index := "cognate:x:" + name("x")
 	for what, command := range map[string][]string{
-		"text": {"SET", index, "text"}, "a list": {"RPUSH", index, "a"}, "members of others": {"ZADD", index, "9e12", "a", "9e12", ""},
+		"text": {"SET", index, "text"}, "a list": {"RPUSH", index, "a"},
+		"members of others": {"ZADD", index, "9e12", "a", "9e12", ""},
 	} {
 		ctx := t.Context()
 		must(t, s.Create(ctx, record("before "+what, "x")))
@@ -129,8 +132,10 @@ func TestServerErrors(t *testing.T) {
 	server := redistest.Start(t,
 		"user blind on nopass ~cognate:* resetchannels +@all -get -getrange",
 		"user loner on nopass ~cognate:* resetchannels +@all -zadd")
-	blind := open(t, redisstore.Config{Addresses: []string{server.Addr}, Username: "blind", Password: "x", Timeout: patient})
-	loner := open(t, redisstore.Config{Addresses: []string{server.Addr}, Username: "loner", Password: "x", Timeout: patient})
+	blind := open(t,
+		redisstore.Config{Addresses: []string{server.Addr}, Username: "blind", Password: "x", Timeout: patient})
+	loner := open(t,
+		redisstore.Config{Addresses: []string{server.Addr}, Username: "loner", Password: "x", Timeout: patient})
 	ctx, r := t.Context(), record("ann", "x")
 	err := loner.Create(ctx, r)
 	if err == nil || errors.Is(err, cognate.ErrRecordChanged) {
@@ -143,7 +148,9 @@ func TestServerErrors(t *testing.T) {
 	must(t, open(t, redisstore.Config{Addresses: []string{server.Addr}, Timeout: patient}).Create(ctx, r))
 	_, latest := blind.LoadLatest(ctx, r.Key)
 	_, load := blind.Load(ctx, r.Key)
-	for call, err := range map[string]error{"LoadLatest": latest, "Load": load, "Update": blind.Update(ctx, r), "Delete": blind.Delete(ctx, r.Key)} {
+	for call, err := range map[string]error{
+		"LoadLatest": latest, "Load": load, "Update": blind.Update(ctx, r), "Delete": blind.Delete(ctx, r.Key),
+	} {
 		if err == nil || errors.Is(err, cognate.ErrNoRecord) || errors.Is(err, cognate.ErrRecordChanged) {
 			t.Errorf("%s: got error %v, want the server's", call, err)
 		}

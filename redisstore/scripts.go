@@ -78,7 +78,8 @@ return 0`)
 	// be kept out by it.
 	addMember = rueidis.NewLuaScript(`
 local now = redis.call('TIME')
-local dropped = redis.pcall('ZREMRANGEBYSCORE', KEYS[1], '-inf', now[1] .. string.format('%03d', math.floor(now[2] / 1000)))
+local milli = now[1] .. string.format('%03d', math.floor(now[2] / 1000))
+local dropped = redis.pcall('ZREMRANGEBYSCORE', KEYS[1], '-inf', milli)
 if type(dropped) == 'table' and dropped.err then
   if not string.find(dropped.err, 'WRONGTYPE', 1, true) then return dropped end
   redis.call('DEL', KEYS[1])

@@ -320,7 +320,8 @@ func (s *Store) deletePage(ctx context.Context, index string) (live int, more bo
 		Min("0").Max(strconv.Itoa(page-1)).Build()).AsStrSlice()
 	if isWrongType(err) {
 		// Removed, so that calling again goes well; but said, for nobody knows what it named.
-		err = errors.Join(errForeignIndex, removeForeignIndex.Exec(wait, s.client, []string{s.indexKey(index)}, nil).Error())
+		err = errors.Join(errForeignIndex,
+			removeForeignIndex.Exec(wait, s.client, []string{s.indexKey(index)}, nil).Error())
 	}
 	if err != nil || len(members) == 0 {
 		return 0, false, err

@@ -59,12 +59,13 @@ func unreadable(configs *sync.Map) map[string]func(*testing.T, cognate.SessionSt
 		"many indexes":   {"SET", string(stored(1, strings.Repeat(name("x"), 255), "", 255))},
 		"no number":      {"SET", strings.Replace(string(stored(1, "", "", 0)), "0001900", "+001900", 1)},
 		"version 0":      {"SET", string(stored(0, "", "value", 0))},
-		"beyond dates":   {"SET", strings.Replace(string(stored(1, "", "", 0)), "\x00\x00\x01\x9c", "\xff\xff\xff\xff", 1)},
-		"a list":         {"RPUSH", "a"},
-		"a hash":         {"HSET", "a", "b"},
-		"a set":          {"SADD", "a"},
-		"a sorted set":   {"ZADD", "1", "a"},
-		"a stream":       {"XADD", "*", "a", "b"},
+		"beyond dates": {"SET",
+			strings.Replace(string(stored(1, "", "", 0)), "\x00\x00\x01\x9c", "\xff\xff\xff\xff", 1)},
+		"a list":       {"RPUSH", "a"},
+		"a hash":       {"HSET", "a", "b"},
+		"a set":        {"SADD", "a"},
+		"a sorted set": {"ZADD", "1", "a"},
+		"a stream":     {"XADD", "*", "a", "b"},
 	} {
 		ways[name] = func(t *testing.T, s cognate.SessionStore, key string) {
 			t.Helper()
@@ -72,7 +73,10 @@ func unreadable(configs *sync.Map) map[string]func(*testing.T, cognate.SessionSt
 			config := own.(redisstore.Config)
 			client := redisClient(t, config)
 			do := func(command ...string) {
-				must(t, client.Do(t.Context(), client.B().Arbitrary(command[0]).Keys(config.KeyPrefix+"r:"+key).Args(command[1:]...).Build()).Error())
+				must(t,
+					client.Do(t.Context(),
+						client.B().Arbitrary(command[0]).Keys(config.KeyPrefix+"r:"+
+							key).Args(command[1:]...).Build()).Error())
 			}
 			do("DEL")
 			do(command...)
@@ -85,7 +89,8 @@ func unreadable(configs *sync.Map) map[string]func(*testing.T, cognate.SessionSt
 func redisClient(t *testing.T, config redisstore.Config) rueidis.Client {
 	t.Helper()
 	client, err := rueidis.NewClient(rueidis.ClientOption{
-		InitAddress: config.Addresses, Sentinel: rueidis.SentinelOption{MasterSet: config.SentinelMaster}, DisableCache: true,
+		InitAddress: config.Addresses,
+		Sentinel:    rueidis.SentinelOption{MasterSet: config.SentinelMaster}, DisableCache: true,
 	})
 	must(t, err)
 	t.Cleanup(client.Close)

@@ -39,7 +39,8 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Requests != seen || seen < 4 {
-		t.Errorf("counted %d requests, the server %d; want the same, and one for each connection at least", got.Requests, seen)
+		t.Errorf("counted %d requests, the server %d; want the same, and one for each connection at least",
+			got.Requests, seen)
 	}
 	if len(cookies) != 2 || cookies["a=1"] == 0 || cookies["b=2; c=3"] == 0 {
 		t.Errorf("cookies: %v, want both", cookies)

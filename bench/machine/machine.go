@@ -113,7 +113,8 @@ func (t *tail) String() string {
 
 // Describe says in a line what machine this is.
 func Describe() string {
-	return fmt.Sprintf("%s, %d processors, %s on %s/%s", cpuModel(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("%s, %d processors, %s on %s/%s", cpuModel(), runtime.NumCPU(), runtime.Version(),
+		runtime.GOOS, runtime.GOARCH)
 }
 
 // cpuModel is the name in /proc/cpuinfo; only Linux has it.

@@ -52,9 +52,11 @@ const (
 
 // style has the colours of both schemes; a viewer that knows neither shows the light one.
 const style = `
-svg { --page: #ffffff; --edge: #e2e5ee; --text: #171a29; --soft: #5a6072; --limit: #9aa2b6; --ours: #3d4fd6; --peer: #cdd3e1 }
+svg { --page: #ffffff; --edge: #e2e5ee; --text: #171a29; --soft: #5a6072;
+  --limit: #9aa2b6; --ours: #3d4fd6; --peer: #cdd3e1 }
 @media (prefers-color-scheme: dark) {
-  svg { --page: #171a26; --edge: #2a2f42; --text: #eef0f8; --soft: #a3aac0; --limit: #737c96; --ours: #8c9bff; --peer: #3a4159 }
+  svg { --page: #171a26; --edge: #2a2f42; --text: #eef0f8; --soft: #a3aac0;
+    --limit: #737c96; --ours: #8c9bff; --peer: #3a4159 }
 }
 text { font: 14px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; fill: var(--text) }
 .page { fill: var(--page); stroke: var(--edge) }
@@ -76,7 +78,8 @@ func SVG(title string, charts ...Chart) string {
 		height += c.height() + chartGap
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-labelledby="title">`,
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" `+
+		`role="img" aria-labelledby="title">`,
 		width, height, width, height)
 	fmt.Fprintf(&b, "\n<title id=\"title\">%s</title>\n<style>%s</style>\n", escape(title), style)
 	fmt.Fprintf(&b, `<rect class="page" x="0.5" y="0.5" width="%d" height="%d" rx="12"/>`+"\n", width-1, height-1)
@@ -104,7 +107,8 @@ func (c Chart) draw(b *strings.Builder, top int) {
 		largest = math.Max(largest, bar.Value)
 	}
 	first := top + headSize - pitch
-	fmt.Fprintf(b, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>\n", barStart, barStart, first, first+pitch*len(c.Bars))
+	fmt.Fprintf(b, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>\n", barStart, barStart, first,
+		first+pitch*len(c.Bars))
 	for i, bar := range c.Bars {
 		bar.draw(b, first+pitch*i, largest, c.Unit)
 	}
@@ -120,10 +124,12 @@ func (bar Bar) draw(b *strings.Builder, top int, largest float64, unit string) {
 		own = " own"
 	}
 	baseline := top + pitch/2 + 5
-	fmt.Fprintf(b, "<text class=\"name%s\" x=\"%d\" y=\"%d\">%s</text>\n", own, barStart-12, baseline, escape(bar.Label))
+	fmt.Fprintf(b, "<text class=\"name%s\" x=\"%d\" y=\"%d\">%s</text>\n", own, barStart-12,
+		baseline, escape(bar.Label))
 	fmt.Fprintf(b, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\"/>\n",
 		bar.Kind, barStart, top+(pitch-barHeight)/2, length, barHeight)
-	fmt.Fprintf(b, "<text class=\"value%s\" x=\"%.1f\" y=\"%d\">%s %s <tspan class=\"soft small\" dx=\"4\">%s</tspan></text>\n",
+	fmt.Fprintf(b,
+		"<text class=\"value%s\" x=\"%.1f\" y=\"%d\">%s %s <tspan class=\"soft small\" dx=\"4\">%s</tspan></text>\n",
 		own, barStart+length+8, baseline, Number(bar.Value), escape(unit), escape(bar.Note))
 }
 

@@ -103,7 +103,8 @@ var barLine = regexp.MustCompile(`<rect class="(limit|ours|peer)"[^>]* width="([
 func TestSVG(t *testing.T) {
 	t.Parallel()
 	svg := report.SVG("a <title> & more", report.Chart{
-		Title: "T", Subtitle: "S", Unit: "µs", Legend: []report.Entry{{Kind: report.Ours, Text: "<us>"}}, Bars: []report.Bar{
+		Title: "T", Subtitle: "S", Unit: "µs",
+		Legend: []report.Entry{{Kind: report.Ours, Text: "<us>"}}, Bars: []report.Bar{
 			{Label: "bare & <none>", Value: 10, Kind: report.Limit},
 			{Label: "ours", Value: 20, Note: "2 ×", Kind: report.Ours},
 			{Label: "peer", Value: 40, Kind: report.Peer},

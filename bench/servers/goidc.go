@@ -75,7 +75,8 @@ func (s *handWritten) login(w http.ResponseWriter, r *http.Request) {
 	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
 	for name, value := range map[string]string{"state": state, "nonce": nonce, "verifier": verifier} {
 		http.SetCookie(w, &http.Cookie{ //nolint:gosec // plain http on loopback
-			Name: name, Value: value, Path: "/oidc_callback", MaxAge: 600, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+			Name: name, Value: value, Path: "/oidc_callback", MaxAge: 600, HttpOnly: true,
+			SameSite: http.SameSiteLaxMode,
 		})
 	}
 	to := s.oauth.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier))

@@ -32,7 +32,8 @@ func parseAddress(flag, text string) (address, error) {
 	var err error
 	a.host, a.port, err = net.SplitHostPort(text)
 	if err != nil {
-		return a, fmt.Errorf("%s %s is not an address; expected a host and a port, as in 127.0.0.1:9229", flag, quoted(text))
+		return a, fmt.Errorf("%s %s is not an address; expected a host and a port, as in 127.0.0.1:9229", flag,
+			quoted(text))
 	}
 	_, err = strconv.ParseUint(a.port, 10, 16)
 	if err != nil {
@@ -41,8 +42,8 @@ func parseAddress(flag, text string) (address, error) {
 	var ok bool
 	a.host, a.bind, ok = devtls.Loopback(a.host)
 	if !ok {
-		return a, fmt.Errorf("%s %s is not on this machine alone; use 127.0.0.1:%s: nobody else may reach what runs here, "+
-			"because its passwords are no secret", flag, quoted(text), a.port)
+		return a, fmt.Errorf("%s %s is not on this machine alone; use 127.0.0.1:%s: "+
+			"nobody else may reach what runs here, because its passwords are no secret", flag, quoted(text), a.port)
 	}
 	return a, nil
 }
@@ -113,11 +114,14 @@ func (a *address) explain(err error) error {
 		if runtime.GOOS == "darwin" && a.port == "5000" {
 			hint = " (on macOS it is AirPlay Receiver that listens on port 5000)"
 		}
-		return fmt.Errorf("%s is taken by another program%s; stop that one, or choose another port with %s %s", at, hint, a.flag, a.other())
+		return fmt.Errorf("%s is taken by another program%s; stop that one, or choose another port with %s %s", at,
+			hint, a.flag, a.other())
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("listening on %s is not allowed here; choose a port above 1023 with %s %s", at, a.flag, a.other())
+		return fmt.Errorf("listening on %s is not allowed here; choose a port above 1023 with %s %s",
+			at, a.flag, a.other())
 	}
-	return fmt.Errorf("%s %s can't be listened on (%w); choose another address, as in %s 127.0.0.1:%s", a.flag, at, err, a.flag, a.port)
+	return fmt.Errorf("%s %s can't be listened on (%w); choose another address, as in %s 127.0.0.1:%s", a.flag, at,
+		err, a.flag, a.port)
 }
 
 // taken tells that somebody else listens there.

@@ -62,8 +62,10 @@ func TestHostsLine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b strings.Builder
-			announceSite(terminal{&b, &b}, newSite(t, tt.pools...), &poolconfig.File{Path: "cognate.yaml", Pools: tt.pools}, inMemory, "")
-			if got := strings.Contains(b.String(), "hosts;"); got != (tt.want != "") || !strings.Contains(b.String(), tt.want) {
+			announceSite(terminal{&b, &b}, newSite(t, tt.pools...),
+				&poolconfig.File{Path: "cognate.yaml", Pools: tt.pools}, inMemory, "")
+			if got := strings.Contains(b.String(), "hosts;"); got != (tt.want != "") ||
+				!strings.Contains(b.String(), tt.want) {
 				t.Errorf("it says\n%s\nwant%s", b.String(), tt.want)
 			}
 		})

@@ -91,8 +91,8 @@ func (c *demoCommand) addresses() (appAddr, poolAddr address, err error) {
 		return appAddr, poolAddr, err
 	}
 	if c.Addr == c.PoolAddr && appAddr.port != "0" {
-		return appAddr, poolAddr, fmt.Errorf("--addr and --pool-addr are both %s; give the pool another port, as in --pool-addr %s",
-			c.Addr, poolAddr.other())
+		return appAddr, poolAddr, fmt.Errorf("--addr and --pool-addr are both %s; "+
+			"give the pool another port, as in --pool-addr %s", c.Addr, poolAddr.other())
 	}
 	return appAddr, poolAddr.asLocalhost(), nil
 }

@@ -33,7 +33,8 @@ func (f *devViewFlags) view() (view, error) {
 	v := view{token: userpool.Secret(f.DevViewToken), anywhere: f.InsecureDevViewAnywhere}
 	switch {
 	case v.anywhere && v.token != "":
-		return v, errors.New("--insecure-dev-view-anywhere needs no token; leave out --dev-view-token and COGNATE_DEV_VIEW_TOKEN")
+		return v, errors.New("--insecure-dev-view-anywhere needs no token; leave out --dev-view-token and " +
+			"COGNATE_DEV_VIEW_TOKEN")
 	case v.anywhere:
 		return v, nil
 	case v.token == "":

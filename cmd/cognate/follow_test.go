@@ -25,7 +25,8 @@ const two = aPool + `  - id: local_A2
 // the pool itself or its store can tell: the first one stays as it was.
 func TestReloadAllOrNothing(t *testing.T) {
 	t.Parallel()
-	w := watch(t, strings.Replace(two, "    clients:", "    schema:\n      - {name: nickname, mutable: false}\n    clients:", 1))
+	w := watch(t,
+		strings.Replace(two, "    clients:", "    schema:\n      - {name: nickname, mutable: false}\n    clients:", 1))
 	schema := "    schema:\n      - {name: nickname, mutable: false}\n    clients:"
 	with := func(old, text string) string {
 		return strings.Replace(strings.NewReplacer("one", "changed").Replace(two), old, text, 1)
@@ -37,12 +38,14 @@ func TestReloadAllOrNothing(t *testing.T) {
 			`cognate.yaml:12:40: the scope "orders/read" belongs to no resource server of the pool`},
 		"a provider": {with("id: two\n", "id: two\n        supported_identity_providers:\n          - Corp\n"),
 			`cognate.yaml:13:13: the pool has no identity provider "Corp"`},
-		"an attribute": {with("id: two\n", "id: two\n        read_attributes: [custom:a]\n") + "    schema: [{name: custom:b}]\n",
+		"an attribute": {with("id: two\n", "id: two\n        read_attributes: [custom:a]\n") +
+			"    schema: [{name: custom:b}]\n",
 			`the pool has no attribute "custom:a"`},
 		"a host of two pools": {with("", "") + "  - id: local_A3\n    domain: local-a2\n",
 			"two pools have the host local-a2.localhost"},
 		"an attribute that stays": {strings.Replace(with("    clients:", schema), "Correct-Horse-7\n",
-			"Correct-Horse-7\n        attributes: {nickname: b}\n", 1), "Cannot modify the non-mutable attribute nickname"},
+			"Correct-Horse-7\n        attributes: {nickname: b}\n", 1),
+			"Cannot modify the non-mutable attribute nickname"},
 		"another sub": {with("username: ann", "username: ann\n        sub: other"), "has another sub already"},
 	} {
 		out, wrong := w.change(t, tt.text)
@@ -62,7 +65,8 @@ func TestReloadAllOrNothing(t *testing.T) {
 // a file that the store of the second pool refuses: the first one stays as it was.
 func TestStartAllOrNothing(t *testing.T) {
 	t.Parallel()
-	text := two + "    users:\n      - username: bob\n        password: Battery-Staple-7\n    schema: [{name: nickname, mutable: false}]\n"
+	text := two + "    users:\n      - username: bob\n        password: Battery-Staple-7\n" +
+		"    schema: [{name: nickname, mutable: false}]\n"
 	parse := func(text string) *poolconfig.File {
 		f, err := poolconfig.Loader{}.Parse("c.yaml", []byte(text))
 		if err != nil {
@@ -83,13 +87,16 @@ func TestStartAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct{ old, text, says string }{
-		"another sub":            {"username: bob", "username: bob\n        sub: other", "the user bob has another sub already"},
+		"another sub": {"username: bob", "username: bob\n        sub: other",
+			"the user bob has another sub already"},
 		"what people sign in by": {"id: local_A2", "id: local_A2\n    alias_attributes: [email]", "that cannot change"},
-		"a user of a sign-up":    {"username: bob", "username: eve\n        attributes: {nickname: f}", "Cannot modify the non-mutable attribute nickname"},
+		"a user of a sign-up": {"username: bob", "username: eve\n        attributes: {nickname: f}",
+			"Cannot modify the non-mutable attribute nickname"},
 	} {
 		second := newSite(t)
 		second.store = first.store
-		err := second.start(t.Context(), parse(strings.NewReplacer("id: one", "id: changed", tt.old, tt.text).Replace(text)))
+		err := second.start(t.Context(),
+			parse(strings.NewReplacer("id: one", "id: changed", tt.old, tt.text).Replace(text)))
 		if err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: the start says %v", name, err)
 		}
@@ -119,8 +126,10 @@ func TestReloadTakesBack(t *testing.T) {
 		name, more, says string
 		check            func(userpool.User) bool
 	}{
-		{"groups", "    groups: [admins, staff]\n", "1 user changed", func(u userpool.User) bool { return len(u.Groups) == 2 }},
-		{"a group less", "    groups: [staff]\n", "1 user changed", func(u userpool.User) bool { return len(u.Groups) == 1 }},
+		{"groups", "    groups: [admins, staff]\n", "1 user changed",
+			func(u userpool.User) bool { return len(u.Groups) == 2 }},
+		{"a group less", "    groups: [staff]\n", "1 user changed",
+			func(u userpool.User) bool { return len(u.Groups) == 1 }},
 		{"no groups", "    groups: []\n", "1 user changed", func(u userpool.User) bool { return len(u.Groups) == 0 }},
 		{"the same in other words", "", "", func(u userpool.User) bool { return len(u.Groups) == 0 }},
 		{"an attribute", "    attributes: {name: Ann, nickname: A}\n", "1 user changed",
@@ -128,12 +137,14 @@ func TestReloadTakesBack(t *testing.T) {
 		{"an attribute less", "    attributes: {nickname: A}\n", "1 user changed",
 			func(u userpool.User) bool { return len(u.Attributes) == 1 }},
 		{"a second factor", "    totp_secret: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\n    mfa: [SOFTWARE_TOKEN_MFA]\n" +
-			"    preferred_mfa: SOFTWARE_TOKEN_MFA\n", "1 user changed", func(u userpool.User) bool { return len(u.MFA) == 1 && len(u.Attributes) == 0 }},
+			"    preferred_mfa: SOFTWARE_TOKEN_MFA\n", "1 user changed",
+			func(u userpool.User) bool { return len(u.MFA) == 1 && len(u.Attributes) == 0 }},
 		{"none", "", "1 user changed",
 			func(u userpool.User) bool { return len(u.MFA) == 0 && u.TOTPSecret == "" && u.PreferredMFA == "" }},
 		{"a status", "    status: RESET_REQUIRED\n", "1 user changed",
 			func(u userpool.User) bool { return u.Status == userpool.UserResetRequired }},
-		{"confirmed", "    status: CONFIRMED\n", "1 user changed", func(u userpool.User) bool { return u.Status == userpool.UserConfirmed }},
+		{"confirmed", "    status: CONFIRMED\n", "1 user changed",
+			func(u userpool.User) bool { return u.Status == userpool.UserConfirmed }},
 		{"temporary", "    temporary: true\n", "1 user changed",
 			func(u userpool.User) bool { return u.Status == userpool.UserForceChange && !u.TemporaryUntil.IsZero() }},
 		{"for good", "", "1 user changed",
@@ -142,7 +153,8 @@ func TestReloadTakesBack(t *testing.T) {
 		{"enabled", "", "1 user changed", func(u userpool.User) bool { return !u.Disabled }},
 	} {
 		out, wrong := w.change(t, start+user+tt.more)
-		if !tt.check(ann()) || wrong != "" || !strings.Contains(out, tt.says) || tt.says == "" && strings.Contains(out, "changed") {
+		if !tt.check(ann()) || wrong != "" || !strings.Contains(out, tt.says) ||
+			tt.says == "" && strings.Contains(out, "changed") {
 			t.Errorf("%s: it says %q and %q; status %s, groups %q, attributes %q, factors %q",
 				tt.name, out, wrong, ann().Status, ann().Groups, ann().Attributes, ann().MFA)
 		}
@@ -207,7 +219,8 @@ func TestProcessesAtOnce(t *testing.T) {
 			t.Cleanup(closeStore)
 			p := &processes{store: store}
 			for range 3 {
-				p.sites = append(p.sites, &site{addr: a.asLocalhost(), scheme: "http", store: store, log: slog.New(slog.DiscardHandler)})
+				p.sites = append(p.sites,
+					&site{addr: a.asLocalhost(), scheme: "http", store: store, log: slog.New(slog.DiscardHandler)})
 			}
 			texts := []string{two,
 				strings.NewReplacer("id: one", "id: uno", "id: two", "id: two\n        name: Two").Replace(two),

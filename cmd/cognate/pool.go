@@ -51,7 +51,9 @@ type localPool struct {
 
 // newLocalPool makes the pool that is reached at base. People sign in with their e-mail
 // address, as in most Cognito pools.
-func newLocalPool(ctx context.Context, base string, client userpool.Client, view view, log *slog.Logger) (*localPool, error) {
+func newLocalPool(
+	ctx context.Context, base string, client userpool.Client, view view, log *slog.Logger,
+) (*localPool, error) {
 	pool, err := userpool.New(ctx, userpool.Config{
 		Issuer: base + "/", Store: memstore.New(), Logger: log, Trace: userpool.NewTrace(nil),
 		Settings: userpool.Settings{UsernameAttributes: []string{"email"}},
@@ -121,7 +123,8 @@ func (f *clientFlags) client() (userpool.Client, error) {
 func homeOf(callback string) (string, error) {
 	u, err := url.Parse(callback)
 	if err != nil || u.Host == "" {
-		return "", fmt.Errorf("--redirect-uri %q is not an absolute URL, such as https://127.0.0.1:5000/oidc_callback", callback)
+		return "", fmt.Errorf("--redirect-uri %q is not an absolute URL, such as "+
+			"https://127.0.0.1:5000/oidc_callback", callback)
 	}
 	return u.Scheme + "://" + u.Host + "/", nil
 }

@@ -45,8 +45,8 @@ func (f *configFlags) configuration() (file *poolconfig.File, load func() (*pool
 	case config != "" && len(f.FromAWS) > 0:
 		return nil, nil, errors.New("--config and --from-aws describe the pools both; leave one out")
 	case f.quick() && (config != "" || len(f.FromAWS) > 0):
-		return nil, nil, errors.New("--pool-id, --client-id, --client-secret and --redirect-uri are for a pool without a file; " +
-			"write them into the file")
+		return nil, nil, errors.New("--pool-id, --client-id, --client-secret and --redirect-uri are for a pool " +
+			"without a file; write them into the file")
 	case implicit:
 		config = defaultConfig
 	}
@@ -250,7 +250,8 @@ func (c *poolImportCommand) Run(ctx context.Context, term terminal) error {
 }
 
 // importUsers adds the users of a CSV file that was checked.
-func importUsers(ctx context.Context, term terminal, store userpool.Store, p poolconfig.Pool, users io.ReadSeeker, name string,
+func importUsers(
+	ctx context.Context, term terminal, store userpool.Store, p poolconfig.Pool, users io.ReadSeeker, name string,
 ) error {
 	pool, err := userpool.New(ctx, userpool.Config{
 		ID: p.ID, Issuer: "http://localhost/" + p.ID, Store: store, Settings: withoutTriggers(p.Settings),

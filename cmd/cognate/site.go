@@ -158,7 +158,8 @@ func (s *site) newPool(ctx context.Context, p poolconfig.Pool, base string) (*us
 	}
 	return userpool.New(ctx, userpool.Config{
 		ID: p.ID, Issuer: cmp.Or(p.Issuer, s.base(s.addr.host)+"/"), Domain: base, Store: s.store,
-		Settings: p.Settings, Invoke: trigger.HTTP(nil), Passkeys: authenticators, Logger: s.log, Trace: userpool.NewTrace(nil),
+		Settings: p.Settings, Invoke: trigger.HTTP(nil), Passkeys: authenticators, Logger: s.log,
+		Trace:   userpool.NewTrace(nil),
 		Deliver: s.deliver,
 	})
 }
@@ -204,7 +205,8 @@ func (s *site) handle(ctx context.Context, r *running) error {
 	for _, host := range r.hosts {
 		r.others[host], err = server.New(server.Config{
 			Pool: r.pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.host) + "/" + id + "/.well-known/jwks.json",
-			SAML: sp, Logger: s.log, DevView: true, DevViewToken: s.view.token, InsecureDevViewAnywhere: s.view.anywhere,
+			SAML: sp, Logger: s.log, DevView: true, DevViewToken: s.view.token,
+			InsecureDevViewAnywhere: s.view.anywhere,
 		})
 		if err != nil {
 			return err
@@ -359,7 +361,9 @@ func (s *site) make(ctx context.Context, old *running, p poolconfig.Pool, hosts 
 }
 
 // change makes a pool that is there as p says.
-func (s *site) change(ctx context.Context, old *running, p poolconfig.Pool, hosts []string) (*running, []string, error) {
+func (s *site) change(
+	ctx context.Context, old *running, p poolconfig.Pool, hosts []string,
+) (*running, []string, error) {
 	r := *old
 	var err error
 	r.signs, err = signs(p.Settings)

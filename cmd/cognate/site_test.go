@@ -65,11 +65,15 @@ func TestHosts(t *testing.T) {
 		host, issuer, authorize string // issuer empty: refused
 		id                      string
 	}{
-		{"localhost:9229", "http://localhost:9229/local_One", "http://auth.one.test:9229/oauth2/authorize", "local_One"},
-		{"LOCALHOST.:9229", "http://localhost:9229/local_One", "http://auth.one.test:9229/oauth2/authorize", "local_One"},
-		{"127.0.0.1:9229", "http://localhost:9229/local_One", "http://auth.one.test:9229/oauth2/authorize", "local_One"},
+		{"localhost:9229", "http://localhost:9229/local_One",
+			"http://auth.one.test:9229/oauth2/authorize", "local_One"},
+		{"LOCALHOST.:9229", "http://localhost:9229/local_One",
+			"http://auth.one.test:9229/oauth2/authorize", "local_One"},
+		{"127.0.0.1:9229", "http://localhost:9229/local_One",
+			"http://auth.one.test:9229/oauth2/authorize", "local_One"},
 		{"[::1]:9229", "http://localhost:9229/local_One", "http://auth.one.test:9229/oauth2/authorize", "local_One"},
-		{"one.localhost:9229", "http://localhost:9229/local_One", "http://auth.one.test:9229/oauth2/authorize", "local_One"},
+		{"one.localhost:9229", "http://localhost:9229/local_One",
+			"http://auth.one.test:9229/oauth2/authorize", "local_One"},
 		{"auth.one.test", "http://localhost:9229/local_One", "http://auth.one.test:9229/oauth2/authorize", "local_One"},
 		{"localhost:9229", "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Two",
 			"http://eu-central-1-two.localhost:9229/oauth2/authorize", "eu-central-1_Two"},
@@ -246,7 +250,8 @@ func TestReload(t *testing.T) {
 	}
 
 	out, _ = w.change(t, strings.Replace(aPool, "clients:", "name: New name\n    clients:", 1))
-	if got := w.pool().Settings().Name; got != "New name" || !strings.Contains(out, "the pool local_A1: settings changed") {
+	if got := w.pool().Settings().Name; got != "New name" ||
+		!strings.Contains(out, "the pool local_A1: settings changed") {
 		t.Errorf("name = %q after %q", got, out)
 	}
 
@@ -299,8 +304,10 @@ func samlMetadata(t *testing.T, wants string) string {
 		block, rest = pem.Decode(rest)
 	}
 	return `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="urn:corp">` +
-		`<IDPSSODescriptor WantAuthnRequestsSigned="` + wants + `"><KeyDescriptor><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#">` +
-		`<X509Data><X509Certificate>` + base64.StdEncoding.EncodeToString(block.Bytes) + `</X509Certificate></X509Data></KeyInfo>` +
+		`<IDPSSODescriptor WantAuthnRequestsSigned="` + wants +
+		`"><KeyDescriptor><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#">` +
+		`<X509Data><X509Certificate>` + base64.StdEncoding.EncodeToString(block.Bytes) +
+		`</X509Certificate></X509Data></KeyInfo>` +
 		`</KeyDescriptor><SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"` +
 		` Location="https://corp.test/sso"/></IDPSSODescriptor></EntityDescriptor>`
 }
@@ -309,7 +316,8 @@ func samlMetadata(t *testing.T, wants string) string {
 // provider comes with a reload, and that metadata which cannot be used is told
 // before anything changes.
 func TestSAMLKey(t *testing.T) {
-	const request = "/oauth2/authorize?client_id=one&redirect_uri=https://app.example/cb&response_type=code&identity_provider=Corp"
+	const request = "/oauth2/authorize?client_id=one&redirect_uri=https://app.example/cb&response_type=code&" +
+		"identity_provider=Corp"
 	w := watch(t, aPool)
 	withCorp := func(wants, more string) string {
 		err := os.WriteFile(filepath.Join(filepath.Dir(w.path), "corp.xml"), []byte(samlMetadata(t, wants)), 0o600)
@@ -324,7 +332,8 @@ func TestSAMLKey(t *testing.T) {
 		wants, more string
 		signed      bool
 	}{
-		{"false", "", false}, {"true", "", true}, {"false", "", false}, {"false", "        sign_requests: true\n", true},
+		{"false", "", false}, {"true", "", true}, {"false", "", false},
+		{"false", "        sign_requests: true\n", true},
 	} {
 		_, wrong := w.change(t, withCorp(tt.wants, tt.more))
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, request, nil)

@@ -45,7 +45,8 @@ func TestSlowClients(t *testing.T) {
 		"half a body":   {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\ncode=1", true, true, true},
 		"no reading":    {"GET /much HTTP/1.1\r\nHost: x\r\n\r\n", false, true, true},
 		"nothing more":  {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", true, true, false},
-		"a long header": {"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 100<<10) + "\r\n\r\n", true, false, false},
+		"a long header": {"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 100<<10) + "\r\n\r\n",
+			true, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -123,7 +123,8 @@ func (x apache) info(t *testing.T, b *browser) (i info) {
 
 func (x apache) refreshes(t *testing.T, b *browser) {
 	before := x.info(t, b)
-	p := b.get(t, x.url+"/callback?"+url.Values{"refresh": {x.url + "/hello"}, "access_token": {before.Access}}.Encode())
+	p := b.get(t,
+		x.url+"/callback?"+url.Values{"refresh": {x.url + "/hello"}, "access_token": {before.Access}}.Encode())
 	checkClaims(t, p)
 	if got := x.pool.Requests(cognatetest.RefreshGrant); got != 1 || p.at.RawQuery != "" {
 		t.Errorf("%d refreshes, and then %s", got, p.at)

@@ -80,7 +80,9 @@ func TestAmplify(t *testing.T) {
 	t.Parallel()
 	pool, addr := newPool(t), demo.FreeAddr(t)
 	front, base := overTLS(t, pool), "http://"+addr
-	client := pool.AddPublicClient(userpool.Client{CallbackURLs: []string{base + "/"}, LogoutURLs: []string{base + "/"}})
+	client := pool.AddPublicClient(userpool.Client{
+		CallbackURLs: []string{base + "/"}, LogoutURLs: []string{base + "/"},
+	})
 	serveBrowserApp(t, addr, "amplify", map[string]string{
 		"poolID": pool.UserPool().ID(), "clientID": client.ID, "domain": strings.TrimPrefix(front, "https://"),
 	})

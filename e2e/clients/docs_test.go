@@ -21,10 +21,11 @@ func TestDocumentedVersions(t *testing.T) {
 	}
 	modules, packages := read(t, "../go.mod"), read(t, "python/requirements.txt")
 	for client, version := range map[string]string{
-		"go-oidc with x/oauth2": find(t, modules, `coreos/go-oidc/v3 (\S+)`) + ", " + find(t, modules, `x/oauth2 (\S+)`),
-		"zitadel/oidc":          find(t, modules, `zitadel/oidc/v3 (\S+)`),
-		"flask-oidc":            find(t, packages, `flask-oidc==(\S+)`),
-		"openid-client":         npm.Dependencies["openid-client"], "aws-jwt-verify": npm.Dependencies["aws-jwt-verify"],
+		"go-oidc with x/oauth2": find(t, modules, `coreos/go-oidc/v3 (\S+)`) + ", " +
+			find(t, modules, `x/oauth2 (\S+)`),
+		"zitadel/oidc":  find(t, modules, `zitadel/oidc/v3 (\S+)`),
+		"flask-oidc":    find(t, packages, `flask-oidc==(\S+)`),
+		"openid-client": npm.Dependencies["openid-client"], "aws-jwt-verify": npm.Dependencies["aws-jwt-verify"],
 		"express-openid-connect": npm.Dependencies["express-openid-connect"],
 		"Amplify":                npm.Dependencies["aws-amplify"], "oidc-client-ts": npm.Dependencies["oidc-client-ts"],
 		"next-auth": npm.Dependencies["next-auth"], "@auth/express": npm.Dependencies["@auth/express"],

@@ -50,7 +50,8 @@ func (a app) tokens(t *testing.T, client userpool.Client) answer {
 	}
 	back := a.pool.Authorize(t, newBrowser(t).client, config.AuthCodeURL("state"), name, password)
 	got := a.token(t, client, url.Values{
-		"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "redirect_uri": {client.CallbackURLs[0]},
+		"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")},
+		"redirect_uri": {client.CallbackURLs[0]},
 	})
 	if got.Access == "" || got.ID == "" {
 		t.Fatalf("no tokens but %q", got.Error)
@@ -60,7 +61,8 @@ func (a app) tokens(t *testing.T, client userpool.Client) answer {
 
 func (a app) post(t *testing.T, path string, client userpool.Client, form url.Values) *http.Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.pool.URL+path, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.pool.URL+path,
+		strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -205,7 +205,8 @@ func refreshToken(t *testing.T, b *browser, origin string) string {
 // signature, and amazon_cognito, which asks userInfo and looks at no ID token.
 func TestDjangoAllauth(t *testing.T) {
 	t.Parallel()
-	w := djangoApp(t, "allauth_app.py", "/accounts/oidc/pool/login/callback/", "/accounts/amazon-cognito/login/callback/")
+	w := djangoApp(t, "allauth_app.py", "/accounts/oidc/pool/login/callback/",
+		"/accounts/amazon-cognito/login/callback/")
 	w.signIn, w.signOut = []string{"Sign in"}, []string{"Sign out"}
 	w.pkce, w.cannotRefresh = true, true
 	w.forgeries = []string{anotherAudience, anotherIssuer, over}
@@ -249,7 +250,8 @@ func djangoApp(t *testing.T, file string, callbacks ...string) webApp {
 	c = pool.AddClient(c)
 	cmd := exec.Command(venvPython(t), filepath.Join("python", file), addr)
 	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "DATABASE="+filepath.Join(t.TempDir(), "db"),
-		"BASE_URL="+base, "ISSUER="+pool.Issuer, "DOMAIN="+pool.URL, "CLIENT_ID="+c.ID, "CLIENT_SECRET="+string(c.Secret))
+		"BASE_URL="+base, "ISSUER="+pool.Issuer, "DOMAIN="+pool.URL, "CLIENT_ID="+c.ID,
+		"CLIENT_SECRET="+string(c.Secret))
 	serve(t, addr, cmd)
 	return webApp{pool: pool, domain: pool.URL, url: base}
 }

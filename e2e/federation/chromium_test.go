@@ -69,7 +69,8 @@ func TestPostFromAnotherSite(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = rules.CreateClient(t.Context(), userpool.Client{
-		ID: "app", CallbackURLs: []string{app.URL + "/callback"}, SupportedIdentityProviders: []string{"COGNITO", "Corp"},
+		ID: "app", CallbackURLs: []string{app.URL + "/callback"},
+		SupportedIdentityProviders: []string{"COGNITO", "Corp"},
 	})
 	if err != nil {
 		t.Fatal(err)

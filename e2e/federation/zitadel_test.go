@@ -30,7 +30,9 @@ const (
 func startZitadel(t *testing.T, pool *cognatetest.Pool) (issuer string) {
 	t.Helper()
 	var handler http.Handler
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r)
+	}))
 	t.Cleanup(srv.Close)
 	storage.RegisterClients(storage.WebClient("pool", secret, pool.URL+"/oauth2/idpresponse"))
 	handler = exampleop.SetupServer(srv.URL, storage.NewStorage(storage.NewUserStore(srv.URL)), nil, false)

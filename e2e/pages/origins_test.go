@@ -25,7 +25,10 @@ func newApp(t *testing.T, app string, settings userpool.Settings) *site {
 	t.Helper()
 	s := &site{Pool: cognatetest.New(t, cognatetest.Options{Settings: settings}), app: app}
 	s.client = s.AddClient(userpool.Client{Name: "Garden planner", CallbackURLs: []string{app + "/callback"}})
-	s.AddUser(userpool.NewUser{Username: "ann", Password: password, Attributes: map[string]string{"email": "ann@example.com", "email_verified": "true"}})
+	s.AddUser(userpool.NewUser{
+		Username: "ann", Password: password,
+		Attributes: map[string]string{"email": "ann@example.com", "email_verified": "true"},
+	})
 	return s
 }
 
@@ -86,7 +89,8 @@ document.querySelector("button").onclick = () => {
 
 const popupCallback = `<!DOCTYPE html><html lang="en"><title>Callback</title><h1>Back at the app</h1>
 <script>
-if (window.opener) opener.postMessage(new URLSearchParams(location.search).has("code") ? "code" : "failure", location.origin);
+const code = new URLSearchParams(location.search).has("code");
+if (window.opener) opener.postMessage(code ? "code" : "failure", location.origin);
 </script>`
 
 // TestPopup opens the sign-in page in a popup. The app keeps hold of it until its
@@ -153,7 +157,8 @@ func TestLinkToDevView(t *testing.T) {
 	address := pool.DevViewURL
 	terminal := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = fmt.Fprintf(w, `<!DOCTYPE html><html lang="en"><title>Terminal</title><a href="%s">Developer</a>`, address)
+		_, _ = fmt.Fprintf(w,
+			`<!DOCTYPE html><html lang="en"><title>Terminal</title><a href="%s">Developer</a>`, address)
 	})
 	b := browser.Start(t)
 	tab := b.NewVisitor(t)

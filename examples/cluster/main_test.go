@@ -42,7 +42,9 @@ func TestProgram(t *testing.T) {
 	}
 	site := "https://" + freeport.Addr(port)
 	pool := cognatetest.New(t)
-	client := pool.AddClient(userpool.Client{CallbackURLs: []string{site + "/oidc_callback"}, LogoutURLs: []string{site + "/"}})
+	client := pool.AddClient(userpool.Client{
+		CallbackURLs: []string{site + "/oidc_callback"}, LogoutURLs: []string{site + "/"},
+	})
 	pool.AddUser(userpool.NewUser{
 		Username: "ann", Password: "Correct-Horse-7",
 		Attributes: map[string]string{"email": "ann@example.com", "email_verified": "true"},
@@ -53,7 +55,9 @@ func TestProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	browser := &http.Client{Jar: jar, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	browser := &http.Client{
+		Jar: jar, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
+	}
 	await(t, browser, site)
 	pool.SignIn(t, browser, site+"/hello", "ann", "Correct-Horse-7")
 	seen := make(map[string]bool)

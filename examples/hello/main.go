@@ -73,7 +73,8 @@ func run(ctx context.Context, file, addr string) error {
 	}
 	srv := &http.Server{Handler: app.New(auth), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
-	log.Printf("Open https://%s (your browser will warn: the certificate was made just now, for this machine).", home.Host)
+	log.Printf("Open https://%s (your browser will warn: "+
+		"the certificate was made just now, for this machine).", home.Host)
 	err = srv.Serve(ln)
 	if !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -127,9 +127,11 @@ func fragments(bodies []string) string {
 			fmt.Fprintf(&b, "\t%q\n", path)
 		}
 	}
-	b.WriteString(")\n\nfunc main() {}\n\nfunc orders(http.ResponseWriter, *http.Request) {}\n\nfunc me(http.ResponseWriter, *http.Request) {}\n")
+	b.WriteString(")\n\nfunc main() {}\n\nfunc orders(http.ResponseWriter, *http.Request) {}\n" +
+		"\nfunc me(http.ResponseWriter, *http.Request) {}\n")
 	for i, body := range bodies {
-		fmt.Fprintf(&b, "\nfunc f%d(ctx context.Context, auth *cognate.Auth, cfg cognate.Config, mux *http.ServeMux) {\n%s}\n", i, body)
+		fmt.Fprintf(&b, "\nfunc f%d(ctx context.Context, auth *cognate.Auth, cfg cognate.Config, mux "+
+			"*http.ServeMux) {\n%s}\n", i, body)
 	}
 	return b.String()
 }

@@ -30,7 +30,8 @@ func TestTransport(t *testing.T) {
 	client := &http.Client{Transport: loopback.Default()}
 	t.Cleanup(client.CloseIdleConnections)
 	for _, host := range []string{
-		"localhost", "myapp.localhost", "a.b.localhost", "MyApp.LocalHost", "myapp.localhost.", "127.0.0.1", "[::ffff:127.0.0.1]",
+		"localhost", "myapp.localhost", "a.b.localhost", "MyApp.LocalHost", "myapp.localhost.", "127.0.0.1",
+		"[::ffff:127.0.0.1]",
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+host+":"+port, nil)
 		if err != nil {
@@ -53,7 +54,8 @@ func TestTransport(t *testing.T) {
 func TestNoProxy(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://proxy.test:3128")
 	for host, want := range map[string]bool{
-		"myapp.localhost": false, "localhost": false, "127.0.0.1": false, "[::1]": false, "localhost.example": true, "notlocalhost": true,
+		"myapp.localhost": false, "localhost": false, "127.0.0.1": false, "[::1]": false, "localhost.example": true,
+		"notlocalhost": true,
 	} {
 		got, err := loopback.Default().Proxy(&http.Request{URL: &url.URL{Scheme: "http", Host: host}})
 		if err != nil || (got != nil) != want {
@@ -81,7 +83,8 @@ func TestOthersAreResolved(t *testing.T) {
 func TestBelow(t *testing.T) {
 	for host, want := range map[string]bool{
 		"shop.localhost": true, "a.b.LocalHost": true, "shop.localhost.": true,
-		"localhost": false, "localhost.": false, "127.0.0.1": false, "shop.localhost.evil.test": false, "notlocalhost": false, "": false,
+		"localhost": false, "localhost.": false, "127.0.0.1": false, "shop.localhost.evil.test": false,
+		"notlocalhost": false, "": false,
 	} {
 		if got := loopback.Below(host); got != want {
 			t.Errorf("%q: %v, want %v", host, got, want)

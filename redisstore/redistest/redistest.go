@@ -109,7 +109,8 @@ func program(tb testing.TB) string {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		tb.Fatalf("this test needs %s: %v\n"+
-			"Install it with `apt-get install redis-server` or `brew install redis`, or set REDIS_SERVER to the path of one.", name, err)
+			"Install it with `apt-get install redis-server` or `brew install redis`, or set REDIS_SERVER to the "+
+			"path of one.", name, err)
 	}
 	return path
 }
@@ -128,7 +129,8 @@ func (s *Server) Start() {
 func (s *Server) launch() bool {
 	s.tb.Helper()
 	// Not the test's context: that ends before the clean-up, which has to wait for it.
-	s.process = exec.CommandContext(context.Background(), program(s.tb), s.args...) //nolint:gosec // the tester's own server
+	//nolint:gosec // the tester's own server
+	s.process = exec.CommandContext(context.Background(), program(s.tb), s.args...)
 	s.output, s.exited = &output{}, make(chan struct{})
 	s.process.Stdout, s.process.Stderr = s.output, s.output
 	err := s.process.Start()

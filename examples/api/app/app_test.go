@@ -51,7 +51,8 @@ func start(t *testing.T) (pool *cognatetest.Pool, api http.Handler, token func(u
 }
 
 // do makes a request and returns the answer and its body.
-func do(t *testing.T, client *http.Client, method, path, body string, header map[string]string) (*http.Response, string) {
+func do(t *testing.T, client *http.Client, method, path, body string,
+	header map[string]string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, site+path, strings.NewReader(body))
 	if err != nil {
@@ -106,7 +107,8 @@ func TestProgram(t *testing.T) {
 		if resp.StatusCode != tt.status || !strings.Contains(body, tt.text) {
 			t.Errorf("%s: got %s, %s, want %d and %s", tt.name, resp.Status, body, tt.status, tt.text)
 		}
-		if got := resp.Header.Get("WWW-Authenticate"); !strings.Contains(got, tt.challenge) || tt.status == 200 && got != "" {
+		if got := resp.Header.Get("WWW-Authenticate"); !strings.Contains(got, tt.challenge) ||
+			tt.status == 200 && got != "" {
 			t.Errorf("%s: got WWW-Authenticate %q, want %q", tt.name, got, tt.challenge)
 		}
 	}

@@ -27,14 +27,15 @@ func New(cfg cognate.Config, store cognate.SessionStore, name string) (http.Hand
 		user := cognate.UserFrom(r.Context())
 		show(w, name, user, "Private page", "Signed in as "+user.Email)
 	})))
-	mux.Handle("POST /logout-everywhere", auth.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, err := auth.LogoutEverywhere(r.Context(), cognate.UserFrom(r.Context()).Subject)
-		if err != nil {
-			auth.Fail(w, r, err)
-			return
-		}
-		auth.Logout(w, r) // here the provider's session, too
-	})))
+	mux.Handle("POST /logout-everywhere",
+		auth.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, err := auth.LogoutEverywhere(r.Context(), cognate.UserFrom(r.Context()).Subject)
+			if err != nil {
+				auth.Fail(w, r, err)
+				return
+			}
+			auth.Logout(w, r) // here the provider's session, too
+		})))
 	return auth.Handler(http.NewCrossOriginProtection().Handler(mux)), nil
 }
 
@@ -45,7 +46,8 @@ func show(w http.ResponseWriter, name string, user *cognate.User, title, text st
 		Facts: []page.Fact{{Name: "Answered by", Value: name}},
 	}
 	if user != nil {
-		p.Body = `<form method="post" action="/logout-everywhere"><button class="second">Sign out everywhere</button></form>`
+		p.Body = `<form method="post" action="/logout-everywhere">` +
+			`<button class="second">Sign out everywhere</button></form>`
 	}
 	page.Write(w, http.StatusOK, p)
 }

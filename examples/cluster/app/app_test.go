@@ -35,14 +35,17 @@ const patient = 10 * time.Second
 
 func start(t *testing.T, timeout time.Duration) *fixture {
 	t.Helper()
-	f := &fixture{T: t, clock: cognatetest.NewClock(t), redis: redistest.Start(t, "appendonly yes", "appendfsync always")}
+	f := &fixture{
+		T: t, clock: cognatetest.NewClock(t), redis: redistest.Start(t, "appendonly yes", "appendfsync always"),
+	}
 	f.pool = cognatetest.New(t, cognatetest.Options{Now: f.clock.Now})
 	client := f.pool.AddClient(userpool.Client{
 		CallbackURLs: []string{site + "/oidc_callback"}, LogoutURLs: []string{site + "/"},
 		RefreshTokenRotation: userpool.RefreshTokenRotation{Enabled: true}, // so that a second refresh would fail
 	})
 	f.pool.AddUser(userpool.NewUser{
-		Username: "ann", Password: password, Attributes: map[string]string{"email": "ann@example.com", "email_verified": "true"},
+		Username: "ann", Password: password,
+		Attributes: map[string]string{"email": "ann@example.com", "email_verified": "true"},
 	})
 	for name, handler := range map[string]*http.Handler{"process a": &f.a, "process b": &f.b} {
 		store, err := redisstore.New(redisstore.Config{Addresses: []string{f.redis.Addr}, Timeout: timeout})

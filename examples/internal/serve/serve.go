@@ -60,7 +60,8 @@ func run(ctx context.Context, newApp func(context.Context, cognate.Config) (http
 	}
 	srv := &http.Server{Handler: app, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
-	log.Printf("Open https://%s (your browser will warn: the certificate was made just now, for this machine).", home.Host)
+	log.Printf("Open https://%s (your browser will warn: the certificate was made just now, for this machine).",
+		home.Host)
 	err = srv.Serve(ln)
 	if !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -74,7 +75,8 @@ func run(ctx context.Context, newApp func(context.Context, cognate.Config) (http
 func Config() (cognate.Config, error) {
 	secrets, err := cognate.LoadClientSecrets(*file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return cognate.Config{}, fmt.Errorf("%w; make one for the local pool with: cognate client-secrets > %s", err, *file)
+		return cognate.Config{},
+			fmt.Errorf("%w; make one for the local pool with: cognate client-secrets > %s", err, *file)
 	}
 	if err != nil {
 		return cognate.Config{}, err

@@ -47,7 +47,8 @@ func (p *adminPanel) write(w http.ResponseWriter, r *http.Request, status int, t
 
 func (p *adminPanel) grant(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	err := p.roles.Grant(r.Context(), r.PostFormValue("who"), r.PostFormValue("role"), cognate.UserFrom(r.Context()).Subject)
+	err := p.roles.Grant(r.Context(), r.PostFormValue("who"), r.PostFormValue("role"),
+		cognate.UserFrom(r.Context()).Subject)
 	p.done(w, r, err)
 }
 

@@ -57,7 +57,8 @@ func (f *fixture) browser(name, email string) (*http.Client, string) {
 }
 
 // expect makes a request as a page of the site from does, and checks the answer.
-func (f *fixture) expect(step string, browser *http.Client, from, method, path string, form url.Values, status int, want string) {
+func (f *fixture) expect(step string, browser *http.Client, from, method, path string, form url.Values,
+	status int, want string) {
 	f.Helper()
 	req, err := http.NewRequestWithContext(f.Context(), method, site+path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -116,7 +117,8 @@ func TestRoles(t *testing.T) {
 	f.expect("nobody", ann, here, post, "/admin/grant", role("eve@example.com", app.Reader), 422, "has signed in yet")
 	f.expect("no such role", ann, here, post, "/admin/grant", role("bob@example.com", "king"), 422, "no such role")
 	f.expect("still no role", bob, here, get, "/hello", nil, 403, "")
-	f.expect("granted by address", ann, here, post, "/admin/grant", role("Bob@Example.com", app.Reader), 200, "Take the role reader from bob@example.com")
+	f.expect("granted by address", ann, here, post, "/admin/grant", role("Bob@Example.com", app.Reader), 200,
+		"Take the role reader from bob@example.com")
 	f.expect("twice", ann, here, post, "/admin/grant", role(bobID, app.Reader), 200, "")
 	f.expect("a reader", bob, here, get, "/hello", nil, 200, "Signed in as bob@example.com")
 	f.expect("no admin yet", bob, here, get, "/admin", nil, 403, "")
@@ -143,7 +145,8 @@ func TestSameAddress(t *testing.T) {
 	twin, twinID := f.browser("twin", "ann@example.com")
 	f.expect("the twin", twin, here, get, "/hello", nil, 403, "")
 	f.expect("the twin is not made admin", twin, here, get, "/admin", nil, 403, "")
-	f.expect("by address", ann, here, post, "/admin/grant", role("ann@example.com", app.Reader), 422, "Several accounts")
+	f.expect("by address", ann, here, post, "/admin/grant", role("ann@example.com", app.Reader),
+		422, "Several accounts")
 	f.expect("by subject", ann, here, post, "/admin/grant", role(twinID, app.Reader), 200, "")
 	f.expect("the twin, by subject", twin, here, get, "/hello", nil, 200, "ann@example.com")
 }
@@ -190,7 +193,8 @@ func TestDatabaseDownAtSignIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.pool.AddUser(userpool.NewUser{
-		Username: "ann", Password: password, Attributes: map[string]string{"email": "ann@example.com", "email_verified": "true"},
+		Username: "ann", Password: password,
+		Attributes: map[string]string{"email": "ann@example.com", "email_verified": "true"},
 	})
 	browser := cognatetest.NewBrowser(t, site, handler)
 	resp := f.pool.Visit(t, browser, site+"/login", "ann", password)

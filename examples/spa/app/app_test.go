@@ -86,7 +86,8 @@ func TestList(t *testing.T) {
 	const same, cross = "same-origin", "cross-site"
 
 	resp, body := fetch(t, ann, same, http.MethodGet, "/api/me", "")
-	if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(body, `"login_url":"/login?return_to=%2F%3Ffrom%3Dtest"`) {
+	if resp.StatusCode != http.StatusUnauthorized ||
+		!strings.Contains(body, `"login_url":"/login?return_to=%2F%3Ffrom%3Dtest"`) {
 		t.Fatalf("before signing in: got %s, %s, want 401 with a login_url that returns to the page", resp.Status, body)
 	}
 	pool.SignIn(t, ann, site+"/login", "ann", "Correct-Horse-7") // where the script leads

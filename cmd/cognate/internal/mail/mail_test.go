@@ -146,13 +146,16 @@ func TestDeliver(t *testing.T) {
 	commands, header, body := s.kept(t)
 	subject, err := new(mime.WordDecoder).DecodeHeader(header.Get("Subject"))
 	if err != nil || subject != "Your code, Ünal" || header.Get("To") != "<ann@example.com>" ||
-		header.Get("From") != `"The pool" <pool@example.com>` || !strings.Contains(header.Get("Content-Type"), "text/plain") {
+		header.Get("From") != `"The pool" <pool@example.com>` ||
+		!strings.Contains(header.Get("Content-Type"), "text/plain") {
 		t.Errorf("header: %v, %v", header, err)
 	}
 	if !strings.Contains(body, "123456") || !strings.Contains(body, "Bye") {
 		t.Errorf("body: %q", body)
 	}
-	if !slices.ContainsFunc(commands, func(c string) bool { return strings.HasPrefix(c, "RCPT TO:<ann@example.com>") }) {
+	if !slices.ContainsFunc(commands, func(c string) bool {
+		return strings.HasPrefix(c, "RCPT TO:<ann@example.com>")
+	}) {
 		t.Errorf("commands: %q", commands)
 	}
 }
@@ -186,7 +189,8 @@ func TestInjection(t *testing.T) {
 	t.Parallel()
 	for _, to := range []string{
 		"", "ann", "ann@example.com, eve@evil.test", "ann@example.com\r\nBcc: eve@evil.test", "Eve <eve@evil.test>",
-		"<ann@example.com>", "ann@example.com>\r\nRCPT TO:<eve@evil.test", " ann@example.com", "ann@example.com (x)", "ann@[127.0.0.1]\n",
+		"<ann@example.com>", "ann@example.com>\r\nRCPT TO:<eve@evil.test", " ann@example.com", "ann@example.com (x)",
+		"ann@[127.0.0.1]\n",
 	} {
 		s := serve(t, &server{})
 		m := message()
@@ -196,7 +200,9 @@ func TestInjection(t *testing.T) {
 			t.Errorf("%q: got %v and commands %q, want an error and none", to, err, s.commands)
 		}
 	}
-	for _, subject := range []string{"x\r\nBcc: eve@evil.test", "x\nBcc: eve@evil.test", "x\rBcc: eve@evil.test", "x\r\n\r\nbody", "x\x00y"} {
+	for _, subject := range []string{
+		"x\r\nBcc: eve@evil.test", "x\nBcc: eve@evil.test", "x\rBcc: eve@evil.test", "x\r\n\r\nbody", "x\x00y",
+	} {
 		s := serve(t, &server{})
 		m := message()
 		m.Subject = subject
@@ -205,7 +211,8 @@ func TestInjection(t *testing.T) {
 			continue
 		}
 		commands, header, body := s.kept(t)
-		if header.Get("Bcc") != "" || strings.HasPrefix(body, "body") || strings.Contains(strings.Join(commands, " "), "evil") {
+		if header.Get("Bcc") != "" || strings.HasPrefix(body, "body") ||
+			strings.Contains(strings.Join(commands, " "), "evil") {
 			t.Errorf("%q: header %v, commands %q", subject, header, commands)
 		}
 	}
@@ -273,8 +280,10 @@ func TestConfig(t *testing.T) {
 	t.Parallel()
 	for _, c := range []mail.Config{
 		{From: "a@b.test"}, {Server: "localhost", From: "a@b.test"}, {Server: "localhost:x", From: "a@b.test"},
-		{Server: "localhost:0", From: "a@b.test"}, {Server: "localhost:70000", From: "a@b.test"}, {Server: ":25", From: "a@b.test"},
-		{Server: "localhost:25"}, {Server: "localhost:25", From: "nobody"}, {Server: "localhost:25", From: "a@b.test\r\nBcc: c@d.test"},
+		{Server: "localhost:0", From: "a@b.test"}, {Server: "localhost:70000", From: "a@b.test"},
+		{Server: ":25", From: "a@b.test"},
+		{Server: "localhost:25"}, {Server: "localhost:25", From: "nobody"},
+		{Server: "localhost:25", From: "a@b.test\r\nBcc: c@d.test"},
 	} {
 		_, err := mail.New(c)
 		if err == nil || !strings.HasPrefix(err.Error(), "mail: ") {

@@ -44,7 +44,9 @@ func newAuthenticator(t *testing.T) *authenticator {
 	must(t, err)
 	id := make([]byte, 32)
 	_, _ = rand.Read(id)
-	return &authenticator{key: key, id: id, handle: sub, origin: origin, rp: "localhost", flags: present | verified, count: 1}
+	return &authenticator{
+		key: key, id: id, handle: sub, origin: origin, rp: "localhost", flags: present | verified, count: 1,
+	}
 }
 
 func must(t testing.TB, err error) {
@@ -167,7 +169,8 @@ func TestOptions(t *testing.T) {
 	must(t, err)
 	for _, want := range []string{
 		`"rp":{"name":"Pool","id":"example.test"}`, `"alg":-7`, `"alg":-257`, `"userVerification":"required"`,
-		`"residentKey":"required"`, `"id":"` + encoded([]byte(sub)) + `"`, `"excludeCredentials":[{"type":"public-key","id":"` + k.ID,
+		`"residentKey":"required"`, `"id":"` + encoded([]byte(sub)) + `"`,
+		`"excludeCredentials":[{"type":"public-key","id":"` + k.ID,
 		`"attestation":"none"`,
 	} {
 		if !strings.Contains(string(options), want) {
@@ -191,7 +194,8 @@ func TestRegistration(t *testing.T) {
 	t.Parallel()
 	c := newChecker(t)
 	k := register(t, c, newAuthenticator(t))
-	if !k.Platform || !k.Verified || k.SignCount != 1 || len(k.Transports) != 1 || k.Transports[0] != "internal" || k.AAGUID != "" {
+	if !k.Platform || !k.Verified || k.SignCount != 1 || len(k.Transports) != 1 ||
+		k.Transports[0] != "internal" || k.AAGUID != "" {
 		t.Errorf("got %+v", k)
 	}
 	if strings.Contains(string(k.Credential), "clientDataJSON") {
@@ -317,7 +321,10 @@ func FuzzAnswers(f *testing.F) {
 	c := newChecker(f)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(f, err)
-	a := &authenticator{key: key, id: []byte("0123456789abcdef"), handle: sub, origin: origin, rp: "localhost", flags: present, count: 1}
+	a := &authenticator{
+		key: key, id: []byte("0123456789abcdef"), handle: sub, origin: origin, rp: "localhost",
+		flags: present, count: 1,
+	}
 	k := register(f, c, a)
 	options, _, err := c.BeginAssertion(party)
 	must(f, err)

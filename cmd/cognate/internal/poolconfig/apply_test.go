@@ -100,7 +100,8 @@ func TestApplySignInNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = start(t, store, "pools:\n- id: local_A1\n  username_attributes: [email]\n")
-	if err == nil || !strings.Contains(err.Error(), "found by username_attributes [], alias_attributes [email]; that cannot change") {
+	const want = "found by username_attributes [], alias_attributes [email]; that cannot change"
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error = %v", err)
 	}
 }

@@ -128,8 +128,8 @@ func (in *awsReading) addClient() {
 	}
 	i := slices.IndexFunc(in.to.pools, func(p Pool) bool { return p.ID == aws.UserPoolID })
 	if i < 0 {
-		in.wrong(n, "UserPoolId", "no file has the pool %q of this client; add what aws cognito-idp describe-user-pool "+
-			"prints for it", clip(aws.UserPoolID))
+		in.wrong(n, "UserPoolId", "no file has the pool %q of this client; "+
+			"add what aws cognito-idp describe-user-pool prints for it", clip(aws.UserPoolID))
 		return
 	}
 	pool, model := &in.to.pools[i], &in.to.models[i]

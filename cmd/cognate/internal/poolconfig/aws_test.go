@@ -60,8 +60,9 @@ func TestFromAWS(t *testing.T) {
 		if diff := cmp.Diff(precise, p.Settings); diff != "" {
 			t.Errorf("settings (-want +got):\n%s", diff)
 		}
-		if got, want := p.ID+" "+p.Domain+" "+p.CustomDomain, "eu-central-1_Example01 shop auth.shop.example"; got != want {
-			t.Errorf("id and domains = %s, want %s", got, want)
+		const id = "eu-central-1_Example01 shop auth.shop.example"
+		if got := p.ID + " " + p.Domain + " " + p.CustomDomain; got != id {
+			t.Errorf("id and domains = %s, want %s", got, id)
 		}
 		c := p.Clients[0]
 		if got, want := c.AccessTokenValidity, 30*time.Minute; got != want {
@@ -126,19 +127,22 @@ func TestAWSMistakes(t *testing.T) {
 		files []string
 		want  string
 	}{
-		{"something else", []string{`{"Users": []}`}, "0.json:1:1: expected the JSON of aws cognito-idp describe-user-pool " +
-			"or describe-user-pool-client, with a member UserPool or UserPoolClient"},
+		{"something else", []string{`{"Users": []}`},
+			"0.json:1:1: expected the JSON of aws cognito-idp describe-user-pool " +
+				"or describe-user-pool-client, with a member UserPool or UserPoolClient"},
 		{"nothing", []string{""}, "0.json:1:1: expected the JSON of aws cognito-idp describe-user-pool " +
 			"or describe-user-pool-client, with a member UserPool or UserPoolClient"},
 		{"cut off", []string{`{"UserPool": {`}, "0.json:1:14: could not find flow mapping end token '}'"},
 		{"a client alone", []string{`{"UserPoolClient": {"ClientId": "a", "UserPoolId": "local_A1"}}`},
-			`0.json:1:52: no file has the pool "local_A1" of this client; add what aws cognito-idp describe-user-pool prints for it`},
+			`0.json:1:52: no file has the pool "local_A1" of this client; ` +
+				`add what aws cognito-idp describe-user-pool prints for it`},
 		{"a pool twice", []string{pool, pool}, `1.json:1:19: the pool "local_A1" is there already`},
 		{"a wrong type", []string{`{"UserPool": {"Id": "local_A1", "UsernameAttributes": "email"}}`},
 			"0.json:1:55: expected a list: [one, two], or lines that begin with a dash"},
 		{"a bad value", []string{"{\"UserPool\": {\n  \"Id\": \"local_A1\",\n  \"UsernameAttributes\": [\"mail\"]}}"},
 			`0.json:3:26: "mail" is unknown or repeated; known are ["email" "phone_number"]`},
-		{"a bad client", []string{pool, "{\"UserPoolClient\": {\n\"UserPoolId\": \"local_A1\",\n\"ClientId\": \"a-b\"}}"},
+		{"a bad client",
+			[]string{pool, "{\"UserPoolClient\": {\n\"UserPoolId\": \"local_A1\",\n\"ClientId\": \"a-b\"}}"},
 			"1.json:3:13: a client ID has 1 to 128 letters, digits, _ or +"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -163,7 +167,8 @@ func FuzzFromAWS(f *testing.F) {
 		}
 		f.Add(string(text))
 	}
-	f.Add(`{"UserPool":{"Id":"local_A1","SchemaAttributes":[{"Name":"custom:a","NumberAttributeConstraints":{"MinValue":"1e9"}}]}}`)
+	f.Add(`{"UserPool":{"Id":"local_A1","SchemaAttributes":[` +
+		`{"Name":"custom:a","NumberAttributeConstraints":{"MinValue":"1e9"}}]}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		l := loader(map[string]string{"a.json": text})
 		text2, err := l.Convert("a.json")

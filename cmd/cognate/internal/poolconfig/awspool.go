@@ -183,7 +183,8 @@ func (a *awsPool) words(m *poolModel) (notes []string) {
 		m.MFAConfiguration = mode
 	}
 	if o := a.Verification.Option; o != "" && o != "CONFIRM_WITH_LINK" && o != "CONFIRM_WITH_CODE" {
-		notes = append(notes, "left out: UserPool.VerificationMessageTemplate.DefaultEmailOption "+clip(o)+": it is unknown")
+		notes = append(notes,
+			"left out: UserPool.VerificationMessageTemplate.DefaultEmailOption "+clip(o)+": it is unknown")
 	}
 	return notes
 }
@@ -250,7 +251,8 @@ func (a *awsPool) messages(m *poolModel) (notes []string) {
 // schema leaves out what is the same in every pool.
 func (a *awsPool) schema(m *poolModel) (notes []string) {
 	left := func(name, format string, args ...any) {
-		notes = append(notes, fmt.Sprintf("left out: UserPool.SchemaAttributes %s: ", clip(name))+fmt.Sprintf(format, args...))
+		notes = append(notes,
+			fmt.Sprintf("left out: UserPool.SchemaAttributes %s: ", clip(name))+fmt.Sprintf(format, args...))
 	}
 	for _, s := range a.Schema {
 		fixed := s.Mutable != nil && !*s.Mutable
@@ -323,7 +325,8 @@ func (a *awsPool) notes(m *poolModel) []string {
 	if m.MFAConfiguration == "ON" || m.MFAConfiguration == "OPTIONAL" {
 		// describe-user-pool does not say which; get-user-pool-mfa-config would.
 		m.MFATypes = []string{userpool.FactorTOTP}
-		notes = append(notes, "mfa_types is SOFTWARE_TOKEN_MFA alone: describe-user-pool does not say which factors there are")
+		notes = append(notes,
+			"mfa_types is SOFTWARE_TOKEN_MFA alone: describe-user-pool does not say which factors there are")
 	}
 	return notes
 }

@@ -26,13 +26,14 @@ func readCSV(text string) (users []poolconfig.User, err error) {
 
 // TestCSV reads the whole header of Cognito, in its two orders, and part of it.
 func TestCSV(t *testing.T) {
-	const header = "cognito:username,name,given_name,family_name,middle_name,nickname,preferred_username,profile,picture," +
-		"website,email,email_verified,gender,birthdate,zoneinfo,locale,phone_number,phone_number_verified,address," +
-		"updated_at,cognito:mfa_enabled,custom:plan\r\n"
+	const header = "cognito:username,name,given_name,family_name,middle_name,nickname,preferred_username," +
+		"profile,picture,website,email,email_verified,gender,birthdate,zoneinfo,locale,phone_number," +
+		"phone_number_verified,address,updated_at,cognito:mfa_enabled,custom:plan\r\n"
 	for name, text := range map[string]string{
 		"whole header": "\xef\xbb\xbf" + header +
 			"ann,Ann,,,,,,,,,ann@example.com,TRUE,,,,,+491234567,FALSE,,,TRUE,\"gold, big\"\r\n",
-		"another order": "custom:plan,email_verified,email,phone_number,phone_number_verified,name,cognito:mfa_enabled,cognito:username\n" +
+		"another order": "custom:plan,email_verified,email,phone_number,phone_number_verified,name," +
+			"cognito:mfa_enabled,cognito:username\n" +
 			"\"gold, big\",true,ann@example.com,+491234567,false,Ann,true,ann",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -62,7 +63,8 @@ func TestCSV(t *testing.T) {
 
 // TestCSVWithoutPhone fills in every column that Cognito's template has.
 func TestCSVWithoutPhone(t *testing.T) {
-	users, err := readCSV("cognito:username,email,email_verified,phone_number,phone_number_verified,cognito:mfa_enabled\n" +
+	users, err := readCSV("cognito:username,email,email_verified,phone_number,phone_number_verified," +
+		"cognito:mfa_enabled\n" +
 		"ann,ann@example.com,TRUE,,FALSE,FALSE\n")
 	if err != nil || len(users) != 1 || users[0].Attributes["phone_number_verified"] != "" {
 		t.Errorf("got %v, %v", users, err)
@@ -81,21 +83,23 @@ func TestCSVMistakes(t *testing.T) {
 		{"nothing", "", []string{"u.csv: the file has no header; expected cognito:username,name,given_name,..."}, 0},
 		{"unknown columns", "cognito:username,emial,mail or so\nx,y,z\n", []string{
 			`u.csv:1:18: unknown column "emial"; did you mean "email"?`,
-			`u.csv:1:24: unknown column "mail or so"; known here: cognito:username, name, given_name, family_name, middle_name, ` +
-				"nickname, preferred_username, profile, picture, website, email, email_verified, gender, birthdate, zoneinfo, " +
-				"locale, phone_number, phone_number_verified, address, updated_at, cognito:mfa_enabled",
+			`u.csv:1:24: unknown column "mail or so"; known here: cognito:username, name, given_name, family_name, ` +
+				"middle_name, nickname, preferred_username, profile, picture, website, email, email_verified, " +
+				"gender, birthdate, zoneinfo, locale, phone_number, phone_number_verified, " +
+				"address, updated_at, cognito:mfa_enabled",
 		}, 0},
 		{"no user names", "email,email\n", []string{
 			"u.csv:1:1: the column cognito:username is missing", `u.csv:1:7: the column "email" is there twice`,
 		}, 0},
 		{"several", header + good + "bob,bob@example.com\n" + ",c@example.com,true,,\n" + "ann,a@example.com,true,,\n" +
-			"dora,dora@example.com,maybe,,\n" + "erik,erik@example.com,true,,yes\n" + "fred,fred,true,,\n" + "gus,g@example.com,true,,true\n" +
+			"dora,dora@example.com,maybe,,\n" + "erik,erik@example.com,true,,yes\n" + "fred,fred,true,,\n" +
+			"gus,g@example.com,true,,true\n" +
 			"hal,hal@example.com,true,,\n", []string{
 			"u.csv:3: expected 5 fields as in the header, and there are 2",
 			"u.csv:4: cognito:username is empty",
 			`u.csv:5: the user "ann" is in the file already`,
-			"u.csv:6: neither email_verified nor phone_number_verified is true; an imported user chooses a password by a code, " +
-				"which has to go somewhere",
+			"u.csv:6: neither email_verified nor phone_number_verified is true; an imported user chooses a password " +
+				"by a code, which has to go somewhere",
 			`u.csv:7: cognito:mfa_enabled: expected true or false, not "yes"`,
 			"u.csv:8: Invalid email address format.",
 			"u.csv:9: cognito:mfa_enabled: a code by short message needs a phone_number",

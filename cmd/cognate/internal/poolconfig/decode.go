@@ -154,7 +154,8 @@ func bounded(tokens token.Tokens, p *problems) bool {
 			}
 		}
 		if depth > maxDepth || column > maxColumn && t.Type == token.SequenceEntryType {
-			p.add(line, column, "this is nested too deeply; the limits are %d brackets and column %d", maxDepth, maxColumn)
+			p.add(line, column, "this is nested too deeply; the limits are %d brackets and column %d",
+				maxDepth, maxColumn)
 			return false
 		}
 	}
@@ -484,7 +485,9 @@ func parseDuration(s string) (time.Duration, error) {
 	var sum time.Duration
 	for _, part := range durationPart.FindAllStringSubmatch(s, -1) {
 		n, _ := strconv.Atoi(part[1]) // at most six digits
-		unit := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[part[2]]
+		unit := map[string]time.Duration{
+			"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour,
+		}[part[2]]
 		if time.Duration(n) > (maxDuration-sum)/unit {
 			return 0, fmt.Errorf("%q is longer than a hundred years", clip(s))
 		}

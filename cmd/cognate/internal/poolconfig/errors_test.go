@@ -36,7 +36,8 @@ func TestMistakes(t *testing.T) {
 		want       []string
 	}{
 		{"nothing", "", []string{"c.yaml: the file says nothing; cognate pool init writes one to begin with"}},
-		{"comments alone", "# soon\n", []string{"c.yaml: the file says nothing; cognate pool init writes one to begin with"}},
+		{"comments alone", "# soon\n",
+			[]string{"c.yaml: the file says nothing; cognate pool init writes one to begin with"}},
 		{"not UTF-8", "pools: \xff\n", []string{"c.yaml: the file is not UTF-8"}},
 		{"too large", strings.Repeat("# long\n", 160_000), []string{
 			"c.yaml: the file has more than 1 MB; users in great number go into a CSV file (users_csv)",
@@ -54,8 +55,10 @@ func TestMistakes(t *testing.T) {
 		{"two documents", start + "---\n" + start, []string{
 			"c.yaml:3:1: a second document begins here; a file is one, and pools has room for all",
 		}},
-		{"misspelt", start + "    self_signup: true\n", []string{`c.yaml:3:5: unknown key "self_signup"; did you mean "self_sign_up"?`}},
-		{"swapped letters", start + "    gruops: x\n", []string{`c.yaml:3:5: unknown key "gruops"; did you mean "groups"?`}},
+		{"misspelt", start + "    self_signup: true\n",
+			[]string{`c.yaml:3:5: unknown key "self_signup"; did you mean "self_sign_up"?`}},
+		{"swapped letters", start + "    gruops: x\n",
+			[]string{`c.yaml:3:5: unknown key "gruops"; did you mean "groups"?`}},
 		{"as in the API", start + "    MfaConfiguration: ON\n", []string{
 			`c.yaml:3:5: unknown key "MfaConfiguration"; did you mean "mfa_configuration"?`,
 		}},
@@ -69,7 +72,8 @@ func TestMistakes(t *testing.T) {
 			"c.yaml:3:5: merge keys (<<) are not used here; an alias may stand for a whole value",
 		}},
 		{"no anchor", start + "    name: *x\n", []string{"c.yaml:3:11: the alias *x has no anchor"}},
-		{"a tag", start + "    name: !!str x\n", []string{"c.yaml:3:11: tags such as !!str are not used here; leave it out"}},
+		{"a tag", start + "    name: !!str x\n",
+			[]string{"c.yaml:3:11: tags such as !!str are not used here; leave it out"}},
 		{"a value for a list", start + "    clients: x\n", []string{
 			"c.yaml:3:14: expected a list: [one, two], or lines that begin with a dash",
 		}},
@@ -84,7 +88,8 @@ func TestMistakes(t *testing.T) {
 			`c.yaml:5:9: unknown key "secrt"; did you mean "secret"?`,
 		}},
 
-		{"no id", "pools:\n  - name: x\n", []string{"c.yaml:2:5: the pool has no id; expected one such as local_Cognate01"}},
+		{"no id", "pools:\n  - name: x\n",
+			[]string{"c.yaml:2:5: the pool has no id; expected one such as local_Cognate01"}},
 		{"a bad id", "pools:\n  - id: x\n", []string{
 			`c.yaml:2:9: the pool id "x" is not of the form <region>_<alphanumerics>, with at most 55 characters`,
 		}},
@@ -100,7 +105,8 @@ func TestMistakes(t *testing.T) {
 			`c.yaml:3:13: a domain has none of the words aws, amazon, cognito in it, which Cognito refuses ("aws-x")`,
 		}},
 		{"another one", start + "    domain: my-cognito\n", []string{
-			`c.yaml:3:13: a domain has none of the words aws, amazon, cognito in it, which Cognito refuses ("my-cognito")`,
+			`c.yaml:3:13: a domain has none of the words aws, amazon, cognito in it, ` +
+				`which Cognito refuses ("my-cognito")`,
 		}},
 		{"a port in a domain", start + "    custom_domain: auth.example.test:9229\n", []string{
 			"c.yaml:3:20: a custom domain is a host name in small letters, without scheme and port, " +
@@ -127,7 +133,8 @@ func TestMistakes(t *testing.T) {
 			"c.yaml:3:17: expected six digits",
 			"c.yaml:4:36: admin_only stands alone",
 		}},
-		{"no metadata", start + "    identity_providers:\n      - name: x\n        type: SAML\n        metadata_file: x.xml\n", []string{
+		{"no metadata", start + "    identity_providers:\n      - name: x\n" +
+			"        type: SAML\n        metadata_file: x.xml\n", []string{
 			"c.yaml:6:24: the file \"x.xml\" can't be read: file does not exist",
 		}},
 		{"user verification", start + "    web_authn_configuration:\n      user_verification: maybe\n", []string{
@@ -149,51 +156,61 @@ func TestMistakes(t *testing.T) {
 		{"no secret", start + "    clients:\n      - id: a\n        secret:\n        name: x\n", []string{
 			"c.yaml:5:16: this secret is empty; write it, or leave out its key",
 		}},
-		{"an empty password", start + "    users:\n      - username: a\n        password: ''\n        totp_secret: ~\n", []string{
-			"c.yaml:5:19: this secret is empty; write it, or leave out its key",
-			"c.yaml:6:22: this secret is empty; write it, or leave out its key",
-		}},
+		{"an empty password",
+			start + "    users:\n      - username: a\n        password: ''\n        totp_secret: ~\n", []string{
+				"c.yaml:5:19: this secret is empty; write it, or leave out its key",
+				"c.yaml:6:22: this secret is empty; write it, or leave out its key",
+			}},
 		{"a secret that is not set", start + "    clients:\n      - id: a\n        secret: ${UNSET}\n", []string{
 			"c.yaml:5:17: the environment has no variable UNSET",
 		}},
-		{"a callback URL", start + "    clients:\n      - id: a\n        callback_urls: [https://a.example/, http://a.example/]\n", []string{
-			`c.yaml:5:45: the redirect URI "http://a.example/" uses http, which is for localhost, 127.0.0.1 and [::1] only`,
+		{"a callback URL", start + "    clients:\n      - id: a\n        callback_urls: [https://a.example/, " +
+			"http://a.example/]\n", []string{
+			`c.yaml:5:45: the redirect URI "http://a.example/" uses http, ` +
+				`which is for localhost, 127.0.0.1 and [::1] only`,
 		}},
-		{"a wildcard", start + "    clients:\n      - id: a\n        callback_urls: [https://a.example/*]\n        logout_urls: [https://*.a.example/]\n", []string{
+		{"a wildcard", start + "    clients:\n      - id: a\n        callback_urls: [https://a.example/*]\n" +
+			"        logout_urls: [https://*.a.example/]\n", []string{
 			`c.yaml:5:25: the redirect URI "https://a.example/*" has a *, but there are no wildcards: ` +
 				"an app's address is compared to the letter, so list each one",
 			`c.yaml:6:23: the redirect URI "https://*.a.example/" has a *, but there are no wildcards: ` +
 				"an app's address is compared to the letter, so list each one",
 		}},
-		{"a scope of nobody", start + "    clients:\n      - id: a\n        allowed_oauth_scopes: [openid, orders/read]\n", []string{
-			`c.yaml:5:40: the scope "orders/read" belongs to no resource server of the pool`,
-		}},
-		{"a provider of nobody", start + "    clients:\n      - id: a\n        supported_identity_providers: [Corp]\n", []string{
-			`c.yaml:5:40: the pool has no identity provider "Corp"`,
-		}},
-		{"an attribute of nobody", start + "    schema: [{name: custom:a}]\n    clients:\n      - id: a\n        read_attributes: [custom:b]\n", []string{
+		{"a scope of nobody",
+			start + "    clients:\n      - id: a\n        allowed_oauth_scopes: [openid, orders/read]\n", []string{
+				`c.yaml:5:40: the scope "orders/read" belongs to no resource server of the pool`,
+			}},
+		{"a provider of nobody",
+			start + "    clients:\n      - id: a\n        supported_identity_providers: [Corp]\n", []string{
+				`c.yaml:5:40: the pool has no identity provider "Corp"`,
+			}},
+		{"an attribute of nobody", start + "    schema: [{name: custom:a}]\n" +
+			"    clients:\n      - id: a\n        read_attributes: [custom:b]\n", []string{
 			`c.yaml:6:27: the pool has no attribute "custom:b"`,
 		}},
-		{"a file that is not below", start + "    identity_providers:\n      - {name: x, type: SAML, metadata_file: ../x.xml}\n    users_csv: /etc/passwd\n" +
+		{"a file that is not below", start + "    identity_providers:\n" +
+			"      - {name: x, type: SAML, metadata_file: ../x.xml}\n    users_csv: /etc/passwd\n" +
 			"    clients:\n      - id: a\n        branding: {logo_file: /etc/passwd, css_file: ../a.css}\n", []string{
 			`c.yaml:4:46: "../x.xml" is not below the folder of this file; put it there and name it from there`,
 			`c.yaml:5:16: "/etc/passwd" is not below the folder of this file; put it there and name it from there`,
 			`c.yaml:8:31: "/etc/passwd" is not below the folder of this file; put it there and name it from there`,
 			`c.yaml:8:54: "../a.css" is not below the folder of this file; put it there and name it from there`,
 		}},
-		{"two clients", start + "    clients:\n      - id: a-b\n      - id: b\n        access_token_validity: 1m\n", []string{
-			"c.yaml:4:13: a client ID has 1 to 128 letters, digits, _ or +",
-			"c.yaml:6:32: access and ID tokens are valid for 5 minutes to 24 hours, in whole seconds",
-		}},
+		{"two clients",
+			start + "    clients:\n      - id: a-b\n      - id: b\n        access_token_validity: 1m\n", []string{
+				"c.yaml:4:13: a client ID has 1 to 128 letters, digits, _ or +",
+				"c.yaml:6:32: access and ID tokens are valid for 5 minutes to 24 hours, in whole seconds",
+			}},
 		{"no unit", start + "    clients:\n      - id: a\n        access_token_validity: 60\n", []string{
 			`c.yaml:5:32: expected a time with its unit, such as 90s, 60m, 12h or 30d, not "60"`,
 		}},
 		{"too long", start + "    clients:\n      - id: a\n        refresh_token_validity: 99999d\n", []string{
 			`c.yaml:5:33: "99999d" is longer than a hundred years`,
 		}},
-		{"scopes that need openid", start + "    clients:\n      - id: a\n        allowed_oauth_scopes: [email, phone]\n", []string{
-			"c.yaml:5:31: the scopes email, phone and profile need openid",
-		}},
+		{"scopes that need openid",
+			start + "    clients:\n      - id: a\n        allowed_oauth_scopes: [email, phone]\n", []string{
+				"c.yaml:5:31: the scopes email, phone and profile need openid",
+			}},
 		{"a colour", start + "    clients:\n      - id: a\n        branding: {primary: red}\n", []string{
 			"c.yaml:5:29: a colour of the branding has the form #0a6cff",
 		}},

@@ -90,11 +90,13 @@ func TestFilesBelow(t *testing.T) {
 		}
 	}
 	for key, files := range map[string]map[string]bool{
-		"branding: {logo_file: %}": {"in": true, "img/logo.svg": true, "out": false, "up/secret": false, "../secret": false},
-		"branding: {css_file: %}":  {"out": false, "up/secret": false, "../secret": false},
+		"branding: {logo_file: %}": {"in": true, "img/logo.svg": true, "out": false, "up/secret": false,
+			"../secret": false},
+		"branding: {css_file: %}": {"out": false, "up/secret": false, "../secret": false},
 	} {
 		for name, good := range files {
-			write("conf/c.yaml", "pools:\n- id: local_A1\n  clients:\n  - id: a\n    "+strings.ReplaceAll(key, "%", name)+"\n")
+			write("conf/c.yaml",
+				"pools:\n- id: local_A1\n  clients:\n  - id: a\n    "+strings.ReplaceAll(key, "%", name)+"\n")
 			_, err := poolconfig.Loader{}.Load(filepath.Join(dir, "c.yaml"))
 			if (err == nil) != good || err != nil && !strings.Contains(err.Error(), name) {
 				t.Errorf("%s of %s: %v", key, name, err)

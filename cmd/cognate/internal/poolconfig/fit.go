@@ -33,7 +33,8 @@ func (f *fitting) client(a awsClient) (m clientModel, notes []string, whole bool
 	f.scopes(&m)
 	machine := slices.Contains(m.Flows, userpool.FlowClientCredentials)
 	if machine && (len(m.Scopes) == 0 || m.Secret == "") {
-		f.left("ClientId", m.ID, "the client, because client_credentials needs a secret and a scope of a resource server")
+		f.left("ClientId", m.ID,
+			"the client, because client_credentials needs a secret and a scope of a resource server")
 		return m, f.notes, false
 	}
 	if !a.FlowsEnabled && len(a.Flows) == 0 {
@@ -194,8 +195,9 @@ func (f *fitting) addScope(scope string) bool {
 		return false
 	}
 	f.pool.ResourceServers = servers
-	f.notes = append(f.notes, fmt.Sprintf("added: the scope %s of a resource server, which describe-user-pool does not list; "+
-		"its description is not known", clip(scope)))
+	f.notes = append(f.notes,
+		fmt.Sprintf("added: the scope %s of a resource server, which describe-user-pool does not list; "+
+			"its description is not known", clip(scope)))
 	return true
 }
 
@@ -263,7 +265,8 @@ func (f *fitting) attributes(m *clientModel) {
 	for _, a := range f.pool.Schema {
 		if a.Required && a.Name != "sub" && !slices.Contains(m.WriteAttributes, a.Name) {
 			m.WriteAttributes = append(m.WriteAttributes, a.Name)
-			f.notes = append(f.notes, "added: UserPoolClient.WriteAttributes "+clip(a.Name)+": it is required at sign-up")
+			f.notes = append(f.notes,
+				"added: UserPoolClient.WriteAttributes "+clip(a.Name)+": it is required at sign-up")
 		}
 	}
 }

@@ -41,12 +41,14 @@ func TestAWSCases(t *testing.T) {
 			"client-custom-scope.json: added: the scope https://api.example.com/orders.read of a resource server, " +
 				"which describe-user-pool does not list; its description is not known",
 		}, func(s userpool.Settings, c []userpool.Client) bool {
-			return s.ResourceServers[0].Identifier == "https://api.example.com" && s.ResourceServers[0].Scopes[0].Name == "orders.read" &&
+			return s.ResourceServers[0].Identifier == "https://api.example.com" &&
+				s.ResourceServers[0].Scopes[0].Name == "orders.read" &&
 				slices.Contains(c[0].AllowedOAuthScopes, "https://api.example.com/orders.read")
 		}},
 		{"old flows", []string{"client-legacy-flows.json", "describe-user-pool.json"}, nil,
 			func(_ userpool.Settings, c []userpool.Client) bool {
-				return slices.Equal(c[0].ExplicitAuthFlows, []string{"ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_USER_PASSWORD_AUTH"})
+				return slices.Equal(c[0].ExplicitAuthFlows,
+					[]string{"ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_USER_PASSWORD_AUTH"})
 			}},
 		{"a dot in an attribute", []string{"pool-attribute-dot.json"}, nil,
 			func(s userpool.Settings, _ []userpool.Client) bool { return s.Schema[1].Name == "custom:tenant.id" }},
@@ -85,7 +87,9 @@ func TestWordsOfLater(t *testing.T) {
 		"Policies": map[string]any{"SignInPolicy": map[string]any{
 			"AllowedFirstAuthFactors": []string{"PASSWORD", "SOFTWARE_TOKEN", "LATER"},
 		}},
-		"AccountRecoverySetting":      map[string]any{"RecoveryMechanisms": []any{map[string]any{"Priority": 1, "Name": "LATER"}}},
+		"AccountRecoverySetting": map[string]any{
+			"RecoveryMechanisms": []any{map[string]any{"Priority": 1, "Name": "LATER"}},
+		},
 		"VerificationMessageTemplate": map[string]any{"DefaultEmailOption": "LATER"},
 		"SchemaAttributes":            []any{map[string]any{"Name": "custom:a", "AttributeDataType": "LATER"}},
 	}
@@ -95,7 +99,8 @@ func TestWordsOfLater(t *testing.T) {
 		"AccessTokenValidity": 5, "TokenValidityUnits": map[string]any{"AccessToken": "LATER"},
 	}
 	l := loader(map[string]string{
-		"p.json": encode(t, map[string]any{"UserPool": pool}), "c.json": encode(t, map[string]any{"UserPoolClient": client}),
+		"p.json": encode(t, map[string]any{"UserPool": pool}),
+		"c.json": encode(t, map[string]any{"UserPoolClient": client}),
 	})
 	f, err := l.FromAWS("p.json", "c.json")
 	if err != nil {
@@ -103,9 +108,11 @@ func TestWordsOfLater(t *testing.T) {
 	}
 	notes := strings.Join(f.Notes, "\n")
 	for _, member := range []string{
-		"UserPool.MfaConfiguration LATER", "UserPool.AutoVerifiedAttributes LATER", "AllowedFirstAuthFactors SOFTWARE_TOKEN", "AllowedFirstAuthFactors LATER",
+		"UserPool.MfaConfiguration LATER", "UserPool.AutoVerifiedAttributes LATER",
+		"AllowedFirstAuthFactors SOFTWARE_TOKEN", "AllowedFirstAuthFactors LATER",
 		"UserPool.AccountRecoverySetting LATER", "DefaultEmailOption LATER", "UserPool.SchemaAttributes custom:a",
-		"UserPoolClient.AllowedOAuthFlows LATER", "PreventUserExistenceErrors LATER", "RefreshTokenRotation.Feature LATER",
+		"UserPoolClient.AllowedOAuthFlows LATER", "PreventUserExistenceErrors LATER",
+		"RefreshTokenRotation.Feature LATER",
 		"TokenValidityUnits.AccessToken LATER",
 	} {
 		if strings.Count(notes, member+":") != 1 {
@@ -199,17 +206,20 @@ func usable(t testing.TB, l poolconfig.Loader, files []string) {
 func TestCustomAttributeNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
-		"tenant.id", "a:b", "a/b", "größe", "国", "e\u0301", "€", "№5", "#", "'", `"`, "{}", "&x", "*x", "!x", "%", "@", "`",
+		"tenant.id", "a:b", "a/b", "größe", "国", "e\u0301", "€", "№5", "#", "'", `"`, "{}", "&x", "*x",
+		"!x", "%", "@", "`",
 		strings.Repeat("é", 20), "-", "?", "|", "custom:x",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			custom := "custom:" + name
-			pool := map[string]any{"UserPool": map[string]any{"Id": "local_A1", "SchemaAttributes": []any{map[string]any{
-				"Name": custom, "AttributeDataType": "String", "Mutable": true,
-			}}}}
+			pool := map[string]any{"UserPool": map[string]any{"Id": "local_A1",
+				"SchemaAttributes": []any{map[string]any{
+					"Name": custom, "AttributeDataType": "String", "Mutable": true,
+				}}}}
 			client := map[string]any{"UserPoolClient": map[string]any{
-				"UserPoolId": "local_A1", "ClientId": "c", "ReadAttributes": []string{custom}, "WriteAttributes": []string{custom},
+				"UserPoolId": "local_A1", "ClientId": "c", "ReadAttributes": []string{custom},
+				"WriteAttributes": []string{custom},
 			}}
 			l := loader(map[string]string{"p.json": encode(t, pool), "c.json": encode(t, client)})
 			usable(t, l, []string{"p.json", "c.json"})
@@ -259,7 +269,8 @@ func TestWhatAWSCanSay(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 7)) // the same ones at every run
 		pool, client := randomPool(r), randomClient(r)
 		files := map[string]string{
-			"p.json": encode(t, map[string]any{"UserPool": pool}), "c.json": encode(t, map[string]any{"UserPoolClient": client}),
+			"p.json": encode(t, map[string]any{"UserPool": pool}),
+			"c.json": encode(t, map[string]any{"UserPoolClient": client}),
 		}
 		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { usable(t, loader(files), []string{"p.json", "c.json"}) }) {
 			t.Fatalf("the files:\n%s\n%s", files["p.json"], files["c.json"])
@@ -286,7 +297,8 @@ func randomPool(r *rand.Rand) map[string]any {
 		},
 		"VerificationMessageTemplate": map[string]any{
 			"DefaultEmailOption": oneOf(r, "CONFIRM_WITH_LINK", "CONFIRM_WITH_CODE"),
-			"EmailMessageByLink": oneOf(r, "", "Press {##here##}", "no link"), "SmsMessage": oneOf(r, "{####}", "no code", ""),
+			"EmailMessageByLink": oneOf(r, "", "Press {##here##}", "no link"),
+			"SmsMessage":         oneOf(r, "{####}", "no code", ""),
 		},
 		"AdminCreateUserConfig": map[string]any{
 			"AllowAdminCreateUserOnly": oneOf(r, true, false),
@@ -305,13 +317,17 @@ func randomPool(r *rand.Rand) map[string]any {
 	p["AccountRecoverySetting"] = map[string]any{"RecoveryMechanisms": mechanisms}
 	var schema []any
 	for _, name := range some(r, "sub", "identities", "email", "email_verified", "updated_at", "birthdate", "address",
-		"custom:plan", "custom:tenant.id", "custom:größe", "dev:custom:isAdmin", "dev:custom:other", "custom:"+strings.Repeat("x", 20),
+		"custom:plan", "custom:tenant.id", "custom:größe", "dev:custom:isAdmin", "dev:custom:other",
+		"custom:"+strings.Repeat("x", 20),
 		"something_new") {
 		schema = append(schema, map[string]any{
 			"Name": name, "AttributeDataType": oneOf(r, "String", "Number", "DateTime", "Boolean"),
-			"DeveloperOnlyAttribute": strings.HasPrefix(name, "dev:"), "Mutable": oneOf(r, true, false), "Required": oneOf(r, true, false),
-			"StringAttributeConstraints": map[string]any{"MinLength": oneOf(r, "0", "1", "3000"), "MaxLength": oneOf(r, "0", "2048", "131072")},
-			"NumberAttributeConstraints": map[string]any{"MinValue": oneOf(r, "-5", "0.5", ""), "MaxValue": oneOf(r, "1e9", "10", "")},
+			"DeveloperOnlyAttribute": strings.HasPrefix(name, "dev:"), "Mutable": oneOf(r, true, false),
+			"Required": oneOf(r, true, false),
+			"StringAttributeConstraints": map[string]any{"MinLength": oneOf(r, "0", "1", "3000"),
+				"MaxLength": oneOf(r, "0", "2048", "131072")},
+			"NumberAttributeConstraints": map[string]any{"MinValue": oneOf(r, "-5", "0.5", ""),
+				"MaxValue": oneOf(r, "1e9", "10", "")},
 		})
 	}
 	p["SchemaAttributes"] = schema
@@ -322,25 +338,32 @@ func randomClient(r *rand.Rand) map[string]any {
 	unit := func() string { return oneOf(r, "seconds", "minutes", "hours", "days") }
 	c := map[string]any{
 		"UserPoolId": "eu-west-1_Example01", "ClientId": "4exampleclientid0123456789",
-		"ClientName":                      oneOf(r, "web", "two\twords", "a=b,c.d@e-f"),
-		"CallbackURLs":                    some(r, "https://a.example/cb", "http://localhost:3000/", "myapp://x", "https://a.example/*", "http://a.example/", "https://a.example/ü"),
+		"ClientName": oneOf(r, "web", "two\twords", "a=b,c.d@e-f"),
+		"CallbackURLs": some(r, "https://a.example/cb", "http://localhost:3000/", "myapp://x",
+			"https://a.example/*", "http://a.example/", "https://a.example/ü"),
 		"LogoutURLs":                      some(r, "https://a.example/", "https://*.example/"),
 		"DefaultRedirectURI":              oneOf(r, "", "https://a.example/cb", "https://a.example/*"),
 		"AllowedOAuthFlowsUserPoolClient": oneOf(r, true, false),
 		"AllowedOAuthFlows":               some(r, "code", "implicit", "client_credentials"),
 		"AllowedOAuthScopes": some(r, "openid", "email", "phone", "profile", "aws.cognito.signin.user.admin",
 			"https://api.example.com/orders.read", "https://api.example.com/orders.write", "a/b/c", "odd", "x/"),
-		"SupportedIdentityProviders": some(r, "COGNITO", "Facebook", "Google", "LoginWithAmazon", "SignInWithApple", "Corp SAML"),
-		"ExplicitAuthFlows": some(r, "ADMIN_NO_SRP_AUTH", "CUSTOM_AUTH_FLOW_ONLY", "USER_PASSWORD_AUTH", "ALLOW_ADMIN_USER_PASSWORD_AUTH",
-			"ALLOW_CUSTOM_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_AUTH", "ALLOW_SOMETHING_NEW"),
-		"ReadAttributes":             some(r, "email", "email_verified", "identities", "custom:plan", "custom:tenant.id", "dev:custom:isAdmin", "something_new"),
-		"WriteAttributes":            some(r, "email", "email_verified", "custom:plan", "dev:custom:isAdmin", "birthdate"),
+		"SupportedIdentityProviders": some(r, "COGNITO", "Facebook", "Google", "LoginWithAmazon",
+			"SignInWithApple", "Corp SAML"),
+		"ExplicitAuthFlows": some(r, "ADMIN_NO_SRP_AUTH", "CUSTOM_AUTH_FLOW_ONLY", "USER_PASSWORD_AUTH",
+			"ALLOW_ADMIN_USER_PASSWORD_AUTH",
+			"ALLOW_CUSTOM_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH",
+			"ALLOW_USER_AUTH", "ALLOW_SOMETHING_NEW"),
+		"ReadAttributes": some(r, "email", "email_verified", "identities", "custom:plan",
+			"custom:tenant.id", "dev:custom:isAdmin", "something_new"),
+		"WriteAttributes": some(r, "email", "email_verified", "custom:plan",
+			"dev:custom:isAdmin", "birthdate"),
 		"PreventUserExistenceErrors": oneOf(r, "LEGACY", "ENABLED"),
 		"EnableTokenRevocation":      oneOf(r, true, false),
 		"AccessTokenValidity":        oneOf(r, 0, 1, 60, 86400), "IdTokenValidity": oneOf(r, 0, 1, 60, 86400),
 		"RefreshTokenValidity": oneOf(r, 0, 1, 30, 315360000), "AuthSessionValidity": 3,
-		"TokenValidityUnits":   map[string]any{"AccessToken": unit(), "IdToken": unit(), "RefreshToken": unit()},
-		"RefreshTokenRotation": map[string]any{"Feature": oneOf(r, "ENABLED", "DISABLED"), "RetryGracePeriodSeconds": oneOf(r, 0, 60, 61)},
+		"TokenValidityUnits": map[string]any{"AccessToken": unit(), "IdToken": unit(), "RefreshToken": unit()},
+		"RefreshTokenRotation": map[string]any{"Feature": oneOf(r, "ENABLED", "DISABLED"),
+			"RetryGracePeriodSeconds": oneOf(r, 0, 60, 61)},
 	}
 	if r.IntN(2) == 0 {
 		c["ClientSecret"] = "abcdefghijklmnopqrstuvwxyz0123456789"

@@ -87,7 +87,8 @@ func unset(t *testing.T, name string, v reflect.Value, known ...string) {
 
 // TestSubs holds the ids of users to what they were: apps keep them.
 func TestSubs(t *testing.T) {
-	const text = "pools:\n- id: local_A1\n  users:\n  - username: Ann\n  - username: bob\n    sub: 00000000-0000-4000-8000-000000000001\n"
+	const text = "pools:\n- id: local_A1\n  users:\n  - username: Ann\n" +
+		"  - username: bob\n    sub: 00000000-0000-4000-8000-000000000001\n"
 	f, err := loader(nil).Parse("c.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)

@@ -27,24 +27,30 @@ func TestManyMistakes(t *testing.T) {
 		before, line, after string
 		n                   int
 	}{
-		"equal groups":        {start + "  groups:\n", "  - name: a\n", "", 200},
-		"very many groups":    {start + "  groups:\n", "  - name: a#\n", "", 20_000},
-		"providers":           {start + "  identity_providers:\n", "  - {name: p#, type: OIDC, client_id: a}\n", "", 60},
-		"equal attributes":    {start + "  schema:\n", "  - name: custom:a\n", "", 200},
-		"equal scopes":        {start + "  resource_servers:\n  - identifier: a\n    scopes:\n", "    - name: a\n", "", 20},
-		"clients":             {start + "  clients:\n", "  - {id: c#, allowed_oauth_scopes: [a/b]}\n", "", 200},
-		"equal clients":       {start + "  clients:\n", "  - id: a\n", "", 200},
-		"users":               {start + "  users:\n", "  - {username: u#, status: x}\n", "", 200},
-		"equal users":         {start + "  users:\n", "  - username: a\n", "", 200},
-		"pools":               {"pools:\n", "- id: x#\n", "", 200},
-		"unknown keys":        {start + "  groups:\n", "  - {name1: a, description1: b, x: c}\n", "", 200},
-		"URLs":                {start + "  clients:\n  - id: a\n    callback_urls:\n", "    - http://a.example/\n", "", 25},
-		"a client's words":    {start + "  clients:\n  - id: a\n    explicit_auth_flows:\n", "    - a#\n", "", 200},
-		"a client's names":    {start + "  clients:\n  - id: a\n    read_attributes:\n", "    - custom:a#\n", "    supported_identity_providers: [x]\n", 25},
-		"factors of a user":   {start + "  users:\n  - username: a\n    mfa:\n", "    - a#\n", "", 200},
-		"aliases of one":      {start + "  groups:\n  - &a {name: x}\n", "  - *a\n", "", 200},
-		"one line of JSON":    {`{"pools": [{"id": "local_A1", "groups": [`, `{"name": "a"}, `, `{"name": "a"}]}]}`, 200},
-		"mappings by aliases": {start + "  identity_providers:\n  - &a {name: x, type: OIDC, attribute_mapping: {" + lines(200, "custom:a#: b, ") + "}}\n", "  - *a\n", "", 30},
+		"equal groups":     {start + "  groups:\n", "  - name: a\n", "", 200},
+		"very many groups": {start + "  groups:\n", "  - name: a#\n", "", 20_000},
+		"providers": {start + "  identity_providers:\n",
+			"  - {name: p#, type: OIDC, client_id: a}\n", "", 60},
+		"equal attributes": {start + "  schema:\n", "  - name: custom:a\n", "", 200},
+		"equal scopes": {start + "  resource_servers:\n  - identifier: a\n    scopes:\n",
+			"    - name: a\n", "", 20},
+		"clients":       {start + "  clients:\n", "  - {id: c#, allowed_oauth_scopes: [a/b]}\n", "", 200},
+		"equal clients": {start + "  clients:\n", "  - id: a\n", "", 200},
+		"users":         {start + "  users:\n", "  - {username: u#, status: x}\n", "", 200},
+		"equal users":   {start + "  users:\n", "  - username: a\n", "", 200},
+		"pools":         {"pools:\n", "- id: x#\n", "", 200},
+		"unknown keys":  {start + "  groups:\n", "  - {name1: a, description1: b, x: c}\n", "", 200},
+		"URLs": {start + "  clients:\n  - id: a\n    callback_urls:\n",
+			"    - http://a.example/\n", "", 25},
+		"a client's words": {start + "  clients:\n  - id: a\n    explicit_auth_flows:\n", "    - a#\n", "", 200},
+		"a client's names": {start + "  clients:\n  - id: a\n    read_attributes:\n", "    - custom:a#\n",
+			"    supported_identity_providers: [x]\n", 25},
+		"factors of a user": {start + "  users:\n  - username: a\n    mfa:\n", "    - a#\n", "", 200},
+		"aliases of one":    {start + "  groups:\n  - &a {name: x}\n", "  - *a\n", "", 200},
+		"one line of JSON": {`{"pools": [{"id": "local_A1", "groups": [`, `{"name": "a"}, `,
+			`{"name": "a"}]}]}`, 200},
+		"mappings by aliases": {start + "  identity_providers:\n  - &a {name: x, type: OIDC, attribute_mapping: {" +
+			lines(200, "custom:a#: b, ") + "}}\n", "  - *a\n", "", 30},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,7 +84,8 @@ func TestCopiesOfTheParser(t *testing.T) {
 	t.Parallel()
 	const few = "pools:\n- id: local_A1\n  messages:\n    code_sms: |\n      {####}\n"
 	for name, tt := range map[string]struct{ text, says string }{
-		"empty lines":         {few + strings.Repeat("\n", 1<<19), "c.yaml:106:1: more than 100 empty lines follow one another; leave some out"},
+		"empty lines": {few + strings.Repeat("\n", 1<<19),
+			"c.yaml:106:1: more than 100 empty lines follow one another; leave some out"},
 		"lines of spaces":     {few + strings.Repeat("  \t\r\n", 1<<17), "c.yaml:106:1: more than 100 empty lines"},
 		"empty lines of old":  {"a: >\r" + strings.Repeat("\r", 1<<19), "more than 100 empty lines"},
 		"documents":           {strings.Repeat("--- a\n", 1<<17), "c.yaml:4:1: a second document begins here"},
@@ -116,7 +123,8 @@ func TestEqualOnes(t *testing.T) {
 func TestManyColumns(t *testing.T) {
 	t.Parallel()
 	for name, header := range map[string]string{
-		"unknown": strings.Repeat("a,", 100_000), "custom": lines(100_000, "custom:a#,"), "equal": strings.Repeat("name,", 100_000),
+		"unknown": strings.Repeat("a,", 100_000), "custom": lines(100_000, "custom:a#,"),
+		"equal": strings.Repeat("name,", 100_000),
 	} {
 		_, err := readCSV(header + "\n")
 		e, ok := errors.AsType[*poolconfig.Error](err)

@@ -71,8 +71,10 @@ func (s shape) sign(t testing.TB, assertion string) string {
 	info := `<ds:SignedInfo xmlns:ds="` + dsigNS + `">` +
 		`<ds:CanonicalizationMethod Algorithm="` + s.canonicalization + `"></ds:CanonicalizationMethod>` +
 		`<ds:SignatureMethod Algorithm="` + s.method + `"></ds:SignatureMethod><ds:Reference URI="` + s.uri + `">` +
-		`<ds:Transforms>` + s.transforms + `</ds:Transforms><ds:DigestMethod Algorithm="` + s.digest + `"></ds:DigestMethod>` +
-		`<ds:DigestValue>` + base64.StdEncoding.EncodeToString(h.Sum(nil)) + `</ds:DigestValue></ds:Reference></ds:SignedInfo>`
+		`<ds:Transforms>` + s.transforms + `</ds:Transforms><ds:DigestMethod Algorithm="` + s.digest +
+		`"></ds:DigestMethod>` +
+		`<ds:DigestValue>` + base64.StdEncoding.EncodeToString(h.Sum(nil)) +
+		`</ds:DigestValue></ds:Reference></ds:SignedInfo>`
 	if s.info != nil {
 		info = s.info(info)
 	}
@@ -104,7 +106,9 @@ func newEC(t testing.TB) (*ecdsa.PrivateKey, *x509.Certificate) {
 
 func certificateOf(t testing.TB, public any, key crypto.Signer) *x509.Certificate {
 	t.Helper()
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0),
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, public, key)
 	if err != nil {
 		t.Fatal(err)
@@ -155,22 +159,29 @@ func TestShapes(t *testing.T) {
 			s.canonicalization += "WithComments"
 			s.transforms = transforms(enveloped, exclusive+"WithComments")
 		}, ""},
-		"ECDSA":                 {curve(numbers), ""},
-		"ECDSA in ASN.1":        {curve(asn1Value), ""},
-		"ECDSA of zeros":        {curve(func([]byte) []byte { return make([]byte, 64) }), "not that of a valid certificate"},
-		"ECDSA, r is zero":      {curve(func(sum []byte) []byte { return raw(new(big.Int), new(big.Int).SetBytes(numbers(sum)[32:])) }), "not that of a valid"},
-		"ECDSA, s is the order": {curve(func(sum []byte) []byte { return raw(new(big.Int).SetBytes(numbers(sum)[:32]), ec.Params().N) }), "not that of a valid"},
-		"ECDSA, cut":            {curve(func(sum []byte) []byte { return numbers(sum)[:63] }), "not that of a valid"},
-		"ECDSA, nothing":        {curve(func([]byte) []byte { return nil }), "not that of a valid"},
-		"RSA said to be ECDSA":  {func(s *shape) { s.method = more + "ecdsa-sha256" }, "not that of a valid"},
-		"ECDSA said to be RSA":  {func(s *shape) { curve(numbers)(s); s.method = more + "rsa-sha256" }, "not that of a valid"},
-		"another hash":          {func(s *shape) { s.method = more + "rsa-sha384" }, "not that of a valid"},
-		"another digest":        {func(s *shape) { s.digest = more + "sha384" }, "has changed"},
-		"SHA-1":                 {func(s *shape) { s.method, s.hash = dsigNS+"rsa-sha1", crypto.SHA1 }, "rsa-sha1\" is not accepted"},
-		"digest by SHA-1":       {func(s *shape) { s.digest = dsigNS + "sha1" }, "DigestMethod"},
-		"MD5":                   {func(s *shape) { s.method = more + "rsa-md5" }, "rsa-md5\" is not accepted"},
-		"DSA":                   {func(s *shape) { s.method = dsigNS + "dsa-sha1" }, "not accepted"},
-		"no method":             {func(s *shape) { s.method = "" }, "not accepted"},
+		"ECDSA":          {curve(numbers), ""},
+		"ECDSA in ASN.1": {curve(asn1Value), ""},
+		"ECDSA of zeros": {curve(func([]byte) []byte { return make([]byte, 64) }),
+			"not that of a valid certificate"},
+		"ECDSA, r is zero": {curve(func(sum []byte) []byte {
+			return raw(new(big.Int), new(big.Int).SetBytes(numbers(sum)[32:]))
+		}), "not that of a valid"},
+		"ECDSA, s is the order": {curve(func(sum []byte) []byte {
+			return raw(new(big.Int).SetBytes(numbers(sum)[:32]), ec.Params().N)
+		}), "not that of a valid"},
+		"ECDSA, cut":           {curve(func(sum []byte) []byte { return numbers(sum)[:63] }), "not that of a valid"},
+		"ECDSA, nothing":       {curve(func([]byte) []byte { return nil }), "not that of a valid"},
+		"RSA said to be ECDSA": {func(s *shape) { s.method = more + "ecdsa-sha256" }, "not that of a valid"},
+		"ECDSA said to be RSA": {func(s *shape) { curve(numbers)(s); s.method = more + "rsa-sha256" },
+			"not that of a valid"},
+		"another hash":   {func(s *shape) { s.method = more + "rsa-sha384" }, "not that of a valid"},
+		"another digest": {func(s *shape) { s.digest = more + "sha384" }, "has changed"},
+		"SHA-1": {func(s *shape) { s.method, s.hash = dsigNS+"rsa-sha1", crypto.SHA1 },
+			"rsa-sha1\" is not accepted"},
+		"digest by SHA-1": {func(s *shape) { s.digest = dsigNS + "sha1" }, "DigestMethod"},
+		"MD5":             {func(s *shape) { s.method = more + "rsa-md5" }, "rsa-md5\" is not accepted"},
+		"DSA":             {func(s *shape) { s.method = dsigNS + "dsa-sha1" }, "not accepted"},
+		"no method":       {func(s *shape) { s.method = "" }, "not accepted"},
 		"HMAC with the public key": {func(s *shape) {
 			s.method = more + "hmac-sha256"
 			s.value = func(info []byte) []byte { h := hmac.New(sha256.New, public); h.Write(info); return h.Sum(nil) }
@@ -184,7 +195,9 @@ func TestShapes(t *testing.T) {
 		"two references": {func(s *shape) {
 			s.info = func(v string) string { return doubled(v, "<ds:Reference ", "</ds:Reference>") }
 		}, "one Reference"},
-		"no Reference": {func(s *shape) { s.info = func(v string) string { return cut(v, "<ds:Reference ", "</ds:Reference>") } }, "one Reference"},
+		"no Reference": {func(s *shape) {
+			s.info = func(v string) string { return cut(v, "<ds:Reference ", "</ds:Reference>") }
+		}, "one Reference"},
 		"two digests": {func(s *shape) {
 			s.info = func(v string) string { return doubled(v, "<ds:DigestValue>", "</ds:DigestValue>") }
 		}, "one Reference"},
@@ -194,12 +207,19 @@ func TestShapes(t *testing.T) {
 		"empty digest": {func(s *shape) {
 			s.info = func(v string) string { return cut(v, "<ds:DigestValue>", "</ds:DigestValue>") }
 		}, "one Reference"},
-		"turned transforms":       {func(s *shape) { s.transforms = transforms(exclusive, enveloped) }, "Transforms"},
-		"no canonical transform":  {func(s *shape) { s.transforms = transforms(enveloped) }, "Transforms"},
-		"enveloped twice":         {func(s *shape) { s.transforms = transforms(enveloped, enveloped, exclusive) }, "Transforms"},
-		"XSLT":                    {func(s *shape) { s.transforms += transforms("http://www.w3.org/TR/1999/REC-xslt-19991116") }, "Transforms"},
-		"XPath":                   {func(s *shape) { s.transforms = transforms("http://www.w3.org/TR/1999/REC-xpath-19991116", exclusive) }, "Transforms"},
-		"inclusive canonical XML": {func(s *shape) { s.canonicalization = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315" }, "CanonicalizationMethod"},
+		"turned transforms":      {func(s *shape) { s.transforms = transforms(exclusive, enveloped) }, "Transforms"},
+		"no canonical transform": {func(s *shape) { s.transforms = transforms(enveloped) }, "Transforms"},
+		"enveloped twice": {func(s *shape) { s.transforms = transforms(enveloped, enveloped, exclusive) },
+			"Transforms"},
+		"XSLT": {func(s *shape) {
+			s.transforms += transforms("http://www.w3.org/TR/1999/REC-xslt-19991116")
+		}, "Transforms"},
+		"XPath": {func(s *shape) {
+			s.transforms = transforms("http://www.w3.org/TR/1999/REC-xpath-19991116", exclusive)
+		}, "Transforms"},
+		"inclusive canonical XML": {func(s *shape) {
+			s.canonicalization = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+		}, "CanonicalizationMethod"},
 	} {
 		s := fine()
 		tt.change(&s)
@@ -208,7 +228,8 @@ func TestShapes(t *testing.T) {
 			t.Fatal(err)
 		}
 		encoded := base64.StdEncoding.EncodeToString([]byte(envelope(s.sign(t, plain))))
-		got, err := ours.Read(t.Context(), sp, provider(otherPair(), ownPair(), keyPair{cert: ecCert}), encoded, request)
+		got, err := ours.Read(t.Context(), sp,
+			provider(otherPair(), ownPair(), keyPair{cert: ecCert}), encoded, request)
 		switch {
 		case tt.want == "" && (err != nil || got.Profile.Subject != "ann"):
 			t.Errorf("%s: got %+v, %v", name, got.Profile, err)
@@ -234,23 +255,28 @@ func TestSameMessage(t *testing.T) {
 	document := envelope(fine().sign(t, spaced))
 	declared := `<?xml version="1.0" encoding="utf-16"?>` + document
 	for name, text := range map[string]string{
-		"as it is":                       document,
-		"a mark":                         "\uFEFF" + document,
-		"UTF-16":                         utf16Text(binary.LittleEndian, "\uFEFF"+declared),
-		"UTF-16, big end first":          utf16Text(binary.BigEndian, "\uFEFF"+declared),
-		"UTF-16 without a mark":          utf16Text(binary.LittleEndian, declared),
-		"ASCII":                          `<?xml version="1.0" encoding="us-ascii"?>` + document,
-		"lines in a tag":                 replaced(t, document, ` Version="2.0"`, "\r\n\tVersion = '2.0'"),
-		"line ends in an attribute":      replaced(t, document, `"a b  c"`, "\"a\nb\r\n\tc\""),
-		"CDATA":                          replaced(t, document, ">ann<", "><![CDATA[ann]]><"),
-		"half in CDATA":                  replaced(t, document, ">ann<", ">a<![CDATA[n]]>n<"),
-		"a character by its number":      replaced(t, document, ">ann<", ">&#x61;nn<"),
-		"attributes in another order":    replaced(t, document, `ID="_a1" Version="2.0"`, `Version="2.0" ID="_a1"`),
-		"a namespace that nobody uses":   replaced(t, document, `ID="_a1"`, `xmlns:n="urn:n" xmlns:id="urn:n" ID="_a1"`),
-		"one declared again":             replaced(t, document, "<saml:Subject>", `<saml:Subject xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" xmlns:id="urn:n">`),
-		"xml:lang around the assertion":  replaced(t, document, `<samlp:Response `, `<samlp:Response xml:lang="en" xml:base="https://evil.test/" `),
-		"a default namespace around it":  replaced(t, document, `<samlp:Response `, `<samlp:Response xmlns="urn:other" `),
-		"a certificate that nobody asks": replaced(t, document, "</ds:Signature>", "<ds:KeyInfo><ds:X509Data/></ds:KeyInfo></ds:Signature>"),
+		"as it is":                    document,
+		"a mark":                      "\uFEFF" + document,
+		"UTF-16":                      utf16Text(binary.LittleEndian, "\uFEFF"+declared),
+		"UTF-16, big end first":       utf16Text(binary.BigEndian, "\uFEFF"+declared),
+		"UTF-16 without a mark":       utf16Text(binary.LittleEndian, declared),
+		"ASCII":                       `<?xml version="1.0" encoding="us-ascii"?>` + document,
+		"lines in a tag":              replaced(t, document, ` Version="2.0"`, "\r\n\tVersion = '2.0'"),
+		"line ends in an attribute":   replaced(t, document, `"a b  c"`, "\"a\nb\r\n\tc\""),
+		"CDATA":                       replaced(t, document, ">ann<", "><![CDATA[ann]]><"),
+		"half in CDATA":               replaced(t, document, ">ann<", ">a<![CDATA[n]]>n<"),
+		"a character by its number":   replaced(t, document, ">ann<", ">&#x61;nn<"),
+		"attributes in another order": replaced(t, document, `ID="_a1" Version="2.0"`, `Version="2.0" ID="_a1"`),
+		"a namespace that nobody uses": replaced(t, document, `ID="_a1"`,
+			`xmlns:n="urn:n" xmlns:id="urn:n" ID="_a1"`),
+		"one declared again": replaced(t, document, "<saml:Subject>",
+			`<saml:Subject xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" xmlns:id="urn:n">`),
+		"xml:lang around the assertion": replaced(t, document, `<samlp:Response `,
+			`<samlp:Response xml:lang="en" xml:base="https://evil.test/" `),
+		"a default namespace around it": replaced(t, document, `<samlp:Response `,
+			`<samlp:Response xmlns="urn:other" `),
+		"a certificate that nobody asks": replaced(t, document, "</ds:Signature>",
+			"<ds:KeyInfo><ds:X509Data/></ds:KeyInfo></ds:Signature>"),
 	} {
 		got, err := read(t, text, request)
 		if err != nil || got.Profile.Subject != "ann" {
@@ -258,18 +284,23 @@ func TestSameMessage(t *testing.T) {
 		}
 	}
 	for name, text := range map[string]string{
-		"an attribute twice":             replaced(t, document, `<saml:Assertion `, `<saml:Assertion ID="_evil" `),
-		"an attribute in two names":      replaced(t, document, `i:where="a b  c"`, `i:where="a b  c" xmlns:j="urn:i" j:where="a b  c"`),
-		"a namespace twice":              replaced(t, document, `<saml:Subject>`, `<saml:Subject xmlns:x="urn:x" xmlns:x="urn:y">`),
-		"xml:lang in the assertion":      replaced(t, document, "<saml:Subject>", `<saml:Subject xml:lang="en">`),
-		"no namespace within":            replaced(t, document, "<saml:Subject>", `<saml:Subject><n xmlns=""/>`),
-		"a line end by its number":       replaced(t, document, `"a b  c"`, `"a&#10;b  c"`),
-		"a carriage return by its own":   replaced(t, document, ">ann<", ">ann&#xD;<"),
-		"xml declared otherwise":         replaced(t, document, "<saml:Subject>", `<saml:Subject xmlns:xml="urn:evil">`),
-		"xmlns declared":                 replaced(t, document, "<saml:Subject>", `<saml:Subject xmlns:xmlns="urn:evil">`),
-		"a prefix taken back":            replaced(t, document, "<saml:Subject>", `<saml:Subject xmlns:i="">`),
-		"a comment in the digest":        replaced(t, document, "<ds:DigestValue>", "<ds:DigestValue><!-- x -->"),
-		"a prefix of signatures moved":   replaced(t, document, `<ds:SignedInfo xmlns:ds="`+dsigNS+`">`, `<ds:SignedInfo xmlns:ds="urn:evil">`),
+		"an attribute twice": replaced(t, document, `<saml:Assertion `, `<saml:Assertion ID="_evil" `),
+		"an attribute in two names": replaced(t, document, `i:where="a b  c"`,
+			`i:where="a b  c" xmlns:j="urn:i" j:where="a b  c"`),
+		"a namespace twice": replaced(t, document, `<saml:Subject>`,
+			`<saml:Subject xmlns:x="urn:x" xmlns:x="urn:y">`),
+		"xml:lang in the assertion":    replaced(t, document, "<saml:Subject>", `<saml:Subject xml:lang="en">`),
+		"no namespace within":          replaced(t, document, "<saml:Subject>", `<saml:Subject><n xmlns=""/>`),
+		"a line end by its number":     replaced(t, document, `"a b  c"`, `"a&#10;b  c"`),
+		"a carriage return by its own": replaced(t, document, ">ann<", ">ann&#xD;<"),
+		"xml declared otherwise": replaced(t, document, "<saml:Subject>",
+			`<saml:Subject xmlns:xml="urn:evil">`),
+		"xmlns declared": replaced(t, document, "<saml:Subject>",
+			`<saml:Subject xmlns:xmlns="urn:evil">`),
+		"a prefix taken back":     replaced(t, document, "<saml:Subject>", `<saml:Subject xmlns:i="">`),
+		"a comment in the digest": replaced(t, document, "<ds:DigestValue>", "<ds:DigestValue><!-- x -->"),
+		"a prefix of signatures moved": replaced(t, document, `<ds:SignedInfo xmlns:ds="`+dsigNS+`">`,
+			`<ds:SignedInfo xmlns:ds="urn:evil">`),
 		"an Object":                      replaced(t, document, "</ds:Signature>", "<ds:Object/></ds:Signature>"),
 		"UTF-8 that is said to be UTF16": declared,
 		"UTF-16, broken":                 utf16Text(binary.LittleEndian, declared) + "x",
@@ -294,11 +325,18 @@ func TestForeignAttributes(t *testing.T) {
 		`Name="mail"`, `Name="mail" x:Name="role"`,
 		`Method="urn`, `x:Method="x" Method="urn`,
 		`<saml:Conditions `, `<saml:Conditions x:NotOnOrAfter="2001-01-01T00:00:00Z" `,
-		`</saml:AttributeStatement>`, `<saml:Attribute Name="NameID"><saml:AttributeValue>eve</saml:AttributeValue></saml:Attribute></saml:AttributeStatement>`,
-		`InResponseTo="_request-1" `, `InResponseTo="_request-1" x:Recipient="https://other.test" x:InResponseTo="_x" xmlns:NotBefore="urn:x" NotBefore:x="" `,
+		`</saml:AttributeStatement>`,
+		`<saml:Attribute Name="NameID"><saml:AttributeValue>eve</saml:AttributeValue></saml:Attribute>`+
+			`</saml:AttributeStatement>`,
+		`InResponseTo="_request-1" `,
+		`InResponseTo="_request-1" x:Recipient="https://other.test" x:InResponseTo="_x" `+
+			`xmlns:NotBefore="urn:x" NotBefore:x="" `,
 	).Replace(plain)
-	got, err := read(t, replaced(t, envelope(fine().sign(t, document)), `<samlp:Response `, `<samlp:Response xmlns:x="urn:x" x:Destination="x" x:Version="1" x:InResponseTo="x" `), request)
-	if err != nil || got.ID != "_a1" || got.Profile.Claims["mail"] != "ann@example.com" || got.Profile.Claims["role"] != "" ||
+	got, err := read(t,
+		replaced(t, envelope(fine().sign(t, document)), `<samlp:Response `,
+			`<samlp:Response xmlns:x="urn:x" x:Destination="x" x:Version="1" x:InResponseTo="x" `), request)
+	if err != nil || got.ID != "_a1" || got.Profile.Claims["mail"] != "ann@example.com" ||
+		got.Profile.Claims["role"] != "" ||
 		got.Profile.Claims["NameID"] != "ann" {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -309,7 +347,8 @@ func TestForeignAttributes(t *testing.T) {
 func TestManyValues(t *testing.T) {
 	t.Parallel()
 	values := strings.Repeat("<saml:AttributeValue>g</saml:AttributeValue>", 1500)
-	document := replaced(t, plain, "</saml:AttributeStatement>", `<saml:Attribute Name="groups">`+values+`</saml:Attribute></saml:AttributeStatement>`)
+	document := replaced(t, plain, "</saml:AttributeStatement>",
+		`<saml:Attribute Name="groups">`+values+`</saml:Attribute></saml:AttributeStatement>`)
 	for name, text := range map[string]string{
 		"assertion signed": envelope(fine().sign(t, document)),
 		"response signed":  usual().signHere(t, envelope(document)),
@@ -404,7 +443,8 @@ func TestCertificates(t *testing.T) {
 		return der
 	}
 	key := func(use string, der []byte) string {
-		return `<KeyDescriptor use="` + use + `"><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>` +
+		return `<KeyDescriptor use="` + use +
+			`"><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>` +
 			base64.StdEncoding.EncodeToString(der) + `</X509Certificate></X509Data></KeyInfo></KeyDescriptor>`
 	}
 	own := &ownPair().key.PublicKey
@@ -435,19 +475,25 @@ func TestCertificates(t *testing.T) {
 		by   shape
 		want string // part of the error of metadata or response; empty: it counts
 	}{
-		"a negative serial":            {key("signing", negative), fine(), ""},
-		"an extension twice":           {key("signing", double), fine(), ""},
-		"for everything":               {strings.Replace(key("", own509()), ` use=""`, "", 1), fine(), ""},
-		"Ed25519 beside a good one":    {key("signing", certificate(edwards)) + key("signing", own509()), fine(), ""},
-		"a short one behind a good":    {key("signing", own509()) + key("signing", short), fine(), ""},
-		"Ed25519":                      {key("signing", certificate(edwards)), fine(), "not supported; expected an RSA or ECDSA key"},
-		"a short one":                  {key("signing", short), fine(), "shorter than 1024 bits"},
-		"more behind it":               {key("signing", append(bytes.Clone(negative), 0)), fine(), "a certificate of the metadata"},
-		"cut":                          {key("signing", negative[:100]), fine(), "a certificate of the metadata"},
-		"not one":                      {key("signing", []byte("{}")) + key("signing", own509()), fine(), "a certificate of the metadata"},
-		"for encryption":               {key("encryption", own509()) + other, fine(), "not that of a valid certificate"},
-		"a negative serial of another": {key("signing", bytes.Replace(otherPair().cert.Raw, []byte{2, 1, 1}, []byte{2, 1, 0xFF}, 1)), fine(), "not that of a valid certificate"},
-		"an exponent of one":           {key("signing", one), trivial, "not that of a valid certificate"},
+		"a negative serial":         {key("signing", negative), fine(), ""},
+		"an extension twice":        {key("signing", double), fine(), ""},
+		"for everything":            {strings.Replace(key("", own509()), ` use=""`, "", 1), fine(), ""},
+		"Ed25519 beside a good one": {key("signing", certificate(edwards)) + key("signing", own509()), fine(), ""},
+		"a short one behind a good": {key("signing", own509()) + key("signing", short), fine(), ""},
+		"Ed25519": {key("signing", certificate(edwards)), fine(),
+			"not supported; expected an RSA or ECDSA key"},
+		"a short one": {key("signing", short), fine(), "shorter than 1024 bits"},
+		"more behind it": {key("signing", append(bytes.Clone(negative), 0)), fine(),
+			"a certificate of the metadata"},
+		"cut": {key("signing", negative[:100]), fine(), "a certificate of the metadata"},
+		"not one": {key("signing", []byte("{}")) + key("signing", own509()), fine(),
+			"a certificate of the metadata"},
+		"for encryption": {key("encryption", own509()) + other, fine(),
+			"not that of a valid certificate"},
+		"a negative serial of another": {key("signing",
+			bytes.Replace(otherPair().cert.Raw, []byte{2, 1, 1}, []byte{2, 1, 0xFF}, 1)), fine(),
+			"not that of a valid certificate"},
+		"an exponent of one": {key("signing", one), trivial, "not that of a valid certificate"},
 	} {
 		ip := provider()
 		ip.Metadata = replaced(t, ip.Metadata, "<SingleSignOnService", tt.keys+"<SingleSignOnService")

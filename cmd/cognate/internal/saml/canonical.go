@@ -162,8 +162,9 @@ func (w *writer) attributes(list []etree.Attr) error {
 
 // What canonical XML escapes (Canonical XML 1.0, section 2.3).
 var (
-	attributeEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", `"`, "&quot;", "\t", "&#x9;", "\n", "&#xA;", "\r", "&#xD;")
-	textEscaper      = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#xD;")
+	attributeEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", `"`, "&quot;", "\t", "&#x9;", "\n",
+		"&#xA;", "\r", "&#xD;")
+	textEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#xD;")
 )
 
 func (w *writer) attribute(name, value string) {

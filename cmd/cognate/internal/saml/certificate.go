@@ -40,7 +40,8 @@ func parseCertificates(texts []string) ([]certificate, error) {
 			}
 		case *ecdsa.PublicKey:
 		default:
-			unusable = errors.New("a certificate of the metadata: its kind of key is not supported; expected an RSA or ECDSA key")
+			unusable = errors.New("a certificate of the metadata: its kind of key is not supported; expected an RSA " +
+				"or ECDSA key")
 			continue
 		}
 		out = append(out, c)

@@ -60,7 +60,8 @@ func TestOtherImplementation(t *testing.T) {
 			t.Errorf("%s: got %+v", name, got.Profile)
 		}
 		for from, to := range map[string]string{
-			">ann<": ">admin<", `PrefixList="`: `PrefixList="z1 `, "xs=\"urn:other\"": "xs=\"urn:others\"", "</ds:SignatureValue>": "AAAA</ds:SignatureValue>",
+			">ann<": ">admin<", `PrefixList="`: `PrefixList="z1 `, "xs=\"urn:other\"": "xs=\"urn:others\"",
+			"</ds:SignatureValue>": "AAAA</ds:SignatureValue>",
 		} {
 			forged := strings.Replace(string(document), from, to, 1)
 			unlisted := name == "none" || name == "signedinfo" // then xs is not used, and not signed
@@ -72,7 +73,8 @@ func TestOtherImplementation(t *testing.T) {
 				t.Errorf("%s with %s counts", name, to)
 			}
 		}
-		_, err = s.Read(t.Context(), then, described(t, "other.pem"), base64.StdEncoding.EncodeToString(document), request)
+		_, err = s.Read(t.Context(), then, described(t, "other.pem"),
+			base64.StdEncoding.EncodeToString(document), request)
 		if err == nil {
 			t.Errorf("%s: a provider with another key is believed", name)
 		}

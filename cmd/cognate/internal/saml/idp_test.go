@@ -135,7 +135,9 @@ type pool struct {
 func newPool(t *testing.T, c *corp, changes ...func(*userpool.IdentityProvider)) *pool {
 	t.Helper()
 	var handler http.Handler
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r)
+	}))
 	t.Cleanup(srv.Close)
 	rules, err := userpool.New(t.Context(), userpool.Config{
 		ID: "local_saml1", Issuer: srv.URL + "/local_saml1", Store: memstore.New(),
@@ -277,7 +279,8 @@ func TestProvider(t *testing.T) {
 
 	// The session does without the provider, and leaving ends both.
 	c.seen = nil
-	if to := location(t, get(t, b, p.authorize())); !strings.HasPrefix(to.String(), callback+"?code=") || c.seen != nil {
+	if to := location(t, get(t, b, p.authorize())); !strings.HasPrefix(to.String(), callback+"?code=") ||
+		c.seen != nil {
 		t.Errorf("the second request led to %s", to)
 	}
 	bye := get(t, b, p.url+"/logout?client_id=app&logout_uri="+url.QueryEscape("https://app.test/bye"))
@@ -298,17 +301,20 @@ func TestProvider(t *testing.T) {
 // TestUnasked is a response that nobody asked for.
 func TestUnasked(t *testing.T) {
 	t.Parallel()
-	relay := url.Values{"client_id": {"app"}, "redirect_uri": {callback}, "response_type": {"code"}, "identity_provider": {"Corp"}}
+	relay := url.Values{
+		"client_id": {"app"}, "redirect_uri": {callback}, "response_type": {"code"}, "identity_provider": {"Corp"},
+	}
 	for name, tt := range map[string]struct {
 		allowed bool
 		relay   url.Values
 		want    string
 	}{
-		"allowed":           {true, relay, callback + "?code="},
-		"without its name":  {true, without(relay, "identity_provider"), callback + "?code="},
-		"not allowed":       {false, relay, callback + "?error_description=Invalid+samlResponse+or+relayState"},
-		"unknown client":    {true, url.Values{"client_id": {"nobody"}}, "/error?error=Client+does+not+exist"},
-		"no redirect match": {true, url.Values{"client_id": {"app"}, "redirect_uri": {"https://evil.test/"}}, "/error?error=redirect_mismatch"},
+		"allowed":          {true, relay, callback + "?code="},
+		"without its name": {true, without(relay, "identity_provider"), callback + "?code="},
+		"not allowed":      {false, relay, callback + "?error_description=Invalid+samlResponse+or+relayState"},
+		"unknown client":   {true, url.Values{"client_id": {"nobody"}}, "/error?error=Client+does+not+exist"},
+		"no redirect match": {true, url.Values{"client_id": {"app"}, "redirect_uri": {"https://evil.test/"}},
+			"/error?error=redirect_mismatch"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -323,7 +329,8 @@ func TestUnasked(t *testing.T) {
 				t.Fatal(err)
 			}
 			resp.Body.Close()
-			if to := resp.Header.Get("Location"); !strings.HasPrefix(to, tt.want) && !strings.Contains(resp.Request.URL.String(), tt.want) {
+			if to := resp.Header.Get("Location"); !strings.HasPrefix(to, tt.want) &&
+				!strings.Contains(resp.Request.URL.String(), tt.want) {
 				t.Fatalf("got %d, %s to %s, want %s", resp.StatusCode, resp.Request.URL, to, tt.want)
 			}
 			if name == "allowed" {

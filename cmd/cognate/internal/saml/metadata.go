@@ -56,7 +56,8 @@ func parseMetadata(text string) (*metadata, error) {
 	var d entityDescriptor
 	err = unmarshal(newDecoder(decoded, true), &d)
 	if d.XMLName.Local == "EntitiesDescriptor" {
-		return nil, errors.New("the metadata is a list of providers (EntitiesDescriptor); expected the EntityDescriptor of one")
+		return nil, errors.New("the metadata is a list of providers (EntitiesDescriptor); expected the " +
+			"EntityDescriptor of one")
 	}
 	if err != nil || d.XMLName != (xml.Name{Space: nsMetadata, Local: "EntityDescriptor"}) {
 		return nil, errors.New("the metadata is not an EntityDescriptor of SAML 2.0")

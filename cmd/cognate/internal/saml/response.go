@@ -235,7 +235,8 @@ func (a *assertion) check(sp userpool.ServiceProvider, m *metadata, inResponseTo
 // must name this service provider.
 func (a *assertion) checkConditions(sp userpool.ServiceProvider) error {
 	if len(a.Conditions) != 1 || len(a.Conditions[0].Audiences) == 0 {
-		return errors.New("the assertion has no Conditions with an AudienceRestriction; expected the audience " + sp.EntityID)
+		return errors.New("the assertion has no Conditions with an AudienceRestriction; expected the audience " +
+			sp.EntityID)
 	}
 	_, err := a.Conditions[0].check(sp.Now)
 	if err != nil {

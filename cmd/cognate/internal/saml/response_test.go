@@ -28,13 +28,16 @@ var sp = userpool.ServiceProvider{
 const request = "_request-1"
 
 // plain is an assertion that holds, unsigned.
-var plain = `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_a1" Version="2.0" IssueInstant="` + at(0) + `">` +
+var plain = `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_a1" Version="2.0" IssueInstant="` +
+	at(0) + `">` +
 	`<saml:Issuer>https://idp.test</saml:Issuer>` +
 	`<saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">ann</saml:NameID>` +
 	`<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData ` +
-	`InResponseTo="_request-1" NotOnOrAfter="` + at(5*time.Minute) + `" Recipient="https://pool.test/saml2/idpresponse"/>` +
+	`InResponseTo="_request-1" NotOnOrAfter="` + at(5*time.Minute) +
+	`" Recipient="https://pool.test/saml2/idpresponse"/>` +
 	`</saml:SubjectConfirmation></saml:Subject>` +
-	`<saml:Conditions NotBefore="` + at(-5*time.Second) + `" NotOnOrAfter="` + at(6*time.Minute) + `"><saml:AudienceRestriction>` +
+	`<saml:Conditions NotBefore="` + at(-5*time.Second) + `" NotOnOrAfter="` + at(6*time.Minute) +
+	`"><saml:AudienceRestriction>` +
 	`<saml:Audience>urn:amazon:cognito:sp:local_saml1</saml:Audience></saml:AudienceRestriction></saml:Conditions>` +
 	`<saml:AuthnStatement AuthnInstant="` + at(0) + `" SessionIndex="i1"/>` +
 	`<saml:AttributeStatement><saml:Attribute Name="mail"><saml:AttributeValue>ann@example.com</saml:AttributeValue>` +
@@ -42,7 +45,8 @@ var plain = `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" 
 
 // envelope is the response around an assertion.
 func envelope(assertion string) string {
-	return `<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="_r1" Version="2.0" IssueInstant="` + at(0) +
+	return `<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="_r1" Version="2.0" IssueInstant="` +
+		at(0) +
 		`" Destination="https://pool.test/saml2/idpresponse" InResponseTo="_request-1">` +
 		`<saml:Issuer xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">https://idp.test</saml:Issuer>` +
 		`<samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status>` +
@@ -101,12 +105,15 @@ func provider(certs ...keyPair) userpool.IdentityProvider {
 	var keys strings.Builder
 	for _, p := range certs {
 		keys.WriteString(`<KeyDescriptor use="signing"><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data>` +
-			`<X509Certificate>` + base64.StdEncoding.EncodeToString(p.cert.Raw) + `</X509Certificate></X509Data></KeyInfo></KeyDescriptor>`)
+			`<X509Certificate>` + base64.StdEncoding.EncodeToString(p.cert.Raw) +
+			`</X509Certificate></X509Data></KeyInfo></KeyDescriptor>`)
 	}
 	return userpool.IdentityProvider{Name: "Corp", Type: userpool.ProviderSAML, Metadata: `<?xml version="1.0"?>` +
-		`<!-- a comment is fine here --><EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://idp.test">` +
+		`<!-- a comment is fine here -->` +
+		`<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://idp.test">` +
 		`<IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">` + keys.String() +
-		`<SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="https://idp.test/sso"/>` +
+		`<SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" ` +
+		`Location="https://idp.test/sso"/>` +
 		`</IDPSSODescriptor></EntityDescriptor>`}
 }
 
@@ -129,7 +136,8 @@ func TestLongestConfirmation(t *testing.T) {
 	long := strings.Replace(short, at(5*time.Minute), at(30*time.Minute), 1)
 	over := strings.Replace(short, at(5*time.Minute), at(-time.Hour), 1)
 	for name, list := range map[string]string{
-		"the longest last": over + short + long, "the longest first": long + short + over, "over last": short + long + over,
+		"the longest last": over + short + long, "the longest first": long + short + over,
+		"over last": short + long + over,
 	} {
 		got, err := read(t, envelope(usual().sign(t, plain[:begin]+list+rest)), request)
 		if want := now.Add(31 * time.Minute); err != nil || !got.Until.Equal(want) {
@@ -182,29 +190,40 @@ func TestNotForUs(t *testing.T) {
 		document func() string
 		want     string // part of the error
 	}{
-		"audience":            {assertion("sp:local_saml1<", "sp:local_other<"), "another audience"},
-		"no audience":         {assertion("<saml:AudienceRestriction><saml:Audience>urn:amazon:cognito:sp:local_saml1</saml:Audience></saml:AudienceRestriction>", ""), "AudienceRestriction"},
-		"a second audience":   {assertion("</saml:Conditions>", "<saml:AudienceRestriction><saml:Audience>x</saml:Audience></saml:AudienceRestriction></saml:Conditions>"), "another audience"},
-		"expired conditions":  {assertion(at(6*time.Minute), at(-time.Minute)), "NotOnOrAfter"},
-		"expired bearer":      {assertion(at(5*time.Minute), at(-time.Minute)), "NotOnOrAfter"},
-		"endless bearer":      {assertion(`NotOnOrAfter="`+at(5*time.Minute)+`" R`, "R"), "no NotOnOrAfter"},
-		"not yet":             {assertion(at(-5*time.Second), at(61*time.Second)), "NotBefore"},
-		"not a time":          {assertion(at(5*time.Minute), "tomorrow"), "NotOnOrAfter"},
-		"recipient":           {assertion(`Recipient="https://pool.test/`, `Recipient="https://other.test/`), "another Recipient"},
-		"other request":       {assertion("_request-1", "_request-2"), "InResponseTo"},
-		"no request":          {assertion(`InResponseTo="_request-1" `, ""), "InResponseTo"},
-		"holder of key":       {assertion("cm:bearer", "cm:holder-of-key"), "no bearer"},
-		"issuer":              {assertion("https://idp.test<", "https://evil.test<"), "another Issuer"},
-		"nobody signed in":    {assertion(`<saml:AuthnStatement AuthnInstant="`+at(0)+`" SessionIndex="i1"/>`, ""), "AuthnStatement"},
-		"session over":        {assertion(`SessionIndex="i1"`, `SessionNotOnOrAfter="`+at(-time.Hour)+`"`), "session at the provider"},
-		"two names":           {assertion("<saml:SubjectConfirmation ", "<saml:NameID>eve</saml:NameID><saml:SubjectConfirmation "), "more than one NameID"},
-		"SAML 1":              {assertion(`Version="2.0"`, `Version="1.1"`), "SAML 2.0"},
-		"destination":         {response(`Destination="https://pool.test/`, `Destination="https://other.test/`), "another Destination"},
-		"response issuer":     {response(`assertion">https://idp.test<`, `assertion">https://evil.test<`), "another Issuer"},
-		"response to another": {response(`saml2/idpresponse" InResponseTo="_request-1"`, `saml2/idpresponse" InResponseTo="_request-2"`), "InResponseTo"},
-		"response to nothing": {response(`saml2/idpresponse" InResponseTo="_request-1"`, `saml2/idpresponse"`), "InResponseTo"},
-		"refused":             {response("status:Success", "status:Responder"), "did not sign the person in"},
-		"no status":           {response(`<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/>`, ""), "did not sign"},
+		"audience": {assertion("sp:local_saml1<", "sp:local_other<"), "another audience"},
+		"no audience": {assertion("<saml:AudienceRestriction><saml:Audience>"+
+			"urn:amazon:cognito:sp:local_saml1</saml:Audience></saml:AudienceRestriction>", ""), "AudienceRestriction"},
+		"a second audience": {assertion("</saml:Conditions>", "<saml:AudienceRestriction><saml:Audience>"+
+			"x</saml:Audience></saml:AudienceRestriction></saml:Conditions>"), "another audience"},
+		"expired conditions": {assertion(at(6*time.Minute), at(-time.Minute)), "NotOnOrAfter"},
+		"expired bearer":     {assertion(at(5*time.Minute), at(-time.Minute)), "NotOnOrAfter"},
+		"endless bearer":     {assertion(`NotOnOrAfter="`+at(5*time.Minute)+`" R`, "R"), "no NotOnOrAfter"},
+		"not yet":            {assertion(at(-5*time.Second), at(61*time.Second)), "NotBefore"},
+		"not a time":         {assertion(at(5*time.Minute), "tomorrow"), "NotOnOrAfter"},
+		"recipient": {assertion(`Recipient="https://pool.test/`, `Recipient="https://other.test/`),
+			"another Recipient"},
+		"other request": {assertion("_request-1", "_request-2"), "InResponseTo"},
+		"no request":    {assertion(`InResponseTo="_request-1" `, ""), "InResponseTo"},
+		"holder of key": {assertion("cm:bearer", "cm:holder-of-key"), "no bearer"},
+		"issuer":        {assertion("https://idp.test<", "https://evil.test<"), "another Issuer"},
+		"nobody signed in": {assertion(`<saml:AuthnStatement AuthnInstant="`+at(0)+`" SessionIndex="i1"/>`, ""),
+			"AuthnStatement"},
+		"session over": {assertion(`SessionIndex="i1"`, `SessionNotOnOrAfter="`+at(-time.Hour)+`"`),
+			"session at the provider"},
+		"two names": {assertion("<saml:SubjectConfirmation ", "<saml:NameID>eve</saml:NameID>"+
+			"<saml:SubjectConfirmation "), "more than one NameID"},
+		"SAML 1": {assertion(`Version="2.0"`, `Version="1.1"`), "SAML 2.0"},
+		"destination": {response(`Destination="https://pool.test/`, `Destination="https://other.test/`),
+			"another Destination"},
+		"response issuer": {response(`assertion">https://idp.test<`, `assertion">https://evil.test<`),
+			"another Issuer"},
+		"response to another": {response(`saml2/idpresponse" InResponseTo="_request-1"`,
+			`saml2/idpresponse" InResponseTo="_request-2"`), "InResponseTo"},
+		"response to nothing": {response(`saml2/idpresponse" InResponseTo="_request-1"`, `saml2/idpresponse"`),
+			"InResponseTo"},
+		"refused": {response("status:Success", "status:Responder"), "did not sign the person in"},
+		"no status": {response(`<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/>`, ""),
+			"did not sign"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -274,13 +293,16 @@ func TestForged(t *testing.T) {
 	}
 	evilResponse := strings.NewReplacer(">ann<", ">admin<", `ID="_r1"`, `ID="_evil"`).Replace(wholeBare)
 	for name, document := range map[string]string{
-		"unsigned":                      envelope(plain),
-		"signature removed":             envelope(bare),
-		"subject changed":               envelope(strings.Replace(signed, ">ann<", ">admin<", 1)),
-		"attribute changed":             envelope(strings.Replace(signed, "ann@example.com", "adm@example.com", 1)),
-		"attribute added":               envelope(strings.Replace(signed, "</saml:AttributeStatement>", `<saml:Attribute Name="x"><saml:AttributeValue>y</saml:AttributeValue></saml:Attribute></saml:AttributeStatement>`, 1)),
-		"response changed":              strings.Replace(whole, ">ann<", ">admin<", 1),
-		"signature cut":                 envelope(strings.Replace(signed, "<ds:SignatureValue>", "<ds:SignatureValue>AAAA", 1)),
+		"unsigned":          envelope(plain),
+		"signature removed": envelope(bare),
+		"subject changed":   envelope(strings.Replace(signed, ">ann<", ">admin<", 1)),
+		"attribute changed": envelope(strings.Replace(signed, "ann@example.com", "adm@example.com", 1)),
+		"attribute added": envelope(strings.Replace(signed, "</saml:AttributeStatement>",
+			`<saml:Attribute Name="x"><saml:AttributeValue>y</saml:AttributeValue></saml:Attribute>`+
+				`</saml:AttributeStatement>`, 1)),
+		"response changed": strings.Replace(whole, ">ann<", ">admin<", 1),
+		"signature cut": envelope(strings.Replace(signed, "<ds:SignatureValue>",
+			"<ds:SignatureValue>AAAA", 1)),
 		"other key":                     envelope(other.sign(t, plain)),
 		"SHA-1":                         envelope(sha1.sign(t, plain)),
 		"inclusive canonical XML":       envelope(inclusive.sign(t, plain)),
@@ -299,36 +321,43 @@ func TestForged(t *testing.T) {
 		"two signatures":                envelope(wrapped(signed, sig)),
 		"one signature of two holds":    other.sign(t, envelope(signed)),
 		"response in evil response":     wrapped(evilResponse, whole),
-		"response in the signature":     wrapped(evilResponse, strings.Replace(wholeSig, "</ds:Signature>", "<ds:Object>"+wholeBare+"</ds:Object></ds:Signature>", 1)),
+		"response in the signature": wrapped(evilResponse,
+			strings.Replace(wholeSig, "</ds:Signature>", "<ds:Object>"+wholeBare+"</ds:Object></ds:Signature>", 1)),
 		"evil added to signed response": wrapped(whole, evil),
 		"comment in the name":           envelope(strings.Replace(signed, ">ann<", ">ann<!-- -->.evil<", 1)),
-		"comment signed":                envelope(strings.Replace(s.sign(t, strings.Replace(plain, ">ann<", ">ann.evil<", 1)), ">ann.evil<", ">ann<!-- -->.evil<", 1)),
-		"processing instruction":        envelope(strings.Replace(signed, ">ann<", "><?x y?>ann<", 1)),
-		"DTD":                           `<!DOCTYPE x [<!ENTITY who "admin">]>` + envelope(signed),
-		"DTD and entity":                `<!DOCTYPE x [<!ENTITY who "admin">]>` + envelope(strings.Replace(signed, ">ann<", ">&who;<", 1)),
-		"external entity":               `<!DOCTYPE x [<!ENTITY who SYSTEM "file:///etc/passwd">]>` + envelope(signed),
-		"entity without DTD":            envelope(strings.Replace(signed, ">ann<", ">&who;<", 1)),
-		"two references":                envelope(doubled(signed, "<ds:Reference ", "</ds:Reference>")),
-		"two SignedInfo":                envelope(doubled(signed, "<ds:SignedInfo>", "</ds:SignedInfo>")),
-		"another transform":             envelope(strings.Replace(signed, "<ds:Transforms>", `<ds:Transforms><ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xslt-19991116"/>`, 1)),
-		"no transform":                  envelope(cut(signed, "<ds:Transforms>", "</ds:Transforms>")),
-		"reference to all":              envelope(strings.Replace(signed, `URI="#_a1"`, `URI=""`, 1)),
-		"HMAC with the public key":      envelope(strings.Replace(signed, dsig.RSASHA256SignatureMethod, "http://www.w3.org/2000/09/xmldsig#hmac-sha256", 1)),
-		"encrypted":                     envelope(`<saml:EncryptedAssertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"/>`),
-		"no assertion":                  envelope(""),
-		"signed, no assertion":          s.sign(t, envelope("")),
-		"assertion alone":               signed,
-		"deep":                          envelope(strings.Repeat("<a>", 100) + signed + strings.Repeat("</a>", 100)),
-		"many":                          envelope(strings.Repeat("<a/>", 6000) + signed),
-		"not XML":                       "{}",
-		"two roots":                     envelope(signed) + envelope(signed),
-		"UTF-16":                        `<?xml version="1.0" encoding="UTF-16"?>` + envelope(signed),
-		"nothing":                       "",
+		"comment signed": envelope(strings.Replace(s.sign(t,
+			strings.Replace(plain, ">ann<", ">ann.evil<", 1)), ">ann.evil<", ">ann<!-- -->.evil<", 1)),
+		"processing instruction": envelope(strings.Replace(signed, ">ann<", "><?x y?>ann<", 1)),
+		"DTD":                    `<!DOCTYPE x [<!ENTITY who "admin">]>` + envelope(signed),
+		"DTD and entity": `<!DOCTYPE x [<!ENTITY who "admin">]>` +
+			envelope(strings.Replace(signed, ">ann<", ">&who;<", 1)),
+		"external entity":    `<!DOCTYPE x [<!ENTITY who SYSTEM "file:///etc/passwd">]>` + envelope(signed),
+		"entity without DTD": envelope(strings.Replace(signed, ">ann<", ">&who;<", 1)),
+		"two references":     envelope(doubled(signed, "<ds:Reference ", "</ds:Reference>")),
+		"two SignedInfo":     envelope(doubled(signed, "<ds:SignedInfo>", "</ds:SignedInfo>")),
+		"another transform": envelope(strings.Replace(signed, "<ds:Transforms>",
+			`<ds:Transforms><ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xslt-19991116"/>`, 1)),
+		"no transform":     envelope(cut(signed, "<ds:Transforms>", "</ds:Transforms>")),
+		"reference to all": envelope(strings.Replace(signed, `URI="#_a1"`, `URI=""`, 1)),
+		"HMAC with the public key": envelope(strings.Replace(signed, dsig.RSASHA256SignatureMethod,
+			"http://www.w3.org/2000/09/xmldsig#hmac-sha256", 1)),
+		"encrypted": envelope(`<saml:EncryptedAssertion ` +
+			`xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"/>`),
+		"no assertion":         envelope(""),
+		"signed, no assertion": s.sign(t, envelope("")),
+		"assertion alone":      signed,
+		"deep":                 envelope(strings.Repeat("<a>", 100) + signed + strings.Repeat("</a>", 100)),
+		"many":                 envelope(strings.Repeat("<a/>", 6000) + signed),
+		"not XML":              "{}",
+		"two roots":            envelope(signed) + envelope(signed),
+		"UTF-16":               `<?xml version="1.0" encoding="UTF-16"?>` + envelope(signed),
+		"nothing":              "",
 	} {
 		got, err := read(t, document, request)
 		if err == nil {
 			t.Errorf("%s: got %+v", name, got)
-		} else if strings.Contains(err.Error(), "admin") || strings.Contains(err.Error(), "ann") && !strings.Contains(err.Error(), "anno") {
+		} else if strings.Contains(err.Error(), "admin") ||
+			strings.Contains(err.Error(), "ann") && !strings.Contains(err.Error(), "anno") {
 			t.Errorf("%s: the error repeats the message: %v", name, err)
 		}
 	}
@@ -386,7 +415,8 @@ func TestMetadata(t *testing.T) {
 		"no certificate":  {provider().Metadata, "no certificate"},
 		"bad certificate": {strings.Replace(good, "<X509Certificate>", "<X509Certificate>AA", 1), "certificate"},
 		"encryption only": {strings.Replace(good, `use="signing"`, `use="encryption"`, 1), "no certificate"},
-		"wants signed":    {strings.Replace(good, "<IDPSSODescriptor ", `<IDPSSODescriptor WantAuthnRequestsSigned="true" `, 1), "signed requests"},
+		"wants signed": {strings.Replace(good, "<IDPSSODescriptor ",
+			`<IDPSSODescriptor WantAuthnRequestsSigned="true" `, 1), "signed requests"},
 	} {
 		s, _ := saml.New(nil)
 		err := s.CheckProvider(userpool.IdentityProvider{Metadata: tt.metadata})

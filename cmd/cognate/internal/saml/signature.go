@@ -132,7 +132,8 @@ type unprefixed struct{ *xml.Decoder }
 func (u unprefixed) Token() (xml.Token, error) {
 	token, err := u.Decoder.Token() // in which names have their namespaces
 	if start, ok := token.(xml.StartElement); ok {
-		start.Attr = slices.DeleteFunc(start.Attr, func(a xml.Attr) bool { return a.Name.Space != "" || a.Name.Local == "xmlns" })
+		start.Attr = slices.DeleteFunc(start.Attr,
+			func(a xml.Attr) bool { return a.Name.Space != "" || a.Name.Local == "xmlns" })
 		return start, err
 	}
 	return token, err
@@ -164,7 +165,8 @@ func onlyAssertion(root *etree.Element) (*etree.Element, error) {
 }
 
 func encryptedError(what string) error {
-	return fmt.Errorf("the %s is encrypted, which is not supported; turn that off at the provider: the response is sent by TLS", what)
+	return fmt.Errorf("the %s is encrypted, which is not supported; turn that off at the provider: the response is "+
+		"sent by TLS", what)
 }
 
 func walk(e *etree.Element, visit func(*etree.Element)) {

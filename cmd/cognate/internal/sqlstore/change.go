@@ -283,7 +283,9 @@ type version struct {
 func scanVersion(s scanner) (v version, err error) { return v, s.Scan(&v.id, &v.version) }
 
 const (
-	ownedRecords = `SELECT id, version FROM pool_records WHERE pool = $1 AND kind = $2 AND owner = $3 ORDER BY seq LIMIT $4`
+	ownedRecords = `
+		SELECT id, version FROM pool_records
+		WHERE pool = $1 AND kind = $2 AND owner = $3 ORDER BY seq LIMIT $4`
 
 	termRecords = `SELECT r.id, r.version FROM pool_terms t
 		JOIN pool_records r ON r.pool = t.pool AND r.kind = t.kind AND r.id = t.id

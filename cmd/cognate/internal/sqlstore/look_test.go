@@ -255,7 +255,8 @@ func TestOwnFile(t *testing.T) {
 			makeDatabase(t, other, false, unmarked)
 			makeDatabase(t, path, true, "PRAGMA journal_mode = WAL", "ATTACH '"+other+"' AS other", "BEGIN",
 				"CREATE TABLE pool_migrations AS SELECT * FROM other.pool_migrations", "CREATE TABLE pool_names (x)",
-				"CREATE TABLE pool_terms (x)", "CREATE TABLE pool_records AS SELECT * FROM other.pool_records", "COMMIT")
+				"CREATE TABLE pool_terms (x)", "CREATE TABLE pool_records AS SELECT * FROM other.pool_records",
+				"COMMIT")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

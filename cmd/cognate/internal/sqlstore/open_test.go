@@ -25,7 +25,8 @@ var user = userpool.Change{
 func TestReopen(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]string{
-		"plain": "pool.db", "spaces and marks": "a b?c#d%20e&f=g;h.db", "other letters": "b\u00fccher/\u30d7\u30fc\u30eb.db",
+		"plain": "pool.db", "spaces and marks": "a b?c#d%20e&f=g;h.db",
+		"other letters": "b\u00fccher/\u30d7\u30fc\u30eb.db",
 	} {
 		for _, prefix := range []string{"", "sqlite:", "sqlite://"} {
 			t.Run(name+" "+prefix, func(t *testing.T) {
@@ -118,7 +119,8 @@ func TestOpenIsRefused(t *testing.T) {
 				t.Fatal("it was opened")
 			}
 			text := fmt.Sprintf("%v %+v %#v", err, err, err)
-			if !strings.Contains(text, tt.want) || strings.Contains(text, "hunter2") || strings.Contains(text, pgtest.Password) {
+			if !strings.Contains(text, tt.want) || strings.Contains(text, "hunter2") ||
+				strings.Contains(text, pgtest.Password) {
 				t.Errorf("got %s, want %q and no password", text, tt.want)
 			}
 		})
@@ -215,7 +217,8 @@ func TestContext(t *testing.T) {
 				wg.Go(func() {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 					defer cancel()
-					_ = s.Apply(ctx, "p", userpool.Change{Op: userpool.Update, Record: user.Record}) // any outcome will do
+					// any outcome will do
+					_ = s.Apply(ctx, "p", userpool.Change{Op: userpool.Update, Record: user.Record})
 				})
 			}
 			wg.Wait()
@@ -232,7 +235,8 @@ func TestDensePrefix(t *testing.T) {
 	t.Parallel()
 	path := sqlite(t)
 	s := open(t, path)
-	direct(t, path, `CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 4499)
+	direct(t, path,
+		`CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 4499)
 		SELECT CAST('p' AS BLOB) AS pool, CAST('user' AS BLOB) AS kind, CAST('name:' || i AS BLOB) AS term,
 			CAST(printf('%05d', i) AS BLOB) AS id FROM n;
 		INSERT INTO pool_terms (pool, kind, term, id) SELECT pool, kind, term, id FROM n;

@@ -87,7 +87,8 @@ func TestCodeOfAnotherProcess(t *testing.T) {
 						}
 						return
 					}
-					if refusal, ok := errors.AsType[*userpool.Error](err); !ok || refusal.Code != userpool.CodeInvalidGrant {
+					if refusal, ok := errors.AsType[*userpool.Error](err); !ok ||
+						refusal.Code != userpool.CodeInvalidGrant {
 						t.Errorf("got error %v, want invalid_grant", err)
 					}
 				})
@@ -151,7 +152,8 @@ func TestLockOverProcesses(t *testing.T) {
 						t.Errorf("locked after %d failures, want 5", i)
 					}
 					_, err = pools[1-i%2].SignIn(t.Context(), "ann", "correct horse")
-					if refusal, ok := errors.AsType[*userpool.Error](err); !ok || refusal.Description != userpool.TextLocked {
+					if refusal, ok := errors.AsType[*userpool.Error](err); !ok ||
+						refusal.Description != userpool.TextLocked {
 						t.Errorf("the other process: got %v, want that it is locked", err)
 					}
 					return

@@ -71,10 +71,12 @@ func openEngine(ctx context.Context, url string) (engine, error) {
 	case hasScheme && scheme == "sqlite":
 		return openSQLite(ctx, strings.TrimPrefix(rest, "//"))
 	case strings.Contains(url, "://"):
-		return nil, fmt.Errorf("databases of type %q are not supported; use the path of a SQLite file or a postgres:// URL",
+		return nil, fmt.Errorf("databases of type %q are not supported; use the path of a SQLite file or a "+
+			"postgres:// URL",
 			scheme)
 	case keywords.MatchString(url):
-		return nil, errors.New("keywords and values are not understood; use the path of a SQLite file or a postgres:// URL")
+		return nil, errors.New("keywords and values are not understood; use the path of a SQLite file or a " +
+			"postgres:// URL")
 	default:
 		return openSQLite(ctx, url)
 	}

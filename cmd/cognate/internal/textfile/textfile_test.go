@@ -72,13 +72,15 @@ func TestReadBelow(t *testing.T) {
 	for name, want := range map[string]string{
 		"in": "in", "sub/in": "in", "./in": "in", "sub/../in": "in", "link-in": "in",
 		"../secret": "", "sub/../../secret": "", "../conf2/secret": "", filepath.Join(top, "secret"): "",
-		filepath.Join(folder, "in"): "", "link-out": "", "link-far": "", "sub/up/secret": "", "": "", ".": "", "sub": "",
+		filepath.Join(folder, "in"): "", "link-out": "", "link-far": "", "sub/up/secret": "",
+		"": "", ".": "", "sub": "",
 	} {
 		text, err := textfile.ReadBelow(folder, name, 100)
 		if (err == nil) != (want != "") || string(text) != want {
 			t.Errorf("%q: %q, %v", name, text, err)
 		}
-		if (name == "link-out" || name == "link-far" || name == "sub/up/secret") && !strings.Contains(err.Error(), "put the file itself there") {
+		if (name == "link-out" || name == "link-far" || name == "sub/up/secret") &&
+			!strings.Contains(err.Error(), "put the file itself there") {
 			t.Errorf("%q: it does not say what to do: %v", name, err)
 		}
 	}

@@ -59,7 +59,7 @@ func This(goos string) (System, error) {
 // run runs one command, whose words are the error if it fails.
 func run(ctx context.Context, command []string) error {
 	var words bytes.Buffer
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // commands of our own, with paths of our own
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // commands and paths of our own
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, &words, &words
 	err := cmd.Run()
 	if err != nil {
@@ -151,7 +151,8 @@ func (s System) database(where, folder, ca string) Step {
 		Undo:    [][]string{{"certutil", "-d", "sql:" + folder, "-D", "-n", Name}},
 	}
 	if !s.Have("certutil") {
-		step.Missing = "certutil is not there: install libnss3-tools (Debian, Ubuntu), nss-tools (Fedora) or nss (Homebrew)"
+		step.Missing = "certutil is not there: install libnss3-tools (Debian, Ubuntu), nss-tools (Fedora) or nss " +
+			"(Homebrew)"
 	}
 	return step
 }

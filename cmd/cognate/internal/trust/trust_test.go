@@ -59,7 +59,8 @@ func TestInstall(t *testing.T) {
 			install: []string{
 				"install -m 0644 /ca.pem " + certificates + "/cognate-local-authority.crt", "update-ca-certificates",
 				"certutil -d sql:/home/ann/.pki/nssdb -A -t C,, -n 'Cognate local authority' -i /ca.pem",
-				"certutil -d 'sql:/home/ann/.mozilla/firefox/a b.default' -A -t C,, -n 'Cognate local authority' -i /ca.pem",
+				"certutil -d 'sql:/home/ann/.mozilla/firefox/a b.default' -A -t C,, -n 'Cognate local authority' -i " +
+					"/ca.pem",
 			},
 			undo: []string{
 				"rm -f " + certificates + "/cognate-local-authority.crt", "update-ca-certificates",
@@ -79,14 +80,16 @@ func TestInstall(t *testing.T) {
 		},
 		{name: "nothing there", goos: "linux", says: "certutil is not there"},
 		{
-			name: "a step that fails", goos: "linux", has: []string{"certutil", "broken", "/home/ann/.pki/nssdb/cert9.db"},
+			name: "a step that fails", goos: "linux",
+			has:     []string{"certutil", "broken", "/home/ann/.pki/nssdb/cert9.db"},
 			install: []string{"certutil -d sql:/home/ann/.pki/nssdb -A -t C,, -n 'Cognate local authority' -i /ca.pem"},
 			undo:    []string{"certutil -d sql:/home/ann/.pki/nssdb -D -n 'Cognate local authority'"},
 			fails:   "certutil: broken",
 		},
 		{
 			name: "macOS", goos: "darwin",
-			install: []string{"security add-trusted-cert -r trustRoot -p ssl -k /home/ann/Library/Keychains/login.keychain-db /ca.pem"},
+			install: []string{"security add-trusted-cert -r trustRoot -p ssl -k " +
+				"/home/ann/Library/Keychains/login.keychain-db /ca.pem"},
 			undo: []string{
 				"security remove-trusted-cert /ca.pem",
 				"security delete-certificate -Z ABCD /home/ann/Library/Keychains/login.keychain-db",

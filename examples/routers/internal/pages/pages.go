@@ -8,7 +8,9 @@ import (
 	"github.com/cognate-auth/cognate/examples/internal/page"
 )
 
-var links = []page.Link{{Name: "Public", URL: "/"}, {Name: "Private", URL: "/hello/world"}, {Name: "Admins", URL: "/admin"}}
+var links = []page.Link{
+	{Name: "Public", URL: "/"}, {Name: "Private", URL: "/hello/world"}, {Name: "Admins", URL: "/admin"},
+}
 
 // Home is the public page. user may be nil.
 func Home(w http.ResponseWriter, router string, user *cognate.User) {

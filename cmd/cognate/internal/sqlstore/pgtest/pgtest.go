@@ -76,7 +76,8 @@ func Start(settings ...string) (s *Server, err error) {
 // initialize makes the server's data folder.
 func (s *Server) initialize() error {
 	secret := filepath.Join(s.dir, "password")
-	err := os.WriteFile(secret, []byte(Password+"\n"), 0o644) //nolint:gosec // the server's user reads it, and it protects nothing
+	// The server's user reads it, and it protects nothing.
+	err := os.WriteFile(secret, []byte(Password+"\n"), 0o644) //nolint:gosec // see above
 	if err != nil {
 		return err
 	}
