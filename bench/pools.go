@@ -224,8 +224,8 @@ func measureSignature(p pace) (float64, error) {
 // cognate builds the program, once.
 func (l *lab) cognate(ctx context.Context) (string, error) {
 	program := filepath.Join(l.dir, "cognate.exe") // the ending is for Windows
-	_, err := os.Stat(program)
-	if err == nil { //nolint:gosec // in our own folder
+	_, err := os.Stat(program)                     //nolint:gosec // in our own folder
+	if err == nil {
 		return program, nil
 	}
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, //nolint:gosec // constants

@@ -112,9 +112,11 @@ func TestBrokenConnections(t *testing.T) {
 		_, err = server.Do("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "yes")
 		must(t, err)
 		for err = errors.New("not yet"); err != nil; r.Version++ {
-			if err = other.Update(t.Context(), r); errors.Is(err, cognate.ErrRecordChanged) {
+			err = other.Update(t.Context(), r)
+			if errors.Is(err, cognate.ErrRecordChanged) {
 				t.Fatal("an update failed, and was done nevertheless")
-			} else if err != nil {
+			}
+			if err != nil {
 				r.Version-- // this connection was killed as well
 			}
 		}

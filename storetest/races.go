@@ -35,7 +35,8 @@ func testCreateRace(b *bench) {
 		race(20, func(i int) {
 			r := b.record(name)
 			r.Value = fmt.Append(nil, i)
-			if err := b.store.Create(b.Context(), r); err == nil {
+			err := b.store.Create(b.Context(), r)
+			if err == nil {
 				wins.Add(1)
 				winner.Store(string(r.Value))
 			} else if !errors.Is(err, cognate.ErrRecordChanged) {
@@ -56,7 +57,8 @@ func testUpdateRace(b *bench) {
 	for range 10 {
 		var wins atomic.Int64
 		race(20, func(int) {
-			if err := b.store.Update(b.Context(), r); err == nil {
+			err := b.store.Update(b.Context(), r)
+			if err == nil {
 				wins.Add(1)
 			} else if !errors.Is(err, cognate.ErrRecordChanged) {
 				b.Errorf("updating: %v", err)

@@ -90,7 +90,8 @@ func listPackages() ([]listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{"list", "-export", "-deps", "-json=ImportPath,Export,GoFiles"}, strings.Fields(string(modules))...)
+	args := append([]string{"list", "-export", "-deps", "-json=ImportPath,Export,GoFiles"},
+		strings.Fields(string(modules))...)
 	out, err := goCommand(args...)
 	if err != nil {
 		return nil, err
@@ -112,7 +113,7 @@ func listPackages() ([]listed, error) {
 // goCommand runs the go command, and returns what it prints.
 func goCommand(args ...string) ([]byte, error) {
 	out, err := exec.Command("go", args...).Output()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return nil, fmt.Errorf("go %s: %w\n%s", args[0], err, exit.Stderr)
 	}
 	return out, err
