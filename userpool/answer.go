@@ -117,7 +117,7 @@ func (p *Pool) Authorize(ctx context.Context, a *Authorization, s Session) (loca
 		return p.authorizeImplicit(ctx, a, s, now)
 	}
 	code := Secret(NewUUID())
-	err = p.store.PutCode(ctx, p.id, Code{
+	err = p.store.PutCode(ctx, Code{
 		Hash: code.digest(), ClientID: a.Client.ID, Sub: s.Sub,
 		RedirectURI: a.RedirectURI, RedirectOmitted: a.redirectOmitted,
 		Challenge: a.challenge, Nonce: a.Nonce, Scopes: a.Scopes, Resource: a.Resource,

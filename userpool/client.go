@@ -121,7 +121,7 @@ func (p *Pool) CreateClient(ctx context.Context, c Client) (Client, error) {
 	if err != nil {
 		return Client{}, err
 	}
-	err = p.store.CreateClient(ctx, p.id, c)
+	err = p.store.CreateClient(ctx, c)
 	if err != nil {
 		return Client{}, fmt.Errorf("userpool: creating client: %w", err)
 	}
@@ -153,7 +153,7 @@ func (p *Pool) UpdateClient(ctx context.Context, c Client) (Client, error) {
 	if err != nil {
 		return Client{}, err
 	}
-	err = p.store.UpdateClient(ctx, p.id, c)
+	err = p.store.UpdateClient(ctx, c)
 	if err != nil {
 		return Client{}, fmt.Errorf("userpool: updating client: %w", err)
 	}
@@ -209,7 +209,7 @@ func sameClient(a, b Client) bool {
 // DeleteClient removes the client with this ID; it is no error if there is none.
 // Its tokens are refused from now on wherever the pool is asked.
 func (p *Pool) DeleteClient(ctx context.Context, id string) error {
-	err := p.store.DeleteClient(ctx, p.id, id)
+	err := p.store.DeleteClient(ctx, id)
 	if err != nil {
 		return fmt.Errorf("userpool: deleting client: %w", err)
 	}

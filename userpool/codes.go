@@ -111,7 +111,7 @@ func (p *Pool) sendCode(ctx context.Context, r codeRequest) (hint string, err er
 	if !r.Decoy {
 		c.Hash = hash
 	}
-	err = p.store.PutOneTimeCode(ctx, p.id, c, m, r.Decoy)
+	err = p.store.PutOneTimeCode(ctx, c, m, r.Decoy)
 	if err != nil {
 		return "", fmt.Errorf("userpool: storing a code: %w", err)
 	}
@@ -165,7 +165,7 @@ func (p *Pool) matchCode(ctx context.Context, purpose, sub string, code Secret) 
 	if err != nil {
 		return oneTimeCode{}, err
 	}
-	err = p.store.DeleteAttempts(ctx, p.id, lock)
+	err = p.store.DeleteAttempts(ctx, lock)
 	if err != nil {
 		return oneTimeCode{}, fmt.Errorf("userpool: forgetting failures: %w", err)
 	}
@@ -189,7 +189,7 @@ func (p *Pool) admitCode(ctx context.Context, purpose, sub, lock string) error {
 // that come at the same time count one after another.
 func (p *Pool) tryCode(ctx context.Context, purpose, sub string, code Secret) (oneTimeCode, error) {
 	for range maxCodeTries + 5 {
-		c, ok, err := p.store.OneTimeCode(ctx, p.id, purpose, sub)
+		c, ok, err := p.store.OneTimeCode(ctx, purpose, sub)
 		switch {
 		case err != nil:
 			return oneTimeCode{}, fmt.Errorf("userpool: reading a code: %w", err)
@@ -202,7 +202,7 @@ func (p *Pool) tryCode(ctx context.Context, purpose, sub string, code Secret) (o
 			return c, nil
 		}
 		c.Tries++
-		err = p.store.UpdateOneTimeCode(ctx, p.id, c)
+		err = p.store.UpdateOneTimeCode(ctx, c)
 		if err == nil {
 			return oneTimeCode{}, errCodeMismatch
 		}
@@ -224,7 +224,7 @@ func (p *Pool) spendCode(ctx context.Context, c oneTimeCode) error {
 				return err
 			}
 		}
-		err = p.store.store.Apply(ctx, p.id, c.spent(User{}))
+		err = p.store.Apply(ctx, c.spent(User{}))
 	}
 	if err != nil {
 		return fmt.Errorf("userpool: spending a code: %w", err)
@@ -239,7 +239,7 @@ const spendTries = 10
 // sameCode returns the code that matched as it is now, or says that it is gone:
 // somebody spent it, or another one took its place.
 func (p *Pool) sameCode(ctx context.Context, c oneTimeCode) (oneTimeCode, error) {
-	now, ok, err := p.store.OneTimeCode(ctx, p.id, c.Purpose, c.Sub)
+	now, ok, err := p.store.OneTimeCode(ctx, c.Purpose, c.Sub)
 	switch {
 	case err != nil:
 		return c, fmt.Errorf("userpool: reading a code: %w", err)
@@ -293,7 +293,7 @@ func (p *Pool) limit(ctx context.Context, what, sub string, most int) error {
 	}
 	key, now := Secret(what+":"+sub).digest(), p.now()
 	for range 10 {
-		a, ok, err := p.store.Attempts(ctx, p.id, key)
+		a, ok, err := p.store.Attempts(ctx, key)
 		if err != nil {
 			return fmt.Errorf("userpool: reading a limit: %w", err)
 		}
@@ -304,7 +304,7 @@ func (p *Pool) limit(ctx context.Context, what, sub string, most int) error {
 			return errLimitExceeded
 		}
 		a.Failures++
-		err = p.store.PutAttempts(ctx, p.id, a)
+		err = p.store.PutAttempts(ctx, a)
 		if !errors.Is(err, ErrConflict) {
 			return err
 		}

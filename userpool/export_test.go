@@ -49,7 +49,7 @@ func (p *Pool) CheckCode(ctx context.Context, purpose, sub string, code Secret) 
 
 // StoreKeys stores keys as a pool does at its first start.
 func StoreKeys(ctx context.Context, s Store, pool string, keys *SigningKeys) error {
-	return records{s}.CreateKeys(ctx, pool, []*SigningKeys{keys})
+	return records{s, pool}.CreateKeys(ctx, []*SigningKeys{keys})
 }
 
 // ValidEmail reports whether s is an e-mail address.

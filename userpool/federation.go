@@ -65,7 +65,7 @@ func (p *Pool) putRoundTrip(ctx context.Context, t RoundTrip) (state Secret, _ R
 	p.collect(ctx, now)
 	state, t.Nonce, t.Verifier = newOpaque(), newOpaque(), newOpaque()
 	t.Hash, t.Expires = state.digest(), now.Add(RoundTripLifetime)
-	err = p.store.PutRoundTrip(ctx, p.id, t, maxRoundTrips)
+	err = p.store.PutRoundTrip(ctx, t, maxRoundTrips)
 	if err != nil {
 		return "", RoundTrip{}, fmt.Errorf("userpool: storing a round trip: %w", err)
 	}
@@ -83,7 +83,7 @@ func (p *Pool) TakeRoundTrip(ctx context.Context, kind TripKind, state, browser 
 	if state == "" || len(state) > 128 {
 		return RoundTrip{}, errState
 	}
-	t, ok, err := p.store.TakeRoundTrip(ctx, p.id, state.digest())
+	t, ok, err := p.store.TakeRoundTrip(ctx, state.digest())
 	if err != nil {
 		return RoundTrip{}, fmt.Errorf("userpool: taking a round trip: %w", err)
 	}
@@ -121,7 +121,7 @@ const usedMargin = 24 * time.Hour
 // until a day after then: the id of an assertion must not count twice (SAML
 // profiles section 4.1.4.5).
 func (p *Pool) UseOnce(ctx context.Context, key string, until time.Time) (first bool, err error) {
-	err = p.store.PutUsed(ctx, p.id, Secret(key).digest(), until.Add(usedMargin))
+	err = p.store.PutUsed(ctx, Secret(key).digest(), until.Add(usedMargin))
 	if errors.Is(err, ErrExists) {
 		return false, nil
 	}

@@ -107,7 +107,7 @@ func (p *Pool) Flow(ctx context.Context, id, browser Secret, request string) (f 
 	if id == "" || browser == "" {
 		return nil, false, nil
 	}
-	f, ok, err = p.store.Flow(ctx, p.id, id.digest())
+	f, ok, err = p.store.Flow(ctx, id.digest())
 	if err != nil {
 		return nil, false, fmt.Errorf("userpool: reading flow: %w", err)
 	}
@@ -122,7 +122,7 @@ func (p *Pool) Flow(ctx context.Context, id, browser Secret, request string) (f 
 // same flow was faster: nothing is stored then.
 func (p *Pool) SaveFlow(ctx context.Context, f *Flow) error {
 	p.collect(ctx, p.now())
-	err := p.store.PutFlow(ctx, p.id, f)
+	err := p.store.PutFlow(ctx, f)
 	if errors.Is(err, ErrConflict) {
 		return ErrStale
 	}
@@ -139,7 +139,7 @@ func (p *Pool) RenewFlow(ctx context.Context, f *Flow) (id Secret, err error) {
 	id = newOpaque()
 	g := *f
 	g.Hash, g.Version = id.digest(), 0
-	err = p.store.ReplaceFlow(ctx, p.id, f, &g)
+	err = p.store.ReplaceFlow(ctx, f, &g)
 	if errors.Is(err, ErrConflict) {
 		return "", ErrStale
 	}
@@ -156,7 +156,7 @@ func (p *Pool) EndFlow(ctx context.Context, f *Flow) error {
 	if f.Version == 0 {
 		return nil // it was never stored
 	}
-	err := p.store.DeleteFlow(ctx, p.id, f)
+	err := p.store.DeleteFlow(ctx, f)
 	if errors.Is(err, ErrConflict) {
 		return ErrStale
 	}
@@ -194,7 +194,7 @@ func (p *Pool) accountByName(ctx context.Context, username string) (account, err
 	if err != nil {
 		return account{}, err
 	}
-	u, ok, err := p.store.UserByLogin(ctx, p.id, foldLogin(username))
+	u, ok, err := p.store.UserByLogin(ctx, foldLogin(username))
 	if err != nil {
 		return account{}, fmt.Errorf("userpool: reading user: %w", err)
 	}
@@ -234,7 +234,7 @@ func (p *Pool) decoySecret(ctx context.Context) (Secret, error) {
 	if known := p.decoys.Load(); known != nil {
 		return *known, nil
 	}
-	secret, err := p.store.PoolSecret(ctx, p.id, "decoys")
+	secret, err := p.store.PoolSecret(ctx, "decoys")
 	if err != nil {
 		return "", fmt.Errorf("userpool: reading the secret of decoys: %w", err)
 	}

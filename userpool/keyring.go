@@ -76,7 +76,7 @@ func (p *Pool) startKeys(ctx context.Context, given *SigningKeys) error {
 func (p *Pool) loadKeys(ctx context.Context) (ok bool, err error) {
 	now := p.now().UnixNano()
 	p.keys.tried.Store(now)
-	stored, ok, err := p.store.Keys(ctx, p.id, p.keys.sets.Load())
+	stored, ok, err := p.store.Keys(ctx, p.keys.sets.Load())
 	if err != nil || !ok {
 		return false, err
 	}
@@ -125,7 +125,7 @@ func (p *Pool) readOrMakeKeys(ctx context.Context) error {
 		}
 		first = &keySets{pairs: []*SigningKeys{made}}
 	}
-	err = p.store.CreateKeys(ctx, p.id, first.pairs)
+	err = p.store.CreateKeys(ctx, first.pairs)
 	if err != nil && !errors.Is(err, ErrExists) {
 		return fmt.Errorf("storing keys: %w", err)
 	}
@@ -250,7 +250,7 @@ func (p *Pool) changeKeys(ctx context.Context, change func([]*SigningKeys) ([]*S
 		if err != nil {
 			return err
 		}
-		err = p.store.UpdateKeys(ctx, p.id, next.pairs, before.version)
+		err = p.store.UpdateKeys(ctx, next.pairs, before.version)
 		if err == nil {
 			p.keys.take(next)
 			return nil

@@ -10,7 +10,7 @@ const maxPage = 100
 
 // Client returns the client with this ID, with its secrets.
 func (p *Pool) Client(ctx context.Context, id string) (c Client, ok bool, err error) {
-	c, ok, err = p.store.Client(ctx, p.id, id)
+	c, ok, err = p.store.Client(ctx, id)
 	if err != nil {
 		return Client{}, false, fmt.Errorf("userpool: reading client: %w", err)
 	}
@@ -20,7 +20,7 @@ func (p *Pool) Client(ctx context.Context, id string) (c Client, ok bool, err er
 // Clients returns at most limit clients, and never more than 100, in the order
 // of their IDs: those after the one given.
 func (p *Pool) Clients(ctx context.Context, after string, limit int) ([]Client, error) {
-	list, err := p.store.Clients(ctx, p.id, after, min(limit, maxPage))
+	list, err := p.store.Clients(ctx, after, min(limit, maxPage))
 	if err != nil {
 		return nil, fmt.Errorf("userpool: reading clients: %w", err)
 	}

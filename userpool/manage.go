@@ -60,7 +60,7 @@ func (p *Pool) storeUser(ctx context.Context, u *User, more ...func(User) Change
 	for _, m := range more {
 		changes = append(changes, m(*u))
 	}
-	err := p.store.store.Apply(ctx, p.id, changes...)
+	err := p.store.Apply(ctx, changes...)
 	switch {
 	case err == nil:
 		u.Version++
@@ -78,7 +78,7 @@ func (p *Pool) storeUser(ctx context.Context, u *User, more ...func(User) Change
 func (p *Pool) aliasTaken(ctx context.Context, u User) error {
 	text := TextNameAlias
 	for _, login := range u.Logins {
-		other, ok, err := p.store.UserByLogin(ctx, p.id, login)
+		other, ok, err := p.store.UserByLogin(ctx, login)
 		if err != nil {
 			return fmt.Errorf("userpool: reading user: %w", err)
 		}
@@ -244,7 +244,7 @@ func (p *Pool) DeleteUser(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	err = p.store.DeleteUser(ctx, p.id, u.Sub)
+	err = p.store.DeleteUser(ctx, u.Sub)
 	if err != nil {
 		return fmt.Errorf("userpool: deleting user: %w", err)
 	}
@@ -306,7 +306,7 @@ func (p *Pool) Users(ctx context.Context, q UserQuery) ([]User, error) {
 	case q.Attribute != "":
 		query.Term = q.Attribute + ":" + q.Value
 	}
-	users, err := p.store.Users(ctx, p.id, query)
+	users, err := p.store.Users(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("userpool: listing users: %w", err)
 	}
@@ -583,7 +583,7 @@ func (p *Pool) invite(ctx context.Context, u User, password Secret) error {
 	if err != nil {
 		return err
 	}
-	err = p.store.PutMessage(ctx, p.id, m)
+	err = p.store.PutMessage(ctx, m)
 	if err != nil {
 		return fmt.Errorf("userpool: storing a message: %w", err)
 	}

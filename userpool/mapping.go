@@ -74,7 +74,7 @@ func (p *Pool) federatedUser(ctx context.Context, c Client, provider string, pro
 	}
 	defer leave()
 	for range 3 {
-		u, known, err := p.store.UserByIdentity(ctx, p.id, ip.Name, profile.Subject)
+		u, known, err := p.store.UserByIdentity(ctx, ip.Name, profile.Subject)
 		if err != nil {
 			return User{}, fmt.Errorf("userpool: reading user: %w", err)
 		}
@@ -114,9 +114,9 @@ func (p *Pool) createFederated(ctx context.Context, c Client, ip IdentityProvide
 	if err != nil {
 		return User{}, err
 	}
-	err = p.store.CreateUser(ctx, p.id, u)
+	err = p.store.CreateUser(ctx, u)
 	if errors.Is(err, ErrExists) {
-		other, known, err := p.store.UserByIdentity(ctx, p.id, ip.Name, profile.Subject)
+		other, known, err := p.store.UserByIdentity(ctx, ip.Name, profile.Subject)
 		if err != nil {
 			return User{}, fmt.Errorf("userpool: reading user: %w", err)
 		}
@@ -177,7 +177,7 @@ func (p *Pool) storeMapped(ctx context.Context, u *User) error {
 		return err
 	}
 	u.Modified = p.now()
-	err = p.store.UpdateUser(ctx, p.id, *u)
+	err = p.store.UpdateUser(ctx, *u)
 	if errors.Is(err, ErrExists) {
 		return badRequest(TextEmailAlias)
 	}
@@ -298,7 +298,7 @@ func (p *Pool) LinkProvider(ctx context.Context, sub, provider, subject string) 
 		UserID: subject, ProviderName: ip.Name, ProviderType: ip.Type, Created: now,
 	})
 	u.Modified = now
-	err = p.store.UpdateUser(ctx, p.id, u)
+	err = p.store.UpdateUser(ctx, u)
 	if errors.Is(err, ErrExists) {
 		return User{}, invalid("Merging is not currently supported, " +
 			"provide a SourceUser that has not been signed up in order to link")

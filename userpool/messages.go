@@ -72,7 +72,7 @@ func (p *Pool) Messages(ctx context.Context, q MessageQuery) ([]Message, error) 
 	if q.Limit <= 0 || q.Limit > maxListed {
 		q.Limit = maxListed
 	}
-	out, err := p.store.Messages(ctx, p.id, q, p.now())
+	out, err := p.store.Messages(ctx, q, p.now())
 	if err != nil {
 		return nil, fmt.Errorf("userpool: reading the outbox: %w", err)
 	}
@@ -81,7 +81,7 @@ func (p *Pool) Messages(ctx context.Context, q MessageQuery) ([]Message, error) 
 
 // DeleteMessages empties the outbox.
 func (p *Pool) DeleteMessages(ctx context.Context) error {
-	err := p.store.DeleteMessages(ctx, p.id)
+	err := p.store.DeleteMessages(ctx)
 	if err != nil {
 		return fmt.Errorf("userpool: emptying the outbox: %w", err)
 	}

@@ -206,7 +206,7 @@ func (p *Pool) guess(ctx context.Context, sub string, try func() bool) error {
 	if err != nil {
 		return err
 	}
-	err = p.store.DeleteAttempts(ctx, p.id, key)
+	err = p.store.DeleteAttempts(ctx, key)
 	if err != nil {
 		return fmt.Errorf("userpool: forgetting failures: %w", err)
 	}

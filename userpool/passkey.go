@@ -89,7 +89,7 @@ func (k Passkey) method() string {
 // Passkeys returns the passkeys of a user, at most 20, in no order that means
 // anything.
 func (p *Pool) Passkeys(ctx context.Context, sub string) ([]Passkey, error) {
-	list, err := p.store.Passkeys(ctx, p.id, sub, maxPasskeys)
+	list, err := p.store.Passkeys(ctx, sub, maxPasskeys)
 	if err != nil {
 		return nil, fmt.Errorf("userpool: reading passkeys: %w", err)
 	}
@@ -99,9 +99,9 @@ func (p *Pool) Passkeys(ctx context.Context, sub string) ([]Passkey, error) {
 // DeletePasskey removes a passkey of a user. One that is not there, or somebody
 // else's, is no error.
 func (p *Pool) DeletePasskey(ctx context.Context, sub, id string) error {
-	k, ok, err := p.store.Passkey(ctx, p.id, id)
+	k, ok, err := p.store.Passkey(ctx, id)
 	if err == nil && ok && k.Sub == sub {
-		err = p.store.DeletePasskey(ctx, p.id, id)
+		err = p.store.DeletePasskey(ctx, id)
 	}
 	if err != nil {
 		return fmt.Errorf("userpool: removing a passkey: %w", err)
@@ -128,7 +128,7 @@ func (p *Pool) relyingParty() RelyingParty {
 
 // hasPasskey reports whether the user has any.
 func (p *Pool) hasPasskey(ctx context.Context, sub string) (bool, error) {
-	list, err := p.store.Passkeys(ctx, p.id, sub, 1)
+	list, err := p.store.Passkeys(ctx, sub, 1)
 	if err != nil {
 		return false, fmt.Errorf("userpool: reading passkeys: %w", err)
 	}
@@ -219,7 +219,7 @@ func (p *Pool) assert(
 		return u, stored, errPasskey
 	}
 	used = stored.renewed(used, p.now())
-	err = p.store.UpdatePasskey(ctx, p.id, used)
+	err = p.store.UpdatePasskey(ctx, used)
 	if errors.Is(err, ErrConflict) { // used or removed at the same moment: the count may be old
 		return u, used, errPasskey
 	}
@@ -236,7 +236,7 @@ func (p *Pool) presented(ctx context.Context, f *Flow, response []byte) (Passkey
 	if !ok {
 		return Passkey{}, User{}, errPasskey
 	}
-	stored, ok, err := p.store.Passkey(ctx, p.id, id)
+	stored, ok, err := p.store.Passkey(ctx, id)
 	if err != nil {
 		return Passkey{}, User{}, fmt.Errorf("userpool: reading a passkey: %w", err)
 	}
@@ -384,7 +384,7 @@ func (p *Pool) addPasskey(ctx context.Context, u User, state, response []byte) e
 	if made.Name == "" {
 		made.Name = fmt.Sprintf("Passkey %d", len(r.Have)+1)
 	}
-	err = p.store.CreatePasskey(ctx, p.id, made)
+	err = p.store.CreatePasskey(ctx, made)
 	if errors.Is(err, ErrExists) {
 		return errPasskey
 	}

@@ -123,7 +123,7 @@ var poolID = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
 
 // New returns a pool. It names the field that is wrong.
 func New(ctx context.Context, cfg Config) (*Pool, error) {
-	p := &Pool{passkeys: cfg.Passkeys, store: records{cfg.Store}, now: cfg.Now, log: cfg.Logger, invoke: cfg.Invoke}
+	p := &Pool{passkeys: cfg.Passkeys, now: cfg.Now, log: cfg.Logger, invoke: cfg.Invoke}
 	err := p.setNames(cfg)
 	if err != nil {
 		return nil, err
@@ -131,6 +131,7 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	if cfg.Store == nil {
 		return nil, errors.New("userpool: Config.Store is required")
 	}
+	p.store = records{cfg.Store, p.id}
 	p.hasher, err = newHasher(cfg.Hashing, cfg.MaxHashes, cfg.HashWait)
 	if err != nil {
 		return nil, fmt.Errorf("userpool: Config.Hashing: %w", err)

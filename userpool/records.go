@@ -21,9 +21,17 @@ const (
 	kindFlow     = "flow"
 )
 
-// records is a store as the pool uses it: with the pool's types instead of
+// records are what a store keeps of one pool, with the pool's types instead of
 // bytes. It is the one place that knows how they are kept.
-type records struct{ store Store }
+type records struct {
+	store Store
+	pool  string
+}
+
+// Apply makes all of the changes, in their order, or none.
+func (s records) Apply(ctx context.Context, changes ...Change) error {
+	return s.store.Apply(ctx, s.pool, changes...)
+}
 
 // encode never fails: the bodies are structs of strings, numbers and times.
 func encodeBody(v any) []byte {
@@ -72,29 +80,29 @@ func (s storedClient) client(version int64) Client {
 }
 
 // CreateClient adds c, or returns ErrExists when its ID is taken.
-func (s records) CreateClient(ctx context.Context, pool string, c Client) error {
-	return s.store.Apply(ctx, pool, Change{Op: Create, Record: clientRecord(c, 0)})
+func (s records) CreateClient(ctx context.Context, c Client) error {
+	return s.Apply(ctx, Change{Op: Create, Record: clientRecord(c, 0)})
 }
 
 // UpdateClient replaces the client if its Version is still c's.
-func (s records) UpdateClient(ctx context.Context, pool string, c Client) error {
-	return s.store.Apply(ctx, pool, Change{Op: Update, Record: clientRecord(c, c.Version)})
+func (s records) UpdateClient(ctx context.Context, c Client) error {
+	return s.Apply(ctx, Change{Op: Update, Record: clientRecord(c, c.Version)})
 }
 
 // DeleteClient removes the client with this ID.
-func (s records) DeleteClient(ctx context.Context, pool, id string) error {
-	return s.store.Apply(ctx, pool, Change{Op: Delete, Record: Record{Kind: kindClient, ID: id}})
+func (s records) DeleteClient(ctx context.Context, id string) error {
+	return s.Apply(ctx, Change{Op: Delete, Record: Record{Kind: kindClient, ID: id}})
 }
 
 // Client returns the client with this ID.
-func (s records) Client(ctx context.Context, pool, id string) (c Client, ok bool, err error) {
-	stored, version, ok, err := found[storedClient](s.store.Get(ctx, pool, kindClient, id))
+func (s records) Client(ctx context.Context, id string) (c Client, ok bool, err error) {
+	stored, version, ok, err := found[storedClient](s.store.Get(ctx, s.pool, kindClient, id))
 	return stored.client(version), ok, err
 }
 
 // Clients returns at most limit clients with IDs after this one, in their order.
-func (s records) Clients(ctx context.Context, pool, after string, limit int) ([]Client, error) {
-	list, err := s.store.List(ctx, pool, kindClient, Query{After: after, Limit: limit})
+func (s records) Clients(ctx context.Context, after string, limit int) ([]Client, error) {
+	list, err := s.store.List(ctx, s.pool, kindClient, Query{After: after, Limit: limit})
 	if err != nil {
 		return nil, err
 	}
@@ -171,47 +179,47 @@ func foundUser(r Record, ok bool, err error) (User, bool, error) {
 
 // CreateUser adds u with Version 1, or returns ErrExists when its Sub or any of
 // its Logins is taken.
-func (s records) CreateUser(ctx context.Context, pool string, u User) error {
-	return s.store.Apply(ctx, pool, Change{Op: Create, Record: userRecord(u)})
+func (s records) CreateUser(ctx context.Context, u User) error {
+	return s.Apply(ctx, Change{Op: Create, Record: userRecord(u)})
 }
 
 // UpdateUser replaces the user with u.Sub if its stored Version is still
 // u.Version; otherwise, or when the user is gone, it returns ErrConflict.
-func (s records) UpdateUser(ctx context.Context, pool string, u User) error {
-	return s.store.Apply(ctx, pool, Change{Op: Update, Record: userRecord(u)})
+func (s records) UpdateUser(ctx context.Context, u User) error {
+	return s.Apply(ctx, Change{Op: Update, Record: userRecord(u)})
 }
 
 // DeleteUser removes the user and all that is his.
-func (s records) DeleteUser(ctx context.Context, pool, sub string) error {
+func (s records) DeleteUser(ctx context.Context, sub string) error {
 	changes := []Change{{Op: Delete, Record: Record{Kind: kindUser, ID: sub}}}
 	for _, kind := range ownedKinds {
 		changes = append(changes, Change{Op: DeleteOwned, Record: Record{Kind: kind, Owner: sub}})
 	}
-	return s.store.Apply(ctx, pool, changes...)
+	return s.Apply(ctx, changes...)
 }
 
 // ownedKinds are the kinds of records whose owner is a user.
 var ownedKinds = []string{kindSession, kindCode, kindRefresh, kindOneTime, kindPasskey}
 
 // UserBySub returns the user with this sub.
-func (s records) UserBySub(ctx context.Context, pool, sub string) (User, bool, error) {
+func (s records) UserBySub(ctx context.Context, sub string) (User, bool, error) {
 	if !validName(sub) {
 		return User{}, false, nil // nobody has it, and no store needs to take it
 	}
-	return foundUser(s.store.Get(ctx, pool, kindUser, sub))
+	return foundUser(s.store.Get(ctx, s.pool, kindUser, sub))
 }
 
 // UserByLogin returns the user one of whose Logins is exactly this.
-func (s records) UserByLogin(ctx context.Context, pool, login string) (User, bool, error) {
+func (s records) UserByLogin(ctx context.Context, login string) (User, bool, error) {
 	if !validName(login) {
 		return User{}, false, nil
 	}
-	return foundUser(s.store.Find(ctx, pool, kindUser, login))
+	return foundUser(s.store.Find(ctx, s.pool, kindUser, login))
 }
 
 // Users returns the users that q asks for, by sub.
-func (s records) Users(ctx context.Context, pool string, q Query) ([]User, error) {
-	list, err := s.store.List(ctx, pool, kindUser, q)
+func (s records) Users(ctx context.Context, q Query) ([]User, error) {
+	list, err := s.store.List(ctx, s.pool, kindUser, q)
 	if err != nil {
 		return nil, err
 	}
@@ -228,32 +236,32 @@ func (s records) Users(ctx context.Context, pool string, q Query) ([]User, error
 
 // PutSession adds s, then drops the oldest sessions of the same user until at
 // most keep are left.
-func (s records) PutSession(ctx context.Context, pool string, v Session, keep int) error {
+func (s records) PutSession(ctx context.Context, v Session, keep int) error {
 	r := Record{Kind: kindSession, ID: v.Hash, Owner: v.Sub, Expires: v.Expires, Body: encodeBody(v)}
-	return s.store.Apply(ctx, pool, Change{Op: Create, Record: r, Keep: keep})
+	return s.Apply(ctx, Change{Op: Create, Record: r, Keep: keep})
 }
 
 // Session returns the session with this hash.
-func (s records) Session(ctx context.Context, pool, hash string) (v Session, ok bool, err error) {
-	v, _, ok, err = found[Session](s.store.Get(ctx, pool, kindSession, hash))
+func (s records) Session(ctx context.Context, hash string) (v Session, ok bool, err error) {
+	v, _, ok, err = found[Session](s.store.Get(ctx, s.pool, kindSession, hash))
 	return v, ok, err
 }
 
 // DeleteSession removes the session with this hash.
-func (s records) DeleteSession(ctx context.Context, pool, hash string) error {
-	return s.store.Apply(ctx, pool, Change{Op: Delete, Record: Record{Kind: kindSession, ID: hash}})
+func (s records) DeleteSession(ctx context.Context, hash string) error {
+	return s.Apply(ctx, Change{Op: Delete, Record: Record{Kind: kindSession, ID: hash}})
 }
 
 // PutCode adds c, then drops the oldest codes of the same user until at most
 // keep are left.
-func (s records) PutCode(ctx context.Context, pool string, c Code, keep int) error {
+func (s records) PutCode(ctx context.Context, c Code, keep int) error {
 	r := Record{Kind: kindCode, ID: c.Hash, Owner: c.Sub, Expires: c.Expires, Body: encodeBody(c)}
-	return s.store.Apply(ctx, pool, Change{Op: Create, Record: r, Keep: keep})
+	return s.Apply(ctx, Change{Op: Create, Record: r, Keep: keep})
 }
 
 // TakeCode removes and returns the code with this hash; one caller gets it.
-func (s records) TakeCode(ctx context.Context, pool, hash string) (c Code, ok bool, err error) {
-	c, _, ok, err = found[Code](s.store.Take(ctx, pool, kindCode, hash))
+func (s records) TakeCode(ctx context.Context, hash string) (c Code, ok bool, err error) {
+	c, _, ok, err = found[Code](s.store.Take(ctx, s.pool, kindCode, hash))
 	return c, ok, err
 }
 
@@ -271,20 +279,20 @@ func refreshRecord(t RefreshToken, version int64) Record {
 
 // PutRefreshToken adds t, then drops the oldest tokens of the same user until
 // at most keep are left.
-func (s records) PutRefreshToken(ctx context.Context, pool string, t RefreshToken, keep int) error {
-	return s.store.Apply(ctx, pool, Change{Op: Create, Record: refreshRecord(t, 0), Keep: keep})
+func (s records) PutRefreshToken(ctx context.Context, t RefreshToken, keep int) error {
+	return s.Apply(ctx, Change{Op: Create, Record: refreshRecord(t, 0), Keep: keep})
 }
 
 // RefreshToken returns the token with this hash.
-func (s records) RefreshToken(ctx context.Context, pool, hash string) (t RefreshToken, ok bool, err error) {
-	t, version, ok, err := found[RefreshToken](s.store.Get(ctx, pool, kindRefresh, hash))
+func (s records) RefreshToken(ctx context.Context, hash string) (t RefreshToken, ok bool, err error) {
+	t, version, ok, err := found[RefreshToken](s.store.Get(ctx, s.pool, kindRefresh, hash))
 	t.version = version
 	return t, ok, err
 }
 
 // DeleteRefreshToken removes the token with this hash.
-func (s records) DeleteRefreshToken(ctx context.Context, pool, hash string) error {
-	return s.store.Apply(ctx, pool, Change{Op: Delete, Record: Record{Kind: kindRefresh, ID: hash}})
+func (s records) DeleteRefreshToken(ctx context.Context, hash string) error {
+	return s.Apply(ctx, Change{Op: Delete, Record: Record{Kind: kindRefresh, ID: hash}})
 }
 
 // RotateRefreshToken adds next and puts old, which says until when it may be tried
@@ -294,7 +302,7 @@ func (s records) DeleteRefreshToken(ctx context.Context, pool, hash string) erro
 // rotated once. In its grace, which does not change any more, others may be doing
 // the same.
 func (s records) RotateRefreshToken(
-	ctx context.Context, pool string, read, old, next RefreshToken, keep int,
+	ctx context.Context, read, old, next RefreshToken, keep int,
 ) error {
 	ended := Change{Op: Delete, Record: refreshRecord(read, read.version)}
 	if !old.RetryUntil.IsZero() {
@@ -305,38 +313,38 @@ func (s records) RotateRefreshToken(
 		old.Expires = old.RetryUntil
 		ended = Change{Op: Update, Record: refreshRecord(old, version)}
 	}
-	return s.store.Apply(ctx, pool, ended, Change{Op: Create, Record: refreshRecord(next, 0), Keep: keep})
+	return s.Apply(ctx, ended, Change{Op: Create, Record: refreshRecord(next, 0), Keep: keep})
 }
 
 // FamilyAlive reports whether any token with this origin_jti is stored.
-func (s records) FamilyAlive(ctx context.Context, pool, originJTI string) (bool, error) {
-	list, err := s.store.List(ctx, pool, kindRefresh, Query{Term: familyTerm(originJTI), Limit: 1})
+func (s records) FamilyAlive(ctx context.Context, originJTI string) (bool, error) {
+	list, err := s.store.List(ctx, s.pool, kindRefresh, Query{Term: familyTerm(originJTI), Limit: 1})
 	return len(list) > 0, err
 }
 
 // DeleteFamily removes every token with this origin_jti.
-func (s records) DeleteFamily(ctx context.Context, pool, originJTI string) error {
+func (s records) DeleteFamily(ctx context.Context, originJTI string) error {
 	r := Record{Kind: kindRefresh, Terms: []string{familyTerm(originJTI)}}
-	return s.store.Apply(ctx, pool, Change{Op: DeleteTerm, Record: r})
+	return s.Apply(ctx, Change{Op: DeleteTerm, Record: r})
 }
 
 // Attempts returns the count of failures with this key.
-func (s records) Attempts(ctx context.Context, pool, key string) (a Attempts, ok bool, err error) {
-	a, version, ok, err := found[Attempts](s.store.Get(ctx, pool, kindAttempts, key))
+func (s records) Attempts(ctx context.Context, key string) (a Attempts, ok bool, err error) {
+	a, version, ok, err := found[Attempts](s.store.Get(ctx, s.pool, kindAttempts, key))
 	a.Version = version
 	return a, ok, err
 }
 
 // PutAttempts stores a if the stored Version is still a.Version (0: there is no
 // record yet); otherwise it returns ErrConflict.
-func (s records) PutAttempts(ctx context.Context, pool string, a Attempts) error {
+func (s records) PutAttempts(ctx context.Context, a Attempts) error {
 	c := Change{Op: Update, Record: Record{
 		Kind: kindAttempts, ID: a.Key, Expires: a.Expires, Version: a.Version, Body: encodeBody(a),
 	}}
 	if a.Version == 0 {
 		c.Op = Create
 	}
-	err := s.store.Apply(ctx, pool, c)
+	err := s.Apply(ctx, c)
 	if errors.Is(err, ErrExists) {
 		return ErrConflict
 	}
@@ -344,8 +352,8 @@ func (s records) PutAttempts(ctx context.Context, pool string, a Attempts) error
 }
 
 // DeleteAttempts removes the count with this key.
-func (s records) DeleteAttempts(ctx context.Context, pool, key string) error {
-	return s.store.Apply(ctx, pool, Change{Op: Delete, Record: Record{Kind: kindAttempts, ID: key}})
+func (s records) DeleteAttempts(ctx context.Context, key string) error {
+	return s.Apply(ctx, Change{Op: Delete, Record: Record{Kind: kindAttempts, ID: key}})
 }
 
 // DeleteExpired is that of the store.
@@ -361,8 +369,8 @@ func flowRecord(f *Flow) Record {
 
 // ReplaceFlow stores next, which is new, in the place of f, or returns ErrConflict
 // if the stored Version of that is another by now.
-func (s records) ReplaceFlow(ctx context.Context, pool string, f, next *Flow) error {
-	err := s.store.Apply(ctx, pool,
+func (s records) ReplaceFlow(ctx context.Context, f, next *Flow) error {
+	err := s.Apply(ctx,
 		Change{Op: Delete, Record: Record{Kind: kindFlow, ID: f.Hash, Version: f.Version}},
 		Change{Op: Create, Record: flowRecord(next), Keep: maxFlows})
 	if err == nil {
@@ -373,12 +381,12 @@ func (s records) ReplaceFlow(ctx context.Context, pool string, f, next *Flow) er
 
 // PutFlow stores f if the stored Version is still f.Version (0: it is new) and
 // counts it up; otherwise it returns ErrConflict.
-func (s records) PutFlow(ctx context.Context, pool string, f *Flow) error {
+func (s records) PutFlow(ctx context.Context, f *Flow) error {
 	c := Change{Op: Update, Record: flowRecord(f)}
 	if f.Version == 0 {
 		c.Op, c.Keep = Create, maxFlows
 	}
-	err := s.store.Apply(ctx, pool, c)
+	err := s.Apply(ctx, c)
 	if err == nil {
 		f.Version++
 	}
@@ -386,8 +394,8 @@ func (s records) PutFlow(ctx context.Context, pool string, f *Flow) error {
 }
 
 // Flow returns the flow with this hash.
-func (s records) Flow(ctx context.Context, pool, hash string) (*Flow, bool, error) {
-	stored, version, ok, err := found[storedFlow](s.store.Get(ctx, pool, kindFlow, hash))
+func (s records) Flow(ctx context.Context, hash string) (*Flow, bool, error) {
+	stored, version, ok, err := found[storedFlow](s.store.Get(ctx, s.pool, kindFlow, hash))
 	if err != nil || !ok {
 		return nil, false, err
 	}
@@ -398,6 +406,6 @@ func (s records) Flow(ctx context.Context, pool, hash string) (*Flow, bool, erro
 
 // DeleteFlow removes f, or returns ErrConflict if the stored Version is another by
 // now.
-func (s records) DeleteFlow(ctx context.Context, pool string, f *Flow) error {
-	return s.store.Apply(ctx, pool, Change{Op: Delete, Record: Record{Kind: kindFlow, ID: f.Hash, Version: f.Version}})
+func (s records) DeleteFlow(ctx context.Context, f *Flow) error {
+	return s.Apply(ctx, Change{Op: Delete, Record: Record{Kind: kindFlow, ID: f.Hash, Version: f.Version}})
 }

@@ -44,12 +44,12 @@ func messageTerms(m Message) []string {
 }
 
 // PutMessage adds m to the outbox; the newest maxMessages stay.
-func (s records) PutMessage(ctx context.Context, pool string, m Message) error {
-	return s.store.Apply(ctx, pool, messageChange(m, false))
+func (s records) PutMessage(ctx context.Context, m Message) error {
+	return s.Apply(ctx, messageChange(m, false))
 }
 
 // Messages returns the messages that q asks for, the newest first.
-func (s records) Messages(ctx context.Context, pool string, q MessageQuery, now time.Time) ([]Message, error) {
+func (s records) Messages(ctx context.Context, q MessageQuery, now time.Time) ([]Message, error) {
 	query := Query{Owner: outbox, After: q.Before, Descending: true, Limit: q.Limit}
 	// Not those of a time to come, which would stay the newest: see inTime.
 	if next := messageID(now.Add(clockSlack).UnixNano()); q.Before == "" || q.Before > next {
@@ -63,7 +63,7 @@ func (s records) Messages(ctx context.Context, pool string, q MessageQuery, now 
 	case q.Username != "":
 		query.Term = "name:" + foldLogin(q.Username)
 	}
-	list, err := s.store.List(ctx, pool, kindMessage, query)
+	list, err := s.store.List(ctx, s.pool, kindMessage, query)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +89,8 @@ func (q MessageQuery) holds(m Message) bool {
 }
 
 // DeleteMessages empties the outbox.
-func (s records) DeleteMessages(ctx context.Context, pool string) error {
-	return s.store.Apply(ctx, pool, Change{Op: DeleteOwned, Record: Record{Kind: kindMessage, Owner: outbox}})
+func (s records) DeleteMessages(ctx context.Context) error {
+	return s.Apply(ctx, Change{Op: DeleteOwned, Record: Record{Kind: kindMessage, Owner: outbox}})
 }
 
 func oneTimeRecord(c oneTimeCode) Record {
@@ -103,11 +103,11 @@ func oneTimeRecord(c oneTimeCode) Record {
 // and adds the message with it to the outbox: both or neither. The record is
 // updated, so that no two codes have the same version of it: who is about to spend
 // the code before must not spend this one.
-func (s records) PutOneTimeCode(ctx context.Context, pool string, c oneTimeCode, m Message, decoy bool) error {
+func (s records) PutOneTimeCode(ctx context.Context, c oneTimeCode, m Message, decoy bool) error {
 	var err error
 	change := Change{Op: Create, Record: oneTimeRecord(c)}
 	for range 4 {
-		err = s.store.Apply(ctx, pool, change, messageChange(m, decoy))
+		err = s.Apply(ctx, change, messageChange(m, decoy))
 		switch {
 		case errors.Is(err, ErrExists):
 			change.Op = Update
@@ -121,27 +121,27 @@ func (s records) PutOneTimeCode(ctx context.Context, pool string, c oneTimeCode,
 }
 
 // OneTimeCode returns the code of this purpose and user.
-func (s records) OneTimeCode(ctx context.Context, pool, purpose, sub string) (c oneTimeCode, ok bool, err error) {
-	c, version, ok, err := found[oneTimeCode](s.store.Get(ctx, pool, kindOneTime, oneTimeID(purpose, sub)))
+func (s records) OneTimeCode(ctx context.Context, purpose, sub string) (c oneTimeCode, ok bool, err error) {
+	c, version, ok, err := found[oneTimeCode](s.store.Get(ctx, s.pool, kindOneTime, oneTimeID(purpose, sub)))
 	c.version = version
 	return c, ok, err
 }
 
 // UpdateOneTimeCode replaces the code if its version is still c's.
-func (s records) UpdateOneTimeCode(ctx context.Context, pool string, c oneTimeCode) error {
-	return s.store.Apply(ctx, pool, Change{Op: Update, Record: oneTimeRecord(c)})
+func (s records) UpdateOneTimeCode(ctx context.Context, c oneTimeCode) error {
+	return s.Apply(ctx, Change{Op: Update, Record: oneTimeRecord(c)})
 }
 
 // PoolSecret returns the secret of this name, which is made when it is first
 // asked for and then stays.
-func (s records) PoolSecret(ctx context.Context, pool, name string) (Secret, error) {
+func (s records) PoolSecret(ctx context.Context, name string) (Secret, error) {
 	for range 3 {
-		r, ok, err := s.store.Get(ctx, pool, kindSecret, name)
+		r, ok, err := s.store.Get(ctx, s.pool, kindSecret, name)
 		if err != nil || ok {
 			return Secret(r.Body), err
 		}
 		fresh := Record{Kind: kindSecret, ID: name, Body: []byte(newOpaque())}
-		err = s.store.Apply(ctx, pool, Change{Op: Create, Record: fresh})
+		err = s.Apply(ctx, Change{Op: Create, Record: fresh})
 		if err != nil && !errors.Is(err, ErrExists) {
 			return "", err
 		}

@@ -21,31 +21,31 @@ type storedTrip struct {
 
 // PutRoundTrip adds t, then drops the oldest of the same browser until at most
 // keep are left.
-func (s records) PutRoundTrip(ctx context.Context, pool string, t RoundTrip, keep int) error {
+func (s records) PutRoundTrip(ctx context.Context, t RoundTrip, keep int) error {
 	r := Record{
 		Kind: kindRoundTrip, ID: t.Hash, Owner: t.Browser, Expires: t.Expires,
 		Body: encodeBody(storedTrip{t, string(t.Nonce), string(t.Verifier)}),
 	}
-	return s.store.Apply(ctx, pool, Change{Op: Create, Record: r, Keep: keep})
+	return s.Apply(ctx, Change{Op: Create, Record: r, Keep: keep})
 }
 
 // TakeRoundTrip removes and returns the round trip with this hash.
-func (s records) TakeRoundTrip(ctx context.Context, pool, hash string) (RoundTrip, bool, error) {
-	stored, _, ok, err := found[storedTrip](s.store.Take(ctx, pool, kindRoundTrip, hash))
+func (s records) TakeRoundTrip(ctx context.Context, hash string) (RoundTrip, bool, error) {
+	stored, _, ok, err := found[storedTrip](s.store.Take(ctx, s.pool, kindRoundTrip, hash))
 	t := stored.RoundTrip
 	t.Nonce, t.Verifier = Secret(stored.Nonce), Secret(stored.Verifier)
 	return t, ok, err
 }
 
 // PutUsed adds the hash of something that was used, or returns ErrExists.
-func (s records) PutUsed(ctx context.Context, pool, hash string, until time.Time) error {
+func (s records) PutUsed(ctx context.Context, hash string, until time.Time) error {
 	r := Record{Kind: kindUsed, ID: hash, Expires: until, Body: encodeBody(struct{}{})}
-	return s.store.Apply(ctx, pool, Change{Op: Create, Record: r})
+	return s.Apply(ctx, Change{Op: Create, Record: r})
 }
 
 // UserByIdentity returns the user who is this at an identity provider.
-func (s records) UserByIdentity(ctx context.Context, pool, provider, id string) (User, bool, error) {
-	return foundUser(s.store.Find(ctx, pool, kindUser, identityName(provider, id)))
+func (s records) UserByIdentity(ctx context.Context, provider, id string) (User, bool, error) {
+	return foundUser(s.store.Find(ctx, s.pool, kindUser, identityName(provider, id)))
 }
 
 // identityName is the name by which a user is found who is this at an identity

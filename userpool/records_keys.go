@@ -38,27 +38,27 @@ func keysRecord(pairs []*SigningKeys, version int64) (Record, error) {
 }
 
 // CreateKeys stores a pool's first keys, or returns ErrExists.
-func (s records) CreateKeys(ctx context.Context, pool string, pairs []*SigningKeys) error {
+func (s records) CreateKeys(ctx context.Context, pairs []*SigningKeys) error {
 	r, err := keysRecord(pairs, 0)
 	if err != nil {
 		return err
 	}
-	return s.store.Apply(ctx, pool, Change{Op: Create, Record: r})
+	return s.Apply(ctx, Change{Op: Create, Record: r})
 }
 
 // UpdateKeys replaces a pool's keys if they still have this version.
-func (s records) UpdateKeys(ctx context.Context, pool string, pairs []*SigningKeys, version int64) error {
+func (s records) UpdateKeys(ctx context.Context, pairs []*SigningKeys, version int64) error {
 	r, err := keysRecord(pairs, version)
 	if err != nil {
 		return err
 	}
-	return s.store.Apply(ctx, pool, Change{Op: Update, Record: r})
+	return s.Apply(ctx, Change{Op: Update, Record: r})
 }
 
 // Keys returns a pool's keys. If they have the version of those that are known,
 // it returns these: reading a key takes longer than using it.
-func (s records) Keys(ctx context.Context, pool string, known *keySets) (sets *keySets, ok bool, err error) {
-	r, ok, err := s.store.Get(ctx, pool, kindKeys, signingKeysID)
+func (s records) Keys(ctx context.Context, known *keySets) (sets *keySets, ok bool, err error) {
+	r, ok, err := s.store.Get(ctx, s.pool, kindKeys, signingKeysID)
 	if err != nil || !ok {
 		return nil, false, err
 	}

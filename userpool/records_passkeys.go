@@ -13,25 +13,25 @@ func passkeyRecord(k Passkey) Record {
 }
 
 // CreatePasskey adds k, or returns ErrExists when somebody has its ID.
-func (s records) CreatePasskey(ctx context.Context, pool string, k Passkey) error {
-	return s.store.Apply(ctx, pool, Change{Op: Create, Record: passkeyRecord(k)})
+func (s records) CreatePasskey(ctx context.Context, k Passkey) error {
+	return s.Apply(ctx, Change{Op: Create, Record: passkeyRecord(k)})
 }
 
 // UpdatePasskey replaces the passkey if its stored Version is still k's.
-func (s records) UpdatePasskey(ctx context.Context, pool string, k Passkey) error {
-	return s.store.Apply(ctx, pool, Change{Op: Update, Record: passkeyRecord(k)})
+func (s records) UpdatePasskey(ctx context.Context, k Passkey) error {
+	return s.Apply(ctx, Change{Op: Update, Record: passkeyRecord(k)})
 }
 
 // Passkey returns the passkey with this credential id.
-func (s records) Passkey(ctx context.Context, pool, id string) (k Passkey, ok bool, err error) {
-	k, version, ok, err := found[Passkey](s.store.Get(ctx, pool, kindPasskey, Secret(id).digest()))
+func (s records) Passkey(ctx context.Context, id string) (k Passkey, ok bool, err error) {
+	k, version, ok, err := found[Passkey](s.store.Get(ctx, s.pool, kindPasskey, Secret(id).digest()))
 	k.Version = version
 	return k, ok, err
 }
 
 // Passkeys returns at most limit passkeys of a user.
-func (s records) Passkeys(ctx context.Context, pool, sub string, limit int) ([]Passkey, error) {
-	list, err := s.store.List(ctx, pool, kindPasskey, Query{Owner: sub, Limit: limit})
+func (s records) Passkeys(ctx context.Context, sub string, limit int) ([]Passkey, error) {
+	list, err := s.store.List(ctx, s.pool, kindPasskey, Query{Owner: sub, Limit: limit})
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +48,6 @@ func (s records) Passkeys(ctx context.Context, pool, sub string, limit int) ([]P
 }
 
 // DeletePasskey removes the passkey with this credential id.
-func (s records) DeletePasskey(ctx context.Context, pool, id string) error {
-	return s.store.Apply(ctx, pool, Change{Op: Delete, Record: Record{Kind: kindPasskey, ID: Secret(id).digest()}})
+func (s records) DeletePasskey(ctx context.Context, id string) error {
+	return s.Apply(ctx, Change{Op: Delete, Record: Record{Kind: kindPasskey, ID: Secret(id).digest()}})
 }

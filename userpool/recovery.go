@@ -180,7 +180,7 @@ func (p *Pool) reset(ctx context.Context, c Client, sub string, code, password S
 	}
 	p.audit(ctx, "password reset", clientAttr(c.ID), subAttr(u.Sub))
 	// Who was locked out by somebody else's guesses has proven who he is.
-	err = p.store.DeleteAttempts(ctx, p.id, attemptKey(account{u, true}, u.Username))
+	err = p.store.DeleteAttempts(ctx, attemptKey(account{u, true}, u.Username))
 	if err != nil {
 		return u, fmt.Errorf("userpool: forgetting failures: %w", err)
 	}

@@ -56,7 +56,7 @@ func (p *Pool) Refresh(ctx context.Context, c Client, token Secret) (TokenSet, e
 // app lost an answer; only the token itself is refused, since Cognito documents
 // no more than that.
 func (p *Pool) refreshToken(ctx context.Context, c Client, hash string) (RefreshToken, error) {
-	t, ok, err := p.store.RefreshToken(ctx, p.id, hash)
+	t, ok, err := p.store.RefreshToken(ctx, hash)
 	if err != nil {
 		return t, fmt.Errorf("userpool: reading refresh token: %w", err)
 	}
@@ -70,7 +70,7 @@ func (p *Pool) refreshToken(ctx context.Context, c Client, hash string) (Refresh
 		reason = "the refresh token is expired"
 	case !t.RetryUntil.IsZero() && !inTime(now, t.RetryUntil, maxGrace):
 		reason = "the refresh token was rotated, and its grace period is over"
-		err = p.store.DeleteRefreshToken(ctx, p.id, hash)
+		err = p.store.DeleteRefreshToken(ctx, hash)
 		if err != nil {
 			return t, fmt.Errorf("userpool: removing a rotated refresh token: %w", err)
 		}
@@ -100,7 +100,7 @@ func (p *Pool) rotate(ctx context.Context, c Client, t RefreshToken) (Secret, er
 		if grace := c.RefreshTokenRotation.RetryGracePeriod; grace > 0 && t.RetryUntil.IsZero() {
 			old.RetryUntil = p.now().Add(grace)
 		}
-		err = p.store.RotateRefreshToken(ctx, p.id, t, old, next, maxRefreshTokens)
+		err = p.store.RotateRefreshToken(ctx, t, old, next, maxRefreshTokens)
 		if err == nil {
 			p.audit(ctx, "refresh token rotated", clientAttr(c.ID), subAttr(t.Sub))
 			return fresh, nil

@@ -34,7 +34,7 @@ func (p *Pool) openSession(ctx context.Context, s Session, previous Secret) (id 
 	}
 	id = newOpaque()
 	s.Hash, s.AuthTime, s.Expires = id.digest(), now, now.Add(SessionLifetime)
-	err = p.store.PutSession(ctx, p.id, s, maxSessions)
+	err = p.store.PutSession(ctx, s, maxSessions)
 	if err != nil {
 		return "", Session{}, fmt.Errorf("userpool: storing session: %w", err)
 	}
@@ -47,7 +47,7 @@ func (p *Pool) Session(ctx context.Context, id Secret) (s Session, ok bool, err 
 	if id == "" {
 		return Session{}, false, nil
 	}
-	s, ok, err = p.store.Session(ctx, p.id, id.digest())
+	s, ok, err = p.store.Session(ctx, id.digest())
 	if err != nil {
 		return Session{}, false, fmt.Errorf("userpool: reading session: %w", err)
 	}
@@ -67,7 +67,7 @@ func (p *Pool) EndSession(ctx context.Context, id Secret) error {
 	if id == "" {
 		return nil
 	}
-	err := p.store.DeleteSession(ctx, p.id, id.digest())
+	err := p.store.DeleteSession(ctx, id.digest())
 	if err != nil {
 		return fmt.Errorf("userpool: ending session: %w", err)
 	}

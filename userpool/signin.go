@@ -224,7 +224,7 @@ func (p *Pool) tryPassword(ctx context.Context, key string, who account, passwor
 		}
 		return errIncorrect
 	}
-	err = p.store.DeleteAttempts(ctx, p.id, key)
+	err = p.store.DeleteAttempts(ctx, key)
 	if err != nil {
 		return fmt.Errorf("userpool: forgetting failures: %w", err)
 	}
@@ -237,7 +237,7 @@ func (p *Pool) tryPassword(ctx context.Context, key string, who account, passwor
 // checkLock returns errLocked while the account is locked. The attempt does not
 // count then, but it ends the quiet.
 func (p *Pool) checkLock(ctx context.Context, key string) error {
-	a, ok, err := p.store.Attempts(ctx, p.id, key)
+	a, ok, err := p.store.Attempts(ctx, key)
 	if err != nil {
 		return fmt.Errorf("userpool: reading failures: %w", err)
 	}
@@ -247,7 +247,7 @@ func (p *Pool) checkLock(ctx context.Context, key string) error {
 	}
 	a.LockedUntil = earlier(a.LockedUntil, now.Add(lock)) // if the clock was set back a little
 	a.Expires = now.Add(quietPeriod)
-	err = p.store.PutAttempts(ctx, p.id, a)
+	err = p.store.PutAttempts(ctx, a)
 	if err != nil && !errors.Is(err, ErrConflict) { // a conflict: another process wrote the same
 		return fmt.Errorf("userpool: keeping failures: %w", err)
 	}
@@ -260,7 +260,7 @@ func (p *Pool) countFailure(ctx context.Context, key string) error {
 	now := p.now()
 	p.collect(ctx, now)
 	for range 10 {
-		a, ok, err := p.store.Attempts(ctx, p.id, key)
+		a, ok, err := p.store.Attempts(ctx, key)
 		if err != nil {
 			return fmt.Errorf("userpool: reading failures: %w", err)
 		}
@@ -271,7 +271,7 @@ func (p *Pool) countFailure(ctx context.Context, key string) error {
 		}
 		a.Failures++
 		a.LockedUntil, a.Expires = now.Add(lockFor(a.Failures)), now.Add(quietPeriod)
-		err = p.store.PutAttempts(ctx, p.id, a)
+		err = p.store.PutAttempts(ctx, a)
 		if !errors.Is(err, ErrConflict) {
 			return err
 		}
@@ -297,7 +297,7 @@ func (p *Pool) rehash(ctx context.Context, user User, password Secret) {
 	hash, err := p.hasher.hash(ctx, password)
 	if err == nil {
 		user.PasswordHash = hash
-		err = p.store.UpdateUser(ctx, p.id, user)
+		err = p.store.UpdateUser(ctx, user)
 	}
 	if err != nil {
 		p.log.WarnContext(ctx, "renewing a password hash failed", "sub", user.Sub, "err", err)

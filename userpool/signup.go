@@ -65,7 +65,7 @@ func (p *Pool) SignUp(ctx context.Context, r SignUpRequest) (User, CodeDelivery,
 	if err != nil {
 		return User{}, CodeDelivery{}, err
 	}
-	err = p.store.CreateUser(ctx, p.id, u)
+	err = p.store.CreateUser(ctx, u)
 	if errors.Is(err, ErrExists) {
 		return User{}, CodeDelivery{}, p.nameTaken(ctx, u, r.Username)
 	}

@@ -42,7 +42,7 @@ func (p *Pool) RedeemCode(ctx context.Context, c Client, g CodeGrant) (TokenSet,
 	}
 	now := p.now()
 	p.collect(ctx, now)
-	code, ok, err := p.store.TakeCode(ctx, p.id, g.Code.digest())
+	code, ok, err := p.store.TakeCode(ctx, g.Code.digest())
 	if err != nil {
 		return TokenSet{}, fmt.Errorf("userpool: taking code: %w", err)
 	}
@@ -132,7 +132,7 @@ func (p *Pool) startFamily(ctx context.Context, c Client, code Code, now time.Ti
 // or removed him while the tokens were made did not meet them, which may have
 // taken a trigger's time: then there are none.
 func (p *Pool) keepFamily(ctx context.Context, c Client, u User, family RefreshToken) error {
-	err := p.store.PutRefreshToken(ctx, p.id, family, maxRefreshTokens)
+	err := p.store.PutRefreshToken(ctx, family, maxRefreshTokens)
 	if err != nil {
 		return fmt.Errorf("userpool: storing a token family: %w", err)
 	}
@@ -143,7 +143,7 @@ func (p *Pool) keepFamily(ctx context.Context, c Client, u User, family RefreshT
 	if err == nil {
 		return nil
 	}
-	failed := p.store.DeleteFamily(ctx, p.id, family.OriginJTI)
+	failed := p.store.DeleteFamily(ctx, family.OriginJTI)
 	if failed != nil {
 		return fmt.Errorf("userpool: removing a token family: %w", failed)
 	}
@@ -226,7 +226,7 @@ func (p *Pool) Revoke(ctx context.Context, c Client, token Secret) error {
 	case c.DisableRevocation:
 		return badRequest("the client's tokens cannot be revoked")
 	}
-	t, ok, err := p.store.RefreshToken(ctx, p.id, token.digest())
+	t, ok, err := p.store.RefreshToken(ctx, token.digest())
 	if err != nil {
 		return fmt.Errorf("userpool: reading refresh token: %w", err)
 	}
@@ -237,7 +237,7 @@ func (p *Pool) Revoke(ctx context.Context, c Client, token Secret) error {
 		p.audit(ctx, "nothing to revoke", clientAttr(c.ID))
 		return nil
 	}
-	err = p.store.DeleteFamily(ctx, p.id, t.OriginJTI)
+	err = p.store.DeleteFamily(ctx, t.OriginJTI)
 	if err != nil {
 		return fmt.Errorf("userpool: revoking: %w", err)
 	}

@@ -130,7 +130,7 @@ func (p *Pool) CreateUser(ctx context.Context, n NewUser) (User, error) {
 			return User{}, err
 		}
 	}
-	err = p.store.CreateUser(ctx, p.id, u)
+	err = p.store.CreateUser(ctx, u)
 	if err != nil {
 		return User{}, fmt.Errorf("userpool: creating user: %w", err)
 	}
@@ -221,7 +221,7 @@ var errGone = errors.New("the user is gone")
 
 // user returns the user with this sub, or errGone.
 func (p *Pool) user(ctx context.Context, sub string) (User, error) {
-	u, ok, err := p.store.UserBySub(ctx, p.id, sub)
+	u, ok, err := p.store.UserBySub(ctx, sub)
 	if err != nil {
 		return User{}, fmt.Errorf("userpool: reading user: %w", err)
 	}
@@ -242,7 +242,7 @@ func (p *Pool) User(ctx context.Context, sub string) (u User, ok bool, err error
 
 // FindUser returns the user who signs in with this name.
 func (p *Pool) FindUser(ctx context.Context, login string) (u User, ok bool, err error) {
-	u, ok, err = p.store.UserByLogin(ctx, p.id, foldLogin(login))
+	u, ok, err = p.store.UserByLogin(ctx, foldLogin(login))
 	if err != nil {
 		return User{}, false, fmt.Errorf("userpool: reading user: %w", err)
 	}

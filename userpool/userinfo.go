@@ -90,7 +90,7 @@ func (p *Pool) liveUser(ctx context.Context, c Client, claims accessClaims) (Use
 	}
 	alive := !c.carriesJTI() && claims.issuedAfter(u.SignedOut, p.now())
 	if claims.OriginJTI != "" {
-		alive, err = p.store.FamilyAlive(ctx, p.id, claims.OriginJTI)
+		alive, err = p.store.FamilyAlive(ctx, claims.OriginJTI)
 	}
 	if err != nil {
 		return User{}, fmt.Errorf("userpool: reading token family: %w", err)
