@@ -55,7 +55,7 @@ func (p *Pool) strongEnough(ctx context.Context, a *Authorization, s Session, u 
 	if len(a.acr) == 0 || slices.Contains(s.Methods, methodFederated) {
 		return true, nil
 	}
-	x, err := p.factsOf(ctx, a, &Flow{}, account{u, true})
+	x, err := p.factsOf(ctx, a.Request(), &Flow{}, account{u, true})
 	if err != nil {
 		return false, err
 	}

@@ -44,6 +44,9 @@ type Authorization struct {
 	unheeded        []string // parameters that change what a request asks for, elsewhere
 }
 
+// Request returns what a sign-in for this request has to know.
+func (a *Authorization) Request() Request { return Request{Client: a.Client, Levels: a.acr} }
+
 // authorizeLimits names every parameter of an authorization request that has a
 // meaning here, with the most bytes it may have. Each may be sent once (RFC
 // 6749 section 3.1); others are ignored.

@@ -219,6 +219,10 @@ func (p *Pool) DeleteClient(ctx context.Context, id string) error {
 // allowsFlow reports whether the client has this one of AllowedOAuthFlows.
 func (c Client) allowsFlow(flow string) bool { return slices.Contains(c.AllowedOAuthFlows, flow) }
 
+// ChoosesFactor reports whether people who sign in at the client give their name
+// alone, and then choose how to sign in.
+func (c Client) ChoosesFactor() bool { return slices.Contains(c.ExplicitAuthFlows, "ALLOW_USER_AUTH") }
+
 // CanRead reports whether the client may see this attribute of its users.
 func (c Client) CanRead(attribute string) bool {
 	return len(c.ReadAttributes) == 0 || slices.Contains(c.ReadAttributes, attribute)

@@ -106,8 +106,8 @@ func totpBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 	use := func() error {
 		_, f := e.Pool.StartFlow("browser", "request")
 		f.Username = "eve"
-		must(t, e.Pool.PasswordStep(t.Context(), a, f, pooltest.Password))
-		return e.Pool.CodeStep(t.Context(), a, f, userpool.Secret(pooltest.TOTP(t, secret, e.Clock.Now())))
+		must(t, e.Pool.PasswordStep(t.Context(), a.Request(), f, pooltest.Password))
+		return e.Pool.CodeStep(t.Context(), a.Request(), f, userpool.Secret(pooltest.TOTP(t, secret, e.Clock.Now())))
 	}
 	twice := func() {
 		t.Helper()

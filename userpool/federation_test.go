@@ -57,7 +57,8 @@ func (f *federated) signIn(t *testing.T, subject string, claims map[string]strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f.Pool.FederatedSignIn(t.Context(), a, "Corp", userpool.Profile{Subject: subject, Claims: claims})
+	u, err := f.Pool.FederatedSignIn(t.Context(), a.Client, "Corp", userpool.Profile{Subject: subject, Claims: claims})
+	return u, a.Refusal(err)
 }
 
 func (f *federated) must(t *testing.T, subject string, claims map[string]string) userpool.User {
@@ -285,7 +286,7 @@ func TestConcurrentFirstSignIns(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range subs {
 		wg.Go(func() {
-			u, err := f.Pool.FederatedSignIn(t.Context(), a, "Corp", userpool.Profile{Subject: "ann"})
+			u, err := f.Pool.FederatedSignIn(t.Context(), a.Client, "Corp", userpool.Profile{Subject: "ann"})
 			if err != nil {
 				t.Error(err)
 			}

@@ -86,6 +86,13 @@ type storedFlow struct {
 
 func (f *Flow) stored() storedFlow { return storedFlow{*f, string(f.Secret)} }
 
+// A Request is what a sign-in has to know of whoever asks for it: an
+// authorization request of a browser, or a call of the user pools API.
+type Request struct {
+	Client Client
+	Levels []int // of assurance that are wanted, in order of preference (acr_values)
+}
+
 // ErrStale says that a form does not belong to the step that its flow is at: it
 // was sent before, or another tab went on.
 var ErrStale = errors.New("userpool: the flow is at another step")
@@ -263,17 +270,10 @@ func decoyPhone(login string, sum []byte) string {
 	return fmt.Sprintf("+1555555%04d", (int(sum[3])<<8|int(sum[4]))%10_000)
 }
 
-// choosesFactor reports whether people who sign in at the client choose how.
-func choosesFactor(c Client) bool { return slices.Contains(c.ExplicitAuthFlows, "ALLOW_USER_AUTH") }
-
-// ChoosesFactor reports whether the sign-in page asks for the name alone, and
-// how to sign in is chosen next.
-func (a *Authorization) ChoosesFactor() bool { return choosesFactor(a.Client) }
-
 // factsOf gathers what decides the next step of a flow.
-func (p *Pool) factsOf(ctx context.Context, a *Authorization, f *Flow, who account) (facts, error) {
+func (p *Pool) factsOf(ctx context.Context, req Request, f *Flow, who account) (facts, error) {
 	x := facts{
-		settings: p.Settings(), choice: a.ChoosesFactor(), wanted: a.acr,
+		settings: p.Settings(), choice: req.Client.ChoosesFactor(), wanted: req.Levels,
 		user: who.User, methods: f.Methods, after: f.After,
 	}
 	if !x.choice || !p.OffersPasskeys() {
@@ -285,18 +285,18 @@ func (p *Pool) factsOf(ctx context.Context, a *Authorization, f *Flow, who accou
 }
 
 // at returns who the flow is of, and what decides its next step.
-func (p *Pool) at(ctx context.Context, a *Authorization, f *Flow) (account, facts, error) {
+func (p *Pool) at(ctx context.Context, req Request, f *Flow) (account, facts, error) {
 	who, err := p.accountOf(ctx, f)
 	if err != nil {
 		return who, facts{}, err
 	}
-	x, err := p.factsOf(ctx, a, f, who)
+	x, err := p.factsOf(ctx, req, f, who)
 	return who, x, err
 }
 
 // proved records that the person is u, which the methods have shown, and moves
 // the flow on. If it cannot go on, f is as before and the error says why.
-func (p *Pool) proved(ctx context.Context, a *Authorization, f *Flow, u User, methods ...string) error {
+func (p *Pool) proved(ctx context.Context, req Request, f *Flow, u User, methods ...string) error {
 	g := *f
 	g.Sub, g.Named, g.Methods = u.Sub, true, slices.Clone(f.Methods)
 	for _, m := range methods {
@@ -306,9 +306,9 @@ func (p *Pool) proved(ctx context.Context, a *Authorization, f *Flow, u User, me
 	}
 	err := p.admit(u)
 	if err != nil {
-		err = p.held(ctx, a, &g, u, err)
+		err = p.held(ctx, req, &g, u, err)
 	} else {
-		err = p.advance(ctx, a, &g, account{u, true})
+		err = p.advance(ctx, req, &g, account{u, true})
 	}
 	if err == nil {
 		*f = g
@@ -319,42 +319,42 @@ func (p *Pool) proved(ctx context.Context, a *Authorization, f *Flow, u User, me
 // held is where a person goes whose account something keeps from signing in,
 // after the proof of who it is: to the code that confirms it, or to that for a new
 // password, if that is what is missing.
-func (p *Pool) held(ctx context.Context, a *Authorization, f *Flow, u User, why error) error {
+func (p *Pool) held(ctx context.Context, req Request, f *Flow, u User, why error) error {
 	switch {
 	case errors.Is(why, errNotConfirmed):
-		return p.unconfirmed(ctx, a, f, u)
+		return p.unconfirmed(ctx, req, f, u)
 	case errors.Is(why, errResetRequired):
-		return p.resetRequired(ctx, a, f, u)
+		return p.resetRequired(ctx, req, f, u)
 	default:
 		return why
 	}
 }
 
 // advance moves the flow to its next step.
-func (p *Pool) advance(ctx context.Context, a *Authorization, f *Flow, who account) error {
-	x, err := p.factsOf(ctx, a, f, who)
+func (p *Pool) advance(ctx context.Context, req Request, f *Flow, who account) error {
+	x, err := p.factsOf(ctx, req, f, who)
 	if err != nil {
 		return err
 	}
-	return p.enter(ctx, a, f, who, x.next())
+	return p.enter(ctx, req, f, who, x.next())
 }
 
 // enter does what the beginning of a step takes, and is at it then. If it
 // cannot, f is as before.
-func (p *Pool) enter(ctx context.Context, a *Authorization, f *Flow, who account, m move) error {
+func (p *Pool) enter(ctx context.Context, req Request, f *Flow, who account, m move) error {
 	g := *f
 	g.Step, g.Factor = m.Step, m.Factor
 	g.Hint, g.Resent, g.Address, g.Options, g.Secret = "", 0, "", "", ""
 	var err error
 	switch m.Step {
 	case StepCode, StepMFACode:
-		err = p.sendFactor(ctx, a, &g, who)
+		err = p.sendFactor(ctx, req, &g, who)
 	case StepMFASetup:
 		g.Secret = newTOTPSecret()
 	case StepPasskey:
 		err = p.beginAssertion(&g)
 	case StepSignedIn, StepAddPasskey:
-		err = p.completed(ctx, a, &g, who)
+		err = p.completed(ctx, req, &g, who)
 	}
 	if err != nil {
 		return err
@@ -367,15 +367,15 @@ func (p *Pool) enter(ctx context.Context, a *Authorization, f *Flow, who account
 }
 
 // completed is when nothing is left to prove.
-func (p *Pool) completed(ctx context.Context, a *Authorization, f *Flow, who account) error {
+func (p *Pool) completed(ctx context.Context, req Request, f *Flow, who account) error {
 	if !who.known || len(f.Methods) == 0 {
 		return errIncorrect // no way leads here, and none may
 	}
-	err := p.postAuthentication(ctx, a.Client, who.User)
+	err := p.postAuthentication(ctx, req.Client, who.User)
 	if err != nil {
 		return err
 	}
-	p.audit(ctx, "signed in", clientAttr(a.Client.ID), slog.String("username", who.Username), subAttr(who.Sub),
+	p.audit(ctx, "signed in", clientAttr(req.Client.ID), slog.String("username", who.Username), subAttr(who.Sub),
 		slog.Any("methods", f.Methods))
 	if f.Step == StepAddPasskey {
 		return p.BeginAddPasskey(ctx, f, who.Sub)

@@ -40,14 +40,14 @@ func MultiValue(values []string) string {
 // FederatedSignIn returns the user who is this at the identity provider: a new
 // one at the first time, whose user name is the provider's and the subject, and
 // afterwards the same. The attributes are written anew from the mapping each
-// time. A refusal is a [*RedirectError] with Cognito's texts.
+// time. A refusal is an [*Error] with Cognito's texts.
 //
 // A user is found by provider and subject alone, exactly. Nobody becomes a user
 // who exists already because an address or a name is the same.
-func (p *Pool) FederatedSignIn(ctx context.Context, a *Authorization, provider string, profile Profile) (User, error) {
-	u, err := p.federatedUser(ctx, a.Client, provider, profile)
+func (p *Pool) FederatedSignIn(ctx context.Context, c Client, provider string, profile Profile) (User, error) {
+	u, err := p.federatedUser(ctx, c, provider, profile)
 	refusal, refused := errors.AsType[*Error](err)
-	who := []slog.Attr{slog.String("provider", provider), clientAttr(a.Client.ID)}
+	who := []slog.Attr{slog.String("provider", provider), clientAttr(c.ID)}
 	switch {
 	case err == nil:
 		p.audit(ctx, "signed in", append(who, slog.String("username", u.Username), subAttr(u.Sub))...)
@@ -56,7 +56,7 @@ func (p *Pool) FederatedSignIn(ctx context.Context, a *Authorization, provider s
 		p.audit(ctx, "sign-in refused", append(who, reasonAttr(refusal.Description))...)
 		err = badRequest(refusal.Description) // whatever rule it was: the app knows but one code
 	}
-	return User{}, a.Refusal(err)
+	return User{}, err
 }
 
 func (p *Pool) federatedUser(ctx context.Context, c Client, provider string, profile Profile) (User, error) {

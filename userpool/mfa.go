@@ -25,7 +25,7 @@ var (
 
 // sendFactor sends the code that the flow's step asks for, if it is one that is
 // sent. For a decoy everything happens but that.
-func (p *Pool) sendFactor(ctx context.Context, a *Authorization, f *Flow, who account) (err error) {
+func (p *Pool) sendFactor(ctx context.Context, req Request, f *Flow, who account) (err error) {
 	if f.Factor == FactorTOTP {
 		return nil
 	}
@@ -34,11 +34,11 @@ func (p *Pool) sendFactor(ctx context.Context, a *Authorization, f *Flow, who ac
 		to = who.Attributes[addressOf(f.Factor)]
 	}
 	r := codeRequest{
-		Purpose: purposeOf(f.Step), Client: a.Client, User: who.User, Medium: mediumFor(addressOf(f.Factor)), To: to,
+		Purpose: purposeOf(f.Step), Client: req.Client, User: who.User, Medium: mediumFor(addressOf(f.Factor)), To: to,
 		Decoy: !who.known,
 	}
 	f.Hint, err = p.sendCode(ctx, r)
-	if triggerFailed(err) && f.Step == StepCode && !a.Client.RevealUserExistence {
+	if triggerFailed(err) && f.Step == StepCode && !req.Client.RevealUserExistence {
 		r.Decoy, r.Why = true, err.Error() // the trigger is asked for users who exist alone
 		f.Hint, err = p.sendCode(ctx, r)
 	}
@@ -53,7 +53,7 @@ func purposeOf(s Step) string {
 }
 
 // ResendStep sends the code of the step again, a few times.
-func (p *Pool) ResendStep(ctx context.Context, a *Authorization, f *Flow) error {
+func (p *Pool) ResendStep(ctx context.Context, req Request, f *Flow) error {
 	if f.Factor == FactorTOTP || f.Factor == "" {
 		return errNoSuchLogin
 	}
@@ -63,7 +63,7 @@ func (p *Pool) ResendStep(ctx context.Context, a *Authorization, f *Flow) error 
 	f.Resent++
 	who, err := p.accountOf(ctx, f)
 	if err == nil {
-		err = p.sendFactor(ctx, a, f, who)
+		err = p.sendFactor(ctx, req, f, who)
 	}
 	if err == nil {
 		f.Notice = TextNewCode
@@ -74,7 +74,7 @@ func (p *Pool) ResendStep(ctx context.Context, a *Authorization, f *Flow) error 
 // CodeStep is the code that the flow's step asks for: as the first factor at
 // StepCode, as the second at StepMFACode. A refusal is an [*Error] with one of
 // the texts for codes; wrong ones lock as wrong passwords do.
-func (p *Pool) CodeStep(ctx context.Context, a *Authorization, f *Flow, code Secret) error {
+func (p *Pool) CodeStep(ctx context.Context, req Request, f *Flow, code Secret) error {
 	who, err := p.accountOf(ctx, f)
 	if err != nil {
 		return err
@@ -90,12 +90,12 @@ func (p *Pool) CodeStep(ctx context.Context, a *Authorization, f *Flow, code Sec
 		u, err = p.checkSent(ctx, f, who, code)
 	}
 	if errors.Is(err, errRegistered) {
-		return p.elsewhere(ctx, a, f)
+		return p.elsewhere(ctx, req, f)
 	}
 	if err != nil {
 		return err
 	}
-	return p.proved(ctx, a, f, u, methods...)
+	return p.proved(ctx, req, f, u, methods...)
 }
 
 // checkSent checks a code that was sent, and keeps what it shows: that messages
@@ -214,30 +214,30 @@ func (p *Pool) guess(ctx context.Context, sub string, try func() bool) error {
 }
 
 // MFAChoiceStep is the choice among the second factors (SELECT_MFA_TYPE).
-func (p *Pool) MFAChoiceStep(ctx context.Context, a *Authorization, f *Flow, factor string) error {
-	who, x, err := p.at(ctx, a, f)
+func (p *Pool) MFAChoiceStep(ctx context.Context, req Request, f *Flow, factor string) error {
+	who, x, err := p.at(ctx, req, f)
 	if err != nil {
 		return err
 	}
 	if len(f.Methods) == 0 || !slices.Contains(x.secondFactors(), factor) {
 		return errNoSuchLogin
 	}
-	return p.enter(ctx, a, f, who, move{StepMFACode, factor})
+	return p.enter(ctx, req, f, who, move{StepMFACode, factor})
 }
 
 // OtherMFAStep goes back from the code to the choice of a second factor, or to
 // its set-up if the code is a part of that.
-func (p *Pool) OtherMFAStep(ctx context.Context, a *Authorization, f *Flow) error {
-	who, x, err := p.at(ctx, a, f)
+func (p *Pool) OtherMFAStep(ctx context.Context, req Request, f *Flow) error {
+	who, x, err := p.at(ctx, req, f)
 	switch {
 	case err != nil:
 		return err
 	case f.Step != StepMFACode:
 		return errNoSuchLogin
 	case f.Address != "":
-		return p.advance(ctx, a, f, who)
+		return p.advance(ctx, req, f, who)
 	case len(x.secondFactors()) > 1:
-		return p.enter(ctx, a, f, who, move{Step: StepMFAChoice})
+		return p.enter(ctx, req, f, who, move{Step: StepMFAChoice})
 	default:
 		return errNoSuchLogin
 	}
@@ -259,8 +259,8 @@ func (p *Pool) TOTPSetup(ctx context.Context, f *Flow) (secret, uri Secret, err 
 
 // TOTPSetupStep is the first code of an authenticator app that was given the
 // flow's secret. It registers the app and is the second factor of this sign-in.
-func (p *Pool) TOTPSetupStep(ctx context.Context, a *Authorization, f *Flow, code Secret) error {
-	who, x, err := p.at(ctx, a, f)
+func (p *Pool) TOTPSetupStep(ctx context.Context, req Request, f *Flow, code Secret) error {
+	who, x, err := p.at(ctx, req, f)
 	if err != nil {
 		return err
 	}
@@ -285,23 +285,23 @@ func (p *Pool) TOTPSetupStep(ctx context.Context, a *Authorization, f *Flow, cod
 		return nil
 	})
 	if errors.Is(err, errRegistered) {
-		return p.elsewhere(ctx, a, f)
+		return p.elsewhere(ctx, req, f)
 	}
 	if err != nil {
 		return err
 	}
 	p.audit(ctx, "authenticator app registered", subAttr(u.Sub))
-	return p.proved(ctx, a, f, u, methodTOTP, methodMFA)
+	return p.proved(ctx, req, f, u, methodTOTP, methodMFA)
 }
 
 // errRegistered says that the user has a second factor by now.
 var errRegistered = errors.New("userpool: a second factor is registered")
 
 // elsewhere asks for the second factor that was registered meanwhile.
-func (p *Pool) elsewhere(ctx context.Context, a *Authorization, f *Flow) error {
+func (p *Pool) elsewhere(ctx context.Context, req Request, f *Flow) error {
 	who, err := p.accountOf(ctx, f)
 	if err == nil {
-		err = p.advance(ctx, a, f, who)
+		err = p.advance(ctx, req, f, who)
 	}
 	if err == nil {
 		f.Notice = TextRegistered
@@ -311,8 +311,8 @@ func (p *Pool) elsewhere(ctx context.Context, a *Authorization, f *Flow) error {
 
 // AddressSetupStep is an address that the user wants codes to go to as the
 // second factor. It becomes the user's own when the code arrives.
-func (p *Pool) AddressSetupStep(ctx context.Context, a *Authorization, f *Flow, factor, address string) error {
-	who, x, err := p.at(ctx, a, f)
+func (p *Pool) AddressSetupStep(ctx context.Context, req Request, f *Flow, factor, address string) error {
+	who, x, err := p.at(ctx, req, f)
 	if err != nil {
 		return err
 	}
@@ -320,7 +320,7 @@ func (p *Pool) AddressSetupStep(ctx context.Context, a *Authorization, f *Flow, 
 		return errNoSuchLogin
 	}
 	if len(x.enrolled()) > 0 {
-		return p.elsewhere(ctx, a, f)
+		return p.elsewhere(ctx, req, f)
 	}
 	address = strings.TrimSpace(address)
 	_, err = p.Settings().cleanAttribute(addressOf(factor), address)
@@ -329,7 +329,7 @@ func (p *Pool) AddressSetupStep(ctx context.Context, a *Authorization, f *Flow, 
 	}
 	g := *f
 	g.Step, g.Factor, g.Address, g.Secret, g.Resent = StepMFACode, factor, address, "", 0
-	err = p.sendFactor(ctx, a, &g, who)
+	err = p.sendFactor(ctx, req, &g, who)
 	if err == nil {
 		*f = g
 	}

@@ -26,7 +26,7 @@ func (s *Settings) missing(u User) []string {
 // NewPasswordStep is the password that takes the place of a temporary one, and
 // the attributes that were missing; others are ignored (NEW_PASSWORD_REQUIRED).
 func (p *Pool) NewPasswordStep(
-	ctx context.Context, a *Authorization, f *Flow, password Secret, attributes map[string]string,
+	ctx context.Context, req Request, f *Flow, password Secret, attributes map[string]string,
 ) error {
 	who, err := p.accountOf(ctx, f)
 	if err != nil {
@@ -63,7 +63,7 @@ func (p *Pool) NewPasswordStep(
 		return err
 	}
 	p.audit(ctx, "temporary password replaced", subAttr(u.Sub))
-	return p.proved(ctx, a, f, u)
+	return p.proved(ctx, req, f, u)
 }
 
 // fillIn gives u the required attributes that it lacks.

@@ -147,8 +147,8 @@ func (p *Pool) beginAssertion(f *Flow) error {
 
 // DiscoverStep begins a sign-in with a passkey and without a name: the passkey
 // says whose it is.
-func (p *Pool) DiscoverStep(_ context.Context, a *Authorization, f *Flow) error {
-	if !p.OffersPasskeys() || !a.ChoosesFactor() || !a.Client.Supports(ProviderCognito) {
+func (p *Pool) DiscoverStep(_ context.Context, req Request, f *Flow) error {
+	if !p.OffersPasskeys() || !req.Client.ChoosesFactor() || !req.Client.Supports(ProviderCognito) {
 		return errNoSuchLogin
 	}
 	f.Username, f.Sub, f.Named = "", "", false
@@ -166,14 +166,14 @@ func (p *Pool) enterPasskey(f *Flow) error {
 // PasskeyStep is what an authenticator answered to f.Options, as JSON. Every
 // challenge is answered once: after a refusal, which is an [*Error] and does not
 // say why, there is another.
-func (p *Pool) PasskeyStep(ctx context.Context, a *Authorization, f *Flow, response []byte) error {
+func (p *Pool) PasskeyStep(ctx context.Context, req Request, f *Flow, response []byte) error {
 	if p.passkeys == nil {
 		return errNoSuchLogin
 	}
 	state := []byte(f.Secret)
-	u, used, err := p.assert(ctx, a, f, state, response)
+	u, used, err := p.assert(ctx, req, f, state, response)
 	if err == nil {
-		err = p.proved(ctx, a, f, u, passkeyMethods(p.Settings(), used)...)
+		err = p.proved(ctx, req, f, u, passkeyMethods(p.Settings(), used)...)
 	}
 	if _, refused := errors.AsType[*Error](err); !refused {
 		return err
@@ -200,13 +200,13 @@ func passkeyMethods(s *Settings, k Passkey) []string {
 
 // assert checks the response and returns whose passkey it was, and the passkey.
 func (p *Pool) assert(
-	ctx context.Context, a *Authorization, f *Flow, state, response []byte,
+	ctx context.Context, req Request, f *Flow, state, response []byte,
 ) (User, Passkey, error) {
 	stored, u, err := p.presented(ctx, f, response)
 	if err != nil {
 		return u, stored, err
 	}
-	x, err := p.factsOf(ctx, a, &Flow{}, account{u, true})
+	x, err := p.factsOf(ctx, req, &Flow{}, account{u, true})
 	if err != nil {
 		return u, stored, err
 	}
@@ -333,7 +333,7 @@ func (p *Pool) displayName(u User) string {
 // AddPasskeyStep is what an authenticator answered to f.Options, as JSON: a new
 // passkey of the flow's user. Then the flow is at its end. After a refusal
 // there is another challenge.
-func (p *Pool) AddPasskeyStep(ctx context.Context, a *Authorization, f *Flow, response []byte) error {
+func (p *Pool) AddPasskeyStep(ctx context.Context, f *Flow, response []byte) error {
 	u, err := p.passkeyOwner(ctx, f.Sub)
 	if err != nil {
 		return err
@@ -341,7 +341,7 @@ func (p *Pool) AddPasskeyStep(ctx context.Context, a *Authorization, f *Flow, re
 	err = p.addPasskey(ctx, u, []byte(f.Secret), response)
 	if err == nil {
 		f.Options, f.Secret = "", ""
-		return p.SkipPasskeyStep(ctx, a, f)
+		return p.SkipPasskeyStep(ctx, f)
 	}
 	if _, refused := errors.AsType[*Error](err); !refused {
 		return err
@@ -351,7 +351,7 @@ func (p *Pool) AddPasskeyStep(ctx context.Context, a *Authorization, f *Flow, re
 }
 
 // SkipPasskeyStep leaves the page that adds a passkey without one.
-func (p *Pool) SkipPasskeyStep(ctx context.Context, _ *Authorization, f *Flow) error {
+func (p *Pool) SkipPasskeyStep(ctx context.Context, f *Flow) error {
 	_, err := p.passkeyOwner(ctx, f.Sub)
 	if err == nil {
 		f.Step = StepSignedIn

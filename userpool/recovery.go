@@ -207,14 +207,14 @@ func (p *Pool) ResetPassword(ctx context.Context, name string) (CodeDelivery, er
 
 // ForgotStep is the page that asks for the name: f.Username. The next step is
 // the code, whoever that is.
-func (p *Pool) ForgotStep(ctx context.Context, a *Authorization, f *Flow) error {
+func (p *Pool) ForgotStep(ctx context.Context, req Request, f *Flow) error {
 	if p.Settings().adminOnly() {
-		return &PageError{Code: PageNoRecovery, ClientID: a.Client.ID, Mend: "Settings.Recovery is admin_only"}
+		return &PageError{Code: PageNoRecovery, ClientID: req.Client.ID, Mend: "Settings.Recovery is admin_only"}
 	}
 	if foldLogin(f.Username) == "" {
 		return invalid("Missing required parameter USERNAME")
 	}
-	d, sub, err := p.forgot(ctx, a.Client, f.Username)
+	d, sub, err := p.forgot(ctx, req.Client, f.Username)
 	if err != nil {
 		return err
 	}
@@ -231,11 +231,11 @@ func (p *Pool) toReset(f *Flow, sub string, d CodeDelivery) {
 // resetRequired is what a sign-in leads to when the user must choose a new
 // password: a code, and the page for it. It tells that the user exists, so the
 // password must be proven, or the client must reveal that.
-func (p *Pool) resetRequired(ctx context.Context, a *Authorization, f *Flow, u User) error {
+func (p *Pool) resetRequired(ctx context.Context, req Request, f *Flow, u User) error {
 	if p.checkRecoverable(u) != nil {
 		return errResetRequired
 	}
-	d, err := p.sendReset(ctx, a.Client, u)
+	d, err := p.sendReset(ctx, req.Client, u)
 	if err != nil {
 		return err
 	}
@@ -252,7 +252,7 @@ type ResetRequest struct {
 
 // ResetStep is the page for the code and the new password. The person signs in
 // with it next.
-func (p *Pool) ResetStep(ctx context.Context, a *Authorization, f *Flow, r ResetRequest) error {
+func (p *Pool) ResetStep(ctx context.Context, req Request, f *Flow, r ResetRequest) error {
 	if !r.Password.Equal(r.Repeated) {
 		return invalid(TextNotRepeated)
 	}
@@ -260,7 +260,7 @@ func (p *Pool) ResetStep(ctx context.Context, a *Authorization, f *Flow, r Reset
 	if err != nil {
 		return err
 	}
-	u, err := p.reset(ctx, a.Client, sub, plainCode(r.Code), r.Password)
+	u, err := p.reset(ctx, req.Client, sub, plainCode(r.Code), r.Password)
 	switch {
 	case err != nil && u.Sub == "":
 		return err
@@ -283,8 +283,8 @@ func (p *Pool) resetSub(ctx context.Context, f *Flow) (string, error) {
 
 // ResendResetStep sends another code to who is at the page for it, by the same
 // rules as the first.
-func (p *Pool) ResendResetStep(ctx context.Context, a *Authorization, f *Flow) error {
-	d, sub, err := p.forgot(ctx, a.Client, f.Username)
+func (p *Pool) ResendResetStep(ctx context.Context, req Request, f *Flow) error {
+	d, sub, err := p.forgot(ctx, req.Client, f.Username)
 	if err != nil {
 		return err
 	}

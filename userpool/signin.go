@@ -56,19 +56,19 @@ func (p *Pool) SignIn(ctx context.Context, username string, password Secret) (Us
 // SignInStep is what the sign-in page asks for: f.Username and the password or,
 // at a client whose people choose how to sign in, the name alone. What follows
 // is in f.Step. A refusal is an [*Error].
-func (p *Pool) SignInStep(ctx context.Context, a *Authorization, f *Flow, password Secret) error {
-	if !a.Client.Supports(ProviderCognito) {
+func (p *Pool) SignInStep(ctx context.Context, req Request, f *Flow, password Secret) error {
+	if !req.Client.Supports(ProviderCognito) {
 		return errNoSuchLogin
 	}
 	f.Named, f.Sub, f.Methods = false, "", nil
-	if !a.ChoosesFactor() {
-		return p.PasswordStep(ctx, a, f, password)
+	if !req.Client.ChoosesFactor() {
+		return p.PasswordStep(ctx, req, f, password)
 	}
 	who, err := p.accountOf(ctx, f)
 	if err != nil {
 		return err
 	}
-	if a.Client.RevealUserExistence && !who.known {
+	if req.Client.RevealUserExistence && !who.known {
 		return errNoSuchUser
 	}
 	g := *f
@@ -76,7 +76,7 @@ func (p *Pool) SignInStep(ctx context.Context, a *Authorization, f *Flow, passwo
 	if who.known {
 		g.Sub = who.Sub
 	}
-	err = p.advance(ctx, a, &g, who)
+	err = p.advance(ctx, req, &g, who)
 	if err == nil {
 		*f = g
 	}
@@ -84,15 +84,15 @@ func (p *Pool) SignInStep(ctx context.Context, a *Authorization, f *Flow, passwo
 }
 
 // FactorStep is the choice among the first factors (SELECT_CHALLENGE).
-func (p *Pool) FactorStep(ctx context.Context, a *Authorization, f *Flow, factor string) error {
-	who, x, err := p.at(ctx, a, f)
+func (p *Pool) FactorStep(ctx context.Context, req Request, f *Flow, factor string) error {
+	who, x, err := p.at(ctx, req, f)
 	if err != nil {
 		return err
 	}
 	if len(f.Methods) > 0 || !slices.Contains(x.firstFactors(), factor) {
 		return errNoSuchLogin
 	}
-	return p.enter(ctx, a, f, who, firstMove(factor))
+	return p.enter(ctx, req, f, who, firstMove(factor))
 }
 
 // OtherFactorStep goes back to the choice among the first factors, or to the
@@ -110,8 +110,8 @@ func (p *Pool) OtherFactorStep(_ context.Context, f *Flow) error {
 
 // Factors are the factors that can be chosen at the flow's step: to begin with,
 // as the second one, or to register.
-func (p *Pool) Factors(ctx context.Context, a *Authorization, f *Flow) ([]string, error) {
-	_, x, err := p.at(ctx, a, f)
+func (p *Pool) Factors(ctx context.Context, req Request, f *Flow) ([]string, error) {
+	_, x, err := p.at(ctx, req, f)
 	switch {
 	case err != nil:
 		return nil, err
@@ -126,14 +126,14 @@ func (p *Pool) Factors(ctx context.Context, a *Authorization, f *Flow) ([]string
 
 // PasswordStep is the step that asks for the password of f.Username. What
 // follows is in f.Step. A refusal is an [*Error], as that of [Pool.SignIn].
-func (p *Pool) PasswordStep(ctx context.Context, a *Authorization, f *Flow, password Secret) error {
+func (p *Pool) PasswordStep(ctx context.Context, req Request, f *Flow, password Secret) error {
 	who, err := p.accountOf(ctx, f)
 	if err != nil {
 		return err
 	}
-	err = p.mayTry(ctx, a.Client, who)
-	if err == nil && a.Client.RevealUserExistence && who.Status == UserResetRequired {
-		return p.resetRequired(ctx, a, f, who.User) // no password would do
+	err = p.mayTry(ctx, req.Client, who)
+	if err == nil && req.Client.RevealUserExistence && who.Status == UserResetRequired {
+		return p.resetRequired(ctx, req, f, who.User) // no password would do
 	}
 	if err == nil {
 		err = p.checkPassword(ctx, who, f.Username, password)
@@ -141,7 +141,7 @@ func (p *Pool) PasswordStep(ctx context.Context, a *Authorization, f *Flow, pass
 	if err != nil {
 		return err
 	}
-	return p.proved(ctx, a, f, who.User, methodPassword)
+	return p.proved(ctx, req, f, who.User, methodPassword)
 }
 
 // mayTry asks the trigger, and tells what is wrong with an account before the

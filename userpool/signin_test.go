@@ -315,12 +315,12 @@ func TestSameWorkOverChoice(t *testing.T) {
 		_, f := e.Pool.StartFlow("browser", "")
 		f.Username = name
 		hashes, gets := e.Pool.Hashes(), counter.n.Load()
-		err := e.Pool.SignInStep(t.Context(), a, f, "")
+		err := e.Pool.SignInStep(t.Context(), a.Request(), f, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		f.Step = userpool.StepPassword
-		err = e.Pool.PasswordStep(t.Context(), a, f, "wrong")
+		err = e.Pool.PasswordStep(t.Context(), a.Request(), f, "wrong")
 		if _, refused := errors.AsType[*userpool.Error](err); !refused {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -320,11 +320,11 @@ func (p *Pool) checkWaiting(u User) error {
 // confirmed the user, whatever comes after the password. In a pool that verifies
 // nothing, the user exists now and cannot be confirmed here: that is a
 // [*PageError], as at Cognito.
-func (p *Pool) SignUpStep(ctx context.Context, a *Authorization, f *Flow, r SignUpRequest) error {
+func (p *Pool) SignUpStep(ctx context.Context, req Request, f *Flow, r SignUpRequest) error {
 	if !p.Settings().SelfSignUp {
-		return &PageError{Code: PageNoSignUp, ClientID: a.Client.ID, Mend: "set Settings.SelfSignUp, or leave /signup out"}
+		return &PageError{Code: PageNoSignUp, ClientID: req.Client.ID, Mend: "set Settings.SelfSignUp, or leave /signup out"}
 	}
-	r.Client = a.Client
+	r.Client = req.Client
 	u, d, err := p.SignUp(ctx, r)
 	switch {
 	case u.Sub == "":
@@ -332,16 +332,16 @@ func (p *Pool) SignUpStep(ctx context.Context, a *Authorization, f *Flow, r Sign
 	case u.Status == UserConfirmed && err != nil:
 		return signInAgain(f, err)
 	case u.Status == UserConfirmed:
-		return p.signedUp(ctx, a, f, u, methodPassword)
+		return p.signedUp(ctx, req, f, u, methodPassword)
 	case err == nil && d.Attribute == "":
-		return cannotBeConfirmed(a)
+		return cannotBeConfirmed(req)
 	}
 	f.Username, f.Methods = r.Username, []string{methodPassword} // he has just chosen it
 	return p.toConfirm(f, u, d, err)
 }
 
-func cannotBeConfirmed(a *Authorization) error {
-	return &PageError{Code: PageCannotConfirm, ClientID: a.Client.ID,
+func cannotBeConfirmed(req Request) error {
+	return &PageError{Code: PageCannotConfirm, ClientID: req.Client.ID,
 		Mend: "the user waits for AdminConfirmSignUp: no code can be sent unless AutoVerifiedAttributes names an " +
 			"address that the user has"}
 }
@@ -375,8 +375,8 @@ func factorFor(medium string) string {
 
 // unconfirmed is what a sign-in leads to when the user is not confirmed: a new
 // code, and the page for it. What was proven stays proven.
-func (p *Pool) unconfirmed(ctx context.Context, a *Authorization, f *Flow, u User) error {
-	d, err := p.sendConfirmation(ctx, a.Client, u, sourceMessageResend)
+func (p *Pool) unconfirmed(ctx context.Context, req Request, f *Flow, u User) error {
+	d, err := p.sendConfirmation(ctx, req.Client, u, sourceMessageResend)
 	if err == nil && d.Attribute == "" {
 		return errNotConfirmed
 	}
@@ -392,21 +392,21 @@ func (p *Pool) ByLink(f *Flow) bool {
 // ConfirmStep is the page for the code of a sign-up. The password was proven in
 // this flow, when the user was made or signed in, so the person is signed in.
 // Where a link confirms, the page goes on once it was followed.
-func (p *Pool) ConfirmStep(ctx context.Context, a *Authorization, f *Flow, code Secret) error {
+func (p *Pool) ConfirmStep(ctx context.Context, req Request, f *Flow, code Secret) error {
 	if p.ByLink(f) {
-		return p.confirmedByLink(ctx, a, f)
+		return p.confirmedByLink(ctx, req, f)
 	}
-	u, sent, err := p.confirm(ctx, a.Client, f.Sub, plainCode(code))
+	u, sent, err := p.confirm(ctx, req.Client, f.Sub, plainCode(code))
 	switch {
 	case err != nil && u.Sub == "":
 		return err
 	case err != nil:
 		return signInAgain(f, err)
 	}
-	return p.signedUp(ctx, a, f, u, sent.methods(p.Settings())...)
+	return p.signedUp(ctx, req, f, u, sent.methods(p.Settings())...)
 }
 
-func (p *Pool) confirmedByLink(ctx context.Context, a *Authorization, f *Flow) error {
+func (p *Pool) confirmedByLink(ctx context.Context, req Request, f *Flow) error {
 	u, err := p.signingUp(ctx, f)
 	switch {
 	case err != nil:
@@ -414,7 +414,7 @@ func (p *Pool) confirmedByLink(ctx context.Context, a *Authorization, f *Flow) e
 	case u.Status != UserConfirmed:
 		return &Error{Code: CodeUserNotConfirmed, Description: TextFollowLink}
 	}
-	return p.signedUp(ctx, a, f, u)
+	return p.signedUp(ctx, req, f, u)
 }
 
 // signingUp returns the user whose code the flow waits for.
@@ -456,11 +456,11 @@ func (f *Flow) toSignIn(notice string, failed bool) {
 // signedUp hands the flow on, with what was proven before and the methods. The
 // user is confirmed, whatever comes of it. Where people have passkeys they may
 // add one at once (page "cognito-user-pools-managed-login").
-func (p *Pool) signedUp(ctx context.Context, a *Authorization, f *Flow, u User, methods ...string) error {
-	if a.ChoosesFactor() && p.OffersPasskeys() {
+func (p *Pool) signedUp(ctx context.Context, req Request, f *Flow, u User, methods ...string) error {
+	if req.Client.ChoosesFactor() && p.OffersPasskeys() {
 		f.After = StepAddPasskey
 	}
-	err := p.proved(ctx, a, f, u, methods...)
+	err := p.proved(ctx, req, f, u, methods...)
 	if err != nil {
 		return signInAgain(f, err)
 	}
@@ -468,7 +468,7 @@ func (p *Pool) signedUp(ctx context.Context, a *Authorization, f *Flow, u User, 
 }
 
 // ResendConfirmStep sends another code, or link, to who is at the page for it.
-func (p *Pool) ResendConfirmStep(ctx context.Context, a *Authorization, f *Flow) error {
+func (p *Pool) ResendConfirmStep(ctx context.Context, req Request, f *Flow) error {
 	u, err := p.signingUp(ctx, f)
 	switch {
 	case err != nil:
@@ -476,12 +476,12 @@ func (p *Pool) ResendConfirmStep(ctx context.Context, a *Authorization, f *Flow)
 	case u.Status != UserUnconfirmed:
 		return invalid(TextResendConfirmed)
 	}
-	d, err := p.sendConfirmation(ctx, a.Client, u, sourceMessageResend)
+	d, err := p.sendConfirmation(ctx, req.Client, u, sourceMessageResend)
 	if err != nil {
 		return err
 	}
 	if d.Attribute == "" {
-		return cannotBeConfirmed(a)
+		return cannotBeConfirmed(req)
 	}
 	p.awaitCode(f, d)
 	f.Notice = TextNewCode

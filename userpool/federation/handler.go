@@ -100,9 +100,9 @@ func (h *Handler) signIn(
 	w http.ResponseWriter, r *http.Request, a *userpool.Authorization, provider string, profile userpool.Profile,
 ) (location string, err error) {
 	ctx := r.Context()
-	u, err := h.Pool.FederatedSignIn(ctx, a, provider, profile)
+	u, err := h.Pool.FederatedSignIn(ctx, a.Client, provider, profile)
 	if err != nil {
-		return "", err
+		return "", a.Refusal(err)
 	}
 	previous := browser.ReadCookie(r, browser.SessionCookie)
 	id, session, err := h.Pool.StartFederatedSession(ctx, u.Sub, provider, profile.Session, previous)

@@ -15,7 +15,7 @@ func (v *visit) showMFAChoice() {
 }
 
 func (v *visit) chooseMFA() error {
-	return v.refused(v.h.Pool.MFAChoiceStep(v.r.Context(), v.auth, v.flow, v.form.Get("factor")))
+	return v.refused(v.h.Pool.MFAChoiceStep(v.r.Context(), v.auth.Request(), v.flow, v.form.Get("factor")))
 }
 
 // showMFACode writes the page that asks for the code of the second factor.
@@ -64,7 +64,7 @@ func (v *visit) showMFASetup() {
 func (v *visit) setUpMFA() error {
 	ctx := v.r.Context()
 	if factor := v.form.Get("factor"); factor != userpool.FactorTOTP {
-		return v.badInput(v.h.Pool.AddressSetupStep(ctx, v.auth, v.flow, factor, v.form.Get("address")))
+		return v.badInput(v.h.Pool.AddressSetupStep(ctx, v.auth.Request(), v.flow, factor, v.form.Get("address")))
 	}
-	return v.refused(v.h.Pool.TOTPSetupStep(ctx, v.auth, v.flow, userpool.Secret(v.form.Get("code"))))
+	return v.refused(v.h.Pool.TOTPSetupStep(ctx, v.auth.Request(), v.flow, userpool.Secret(v.form.Get("code"))))
 }

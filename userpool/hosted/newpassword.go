@@ -33,7 +33,7 @@ func (v *visit) newPassword() error {
 		return nil
 	}
 	password := userpool.Secret(v.form.Get("new_password"))
-	return v.badInput(v.h.Pool.NewPasswordStep(v.r.Context(), v.auth, v.flow, password, v.attributes()))
+	return v.badInput(v.h.Pool.NewPasswordStep(v.r.Context(), v.auth.Request(), v.flow, password, v.attributes()))
 }
 
 // attributeFields say how to ask for an attribute.

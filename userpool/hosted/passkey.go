@@ -60,7 +60,7 @@ func (v *visit) passkey() error {
 	if v.form.Has("other") {
 		return v.refused(v.h.Pool.OtherFactorStep(v.r.Context(), v.flow))
 	}
-	return v.refused(v.h.Pool.PasskeyStep(v.r.Context(), v.auth, v.flow, []byte(v.form.Get("credential"))))
+	return v.refused(v.h.Pool.PasskeyStep(v.r.Context(), v.auth.Request(), v.flow, []byte(v.form.Get("credential"))))
 }
 
 // showAddPasskey writes the page that adds a passkey to an account. In a flow it
@@ -131,7 +131,7 @@ func (v *visit) addPasskey() error {
 		return nil
 	}
 	if v.form.Has("skip") {
-		return v.refused(v.h.Pool.SkipPasskeyStep(v.r.Context(), v.auth, v.flow))
+		return v.refused(v.h.Pool.SkipPasskeyStep(v.r.Context(), v.flow))
 	}
-	return v.refused(v.h.Pool.AddPasskeyStep(v.r.Context(), v.auth, v.flow, []byte(v.form.Get("credential"))))
+	return v.refused(v.h.Pool.AddPasskeyStep(v.r.Context(), v.flow, []byte(v.form.Get("credential"))))
 }

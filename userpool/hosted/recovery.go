@@ -31,7 +31,7 @@ func (v *visit) showForgot() {
 // forgot is POST /forgotPassword.
 func (v *visit) forgot() error {
 	v.flow.Username = v.typedName()
-	return v.badInput(v.h.Pool.ForgotStep(v.r.Context(), v.auth, v.flow))
+	return v.badInput(v.h.Pool.ForgotStep(v.r.Context(), v.auth.Request(), v.flow))
 }
 
 // showReset writes the page at /confirmforgotPassword.
@@ -49,9 +49,9 @@ func (v *visit) showReset() {
 // the other form of the page, the wish for another code.
 func (v *visit) reset() error {
 	if v.form.Get("resend") != "" {
-		return v.badInput(v.h.Pool.ResendResetStep(v.r.Context(), v.auth, v.flow))
+		return v.badInput(v.h.Pool.ResendResetStep(v.r.Context(), v.auth.Request(), v.flow))
 	}
-	return v.badInput(v.h.Pool.ResetStep(v.r.Context(), v.auth, v.flow, userpool.ResetRequest{
+	return v.badInput(v.h.Pool.ResetStep(v.r.Context(), v.auth.Request(), v.flow, userpool.ResetRequest{
 		Code:     userpool.Secret(v.form.Get("code")),
 		Password: userpool.Secret(v.form.Get("password")),
 		Repeated: userpool.Secret(v.form.Get("confirm_password")),

@@ -30,7 +30,7 @@ func (v *visit) showSignIn() {
 	if page.Username == "" && v.form == nil {
 		page.Username = v.auth.LoginHint
 	}
-	page.NameOnly = v.auth.ChoosesFactor()
+	page.NameOnly = v.auth.Client.ChoosesFactor()
 	page.Passkey = page.NameOnly && v.h.Pool.OffersPasskeys()
 	page.Names, page.Type = nameField(v.h.Pool.SignInNames())
 	v.write("sign-in", page)
@@ -72,10 +72,10 @@ func (v *visit) signIn() error {
 		return nil
 	}
 	if v.form.Has("passkey") {
-		return v.refused(v.h.Pool.DiscoverStep(v.r.Context(), v.auth, v.flow))
+		return v.refused(v.h.Pool.DiscoverStep(v.r.Context(), v.auth.Request(), v.flow))
 	}
 	v.flow.Username = v.typedName()
-	err := v.h.Pool.SignInStep(v.r.Context(), v.auth, v.flow, userpool.Secret(v.form.Get("password")))
+	err := v.h.Pool.SignInStep(v.r.Context(), v.auth.Request(), v.flow, userpool.Secret(v.form.Get("password")))
 	if err != nil {
 		v.status = http.StatusUnauthorized
 	}

@@ -123,7 +123,7 @@ func (v *visit) signUp() error {
 		return nil
 	}
 	v.flow.Username = v.typedName()
-	return v.badInput(v.h.Pool.SignUpStep(v.r.Context(), v.auth, v.flow, userpool.SignUpRequest{
+	return v.badInput(v.h.Pool.SignUpStep(v.r.Context(), v.auth.Request(), v.flow, userpool.SignUpRequest{
 		Username: v.flow.Username, Password: userpool.Secret(v.form.Get("password")), Attributes: v.attributes(),
 	}))
 }
@@ -157,12 +157,12 @@ func (v *visit) showConfirm() {
 // confirm is POST /confirm.
 func (v *visit) confirm() error {
 	code := userpool.Secret(v.form.Get("code"))
-	return v.badInput(v.h.Pool.ConfirmStep(v.r.Context(), v.auth, v.flow, code))
+	return v.badInput(v.h.Pool.ConfirmStep(v.r.Context(), v.auth.Request(), v.flow, code))
 }
 
 // resend is POST /resendcode, from the page at /confirm.
 func (v *visit) resend() error {
-	return v.badInput(v.h.Pool.ResendConfirmStep(v.r.Context(), v.auth, v.flow))
+	return v.badInput(v.h.Pool.ResendConfirmStep(v.r.Context(), v.auth.Request(), v.flow))
 }
 
 // mountSignUp registers what is no step of its own.

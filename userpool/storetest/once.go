@@ -365,27 +365,27 @@ func onceRecovery(e *twins) use {
 // onceFactor is at the step for the code of the user's second factor.
 func (e *twins) onceFactor(n userpool.NewUser) use {
 	e.user(n)
-	a, f := e.request(e.app), e.flow(n.Username)
-	e.must(e.pools[0].PasswordStep(e.Context(), a, f, password))
+	req, f := userpool.Request{Client: e.app}, e.flow(n.Username)
+	e.must(e.pools[0].PasswordStep(e.Context(), req, f, password))
 	e.must(reaches(f, userpool.StepMFACode, nil))
 	code := totp(e.pools[0].Now(), totpSecret)
 	if n.TOTPSecret == "" {
 		code = e.code(n.Username)
 	}
 	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
-		return reaches(f, userpool.StepSignedIn, p.CodeStep(e.Context(), a, f, code))
+		return reaches(f, userpool.StepSignedIn, p.CodeStep(e.Context(), req, f, code))
 	})
 }
 
 func onceFirstFactor(e *twins) use {
 	e.user(userpool.NewUser{Username: "eve"})
-	a, f := e.request(e.choice), e.flow("eve")
-	e.must(e.pools[0].SignInStep(e.Context(), a, f, ""))
-	e.must(e.pools[0].FactorStep(e.Context(), a, f, userpool.FactorEmail))
+	req, f := userpool.Request{Client: e.choice}, e.flow("eve")
+	e.must(e.pools[0].SignInStep(e.Context(), req, f, ""))
+	e.must(e.pools[0].FactorStep(e.Context(), req, f, userpool.FactorEmail))
 	e.must(reaches(f, userpool.StepCode, nil))
 	code := e.code("eve")
 	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
-		return reaches(f, userpool.StepSignedIn, p.CodeStep(e.Context(), a, f, code))
+		return reaches(f, userpool.StepSignedIn, p.CodeStep(e.Context(), req, f, code))
 	})
 }
 
@@ -396,22 +396,22 @@ func onceSetup(e *twins) use {
 		e.must(p.Configure(e.Context(), s))
 	}
 	e.user(userpool.NewUser{Username: "eve"})
-	a, f := e.request(e.app), e.flow("eve")
-	e.must(e.pools[0].PasswordStep(e.Context(), a, f, password))
+	req, f := userpool.Request{Client: e.app}, e.flow("eve")
+	e.must(e.pools[0].PasswordStep(e.Context(), req, f, password))
 	e.must(reaches(f, userpool.StepMFASetup, nil))
 	code := totp(e.pools[0].Now(), string(f.Secret))
 	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
-		return reaches(f, userpool.StepSignedIn, p.TOTPSetupStep(e.Context(), a, f, code))
+		return reaches(f, userpool.StepSignedIn, p.TOTPSetupStep(e.Context(), req, f, code))
 	})
 }
 
 func onceTemporary(e *twins) use {
 	e.user(userpool.NewUser{Username: "eve", Temporary: true})
-	a, f := e.request(e.app), e.flow("eve")
-	e.must(e.pools[0].PasswordStep(e.Context(), a, f, password))
+	req, f := userpool.Request{Client: e.app}, e.flow("eve")
+	e.must(e.pools[0].PasswordStep(e.Context(), req, f, password))
 	e.must(reaches(f, userpool.StepNewPassword, nil))
 	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
-		return reaches(f, userpool.StepSignedIn, p.NewPasswordStep(e.Context(), a, f, "another password", nil))
+		return reaches(f, userpool.StepSignedIn, p.NewPasswordStep(e.Context(), req, f, "another password", nil))
 	})
 }
 
@@ -419,18 +419,18 @@ func onceTemporary(e *twins) use {
 // ends the flow.
 func oncePasskey(e *twins) use {
 	u := e.user(userpool.NewUser{Username: "eve"})
-	a, f := e.request(e.choice), e.flow("eve")
+	req, f := userpool.Request{Client: e.choice}, e.flow("eve")
 	e.must(e.pools[0].BeginAddPasskey(e.Context(), f, u.Sub))
-	e.must(e.pools[0].AddPasskeyStep(e.Context(), a, f, []byte(`{"rawId":"AAAA"}`)))
+	e.must(e.pools[0].AddPasskeyStep(e.Context(), f, []byte(`{"rawId":"AAAA"}`)))
 	f = e.flow("")
-	e.must(e.pools[0].DiscoverStep(e.Context(), a, f))
+	e.must(e.pools[0].DiscoverStep(e.Context(), req, f))
 	e.must(e.pools[0].SaveFlow(e.Context(), f))
 	answer, err := json.Marshal(map[string]string{"rawId": "AAAA", "challenge": f.Options})
 	e.must(err)
 	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
 		err := p.SaveFlow(e.Context(), f)
 		if err == nil {
-			err = reaches(f, userpool.StepSignedIn, p.PasskeyStep(e.Context(), a, f, answer))
+			err = reaches(f, userpool.StepSignedIn, p.PasskeyStep(e.Context(), req, f, answer))
 		}
 		if err == nil {
 			err = p.EndFlow(e.Context(), f)
@@ -494,10 +494,9 @@ func (e *twins) onceTrip(kind userpool.TripKind) use {
 // onceFederated signs one person in many times: that is one user, who is told of
 // once.
 func onceFederated(e *twins) use {
-	a := e.request(e.app)
 	e.counts = true
 	return func(p *userpool.Pool) error {
-		_, err := p.FederatedSignIn(e.Context(), a, provider, userpool.Profile{Subject: "eve"})
+		_, err := p.FederatedSignIn(e.Context(), e.app, provider, userpool.Profile{Subject: "eve"})
 		if err != nil {
 			e.Errorf("signing in: %v", err)
 		}
