@@ -48,16 +48,16 @@ func parseACR(values string) []int {
 	return wanted
 }
 
-// strongEnough reports whether a session reaches the level that the request
-// asks of its user: the first of acr_values that he can reach. Whoever signed
-// in at another identity provider was never asked for more.
-func (p *Pool) strongEnough(ctx context.Context, a *Authorization, s Session, u User) (bool, error) {
-	if len(a.acr) == 0 || slices.Contains(s.Methods, methodFederated) {
+// strongEnough reports whether what a user has proven reaches the level that is
+// asked of this user: the first of those wanted that the user can reach. Whoever
+// signed in at another identity provider was never asked for more.
+func (p *Pool) strongEnough(ctx context.Context, req Request, methods []string, u User) (bool, error) {
+	if len(req.Levels) == 0 || slices.Contains(methods, methodFederated) {
 		return true, nil
 	}
-	x, err := p.factsOf(ctx, a.Request(), &Flow{}, account{u, true})
+	x, err := p.factsOf(ctx, req, &Flow{}, account{u, true})
 	if err != nil {
 		return false, err
 	}
-	return assurance(s.Methods) >= x.target(), nil
+	return assurance(methods) >= x.target(), nil
 }

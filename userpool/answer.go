@@ -92,13 +92,13 @@ func (a *Authorization) accepts(s Session, now time.Time) bool {
 // the session is as strong as acr_values ask of this user.
 func (p *Pool) suffices(ctx context.Context, a *Authorization, s Session) (bool, error) {
 	u, err := p.user(ctx, s.Sub)
-	if errors.Is(err, errGone) || err == nil && u.refusal() != "" {
+	if errors.Is(err, errGone) || err == nil && tokenRefusal(u) != "" {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	return p.strongEnough(ctx, a, s, u)
+	return p.strongEnough(ctx, a.Request(), s.Methods, u)
 }
 
 // tooOld applies max_age (OpenID Connect Core section 3.1.2.1), in the whole

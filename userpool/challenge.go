@@ -2,7 +2,6 @@ package userpool
 
 import (
 	"slices"
-	"strings"
 )
 
 // The names of the challenges that steps of a sign-in are in the user pools API
@@ -191,28 +190,24 @@ func (x facts) hasFirst(factor string) bool {
 	if x.user.Status != UserConfirmed {
 		return false
 	}
-	secondFactor := x.settings.MFA == MFAOn || len(x.enrolled()) > 0
+	secondFactor := x.settings.MFA == MFAOn || len(enrolledFactors(x.settings, x.user)) > 0
 	switch factor {
 	case FactorPasskey:
 		return x.passkeys && (!secondFactor || x.settings.PasskeysAreMFA)
 	case FactorEmail:
-		return !secondFactor && verified(x.user, "email")
+		return !secondFactor && x.user.Verified("email")
 	case FactorSMS:
-		return !secondFactor && verified(x.user, "phone_number")
+		return !secondFactor && x.user.Verified("phone_number")
 	default:
 		return false
 	}
-}
-
-func verified(u User, name string) bool {
-	return u.Attributes[name] != "" && u.Attributes[name+"_verified"] == "true"
 }
 
 // best is the highest level that can be reached when beginning with a factor.
 func (x facts) best(factor string) int {
 	level := assurance([]string{methodOf(factor)})
 	if factor == FactorPassword {
-		for _, second := range x.ready() {
+		for _, second := range readyFactors(x.settings, x.user) {
 			level = max(level, assurance([]string{methodPassword, methodOf(second)}))
 		}
 	}
@@ -260,54 +255,13 @@ func (x facts) second() (m move, needed bool) {
 // secondFactors are what the person may be asked for now: what is turned on for
 // the user or, if a level is still missing, what leads there.
 func (x facts) secondFactors() []string {
-	target, options := x.target(), x.enrolled()
+	target, options := x.target(), enrolledFactors(x.settings, x.user)
 	if assurance(x.methods) < target {
-		options = x.ready()
+		options = readyFactors(x.settings, x.user)
 	}
 	return slices.DeleteFunc(options, func(factor string) bool {
 		return slices.Contains(x.methods, methodOf(factor)) ||
 			assurance(append(slices.Clone(x.methods), methodOf(factor))) < target
-	})
-}
-
-// ready are the second factors that the pool has and that work for the user.
-func (x facts) ready() []string {
-	out := []string{}
-	if x.settings.MFA == MFAOff {
-		return out
-	}
-	for _, factor := range x.settings.MFATypes {
-		if factor == FactorTOTP && x.user.TOTPSecret != "" || x.user.Attributes[addressOf(factor)] != "" {
-			out = append(out, factor)
-		}
-	}
-	return out
-}
-
-// enrolled are those of ready that are turned on for the user. Where everyone
-// needs one, an authenticator app that is registered is on, and an address will
-// do if nothing else is (cognito-idp, challenges after the password).
-func (x facts) enrolled() []string {
-	ready, everyone := x.ready(), x.settings.MFA == MFAOn
-	on := slices.DeleteFunc(slices.Clone(ready), func(factor string) bool {
-		return !slices.Contains(x.user.MFA, factor) && (!everyone || factor != FactorTOTP)
-	})
-	if len(on) == 0 && everyone {
-		on = ready
-	}
-	return x.withoutRecovery(on)
-}
-
-// withoutRecovery leaves out the medium by which a forgotten password is
-// replaced, if there is another: who can read those mails would need nothing
-// else.
-func (x facts) withoutRecovery(factors []string) []string {
-	if len(factors) < 2 || len(x.settings.Recovery) == 0 {
-		return factors
-	}
-	medium, _ := strings.CutPrefix(x.settings.Recovery[0], "verified_")
-	return slices.DeleteFunc(factors, func(factor string) bool {
-		return addressOf(factor) == medium && factor != x.user.PreferredMFA
 	})
 }
 

@@ -20,13 +20,18 @@ const (
 	PurposeInvitation = "invitation" // a message with a temporary password; never a code
 )
 
+var (
+	errCodeMismatch = &Error{Code: CodeMismatch, Description: TextCodeMismatch}
+	errCodeExpired  = &Error{Code: CodeExpired, Description: TextCodeExpired}
+	errCodeSpent    = &Error{Code: CodeExpired, Description: TextCodeExpired} // it was the right one
+)
+
 // Lifetimes and limits of codes: the quotas page of the developer guide and
 // those on verification and recovery. It gives 5 to 20 for recovery, "by risk",
 // and no number for second factors.
-const (
-	maxCodeTries = 5 // wrong ones; then the code is dead
-	limitPeriod  = time.Hour
-)
+const maxCodeTries = 5 // wrong ones; then the code is dead
+
+const limitPeriod = time.Hour
 
 type codeRule struct {
 	life   time.Duration

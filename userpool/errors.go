@@ -40,9 +40,12 @@ const (
 
 // The sentences a person reads when a sign-in is refused.
 const (
-	TextIncorrect   = "Incorrect username or password."
-	TextLocked      = "Password attempts exceeded"
-	TextNoSuchLogin = "Login option is not available. Please try another one"
+	TextIncorrect     = "Incorrect username or password."
+	TextLocked        = "Password attempts exceeded"
+	TextNoSuchLogin   = "Login option is not available. Please try another one"
+	TextCodeMismatch  = "Invalid verification code provided, please try again."
+	TextCodeExpired   = "Invalid code provided, please request a code again."
+	TextLimitExceeded = "Attempt limit exceeded, please try after some time."
 )
 
 // ErrBusy says that more sign-ins are under way than the pool hashes passwords

@@ -84,7 +84,7 @@ type storedFlow struct {
 	Secret string `json:",omitempty"`
 }
 
-func (f *Flow) stored() storedFlow { return storedFlow{*f, string(f.Secret)} }
+func storeFlow(f *Flow) storedFlow { return storedFlow{*f, string(f.Secret)} }
 
 // A Request is what a sign-in has to know of whoever asks for it: an
 // authorization request of a browser, or a call of the user pools API.
@@ -304,7 +304,7 @@ func (p *Pool) proved(ctx context.Context, req Request, f *Flow, u User, methods
 			g.Methods = append(g.Methods, m)
 		}
 	}
-	err := p.admit(u)
+	err := p.rules().admit(u)
 	if err != nil {
 		err = p.held(ctx, req, &g, u, err)
 	} else {

@@ -61,7 +61,7 @@ func (s *Settings) group(name string) (Group, bool) {
 }
 
 // rank orders groups by precedence: the least comes first, and none last.
-func (g Group) rank() int {
+func rank(g Group) int {
 	if g.Precedence == nil {
 		return math.MaxInt
 	}
@@ -82,18 +82,18 @@ func (p *Pool) groupClaims(names []string) groupClaims {
 	s := p.Settings()
 	groups := make([]Group, 0, len(names))
 	for _, name := range names {
-		g, ok := s.group(name)
+		group, ok := s.group(name)
 		if !ok {
-			g = Group{Name: name}
+			group = Group{Name: name}
 		}
-		groups = append(groups, g)
+		groups = append(groups, group)
 	}
-	slices.SortStableFunc(groups, func(a, b Group) int { return cmp.Compare(a.rank(), b.rank()) })
+	slices.SortStableFunc(groups, func(a, b Group) int { return cmp.Compare(rank(a), rank(b)) })
 	out := groupClaims{Groups: []string{}, Roles: []string{}}
-	for _, g := range groups {
-		out.Groups = append(out.Groups, g.Name)
-		if g.RoleARN != "" && !slices.Contains(out.Roles, g.RoleARN) {
-			out.Roles = append(out.Roles, g.RoleARN)
+	for _, group := range groups {
+		out.Groups = append(out.Groups, group.Name)
+		if group.RoleARN != "" && !slices.Contains(out.Roles, group.RoleARN) {
+			out.Roles = append(out.Roles, group.RoleARN)
 		}
 	}
 	out.Preferred = preferredRole(groups)
@@ -109,7 +109,7 @@ func preferredRole(groups []Group) *string {
 		case g.RoleARN == "":
 		case first == nil:
 			first = &groups[i]
-		case g.rank() == first.rank() && g.RoleARN != first.RoleARN:
+		case rank(g) == rank(*first) && g.RoleARN != first.RoleARN:
 			return nil
 		}
 	}

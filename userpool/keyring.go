@@ -2,6 +2,7 @@ package userpool
 
 import (
 	"context"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -167,13 +168,21 @@ func (p *Pool) currentKeys(ctx context.Context) ([]*SigningKeys, error) {
 	return p.keys.sets.Load().pairs, nil
 }
 
-// findKeys returns the first pair that f says yes to, among the known ones or
-// those in the store.
-func (p *Pool) findKeys(ctx context.Context, f func(*SigningKeys) bool) (*SigningKeys, bool) {
+// findKey returns the public key that find finds, in the known pairs or in those of
+// the store.
+func (p *Pool) findKey(
+	ctx context.Context, find func(*SigningKeys) (*rsa.PublicKey, bool),
+) (key *rsa.PublicKey, ok bool) {
 	for _, read := range []func(context.Context) ([]*SigningKeys, error){p.knownKeys, p.currentKeys} {
 		pairs, err := read(ctx)
-		if i := slices.IndexFunc(pairs, f); err == nil && i >= 0 {
-			return pairs[i], true
+		if err != nil {
+			continue
+		}
+		for _, pair := range pairs {
+			key, ok = find(pair)
+			if ok {
+				return key, true
+			}
 		}
 	}
 	return nil, false
@@ -188,13 +197,13 @@ func (p *Pool) JWKS(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var keys []jwk
-	for _, set := range pairs {
-		keys = append(keys, set.id.jwk(), set.access.jwk())
+	var all []JWK
+	for _, pair := range pairs {
+		all = append(all, pair.JWKs()...)
 	}
 	return json.Marshal(struct {
-		Keys []jwk `json:"keys"`
-	}{keys})
+		Keys []JWK `json:"keys"`
+	}{all})
 }
 
 // RotateKeys signs with next from now on. The keys before stay published, and
@@ -210,7 +219,7 @@ func (p *Pool) RotateKeys(ctx context.Context, next *SigningKeys) error {
 		return errors.New("userpool: RotateKeys needs keys")
 	}
 	err := p.changeKeys(ctx, func(old []*SigningKeys) ([]*SigningKeys, error) {
-		if slices.ContainsFunc(old, next.shares) {
+		if slices.ContainsFunc(old, next.Shares) {
 			return nil, errors.New("userpool: RotateKeys needs keys that are not in use already")
 		}
 		return append([]*SigningKeys{next}, old[:min(len(old), maxKeySets-1)]...), nil

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -45,8 +46,8 @@ func GenerateSigningKeys() (*SigningKeys, error) {
 	return NewSigningKeys(id, access)
 }
 
-// shares reports whether the pairs have a key in common.
-func (s *SigningKeys) shares(other *SigningKeys) bool {
+// Shares reports whether the pairs have a key in common.
+func (s *SigningKeys) Shares(other *SigningKeys) bool {
 	return s.id.kid == other.id.kid || s.id.kid == other.access.kid ||
 		s.access.kid == other.id.kid || s.access.kid == other.access.kid
 }
@@ -86,6 +87,50 @@ func publicNumbers(k *rsa.PublicKey) (n, e string) {
 	return enc.EncodeToString(k.N.Bytes()), enc.EncodeToString(big.NewInt(int64(k.E)).Bytes())
 }
 
+// SignID returns the claims as an ID token.
+func (s *SigningKeys) SignID(claims map[string]any) (Secret, error) { return s.id.sign(claims) }
+
+// SignAccess returns the claims as an access token.
+func (s *SigningKeys) SignAccess(claims map[string]any) (Secret, error) { return s.access.sign(claims) }
+
+// IDKey returns the public key that checks ID tokens, if it has this key id.
+func (s *SigningKeys) IDKey(kid string) (key *rsa.PublicKey, ok bool) {
+	return &s.id.key.PublicKey, kid == s.id.kid
+}
+
+// AccessKey returns the public key that checks access tokens, if it has this key id.
+func (s *SigningKeys) AccessKey(kid string) (key *rsa.PublicKey, ok bool) {
+	return &s.access.key.PublicKey, kid == s.access.kid
+}
+
+// JWKs returns the two public keys, that of ID tokens first.
+func (s *SigningKeys) JWKs() []JWK { return []JWK{s.id.jwk(), s.access.jwk()} }
+
+// Marshal returns the two private keys in PKCS #8.
+func (s *SigningKeys) Marshal() (id, access []byte, err error) {
+	id, err = x509.MarshalPKCS8PrivateKey(s.id.key)
+	if err != nil {
+		return nil, nil, err
+	}
+	access, err = x509.MarshalPKCS8PrivateKey(s.access.key)
+	return id, access, err
+}
+
+// ParseSigningKeys reads what [SigningKeys.Marshal] returned. Its errors say nothing of
+// what it read.
+func ParseSigningKeys(id, access []byte) (*SigningKeys, error) {
+	var pair [2]*rsa.PrivateKey
+	for i, der := range [][]byte{id, access} {
+		key, err := x509.ParsePKCS8PrivateKey(der)
+		private, ok := key.(*rsa.PrivateKey)
+		if err != nil || !ok {
+			return nil, errors.New("a key is damaged")
+		}
+		pair[i] = private
+	}
+	return NewSigningKeys(pair[0], pair[1])
+}
+
 // sign returns the claims as a JWT (RFC 7515 compact serialization, RS256).
 func (k *signingKey) sign(claims map[string]any) (Secret, error) {
 	payload, err := json.Marshal(claims)
@@ -101,8 +146,8 @@ func (k *signingKey) sign(claims map[string]any) (Secret, error) {
 	return Secret(signed + "." + base64.RawURLEncoding.EncodeToString(sig)), nil
 }
 
-// jwk is a public key with the members in Cognito's order.
-type jwk struct {
+// JWK is a public key with the members in Cognito's order.
+type JWK struct {
 	Alg string `json:"alg"`
 	E   string `json:"e"`
 	Kid string `json:"kid"`
@@ -111,7 +156,7 @@ type jwk struct {
 	Use string `json:"use"`
 }
 
-func (k *signingKey) jwk() jwk {
+func (k *signingKey) jwk() JWK {
 	n, e := publicNumbers(&k.key.PublicKey)
-	return jwk{Alg: "RS256", E: e, Kid: k.kid, Kty: "RSA", N: n, Use: "sig"}
+	return JWK{Alg: "RS256", E: e, Kid: k.kid, Kty: "RSA", N: n, Use: "sig"}
 }

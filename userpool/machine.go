@@ -14,16 +14,16 @@ type MachineGrant struct {
 // Machine answers a token request of a client in its own name, which was
 // authenticated before: an access token alone (RFC 6749 section 4.4). Refusals
 // are an [*Error].
-func (p *Pool) Machine(ctx context.Context, c Client, g MachineGrant) (TokenSet, error) {
+func (p *Pool) Machine(ctx context.Context, c Client, r MachineGrant) (TokenSet, error) {
 	if !c.allowsFlow(FlowClientCredentials) || c.Secret == "" {
 		return TokenSet{}, p.refuseGrant(ctx, c, "the client may not have tokens of its own", errFlow)
 	}
-	scopes, err := p.grantMachineScopes(c, g.Scope)
+	scopes, err := p.grantMachineScopes(c, r.Scope)
 	if err != nil {
 		p.audit(ctx, "grant refused", clientAttr(c.ID), reasonAttr("a scope that the client may not have"))
 		return TokenSet{}, err
 	}
-	claims, err := p.customizeMachine(ctx, c, g.Metadata, p.machineClaims(c, p.liveScopes(scopes)))
+	claims, err := p.customizeMachine(ctx, c, r.Metadata, p.machineClaims(c, p.liveScopes(scopes)))
 	if err != nil {
 		return TokenSet{}, err
 	}

@@ -110,7 +110,7 @@ var signOut = func() (out []func(User) Change) {
 // does; an empty value removes one. An address that changes is not verified any
 // more, unless the same call says so. What breaks a rule is an [*Error].
 func (p *Pool) UpdateUserAttributes(ctx context.Context, name string, attributes map[string]string) (User, error) {
-	u, err := p.change(ctx, name, func(u *User) error { return p.mergeAttributes(u, attributes) })
+	u, err := p.change(ctx, name, func(u *User) error { return p.rules().mergeAttributes(u, attributes) })
 	if err == nil {
 		p.audit(ctx, "user changed", subAttr(u.Sub))
 	}
@@ -119,7 +119,7 @@ func (p *Pool) UpdateUserAttributes(ctx context.Context, name string, attributes
 
 // mergeAttributes changes u alone, names included. What stays as it is, is not
 // looked at: the schema may have changed since.
-func (p *Pool) mergeAttributes(u *User, attributes map[string]string) error {
+func (r rules) mergeAttributes(u *User, attributes map[string]string) error {
 	if u.Attributes == nil {
 		u.Attributes = map[string]string{}
 	}
@@ -128,7 +128,7 @@ func (p *Pool) mergeAttributes(u *User, attributes map[string]string) error {
 			continue
 		}
 		_, said := attributes[name+"_verified"]
-		err := p.Settings().setAttribute(u, name, attributes[name], said)
+		err := r.settings.setAttribute(u, name, attributes[name], said)
 		if err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (p *Pool) mergeAttributes(u *User, attributes map[string]string) error {
 	if err != nil {
 		return err
 	}
-	return p.setUserNames(u)
+	return r.setUserNames(u)
 }
 
 // setAttribute changes one attribute; an empty value removes it. An address that
@@ -178,7 +178,7 @@ func (p *Pool) SetPassword(ctx context.Context, name string, password Secret, pe
 		if err != nil {
 			return err
 		}
-		p.passwordSet(u, !permanent)
+		p.rules().passwordSet(u, !permanent)
 		return nil
 	})
 	if err == nil {
@@ -188,10 +188,10 @@ func (p *Pool) SetPassword(ctx context.Context, name string, password Secret, pe
 }
 
 // passwordSet says how far a user is who was given a password.
-func (p *Pool) passwordSet(u *User, temporary bool) {
+func (r rules) passwordSet(u *User, temporary bool) {
 	switch {
 	case temporary:
-		u.Status, u.TemporaryUntil = UserForceChange, p.now().Add(p.Settings().Passwords.TemporaryValidity)
+		u.Status, u.TemporaryUntil = UserForceChange, r.now().Add(r.settings.Passwords.TemporaryValidity)
 	case u.Status != UserExternal:
 		u.Status = UserConfirmed
 	}
@@ -344,9 +344,7 @@ func (p *Pool) FollowUser(ctx context.Context, before, n NewUser) (u User, creat
 // user who is not there is not looked at.
 func (p *Pool) CheckFollow(ctx context.Context, s Settings, before, n NewUser) error {
 	s = withSettingsDefaults(s)
-	then := &Pool{id: p.id, store: p.store, usernames: p.usernames, now: p.now}
-	then.settings.Store(&s)
-	u, ok, err := then.FindUser(ctx, n.Username)
+	u, ok, err := p.FindUser(ctx, n.Username)
 	if err != nil || !ok {
 		return err
 	}
@@ -355,17 +353,17 @@ func (p *Pool) CheckFollow(ctx context.Context, s Settings, before, n NewUser) e
 	}
 	next := u.Clone()
 	n.Password, before.Password = "", ""
-	err = then.merge(ctx, &next, n, &before)
+	err = p.merge(ctx, rules{&s, p.usernames, p.now}, &next, n, &before)
 	if err != nil {
 		return err
 	}
 	for _, login := range next.Logins {
-		other, taken, err := then.FindUser(ctx, login)
+		other, taken, err := p.FindUser(ctx, login)
 		if err != nil {
 			return err
 		}
 		if taken && other.Sub != u.Sub {
-			return then.aliasTaken(ctx, next)
+			return p.aliasTaken(ctx, next)
 		}
 	}
 	return nil
@@ -421,7 +419,7 @@ func (p *Pool) placeUserOnce(ctx context.Context, n NewUser, before *NewUser) (u
 func (p *Pool) putUser(ctx context.Context, u User, n NewUser, before *NewUser) (User, int, error) {
 	for range 10 {
 		next := u.Clone()
-		err := p.merge(ctx, &next, n, before)
+		err := p.merge(ctx, p.rules(), &next, n, before)
 		if err != nil {
 			return User{}, userKept, err
 		}
@@ -452,12 +450,12 @@ func sameUser(a, b User) bool {
 
 // merge applies what n says to a user who is there; before is what was said the
 // last time, or nil.
-func (p *Pool) merge(ctx context.Context, u *User, n NewUser, before *NewUser) error {
+func (p *Pool) merge(ctx context.Context, r rules, u *User, n NewUser, before *NewUser) error {
 	attributes := withoutName(n.Attributes)
 	if before != nil {
-		p.takeBack(u, attributes, n, *before)
+		r.takeBack(u, attributes, n, *before)
 	}
-	err := p.mergeAttributes(u, attributes)
+	err := r.mergeAttributes(u, attributes)
 	if err != nil {
 		return err
 	}
@@ -475,12 +473,12 @@ func (p *Pool) merge(ctx context.Context, u *User, n NewUser, before *NewUser) e
 	news := before != nil && saysOtherwise(*before, n)
 	hash := u.PasswordHash
 	if n.Password != "" && (!n.Temporary || u.Status == UserForceChange || news) {
-		err = p.mergePassword(ctx, u, n)
+		err = p.mergePassword(ctx, r, u, n)
 	}
 	// What is as it should be stays, the end of a temporary password too: another
 	// process may have done it a moment ago.
 	if err == nil && news && (string(hash) != string(u.PasswordHash) || u.Status != n.Status) {
-		p.setStatus(u, n)
+		r.setStatus(u, n)
 	}
 	return err
 }
@@ -492,11 +490,11 @@ func saysOtherwise(before, n NewUser) bool {
 }
 
 // setStatus makes a user as far as a file says.
-func (p *Pool) setStatus(u *User, n NewUser) {
+func (r rules) setStatus(u *User, n NewUser) {
 	u.TemporaryUntil = time.Time{}
 	switch {
 	case n.Temporary || n.Status == UserForceChange:
-		p.passwordSet(u, true)
+		r.passwordSet(u, true)
 	case n.Status == "":
 		u.Status = UserConfirmed
 	default:
@@ -506,9 +504,9 @@ func (p *Pool) setStatus(u *User, n NewUser) {
 
 // takeBack takes from u what before says and n does not; attributes gets the
 // names to remove. The address that stands for the user name stays.
-func (p *Pool) takeBack(u *User, attributes map[string]string, n, before NewUser) {
+func (r rules) takeBack(u *User, attributes map[string]string, n, before NewUser) {
 	for name := range before.Attributes {
-		isName := p.usernames.replaced() && foldLogin(u.Attributes[name]) == foldLogin(n.Username)
+		isName := r.names.replaced() && foldLogin(u.Attributes[name]) == foldLogin(n.Username)
 		if n.Attributes[name] == "" && !strings.EqualFold(name, "sub") && !isName {
 			attributes[name] = ""
 		}
@@ -545,7 +543,7 @@ func withoutName(attributes map[string]string) map[string]string {
 	return out
 }
 
-func (p *Pool) mergePassword(ctx context.Context, u *User, n NewUser) error {
+func (p *Pool) mergePassword(ctx context.Context, r rules, u *User, n NewUser) error {
 	same := false
 	if u.PasswordHash != "" {
 		var err error
@@ -565,7 +563,7 @@ func (p *Pool) mergePassword(ctx context.Context, u *User, n NewUser) error {
 		return err
 	}
 	u.PasswordHash, u.TemporaryUntil = hash, time.Time{}
-	p.passwordSet(u, n.Temporary)
+	r.passwordSet(u, n.Temporary)
 	return nil
 }
 

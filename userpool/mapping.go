@@ -60,7 +60,7 @@ func (p *Pool) FederatedSignIn(ctx context.Context, c Client, provider string, p
 }
 
 func (p *Pool) federatedUser(ctx context.Context, c Client, provider string, profile Profile) (User, error) {
-	ip, ok := p.IdentityProvider(c, provider)
+	ip, ok := p.Settings().IdentityProvider(c, provider)
 	if !ok {
 		return User{}, badRequest(TextNoSuchLogin)
 	}
@@ -172,7 +172,7 @@ func (p *Pool) updateFederated(
 }
 
 func (p *Pool) storeMapped(ctx context.Context, u *User) error {
-	err := p.setUserNames(u) // of a linked user: a verified address may be a login
+	err := p.rules().setUserNames(u) // of a linked user: a verified address may be a login
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (p *Pool) applyMapping(c Client, ip IdentityProvider, u *User, claims map[s
 	}
 	for _, name := range slices.Sorted(maps.Keys(ip.AttributeMapping)) {
 		value, said := claims[ip.AttributeMapping[name]]
-		if name == "username" || !said || p.isLogin(*u, name) || !namesAddress(ip, name, claims) ||
+		if name == "username" || !said || p.rules().isLogin(*u, name) || !namesAddress(ip, name, claims) ||
 			!c.CanWrite(strings.TrimSuffix(name, "_verified")) {
 			continue
 		}
@@ -265,11 +265,11 @@ func (p *Pool) checkRequired(u User) error {
 
 // isLogin reports whether a local user, who is linked to a provider, signs in
 // with this attribute: then no provider may change it.
-func (p *Pool) isLogin(u User, name string) bool {
+func (r rules) isLogin(u User, name string) bool {
 	if u.Status == UserExternal {
 		return false
 	}
-	n := p.usernames
+	n := r.names
 	return n.email && (name == "email" || name == "email_verified") ||
 		n.phone && (name == "phone_number" || name == "phone_number_verified")
 }

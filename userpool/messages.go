@@ -21,8 +21,11 @@ const (
 const (
 	maxMessages     = 1000 // kept of a pool
 	messageLifetime = 7 * 24 * time.Hour
-	maxListed       = 1000
+)
 
+const maxListed = 1000
+
+const (
 	maxDeliveries   = 16
 	deliveryTimeout = 30 * time.Second
 )
@@ -122,7 +125,7 @@ var defaultMessages = Messages{
 
 // templateOf returns the subject and text of a message, where {####} and the like
 // are still to be filled in.
-func (s *Settings) templateOf(purpose, medium string, link bool) (subject, text string) {
+func templateOf(s *Settings, purpose, medium string, link bool) (subject, text string) {
 	own, given := defaultMessages, s.Messages
 	pick := func(first, second string) string {
 		if first != "" {
@@ -161,14 +164,14 @@ func (p *Pool) codeMessage(ctx context.Context, r codeRequest, code Secret) (Mes
 		m.Link = p.domain + "/confirmUser?" + encode(
 			"client_id", r.Client.ID, "user_name", r.User.Username, "confirmation_code", string(code))
 	}
-	m.Subject, m.Body = p.Settings().templateOf(r.Purpose, r.Medium, byLink)
+	m.Subject, m.Body = templateOf(p.Settings(), r.Purpose, r.Medium, byLink)
 	if !r.Decoy {
 		err := p.customise(ctx, r, &m)
 		if err != nil {
 			return Message{}, err
 		}
 	}
-	m.fill()
+	fill(&m)
 	return m, nil
 }
 
@@ -190,7 +193,7 @@ func (p *Pool) customise(ctx context.Context, r codeRequest, m *Message) error {
 // fill replaces what stands for the code, the user name and the link. A text
 // with a tag in it is HTML, and so is one with a link; there the user name,
 // which anyone may choose, is escaped.
-func (m *Message) fill() {
+func fill(m *Message) {
 	m.HTML = m.Medium == MediumEmail && (m.Link != "" || strings.Contains(m.Body, "<"))
 	name, code := m.Username, string(m.Code)
 	subject := strings.NewReplacer("{####}", code, "{username}", name).Replace(m.Subject)

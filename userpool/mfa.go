@@ -11,17 +11,18 @@ import (
 
 const maxResends = 3 // of one step
 
-// The sentences of the steps with codes.
+// Our own sentences of the steps.
 const (
-	TextCodeUsed   = "Your software token has already been used once."
-	TextBadAddress = "We cannot send codes to that address."
-	TextRegistered = "You have set up a second factor in the meantime. Please use it."
+	TextFollowLink  = "Please follow the link in the email first."
+	TextPasswordSet = "Your password is changed. Please sign in."
+	TextNewCode     = "We have sent you a new code. The earlier one no longer works."
+	TextNewLink     = "We have sent you a new link. The earlier one no longer works."
+	TextNotRepeated = "The passwords are not the same. Please type the new password twice."
+	TextBadAddress  = "We cannot send codes to that address."
+	TextRegistered  = "You have set up a second factor in the meantime. Please use it."
 )
 
-var (
-	errCodeUsed   = &Error{Code: CodeExpired, Description: TextCodeUsed}
-	errBadAddress = &Error{Code: CodeInvalidParameter, Description: TextBadAddress}
-)
+var errBadAddress = &Error{Code: CodeInvalidParameter, Description: TextBadAddress}
 
 // sendFactor sends the code that the flow's step asks for, if it is one that is
 // sent. For a decoy everything happens but that.
@@ -113,7 +114,7 @@ func (p *Pool) checkSent(ctx context.Context, f *Flow, who account, code Secret)
 	if err != nil {
 		return User{}, err
 	}
-	if f.Address == "" && verified(who.User, name) {
+	if f.Address == "" && who.User.Verified(name) {
 		return who.User, nil // nothing new is known
 	}
 	return p.change(ctx, who.Sub, func(u *User) error {
@@ -126,7 +127,7 @@ func (p *Pool) checkSent(ctx context.Context, f *Flow, who account, code Secret)
 			turnOn(u, f.Factor)
 		}
 		if u.Attributes[name] == c.To {
-			return p.verifyAddress(u, name)
+			return p.rules().verifyAddress(u, name)
 		}
 		return nil
 	})
@@ -136,20 +137,17 @@ func (p *Pool) checkSent(ctx context.Context, f *Flow, who account, code Secret)
 // have been first, and whoever knows no more than the password must not replace
 // what it registered. Nor does it give one to who may not sign in by now.
 func (p *Pool) mayRegister(u User) error {
-	if len(p.enrolled(u)) > 0 {
+	if len(enrolledFactors(p.Settings(), u)) > 0 {
 		return errRegistered
 	}
-	return p.admit(u)
+	return p.rules().admit(u)
 }
-
-// enrolled are the second factors that are asked of u.
-func (p *Pool) enrolled(u User) []string { return facts{settings: p.Settings(), user: u}.enrolled() }
 
 // verifyAddress marks an address as verified: the user may then sign in with it,
 // where addresses are names.
-func (p *Pool) verifyAddress(u *User, name string) error {
+func (r rules) verifyAddress(u *User, name string) error {
 	u.Attributes[name+"_verified"] = "true"
-	return p.setUserNames(u)
+	return r.setUserNames(u)
 }
 
 func turnOn(u *User, factor string) {
@@ -178,7 +176,7 @@ func (p *Pool) checkTOTP(ctx context.Context, u User, code Secret) (User, error)
 		if !u.TOTPSecret.Equal(secret) {
 			return errCodeMismatch
 		}
-		return u.spendTOTP(step, p.now())
+		return spendTOTP(u, step, p.now())
 	})
 	return u, err
 }
@@ -254,7 +252,7 @@ func (p *Pool) TOTPSetup(ctx context.Context, f *Flow) (secret, uri Secret, err 
 	if name == "" {
 		name = p.id
 	}
-	return f.Secret, totpURI(name, p.displayName(who.User), f.Secret), nil
+	return f.Secret, totpURI(name, p.rules().displayName(who.User), f.Secret), nil
 }
 
 // TOTPSetupStep is the first code of an authenticator app that was given the
@@ -319,7 +317,7 @@ func (p *Pool) AddressSetupStep(ctx context.Context, req Request, f *Flow, facto
 	if f.Step != StepMFASetup || addressOf(factor) == "" || !slices.Contains(x.setups(), factor) {
 		return errNoSuchLogin
 	}
-	if len(x.enrolled()) > 0 {
+	if len(enrolledFactors(x.settings, x.user)) > 0 {
 		return p.elsewhere(ctx, req, f)
 	}
 	address = strings.TrimSpace(address)

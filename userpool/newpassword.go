@@ -35,7 +35,7 @@ func (p *Pool) NewPasswordStep(
 	if !who.known || who.Status != UserForceChange || !slices.Contains(f.Methods, methodPassword) {
 		return errNoSuchLogin
 	}
-	err = p.admit(who.User)
+	err = p.rules().admit(who.User)
 	if err != nil {
 		return err
 	}
@@ -68,20 +68,20 @@ func (p *Pool) NewPasswordStep(
 
 // fillIn gives u the required attributes that it lacks.
 func (p *Pool) fillIn(u *User, attributes map[string]string) error {
-	s := p.Settings()
+	settings := p.Settings()
 	given := map[string]string{}
-	for _, name := range s.missing(*u) {
+	for _, name := range settings.missing(*u) {
 		if attributes[name] == "" {
 			return &Error{Code: CodeInvalidParameter, Description: TextAttributeMissing}
 		}
 		given[name] = attributes[name]
 	}
-	clean, err := s.cleanAttributes(given)
+	clean, err := settings.cleanAttributes(given)
 	if err != nil {
 		return err
 	}
 	for name, value := range clean {
 		u.Attributes[name] = value
 	}
-	return p.setUserNames(u)
+	return p.rules().setUserNames(u)
 }

@@ -78,8 +78,8 @@ type Passkey struct {
 	Version      int64     // counted up by the store
 }
 
-// method is the amr value of the passkey.
-func (k Passkey) method() string {
+// passkeyMethod is the amr value of the passkey.
+func passkeyMethod(k Passkey) string {
 	if k.Platform {
 		return methodPlatform
 	}
@@ -191,7 +191,7 @@ func orFault(fault, refusal error) error {
 }
 
 func passkeyMethods(s *Settings, k Passkey) []string {
-	methods := []string{k.method()}
+	methods := []string{passkeyMethod(k)}
 	if s.PasskeysAreMFA && k.Verified {
 		methods = append(methods, methodMFA)
 	}
@@ -218,7 +218,7 @@ func (p *Pool) assert(
 		p.audit(ctx, "passkey did not verify", subAttr(u.Sub), slog.String("reason", clip(err.Error())))
 		return u, stored, errPasskey
 	}
-	used = stored.renewed(used, p.now())
+	used = renewed(stored, used, p.now())
 	err = p.store.UpdatePasskey(ctx, used)
 	if errors.Is(err, ErrConflict) { // used or removed at the same moment: the count may be old
 		return u, used, errPasskey
@@ -252,7 +252,7 @@ func (p *Pool) presented(ctx context.Context, f *Flow, response []byte) (Passkey
 
 // renewed is k after it was used: what the authenticator says can change, and
 // no more.
-func (k Passkey) renewed(used Passkey, now time.Time) Passkey {
+func renewed(k, used Passkey, now time.Time) Passkey {
 	k.BackedUp, k.Verified = used.BackedUp, used.Verified
 	k.SignCount, k.Credential, k.Used = used.SignCount, used.Credential, now
 	return k
@@ -307,19 +307,19 @@ func (p *Pool) passkeyOwner(ctx context.Context, sub string) (User, error) {
 	case err != nil:
 		return User{}, err
 	}
-	return u, p.admit(u)
+	return u, p.rules().admit(u)
 }
 
 func (p *Pool) registration(ctx context.Context, u User) (PasskeyRegistration, error) {
 	have, err := p.Passkeys(ctx, u.Sub)
 	return PasskeyRegistration{
-		RelyingParty: p.relyingParty(), Sub: u.Sub, Username: p.displayName(u), Have: have,
+		RelyingParty: p.relyingParty(), Sub: u.Sub, Username: p.rules().displayName(u), Have: have,
 	}, err
 }
 
 // displayName is what the user knows the account by.
-func (p *Pool) displayName(u User) string {
-	if !p.usernames.replaced() {
+func (r rules) displayName(u User) string {
+	if !r.names.replaced() {
 		return u.Username
 	}
 	for _, name := range []string{"email", "phone_number"} {

@@ -23,7 +23,9 @@ const (
 	maxSessions      = 256
 	maxCodes         = 1024
 	maxRefreshTokens = 4096
+)
 
+const (
 	collectEvery = time.Minute
 	collectLimit = 10_000
 )
@@ -223,16 +225,15 @@ func (p *Pool) Trace() *Trace { return p.trace }
 
 // SignInNames says what people type to sign in: some of "username", "email" and
 // "phone_number".
-func (p *Pool) SignInNames() []string {
-	n, out := p.usernames, []string{}
-	if !n.replaced() {
+func (s *Settings) SignInNames() []string {
+	out := []string{}
+	if len(s.UsernameAttributes) == 0 {
 		out = append(out, "username")
 	}
-	if n.email || n.aliasEmail {
-		out = append(out, "email")
-	}
-	if n.phone || n.aliasPhone {
-		out = append(out, "phone_number")
+	for _, name := range []string{"email", "phone_number"} {
+		if slices.Contains(s.UsernameAttributes, name) || slices.Contains(s.AliasAttributes, name) {
+			out = append(out, name)
+		}
 	}
 	return out
 }
@@ -268,26 +269,6 @@ func clipAt(s string, most int) string {
 	}
 	return strings.ToValidUTF8(s[:most], "") + "..."
 }
-
-// signInNames says which names a person may type.
-type signInNames struct {
-	email, phone           bool // the address is the user name
-	aliasEmail, aliasPhone bool // a verified address stands in for the user name
-	aliasName              bool // so does preferred_username
-}
-
-func newSignInNames(s Settings) signInNames {
-	return signInNames{
-		email:      slices.Contains(s.UsernameAttributes, "email"),
-		phone:      slices.Contains(s.UsernameAttributes, "phone_number"),
-		aliasEmail: slices.Contains(s.AliasAttributes, "email"),
-		aliasPhone: slices.Contains(s.AliasAttributes, "phone_number"),
-		aliasName:  slices.Contains(s.AliasAttributes, "preferred_username"),
-	}
-}
-
-// replaced reports whether an address takes the place of the user name.
-func (n signInNames) replaced() bool { return n.email || n.phone }
 
 func clientAttr(id string) slog.Attr     { return slog.String("client", clip(id)) }
 func subAttr(sub string) slog.Attr       { return slog.String("sub", sub) }

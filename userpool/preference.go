@@ -36,7 +36,7 @@ func (p *Pool) SetMFA(ctx context.Context, name string, factors []string, prefer
 // padding and of at least 10 bytes, and turns it on. An empty secret removes
 // the app.
 func (p *Pool) SetTOTP(ctx context.Context, name string, secret Secret) error {
-	key, err := totpEncoding.DecodeString(string(secret))
+	key, err := decodeTOTP(secret)
 	if err != nil || secret != "" && (len(key) < 10 || len(key) > 128) {
 		return invalid("the secret of an authenticator app is base32 without padding, of 10 to 128 bytes")
 	}

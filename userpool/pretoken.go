@@ -164,7 +164,7 @@ func (c *claimChanges) applyScopes(t *tokenClaims) error {
 	}
 	scopes := slices.Clone(t.scopes)
 	for _, s := range c.ScopesToAdd {
-		if !scopeToken.MatchString(s) {
+		if !validScopeToken(s) {
 			return errUnrecognizable
 		}
 		if !slices.Contains(scopes, s) {

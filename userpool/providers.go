@@ -165,14 +165,14 @@ func (c Client) Supports(provider string) bool {
 
 // Providers are the names of the identity providers at which people may sign in
 // to the client, in the order of the client's list; the pool itself is none.
-func (p *Pool) Providers(c Client) []string {
-	all := p.Settings().providersOf(c)
+func (s *Settings) Providers(c Client) []string {
+	all := s.providersOf(c)
 	return slices.DeleteFunc(all, func(name string) bool { return name == ProviderCognito })
 }
 
 // IdentityProvider returns the provider with this name, if people may sign in to
 // the client there.
-func (p *Pool) IdentityProvider(c Client, name string) (IdentityProvider, bool) {
-	ip, ok := p.Settings().provider(name)
+func (s *Settings) IdentityProvider(c Client, name string) (IdentityProvider, bool) {
+	ip, ok := s.provider(name)
 	return ip, ok && c.Supports(name)
 }

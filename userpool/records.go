@@ -363,7 +363,7 @@ func (s records) DeleteExpired(ctx context.Context, now time.Time, limit int) (i
 
 func flowRecord(f *Flow) Record {
 	return Record{
-		Kind: kindFlow, ID: f.Hash, Owner: f.Browser, Expires: f.Expires, Version: f.Version, Body: encodeBody(f.stored()),
+		Kind: kindFlow, ID: f.Hash, Owner: f.Browser, Expires: f.Expires, Version: f.Version, Body: encodeBody(storeFlow(f)),
 	}
 }
 

@@ -75,7 +75,7 @@ func (s records) Messages(ctx context.Context, q MessageQuery, now time.Time) ([
 		}
 		m := stored.Message
 		m.Code = Secret(stored.Code)
-		if q.holds(m) && now.Before(r.Expires) {
+		if holds(q, m) && now.Before(r.Expires) {
 			out = append(out, m)
 		}
 	}
@@ -83,7 +83,7 @@ func (s records) Messages(ctx context.Context, q MessageQuery, now time.Time) ([
 }
 
 // holds checks what the store's one term did not.
-func (q MessageQuery) holds(m Message) bool {
+func holds(q MessageQuery, m Message) bool {
 	return (q.To == "" || foldLogin(q.To) == foldLogin(m.To)) && (q.Sub == "" || q.Sub == m.Sub) &&
 		(q.Username == "" || foldLogin(q.Username) == foldLogin(m.Username))
 }

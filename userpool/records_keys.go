@@ -2,8 +2,6 @@ package userpool
 
 import (
 	"context"
-	"crypto/rsa"
-	"crypto/x509"
 	"errors"
 	"fmt"
 )
@@ -24,11 +22,7 @@ type storedPair struct{ ID, Access []byte }
 func keysRecord(pairs []*SigningKeys, version int64) (Record, error) {
 	var stored storedKeys
 	for _, pair := range pairs {
-		id, err := x509.MarshalPKCS8PrivateKey(pair.id.key)
-		if err != nil {
-			return Record{}, err
-		}
-		access, err := x509.MarshalPKCS8PrivateKey(pair.access.key)
+		id, access, err := pair.Marshal()
 		if err != nil {
 			return Record{}, err
 		}
@@ -71,7 +65,7 @@ func (s records) Keys(ctx context.Context, known *keySets) (sets *keySets, ok bo
 	}
 	sets = &keySets{version: r.Version}
 	for _, pair := range stored.Pairs {
-		keys, err := pair.keys()
+		keys, err := ParseSigningKeys(pair.ID, pair.Access)
 		if err != nil {
 			return nil, false, fmt.Errorf("userpool: reading stored keys: %w", err)
 		}
@@ -81,26 +75,4 @@ func (s records) Keys(ctx context.Context, known *keySets) (sets *keySets, ok bo
 		return nil, false, errors.New("userpool: the record of the keys has none")
 	}
 	return sets, true, nil
-}
-
-func (s storedPair) keys() (*SigningKeys, error) {
-	id, err := parseKey(s.ID)
-	if err != nil {
-		return nil, err
-	}
-	access, err := parseKey(s.Access)
-	if err != nil {
-		return nil, err
-	}
-	return NewSigningKeys(id, access)
-}
-
-// parseKey says nothing of what it read.
-func parseKey(der []byte) (*rsa.PrivateKey, error) {
-	key, err := x509.ParsePKCS8PrivateKey(der)
-	private, ok := key.(*rsa.PrivateKey)
-	if err != nil || !ok {
-		return nil, errors.New("a key is damaged")
-	}
-	return private, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // decoyUser stands in for a name that nobody has, or nobody whom a code could
@@ -44,20 +45,17 @@ func (p *Pool) pretend(
 func (p *Pool) recoveryAddress(u User) string {
 	for _, way := range p.Settings().Recovery {
 		name, _ := strings.CutPrefix(way, "verified_")
-		second := slices.Contains(p.enrolled(u), factorFor(mediumFor(name)))
-		if verified(u, name) && !second {
+		second := slices.Contains(enrolledFactors(p.Settings(), u), factorFor(mediumFor(name)))
+		if u.Verified(name) && !second {
 			return name
 		}
 	}
 	return ""
 }
 
-// adminOnly reports whether only an administrator resets passwords.
-func (s *Settings) adminOnly() bool { return slices.Contains(s.Recovery, "admin_only") }
-
 // CanRecover reports whether people who forgot their password can help
-// themselves.
-func (p *Pool) CanRecover() bool { return !p.Settings().adminOnly() }
+// themselves; otherwise only an administrator resets passwords.
+func (s *Settings) CanRecover() bool { return !slices.Contains(s.Recovery, "admin_only") }
 
 // checkRecoverable says why a user cannot have a code for a new password.
 func (p *Pool) checkRecoverable(u User) error {
@@ -85,7 +83,7 @@ func (p *Pool) ForgotPassword(ctx context.Context, c Client, username string) (C
 
 // forgot also returns whose code it is; empty: nobody's.
 func (p *Pool) forgot(ctx context.Context, c Client, username string) (d CodeDelivery, sub string, err error) {
-	if p.Settings().adminOnly() {
+	if !p.Settings().CanRecover() {
 		return CodeDelivery{}, "", &Error{Code: CodeNotAuthorized, Description: TextAdminReset}
 	}
 	u, decoy, err := p.userOrDecoy(ctx, username)
@@ -208,7 +206,7 @@ func (p *Pool) ResetPassword(ctx context.Context, name string) (CodeDelivery, er
 // ForgotStep is the page that asks for the name: f.Username. The next step is
 // the code, whoever that is.
 func (p *Pool) ForgotStep(ctx context.Context, req Request, f *Flow) error {
-	if p.Settings().adminOnly() {
+	if !p.Settings().CanRecover() {
 		return &PageError{Code: PageNoRecovery, ClientID: req.Client.ID, Mend: "Settings.Recovery is admin_only"}
 	}
 	if foldLogin(f.Username) == "" {
@@ -218,14 +216,14 @@ func (p *Pool) ForgotStep(ctx context.Context, req Request, f *Flow) error {
 	if err != nil {
 		return err
 	}
-	p.toReset(f, sub, d)
+	toReset(f, sub, d, p.now())
 	return nil
 }
 
 // toReset moves the flow to the page for the code and the new password.
-func (p *Pool) toReset(f *Flow, sub string, d CodeDelivery) {
+func toReset(f *Flow, sub string, d CodeDelivery, now time.Time) {
 	f.Sub, f.Named, f.Methods, f.Step = sub, true, nil, StepReset
-	p.awaitCode(f, d)
+	awaitCode(f, d, now)
 }
 
 // resetRequired is what a sign-in leads to when the user must choose a new
@@ -239,7 +237,7 @@ func (p *Pool) resetRequired(ctx context.Context, req Request, f *Flow, u User) 
 	if err != nil {
 		return err
 	}
-	p.toReset(f, u.Sub, d)
+	toReset(f, u.Sub, d, p.now())
 	f.Notice = TextResetRequired
 	return nil
 }
@@ -267,7 +265,7 @@ func (p *Pool) ResetStep(ctx context.Context, req Request, f *Flow, r ResetReque
 	case err != nil:
 		return signInAgain(f, err)
 	}
-	f.toSignIn(TextPasswordSet, false)
+	toSignIn(f, TextPasswordSet, false)
 	f.Expires = p.now().Add(FlowLifetime)
 	return nil
 }
@@ -288,7 +286,7 @@ func (p *Pool) ResendResetStep(ctx context.Context, req Request, f *Flow) error 
 	if err != nil {
 		return err
 	}
-	p.toReset(f, sub, d)
+	toReset(f, sub, d, p.now())
 	f.Notice = TextNewCode
 	return nil
 }

@@ -57,10 +57,10 @@ func (p *Pool) ServiceProvider(base string) ServiceProvider {
 	}
 }
 
-// SAMLProviders are those of the pool's settings, in their order.
-func (p *Pool) SAMLProviders() []IdentityProvider {
+// SAMLProviders are those of the identity providers, in their order.
+func (s *Settings) SAMLProviders() []IdentityProvider {
 	var out []IdentityProvider
-	for _, ip := range p.Settings().IdentityProviders {
+	for _, ip := range s.IdentityProviders {
 		if ip.Type == ProviderSAML {
 			out = append(out, ip)
 		}

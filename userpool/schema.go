@@ -40,7 +40,6 @@ const (
 	maxAttributes     = 100
 	maxCustom         = 50
 	maxAttributeBytes = 2048
-	maxGroups         = 100
 )
 
 // isCustom holds a name to CustomAttributeNameType of the API reference: after
@@ -138,7 +137,7 @@ func (s *Settings) cleanAttribute(name, value string) (string, error) {
 		return "", unfit(name, "expected no control characters")
 	case name == "email" && !validEmail(value):
 		return "", invalid("Invalid email address format.")
-	case name == "phone_number" && !phoneNumber.MatchString(value):
+	case name == "phone_number" && !validPhone(value):
 		return "", invalid("Invalid phone number format.")
 	case name == "birthdate" && utf8.RuneCountInString(value) != 10:
 		return "", unfit(name, "expected ten characters, as in 1999-12-31")
@@ -241,138 +240,10 @@ func checkSchemaAttribute(a Attribute) error {
 	return nil
 }
 
-// setUserNames decides what the user is called and what signs the user in
-// (developer guide, page "user-pool-settings-attributes"). u.Username is what was
-// typed, or what it is; u.Logins are those so far.
-func (p *Pool) setUserNames(u *User) error {
-	if u.Status == UserExternal {
-		return nil // named after the identity provider, whatever the attributes say
-	}
-	if p.usernames.replaced() {
-		return p.setAddressName(u)
-	}
-	if !validName(u.Username) {
-		return invalid("a user name has 1 to 128 characters and no space")
-	}
-	err := p.usernames.apart(u.Username)
-	if err != nil {
-		return err
-	}
-	u.Logins = []string{foldLogin(u.Username)}
-	for _, alias := range p.usernames.aliases(u) {
-		if login := foldLogin(alias); !slices.Contains(u.Logins, login) {
-			u.Logins = append(u.Logins, login)
-		}
-	}
-	// A name of one's own choice must not stand where an address belongs, before
-	// its owner comes and proves it.
-	if p.usernames.aliasName && u.Attributes["preferred_username"] != "" {
-		if !validName(u.Attributes["preferred_username"]) {
-			return invalid("a preferred_username has 1 to 128 characters and no space in this pool")
-		}
-		return p.usernames.apart(u.Attributes["preferred_username"])
-	}
-	return nil
-}
+// validPhone reports whether s is a phone number as E.164 has it: a plus sign and up
+// to 15 digits.
+func validPhone(s string) bool { return phoneNumber.MatchString(s) }
 
-// aliases returns what signs u in beside the user name: addresses only once they
-// are known to be the user's own.
-func (n signInNames) aliases(u *User) []string {
-	var out []string
-	if n.aliasEmail && verified(*u, "email") {
-		out = append(out, u.Attributes["email"])
-	}
-	if n.aliasPhone && verified(*u, "phone_number") {
-		out = append(out, u.Attributes["phone_number"])
-	}
-	if n.aliasName && u.Attributes["preferred_username"] != "" {
-		out = append(out, u.Attributes["preferred_username"])
-	}
-	return out
-}
-
-// apart refuses a name that looks like an address that signs somebody in.
-func (n signInNames) apart(name string) error {
-	switch {
-	case n.aliasEmail && strings.Contains(name, "@"):
-		return invalid("Username cannot be of email format, since user pool is configured for email alias.")
-	case n.aliasPhone && phoneNumber.MatchString(name):
-		return invalid("Username cannot be of phone number format, since user pool is configured for phone number alias.")
-	}
-	return nil
-}
-
-// setAddressName is setUserNames where an address takes the place of the user name:
-// the one that was typed at first, or that signed in before, verified or not;
-// another one when it is verified.
-func (p *Pool) setAddressName(u *User) error {
-	if u.Username != u.Sub && u.Username != "" {
-		err := p.typedAddress(u)
-		if err != nil {
-			return err
-		}
-	}
-	before := u.Logins
-	u.Username, u.Logins = u.Sub, nil
-	for name, on := range map[string]bool{"email": p.usernames.email, "phone_number": p.usernames.phone} {
-		was := slices.ContainsFunc(before, func(l string) bool { return strings.Contains(l, "@") == (name == "email") })
-		value := u.Attributes[name]
-		if on && value != "" && (was || u.Attributes[name+"_verified"] == "true") {
-			u.Logins = append(u.Logins, foldLogin(value))
-		}
-	}
-	if len(u.Logins) == 0 {
-		return p.firstAddress(u)
-	}
-	slices.Sort(u.Logins)
-	return nil
-}
-
-// typedAddress puts the address that was given as the user name into its
-// attribute.
-func (p *Pool) typedAddress(u *User) error {
-	name := "email"
-	if p.usernames.phone && (!p.usernames.email || !strings.Contains(u.Username, "@")) {
-		name = "phone_number"
-	}
-	if own := u.Attributes[name]; own != "" && foldLogin(own) != foldLogin(u.Username) {
-		return invalid("the user name and the " + name + " attribute differ")
-	}
-	if name == "email" && !validEmail(u.Username) || name == "phone_number" && !phoneNumber.MatchString(u.Username) {
-		return p.noAddress()
-	}
-	if u.Attributes[name] == "" {
-		u.Attributes[name] = u.Username
-	}
-	u.Logins = []string{foldLogin(u.Username)}
-	return nil
-}
-
-// firstAddress takes the first of the addresses that can be a user name.
-func (p *Pool) firstAddress(u *User) error {
-	switch {
-	case p.usernames.email && u.Attributes["email"] != "":
-		u.Logins = []string{foldLogin(u.Attributes["email"])}
-	case p.usernames.phone && u.Attributes["phone_number"] != "":
-		u.Logins = []string{foldLogin(u.Attributes["phone_number"])}
-	default:
-		return p.noAddress()
-	}
-	return nil
-}
-
-func (p *Pool) noAddress() error {
-	switch {
-	case !p.usernames.phone:
-		return invalid("Username should be an email.")
-	case !p.usernames.email:
-		return invalid("Username should be a phone number.")
-	default:
-		return invalid("Username should be either an email or a phone number.")
-	}
-}
-
-// phoneNumber is E.164: a plus sign and up to 15 digits.
 var phoneNumber = regexp.MustCompile(`^\+[1-9][0-9]{1,14}$`)
 
 // knows reports whether users may have the attribute.

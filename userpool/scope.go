@@ -31,6 +31,9 @@ var (
 	serverName = regexp.MustCompile(`^[\w\s+=,.@-]{0,256}$`)
 )
 
+// validScopeToken reports whether s can be a scope, of whatever form.
+func validScopeToken(s string) bool { return scopeToken.MatchString(s) }
+
 func systemScope(s string) bool {
 	switch s {
 	case scopeOpenID, scopeEmail, scopePhone, scopeProfile, scopeAdmin:

@@ -21,14 +21,18 @@ const (
 const maxTemporary = 365 * 24 * time.Hour
 
 var (
-	errIncorrect = &Error{Code: CodeNotAuthorized, Description: TextIncorrect}
-	errLocked    = &Error{Code: CodeNotAuthorized, Description: TextLocked}
-
-	errNoSuchLogin      = &Error{Code: CodeNotAuthorized, Description: TextNoSuchLogin}
+	errIncorrect        = &Error{Code: CodeNotAuthorized, Description: TextIncorrect}
 	errDisabled         = &Error{Code: CodeNotAuthorized, Description: TextDisabled}
 	errNotConfirmed     = &Error{Code: CodeUserNotConfirmed, Description: TextNotConfirmed}
 	errResetRequired    = &Error{Code: CodePasswordResetRequired, Description: TextResetRequired}
 	errTemporaryExpired = &Error{Code: CodeNotAuthorized, Description: TextTemporaryExpired}
+)
+
+var errNoSuchLogin = &Error{Code: CodeNotAuthorized, Description: TextNoSuchLogin}
+
+var (
+	errLocked        = &Error{Code: CodeNotAuthorized, Description: TextLocked}
+	errLimitExceeded = &Error{Code: CodeLimitExceeded, Description: TextLimitExceeded}
 )
 
 // SignIn returns the user with this name and password, whom nothing keeps from
@@ -44,7 +48,7 @@ func (p *Pool) SignIn(ctx context.Context, username string, password Secret) (Us
 		err = p.checkPassword(ctx, who, username, password)
 	}
 	if err == nil {
-		err = p.admit(who.User)
+		err = p.rules().admit(who.User)
 	}
 	if err != nil {
 		return User{}, err
@@ -158,7 +162,7 @@ func (p *Pool) mayTry(ctx context.Context, c Client, who account) error {
 	if !who.known {
 		return errNoSuchUser
 	}
-	err = p.admit(u)
+	err = p.rules().admit(u)
 	if errors.Is(err, errNotConfirmed) || errors.Is(err, errResetRequired) {
 		return nil // there is a way on from here: see held
 	}
@@ -166,7 +170,7 @@ func (p *Pool) mayTry(ctx context.Context, c Client, who account) error {
 }
 
 // admit returns what keeps a user from signing in, whatever was proven.
-func (p *Pool) admit(u User) error {
+func (r rules) admit(u User) error {
 	switch {
 	case u.Disabled:
 		return errDisabled
@@ -175,7 +179,7 @@ func (p *Pool) admit(u User) error {
 	case u.Status == UserResetRequired:
 		return errResetRequired
 	case u.Status == UserForceChange && !u.TemporaryUntil.IsZero() &&
-		!inTime(p.now(), u.TemporaryUntil, maxTemporary):
+		!inTime(r.now(), u.TemporaryUntil, maxTemporary):
 		return errTemporaryExpired
 	default:
 		return nil

@@ -31,8 +31,7 @@ type CodeDelivery struct {
 
 // SignUpAttributes returns the attributes that the sign-up page asks for beside
 // name and password: the required ones, and the address that the code goes to.
-func (p *Pool) SignUpAttributes() []string {
-	s := p.Settings()
+func (s *Settings) SignUpAttributes() []string {
 	asked := s.required()
 	reachable := slices.ContainsFunc(s.AutoVerifiedAttributes, func(name string) bool {
 		return slices.Contains(asked, name) || slices.Contains(s.UsernameAttributes, name)
@@ -42,7 +41,7 @@ func (p *Pool) SignUpAttributes() []string {
 	}
 	return slices.DeleteFunc(asked, func(name string) bool {
 		onlyName := len(s.UsernameAttributes) == 1 && s.UsernameAttributes[0] == name
-		return onlyName || name == "preferred_username" && p.usernames.aliasName
+		return onlyName || name == "preferred_username" && slices.Contains(s.AliasAttributes, name)
 	})
 }
 
@@ -56,7 +55,7 @@ func (p *Pool) SignUp(ctx context.Context, r SignUpRequest) (User, CodeDelivery,
 	}
 	answer, err := p.preSignUp(ctx, r.Client, sourceSignUp, u, r.ClientMetadata)
 	if err == nil {
-		err = p.applyAnswer(&u, answer)
+		err = p.rules().applyAnswer(&u, answer)
 	}
 	if err != nil {
 		return User{}, CodeDelivery{}, err
@@ -90,7 +89,7 @@ func (p *Pool) signUpUser(r SignUpRequest) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	u, err := p.newUser(NewUser{Username: r.Username, Attributes: r.Attributes, Status: UserUnconfirmed})
+	u, err := p.rules().newUser(NewUser{Username: r.Username, Attributes: r.Attributes, Status: UserUnconfirmed})
 	if err != nil {
 		return User{}, err
 	}
@@ -109,7 +108,7 @@ func (p *Pool) checkWritable(r SignUpRequest) error {
 		case value == "":
 		case !r.Client.CanWrite(name):
 			return &Error{Code: CodeNotAuthorized, Description: TextUnauthorized}
-		case name == "preferred_username" && p.usernames.aliasName:
+		case name == "preferred_username" && slices.Contains(p.Settings().AliasAttributes, name):
 			return invalid(TextNotAtSignUp)
 		}
 	}
@@ -135,7 +134,7 @@ func (s *Settings) checkRequired(u User) error {
 }
 
 // applyAnswer does what the pre-sign-up trigger said.
-func (p *Pool) applyAnswer(u *User, answer preSignUpAnswer) error {
+func (r rules) applyAnswer(u *User, answer preSignUpAnswer) error {
 	if answer.AutoConfirm {
 		u.Status = UserConfirmed
 	}
@@ -147,7 +146,7 @@ func (p *Pool) applyAnswer(u *User, answer preSignUpAnswer) error {
 			u.Attributes[name+"_verified"] = "true"
 		}
 	}
-	return p.setUserNames(u)
+	return r.setUserNames(u)
 }
 
 // nameTaken words that one of u's names is somebody else's. typed is the one that
@@ -234,9 +233,9 @@ func (p *Pool) confirm(ctx context.Context, c Client, sub string, code Secret) (
 		u.Status = UserConfirmed
 		name := addressOf(factorFor(sent.Medium))
 		if u.Attributes[name] != sent.To { // it changed since
-			return p.setUserNames(u)
+			return p.rules().setUserNames(u)
 		}
-		return p.verifyAddress(u, name)
+		return p.rules().verifyAddress(u, name)
 	})
 	if err != nil {
 		return User{}, sent, err
@@ -337,7 +336,7 @@ func (p *Pool) SignUpStep(ctx context.Context, req Request, f *Flow, r SignUpReq
 		return cannotBeConfirmed(req)
 	}
 	f.Username, f.Methods = r.Username, []string{methodPassword} // he has just chosen it
-	return p.toConfirm(f, u, d, err)
+	return toConfirm(f, u, d, p.now(), err)
 }
 
 func cannotBeConfirmed(req Request) error {
@@ -348,13 +347,13 @@ func cannotBeConfirmed(req Request) error {
 
 // toConfirm moves the flow to the page for the code, also when it could not be
 // sent: one that was sent before may be good, and the page sends another.
-func (p *Pool) toConfirm(f *Flow, u User, d CodeDelivery, failure error) error {
+func toConfirm(f *Flow, u User, d CodeDelivery, now time.Time, failure error) error {
 	refusal, refused := errors.AsType[*Error](failure)
 	if failure != nil && !refused {
 		return failure
 	}
 	f.Sub, f.Named, f.Step = u.Sub, true, StepConfirm
-	p.awaitCode(f, d)
+	awaitCode(f, d, now)
 	if refused {
 		f.Notice, f.Failed, f.Hint = refusal.Description, true, Mask(u.Attributes[d.Attribute])
 	}
@@ -362,8 +361,8 @@ func (p *Pool) toConfirm(f *Flow, u User, d CodeDelivery, failure error) error {
 }
 
 // awaitCode gives the person the time that it takes to type a code which was sent.
-func (p *Pool) awaitCode(f *Flow, d CodeDelivery) {
-	f.Factor, f.Hint, f.Expires = factorFor(d.Medium), d.Destination, p.now().Add(codeStepLifetime)
+func awaitCode(f *Flow, d CodeDelivery, now time.Time) {
+	f.Factor, f.Hint, f.Expires = factorFor(d.Medium), d.Destination, now.Add(codeStepLifetime)
 }
 
 func factorFor(medium string) string {
@@ -380,20 +379,20 @@ func (p *Pool) unconfirmed(ctx context.Context, req Request, f *Flow, u User) er
 	if err == nil && d.Attribute == "" {
 		return errNotConfirmed
 	}
-	return p.toConfirm(f, u, d, err)
+	return toConfirm(f, u, d, p.now(), err)
 }
 
 // ByLink reports whether the flow waits for a link to be followed, instead of a
 // code to be typed.
-func (p *Pool) ByLink(f *Flow) bool {
-	return f.Step == StepConfirm && f.Factor == FactorEmail && p.Settings().ConfirmByLink
+func (s *Settings) ByLink(f *Flow) bool {
+	return f.Step == StepConfirm && f.Factor == FactorEmail && s.ConfirmByLink
 }
 
 // ConfirmStep is the page for the code of a sign-up. The password was proven in
 // this flow, when the user was made or signed in, so the person is signed in.
 // Where a link confirms, the page goes on once it was followed.
 func (p *Pool) ConfirmStep(ctx context.Context, req Request, f *Flow, code Secret) error {
-	if p.ByLink(f) {
+	if p.Settings().ByLink(f) {
 		return p.confirmedByLink(ctx, req, f)
 	}
 	u, sent, err := p.confirm(ctx, req.Client, f.Sub, plainCode(code))
@@ -403,7 +402,7 @@ func (p *Pool) ConfirmStep(ctx context.Context, req Request, f *Flow, code Secre
 	case err != nil:
 		return signInAgain(f, err)
 	}
-	return p.signedUp(ctx, req, f, u, sent.methods(p.Settings())...)
+	return p.signedUp(ctx, req, f, u, codeMethods(p.Settings(), sent)...)
 }
 
 func (p *Pool) confirmedByLink(ctx context.Context, req Request, f *Flow) error {
@@ -426,9 +425,9 @@ func (p *Pool) signingUp(ctx context.Context, f *Flow) (User, error) {
 	return u, err
 }
 
-// methods are what the code has shown. It counts as the second factor of this
+// codeMethods are what the code has shown. It counts as the second factor of this
 // sign-in, if its medium is one (page "user-pool-settings-mfa").
-func (c oneTimeCode) methods(s *Settings) []string {
+func codeMethods(s *Settings, c oneTimeCode) []string {
 	factor := factorFor(c.Medium)
 	if !slices.Contains(s.MFATypes, factor) {
 		return nil
@@ -443,12 +442,12 @@ func signInAgain(f *Flow, err error) error {
 	if !ok {
 		return err
 	}
-	f.toSignIn(refusal.Description, true)
+	toSignIn(f, refusal.Description, true)
 	return nil
 }
 
 // toSignIn goes back to the sign-in page, where all has to be proven anew.
-func (f *Flow) toSignIn(notice string, failed bool) {
+func toSignIn(f *Flow, notice string, failed bool) {
 	f.Step, f.Sub, f.Named, f.Methods, f.Factor, f.Hint = StepSignIn, "", false, nil, "", ""
 	f.Notice, f.Failed = notice, failed
 }
@@ -483,9 +482,9 @@ func (p *Pool) ResendConfirmStep(ctx context.Context, req Request, f *Flow) erro
 	if d.Attribute == "" {
 		return cannotBeConfirmed(req)
 	}
-	p.awaitCode(f, d)
+	awaitCode(f, d, p.now())
 	f.Notice = TextNewCode
-	if p.ByLink(f) {
+	if p.Settings().ByLink(f) {
 		f.Notice = TextNewLink
 	}
 	return nil

@@ -33,22 +33,22 @@ const maxAccessLife = 24 * time.Hour
 // RedeemCode answers a token request with a code. The client was authenticated
 // before; from here on the code is spent, whatever the outcome, so that every
 // guess costs one. Refusals are an [*Error].
-func (p *Pool) RedeemCode(ctx context.Context, c Client, g CodeGrant) (TokenSet, error) {
+func (p *Pool) RedeemCode(ctx context.Context, c Client, r CodeGrant) (TokenSet, error) {
 	switch {
 	case !c.allowsFlow(FlowCode):
 		return TokenSet{}, p.refuseGrant(ctx, c, "the client may not use codes", errFlow)
-	case g.Code == "":
+	case r.Code == "":
 		return TokenSet{}, badRequest("code is missing")
 	}
 	now := p.now()
 	p.collect(ctx, now)
-	code, ok, err := p.store.TakeCode(ctx, g.Code.digest())
+	code, ok, err := p.store.TakeCode(ctx, r.Code.digest())
 	if err != nil {
 		return TokenSet{}, fmt.Errorf("userpool: taking code: %w", err)
 	}
 	reason, refusal := "unknown or used code", errGrant
 	if ok {
-		reason, refusal = code.check(c, g, now)
+		reason, refusal = checkCode(code, c, r, now)
 	}
 	if refusal != nil {
 		return TokenSet{}, p.refuseGrant(ctx, c, reason, refusal)
@@ -61,21 +61,21 @@ var (
 	errFlow  = &Error{Code: CodeUnauthorizedClient}
 )
 
-// check compares a code with the request that brings it. The answer tells apart
+// checkCode compares a code with the request that brings it. The answer tells apart
 // only what Cognito tells apart; the reason goes to the log.
-func (code Code) check(c Client, g CodeGrant, now time.Time) (reason string, refusal *Error) {
+func checkCode(code Code, c Client, r CodeGrant, now time.Time) (reason string, refusal *Error) {
 	switch {
 	case code.ClientID != c.ID:
 		return "the code was issued to another client", errGrant
 	case !inTime(now, code.Expires, CodeLifetime):
 		return "the code is expired", errGrant
-	case g.RedirectURI == "" && !code.RedirectOmitted:
+	case r.RedirectURI == "" && !code.RedirectOmitted:
 		return "redirect_uri is missing",
 			&Error{Code: CodeInvalidRequest, Description: "redirect_uri is missing"}
-	case g.RedirectURI != "" && g.RedirectURI != code.RedirectURI:
+	case r.RedirectURI != "" && r.RedirectURI != code.RedirectURI:
 		return "redirect_uri differs from the authorization request",
 			&Error{Code: CodeUnauthorizedClient, Description: "invalid_redirect"}
-	case !verifierMatches(code.Challenge, g.Verifier):
+	case !verifierMatches(code.Challenge, r.Verifier):
 		return "code_verifier does not match", errGrant
 	}
 	return "", nil
@@ -154,7 +154,7 @@ func (p *Pool) keepFamily(ctx context.Context, c Client, u User, family RefreshT
 // there can be none.
 func (p *Pool) tokenUser(ctx context.Context, c Client, sub string) (User, error) {
 	u, err := p.user(ctx, sub)
-	reason := u.refusal()
+	reason := tokenRefusal(u)
 	if errors.Is(err, errGone) {
 		reason, err = "the user is gone", nil
 	}
@@ -167,8 +167,8 @@ func (p *Pool) tokenUser(ctx context.Context, c Client, sub string) (User, error
 	return u, nil
 }
 
-// refusal says why the user can have no tokens, or nothing.
-func (u User) refusal() string {
+// tokenRefusal says why the user can have no tokens, or nothing.
+func tokenRefusal(u User) string {
 	switch {
 	case u.Disabled:
 		return "the user is disabled"
@@ -199,8 +199,8 @@ func (p *Pool) sign(ctx context.Context, claims tokenClaims, life time.Duration)
 	if err != nil {
 		return TokenSet{}, err
 	}
-	out, keys := TokenSet{ExpiresIn: life}, pairs[0]
-	out.AccessToken, err = keys.access.sign(claims.access)
+	out := TokenSet{ExpiresIn: life}
+	out.AccessToken, err = pairs[0].SignAccess(claims.access)
 	if err != nil {
 		return TokenSet{}, fmt.Errorf("userpool: access token: %w", err)
 	}
@@ -208,7 +208,7 @@ func (p *Pool) sign(ctx context.Context, claims tokenClaims, life time.Duration)
 		return out, nil
 	}
 	claims.id["at_hash"] = atHash(out.AccessToken)
-	out.IDToken, err = keys.id.sign(claims.id)
+	out.IDToken, err = pairs[0].SignID(claims.id)
 	if err != nil {
 		return TokenSet{}, fmt.Errorf("userpool: ID token: %w", err)
 	}

@@ -2,6 +2,7 @@ package userpool
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha1" //nolint:gosec // RFC 6238: authenticator apps compute nothing else
 	"encoding/base32"
 	"encoding/binary"
@@ -16,13 +17,23 @@ import (
 // HMAC-SHA-1, six digits, a new one every 30 seconds.
 const (
 	totpPeriod = 30 * time.Second
-	totpSkew   = 1  // steps that a phone's clock may be off
 	totpBytes  = 32 // of a secret; Cognito's have as many
 )
 
+// totpSkew is how many steps a phone's clock may be off.
+const totpSkew = 1
+
 var totpEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-func newTOTPSecret() Secret { return Secret(totpEncoding.EncodeToString(randomBytes(totpBytes))) }
+// newTOTPSecret returns a fresh secret in base32, as apps take it.
+func newTOTPSecret() Secret {
+	var b [totpBytes]byte
+	_, _ = rand.Read(b[:]) // never fails: the runtime ends the program instead
+	return Secret(totpEncoding.EncodeToString(b[:]))
+}
+
+// decodeTOTP returns the key that a secret is.
+func decodeTOTP(secret Secret) ([]byte, error) { return totpEncoding.DecodeString(string(secret)) }
 
 // totpCode is the code of a time step (RFC 4226 section 5.3).
 func totpCode(key []byte, step int64) string {
@@ -37,7 +48,7 @@ func totpCode(key []byte, step int64) string {
 // matchTOTP returns the time step that the code is of, if it is of one around
 // now. Spaces that an app shows between the digits do not count.
 func matchTOTP(secret, code Secret, now time.Time) (step int64, ok bool) {
-	key, err := totpEncoding.DecodeString(string(secret))
+	key, err := decodeTOTP(secret)
 	if err != nil || len(key) == 0 {
 		return 0, false
 	}
@@ -52,6 +63,11 @@ func matchTOTP(secret, code Secret, now time.Time) (step int64, ok bool) {
 
 func totpStep(now time.Time) int64 { return now.Unix() / int64(totpPeriod/time.Second) }
 
+// TextCodeUsed is what a person reads whose code was used before.
+const TextCodeUsed = "Your software token has already been used once."
+
+var errCodeUsed = &Error{Code: CodeExpired, Description: TextCodeUsed}
+
 // maxTOTPBefore is how many steps before the last one a user keeps.
 const maxTOTPBefore = 16
 
@@ -59,7 +75,7 @@ const maxTOTPBefore = 16
 // (RFC 6238 section 5.2), and no code of an earlier step than the last. If that is
 // of a time to come, the clock was set back since: then a step is good that is not
 // among those that are kept, or nobody could sign in until the clock has caught up.
-func (u *User) spendTOTP(step int64, now time.Time) error {
+func spendTOTP(u *User, step int64, now time.Time) error {
 	setBack := u.TOTPStep > totpStep(now)+totpSkew
 	if step == u.TOTPStep || slices.Contains(u.TOTPBefore, step) || step < u.TOTPStep && !setBack {
 		return errCodeUsed

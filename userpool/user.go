@@ -73,6 +73,12 @@ func (u User) Clone() User {
 	return u
 }
 
+// Verified reports whether the user has this address, email or phone_number, and
+// it is known to be the user's own.
+func (u User) Verified(address string) bool {
+	return u.Attributes[address] != "" && u.Attributes[address+"_verified"] == "true"
+}
+
 // NewUser is what [Pool.CreateUser] needs to know.
 type NewUser struct {
 	// Sub is for a user who must have a certain one, at most 128 characters.
@@ -120,7 +126,7 @@ func (p *Pool) CreateUser(ctx context.Context, n NewUser) (User, error) {
 			n.Password = p.temporaryPassword()
 		}
 	}
-	u, err := p.newUser(n)
+	u, err := p.rules().newUser(n)
 	if err != nil {
 		return User{}, err
 	}
@@ -142,13 +148,13 @@ func (p *Pool) CreateUser(ctx context.Context, n NewUser) (User, error) {
 }
 
 // newUser applies every rule that needs neither hash nor store.
-func (p *Pool) newUser(n NewUser) (User, error) {
+func (r rules) newUser(n NewUser) (User, error) {
 	u := User{Sub: n.Sub, Username: n.Username, Status: n.Status, Disabled: n.Disabled}
-	err := p.setPasswordState(&u, n)
+	err := r.setPasswordState(&u, n)
 	if err != nil {
 		return User{}, err
 	}
-	u.Created = p.now()
+	u.Created = r.now()
 	u.Modified = u.Created
 	if u.Sub == "" {
 		u.Sub = NewUUID()
@@ -156,7 +162,7 @@ func (p *Pool) newUser(n NewUser) (User, error) {
 	if !validName(u.Sub) {
 		return User{}, invalid("a sub has 1 to 128 characters and no space")
 	}
-	u.Attributes, err = p.Settings().cleanAttributes(n.Attributes)
+	u.Attributes, err = r.settings.cleanAttributes(n.Attributes)
 	if err != nil {
 		return User{}, err
 	}
@@ -164,7 +170,7 @@ func (p *Pool) newUser(n NewUser) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	err = p.setUserNames(&u)
+	err = r.setUserNames(&u)
 	if err != nil {
 		return User{}, err
 	}
@@ -172,12 +178,12 @@ func (p *Pool) newUser(n NewUser) (User, error) {
 }
 
 // setPasswordState says how far a new user is.
-func (p *Pool) setPasswordState(u *User, n NewUser) error {
+func (r rules) setPasswordState(u *User, n NewUser) error {
 	if u.Status == "" {
 		u.Status = UserConfirmed
 	}
 	if n.Temporary {
-		p.passwordSet(u, true)
+		r.passwordSet(u, true)
 	}
 	without := u.Status == UserResetRequired || u.Status == UserUnconfirmed || u.Status == UserExternal
 	known := without || u.Status == UserConfirmed || u.Status == UserForceChange
@@ -203,6 +209,8 @@ func validName(s string) bool {
 		return !unicode.In(r, unicode.L, unicode.M, unicode.S, unicode.N, unicode.P)
 	})
 }
+
+const maxGroups = 100 // of one user
 
 func cleanGroups(in []string) ([]string, error) {
 	if len(in) > maxGroups {

@@ -14,9 +14,7 @@ import (
 func CheckUser(s Settings, n NewUser) error {
 	s.Groups = nil // nothing of a user is compared with them, and to sort them for each user takes its time
 	s = withSettingsDefaults(s)
-	p := &Pool{usernames: newSignInNames(s), now: time.Now}
-	p.settings.Store(&s)
-	_, err := p.newUser(n)
+	_, err := rules{&s, newSignInNames(s), time.Now}.newUser(n)
 	return err
 }
 

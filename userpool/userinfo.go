@@ -2,6 +2,7 @@ package userpool
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"slices"
@@ -82,7 +83,7 @@ func (p *Pool) accessToken(ctx context.Context, token Secret) (accessClaims, err
 // liveUser returns the user of an access token that was not revoked.
 func (p *Pool) liveUser(ctx context.Context, c Client, claims accessClaims) (User, error) {
 	u, err := p.user(ctx, claims.Subject)
-	if errors.Is(err, errGone) || err == nil && u.refusal() != "" {
+	if errors.Is(err, errGone) || err == nil && tokenRefusal(u) != "" {
 		return User{}, errToken
 	}
 	if err != nil {
@@ -140,17 +141,17 @@ func (p *Pool) jwtParser(more ...jwt.ParserOption) *jwt.Parser {
 // token or, if alsoID is set, an ID token.
 func (p *Pool) verifyingKey(ctx context.Context, alsoID bool) jwt.Keyfunc {
 	return func(t *jwt.Token) (any, error) {
-		kid := t.Header["kid"]
-		set, ok := p.findKeys(ctx, func(s *SigningKeys) bool {
-			return kid == s.access.kid || alsoID && kid == s.id.kid
+		kid, _ := t.Header["kid"].(string)
+		key, ok := p.findKey(ctx, func(s *SigningKeys) (*rsa.PublicKey, bool) {
+			key, ok := s.AccessKey(kid)
+			if !ok && alsoID {
+				key, ok = s.IDKey(kid)
+			}
+			return key, ok
 		})
-		switch {
-		case !ok:
+		if !ok {
 			return nil, errors.New("unknown kid")
-		case kid == set.access.kid:
-			return &set.access.key.PublicKey, nil
-		default:
-			return &set.id.key.PublicKey, nil
 		}
+		return key, nil
 	}
 }

@@ -331,7 +331,7 @@ func (h *Handler) poolFacts(s *userpool.Settings) []fact {
 	if s.SelfSignUp {
 		signUp = "people register themselves"
 	}
-	return facts("Name", s.Name, "People sign in with", h.Pool.SignInNames(), "Sign-up", signUp,
+	return facts("Name", s.Name, "People sign in with", h.Pool.Settings().SignInNames(), "Sign-up", signUp,
 		"Verified by code or link", s.AutoVerifiedAttributes, "Password policy", passwordText(s.Passwords),
 		"MFA", string(s.MFA), "Second factors", s.MFATypes, "First factors", s.FirstFactors, "Recovery", s.Recovery,
 		"Every code is", s.FixedCode, "Schema", schema, "Triggers", triggers)

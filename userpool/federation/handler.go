@@ -53,7 +53,7 @@ func getOnly(w http.ResponseWriter, _ *http.Request) {
 // Start sends the browser to the identity provider that the checked request a
 // asks for, a.Provider; q is its query.
 func (h *Handler) Start(w http.ResponseWriter, r *http.Request, a *userpool.Authorization, q url.Values) {
-	ip, ok := h.Pool.IdentityProvider(a.Client, a.Provider)
+	ip, ok := h.Pool.Settings().IdentityProvider(a.Client, a.Provider)
 	if !ok {
 		h.refuse(w, r, a, failed(userpool.TextNoSuchLogin))
 		return

@@ -109,7 +109,7 @@ func (h *Handler) takeTrip(
 func (h *Handler) oidcProfile(
 	ctx context.Context, a *userpool.Authorization, trip userpool.RoundTrip, q url.Values,
 ) (userpool.Profile, error) {
-	ip, ok := h.Pool.IdentityProvider(a.Client, trip.Provider)
+	ip, ok := h.Pool.Settings().IdentityProvider(a.Client, trip.Provider)
 	if !ok || ip.Type != userpool.ProviderOIDC {
 		return userpool.Profile{}, failed(userpool.TextNoSuchLogin)
 	}

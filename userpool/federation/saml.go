@@ -151,7 +151,7 @@ func (h *Handler) unaskedProvider(a *userpool.Authorization, response string) (u
 	if err != nil {
 		return userpool.IdentityProvider{}, &fault{a.Provider, textSAML, err}
 	}
-	for _, ip := range h.Pool.SAMLProviders() {
+	for _, ip := range h.Pool.Settings().SAMLProviders() {
 		named := a.Provider == ip.Name || a.Provider == "" && a.Client.Supports(ip.Name)
 		if named && ip.IDPInitiated && h.SAML.IsIssuer(ip, issuer) {
 			return ip, nil
@@ -165,7 +165,7 @@ func (h *Handler) unaskedProvider(a *userpool.Authorization, response string) (u
 func (h *Handler) readSAML(
 	ctx context.Context, a *userpool.Authorization, provider, response, inResponseTo string,
 ) (userpool.Profile, error) {
-	ip, ok := h.Pool.IdentityProvider(a.Client, provider)
+	ip, ok := h.Pool.Settings().IdentityProvider(a.Client, provider)
 	if !ok || ip.Type != userpool.ProviderSAML {
 		return userpool.Profile{}, failed(userpool.TextNoSuchLogin)
 	}
@@ -190,11 +190,11 @@ func (h *Handler) SignOut(
 	w http.ResponseWriter, r *http.Request, s userpool.Session, location string,
 ) (there string, ok bool) {
 	ctx := r.Context()
-	i := indexProvider(h.Pool.SAMLProviders(), s.Provider)
+	i := indexProvider(h.Pool.Settings().SAMLProviders(), s.Provider)
 	if h.SAML == nil || i < 0 || s.ProviderSession == "" {
 		return "", false
 	}
-	ip := h.Pool.SAMLProviders()[i]
+	ip := h.Pool.Settings().SAMLProviders()[i]
 	if !ip.SignOut {
 		return "", false
 	}

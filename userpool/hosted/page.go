@@ -76,7 +76,7 @@ func (v *visit) links(out *view) {
 	if v.h.Pool.Settings().SelfSignUp {
 		out.SignUp = pages[userpool.StepSignUp].path + q
 	}
-	if v.h.Pool.CanRecover() {
+	if v.h.Pool.Settings().CanRecover() {
 		out.Forgot = pages[userpool.StepForgot].path + q
 	}
 }

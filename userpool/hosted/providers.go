@@ -22,7 +22,7 @@ func (v *visit) providers() providers {
 	out := providers{Local: v.auth.Client.Supports(userpool.ProviderCognito)}
 	q := maps.Clone(v.query)
 	q.Del("idp_identifier")
-	for _, name := range v.h.Pool.Providers(v.auth.Client) {
+	for _, name := range v.h.Pool.Settings().Providers(v.auth.Client) {
 		q.Set("identity_provider", name)
 		out.Providers = append(out.Providers, providerLink{name, v.h.BaseURL + "/oauth2/authorize?" + q.Encode()})
 	}

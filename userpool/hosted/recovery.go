@@ -17,14 +17,14 @@ type forgotView struct {
 
 // showForgot writes the page at /forgotPassword.
 func (v *visit) showForgot() {
-	if !v.h.Pool.CanRecover() {
+	if !v.h.Pool.Settings().CanRecover() {
 		v.h.refuser().Refuse(v.w, v.r, v.auth, &userpool.PageError{
 			Code: userpool.PageNoRecovery, ClientID: v.auth.Client.ID, Mend: "Settings.Recovery is admin_only",
 		})
 		return
 	}
 	page := forgotView{view: v.view("Forgot your password?", v.auth.Client.Name)}
-	page.User = nameInput("forgotPassword-username", v.h.Pool.SignInNames(), v.flow.Username)
+	page.User = nameInput("forgotPassword-username", v.h.Pool.Settings().SignInNames(), v.flow.Username)
 	v.write("forgot", page)
 }
 

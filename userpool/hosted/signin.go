@@ -32,7 +32,7 @@ func (v *visit) showSignIn() {
 	}
 	page.NameOnly = v.auth.Client.ChoosesFactor()
 	page.Passkey = page.NameOnly && v.h.Pool.OffersPasskeys()
-	page.Names, page.Type = nameField(v.h.Pool.SignInNames())
+	page.Names, page.Type = nameField(v.h.Pool.Settings().SignInNames())
 	v.write("sign-in", page)
 }
 

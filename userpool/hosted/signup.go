@@ -91,7 +91,7 @@ func (v *visit) showSignUp() {
 	page := signUpView{view: v.view("Sign up with a new account", v.auth.Client.Name), Rules: v.passwordRules()}
 	page.User = v.newName()
 	names := v.h.Pool.Settings().UsernameAttributes
-	for _, name := range v.h.Pool.SignUpAttributes() {
+	for _, name := range v.h.Pool.Settings().SignUpAttributes() {
 		f := v.attributeInput("signUpForm", name)
 		f.Required = len(names) < 2 || name != "email" && name != "phone_number" // one of them is the name
 		page.Fields = append(page.Fields, f)
@@ -139,7 +139,7 @@ type sentView struct {
 
 // showConfirm writes the page at /confirm.
 func (v *visit) showConfirm() {
-	page := sentView{view: v.view("Confirm your account", v.auth.Client.Name), Link: v.h.Pool.ByLink(v.flow)}
+	page := sentView{view: v.view("Confirm your account", v.auth.Client.Name), Link: v.h.Pool.Settings().ByLink(v.flow)}
 	page.Resend = v.address("/resendcode")
 	t := v.locale.T
 	switch {
