@@ -66,6 +66,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/devview"
 	"github.com/cognate-auth/cognate/userpool/memstore"
 	"github.com/cognate-auth/cognate/userpool/server"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // Options are the options of [New]. The zero value means the defaults.
@@ -80,7 +81,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	// Store keeps the pool's data. Nil: a fresh memstore.
-	Store userpool.Store
+	Store store.Store
 
 	// Settings are those of userpool.Config.
 	Settings userpool.Settings

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/store"
+	"github.com/google/go-cmp/cmp"
 )
 
 const goodPassword = "Battery-Staple-9"
@@ -261,7 +261,7 @@ func TestTemporaryUsers(t *testing.T) {
 		wantCode(t, name, err, userpool.CodeInvalidParameter)
 	}
 	_, err = e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "x", Password: "x", Sub: e.Ann.Sub})
-	if !errors.Is(err, userpool.ErrExists) {
+	if !errors.Is(err, store.ErrExists) {
 		t.Errorf("a sub that is taken: %v", err)
 	}
 }
@@ -410,7 +410,7 @@ func TestNamesThatLookAlike(t *testing.T) {
 	}
 	n := userpool.NewUser{Username: "eve", Password: "x", Attributes: map[string]string{"preferred_username": "ANN"}}
 	_, err := e.Pool.CreateUser(t.Context(), n)
-	if !errors.Is(err, userpool.ErrExists) {
+	if !errors.Is(err, store.ErrExists) {
 		t.Errorf("somebody's user name as preferred_username: %v", err)
 	}
 	_, _, err = e.Pool.SignUp(t.Context(), userpool.SignUpRequest{Client: e.App, Username: "eve", Password: "x",
@@ -617,7 +617,7 @@ func TestPutUser(t *testing.T) {
 	_, err := e.Pool.UpdateUserAttributes(t.Context(), "ann", map[string]string{"preferred_username": "carl"})
 	wantCode(t, "an alias", err, "")
 	_, _, err = e.Pool.PutUser(t.Context(), userpool.NewUser{Username: "carl", Password: "x"})
-	if !errors.Is(err, userpool.ErrExists) {
+	if !errors.Is(err, store.ErrExists) {
 		t.Errorf("a name that is Ann's alias: %v", err)
 	}
 	_, _, err = e.Pool.PutUser(t.Context(), userpool.NewUser{Sub: "other", Username: "bob", Password: "two"})

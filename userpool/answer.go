@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // Refusal turns an [*Error] into the answer to the app; other errors stay. What
@@ -127,7 +129,7 @@ func (p *Pool) Authorize(ctx context.Context, a *Authorization, s Session) (loca
 		return "", fmt.Errorf("userpool: storing code: %w", err)
 	}
 	p.audit(ctx, "code issued", clientAttr(a.Client.ID), subAttr(s.Sub))
-	return appendQuery(a.RedirectURI, encode("code", string(code), "state", a.State)), nil
+	return text.AppendQuery(a.RedirectURI, text.Query("code", string(code), "state", a.State)), nil
 }
 
 // authorizeImplicit issues tokens at once (RFC 6749 section 4.2). There is never
@@ -159,6 +161,6 @@ func (p *Pool) authorizeImplicit(ctx context.Context, a *Authorization, s Sessio
 
 // fragment is the answer of the implicit grant, in Cognito's order.
 func (t TokenSet) fragment(state string) string {
-	return encode("id_token", string(t.IDToken), "access_token", string(t.AccessToken), "token_type", "Bearer",
+	return text.Query("id_token", string(t.IDToken), "access_token", string(t.AccessToken), "token_type", "Bearer",
 		"expires_in", strconv.Itoa(int(t.ExpiresIn/time.Second)), "state", state)
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // Authorization is an authorization request that was checked: whoever holds
@@ -83,7 +85,7 @@ func (p *Pool) ParseAuthorization(ctx context.Context, q url.Values) (*Authoriza
 	}
 	providers := p.Settings().providersOf(client)
 	if len(providers) == 0 {
-		mend := fmt.Sprintf("client %q has no identity provider that pool %s has", clip(client.ID), p.id)
+		mend := fmt.Sprintf("client %q has no identity provider that pool %s has", text.Clip(client.ID), p.id)
 		return nil, &PageError{Code: CodeInvalidRequest, ClientID: client.ID, Mend: mend}
 	}
 	a := &Authorization{Client: client, maxAge: -1, implicit: q.Get("response_type") == "token"}
@@ -119,7 +121,7 @@ func (p *Pool) requestClient(ctx context.Context, q url.Values) (Client, error) 
 		return Client{}, err
 	}
 	if !ok {
-		mend := fmt.Sprintf("there is no client %q in pool %s", clip(id), p.id)
+		mend := fmt.Sprintf("there is no client %q in pool %s", text.Clip(id), p.id)
 		return Client{}, &PageError{Code: PageUnknownClient, ClientID: id, Mend: mend}
 	}
 	return c, nil

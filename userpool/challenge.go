@@ -1,8 +1,6 @@
 package userpool
 
-import (
-	"slices"
-)
+import "slices"
 
 // The names of the challenges that steps of a sign-in are in the user pools API
 // (API reference, ChallengeNameType).

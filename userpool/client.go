@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // Client is an app client. The fields have Cognito's names (CreateUserPoolClient).
@@ -115,7 +117,7 @@ func (c Client) Clone() Client {
 
 // CreateClient checks c, fills in what is empty, stores it and returns it, with
 // its secret. What breaks a rule is an [*Error]; an ID that is taken is
-// [ErrExists].
+// [store.ErrExists].
 func (p *Pool) CreateClient(ctx context.Context, c Client) (Client, error) {
 	c, err := p.readyClient(c)
 	if err != nil {
@@ -144,10 +146,10 @@ func (p *Pool) readyClient(c Client) (Client, error) {
 
 // UpdateClient replaces the client that has c's ID, if its Version is still c's,
 // and returns it as it is now; otherwise, or when it is gone, it returns
-// [ErrConflict]. What was issued to the client before stays valid.
+// [store.ErrConflict]. What was issued to the client before stays valid.
 func (p *Pool) UpdateClient(ctx context.Context, c Client) (Client, error) {
 	if c.Version == 0 {
-		return Client{}, fmt.Errorf("userpool: updating client: it was never stored: %w", ErrConflict)
+		return Client{}, fmt.Errorf("userpool: updating client: it was never stored: %w", store.ErrConflict)
 	}
 	c, err := p.readyClient(c)
 	if err != nil {
@@ -167,8 +169,8 @@ func (p *Pool) UpdateClient(ctx context.Context, c Client) (Client, error) {
 // it has one. Of several calls at once none fails because of the others.
 func (p *Pool) PutClient(ctx context.Context, c Client) (Client, error) {
 	const tries = 10
-	err := ErrConflict
-	for i := 0; i < tries && (errors.Is(err, ErrConflict) || errors.Is(err, ErrExists)); i++ {
+	err := store.ErrConflict
+	for i := 0; i < tries && (errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrExists)); i++ {
 		var stored Client
 		stored, err = p.putClient(ctx, c)
 		if err == nil {

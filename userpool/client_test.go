@@ -8,6 +8,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // TestUpdateClient checks that a client is replaced as a whole, and only by who
@@ -30,7 +31,7 @@ func TestUpdateClient(t *testing.T) {
 	}
 	for name, stale := range map[string]userpool.Client{"stale": c, "never stored": {ID: "app"}, "gone": {ID: "x", Version: 1}} {
 		_, err = e.Pool.UpdateClient(t.Context(), stale)
-		if !errors.Is(err, userpool.ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			t.Errorf("%s: got %v, want a conflict", name, err)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 var (
@@ -60,12 +62,12 @@ func CheckClientOf(s Settings, c Client) error {
 	}
 	for _, scope := range c.AllowedOAuthScopes {
 		if !s.hasScope(scope) {
-			return invalid(fmt.Sprintf("the scope %q belongs to no resource server of the pool", clip(scope)))
+			return invalid(fmt.Sprintf("the scope %q belongs to no resource server of the pool", text.Clip(scope)))
 		}
 	}
 	for _, name := range c.SupportedIdentityProviders {
 		if !s.hasProvider(name) {
-			return invalid(fmt.Sprintf("the pool has no identity provider %q", clip(name)))
+			return invalid(fmt.Sprintf("the pool has no identity provider %q", text.Clip(name)))
 		}
 	}
 	return checkClientAttributes(c, &s)
@@ -142,7 +144,7 @@ func checkClientURLs(c Client) error {
 func checkClientFlows(c Client) error {
 	if s, ok := stray(c.AllowedOAuthFlows, FlowCode, FlowImplicit, FlowClientCredentials); ok {
 		return invalid(fmt.Sprintf("the OAuth flow %q is unknown or repeated; known are code, implicit and "+
-			"client_credentials", clip(s)))
+			"client_credentials", text.Clip(s)))
 	}
 	switch {
 	case !c.allowsFlow(FlowClientCredentials):
@@ -171,7 +173,7 @@ func checkClientScopes(c Client) error {
 	}
 	for i, s := range c.AllowedOAuthScopes {
 		if !validScope(s) || slices.Contains(c.AllowedOAuthScopes[:i], s) {
-			return invalid(fmt.Sprintf("the scope %q is unknown or repeated", clip(s)))
+			return invalid(fmt.Sprintf("the scope %q is unknown or repeated", text.Clip(s)))
 		}
 	}
 	if c.allowsFlow(FlowClientCredentials) {
@@ -193,14 +195,14 @@ func checkMachineScopes(scopes []string) error {
 
 func checkClientLists(c Client) error {
 	if s, ok := stray(c.ExplicitAuthFlows, explicitAuthFlows...); ok {
-		return invalid(fmt.Sprintf("the authentication flow %q is unknown or repeated", clip(s)))
+		return invalid(fmt.Sprintf("the authentication flow %q is unknown or repeated", text.Clip(s)))
 	}
 	if len(c.SupportedIdentityProviders) > maxProviders+1 {
 		return invalid(fmt.Sprintf("a client has at most %d identity providers", maxProviders+1))
 	}
 	for i, s := range c.SupportedIdentityProviders {
 		if s == "" || len(s) > 128 || slices.Contains(c.SupportedIdentityProviders[:i], s) {
-			return invalid(fmt.Sprintf("the identity provider %q is no name or repeated", clip(s)))
+			return invalid(fmt.Sprintf("the identity provider %q is no name or repeated", text.Clip(s)))
 		}
 	}
 	for _, list := range [][]string{c.ReadAttributes, c.WriteAttributes} {
@@ -209,7 +211,7 @@ func checkClientLists(c Client) error {
 		}
 		for i, name := range list {
 			if !knownAttribute(name) || slices.Contains(list[:i], name) {
-				return invalid(fmt.Sprintf("the attribute %q is unknown or repeated", clip(name)))
+				return invalid(fmt.Sprintf("the attribute %q is unknown or repeated", text.Clip(name)))
 			}
 		}
 	}
@@ -227,13 +229,13 @@ func knownAttribute(name string) bool {
 func checkClientAttributes(c Client, s *Settings) error {
 	for _, name := range slices.Concat(c.ReadAttributes, c.WriteAttributes) {
 		if _, known := s.attribute(name); !known && name != "identities" {
-			return invalid(fmt.Sprintf("the pool has no attribute %q", clip(name)))
+			return invalid(fmt.Sprintf("the pool has no attribute %q", text.Clip(name)))
 		}
 	}
 	for _, name := range s.required() {
 		if !c.CanWrite(name) {
 			return invalid(fmt.Sprintf("the attribute %q is required at sign-up, so the client must be able to write it",
-				clip(name)))
+				text.Clip(name)))
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // TestClockIsSetBack has a clock that was wrong, by an hour or a year, and is set
@@ -238,8 +239,8 @@ func outboxBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 func collectBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 	e.Tokens(t)
 	return func(t *testing.T) {
-		r := userpool.Record{Kind: "thing", ID: "1", Expires: e.Clock.Now().Add(-time.Hour)}
-		must(t, e.Store.Apply(t.Context(), pooltest.PoolID, userpool.Change{Op: userpool.Create, Record: r}))
+		r := store.Record{Kind: "thing", ID: "1", Expires: e.Clock.Now().Add(-time.Hour)}
+		must(t, e.Store.Apply(t.Context(), pooltest.PoolID, store.Change{Op: store.Create, Record: r}))
 		e.Code(t)
 		if _, ok, err := e.Store.Get(t.Context(), pooltest.PoolID, "thing", "1"); ok || err != nil {
 			t.Errorf("what is over is there, error %v", err)

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"math/big"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // What a code or a message is for.
@@ -211,7 +213,7 @@ func (p *Pool) tryCode(ctx context.Context, purpose, sub string, code Secret) (o
 		if err == nil {
 			return oneTimeCode{}, errCodeMismatch
 		}
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			return oneTimeCode{}, fmt.Errorf("userpool: counting a wrong code: %w", err)
 		}
 	}
@@ -221,8 +223,8 @@ func (p *Pool) tryCode(ctx context.Context, purpose, sub string, code Secret) (o
 // spendCode spends a code that matched. Whoever comes second is told that it
 // is gone.
 func (p *Pool) spendCode(ctx context.Context, c oneTimeCode) error {
-	err := ErrConflict
-	for i := 0; i < spendTries && errors.Is(err, ErrConflict); i++ {
+	err := store.ErrConflict
+	for i := 0; i < spendTries && errors.Is(err, store.ErrConflict); i++ {
 		if i > 0 {
 			c, err = p.sameCode(ctx, c)
 			if err != nil {
@@ -258,9 +260,9 @@ func (p *Pool) sameCode(ctx context.Context, c oneTimeCode) (oneTimeCode, error)
 // record stays until its end: for its version, see PutOneTimeCode, and that of a
 // link to tell the person, who comes after some program that looks at links, that
 // all went well.
-func (c oneTimeCode) spent(User) Change {
+func (c oneTimeCode) spent(User) store.Change {
 	c.Spent = true
-	return Change{Op: Update, Record: oneTimeRecord(c)}
+	return store.Change{Op: store.Update, Record: oneTimeRecord(c)}
 }
 
 // spendOn spends a code that matched and makes the change to its user that it
@@ -279,7 +281,7 @@ func (p *Pool) spendOn(ctx context.Context, c oneTimeCode, edit func(*User) erro
 		if err == nil {
 			err = p.storeUser(ctx, &u, c.spent)
 		}
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			return u, err
 		}
 		c, err = p.sameCode(ctx, c)
@@ -287,7 +289,7 @@ func (p *Pool) spendOn(ctx context.Context, c oneTimeCode, edit func(*User) erro
 			return User{}, err
 		}
 	}
-	return User{}, fmt.Errorf("userpool: spending a code: %w", ErrConflict)
+	return User{}, fmt.Errorf("userpool: spending a code: %w", store.ErrConflict)
 }
 
 // limit counts one more of something that a user may do so often per hour. The
@@ -310,7 +312,7 @@ func (p *Pool) limit(ctx context.Context, what, sub string, most int) error {
 		}
 		a.Failures++
 		err = p.store.PutAttempts(ctx, a)
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 	}

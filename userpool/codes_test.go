@@ -13,6 +13,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // sendTo sends Ann a code and returns it, as the outbox has it.
@@ -444,13 +445,13 @@ func FuzzTemplates(f *testing.F) {
 
 // meddling is a store where something happens just before a code is spent.
 type meddling struct {
-	userpool.Store
+	store.Store
 
 	meddle func()
 }
 
-func (s *meddling) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
-	spends := func(c userpool.Change) bool {
+func (s *meddling) Apply(ctx context.Context, pool string, changes ...store.Change) error {
+	spends := func(c store.Change) bool {
 		return c.Kind == "onetime" && strings.Contains(string(c.Body), `"Spent":true`)
 	}
 	if do := s.meddle; do != nil && slices.ContainsFunc(changes, spends) {

@@ -2,8 +2,9 @@ package userpool
 
 import (
 	"errors"
-	"net/url"
 	"strings"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // Protocol error codes: RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core
@@ -82,7 +83,7 @@ func (e *PageError) Error() string { return "userpool: " + e.Code + ": " + e.Men
 
 // Location returns the address of the error page below the domain's base URL.
 func (e *PageError) Location(base string) string {
-	query := encode("error", e.Code, "client_id", e.ClientID)
+	query := text.Query("error", e.Code, "client_id", e.ClientID)
 	if e.Code == PageInvalidState {
 		query = strings.ReplaceAll(query, "+", "%20") // as Cognito was seen to write this one
 	}
@@ -104,38 +105,9 @@ func (e *RedirectError) Error() string { return e.Err.Error() }
 // Location returns where to send the browser. The order of the parameters is
 // the one Cognito was seen to use; clients must not depend on it.
 func (e *RedirectError) Location() string {
-	params := encode("error_description", e.Err.Description, "state", e.State, "error", e.Err.Code)
+	params := text.Query("error_description", e.Err.Description, "state", e.State, "error", e.Err.Code)
 	if e.Fragment {
 		return e.RedirectURI + "#" + params
 	}
-	return appendQuery(e.RedirectURI, params)
-}
-
-// appendQuery adds parameters to a registered URI and changes nothing else in
-// it, since the app may have registered a query of its own.
-func appendQuery(uri, params string) string {
-	switch {
-	case !strings.Contains(uri, "?"):
-		return uri + "?" + params
-	case strings.HasSuffix(uri, "?"), strings.HasSuffix(uri, "&"):
-		return uri + params
-	default:
-		return uri + "&" + params
-	}
-}
-
-// encode form-encodes name, value pairs in the given order and leaves out the
-// empty ones.
-func encode(pairs ...string) string {
-	var b strings.Builder
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] == "" {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteByte('&')
-		}
-		b.WriteString(pairs[i] + "=" + url.QueryEscape(pairs[i+1]))
-	}
-	return b.String()
+	return text.AppendQuery(e.RedirectURI, params)
 }

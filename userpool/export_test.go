@@ -1,6 +1,10 @@
 package userpool
 
-import "context"
+import (
+	"context"
+
+	"github.com/cognate-auth/cognate/userpool/store"
+)
 
 // Hashes returns how many passwords the pool has hashed so far.
 func (p *Pool) Hashes() int64 { return p.hasher.runs.Load() }
@@ -48,7 +52,7 @@ func (p *Pool) CheckCode(ctx context.Context, purpose, sub string, code Secret) 
 }
 
 // StoreKeys stores keys as a pool does at its first start.
-func StoreKeys(ctx context.Context, s Store, pool string, keys *SigningKeys) error {
+func StoreKeys(ctx context.Context, s store.Store, pool string, keys *SigningKeys) error {
 	return records{s, pool}.CreateKeys(ctx, []*SigningKeys{keys})
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // RoundTripLifetime is how long a person has at another identity provider
@@ -122,7 +124,7 @@ const usedMargin = 24 * time.Hour
 // profiles section 4.1.4.5).
 func (p *Pool) UseOnce(ctx context.Context, key string, until time.Time) (first bool, err error) {
 	err = p.store.PutUsed(ctx, Secret(key).digest(), until.Add(usedMargin))
-	if errors.Is(err, ErrExists) {
+	if errors.Is(err, store.ErrExists) {
 		return false, nil
 	}
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // FlowLifetime is how long a person has for a whole way through the sign-in
@@ -130,7 +132,7 @@ func (p *Pool) Flow(ctx context.Context, id, browser Secret, request string) (f 
 func (p *Pool) SaveFlow(ctx context.Context, f *Flow) error {
 	p.collect(ctx, p.now())
 	err := p.store.PutFlow(ctx, f)
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, store.ErrConflict) {
 		return ErrStale
 	}
 	if err != nil {
@@ -147,7 +149,7 @@ func (p *Pool) RenewFlow(ctx context.Context, f *Flow) (id Secret, err error) {
 	g := *f
 	g.Hash, g.Version = id.digest(), 0
 	err = p.store.ReplaceFlow(ctx, f, &g)
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, store.ErrConflict) {
 		return "", ErrStale
 	}
 	if err != nil {
@@ -164,7 +166,7 @@ func (p *Pool) EndFlow(ctx context.Context, f *Flow) error {
 		return nil // it was never stored
 	}
 	err := p.store.DeleteFlow(ctx, f)
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, store.ErrConflict) {
 		return ErrStale
 	}
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // maxPoolGroups bounds the groups of a pool (page "quotas").
@@ -35,7 +37,7 @@ func checkGroups(s Settings) error {
 			problem = "Description: expected at most 2048 bytes"
 		}
 		if problem != "" {
-			return errors.New("Groups: " + fmt.Sprintf("%q", clip(g.Name)) + ": " + problem)
+			return errors.New("Groups: " + fmt.Sprintf("%q", text.Clip(g.Name)) + ": " + problem)
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cognate-auth/cognate/userpool/store"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -127,7 +128,7 @@ func (p *Pool) readOrMakeKeys(ctx context.Context) error {
 		first = &keySets{pairs: []*SigningKeys{made}}
 	}
 	err = p.store.CreateKeys(ctx, first.pairs)
-	if err != nil && !errors.Is(err, ErrExists) {
+	if err != nil && !errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("storing keys: %w", err)
 	}
 	ok, err = p.loadKeys(ctx)
@@ -247,8 +248,8 @@ func (p *Pool) changeKeys(ctx context.Context, change func([]*SigningKeys) ([]*S
 	if !p.keys.kept {
 		return p.keys.change(change)
 	}
-	err := ErrConflict
-	for i := 0; i < 10 && errors.Is(err, ErrConflict); i++ {
+	err := store.ErrConflict
+	for i := 0; i < 10 && errors.Is(err, store.ErrConflict); i++ {
 		err = p.readKeys(ctx)
 		if err != nil {
 			return fmt.Errorf("userpool: reading keys: %w", err)

@@ -16,12 +16,13 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // keyStore is a store in memory that counts how often keys are read, and can
 // hold back or fail what is about keys.
 type keyStore struct {
-	userpool.Store
+	store.Store
 
 	reads  atomic.Int64
 	broken atomic.Bool
@@ -30,17 +31,17 @@ type keyStore struct {
 
 var errBroken = errors.New("the store is broken")
 
-func (s *keyStore) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+func (s *keyStore) Get(ctx context.Context, pool, kind, id string) (store.Record, bool, error) {
 	if kind == "keys" {
 		s.reads.Add(1)
 		if s.broken.Load() {
-			return userpool.Record{}, false, errBroken
+			return store.Record{}, false, errBroken
 		}
 	}
 	return s.Store.Get(ctx, pool, kind, id)
 }
 
-func (s *keyStore) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
+func (s *keyStore) Apply(ctx context.Context, pool string, changes ...store.Change) error {
 	if changes[0].Kind == "keys" && s.apply != nil {
 		s.apply(ctx)
 	}
@@ -48,7 +49,7 @@ func (s *keyStore) Apply(ctx context.Context, pool string, changes ...userpool.C
 }
 
 // startOn starts the pool of a store, as another process would.
-func startOn(t *testing.T, s userpool.Store, now func() time.Time) *userpool.Pool {
+func startOn(t *testing.T, s store.Store, now func() time.Time) *userpool.Pool {
 	t.Helper()
 	p, err := userpool.New(t.Context(), userpool.Config{
 		ID: pooltest.PoolID, Issuer: pooltest.BaseURL + "/", Store: s, Hashing: pooltest.Cheap, Now: now,
@@ -113,7 +114,7 @@ func rotate(t *testing.T, p *userpool.Pool, n int) []string {
 }
 
 // ownKeys lets pooltest make a pool that keeps its keys in a store.
-func ownKeys(s userpool.Store) func(*userpool.Config) {
+func ownKeys(s store.Store) func(*userpool.Config) {
 	return func(c *userpool.Config) { c.Keys, c.Store = nil, s }
 }
 
@@ -338,18 +339,18 @@ func TestKeysComeBack(t *testing.T) {
 // the keys that it has.
 func TestStoreWasEmptied(t *testing.T) {
 	t.Parallel()
-	store := withKeys(t)
-	p := startOn(t, store, nil)
+	s := withKeys(t)
+	p := startOn(t, s, nil)
 	kids := keyIDs(t, p)
-	change := userpool.Change{Op: userpool.Delete, Record: userpool.Record{Kind: "keys", ID: "signing"}}
-	if err := store.Apply(t.Context(), pooltest.PoolID, change); err != nil {
+	change := store.Change{Op: store.Delete, Record: store.Record{Kind: "keys", ID: "signing"}}
+	if err := s.Apply(t.Context(), pooltest.PoolID, change); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
 		if got := keyIDs(t, p); !slices.Equal(got, kids) {
 			t.Errorf("got key ids %q, want %q", got, kids)
 		}
-		p = startOn(t, store, nil)
+		p = startOn(t, s, nil)
 	}
 }
 
@@ -375,13 +376,13 @@ func TestDamagedKeys(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := memstore.New()
-			r := userpool.Record{Kind: "keys", ID: "signing", Body: []byte(body)}
-			if err := store.Apply(t.Context(), pooltest.PoolID, userpool.Change{Op: userpool.Create, Record: r}); err != nil {
+			s := memstore.New()
+			r := store.Record{Kind: "keys", ID: "signing", Body: []byte(body)}
+			if err := s.Apply(t.Context(), pooltest.PoolID, store.Change{Op: store.Create, Record: r}); err != nil {
 				t.Fatal(err)
 			}
 			_, err := userpool.New(t.Context(), userpool.Config{
-				ID: pooltest.PoolID, Issuer: pooltest.BaseURL + "/", Store: store,
+				ID: pooltest.PoolID, Issuer: pooltest.BaseURL + "/", Store: s,
 			})
 			if err == nil || !strings.Contains(err.Error(), "keys") || strings.Contains(err.Error(), "c2Vj") {
 				t.Errorf("got error %v", err)

@@ -10,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 var errNoSuchUser = &Error{Code: CodeUserNotFound, Description: TextNoSuchUser}
@@ -32,7 +35,7 @@ func (p *Pool) named(ctx context.Context, name string) (User, error) {
 // and stores it with the changes that go with it. It begins anew when somebody
 // else changed the user meanwhile.
 func (p *Pool) change(
-	ctx context.Context, name string, edit func(*User) error, more ...func(User) Change,
+	ctx context.Context, name string, edit func(*User) error, more ...func(User) store.Change,
 ) (User, error) {
 	for range 10 {
 		u, err := p.named(ctx, name)
@@ -45,18 +48,18 @@ func (p *Pool) change(
 			return User{}, err
 		}
 		err = p.storeUser(ctx, &u, more...)
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			return u, err
 		}
 	}
-	return User{}, fmt.Errorf("userpool: changing user: %w", ErrConflict)
+	return User{}, fmt.Errorf("userpool: changing user: %w", store.ErrConflict)
 }
 
 // storeUser stores a changed user, and counts up u.Version. ErrConflict: somebody
 // was faster. An alias that is taken is AliasExistsException.
-func (p *Pool) storeUser(ctx context.Context, u *User, more ...func(User) Change) error {
+func (p *Pool) storeUser(ctx context.Context, u *User, more ...func(User) store.Change) error {
 	u.Modified = p.now()
-	changes := []Change{{Op: Update, Record: userRecord(*u)}}
+	changes := []store.Change{{Op: store.Update, Record: userRecord(*u)}}
 	for _, m := range more {
 		changes = append(changes, m(*u))
 	}
@@ -65,9 +68,9 @@ func (p *Pool) storeUser(ctx context.Context, u *User, more ...func(User) Change
 	case err == nil:
 		u.Version++
 		return nil
-	case errors.Is(err, ErrExists):
+	case errors.Is(err, store.ErrExists):
 		return p.aliasTaken(ctx, *u)
-	case errors.Is(err, ErrConflict):
+	case errors.Is(err, store.ErrConflict):
 		return err
 	default:
 		return fmt.Errorf("userpool: storing user: %w", err)
@@ -97,10 +100,10 @@ func (p *Pool) aliasTaken(ctx context.Context, u User) error {
 }
 
 // signOut is what ends all that a user has under way: sessions, tokens, codes.
-var signOut = func() (out []func(User) Change) {
+var signOut = func() (out []func(User) store.Change) {
 	for _, kind := range []string{kindSession, kindCode, kindRefresh, kindOneTime} {
-		out = append(out, func(u User) Change {
-			return Change{Op: DeleteOwned, Record: Record{Kind: kind, Owner: u.Sub}}
+		out = append(out, func(u User) store.Change {
+			return store.Change{Op: store.DeleteOwned, Record: store.Record{Kind: kind, Owner: u.Sub}}
 		})
 	}
 	return out
@@ -146,7 +149,7 @@ func (s *Settings) setAttribute(u *User, name, value string, said bool) error {
 	a, known := s.attribute(name)
 	switch {
 	case !known || name == "sub":
-		return unfit(clip(strconv.QuoteToGraphic(name)), "Attribute does not exist in the schema.")
+		return unfit(text.Clip(strconv.QuoteToGraphic(name)), "Attribute does not exist in the schema.")
 	case a.Fixed && u.Attributes[name] != "":
 		return invalid("Cannot modify the non-mutable attribute " + name)
 	}
@@ -206,8 +209,8 @@ func (p *Pool) AdminConfirm(ctx context.Context, name string) error {
 		}
 		u.Status = UserConfirmed
 		return nil
-	}, func(u User) Change {
-		return Change{Op: Delete, Record: Record{Kind: kindOneTime, ID: oneTimeID(PurposeSignUp, u.Sub)}}
+	}, func(u User) store.Change {
+		return store.Change{Op: store.Delete, Record: store.Record{Kind: kindOneTime, ID: oneTimeID(PurposeSignUp, u.Sub)}}
 	})
 	if err != nil {
 		return err
@@ -289,7 +292,7 @@ type UserQuery struct {
 // Users returns users by sub, a page at a time: as long as a page is full there
 // may be another.
 func (p *Pool) Users(ctx context.Context, q UserQuery) ([]User, error) {
-	query := Query{After: q.After, Limit: q.Limit}
+	query := store.Query{After: q.After, Limit: q.Limit}
 	if query.Limit <= 0 {
 		query.Limit = 60
 	}
@@ -300,7 +303,7 @@ func (p *Pool) Users(ctx context.Context, q UserQuery) ([]User, error) {
 	case q.Group != "":
 		query.Term = "group:" + q.Group
 	case q.Attribute != "" && !searchable(q.Attribute):
-		return nil, invalid("Invalid search attribute: " + clip(q.Attribute))
+		return nil, invalid("Invalid search attribute: " + text.Clip(q.Attribute))
 	case q.Attribute != "" && q.Prefix:
 		query.TermPrefix = q.Attribute + ":" + q.Value
 	case q.Attribute != "":
@@ -370,7 +373,7 @@ func (p *Pool) CheckFollow(ctx context.Context, s Settings, before, n NewUser) e
 }
 
 func anotherSub(name string) error {
-	return invalid("the user " + clip(name) + " has another sub already")
+	return invalid("the user " + text.Clip(name) + " has another sub already")
 }
 
 // What placeUser did.
@@ -385,7 +388,7 @@ func (p *Pool) placeUser(ctx context.Context, n NewUser, before *NewUser) (u Use
 	const tries = 3
 	for range tries {
 		u, did, err = p.placeUserOnce(ctx, n, before)
-		if did != userCreated || !errors.Is(err, ErrExists) {
+		if did != userCreated || !errors.Is(err, store.ErrExists) {
 			break
 		}
 	}
@@ -408,7 +411,7 @@ func (p *Pool) placeUserOnce(ctx context.Context, n NewUser, before *NewUser) (u
 		return u, userCreated, err
 	}
 	if !p.usernames.replaced() && foldLogin(u.Username) != foldLogin(name) {
-		return User{}, userKept, fmt.Errorf("userpool: putting user: the name is another's alias: %w", ErrExists)
+		return User{}, userKept, fmt.Errorf("userpool: putting user: the name is another's alias: %w", store.ErrExists)
 	}
 	if n.Sub != "" && n.Sub != u.Sub {
 		return User{}, userKept, anotherSub(name)
@@ -426,12 +429,12 @@ func (p *Pool) putUser(ctx context.Context, u User, n NewUser, before *NewUser) 
 		if sameUser(u, next) {
 			return u, userKept, nil
 		}
-		var more []func(User) Change
+		var more []func(User) store.Change
 		if next.Disabled && !u.Disabled {
 			more = signOut
 		}
 		err = p.storeUser(ctx, &next, more...)
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			return next, userChanged, err
 		}
 		u, err = p.user(ctx, u.Sub)
@@ -439,7 +442,7 @@ func (p *Pool) putUser(ctx context.Context, u User, n NewUser, before *NewUser) 
 			return User{}, userKept, err
 		}
 	}
-	return User{}, userKept, fmt.Errorf("userpool: changing user: %w", ErrConflict)
+	return User{}, userKept, fmt.Errorf("userpool: changing user: %w", store.ErrConflict)
 }
 
 // sameUser compares what a store keeps.

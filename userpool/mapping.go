@@ -9,6 +9,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // maxIdentities is how many identities a user can be linked to (developer guide,
@@ -83,11 +86,11 @@ func (p *Pool) federatedUser(ctx context.Context, c Client, provider string, pro
 		} else {
 			u, err = p.createFederated(ctx, c, ip, profile)
 		}
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			return u, err
 		}
 	}
-	return User{}, fmt.Errorf("userpool: updating a federated user: %w", ErrConflict)
+	return User{}, fmt.Errorf("userpool: updating a federated user: %w", store.ErrConflict)
 }
 
 // createFederated makes the user of a first sign-in.
@@ -115,13 +118,13 @@ func (p *Pool) createFederated(ctx context.Context, c Client, ip IdentityProvide
 		return User{}, err
 	}
 	err = p.store.CreateUser(ctx, u)
-	if errors.Is(err, ErrExists) {
+	if errors.Is(err, store.ErrExists) {
 		other, known, err := p.store.UserByIdentity(ctx, ip.Name, profile.Subject)
 		if err != nil {
 			return User{}, fmt.Errorf("userpool: reading user: %w", err)
 		}
 		if known && other.Username == u.Username {
-			return User{}, ErrConflict // another process made the same user at the same moment
+			return User{}, store.ErrConflict // another process made the same user at the same moment
 		}
 		// A user of that name is there and is somebody else, or a trigger has just
 		// linked the person to a user, who will be found the next time.
@@ -178,7 +181,7 @@ func (p *Pool) storeMapped(ctx context.Context, u *User) error {
 	}
 	u.Modified = p.now()
 	err = p.store.UpdateUser(ctx, *u)
-	if errors.Is(err, ErrExists) {
+	if errors.Is(err, store.ErrExists) {
 		return badRequest(TextEmailAlias)
 	}
 	if err != nil {
@@ -281,7 +284,7 @@ func (r rules) isLogin(u User, name string) bool {
 func (p *Pool) LinkProvider(ctx context.Context, sub, provider, subject string) (User, error) {
 	ip, ok := p.Settings().provider(provider)
 	if !ok {
-		return User{}, invalid(fmt.Sprintf("there is no identity provider %q in the pool", clip(provider)))
+		return User{}, invalid(fmt.Sprintf("there is no identity provider %q in the pool", text.Clip(provider)))
 	}
 	if subject == "" || len(subject) > maxAttributeBytes {
 		return User{}, invalid("the subject has 1 to 2048 bytes")
@@ -299,7 +302,7 @@ func (p *Pool) LinkProvider(ctx context.Context, sub, provider, subject string) 
 	})
 	u.Modified = now
 	err = p.store.UpdateUser(ctx, u)
-	if errors.Is(err, ErrExists) {
+	if errors.Is(err, store.ErrExists) {
 		return User{}, invalid("Merging is not currently supported, " +
 			"provide a SourceUser that has not been signed up in order to link")
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // Media of messages (DeliveryMediumType).
@@ -161,7 +163,7 @@ func (p *Pool) codeMessage(ctx context.Context, r codeRequest, code Secret) (Mes
 	}
 	byLink := p.Settings().ConfirmByLink && r.Purpose == PurposeSignUp && r.Medium == MediumEmail
 	if byLink {
-		m.Link = p.domain + "/confirmUser?" + encode(
+		m.Link = p.domain + "/confirmUser?" + text.Query(
 			"client_id", r.Client.ID, "user_name", r.User.Username, "confirmation_code", string(code))
 	}
 	m.Subject, m.Body = templateOf(p.Settings(), r.Purpose, r.Medium, byLink)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // TextAttributeMissing is followed by the names of attributes.
@@ -56,7 +58,7 @@ func (p *Pool) NewPasswordStep(
 	}
 	u.Status = UserConfirmed
 	err = p.storeUser(ctx, &u)
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, store.ErrConflict) {
 		return ErrStale // somebody else changed the user, perhaps the password
 	}
 	if err != nil {

@@ -9,6 +9,9 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 const (
@@ -215,12 +218,12 @@ func (p *Pool) assert(
 	}
 	used, err := p.passkeys.FinishAssertion(p.relyingParty(), state, response, stored)
 	if err != nil {
-		p.audit(ctx, "passkey did not verify", subAttr(u.Sub), slog.String("reason", clip(err.Error())))
+		p.audit(ctx, "passkey did not verify", subAttr(u.Sub), slog.String("reason", text.Clip(err.Error())))
 		return u, stored, errPasskey
 	}
 	used = renewed(stored, used, p.now())
 	err = p.store.UpdatePasskey(ctx, used)
-	if errors.Is(err, ErrConflict) { // used or removed at the same moment: the count may be old
+	if errors.Is(err, store.ErrConflict) { // used or removed at the same moment: the count may be old
 		return u, used, errPasskey
 	}
 	if err != nil {
@@ -377,7 +380,7 @@ func (p *Pool) addPasskey(ctx context.Context, u User, state, response []byte) e
 	}
 	made, err := p.passkeys.FinishRegistration(r, state, response)
 	if err != nil {
-		p.audit(ctx, "new passkey did not verify", subAttr(u.Sub), slog.String("reason", clip(err.Error())))
+		p.audit(ctx, "new passkey did not verify", subAttr(u.Sub), slog.String("reason", text.Clip(err.Error())))
 		return errPasskey
 	}
 	made.Sub, made.RelyingParty, made.Created, made.Version = u.Sub, r.ID, p.now(), 0
@@ -385,7 +388,7 @@ func (p *Pool) addPasskey(ctx context.Context, u User, state, response []byte) e
 		made.Name = fmt.Sprintf("Passkey %d", len(r.Have)+1)
 	}
 	err = p.store.CreatePasskey(ctx, made)
-	if errors.Is(err, ErrExists) {
+	if errors.Is(err, store.ErrExists) {
 		return errPasskey
 	}
 	if err != nil {

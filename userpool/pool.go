@@ -11,6 +11,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // Fixed lifetimes and limits. The lifetimes are Cognito's (developer guide, the
@@ -43,7 +46,7 @@ type Config struct {
 	Issuer string
 
 	// Store keeps the pool's data. Required.
-	Store Store
+	Store store.Store
 
 	// Keys sign the tokens, and the store does not get them. Nil: the keys in the
 	// store, in the clear; at the first start two RSA-2048 keys are made for it,
@@ -152,7 +155,7 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 // CheckPoolID checks the form of a pool id (API reference, UserPoolType).
 func CheckPoolID(id string) error {
 	if len(id) > 55 || !poolID.MatchString(id) {
-		return fmt.Errorf("%q is not of the form <region>_<alphanumerics>, with at most 55 characters", clip(id))
+		return fmt.Errorf("%q is not of the form <region>_<alphanumerics>, with at most 55 characters", text.Clip(id))
 	}
 	return nil
 }
@@ -206,10 +209,10 @@ func CheckIssuer(issuer, id string) error {
 	}
 	web := u.Scheme == "https" || u.Scheme == "http"
 	if !web || u.Host == "" || u.User != nil || strings.ContainsAny(issuer, "?#") {
-		return fmt.Errorf("%q is not an http or https URL without query and fragment", clip(issuer))
+		return fmt.Errorf("%q is not an http or https URL without query and fragment", text.Clip(issuer))
 	}
 	if !strings.HasSuffix(u.EscapedPath(), "/"+id) {
-		return fmt.Errorf("%q does not end in /%s, the pool id", clip(issuer), id)
+		return fmt.Errorf("%q does not end in /%s, the pool id", text.Clip(issuer), id)
 	}
 	return nil
 }
@@ -257,19 +260,6 @@ func (p *Pool) audit(ctx context.Context, event string, attrs ...slog.Attr) {
 	p.log.LogAttrs(ctx, slog.LevelInfo, event, attrs...)
 }
 
-const maxLogged = 200
-
-// clip bounds what a request can put into a log line or an error text. The log
-// handler or %q does the quoting.
-func clip(s string) string { return clipAt(s, maxLogged) }
-
-func clipAt(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "..."
-}
-
-func clientAttr(id string) slog.Attr     { return slog.String("client", clip(id)) }
+func clientAttr(id string) slog.Attr     { return slog.String("client", text.Clip(id)) }
 func subAttr(sub string) slog.Attr       { return slog.String("sub", sub) }
 func reasonAttr(reason string) slog.Attr { return slog.String("reason", reason) }

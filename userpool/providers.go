@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // Limits of the API reference (CreateIdentityProvider) and the page "quotas".
@@ -32,17 +34,17 @@ func checkProviders(s Settings) error {
 	for _, ip := range s.IdentityProviders {
 		err := s.checkProvider(ip)
 		if err != nil {
-			return fmt.Errorf("IdentityProviders: %q: %w", clip(ip.Name), err)
+			return fmt.Errorf("IdentityProviders: %q: %w", text.Clip(ip.Name), err)
 		}
 		// User names begin with it, and they have no case.
 		name := foldLogin(ip.Name)
 		if names[name] {
-			return fmt.Errorf("IdentityProviders: %q is there twice; upper and lower case are the same", clip(ip.Name))
+			return fmt.Errorf("IdentityProviders: %q is there twice; upper and lower case are the same", text.Clip(ip.Name))
 		}
 		names[name] = true
 		for _, id := range ip.Identifiers {
 			if identifiers[id] {
-				return fmt.Errorf("IdentityProviders: %q: the identifier %q is there twice", clip(ip.Name), id)
+				return fmt.Errorf("IdentityProviders: %q: the identifier %q is there twice", text.Clip(ip.Name), id)
 			}
 			identifiers[id] = true
 		}
@@ -61,7 +63,7 @@ func (s *Settings) checkProvider(ip IdentityProvider) error {
 	}
 	for _, id := range ip.Identifiers {
 		if !providerIdentifier.MatchString(id) {
-			return fmt.Errorf("the identifier %q is not 1 to 40 letters, digits, spaces or one of _+=.@-", clip(id))
+			return fmt.Errorf("the identifier %q is not 1 to 40 letters, digits, spaces or one of _+=.@-", text.Clip(id))
 		}
 	}
 	err := s.checkMapping(ip)
@@ -77,7 +79,7 @@ func (s *Settings) checkProvider(ip IdentityProvider) error {
 		}
 		return nil
 	default:
-		return fmt.Errorf("the type %q is unknown; expected %q or %q", clip(ip.Type), ProviderOIDC, ProviderSAML)
+		return fmt.Errorf("the type %q is unknown; expected %q or %q", text.Clip(ip.Type), ProviderOIDC, ProviderSAML)
 	}
 }
 
@@ -92,7 +94,7 @@ func (s *Settings) checkMapping(ip IdentityProvider) error {
 			}
 		case attribute == "sub" || !s.knows(attribute):
 			return fmt.Errorf("AttributeMapping: there is no attribute %q; "+
-				"expected a standard one, such as email, or custom:name", clip(attribute))
+				"expected a standard one, such as email, or custom:name", text.Clip(attribute))
 		case claim == "" || len(claim) > maxAttributeBytes:
 			return fmt.Errorf("AttributeMapping: %s: the name of a claim has 1 to 2048 bytes", attribute)
 		}
@@ -132,14 +134,14 @@ func checkOIDC(ip IdentityProvider) error {
 	return nil
 }
 
-func webURL(field, text string) error {
-	u, err := url.Parse(text)
+func webURL(field, said string) error {
+	u, err := url.Parse(said)
 	web := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && u.Fragment == ""
-	if !web || len(text) > maxURI {
+	if !web || len(said) > maxURI {
 		if err == nil && u.User != nil { // there may be a password in it
 			return fmt.Errorf("%s has a user name in it; expected an http or https URL without", field)
 		}
-		return fmt.Errorf("%s: %q is not an http or https URL", field, clip(text))
+		return fmt.Errorf("%s: %q is not an http or https URL", field, text.Clip(said))
 	}
 	return nil
 }

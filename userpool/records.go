@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // The kinds of records.
@@ -24,12 +26,12 @@ const (
 // records are what a store keeps of one pool, with the pool's types instead of
 // bytes. It is the one place that knows how they are kept.
 type records struct {
-	store Store
+	store store.Store
 	pool  string
 }
 
 // Apply makes all of the changes, in their order, or none.
-func (s records) Apply(ctx context.Context, changes ...Change) error {
+func (s records) Apply(ctx context.Context, changes ...store.Change) error {
 	return s.store.Apply(ctx, s.pool, changes...)
 }
 
@@ -43,7 +45,7 @@ func encodeBody(v any) []byte {
 }
 
 // decode reads what encodeBody wrote. Times come back in UTC.
-func decode[T any](r Record) (v T, err error) {
+func decode[T any](r store.Record) (v T, err error) {
 	err = json.Unmarshal(r.Body, &v)
 	if err != nil {
 		return v, fmt.Errorf("userpool: reading a stored %s: %w", r.Kind, err)
@@ -52,7 +54,7 @@ func decode[T any](r Record) (v T, err error) {
 }
 
 // found decodes what Get, Find or Take returned.
-func found[T any](r Record, ok bool, err error) (v T, version int64, have bool, fault error) {
+func found[T any](r store.Record, ok bool, err error) (v T, version int64, have bool, fault error) {
 	if err != nil || !ok {
 		return v, 0, false, err
 	}
@@ -68,9 +70,9 @@ type storedClient struct {
 	SecondSecret string `json:",omitempty"`
 }
 
-func clientRecord(c Client, version int64) Record {
+func clientRecord(c Client, version int64) store.Record {
 	body := encodeBody(storedClient{c, string(c.Secret), string(c.SecondSecret)})
-	return Record{Kind: kindClient, ID: c.ID, Version: version, Body: body}
+	return store.Record{Kind: kindClient, ID: c.ID, Version: version, Body: body}
 }
 
 func (s storedClient) client(version int64) Client {
@@ -81,17 +83,17 @@ func (s storedClient) client(version int64) Client {
 
 // CreateClient adds c, or returns ErrExists when its ID is taken.
 func (s records) CreateClient(ctx context.Context, c Client) error {
-	return s.Apply(ctx, Change{Op: Create, Record: clientRecord(c, 0)})
+	return s.Apply(ctx, store.Change{Op: store.Create, Record: clientRecord(c, 0)})
 }
 
 // UpdateClient replaces the client if its Version is still c's.
 func (s records) UpdateClient(ctx context.Context, c Client) error {
-	return s.Apply(ctx, Change{Op: Update, Record: clientRecord(c, c.Version)})
+	return s.Apply(ctx, store.Change{Op: store.Update, Record: clientRecord(c, c.Version)})
 }
 
 // DeleteClient removes the client with this ID.
 func (s records) DeleteClient(ctx context.Context, id string) error {
-	return s.Apply(ctx, Change{Op: Delete, Record: Record{Kind: kindClient, ID: id}})
+	return s.Apply(ctx, store.Change{Op: store.Delete, Record: store.Record{Kind: kindClient, ID: id}})
 }
 
 // Client returns the client with this ID.
@@ -102,7 +104,7 @@ func (s records) Client(ctx context.Context, id string) (c Client, ok bool, err 
 
 // Clients returns at most limit clients with IDs after this one, in their order.
 func (s records) Clients(ctx context.Context, after string, limit int) ([]Client, error) {
-	list, err := s.store.List(ctx, s.pool, kindClient, Query{After: after, Limit: limit})
+	list, err := s.store.List(ctx, s.pool, kindClient, store.Query{After: after, Limit: limit})
 	if err != nil {
 		return nil, err
 	}
@@ -126,13 +128,13 @@ type storedUser struct {
 	TOTPSecret     string   `json:",omitempty"`
 }
 
-func userRecord(u User) Record {
+func userRecord(u User) store.Record {
 	stored := storedUser{User: u, PasswordHash: string(u.PasswordHash), TOTPSecret: string(u.TOTPSecret)}
 	for _, h := range u.PreviousHashes {
 		stored.PreviousHashes = append(stored.PreviousHashes, string(h))
 	}
 	stored.Logins, stored.Version = nil, 0 // the record's own
-	return Record{
+	return store.Record{
 		Kind: kindUser, ID: u.Sub, Names: userNames(u), Terms: userTerms(u), Version: u.Version, Body: encodeBody(stored),
 	}
 }
@@ -155,7 +157,7 @@ func userTerms(u User) []string {
 // searchedAttributes are the attributes among the terms.
 var searchedAttributes = []string{"email", "phone_number", "name", "given_name", "family_name", "preferred_username"}
 
-func (s storedUser) user(r Record) User {
+func (s storedUser) user(r store.Record) User {
 	u := s.User
 	u.PasswordHash, u.TOTPSecret = Secret(s.PasswordHash), Secret(s.TOTPSecret)
 	for _, h := range s.PreviousHashes {
@@ -169,7 +171,7 @@ func (s storedUser) user(r Record) User {
 	return u
 }
 
-func foundUser(r Record, ok bool, err error) (User, bool, error) {
+func foundUser(r store.Record, ok bool, err error) (User, bool, error) {
 	if err != nil || !ok {
 		return User{}, false, err
 	}
@@ -180,20 +182,20 @@ func foundUser(r Record, ok bool, err error) (User, bool, error) {
 // CreateUser adds u with Version 1, or returns ErrExists when its Sub or any of
 // its Logins is taken.
 func (s records) CreateUser(ctx context.Context, u User) error {
-	return s.Apply(ctx, Change{Op: Create, Record: userRecord(u)})
+	return s.Apply(ctx, store.Change{Op: store.Create, Record: userRecord(u)})
 }
 
 // UpdateUser replaces the user with u.Sub if its stored Version is still
 // u.Version; otherwise, or when the user is gone, it returns ErrConflict.
 func (s records) UpdateUser(ctx context.Context, u User) error {
-	return s.Apply(ctx, Change{Op: Update, Record: userRecord(u)})
+	return s.Apply(ctx, store.Change{Op: store.Update, Record: userRecord(u)})
 }
 
 // DeleteUser removes the user and all that is his.
 func (s records) DeleteUser(ctx context.Context, sub string) error {
-	changes := []Change{{Op: Delete, Record: Record{Kind: kindUser, ID: sub}}}
+	changes := []store.Change{{Op: store.Delete, Record: store.Record{Kind: kindUser, ID: sub}}}
 	for _, kind := range ownedKinds {
-		changes = append(changes, Change{Op: DeleteOwned, Record: Record{Kind: kind, Owner: sub}})
+		changes = append(changes, store.Change{Op: store.DeleteOwned, Record: store.Record{Kind: kind, Owner: sub}})
 	}
 	return s.Apply(ctx, changes...)
 }
@@ -218,7 +220,7 @@ func (s records) UserByLogin(ctx context.Context, login string) (User, bool, err
 }
 
 // Users returns the users that q asks for, by sub.
-func (s records) Users(ctx context.Context, q Query) ([]User, error) {
+func (s records) Users(ctx context.Context, q store.Query) ([]User, error) {
 	list, err := s.store.List(ctx, s.pool, kindUser, q)
 	if err != nil {
 		return nil, err
@@ -237,8 +239,8 @@ func (s records) Users(ctx context.Context, q Query) ([]User, error) {
 // PutSession adds s, then drops the oldest sessions of the same user until at
 // most keep are left.
 func (s records) PutSession(ctx context.Context, v Session, keep int) error {
-	r := Record{Kind: kindSession, ID: v.Hash, Owner: v.Sub, Expires: v.Expires, Body: encodeBody(v)}
-	return s.Apply(ctx, Change{Op: Create, Record: r, Keep: keep})
+	r := store.Record{Kind: kindSession, ID: v.Hash, Owner: v.Sub, Expires: v.Expires, Body: encodeBody(v)}
+	return s.Apply(ctx, store.Change{Op: store.Create, Record: r, Keep: keep})
 }
 
 // Session returns the session with this hash.
@@ -249,14 +251,14 @@ func (s records) Session(ctx context.Context, hash string) (v Session, ok bool, 
 
 // DeleteSession removes the session with this hash.
 func (s records) DeleteSession(ctx context.Context, hash string) error {
-	return s.Apply(ctx, Change{Op: Delete, Record: Record{Kind: kindSession, ID: hash}})
+	return s.Apply(ctx, store.Change{Op: store.Delete, Record: store.Record{Kind: kindSession, ID: hash}})
 }
 
 // PutCode adds c, then drops the oldest codes of the same user until at most
 // keep are left.
 func (s records) PutCode(ctx context.Context, c Code, keep int) error {
-	r := Record{Kind: kindCode, ID: c.Hash, Owner: c.Sub, Expires: c.Expires, Body: encodeBody(c)}
-	return s.Apply(ctx, Change{Op: Create, Record: r, Keep: keep})
+	r := store.Record{Kind: kindCode, ID: c.Hash, Owner: c.Sub, Expires: c.Expires, Body: encodeBody(c)}
+	return s.Apply(ctx, store.Change{Op: store.Create, Record: r, Keep: keep})
 }
 
 // TakeCode removes and returns the code with this hash; one caller gets it.
@@ -270,8 +272,8 @@ func (s records) TakeCode(ctx context.Context, hash string) (c Code, ok bool, er
 // records, so that what is lost is refused, not honoured.
 func familyTerm(originJTI string) string { return "family:" + originJTI }
 
-func refreshRecord(t RefreshToken, version int64) Record {
-	return Record{
+func refreshRecord(t RefreshToken, version int64) store.Record {
+	return store.Record{
 		Kind: kindRefresh, ID: t.Hash, Owner: t.Sub, Terms: []string{familyTerm(t.OriginJTI)},
 		Expires: t.Expires, Version: version, Body: encodeBody(t),
 	}
@@ -280,7 +282,7 @@ func refreshRecord(t RefreshToken, version int64) Record {
 // PutRefreshToken adds t, then drops the oldest tokens of the same user until
 // at most keep are left.
 func (s records) PutRefreshToken(ctx context.Context, t RefreshToken, keep int) error {
-	return s.Apply(ctx, Change{Op: Create, Record: refreshRecord(t, 0), Keep: keep})
+	return s.Apply(ctx, store.Change{Op: store.Create, Record: refreshRecord(t, 0), Keep: keep})
 }
 
 // RefreshToken returns the token with this hash.
@@ -292,7 +294,7 @@ func (s records) RefreshToken(ctx context.Context, hash string) (t RefreshToken,
 
 // DeleteRefreshToken removes the token with this hash.
 func (s records) DeleteRefreshToken(ctx context.Context, hash string) error {
-	return s.Apply(ctx, Change{Op: Delete, Record: Record{Kind: kindRefresh, ID: hash}})
+	return s.Apply(ctx, store.Change{Op: store.Delete, Record: store.Record{Kind: kindRefresh, ID: hash}})
 }
 
 // RotateRefreshToken adds next and puts old, which says until when it may be tried
@@ -304,28 +306,28 @@ func (s records) DeleteRefreshToken(ctx context.Context, hash string) error {
 func (s records) RotateRefreshToken(
 	ctx context.Context, read, old, next RefreshToken, keep int,
 ) error {
-	ended := Change{Op: Delete, Record: refreshRecord(read, read.version)}
+	ended := store.Change{Op: store.Delete, Record: refreshRecord(read, read.version)}
 	if !old.RetryUntil.IsZero() {
 		version := read.version
 		if !read.RetryUntil.IsZero() {
 			version = 0
 		}
 		old.Expires = old.RetryUntil
-		ended = Change{Op: Update, Record: refreshRecord(old, version)}
+		ended = store.Change{Op: store.Update, Record: refreshRecord(old, version)}
 	}
-	return s.Apply(ctx, ended, Change{Op: Create, Record: refreshRecord(next, 0), Keep: keep})
+	return s.Apply(ctx, ended, store.Change{Op: store.Create, Record: refreshRecord(next, 0), Keep: keep})
 }
 
 // FamilyAlive reports whether any token with this origin_jti is stored.
 func (s records) FamilyAlive(ctx context.Context, originJTI string) (bool, error) {
-	list, err := s.store.List(ctx, s.pool, kindRefresh, Query{Term: familyTerm(originJTI), Limit: 1})
+	list, err := s.store.List(ctx, s.pool, kindRefresh, store.Query{Term: familyTerm(originJTI), Limit: 1})
 	return len(list) > 0, err
 }
 
 // DeleteFamily removes every token with this origin_jti.
 func (s records) DeleteFamily(ctx context.Context, originJTI string) error {
-	r := Record{Kind: kindRefresh, Terms: []string{familyTerm(originJTI)}}
-	return s.Apply(ctx, Change{Op: DeleteTerm, Record: r})
+	r := store.Record{Kind: kindRefresh, Terms: []string{familyTerm(originJTI)}}
+	return s.Apply(ctx, store.Change{Op: store.DeleteTerm, Record: r})
 }
 
 // Attempts returns the count of failures with this key.
@@ -338,22 +340,22 @@ func (s records) Attempts(ctx context.Context, key string) (a Attempts, ok bool,
 // PutAttempts stores a if the stored Version is still a.Version (0: there is no
 // record yet); otherwise it returns ErrConflict.
 func (s records) PutAttempts(ctx context.Context, a Attempts) error {
-	c := Change{Op: Update, Record: Record{
+	c := store.Change{Op: store.Update, Record: store.Record{
 		Kind: kindAttempts, ID: a.Key, Expires: a.Expires, Version: a.Version, Body: encodeBody(a),
 	}}
 	if a.Version == 0 {
-		c.Op = Create
+		c.Op = store.Create
 	}
 	err := s.Apply(ctx, c)
-	if errors.Is(err, ErrExists) {
-		return ErrConflict
+	if errors.Is(err, store.ErrExists) {
+		return store.ErrConflict
 	}
 	return err
 }
 
 // DeleteAttempts removes the count with this key.
 func (s records) DeleteAttempts(ctx context.Context, key string) error {
-	return s.Apply(ctx, Change{Op: Delete, Record: Record{Kind: kindAttempts, ID: key}})
+	return s.Apply(ctx, store.Change{Op: store.Delete, Record: store.Record{Kind: kindAttempts, ID: key}})
 }
 
 // DeleteExpired is that of the store.
@@ -361,8 +363,8 @@ func (s records) DeleteExpired(ctx context.Context, now time.Time, limit int) (i
 	return s.store.DeleteExpired(ctx, now, limit)
 }
 
-func flowRecord(f *Flow) Record {
-	return Record{
+func flowRecord(f *Flow) store.Record {
+	return store.Record{
 		Kind: kindFlow, ID: f.Hash, Owner: f.Browser, Expires: f.Expires, Version: f.Version, Body: encodeBody(storeFlow(f)),
 	}
 }
@@ -371,8 +373,8 @@ func flowRecord(f *Flow) Record {
 // if the stored Version of that is another by now.
 func (s records) ReplaceFlow(ctx context.Context, f, next *Flow) error {
 	err := s.Apply(ctx,
-		Change{Op: Delete, Record: Record{Kind: kindFlow, ID: f.Hash, Version: f.Version}},
-		Change{Op: Create, Record: flowRecord(next), Keep: maxFlows})
+		store.Change{Op: store.Delete, Record: store.Record{Kind: kindFlow, ID: f.Hash, Version: f.Version}},
+		store.Change{Op: store.Create, Record: flowRecord(next), Keep: maxFlows})
 	if err == nil {
 		next.Version++
 	}
@@ -382,9 +384,9 @@ func (s records) ReplaceFlow(ctx context.Context, f, next *Flow) error {
 // PutFlow stores f if the stored Version is still f.Version (0: it is new) and
 // counts it up; otherwise it returns ErrConflict.
 func (s records) PutFlow(ctx context.Context, f *Flow) error {
-	c := Change{Op: Update, Record: flowRecord(f)}
+	c := store.Change{Op: store.Update, Record: flowRecord(f)}
 	if f.Version == 0 {
-		c.Op, c.Keep = Create, maxFlows
+		c.Op, c.Keep = store.Create, maxFlows
 	}
 	err := s.Apply(ctx, c)
 	if err == nil {
@@ -407,5 +409,5 @@ func (s records) Flow(ctx context.Context, hash string) (*Flow, bool, error) {
 // DeleteFlow removes f, or returns ErrConflict if the stored Version is another by
 // now.
 func (s records) DeleteFlow(ctx context.Context, f *Flow) error {
-	return s.Apply(ctx, Change{Op: Delete, Record: Record{Kind: kindFlow, ID: f.Hash, Version: f.Version}})
+	return s.Apply(ctx, store.Change{Op: store.Delete, Record: store.Record{Kind: kindFlow, ID: f.Hash, Version: f.Version}})
 }

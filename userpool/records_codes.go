@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // The kinds of records of codes and messages.
@@ -27,12 +29,12 @@ type storedMessage struct {
 	Code string `json:",omitempty"`
 }
 
-func messageChange(m Message, decoy bool) Change {
-	r := Record{
+func messageChange(m Message, decoy bool) store.Change {
+	r := store.Record{
 		Kind: kindMessage, ID: m.ID, Owner: outbox, Terms: messageTerms(m),
 		Expires: m.Time.Add(messageLifetime).Truncate(time.Microsecond), Body: encodeBody(storedMessage{m, string(m.Code)}),
 	}
-	c := Change{Op: Create, Record: r, Keep: maxMessages}
+	c := store.Change{Op: store.Create, Record: r, Keep: maxMessages}
 	if decoy {
 		c.Owner, c.Keep = decoyOutbox, 1
 	}
@@ -50,7 +52,7 @@ func (s records) PutMessage(ctx context.Context, m Message) error {
 
 // Messages returns the messages that q asks for, the newest first.
 func (s records) Messages(ctx context.Context, q MessageQuery, now time.Time) ([]Message, error) {
-	query := Query{Owner: outbox, After: q.Before, Descending: true, Limit: q.Limit}
+	query := store.Query{Owner: outbox, After: q.Before, Descending: true, Limit: q.Limit}
 	// Not those of a time to come, which would stay the newest: see inTime.
 	if next := messageID(now.Add(clockSlack).UnixNano()); q.Before == "" || q.Before > next {
 		query.After = next
@@ -90,11 +92,11 @@ func holds(q MessageQuery, m Message) bool {
 
 // DeleteMessages empties the outbox.
 func (s records) DeleteMessages(ctx context.Context) error {
-	return s.Apply(ctx, Change{Op: DeleteOwned, Record: Record{Kind: kindMessage, Owner: outbox}})
+	return s.Apply(ctx, store.Change{Op: store.DeleteOwned, Record: store.Record{Kind: kindMessage, Owner: outbox}})
 }
 
-func oneTimeRecord(c oneTimeCode) Record {
-	return Record{
+func oneTimeRecord(c oneTimeCode) store.Record {
+	return store.Record{
 		Kind: kindOneTime, ID: c.id(), Owner: c.Sub, Expires: c.Expires, Version: c.version, Body: encodeBody(c),
 	}
 }
@@ -105,14 +107,14 @@ func oneTimeRecord(c oneTimeCode) Record {
 // the code before must not spend this one.
 func (s records) PutOneTimeCode(ctx context.Context, c oneTimeCode, m Message, decoy bool) error {
 	var err error
-	change := Change{Op: Create, Record: oneTimeRecord(c)}
+	change := store.Change{Op: store.Create, Record: oneTimeRecord(c)}
 	for range 4 {
 		err = s.Apply(ctx, change, messageChange(m, decoy))
 		switch {
-		case errors.Is(err, ErrExists):
-			change.Op = Update
-		case errors.Is(err, ErrConflict): // it was removed at that moment
-			change.Op = Create
+		case errors.Is(err, store.ErrExists):
+			change.Op = store.Update
+		case errors.Is(err, store.ErrConflict): // it was removed at that moment
+			change.Op = store.Create
 		default:
 			return err
 		}
@@ -129,7 +131,7 @@ func (s records) OneTimeCode(ctx context.Context, purpose, sub string) (c oneTim
 
 // UpdateOneTimeCode replaces the code if its version is still c's.
 func (s records) UpdateOneTimeCode(ctx context.Context, c oneTimeCode) error {
-	return s.Apply(ctx, Change{Op: Update, Record: oneTimeRecord(c)})
+	return s.Apply(ctx, store.Change{Op: store.Update, Record: oneTimeRecord(c)})
 }
 
 // PoolSecret returns the secret of this name, which is made when it is first
@@ -140,11 +142,11 @@ func (s records) PoolSecret(ctx context.Context, name string) (Secret, error) {
 		if err != nil || ok {
 			return Secret(r.Body), err
 		}
-		fresh := Record{Kind: kindSecret, ID: name, Body: []byte(newOpaque())}
-		err = s.Apply(ctx, Change{Op: Create, Record: fresh})
-		if err != nil && !errors.Is(err, ErrExists) {
+		fresh := store.Record{Kind: kindSecret, ID: name, Body: []byte(newOpaque())}
+		err = s.Apply(ctx, store.Change{Op: store.Create, Record: fresh})
+		if err != nil && !errors.Is(err, store.ErrExists) {
 			return "", err
 		}
 	}
-	return "", ErrConflict
+	return "", store.ErrConflict
 }

@@ -3,6 +3,8 @@ package userpool
 import (
 	"context"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // The kinds of records of federation.
@@ -22,11 +24,11 @@ type storedTrip struct {
 // PutRoundTrip adds t, then drops the oldest of the same browser until at most
 // keep are left.
 func (s records) PutRoundTrip(ctx context.Context, t RoundTrip, keep int) error {
-	r := Record{
+	r := store.Record{
 		Kind: kindRoundTrip, ID: t.Hash, Owner: t.Browser, Expires: t.Expires,
 		Body: encodeBody(storedTrip{t, string(t.Nonce), string(t.Verifier)}),
 	}
-	return s.Apply(ctx, Change{Op: Create, Record: r, Keep: keep})
+	return s.Apply(ctx, store.Change{Op: store.Create, Record: r, Keep: keep})
 }
 
 // TakeRoundTrip removes and returns the round trip with this hash.
@@ -39,8 +41,8 @@ func (s records) TakeRoundTrip(ctx context.Context, hash string) (RoundTrip, boo
 
 // PutUsed adds the hash of something that was used, or returns ErrExists.
 func (s records) PutUsed(ctx context.Context, hash string, until time.Time) error {
-	r := Record{Kind: kindUsed, ID: hash, Expires: until, Body: encodeBody(struct{}{})}
-	return s.Apply(ctx, Change{Op: Create, Record: r})
+	r := store.Record{Kind: kindUsed, ID: hash, Expires: until, Body: encodeBody(struct{}{})}
+	return s.Apply(ctx, store.Change{Op: store.Create, Record: r})
 }
 
 // UserByIdentity returns the user who is this at an identity provider.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // kindKeys is the kind of the one record that has a pool's signing keys.
@@ -19,16 +21,16 @@ type storedKeys struct {
 
 type storedPair struct{ ID, Access []byte }
 
-func keysRecord(pairs []*SigningKeys, version int64) (Record, error) {
+func keysRecord(pairs []*SigningKeys, version int64) (store.Record, error) {
 	var stored storedKeys
 	for _, pair := range pairs {
 		id, access, err := pair.Marshal()
 		if err != nil {
-			return Record{}, err
+			return store.Record{}, err
 		}
 		stored.Pairs = append(stored.Pairs, storedPair{id, access})
 	}
-	return Record{Kind: kindKeys, ID: signingKeysID, Version: version, Body: encodeBody(stored)}, nil
+	return store.Record{Kind: kindKeys, ID: signingKeysID, Version: version, Body: encodeBody(stored)}, nil
 }
 
 // CreateKeys stores a pool's first keys, or returns ErrExists.
@@ -37,7 +39,7 @@ func (s records) CreateKeys(ctx context.Context, pairs []*SigningKeys) error {
 	if err != nil {
 		return err
 	}
-	return s.Apply(ctx, Change{Op: Create, Record: r})
+	return s.Apply(ctx, store.Change{Op: store.Create, Record: r})
 }
 
 // UpdateKeys replaces a pool's keys if they still have this version.
@@ -46,7 +48,7 @@ func (s records) UpdateKeys(ctx context.Context, pairs []*SigningKeys, version i
 	if err != nil {
 		return err
 	}
-	return s.Apply(ctx, Change{Op: Update, Record: r})
+	return s.Apply(ctx, store.Change{Op: store.Update, Record: r})
 }
 
 // Keys returns a pool's keys. If they have the version of those that are known,

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 const maxURI = 1024
@@ -42,7 +44,7 @@ func CheckRedirectURI(uri string) error {
 	if problem == "" {
 		return nil
 	}
-	return invalid(fmt.Sprintf("the redirect URI %q %s", clip(uri), problem))
+	return invalid(fmt.Sprintf("the redirect URI %q %s", text.Clip(uri), problem))
 }
 
 func redirectProblem(uri string) string {
@@ -112,7 +114,7 @@ func mismatch(param, uri, client string, registered []string) string {
 		query = "?…"
 	}
 	text := fmt.Sprintf("%s %q is not registered for client %q; registered: %q%s",
-		param, clip(shown)+query, clip(client), registered, more)
+		param, text.Clip(shown)+query, text.Clip(client), registered, more)
 	for _, r := range registered {
 		hint := slip(uri, r)
 		if hint != "" {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 const (
@@ -86,8 +88,8 @@ func (p *Pool) refreshToken(ctx context.Context, c Client, hash string) (Refresh
 // requests is first, the store decides by the version of the record; the others
 // look at what it left.
 func (p *Pool) rotate(ctx context.Context, c Client, t RefreshToken) (Secret, error) {
-	err := ErrConflict
-	for i := 0; i < rotateTries && errors.Is(err, ErrConflict); i++ {
+	err := store.ErrConflict
+	for i := 0; i < rotateTries && errors.Is(err, store.ErrConflict); i++ {
 		if i > 0 {
 			t, err = p.refreshToken(ctx, c, t.Hash)
 			if err != nil {

@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // The types of attributes (AttributeDataType).
@@ -130,7 +132,7 @@ func (s *Settings) cleanAttribute(name, value string) (string, error) {
 	a, known := s.attribute(name)
 	switch {
 	case !known || name == "sub":
-		return "", unfit(clip(strconv.QuoteToGraphic(name)), "Attribute does not exist in the schema.")
+		return "", unfit(text.Clip(strconv.QuoteToGraphic(name)), "Attribute does not exist in the schema.")
 	case len(value) > maxAttributeBytes || !utf8.ValidString(value):
 		return "", unfit(name, "expected UTF-8 of at most 2048 bytes")
 	case strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }):
@@ -203,7 +205,7 @@ func checkSchema(s Settings) error {
 	for _, a := range s.Schema {
 		err := checkSchemaAttribute(a)
 		if err != nil {
-			return fmt.Errorf("Schema: %q: %w", clip(a.Name), err) //nolint:staticcheck // the name of a field
+			return fmt.Errorf("Schema: %q: %w", text.Clip(a.Name), err) //nolint:staticcheck // the name of a field
 		}
 		if seen[a.Name] {
 			return fmt.Errorf("Schema: %q is repeated", a.Name) //nolint:staticcheck // the name of a field
@@ -229,7 +231,7 @@ func checkSchemaAttribute(a Attribute) error {
 	case custom && a.Required:
 		return errors.New("a custom attribute cannot be required")
 	case !slices.Contains(types, a.Type):
-		return fmt.Errorf("the type %q is unknown; known are String, Number, DateTime, Boolean", clip(a.Type))
+		return fmt.Errorf("the type %q is unknown; known are String, Number, DateTime, Boolean", text.Clip(a.Type))
 	case !custom && a.Type != "" && a.Type != with.Type:
 		return fmt.Errorf("the type of this standard attribute is %s", with.Type)
 	case isBoolean(a.Name) && a.Required:

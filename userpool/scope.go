@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // Scopes of the pool itself. Every other scope has the form
@@ -154,9 +156,9 @@ func checkResourceServers(s Settings) error {
 		switch {
 		case !scopeToken.MatchString(r.Identifier):
 			return fmt.Errorf("ResourceServers[%d].Identifier: %q: expected 1 to 256 characters without "+
-				"space, quote and backslash, such as https://api.example.com", i, clip(r.Identifier))
+				"space, quote and backslash, such as https://api.example.com", i, text.Clip(r.Identifier))
 		case twice:
-			return fmt.Errorf("ResourceServers[%d].Identifier: %q is there already", i, clip(r.Identifier))
+			return fmt.Errorf("ResourceServers[%d].Identifier: %q is there already", i, text.Clip(r.Identifier))
 		case !serverName.MatchString(r.Name):
 			return fmt.Errorf("ResourceServers[%d].Name: expected at most 256 letters, digits, spaces or +=,.@-", i)
 		}
@@ -179,9 +181,9 @@ func checkServerScopes(r ResourceServer) error {
 		switch {
 		case !scopeName.MatchString(v.Name):
 			return fmt.Errorf("Scopes[%d].Name: %q: expected 1 to 256 characters without space, slash, quote and backslash",
-				i, clip(v.Name))
+				i, text.Clip(v.Name))
 		case twice:
-			return fmt.Errorf("Scopes[%d].Name: %q is there already", i, clip(v.Name))
+			return fmt.Errorf("Scopes[%d].Name: %q is there already", i, text.Clip(v.Name))
 		case len(r.Identifier)+1+len(v.Name) > 256:
 			return fmt.Errorf("Scopes[%d].Name: with its resource server it has more than 256 characters", i)
 		case len(v.Description) > 256:

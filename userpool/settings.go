@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // Settings are what a pool is told about how people sign up and in. The fields
@@ -258,7 +260,7 @@ func CheckSettings(s Settings) error {
 func subset(field string, list []string, known ...string) error {
 	for i, v := range list {
 		if !slices.Contains(known, v) || slices.Contains(list[:i], v) {
-			return fmt.Errorf("%s: %q is unknown or repeated; known are %q", field, clip(v), known)
+			return fmt.Errorf("%s: %q is unknown or repeated; known are %q", field, text.Clip(v), known)
 		}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // Lockout, as in the developer guide, page "authentication".
@@ -252,7 +254,7 @@ func (p *Pool) checkLock(ctx context.Context, key string) error {
 	a.LockedUntil = earlier(a.LockedUntil, now.Add(lock)) // if the clock was set back a little
 	a.Expires = now.Add(quietPeriod)
 	err = p.store.PutAttempts(ctx, a)
-	if err != nil && !errors.Is(err, ErrConflict) { // a conflict: another process wrote the same
+	if err != nil && !errors.Is(err, store.ErrConflict) { // a conflict: another process wrote the same
 		return fmt.Errorf("userpool: keeping failures: %w", err)
 	}
 	return errLocked
@@ -276,11 +278,11 @@ func (p *Pool) countFailure(ctx context.Context, key string) error {
 		a.Failures++
 		a.LockedUntil, a.Expires = now.Add(lockFor(a.Failures)), now.Add(quietPeriod)
 		err = p.store.PutAttempts(ctx, a)
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 	}
-	return fmt.Errorf("userpool: counting a failure: %w", ErrConflict)
+	return fmt.Errorf("userpool: counting a failure: %w", store.ErrConflict)
 }
 
 // lockFor returns how long the n-th failure locks: 2^(n-5) s from the fifth on.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // signIn returns "ok" or the text of the refusal.
@@ -140,11 +141,11 @@ func TestLockIsTheAccounts(t *testing.T) {
 // slowStore takes its time with one kind of record, so that all who ask at once
 // get the answer from before the first of them changed it.
 type slowStore struct {
-	userpool.Store
+	store.Store
 	kind string
 }
 
-func (s slowStore) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+func (s slowStore) Get(ctx context.Context, pool, kind, id string) (store.Record, bool, error) {
 	r, ok, err := s.Store.Get(ctx, pool, kind, id)
 	if kind == s.kind {
 		time.Sleep(5 * time.Millisecond)
@@ -338,16 +339,16 @@ func TestSameWorkOverChoice(t *testing.T) {
 
 // countingStore counts what is read.
 type countingStore struct {
-	userpool.Store
+	store.Store
 	n atomic.Int64
 }
 
-func (s *countingStore) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+func (s *countingStore) Get(ctx context.Context, pool, kind, id string) (store.Record, bool, error) {
 	s.n.Add(1)
 	return s.Store.Get(ctx, pool, kind, id)
 }
 
-func (s *countingStore) Find(ctx context.Context, pool, kind, name string) (userpool.Record, bool, error) {
+func (s *countingStore) Find(ctx context.Context, pool, kind, name string) (store.Record, bool, error) {
 	s.n.Add(1)
 	return s.Store.Find(ctx, pool, kind, name)
 }

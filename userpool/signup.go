@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // codeStepLifetime is how long a person has for the page that a code is typed
@@ -65,7 +67,7 @@ func (p *Pool) SignUp(ctx context.Context, r SignUpRequest) (User, CodeDelivery,
 		return User{}, CodeDelivery{}, err
 	}
 	err = p.store.CreateUser(ctx, u)
-	if errors.Is(err, ErrExists) {
+	if errors.Is(err, store.ErrExists) {
 		return User{}, CodeDelivery{}, p.nameTaken(ctx, u, r.Username)
 	}
 	if err != nil {

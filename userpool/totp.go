@@ -3,7 +3,7 @@ package userpool
 import (
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // RFC 6238: authenticator apps compute nothing else
+	"crypto/sha1"
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"

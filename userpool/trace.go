@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // What a [Trace] remembers at most; the oldest makes room for the next.
@@ -380,10 +382,10 @@ func (h traceHandler) WithGroup(name string) slog.Handler {
 }
 
 func (r *traced) add(record slog.Record) {
-	d := TraceDecision{Event: clip(record.Message), Attrs: make([]TraceValue, 0, record.NumAttrs())}
+	d := TraceDecision{Event: text.Clip(record.Message), Attrs: make([]TraceValue, 0, record.NumAttrs())}
 	record.Attrs(func(a slog.Attr) bool {
 		if a.Key != "request_id" { // the step has it
-			d.Attrs = append(d.Attrs, TraceValue{Name: a.Key, Value: clipAt(a.Value.Resolve().String(), maxTraceValue)})
+			d.Attrs = append(d.Attrs, TraceValue{Name: a.Key, Value: text.ClipAt(a.Value.Resolve().String(), maxTraceValue)})
 		}
 		return len(d.Attrs) < maxAttrs
 	})

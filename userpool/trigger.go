@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // The names of the triggers, as in Cognito's LambdaConfig.
@@ -312,7 +314,7 @@ func (p *Pool) auditTrigger(ctx context.Context, e triggerEvent, err error) {
 		p.audit(ctx, "trigger answered", attrs...)
 		return
 	}
-	p.audit(ctx, "trigger failed", append(attrs, reasonAttr(clip(plainText(err.Error()))))...)
+	p.audit(ctx, "trigger failed", append(attrs, reasonAttr(text.Clip(plainText(err.Error()))))...)
 }
 
 func checkTriggers(s Settings) error {
@@ -325,14 +327,14 @@ func checkTriggers(s Settings) error {
 		u, err := url.Parse(t.URL)
 		switch {
 		case !slices.Contains(known, name):
-			return fmt.Errorf("Triggers: %q is unknown; known are %q", clip(name), known)
+			return fmt.Errorf("Triggers: %q is unknown; known are %q", text.Clip(name), known)
 		case err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https":
 			return fmt.Errorf("Triggers[%s].URL: expected an http or https URL without user info", name)
 		case t.Version == "":
 		case name != TriggerPreToken:
 			return fmt.Errorf("Triggers[%s].Version: only %s has versions", name, TriggerPreToken)
 		case !slices.Contains([]string{TriggerV1, TriggerV2, TriggerV3}, t.Version):
-			return fmt.Errorf("Triggers[%s].Version: %q is unknown; expected V1_0, V2_0 or V3_0", name, clip(t.Version))
+			return fmt.Errorf("Triggers[%s].Version: %q is unknown; expected V1_0, V2_0 or V3_0", name, text.Clip(t.Version))
 		}
 	}
 	return nil

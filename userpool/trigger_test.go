@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/google/go-cmp/cmp"
 )
 
 // withTriggers gives the pool all triggers; answer stands behind each of them.

@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // UserStatus says how far a user is (API reference, UserType).
@@ -117,7 +119,7 @@ type NewUser struct {
 	PreferredMFA string
 }
 
-// CreateUser adds a user. A name or an alias that is taken is [ErrExists]; what
+// CreateUser adds a user. A name or an alias that is taken is [store.ErrExists]; what
 // breaks a rule is an [*Error] that says which.
 func (p *Pool) CreateUser(ctx context.Context, n NewUser) (User, error) {
 	if n.Invite {
@@ -189,7 +191,7 @@ func (r rules) setPasswordState(u *User, n NewUser) error {
 	known := without || u.Status == UserConfirmed || u.Status == UserForceChange
 	switch {
 	case !known:
-		return invalid(fmt.Sprintf("the status %q is unknown", clip(string(u.Status))))
+		return invalid(fmt.Sprintf("the status %q is unknown", text.Clip(string(u.Status))))
 	case n.Password == "" && !without, len(n.Password) > maxPassword:
 		return invalid("a password has 1 to 256 bytes")
 	}

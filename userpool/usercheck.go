@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // CheckUser checks n as [Pool.CreateUser] does, for a pool with these settings:
@@ -43,7 +45,7 @@ func setFactors(u *User, n NewUser) error {
 	for i, factor := range u.MFA {
 		problem := factorProblem(*u, factor)
 		if problem != "" || slices.Contains(u.MFA[:i], factor) {
-			return invalid("the second factor " + clip(factor) + " " + cmp.Or(problem, "is there twice"))
+			return invalid("the second factor " + text.Clip(factor) + " " + cmp.Or(problem, "is there twice"))
 		}
 	}
 	if u.PreferredMFA != "" && !slices.Contains(u.MFA, u.PreferredMFA) {

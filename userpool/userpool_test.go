@@ -16,6 +16,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // TestSecretNeverPrints tries every way of printing.
@@ -235,7 +236,7 @@ func TestCreateClient(t *testing.T) {
 		}
 	}
 	_, err := e.Pool.CreateClient(t.Context(), userpool.Client{ID: "app"})
-	if !errors.Is(err, userpool.ErrExists) {
+	if !errors.Is(err, store.ErrExists) {
 		t.Errorf("same ID: got error %v, want ErrExists", err)
 	}
 }
@@ -275,7 +276,7 @@ func TestCreateUser(t *testing.T) {
 		}
 	}
 	_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "ANN", Password: "x"})
-	if !errors.Is(err, userpool.ErrExists) {
+	if !errors.Is(err, store.ErrExists) {
 		t.Errorf("name in upper case: got error %v, want ErrExists", err)
 	}
 }
@@ -345,7 +346,7 @@ func TestAlias(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantAnswer(t, "verified", signIn(t, e, "bob@example.com", "x"), "ok")
-	if err := add("dora", "bob@example.com", "true"); !errors.Is(err, userpool.ErrExists) {
+	if err := add("dora", "bob@example.com", "true"); !errors.Is(err, store.ErrExists) {
 		t.Errorf("second owner: got error %v, want ErrExists", err)
 	}
 	if err := add("ann@evil.test", "x@y.test", "false"); err == nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 const two = aPool + `  - id: local_A2
@@ -177,7 +178,7 @@ func TestReloadTakesBack(t *testing.T) {
 
 // processes are several that share a store and follow one file.
 type processes struct {
-	store userpool.Store
+	store store.Store
 	sites []*site
 }
 
@@ -204,9 +205,9 @@ func TestProcessesAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, open := range map[string]func() (userpool.Store, func(), error){
-		"in memory": func() (userpool.Store, func(), error) { return memstore.New(), func() {}, nil },
-		"in a file": func() (userpool.Store, func(), error) {
+	for name, open := range map[string]func() (store.Store, func(), error){
+		"in memory": func() (store.Store, func(), error) { return memstore.New(), func() {}, nil },
+		"in a file": func() (store.Store, func(), error) {
 			return openStore(t.Context(), filepath.Join(t.TempDir(), "pool.db"))
 		},
 	} {
@@ -253,11 +254,11 @@ func TestProcessesAtOnce(t *testing.T) {
 
 // shaky is a store that fails while it is told to.
 type shaky struct {
-	userpool.Store
+	store.Store
 	down atomic.Bool // signing keys are made in the background
 }
 
-func (s *shaky) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
+func (s *shaky) Apply(ctx context.Context, pool string, changes ...store.Change) error {
 	if s.down.Load() {
 		return errors.New("the store is down")
 	}

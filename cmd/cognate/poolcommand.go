@@ -12,6 +12,7 @@ import (
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // poolCommand is cognate pool: alone it serves.
@@ -251,7 +252,7 @@ func (c *poolImportCommand) Run(ctx context.Context, term terminal) error {
 
 // importUsers adds the users of a CSV file that was checked.
 func importUsers(
-	ctx context.Context, term terminal, store userpool.Store, p poolconfig.Pool, users io.ReadSeeker, name string,
+	ctx context.Context, term terminal, store store.Store, p poolconfig.Pool, users io.ReadSeeker, name string,
 ) error {
 	pool, err := userpool.New(ctx, userpool.Config{
 		ID: p.ID, Issuer: "http://localhost/" + p.ID, Store: store, Settings: withoutTriggers(p.Settings),

@@ -10,11 +10,12 @@ import (
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/saml"
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // samlKey is where the key is kept that signs what goes to SAML providers: they know
 // its certificate, so that it has to stay.
-var samlKey = userpool.Record{Kind: "config", ID: "saml key"}
+var samlKey = store.Record{Kind: "config", ID: "saml key"}
 
 // signs reports whether a pool with these settings signs what goes to a SAML
 // provider. The error says which provider's metadata cannot be used, and why.
@@ -34,20 +35,20 @@ func signs(s userpool.Settings) (bool, error) {
 }
 
 // serviceProvider speaks SAML for a pool. Only one that signs needs a key.
-func serviceProvider(ctx context.Context, store userpool.Store, pool string, signing bool) (*saml.SP, error) {
+func serviceProvider(ctx context.Context, s store.Store, pool string, signing bool) (*saml.SP, error) {
 	if !signing {
 		return saml.New(nil)
 	}
 	for range 3 {
-		r, ok, err := store.Get(ctx, pool, samlKey.Kind, samlKey.ID)
+		r, ok, err := s.Get(ctx, pool, samlKey.Kind, samlKey.ID)
 		if err != nil {
 			return nil, err
 		}
 		if ok {
 			return signingProvider(r.Body)
 		}
-		err = putSAMLKey(ctx, store, pool)
-		if err != nil && !errors.Is(err, userpool.ErrExists) { // another process was faster
+		err = putSAMLKey(ctx, s, pool)
+		if err != nil && !errors.Is(err, store.ErrExists) { // another process was faster
 			return nil, err
 		}
 	}
@@ -63,7 +64,7 @@ func signingProvider(der []byte) (*saml.SP, error) {
 	return saml.New(key)
 }
 
-func putSAMLKey(ctx context.Context, store userpool.Store, pool string) error {
+func putSAMLKey(ctx context.Context, s store.Store, pool string) error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return fmt.Errorf("generating a key for SAML: %w", err)
@@ -73,5 +74,5 @@ func putSAMLKey(ctx context.Context, store userpool.Store, pool string) error {
 	if err != nil {
 		return fmt.Errorf("encoding the key for SAML: %w", err)
 	}
-	return store.Apply(ctx, pool, userpool.Change{Op: userpool.Create, Record: r})
+	return s.Apply(ctx, pool, store.Change{Op: store.Create, Record: r})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/server"
+	"github.com/cognate-auth/cognate/userpool/store"
 	"github.com/cognate-auth/cognate/userpool/trigger"
 )
 
@@ -27,7 +28,7 @@ import (
 type site struct {
 	addr   address
 	scheme string
-	store  userpool.Store
+	store  store.Store
 	log    *slog.Logger
 
 	deliver func(context.Context, userpool.Message) error // nil: mail stays in the outbox

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/sqlstore"
-	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 )
 
 // openStore opens the store at a URL; the caller closes it.
-func openStore(ctx context.Context, at string) (store userpool.Store, closeIt func(), err error) {
+func openStore(ctx context.Context, at string) (store store.Store, closeIt func(), err error) {
 	if at == inMemory {
 		return memstore.New(), func() {}, nil
 	}

@@ -21,14 +21,17 @@ var arrows = []struct{ packages, may string }{
 	{"storetest redisstore", "."},
 	{"flaskoidc", ". internal/utf8text"},
 	{"devtls", "internal/loopback internal/utf8text"},
-	{"cognatetest", ". internal/testhook userpool userpool/devview userpool/memstore userpool/server"},
+	{"cognatetest", ". internal/testhook userpool userpool/devview userpool/memstore " +
+		"userpool/server userpool/store"},
 	{"internal/gate", "internal/flight internal/refusal"},
 	{"internal/...", ""},
 
 	// The local pool: it knows nothing of the library, and those that speak HTTP nothing of
 	// one another.
-	{"userpool", ""},
-	{"userpool/memstore userpool/storetest userpool/devview", "userpool"},
+	{"userpool", "userpool/internal/text userpool/store"},
+	{"userpool/devview", "userpool"},
+	{"userpool/storetest", "userpool userpool/store"},
+	{"userpool/memstore", "userpool/store"},
 	{"userpool/trigger", "userpool internal/loopback"},
 	{"userpool/hosted userpool/oauth", "userpool userpool/internal/browser"},
 	{"userpool/federation", "userpool userpool/internal/browser internal/loopback internal/utf8text"},
@@ -36,15 +39,20 @@ var arrows = []struct{ packages, may string }{
 	{"userpool/internal/recorder", "userpool userpool/internal/browser"},
 	{"userpool/server", "userpool userpool/devview userpool/federation userpool/hosted userpool/oauth " +
 		"userpool/internal/browser userpool/internal/recorder"},
-	{"userpool/internal/pooltest", "userpool userpool/memstore userpool/server"},
+	{"userpool/internal/pooltest", "userpool userpool/memstore userpool/server userpool/store"},
+
+	{"userpool/internal/text", ""},
+
+	{"userpool/store", ""},
 
 	// The program. What needs other people's code knows of the pool only what it implements.
-	{"cmd/cognate", ". cmd/cognate/internal/... devtls examples/hello/app " +
-		"userpool userpool/devview userpool/memstore userpool/server userpool/trigger"},
-	{"cmd/cognate/internal/passkeys cmd/cognate/internal/sqlstore", "userpool"},
+	{"cmd/cognate", ". cmd/cognate/internal/... devtls examples/hello/app userpool userpool/devview " +
+		"userpool/memstore userpool/server userpool/trigger userpool/store"},
+	{"cmd/cognate/internal/passkeys", "userpool"},
+	{"cmd/cognate/internal/sqlstore", "userpool/store"},
 	{"cmd/cognate/internal/mail", "userpool internal/loopback"},
 	{"cmd/cognate/internal/saml", "userpool internal/utf8text"},
-	{"cmd/cognate/internal/poolconfig", "userpool cmd/cognate/internal/textfile"},
+	{"cmd/cognate/internal/poolconfig", "userpool cmd/cognate/internal/textfile userpool/store"},
 	{"cmd/cognate/internal/textfile", "internal/utf8text"},
 	{"cmd/cognate/internal/sqlstore/pgtest cmd/cognate/internal/trust", ""},
 

@@ -9,17 +9,18 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // A weighing store knows the largest record that it was given.
 type weighing struct {
-	userpool.Store
+	store.Store
 
 	most atomic.Int64
 }
 
 // Apply weighs what is stored.
-func (w *weighing) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
+func (w *weighing) Apply(ctx context.Context, pool string, changes ...store.Change) error {
 	for _, c := range changes {
 		if size := int64(len(c.Body)); size > w.most.Load() {
 			w.most.Store(size)

@@ -8,6 +8,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 var hintText = regexp.MustCompile(`[a-z]\*\*\*@[a-z]\*\*\*|\+\*{7}[0-9]{4}`)
@@ -92,7 +93,7 @@ func verifiedEmail(address string) map[string]string {
 }
 
 // accountsOn is accounts with another store.
-func accountsOn(t *testing.T, s userpool.Store) *pooltest.Env {
+func accountsOn(t *testing.T, s store.Store) *pooltest.Env {
 	t.Helper()
 	return pooltest.New(t, func(c *userpool.Config) {
 		c.Store = s

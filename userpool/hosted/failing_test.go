@@ -11,12 +11,12 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // A failing store fails at one call, counted from when it was told so.
 type failing struct {
-	userpool.Store
+	store.Store
 
 	in atomic.Int64 // calls until then; zero: never
 }
@@ -25,28 +25,28 @@ var errDown = errors.New("the store is down: 10.0.0.7")
 
 func (s *failing) fails() bool { return s.in.Load() > 0 && s.in.Add(-1) == 0 }
 
-func (s *failing) Get(ctx context.Context, pool, kind, id string) (r userpool.Record, ok bool, err error) {
+func (s *failing) Get(ctx context.Context, pool, kind, id string) (r store.Record, ok bool, err error) {
 	if s.fails() {
 		return r, false, errDown
 	}
 	return s.Store.Get(ctx, pool, kind, id)
 }
 
-func (s *failing) Find(ctx context.Context, pool, kind, name string) (r userpool.Record, ok bool, err error) {
+func (s *failing) Find(ctx context.Context, pool, kind, name string) (r store.Record, ok bool, err error) {
 	if s.fails() {
 		return r, false, errDown
 	}
 	return s.Store.Find(ctx, pool, kind, name)
 }
 
-func (s *failing) List(ctx context.Context, pool, kind string, q userpool.Query) ([]userpool.Record, error) {
+func (s *failing) List(ctx context.Context, pool, kind string, q store.Query) ([]store.Record, error) {
 	if s.fails() {
 		return nil, errDown
 	}
 	return s.Store.List(ctx, pool, kind, q)
 }
 
-func (s *failing) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
+func (s *failing) Apply(ctx context.Context, pool string, changes ...store.Change) error {
 	if s.fails() {
 		return errDown
 	}

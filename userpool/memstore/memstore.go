@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // maxRecords bounds each kind of record, over all pools.
@@ -29,7 +29,7 @@ type Store struct {
 	orders int64 // counts records, for the order their owners got them in
 }
 
-var _ userpool.Store = (*Store)(nil)
+var _ store.Store = (*Store)(nil)
 
 // New returns an empty store.
 func New() *Store { return &Store{limit: maxRecords, kinds: make(map[string]*kind)} }
@@ -71,27 +71,27 @@ func (s *Store) table(pool, name string) *table {
 }
 
 // copyOf shares no memory with r.
-func copyOf(r userpool.Record) userpool.Record {
+func copyOf(r store.Record) store.Record {
 	r.Names, r.Terms, r.Body = slices.Clone(r.Names), slices.Clone(r.Terms), slices.Clone(r.Body)
 	return r
 }
 
 // Get implements userpool.Store.
-func (s *Store) Get(_ context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+func (s *Store) Get(_ context.Context, pool, kind, id string) (store.Record, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return answer(s.table(pool, kind).ids[id])
 }
 
 // Find implements userpool.Store.
-func (s *Store) Find(_ context.Context, pool, kind, name string) (userpool.Record, bool, error) {
+func (s *Store) Find(_ context.Context, pool, kind, name string) (store.Record, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return answer(s.table(pool, kind).names[name])
 }
 
 // Take implements userpool.Store.
-func (s *Store) Take(_ context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+func (s *Store) Take(_ context.Context, pool, kind, id string) (store.Record, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.table(pool, kind)
@@ -102,22 +102,22 @@ func (s *Store) Take(_ context.Context, pool, kind, id string) (userpool.Record,
 	return answer(r)
 }
 
-func answer(r *record) (userpool.Record, bool, error) {
+func answer(r *record) (store.Record, bool, error) {
 	if r == nil {
-		return userpool.Record{}, false, nil
+		return store.Record{}, false, nil
 	}
 	return copyOf(r.Record), true, nil
 }
 
 // List implements userpool.Store.
-func (s *Store) List(_ context.Context, pool, kind string, q userpool.Query) ([]userpool.Record, error) {
+func (s *Store) List(_ context.Context, pool, kind string, q store.Query) ([]store.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.table(pool, kind).list(q), nil
 }
 
 // Apply implements userpool.Store.
-func (s *Store) Apply(_ context.Context, pool string, changes ...userpool.Change) error {
+func (s *Store) Apply(_ context.Context, pool string, changes ...store.Change) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var undo []func()
@@ -135,24 +135,24 @@ func (s *Store) Apply(_ context.Context, pool string, changes ...userpool.Change
 }
 
 // apply makes one change, or none, and returns how to take it back.
-func (s *Store) apply(t *table, c userpool.Change) (undo func(), err error) {
+func (s *Store) apply(t *table, c store.Change) (undo func(), err error) {
 	switch c.Op {
-	case userpool.Create:
+	case store.Create:
 		return s.create(t, c)
-	case userpool.Update:
+	case store.Update:
 		return s.update(t, c.Record)
-	case userpool.Delete:
+	case store.Delete:
 		r := t.ids[c.ID]
 		if c.Version != 0 && (r == nil || r.Version != c.Version) {
-			return nil, userpool.ErrConflict
+			return nil, store.ErrConflict
 		}
 		if r == nil {
 			return func() {}, nil
 		}
 		return removeAll(r), nil
-	case userpool.DeleteOwned:
+	case store.DeleteOwned:
 		return removeAll(t.ofOwner(c.Owner, t.owned[c.Owner])...), nil
-	case userpool.DeleteTerm:
+	case store.DeleteTerm:
 		if len(c.Terms) != 1 {
 			return nil, fmt.Errorf("memstore: DeleteTerm with %d terms, expected one", len(c.Terms))
 		}
@@ -162,14 +162,14 @@ func (s *Store) apply(t *table, c userpool.Change) (undo func(), err error) {
 	}
 }
 
-func (s *Store) create(t *table, c userpool.Change) (undo func(), err error) {
+func (s *Store) create(t *table, c store.Change) (undo func(), err error) {
 	if t.ids[c.ID] != nil || t.taken(c.Names, nil) {
-		return nil, userpool.ErrExists
+		return nil, store.ErrExists
 	}
 	restore := func() {}
 	if t.kind.records >= s.limit {
 		if len(t.kind.soonest) == 0 {
-			return nil, userpool.ErrFull
+			return nil, store.ErrFull
 		}
 		restore = removeAll(t.kind.soonest[0])
 	}
@@ -187,7 +187,7 @@ func (s *Store) create(t *table, c userpool.Change) (undo func(), err error) {
 }
 
 // newRecord returns a record as it is kept: the newest of its owner.
-func (s *Store) newRecord(t *table, r userpool.Record, version int64) *record {
+func (s *Store) newRecord(t *table, r store.Record, version int64) *record {
 	s.orders++
 	kept := &record{Record: copyOf(r), table: t, order: s.orders}
 	kept.Version = version
@@ -197,13 +197,13 @@ func (s *Store) newRecord(t *table, r userpool.Record, version int64) *record {
 	return kept
 }
 
-func (s *Store) update(t *table, next userpool.Record) (undo func(), err error) {
+func (s *Store) update(t *table, next store.Record) (undo func(), err error) {
 	before := t.ids[next.ID]
 	switch {
 	case before == nil, next.Version != 0 && before.Version != next.Version:
-		return nil, userpool.ErrConflict
+		return nil, store.ErrConflict
 	case t.taken(next.Names, before):
-		return nil, userpool.ErrExists
+		return nil, store.ErrExists
 	}
 	after := s.newRecord(t, next, before.Version+1)
 	if after.Owner == before.Owner {
@@ -226,7 +226,7 @@ func (r *record) foundLike(other *record) bool {
 }
 
 // become gives r another content, with the same that it is found by.
-func (r *record) become(next userpool.Record) (undo func()) {
+func (r *record) become(next store.Record) (undo func()) {
 	before := r.Record
 	r.table.kind.leave(r)
 	r.Record = next

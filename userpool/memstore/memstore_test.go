@@ -9,14 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/store"
 	"github.com/cognate-auth/cognate/userpool/storetest"
 )
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(*testing.T) userpool.Store { return memstore.New() })
+	storetest.Run(t, func(*testing.T) store.Store { return memstore.New() })
 }
 
 // TestLimit fills a store: what would expire soonest makes room, of the same
@@ -25,16 +25,16 @@ func TestLimit(t *testing.T) {
 	t.Parallel()
 	s, ctx, begin := memstore.NewLimited(3), t.Context(), time.Unix(1000, 0)
 	create := func(pool, kind string, n int) error {
-		r := userpool.Record{Kind: kind, ID: fmt.Sprint(n), Names: []string{fmt.Sprint(n)}}
+		r := store.Record{Kind: kind, ID: fmt.Sprint(n), Names: []string{fmt.Sprint(n)}}
 		if kind == "code" {
 			r.Expires = begin.Add(time.Duration(n) * time.Second)
 		}
-		return s.Apply(ctx, pool, userpool.Change{Op: userpool.Create, Record: r})
+		return s.Apply(ctx, pool, store.Change{Op: store.Create, Record: r})
 	}
 	for _, n := range []int{3, 1, 2, 4} {
 		for _, kind := range []string{"code", "user"} {
 			err := create("local_a", kind, n)
-			if full := n == 4 && kind == "user"; errors.Is(err, userpool.ErrFull) != full || !full && err != nil {
+			if full := n == 4 && kind == "user"; errors.Is(err, store.ErrFull) != full || !full && err != nil {
 				t.Errorf("creating %s %d: got %v", kind, n, err)
 			}
 		}
@@ -42,15 +42,15 @@ func TestLimit(t *testing.T) {
 	if err := create("local_b", "code", 5); err != nil {
 		t.Error(err)
 	}
-	list, err := s.List(ctx, "local_a", "code", userpool.Query{Limit: 9})
+	list, err := s.List(ctx, "local_a", "code", store.Query{Limit: 9})
 	if err != nil || len(list) != 2 || list[0].ID != "3" || list[1].ID != "4" {
 		t.Errorf("got %v, error %v, want 3 and 4", list, err)
 	}
 
 	// If the change fails, what made room is back.
-	full := userpool.Change{Op: userpool.Create, Record: userpool.Record{Kind: "code", ID: "6", Expires: begin}}
-	fault := userpool.Change{Op: userpool.Update, Record: userpool.Record{Kind: "code", ID: "nobody"}}
-	if err := s.Apply(ctx, "local_b", full, fault); !errors.Is(err, userpool.ErrConflict) {
+	full := store.Change{Op: store.Create, Record: store.Record{Kind: "code", ID: "6", Expires: begin}}
+	fault := store.Change{Op: store.Update, Record: store.Record{Kind: "code", ID: "nobody"}}
+	if err := s.Apply(ctx, "local_b", full, fault); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("got %v, want ErrConflict", err)
 	}
 	if r, ok, err := s.Find(ctx, "local_a", "code", "3"); err != nil || !ok || r.ID != "3" {
@@ -63,20 +63,20 @@ func TestDensePrefix(t *testing.T) {
 	t.Parallel()
 	s, ctx := memstore.New(), t.Context()
 	for i := range 10_000 {
-		r := userpool.Record{Kind: "user", ID: fmt.Sprintf("%05d", i), Terms: []string{fmt.Sprint("name:", i), "name:x"}}
-		err := s.Apply(ctx, "p", userpool.Change{Op: userpool.Create, Record: r})
+		r := store.Record{Kind: "user", ID: fmt.Sprintf("%05d", i), Terms: []string{fmt.Sprint("name:", i), "name:x"}}
+		err := s.Apply(ctx, "p", store.Change{Op: store.Create, Record: r})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, tt := range []struct {
-		q    userpool.Query
+		q    store.Query
 		want []string
 	}{
-		{userpool.Query{TermPrefix: "name:", After: "05000", Limit: 2}, []string{"05001", "05002"}},
-		{userpool.Query{TermPrefix: "name:", After: "05000", Limit: 2, Descending: true}, []string{"04999", "04998"}},
-		{userpool.Query{TermPrefix: "name:9", After: "9", Limit: 2, Descending: true}, []string{"09999", "09998"}},
-		{userpool.Query{TermPrefix: "name:9", Limit: 2}, []string{"00009", "00090"}},
+		{store.Query{TermPrefix: "name:", After: "05000", Limit: 2}, []string{"05001", "05002"}},
+		{store.Query{TermPrefix: "name:", After: "05000", Limit: 2, Descending: true}, []string{"04999", "04998"}},
+		{store.Query{TermPrefix: "name:9", After: "9", Limit: 2, Descending: true}, []string{"09999", "09998"}},
+		{store.Query{TermPrefix: "name:9", Limit: 2}, []string{"00009", "00090"}},
 	} {
 		list, err := s.List(ctx, "p", "user", tt.q)
 		got := []string{}
@@ -132,7 +132,7 @@ func BenchmarkSize(b *testing.B) {
 	before := heap()
 	for _, size := range []int{10, 1000, 100_000, 1_000_000} {
 		for ; n < size; n++ {
-			err := s.Apply(b.Context(), "p", userpool.Change{Op: userpool.Create, Record: storetest.User(n)})
+			err := s.Apply(b.Context(), "p", store.Change{Op: store.Create, Record: storetest.User(n)})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -161,7 +161,7 @@ func heap() uint64 {
 
 func TestOnce(t *testing.T) {
 	t.Parallel()
-	storetest.RunOnce(t, func(*testing.T) (one, other userpool.Store) {
+	storetest.RunOnce(t, func(*testing.T) (one, other store.Store) {
 		s := memstore.New()
 		return s, s
 	})

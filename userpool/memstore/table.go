@@ -6,12 +6,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // record is a record and its places in what finds it.
 type record struct {
-	userpool.Record
+	store.Record
 
 	table *table
 	order int64 // in which its owner got it
@@ -121,8 +121,8 @@ func (t *table) ofTerm(term string) []*record {
 }
 
 // list returns the records that q asks for.
-func (t *table) list(q userpool.Query) []userpool.Record {
-	var out []userpool.Record
+func (t *table) list(q store.Query) []store.Record {
+	var out []store.Record
 	if q.Limit <= 0 {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (t *table) list(q userpool.Query) []userpool.Record {
 
 // candidates yields the records among which those of q are, in the order of q:
 // the fewest that are known without counting.
-func (t *table) candidates(q userpool.Query) iter.Seq[*record] {
+func (t *table) candidates(q store.Query) iter.Seq[*record] {
 	switch {
 	case q.Owner != "":
 		return ordered(t.ofOwner(q.Owner, t.owned[q.Owner]), q)
@@ -156,7 +156,7 @@ func (t *table) candidates(q userpool.Query) iter.Seq[*record] {
 }
 
 // inOrder yields all records after q.After.
-func (t *table) inOrder(q userpool.Query) iter.Seq[*record] {
+func (t *table) inOrder(q store.Query) iter.Seq[*record] {
 	if q.Descending {
 		return t.all.down(func(r *record) bool { return q.After == "" || r.ID < q.After })
 	}
@@ -164,7 +164,7 @@ func (t *table) inOrder(q userpool.Query) iter.Seq[*record] {
 }
 
 // withTerm yields those after q.After that have q.Term.
-func (t *table) withTerm(q userpool.Query) iter.Seq[*record] {
+func (t *table) withTerm(q store.Query) iter.Seq[*record] {
 	entries := t.terms.up(func(e termEntry) bool {
 		return e.term < q.Term || e.term == q.Term && e.ID <= q.After && q.After != ""
 	})
@@ -200,7 +200,7 @@ func (t *table) withPrefix(prefix string) (few []*record, ok bool) {
 }
 
 // ordered yields each record once, in the order of q.
-func ordered(list []*record, q userpool.Query) iter.Seq[*record] {
+func ordered(list []*record, q store.Query) iter.Seq[*record] {
 	slices.SortFunc(list, func(a, b *record) int { return cmp.Compare(a.ID, b.ID) })
 	list = slices.Compact(list)
 	if q.Descending {
@@ -209,7 +209,7 @@ func ordered(list []*record, q userpool.Query) iter.Seq[*record] {
 	return slices.Values(list)
 }
 
-func matches(r *record, q userpool.Query) bool {
+func matches(r *record, q store.Query) bool {
 	switch {
 	case q.Owner != "" && r.Owner != q.Owner,
 		q.Term != "" && !slices.Contains(r.Terms, q.Term),

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/store"
+	"github.com/google/go-cmp/cmp"
 )
 
 // readers returns an environment with a client that may read some attributes.
@@ -268,7 +268,7 @@ func TestSignedOutMeanwhile(t *testing.T) {
 						t.Errorf("got %s", got)
 					}
 				}
-				list, err := e.Store.List(t.Context(), pooltest.PoolID, "refresh", userpool.Query{Owner: e.Ann.Sub, Limit: 1})
+				list, err := e.Store.List(t.Context(), pooltest.PoolID, "refresh", store.Query{Owner: e.Ann.Sub, Limit: 1})
 				if err != nil || len(list) > 0 {
 					t.Errorf("%d token families are left (%v)", len(list), err)
 				}

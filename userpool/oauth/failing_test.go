@@ -6,13 +6,13 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // failingStore is a store whose sessions and tokens cannot be read while it is
 // failing, and whose users are gone while they are gone.
 type failingStore struct {
-	userpool.Store
+	store.Store
 
 	failing, gone atomic.Bool
 }
@@ -26,15 +26,15 @@ func (s *failingStore) fault(kind string) error {
 	return nil
 }
 
-func (s *failingStore) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+func (s *failingStore) Get(ctx context.Context, pool, kind, id string) (store.Record, bool, error) {
 	err := s.fault(kind)
 	if err != nil || kind == "user" && s.gone.Load() {
-		return userpool.Record{}, false, err
+		return store.Record{}, false, err
 	}
 	return s.Store.Get(ctx, pool, kind, id)
 }
 
-func (s *failingStore) List(ctx context.Context, pool, kind string, q userpool.Query) ([]userpool.Record, error) {
+func (s *failingStore) List(ctx context.Context, pool, kind string, q store.Query) ([]store.Record, error) {
 	err := s.fault(kind)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // rotating is a client whose refresh tokens are rotated, and a token of Ann's.
@@ -82,7 +83,7 @@ func TestRotatedTokensAreForgotten(t *testing.T) {
 	for range 3 {
 		token = x.next(t, token)
 	}
-	left, err := x.Store.List(t.Context(), pooltest.PoolID, "refresh", userpool.Query{Limit: 9})
+	left, err := x.Store.List(t.Context(), pooltest.PoolID, "refresh", store.Query{Limit: 9})
 	if err != nil || len(left) != 1 {
 		t.Errorf("%d tokens are left, %v; want the last one", len(left), err)
 	}
@@ -92,15 +93,15 @@ func TestRotatedTokensAreForgotten(t *testing.T) {
 
 // conflicting is a store where somebody else rotates the token first, some times.
 type conflicting struct {
-	userpool.Store
+	store.Store
 
 	times atomic.Int64
 }
 
-func (s *conflicting) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
-	rotates := len(changes) == 2 && changes[0].Kind == "refresh" && changes[0].Op == userpool.Update
+func (s *conflicting) Apply(ctx context.Context, pool string, changes ...store.Change) error {
+	rotates := len(changes) == 2 && changes[0].Kind == "refresh" && changes[0].Op == store.Update
 	if rotates && s.times.Add(-1) >= 0 {
-		return userpool.ErrConflict
+		return store.ErrConflict
 	}
 	return s.Store.Apply(ctx, pool, changes...)
 }

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/store"
+	"github.com/google/go-cmp/cmp"
 )
 
 // edit changes Ann as she is stored, behind the pool's back.
@@ -30,7 +30,7 @@ func edit(t *testing.T, e *pooltest.Env, change func(body map[string]any)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = e.Store.Apply(t.Context(), pooltest.PoolID, userpool.Change{Op: userpool.Update, Record: r})
+	err = e.Store.Apply(t.Context(), pooltest.PoolID, store.Change{Op: store.Update, Record: r})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,12 +336,12 @@ func TestSessionOfAnotherProvider(t *testing.T) {
 			})
 		}
 		session := signedIn(t, e, "pwd")
-		list, err := e.Store.List(t.Context(), pooltest.PoolID, "session", userpool.Query{Owner: e.Ann.Sub, Limit: 1})
+		list, err := e.Store.List(t.Context(), pooltest.PoolID, "session", store.Query{Owner: e.Ann.Sub, Limit: 1})
 		if err != nil || len(list) != 1 {
 			t.Fatal(list, err)
 		}
 		list[0].Body = []byte(strings.Replace(string(list[0].Body), `"Provider":""`, `"Provider":"`+tt.from+`"`, 1))
-		err = e.Store.Apply(t.Context(), pooltest.PoolID, userpool.Change{Op: userpool.Update, Record: list[0]})
+		err = e.Store.Apply(t.Context(), pooltest.PoolID, store.Change{Op: store.Update, Record: list[0]})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,64 +8,64 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-func testList(t *testing.T, store userpool.Store) {
-	s := suite{t, store}
-	s.same(s.list(userpool.Query{}), []string{})
+func testList(t *testing.T, st store.Store) {
+	s := suite{t, st}
+	s.same(s.list(store.Query{}), []string{})
 	s.apply(create(record("2")), create(bare("3")), create(record("1")))
-	s.same(s.list(userpool.Query{}), []string{"1", "2", "3"})
-	s.same(s.list(userpool.Query{Descending: true}), []string{"3", "2", "1"})
-	s.same(s.list(userpool.Query{Limit: 2}), []string{"1", "2"})
-	s.same(s.list(userpool.Query{Limit: 2, Descending: true}), []string{"3", "2"})
-	s.same(s.list(userpool.Query{After: "1"}), []string{"2", "3"})
-	s.same(s.list(userpool.Query{After: "11"}), []string{"2", "3"})
-	s.same(s.list(userpool.Query{After: "2", Descending: true}), []string{"1"})
-	s.same(s.list(userpool.Query{After: "3"}), []string{})
-	s.same(s.list(userpool.Query{After: "1", Descending: true}), []string{})
-	got, err := s.List(t.Context(), poolA, "thing", userpool.Query{Limit: 10})
+	s.same(s.list(store.Query{}), []string{"1", "2", "3"})
+	s.same(s.list(store.Query{Descending: true}), []string{"3", "2", "1"})
+	s.same(s.list(store.Query{Limit: 2}), []string{"1", "2"})
+	s.same(s.list(store.Query{Limit: 2, Descending: true}), []string{"3", "2"})
+	s.same(s.list(store.Query{After: "1"}), []string{"2", "3"})
+	s.same(s.list(store.Query{After: "11"}), []string{"2", "3"})
+	s.same(s.list(store.Query{After: "2", Descending: true}), []string{"1"})
+	s.same(s.list(store.Query{After: "3"}), []string{})
+	s.same(s.list(store.Query{After: "1", Descending: true}), []string{})
+	got, err := s.List(t.Context(), poolA, "thing", store.Query{Limit: 10})
 	s.must(err)
-	s.same(got, []userpool.Record{stored(record("1"), 1), stored(record("2"), 1), stored(bare("3"), 1)})
+	s.same(got, []store.Record{stored(record("1"), 1), stored(record("2"), 1), stored(bare("3"), 1)})
 	for _, limit := range []int{0, -1} {
-		got, err = s.List(t.Context(), poolA, "thing", userpool.Query{Limit: limit})
+		got, err = s.List(t.Context(), poolA, "thing", store.Query{Limit: limit})
 		s.must(err)
-		s.same(got, []userpool.Record{})
+		s.same(got, []store.Record{})
 	}
 }
 
-func testListOwner(t *testing.T, store userpool.Store) {
-	s := suite{t, store}
+func testListOwner(t *testing.T, st store.Store) {
+	s := suite{t, st}
 	for i, owner := range []string{"ann", "bob", "ann", "", "ann", "an", "ann "} {
 		r := record(fmt.Sprint(i))
 		r.Owner = owner
 		s.apply(create(r))
 	}
-	s.same(s.list(userpool.Query{Owner: "ann"}), []string{"0", "2", "4"})
-	s.same(s.list(userpool.Query{Owner: "ann", After: "0", Limit: 1}), []string{"2"})
-	s.same(s.list(userpool.Query{Owner: "ann", After: "4", Descending: true}), []string{"2", "0"})
-	s.same(s.list(userpool.Query{Owner: "nobody"}), []string{})
+	s.same(s.list(store.Query{Owner: "ann"}), []string{"0", "2", "4"})
+	s.same(s.list(store.Query{Owner: "ann", After: "0", Limit: 1}), []string{"2"})
+	s.same(s.list(store.Query{Owner: "ann", After: "4", Descending: true}), []string{"2", "0"})
+	s.same(s.list(store.Query{Owner: "nobody"}), []string{})
 }
 
-func testListTerm(t *testing.T, store userpool.Store) {
-	s := suite{t, store}
+func testListTerm(t *testing.T, st store.Store) {
+	s := suite{t, st}
 	for i, terms := range [][]string{{"a"}, {"b", "a"}, {"ab"}, nil, {"A", "a "}, {"a", "b"}, {""}} {
 		r := record(fmt.Sprint(i))
 		r.Terms = terms
 		s.apply(create(r))
 	}
-	s.same(s.list(userpool.Query{Term: "a"}), []string{"0", "1", "5"})
-	s.same(s.list(userpool.Query{Term: "b"}), []string{"1", "5"})
-	s.same(s.list(userpool.Query{Term: "a", Limit: 1}), []string{"0"})
-	s.same(s.list(userpool.Query{Term: "a", After: "0", Limit: 1}), []string{"1"})
-	s.same(s.list(userpool.Query{Term: "a", Descending: true}), []string{"5", "1", "0"})
-	s.same(s.list(userpool.Query{Term: "a", Descending: true, After: "5", Limit: 1}), []string{"1"})
-	s.same(s.list(userpool.Query{Term: "%"}), []string{})
-	s.same(s.list(userpool.Query{Term: "c"}), []string{})
+	s.same(s.list(store.Query{Term: "a"}), []string{"0", "1", "5"})
+	s.same(s.list(store.Query{Term: "b"}), []string{"1", "5"})
+	s.same(s.list(store.Query{Term: "a", Limit: 1}), []string{"0"})
+	s.same(s.list(store.Query{Term: "a", After: "0", Limit: 1}), []string{"1"})
+	s.same(s.list(store.Query{Term: "a", Descending: true}), []string{"5", "1", "0"})
+	s.same(s.list(store.Query{Term: "a", Descending: true, After: "5", Limit: 1}), []string{"1"})
+	s.same(s.list(store.Query{Term: "%"}), []string{})
+	s.same(s.list(store.Query{Term: "c"}), []string{})
 }
 
-func testListPrefix(t *testing.T, store userpool.Store) {
-	s := suite{t, store}
+func testListPrefix(t *testing.T, st store.Store) {
+	s := suite{t, st}
 	for i, terms := range [][]string{
 		{"email:ann@", "name:ann"}, {"email:anna@"}, {"email:a\xff\xff"}, {"email:b"}, {"Email:ann"},
 		{"email:ann@", "email:anton"}, {"\xff\xff\xff"}, {"\xff\xff"}, nil,
@@ -86,37 +86,37 @@ func testListPrefix(t *testing.T, store userpool.Store) {
 		"email:%":      {},
 		"ann":          {},
 	} {
-		s.same(s.list(userpool.Query{TermPrefix: prefix}), want)
+		s.same(s.list(store.Query{TermPrefix: prefix}), want)
 		slices.Reverse(want)
-		s.same(s.list(userpool.Query{TermPrefix: prefix, Descending: true}), want)
+		s.same(s.list(store.Query{TermPrefix: prefix, Descending: true}), want)
 	}
-	s.same(s.list(userpool.Query{TermPrefix: "email:", After: "1", Limit: 2}), []string{"2", "3"})
-	s.same(s.list(userpool.Query{TermPrefix: "email:", After: "3", Limit: 2, Descending: true}), []string{"2", "1"})
+	s.same(s.list(store.Query{TermPrefix: "email:", After: "1", Limit: 2}), []string{"2", "3"})
+	s.same(s.list(store.Query{TermPrefix: "email:", After: "3", Limit: 2, Descending: true}), []string{"2", "1"})
 }
 
-func testListCombined(t *testing.T, store userpool.Store) {
-	s := suite{t, store}
+func testListCombined(t *testing.T, st store.Store) {
+	s := suite{t, st}
 	for i := range 24 {
 		r := record(fmt.Sprintf("%02d", i))
 		r.Owner = []string{"ann", "bob"}[i%2]
 		r.Terms = []string{fmt.Sprint("third:", i%3), fmt.Sprint("quarter:", i%4), "all"}
 		s.apply(create(r))
 	}
-	s.same(s.list(userpool.Query{Owner: "ann", Term: "third:0"}), []string{"00", "06", "12", "18"})
-	s.same(s.list(userpool.Query{Owner: "bob", Term: "quarter:0"}), []string{})
-	s.same(s.list(userpool.Query{Owner: "ann", TermPrefix: "third:", After: "10", Limit: 2}), []string{"12", "14"})
-	s.same(s.list(userpool.Query{Term: "third:1", TermPrefix: "quarter:1"}), []string{"01", "13"})
-	s.same(s.list(userpool.Query{Term: "third:1", TermPrefix: "quarter:", Limit: 2}), []string{"01", "04"})
-	s.same(s.list(userpool.Query{
+	s.same(s.list(store.Query{Owner: "ann", Term: "third:0"}), []string{"00", "06", "12", "18"})
+	s.same(s.list(store.Query{Owner: "bob", Term: "quarter:0"}), []string{})
+	s.same(s.list(store.Query{Owner: "ann", TermPrefix: "third:", After: "10", Limit: 2}), []string{"12", "14"})
+	s.same(s.list(store.Query{Term: "third:1", TermPrefix: "quarter:1"}), []string{"01", "13"})
+	s.same(s.list(store.Query{Term: "third:1", TermPrefix: "quarter:", Limit: 2}), []string{"01", "04"})
+	s.same(s.list(store.Query{
 		Owner: "bob", Term: "third:0", TermPrefix: "al", After: "15", Descending: true, Limit: 2,
 	}), []string{"09", "03"})
 }
 
 // testListPages reads everything, page by page, in both directions.
-func testListPages(t *testing.T, store userpool.Store) {
+func testListPages(t *testing.T, st store.Store) {
 	const n = 60
-	s := suite{t, store}
-	want, all := []string{}, []userpool.Change{}
+	s := suite{t, st}
+	want, all := []string{}, []store.Change{}
 	for i := range n {
 		r := record(fmt.Sprintf("%x-%d", i*7919%251, i))
 		r.Terms = []string{"every", fmt.Sprint("number:", i)}
@@ -124,7 +124,7 @@ func testListPages(t *testing.T, store userpool.Store) {
 	}
 	s.apply(all...)
 	slices.Sort(want)
-	for _, q := range []userpool.Query{
+	for _, q := range []store.Query{
 		{Limit: 7}, {Limit: 2 * n}, {Limit: n}, {Limit: 9, Owner: "ann"}, {Limit: 9, Term: "every"},
 		{Limit: 9, TermPrefix: "number:"}, {Limit: 25, Owner: "ann", Term: "every", TermPrefix: "number:"},
 	} {
@@ -150,14 +150,14 @@ var odd = []string{
 	"\xfe", "\xff", "\xff\xff",
 }
 
-func testByteOrder(t *testing.T, store userpool.Store) {
-	s, want := suite{t, store}, slices.Sorted(slices.Values(odd))
+func testByteOrder(t *testing.T, st store.Store) {
+	s, want := suite{t, st}, slices.Sorted(slices.Values(odd))
 	for _, id := range odd {
 		r := bare(id)
 		r.Terms = []string{"every"}
 		s.apply(create(r))
 	}
-	for _, q := range []userpool.Query{{}, {Term: "every"}, {TermPrefix: "ev"}} {
+	for _, q := range []store.Query{{}, {Term: "every"}, {TermPrefix: "ev"}} {
 		s.same(s.list(q), want)
 		for i, after := range want {
 			q.After = after
@@ -166,27 +166,27 @@ func testByteOrder(t *testing.T, store userpool.Store) {
 	}
 }
 
-func testOddKeys(t *testing.T, store userpool.Store) {
-	s := suite{t, store}
+func testOddKeys(t *testing.T, st store.Store) {
+	s := suite{t, st}
 	for i, key := range odd {
-		r := userpool.Record{
+		r := store.Record{
 			Kind: "thing", ID: key, Owner: key, Names: []string{"name " + key, key}, Terms: []string{key, "term " + key},
 			Body: []byte(key),
 		}
 		s.apply(create(r), update(r, 1))
 		s.has(stored(r, 2))
 		s.same([]string{s.find(key), s.find("name " + key)}, []string{key, key})
-		s.same(s.list(userpool.Query{Owner: key}), []string{key})
-		s.same(s.list(userpool.Query{Term: key}), []string{key})
-		s.same(s.list(userpool.Query{TermPrefix: "term " + key, Term: key}), []string{key})
-		s.same(len(s.list(userpool.Query{})), i+1)
+		s.same(s.list(store.Query{Owner: key}), []string{key})
+		s.same(s.list(store.Query{Term: key}), []string{key})
+		s.same(s.list(store.Query{TermPrefix: "term " + key, Term: key}), []string{key})
+		s.same(len(s.list(store.Query{})), i+1)
 	}
 }
 
 // testLongKeys has an ID, names and terms as long as they may be. Only what
 // differs late tells them apart.
-func testLongKeys(t *testing.T, store userpool.Store) {
-	s := suite{t, store}
+func testLongKeys(t *testing.T, st store.Store) {
+	s := suite{t, st}
 	long := strings.Repeat("long\u00e4\xf3", 10000)
 	id := strings.Repeat("i", 299)
 	for i, end := range []string{"1", "2", ""} {
@@ -203,16 +203,16 @@ func testLongKeys(t *testing.T, store userpool.Store) {
 		s.has(stored(r, 1))
 		for _, key := range r.Names {
 			s.same([]string{s.find(key)}, []string{r.ID})
-			s.same(s.list(userpool.Query{Term: key}), []string{r.ID})
+			s.same(s.list(store.Query{Term: key}), []string{r.ID})
 		}
-		s.same(s.list(userpool.Query{Owner: r.Owner}), []string{r.ID})
+		s.same(s.list(store.Query{Owner: r.Owner}), []string{r.ID})
 	}
 	s.same(s.find(long[:16_000]+"2"), "")
-	s.same(s.list(userpool.Query{Term: long[:16_000] + "2"}), []string{})
-	s.same(len(s.list(userpool.Query{TermPrefix: long[:900]})), 3)
+	s.same(s.list(store.Query{Term: long[:16_000] + "2"}), []string{})
+	s.same(len(s.list(store.Query{TermPrefix: long[:900]})), 3)
 }
 
-func testBodies(t *testing.T, store userpool.Store) {
+func testBodies(t *testing.T, store store.Store) {
 	s := suite{t, store}
 	every := make([]byte, 256)
 	for i := range every {
@@ -228,7 +228,7 @@ func testBodies(t *testing.T, store userpool.Store) {
 	}
 }
 
-func testTimes(t *testing.T, store userpool.Store) {
+func testTimes(t *testing.T, store store.Store) {
 	s := suite{t, store}
 	berlin := time.FixedZone("Berlin", 3600)
 	for i, tt := range []struct{ in, want time.Time }{
@@ -259,8 +259,8 @@ func (s suite) expired(now time.Time, limit, want int) {
 	}
 }
 
-func testExpiry(t *testing.T, store userpool.Store) {
-	s := suite{t, store}
+func testExpiry(t *testing.T, st store.Store) {
+	s := suite{t, st}
 	for id, expires := range map[string]time.Time{
 		"never": {}, "before": moment.Add(-time.Hour), "now": moment, "after": moment.Add(time.Microsecond),
 		"changed": moment, "extended": moment, "ended": {},
@@ -282,14 +282,14 @@ func testExpiry(t *testing.T, store userpool.Store) {
 	s.expired(moment.Add(-2*time.Hour), 100, 0)
 	s.expired(moment, 100, 6) // now, before, changed and ended here, now and other there
 	s.expired(moment, 100, 0)
-	s.same(s.list(userpool.Query{}), []string{"after", "extended", "never"})
+	s.same(s.list(store.Query{}), []string{"after", "extended", "never"})
 	s.expired(moment.AddDate(1000, 0, 0), 100, 2)
-	s.same(s.list(userpool.Query{}), []string{"never"})
+	s.same(s.list(store.Query{}), []string{"never"})
 }
 
-func testExpiryPortions(t *testing.T, store userpool.Store) {
+func testExpiryPortions(t *testing.T, st store.Store) {
 	const n = 300
-	s, all := suite{t, store}, []userpool.Change{}
+	s, all := suite{t, st}, []store.Change{}
 	for i := range n {
 		r := bare(fmt.Sprintf("%03d", i))
 		r.Expires = moment.Add(time.Duration(i%7) * time.Second)
@@ -305,20 +305,20 @@ func testExpiryPortions(t *testing.T, store userpool.Store) {
 	s.expired(now, n, n-120)
 }
 
-func testExpiryKeys(t *testing.T, store userpool.Store) {
-	s := suite{t, store}
+func testExpiryKeys(t *testing.T, st store.Store) {
+	s := suite{t, st}
 	s.apply(create(record("1")), create(record("2")))
 	s.has(stored(record("1"), 1)) // it stays until it is removed
 	s.expired(moment, 100, 2)
 	s.gone("1", "2")
 	s.same([]string{s.find("name of 1")}, []string{""})
-	s.same(s.list(userpool.Query{Term: "group:a"}), []string{})
-	s.same(s.list(userpool.Query{Owner: "ann"}), []string{})
+	s.same(s.list(store.Query{Term: "group:a"}), []string{})
+	s.same(s.list(store.Query{Owner: "ann"}), []string{})
 	s.apply(create(record("1")))
 }
 
-func testPools(t *testing.T, store userpool.Store) {
-	s, ctx := suite{t, store}, t.Context()
+func testPools(t *testing.T, st store.Store) {
+	s, ctx := suite{t, st}, t.Context()
 	there := record("1")
 	there.Body = []byte("there")
 	s.apply(create(record("1")), create(record("2")))
@@ -334,44 +334,44 @@ func testPools(t *testing.T, store userpool.Store) {
 		s.must(err)
 		s.same(ok, true)
 		s.same(got, stored(there, 1))
-		for _, q := range []userpool.Query{{}, {Owner: "ann"}, {Term: "group:a"}, {TermPrefix: "gr"}} {
+		for _, q := range []store.Query{{}, {Owner: "ann"}, {Term: "group:a"}, {TermPrefix: "gr"}} {
 			q.Limit = 9
 			list, err := s.List(ctx, poolB, "thing", q)
 			s.must(err)
-			s.same(list, []userpool.Record{stored(there, 1)})
+			s.same(list, []store.Record{stored(there, 1)})
 		}
 	}
 	own()
 	s.apply(update(record("1"), 1), keeping("3", 1),
-		userpool.Change{Op: userpool.DeleteTerm, Record: userpool.Record{Kind: "thing", Terms: []string{"group:a"}}},
-		userpool.Change{Op: userpool.DeleteOwned, Record: userpool.Record{Kind: "thing", Owner: "ann"}})
+		store.Change{Op: store.DeleteTerm, Record: store.Record{Kind: "thing", Terms: []string{"group:a"}}},
+		store.Change{Op: store.DeleteOwned, Record: store.Record{Kind: "thing", Owner: "ann"}})
 	_, ok, err := s.Take(ctx, poolA, "thing", "1")
 	s.must(err)
 	s.same(ok, false)
 	own()
 }
 
-func testKinds(t *testing.T, store userpool.Store) {
-	s, ctx, other := suite{t, store}, t.Context(), record("1")
+func testKinds(t *testing.T, st store.Store) {
+	s, ctx, other := suite{t, st}, t.Context(), record("1")
 	other.Kind = "other"
 	s.apply(create(record("1")), create(other)) // the same ID, names, terms and owner
 	s.has(stored(record("1"), 1))
 	s.apply(update(record("1"), 1), keeping("2", 1),
-		userpool.Change{Op: userpool.DeleteTerm, Record: userpool.Record{Kind: "thing", Terms: []string{"group:a"}}},
-		userpool.Change{Op: userpool.DeleteOwned, Record: userpool.Record{Kind: "thing", Owner: "ann"}}, remove("1"))
+		store.Change{Op: store.DeleteTerm, Record: store.Record{Kind: "thing", Terms: []string{"group:a"}}},
+		store.Change{Op: store.DeleteOwned, Record: store.Record{Kind: "thing", Owner: "ann"}}, remove("1"))
 	got, ok, err := s.Find(ctx, poolA, "other", "name of 1")
 	s.must(err)
 	s.same(ok, true)
 	s.same(got, stored(other, 1))
-	list, err := s.List(ctx, poolA, "other", userpool.Query{Term: "group:a", Limit: 9})
+	list, err := s.List(ctx, poolA, "other", store.Query{Term: "group:a", Limit: 9})
 	s.must(err)
-	s.same(list, []userpool.Record{stored(other, 1)})
+	s.same(list, []store.Record{stored(other, 1)})
 }
 
 // testCopies changes what went in and what came out; the store must not notice.
-func testCopies(t *testing.T, store userpool.Store) {
-	s, ctx := suite{t, store}, t.Context()
-	spoil := func(r userpool.Record) {
+func testCopies(t *testing.T, st store.Store) {
+	s, ctx := suite{t, st}, t.Context()
+	spoil := func(r store.Record) {
 		r.Names[0], r.Terms[0], r.Body[0] = "evil", "evil", '!'
 	}
 	r := record("1")
@@ -388,9 +388,9 @@ func testCopies(t *testing.T, store userpool.Store) {
 		s.must(err)
 		s.same(got, stored(record("1"), 2))
 		spoil(got)
-		list, err := s.List(ctx, poolA, "thing", userpool.Query{Limit: 1})
+		list, err := s.List(ctx, poolA, "thing", store.Query{Limit: 1})
 		s.must(err)
-		s.same(list, []userpool.Record{stored(record("1"), 2)})
+		s.same(list, []store.Record{stored(record("1"), 2)})
 		spoil(list[0])
 	}
 	s.same(s.find("evil"), "")

@@ -10,27 +10,27 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // model is a store of the plainest kind: one list, in the order of creation.
-type model struct{ records []userpool.Record }
+type model struct{ records []store.Record }
 
 func (m *model) index(id string) int {
-	return slices.IndexFunc(m.records, func(r userpool.Record) bool { return r.ID == id })
+	return slices.IndexFunc(m.records, func(r store.Record) bool { return r.ID == id })
 }
 
-func (m *model) find(name string) (userpool.Record, bool) {
+func (m *model) find(name string) (store.Record, bool) {
 	for _, r := range m.records {
 		if slices.Contains(r.Names, name) {
 			return r, true
 		}
 	}
-	return userpool.Record{}, false
+	return store.Record{}, false
 }
 
 // apply makes all of the changes or none.
-func (m *model) apply(changes []userpool.Change) error {
+func (m *model) apply(changes []store.Change) error {
 	before := slices.Clone(m.records)
 	for _, c := range changes {
 		err := m.change(c)
@@ -42,56 +42,56 @@ func (m *model) apply(changes []userpool.Change) error {
 	return nil
 }
 
-func (m *model) change(c userpool.Change) error {
+func (m *model) change(c store.Change) error {
 	i := m.index(c.ID)
 	switch c.Op {
-	case userpool.Create:
+	case store.Create:
 		if i >= 0 || m.taken(c.Record) {
-			return userpool.ErrExists
+			return store.ErrExists
 		}
 		c.Version = 1
 		m.records = append(m.records, c.Record)
 		m.keep(c.Owner, c.Keep)
-	case userpool.Update:
+	case store.Update:
 		return m.update(i, c.Record)
-	case userpool.Delete:
+	case store.Delete:
 		if c.Version != 0 && (i < 0 || m.records[i].Version != c.Version) {
-			return userpool.ErrConflict
+			return store.ErrConflict
 		}
-		m.drop(func(r userpool.Record) bool { return r.ID == c.ID })
-	case userpool.DeleteOwned:
-		m.drop(func(r userpool.Record) bool { return c.Owner != "" && r.Owner == c.Owner })
-	case userpool.DeleteTerm:
-		m.drop(func(r userpool.Record) bool { return slices.Contains(r.Terms, c.Terms[0]) })
+		m.drop(func(r store.Record) bool { return r.ID == c.ID })
+	case store.DeleteOwned:
+		m.drop(func(r store.Record) bool { return c.Owner != "" && r.Owner == c.Owner })
+	case store.DeleteTerm:
+		m.drop(func(r store.Record) bool { return slices.Contains(r.Terms, c.Terms[0]) })
 	}
 	return nil
 }
 
-func (m *model) update(i int, r userpool.Record) error {
+func (m *model) update(i int, r store.Record) error {
 	if i < 0 || r.Version != 0 && m.records[i].Version != r.Version {
-		return userpool.ErrConflict
+		return store.ErrConflict
 	}
 	if m.taken(r) {
-		return userpool.ErrExists
+		return store.ErrExists
 	}
 	r.Version = m.records[i].Version + 1
 	if r.Owner != m.records[i].Owner { // the newest of the new owner
 		m.records = append(slices.Delete(slices.Clone(m.records), i, i+1), r)
 	} else {
-		m.records = slices.Concat(m.records[:i], []userpool.Record{r}, m.records[i+1:])
+		m.records = slices.Concat(m.records[:i], []store.Record{r}, m.records[i+1:])
 	}
 	return nil
 }
 
 // taken reports whether another record has one of r's names.
-func (m *model) taken(r userpool.Record) bool {
+func (m *model) taken(r store.Record) bool {
 	return slices.ContainsFunc(r.Names, func(n string) bool {
 		other, ok := m.find(n)
 		return ok && other.ID != r.ID
 	})
 }
 
-func (m *model) drop(gone func(userpool.Record) bool) {
+func (m *model) drop(gone func(store.Record) bool) {
 	m.records = slices.DeleteFunc(slices.Clone(m.records), gone)
 }
 
@@ -102,7 +102,7 @@ func (m *model) keep(owner string, keep int) {
 			n++
 		}
 	}
-	m.drop(func(r userpool.Record) bool {
+	m.drop(func(r store.Record) bool {
 		if owner == "" || keep <= 0 || r.Owner != owner || n <= keep {
 			return false
 		}
@@ -111,8 +111,8 @@ func (m *model) keep(owner string, keep int) {
 	})
 }
 
-func (m *model) list(q userpool.Query) []userpool.Record {
-	out := []userpool.Record{}
+func (m *model) list(q store.Query) []store.Record {
+	out := []store.Record{}
 	for _, r := range m.records {
 		prefixed := slices.ContainsFunc(r.Terms, func(t string) bool { return strings.HasPrefix(t, q.TermPrefix) })
 		switch {
@@ -123,7 +123,7 @@ func (m *model) list(q userpool.Query) []userpool.Record {
 		}
 		out = append(out, r)
 	}
-	slices.SortFunc(out, func(a, b userpool.Record) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(out, func(a, b store.Record) int { return cmp.Compare(a.ID, b.ID) })
 	if q.Descending {
 		slices.Reverse(out)
 	}
@@ -145,8 +145,8 @@ func (d dice) some(prefix string, n int) []string {
 
 func (d dice) owner() string { return []string{"", "ann", "bob"}[d.IntN(3)] }
 
-func (d dice) record() userpool.Record {
-	r := userpool.Record{
+func (d dice) record() store.Record {
+	r := store.Record{
 		Kind: "thing", ID: d.one("", 24), Owner: d.owner(), Names: d.some("name", 16), Terms: d.some("term", 12),
 		Body: fmt.Append(nil, d.Int64()),
 	}
@@ -156,25 +156,25 @@ func (d dice) record() userpool.Record {
 	return r
 }
 
-func (d dice) change() userpool.Change {
-	c := userpool.Change{Op: userpool.Create, Record: d.record()}
+func (d dice) change() store.Change {
+	c := store.Change{Op: store.Create, Record: d.record()}
 	switch n := d.IntN(20); {
 	case n < 8:
 		c.Keep = d.IntN(6) // none, or so few that no store may be late
 	case n < 15:
-		c.Op, c.Version = userpool.Update, int64(d.IntN(3))
+		c.Op, c.Version = store.Update, int64(d.IntN(3))
 	case n < 18:
-		c.Op, c.Version = userpool.Delete, int64(d.IntN(2))
+		c.Op, c.Version = store.Delete, int64(d.IntN(2))
 	case n == 18:
-		c.Op = userpool.DeleteOwned
+		c.Op = store.DeleteOwned
 	default:
-		c.Op, c.Terms = userpool.DeleteTerm, []string{d.one("term", 12)}
+		c.Op, c.Terms = store.DeleteTerm, []string{d.one("term", 12)}
 	}
 	return c
 }
 
-func (d dice) query() userpool.Query {
-	q := userpool.Query{Descending: d.IntN(2) == 0, Limit: 1 + d.IntN(30)}
+func (d dice) query() store.Query {
+	q := store.Query{Descending: d.IntN(2) == 0, Limit: 1 + d.IntN(30)}
 	if d.IntN(3) == 0 {
 		q.Owner = d.owner()
 	}
@@ -193,12 +193,12 @@ func (d dice) query() userpool.Query {
 // testModel makes random changes and asks random questions; the answers must be
 // those of the model. A failure is reported with the seed. The changes are other
 // ones each time, so few of them will do.
-func testModel(t *testing.T, store userpool.Store) {
-	s, m := suite{t, store}, &model{}
+func testModel(t *testing.T, st store.Store) {
+	s, m := suite{t, st}, &model{}
 	seed := rand.Uint64()                     //nolint:gosec // to play dice with
 	d := dice{rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // as above
 	for step := 0; step < 400 && !t.Failed(); step++ {
-		changes := []userpool.Change{}
+		changes := []store.Change{}
 		for range 1 + d.IntN(3) {
 			changes = append(changes, d.change())
 		}
@@ -240,15 +240,15 @@ func (s suite) compare(m *model, d dice) {
 		_, ok, err = s.Take(s.Context(), poolA, "thing", id)
 		s.must(err)
 		s.same(ok, i >= 0)
-		m.drop(func(r userpool.Record) bool { return r.ID == id })
+		m.drop(func(r store.Record) bool { return r.ID == id })
 	case 1:
 		now, before := moment.Add(time.Duration(d.IntN(100))*time.Second), len(m.records)
-		m.drop(func(r userpool.Record) bool { return !r.Expires.IsZero() && !r.Expires.After(now) })
+		m.drop(func(r store.Record) bool { return !r.Expires.IsZero() && !r.Expires.After(now) })
 		s.expired(now, 1000, before-len(m.records))
 	}
 }
 
-func equal(a, b userpool.Record) bool {
+func equal(a, b store.Record) bool {
 	return a.Kind == b.Kind && a.ID == b.ID && a.Owner == b.Owner && slices.Equal(a.Names, b.Names) &&
 		slices.Equal(a.Terms, b.Terms) && a.Expires.Equal(b.Expires) && a.Version == b.Version &&
 		string(a.Body) == string(b.Body)

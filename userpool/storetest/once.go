@@ -3,7 +3,7 @@ package storetest
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // RFC 6238: authenticator apps compute nothing else
+	"crypto/sha1"
 	"encoding/base32"
 	"encoding/binary"
 	"encoding/json"
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // RunOnce is the suite of all that is good once: codes, refresh tokens that
@@ -25,7 +26,7 @@ import (
 // differ, and again after these were set back: one use counts. open returns two
 // stores on one empty database, which may be one and the same; the subtests run in
 // parallel.
-func RunOnce(t *testing.T, open func(t *testing.T) (one, other userpool.Store)) {
+func RunOnce(t *testing.T, open func(t *testing.T) (one, other store.Store)) {
 	t.Helper()
 	for name, begin := range map[string]func(*twins) use{
 		"authorization code":         onceCode,
@@ -76,7 +77,7 @@ var errUsed = errors.New("it was used")
 type twins struct {
 	*testing.T
 
-	stores  [2]userpool.Store
+	stores  [2]store.Store
 	pools   [2]*userpool.Pool
 	back    atomic.Int64 // nanoseconds by which both clocks are behind
 	app     userpool.Client
@@ -98,7 +99,7 @@ const (
 	provider   = "Corp"
 )
 
-func newTwins(t *testing.T, stores ...userpool.Store) *twins {
+func newTwins(t *testing.T, stores ...store.Store) *twins {
 	t.Helper()
 	e := &twins{T: t, want: 1}
 	keys, err := signing()

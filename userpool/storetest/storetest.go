@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cognate-auth/cognate/userpool/store"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-
-	"github.com/cognate-auth/cognate/userpool"
 )
 
 // Two pools, and a moment in whole microseconds, which every engine can keep.
@@ -26,9 +25,9 @@ var moment = time.Date(2026, 3, 4, 5, 6, 7, 89000, time.UTC)
 
 // Run runs the suite. open returns a store that is empty and is used by one
 // subtest only; the subtests run in parallel.
-func Run(t *testing.T, open func(t *testing.T) userpool.Store) {
+func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Helper()
-	for name, test := range map[string]func(*testing.T, userpool.Store){
+	for name, test := range map[string]func(*testing.T, store.Store){
 		"create":                      testCreate,
 		"create what exists":          testCreateExists,
 		"update":                      testUpdate,
@@ -84,31 +83,31 @@ func Run(t *testing.T, open func(t *testing.T) userpool.Store) {
 }
 
 // record returns a record of kind "thing" with every field set.
-func record(id string) userpool.Record {
-	return userpool.Record{
+func record(id string) store.Record {
+	return store.Record{
 		Kind: "thing", ID: id, Owner: "ann", Names: []string{"name of " + id, id + "@example.com"},
 		Terms: []string{"group:a", "color:" + id}, Expires: moment, Body: []byte("body of " + id),
 	}
 }
 
 // bare returns a record that has nothing but its ID.
-func bare(id string) userpool.Record { return userpool.Record{Kind: "thing", ID: id} }
+func bare(id string) store.Record { return store.Record{Kind: "thing", ID: id} }
 
-func create(r userpool.Record) userpool.Change {
-	return userpool.Change{Op: userpool.Create, Record: r}
+func create(r store.Record) store.Change {
+	return store.Change{Op: store.Create, Record: r}
 }
 
-func update(r userpool.Record, version int64) userpool.Change {
+func update(r store.Record, version int64) store.Change {
 	r.Version = version
-	return userpool.Change{Op: userpool.Update, Record: r}
+	return store.Change{Op: store.Update, Record: r}
 }
 
-func remove(id string) userpool.Change {
-	return userpool.Change{Op: userpool.Delete, Record: bare(id)}
+func remove(id string) store.Change {
+	return store.Change{Op: store.Delete, Record: bare(id)}
 }
 
 // stored is r as a store returns it.
-func stored(r userpool.Record, version int64) userpool.Record {
+func stored(r store.Record, version int64) store.Record {
 	r.Version = version
 	return r
 }
@@ -116,7 +115,7 @@ func stored(r userpool.Record, version int64) userpool.Record {
 // suite is a store in a test, with short ways to use it.
 type suite struct {
 	*testing.T
-	userpool.Store
+	store.Store
 }
 
 func (s suite) must(err error) {
@@ -126,13 +125,13 @@ func (s suite) must(err error) {
 	}
 }
 
-func (s suite) apply(changes ...userpool.Change) {
+func (s suite) apply(changes ...store.Change) {
 	s.Helper()
 	s.must(s.Apply(s.Context(), poolA, changes...))
 }
 
 // refused applies changes that must end with this error.
-func (s suite) refused(what string, want error, changes ...userpool.Change) {
+func (s suite) refused(what string, want error, changes ...store.Change) {
 	s.Helper()
 	err := s.Apply(s.Context(), poolA, changes...)
 	if !errors.Is(err, want) {
@@ -140,7 +139,7 @@ func (s suite) refused(what string, want error, changes ...userpool.Change) {
 	}
 }
 
-func (s suite) get(id string) (userpool.Record, bool) {
+func (s suite) get(id string) (store.Record, bool) {
 	s.Helper()
 	r, ok, err := s.Get(s.Context(), poolA, "thing", id)
 	s.must(err)
@@ -159,7 +158,7 @@ func (s suite) find(name string) string {
 }
 
 // list returns the IDs of a list.
-func (s suite) list(q userpool.Query) []string {
+func (s suite) list(q store.Query) []string {
 	s.Helper()
 	if q.Limit == 0 {
 		q.Limit = 1000
@@ -173,7 +172,7 @@ func (s suite) list(q userpool.Query) []string {
 	return ids
 }
 
-func (s suite) has(want userpool.Record) {
+func (s suite) has(want store.Record) {
 	s.Helper()
 	got, ok := s.get(want.ID)
 	if !ok {

@@ -19,6 +19,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/memstore"
 	"github.com/cognate-auth/cognate/userpool/server"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // What every environment has.
@@ -90,7 +91,7 @@ func ResourceServers() []userpool.ResourceServer {
 // Env is a pool with clients and a user.
 type Env struct {
 	Pool    *userpool.Pool
-	Store   userpool.Store
+	Store   store.Store
 	Handler http.Handler
 	Clock   *Clock
 	Logs    *Logs

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // Spy is a store that writes down what is asked of it: what tells two names
 // apart that must look alike.
 type Spy struct {
-	userpool.Store
+	store.Store
 
 	mu    sync.Mutex // guards calls
 	calls []string
@@ -33,31 +33,31 @@ func (s *Spy) Calls() []string {
 }
 
 // Get implements userpool.Store.
-func (s *Spy) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+func (s *Spy) Get(ctx context.Context, pool, kind, id string) (store.Record, bool, error) {
 	s.note("get %s", kind)
 	return s.Store.Get(ctx, pool, kind, id)
 }
 
 // Find implements userpool.Store.
-func (s *Spy) Find(ctx context.Context, pool, kind, name string) (userpool.Record, bool, error) {
+func (s *Spy) Find(ctx context.Context, pool, kind, name string) (store.Record, bool, error) {
 	s.note("find %s", kind)
 	return s.Store.Find(ctx, pool, kind, name)
 }
 
 // List implements userpool.Store.
-func (s *Spy) List(ctx context.Context, pool, kind string, q userpool.Query) ([]userpool.Record, error) {
+func (s *Spy) List(ctx context.Context, pool, kind string, q store.Query) ([]store.Record, error) {
 	s.note("list %s", kind)
 	return s.Store.List(ctx, pool, kind, q)
 }
 
 // Take implements userpool.Store.
-func (s *Spy) Take(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+func (s *Spy) Take(ctx context.Context, pool, kind, id string) (store.Record, bool, error) {
 	s.note("take %s", kind)
 	return s.Store.Take(ctx, pool, kind, id)
 }
 
 // Apply implements userpool.Store.
-func (s *Spy) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
+func (s *Spy) Apply(ctx context.Context, pool string, changes ...store.Change) error {
 	for _, c := range changes {
 		s.note("change %d of %s", c.Op, c.Kind)
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // kindConfig are the records of what a file said the last time, so that only
@@ -53,7 +54,7 @@ func (c Changes) String() string {
 // Check tells, before anything is done, why the store's pool can't be made as p
 // says: what users are found by would change, or a user who is there can't be
 // made as the file now says.
-func Check(ctx context.Context, store userpool.Store, pool *userpool.Pool, p Pool) error {
+func Check(ctx context.Context, store store.Store, pool *userpool.Pool, p Pool) error {
 	said := ledger{store, pool.ID()}
 	_, err := said.checkSignInNames(ctx, p.Settings)
 	if err != nil {
@@ -83,7 +84,7 @@ func Check(ctx context.Context, store userpool.Store, pool *userpool.Pool, p Poo
 // stored does not keep the others from it; the error names them all and is
 // [ErrUsers]. Any other error is one of the store: what was done stays, and
 // another call does the rest. Several processes may do this at once.
-func Apply(ctx context.Context, store userpool.Store, pool *userpool.Pool, p Pool) (c Changes, err error) {
+func Apply(ctx context.Context, store store.Store, pool *userpool.Pool, p Pool) (c Changes, err error) {
 	said := ledger{store, pool.ID()}
 	known, err := said.checkSignInNames(ctx, p.Settings)
 	if err == nil && !known {
@@ -177,7 +178,7 @@ func (r *refusals) add(u User, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case !rule && !errors.Is(err, userpool.ErrExists):
+	case !rule && !errors.Is(err, store.ErrExists):
 		return err
 	}
 	r.list = append(r.list, fmt.Sprintf("the user %s can't be stored: %s", clip(u.Username), userSentence(err)))
@@ -323,7 +324,7 @@ func withSub(ctx context.Context, pool *userpool.Pool, u User) (userpool.NewUser
 }
 
 func userSentence(err error) string {
-	if errors.Is(err, userpool.ErrExists) {
+	if errors.Is(err, store.ErrExists) {
 		return "the user name, the sub or an address is another user's"
 	}
 	return sentence(err)
@@ -331,7 +332,7 @@ func userSentence(err error) string {
 
 // A ledger is what a file said about one pool the last time.
 type ledger struct {
-	store userpool.Store
+	store store.Store
 	pool  string
 }
 
@@ -365,14 +366,14 @@ func (l ledger) entry(ctx context.Context, key string, u User) (s saidUser, err 
 
 // put keeps a value, whatever another process does with it meanwhile.
 func (l ledger) put(ctx context.Context, key, value string) (err error) {
-	r := userpool.Record{Kind: kindConfig, ID: key, Body: []byte(value)}
+	r := store.Record{Kind: kindConfig, ID: key, Body: []byte(value)}
 	const tries = 10
 	for range tries {
-		err = l.store.Apply(ctx, l.pool, userpool.Change{Op: userpool.Update, Record: r})
-		if errors.Is(err, userpool.ErrConflict) { // it is not there
-			err = l.store.Apply(ctx, l.pool, userpool.Change{Op: userpool.Create, Record: r})
+		err = l.store.Apply(ctx, l.pool, store.Change{Op: store.Update, Record: r})
+		if errors.Is(err, store.ErrConflict) { // it is not there
+			err = l.store.Apply(ctx, l.pool, store.Change{Op: store.Create, Record: r})
 		}
-		if !errors.Is(err, userpool.ErrExists) {
+		if !errors.Is(err, store.ErrExists) {
 			break
 		}
 	}
@@ -380,8 +381,8 @@ func (l ledger) put(ctx context.Context, key, value string) (err error) {
 }
 
 func (l ledger) forget(ctx context.Context, key string) error {
-	r := userpool.Record{Kind: kindConfig, ID: key}
-	return l.store.Apply(ctx, l.pool, userpool.Change{Op: userpool.Delete, Record: r})
+	r := store.Record{Kind: kindConfig, ID: key}
+	return l.store.Apply(ctx, l.pool, store.Change{Op: store.Delete, Record: r})
 }
 
 // keys returns those that begin like this.
@@ -389,7 +390,7 @@ func (l ledger) keys(ctx context.Context, begin string) ([]string, error) {
 	var keys []string
 	after := begin
 	for {
-		page, err := l.store.List(ctx, l.pool, kindConfig, userpool.Query{After: after, Limit: 200})
+		page, err := l.store.List(ctx, l.pool, kindConfig, store.Query{After: after, Limit: 200})
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // keys are made once: they take their time.
@@ -19,7 +20,7 @@ var keys = func() *userpool.SigningKeys {
 }()
 
 // start is a start of the program with this file, on a store that stays.
-func start(t *testing.T, store userpool.Store, text string) (*userpool.Pool, string, error) {
+func start(t *testing.T, store store.Store, text string) (*userpool.Pool, string, error) {
 	t.Helper()
 	f, err := loader(nil).Parse("c.yaml", []byte(text))
 	if err != nil {
@@ -130,12 +131,12 @@ func TestApplyCollision(t *testing.T) {
 
 // TestNoSecretInLedger looks for passwords in what is kept to compare with.
 func TestNoSecretInLedger(t *testing.T) {
-	store := memstore.New()
-	_, _, err := start(t, store, applied)
+	s := memstore.New()
+	_, _, err := start(t, s, applied)
 	if err != nil {
 		t.Fatal(err)
 	}
-	records, err := store.List(t.Context(), "local_A1", "config", userpool.Query{Limit: 100})
+	records, err := s.List(t.Context(), "local_A1", "config", store.Query{Limit: 100})
 	if err != nil || len(records) != 5 {
 		t.Fatalf("%d records (%v), want those of two clients, two users and the sign-in names", len(records), err)
 	}

@@ -5,17 +5,17 @@ import (
 	"os"
 	"testing"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 	"github.com/cognate-auth/cognate/userpool/storetest"
 )
 
 // seed stores the users from n on until there are size of them.
-func seed(b *testing.B, s userpool.Store, n, size int) {
+func seed(b *testing.B, s store.Store, n, size int) {
 	b.Helper()
 	for n < size {
-		var changes []userpool.Change
+		var changes []store.Change
 		for ; n < size && len(changes) < 500; n++ {
-			changes = append(changes, userpool.Change{Op: userpool.Create, Record: storetest.User(n)})
+			changes = append(changes, store.Change{Op: store.Create, Record: storetest.User(n)})
 		}
 		err := s.Apply(b.Context(), "p", changes...)
 		if err != nil {
@@ -32,10 +32,10 @@ func BenchmarkTokenRequest(b *testing.B) {
 			const users = 1000
 			s := open(b, database(b))
 			seed(b, s, 0, users)
-			codes := make([]userpool.Record, b.N)
+			codes := make([]store.Record, b.N)
 			for i := range codes {
 				codes[i] = storetest.Code(i % users)
-				err := s.Apply(b.Context(), "p", userpool.Change{Op: userpool.Create, Record: codes[i]})
+				err := s.Apply(b.Context(), "p", store.Change{Op: store.Create, Record: codes[i]})
 				if err != nil {
 					b.Fatal(err)
 				}

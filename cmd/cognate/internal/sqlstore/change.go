@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // table is the records of one kind and pool, in a transaction.
@@ -25,21 +25,21 @@ var errAgain = errors.New("changed meanwhile by others, again and again")
 const tries = 100
 
 // apply makes one change.
-func (t table) apply(ctx context.Context, c userpool.Change) error {
+func (t table) apply(ctx context.Context, c store.Change) error {
 	switch c.Op {
-	case userpool.Create:
+	case store.Create:
 		return t.create(ctx, c)
-	case userpool.Update:
+	case store.Update:
 		return t.update(ctx, c.Record)
-	case userpool.Delete:
+	case store.Delete:
 		gone, err := t.remove(ctx, c.ID, c.Version)
 		if err == nil && !gone && c.Version != 0 {
-			return userpool.ErrConflict
+			return store.ErrConflict
 		}
 		return err
-	case userpool.DeleteOwned:
+	case store.DeleteOwned:
 		return t.removeAll(ctx, ownedRecords, []byte(c.Owner))
-	case userpool.DeleteTerm:
+	case store.DeleteTerm:
 		if len(c.Terms) != 1 {
 			return fmt.Errorf("DeleteTerm with %d terms, expected one", len(c.Terms))
 		}
@@ -63,7 +63,7 @@ const (
 	recordExists = `SELECT 1 FROM pool_records WHERE pool = $1 AND kind = $2 AND id = $3`
 )
 
-func (t table) create(ctx context.Context, c userpool.Change) error {
+func (t table) create(ctx context.Context, c store.Change) error {
 	seq, err := t.insert(ctx, c.Record)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (t table) create(ctx context.Context, c userpool.Change) error {
 
 // insert adds the row. If another transaction added one of the same owner and
 // had the same number, it takes the next.
-func (t table) insert(ctx context.Context, r userpool.Record) (seq int, err error) {
+func (t table) insert(ctx context.Context, r store.Record) (seq int, err error) {
 	for range tries {
 		err = t.q.QueryRowContext(ctx, insertRecord, t.row(r)...).Scan(&seq)
 		if !errors.Is(err, sql.ErrNoRows) {
@@ -86,7 +86,7 @@ func (t table) insert(ctx context.Context, r userpool.Record) (seq int, err erro
 		var one int
 		err = t.q.QueryRowContext(ctx, recordExists, t.pool, t.kind, []byte(r.ID)).Scan(&one)
 		if err == nil {
-			return 0, userpool.ErrExists
+			return 0, store.ErrExists
 		}
 		if !errors.Is(err, sql.ErrNoRows) {
 			return 0, err
@@ -96,7 +96,7 @@ func (t table) insert(ctx context.Context, r userpool.Record) (seq int, err erro
 }
 
 // row is what $1 to $8 stand for.
-func (t table) row(r userpool.Record) []any {
+func (t table) row(r store.Record) []any {
 	var expires any
 	if !r.Expires.IsZero() {
 		expires = r.Expires.UnixMicro()
@@ -125,7 +125,7 @@ func (t table) addKeys(ctx context.Context, id string, names, terms [][]byte) er
 			return err
 		}
 		if n == 0 {
-			return userpool.ErrExists
+			return store.ErrExists
 		}
 	}
 	for _, term := range terms {
@@ -201,14 +201,14 @@ const (
 		WHERE pool = $1 AND kind = $2 AND id = $3 AND version = $9`
 )
 
-func (t table) update(ctx context.Context, next userpool.Record) error {
+func (t table) update(ctx context.Context, next store.Record) error {
 	for range tries {
-		before := userpool.Record{}
+		before := store.Record{}
 		var owner, names, terms []byte
 		err := t.q.QueryRowContext(ctx, currentRecord, t.pool, t.kind, []byte(next.ID)).
 			Scan(&owner, &names, &terms, &before.Version)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && next.Version != 0 && next.Version != before.Version {
-			return userpool.ErrConflict
+			return store.ErrConflict
 		}
 		if err != nil {
 			return err
@@ -229,7 +229,7 @@ func (t table) update(ctx context.Context, next userpool.Record) error {
 }
 
 // updateKeys brings the indexes from the lists before to those of r.
-func (t table) updateKeys(ctx context.Context, r userpool.Record, namesBefore, termsBefore []byte) error {
+func (t table) updateKeys(ctx context.Context, r store.Record, namesBefore, termsBefore []byte) error {
 	names, err := decodeList(namesBefore)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/sqlstore"
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // The test program is its own second process: with this variable it is child.
@@ -45,18 +45,18 @@ func child() {
 }
 
 // pair is one change of two records and a counter, which belong together.
-func pair(n int) []userpool.Change {
-	changes := []userpool.Change{}
+func pair(n int) []store.Change {
+	changes := []store.Change{}
 	for _, side := range []string{"a", "b"} {
-		r := userpool.Record{
+		r := store.Record{
 			Kind: "pair", ID: fmt.Sprintf("%08d%s", n, side), Owner: side, Names: []string{fmt.Sprint(n, side)},
 			Terms: []string{fmt.Sprint("number:", n)}, Body: make([]byte, 3000),
 		}
-		changes = append(changes, userpool.Change{Op: userpool.Create, Record: r})
+		changes = append(changes, store.Change{Op: store.Create, Record: r})
 	}
-	last := userpool.Record{Kind: "last", ID: "last", Body: fmt.Append(nil, n)}
+	last := store.Record{Kind: "last", ID: "last", Body: fmt.Append(nil, n)}
 	return append(changes,
-		userpool.Change{Op: userpool.Delete, Record: last}, userpool.Change{Op: userpool.Create, Record: last})
+		store.Change{Op: store.Delete, Record: last}, store.Change{Op: store.Create, Record: last})
 }
 
 // startChild starts this program as a child and returns its output.
@@ -106,8 +106,8 @@ func TestKill(t *testing.T) {
 func checkPairs(t *testing.T, path string, acknowledged int) int {
 	t.Helper()
 	s := open(t, path)
-	var last userpool.Record
-	q := userpool.Query{Limit: 500}
+	var last store.Record
+	q := store.Query{Limit: 500}
 	for n := 0; ; {
 		list, err := s.List(t.Context(), "p", "pair", q)
 		if err != nil {

@@ -6,11 +6,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // List implements userpool.Store.
-func (s *Store) List(ctx context.Context, pool, kind string, q userpool.Query) (out []userpool.Record, err error) {
+func (s *Store) List(ctx context.Context, pool, kind string, q store.Query) (out []store.Record, err error) {
 	if q.Limit <= 0 {
 		return nil, nil
 	}
@@ -36,9 +36,9 @@ type lister struct {
 }
 
 // list is one query for q.
-func (l lister) list(ctx context.Context, q userpool.Query) ([]userpool.Record, error) {
+func (l lister) list(ctx context.Context, q store.Query) ([]store.Record, error) {
 	text, args := listQuery(l.pool, l.kind, q)
-	scan := func(row scanner) (userpool.Record, error) { return scanRecord(row, l.kind) }
+	scan := func(row scanner) (store.Record, error) { return scanRecord(row, l.kind) }
 	return collect(ctx, l.querier, scan, text, args...)
 }
 
@@ -57,7 +57,7 @@ func (c *condition) arg(v any) string {
 
 // listQuery has few forms, so that each is prepared once. Records of one owner
 // are few and are put in order; everything else is read in the order of an index.
-func listQuery(pool, kind string, q userpool.Query) (text string, args []any) {
+func listQuery(pool, kind string, q store.Query) (text string, args []any) {
 	var c condition
 	p, k := c.arg([]byte(pool)), c.arg([]byte(kind))
 	from, order := "pool_records", "r.id"
@@ -104,7 +104,7 @@ const countTerms = `SELECT COUNT(*) FROM (
 	SELECT 1 FROM pool_terms WHERE pool = $1 AND kind = $2 AND term >= $3 AND term <= $4 LIMIT $5) AS t`
 
 // dense reports whether q has a prefix that very many records have.
-func (l lister) dense(ctx context.Context, q userpool.Query) (bool, error) {
+func (l lister) dense(ctx context.Context, q store.Query) (bool, error) {
 	if q.TermPrefix == "" || q.Owner != "" {
 		return false, nil
 	}
@@ -118,7 +118,7 @@ func (l lister) dense(ctx context.Context, q userpool.Query) (bool, error) {
 const maxRead = 250
 
 // filter reads all records, page by page, and picks those that have the prefix.
-func (l lister) filter(ctx context.Context, q userpool.Query) (out []userpool.Record, err error) {
+func (l lister) filter(ctx context.Context, q store.Query) (out []store.Record, err error) {
 	prefix, limit := q.TermPrefix, q.Limit
 	q.TermPrefix, q.Limit = "", min(4*limit, maxRead)
 	for {

@@ -14,11 +14,11 @@ import (
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/sqlstore"
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/sqlstore/pgtest"
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-var user = userpool.Change{
-	Op: userpool.Create, Record: userpool.Record{Kind: "user", ID: "1", Names: []string{"ann"}},
+var user = store.Change{
+	Op: store.Create, Record: store.Record{Kind: "user", ID: "1", Names: []string{"ann"}},
 }
 
 // TestReopen keeps what was stored, under every spelling of a path.
@@ -38,7 +38,7 @@ func TestReopen(t *testing.T) {
 						t.Fatal(err)
 					}
 					err = s.Apply(t.Context(), "p", user)
-					if err != nil && !errors.Is(err, userpool.ErrExists) {
+					if err != nil && !errors.Is(err, store.ErrExists) {
 						t.Error(err)
 					}
 					err = s.Close()
@@ -204,7 +204,7 @@ func TestContext(t *testing.T) {
 			ended, cancel := context.WithCancel(t.Context())
 			cancel()
 			_, _, getErr := s.Get(ended, "p", "user", "1")
-			_, listErr := s.List(ended, "p", "user", userpool.Query{Limit: 1})
+			_, listErr := s.List(ended, "p", "user", store.Query{Limit: 1})
 			_, _, takeErr := s.Take(ended, "p", "user", "1")
 			_, expireErr := s.DeleteExpired(ended, time.Now(), 1)
 			for _, err := range []error{getErr, listErr, takeErr, expireErr, s.Apply(ended, "p", user)} {
@@ -218,7 +218,7 @@ func TestContext(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 					defer cancel()
 					// any outcome will do
-					_ = s.Apply(ctx, "p", userpool.Change{Op: userpool.Update, Record: user.Record})
+					_ = s.Apply(ctx, "p", store.Change{Op: store.Update, Record: user.Record})
 				})
 			}
 			wg.Wait()
@@ -243,13 +243,13 @@ func TestDensePrefix(t *testing.T) {
 		INSERT INTO pool_records (pool, kind, id, seq, terms, version, body)
 			SELECT pool, kind, id, 1, CAST(char(length(term)) || term AS BLOB), 1, CAST('' AS BLOB) FROM n`)
 	for _, tt := range []struct {
-		q    userpool.Query
+		q    store.Query
 		want string
 	}{
-		{userpool.Query{TermPrefix: "name:", After: "01000", Limit: 2}, "01001 01002"},
-		{userpool.Query{TermPrefix: "name:", After: "01000", Limit: 2, Descending: true}, "00999 00998"},
-		{userpool.Query{TermPrefix: "name:", After: "04498", Limit: 2}, "04499"},
-		{userpool.Query{TermPrefix: "name:44", After: "04498", Limit: 2}, "04499"},
+		{store.Query{TermPrefix: "name:", After: "01000", Limit: 2}, "01001 01002"},
+		{store.Query{TermPrefix: "name:", After: "01000", Limit: 2, Descending: true}, "00999 00998"},
+		{store.Query{TermPrefix: "name:", After: "04498", Limit: 2}, "04499"},
+		{store.Query{TermPrefix: "name:44", After: "04498", Limit: 2}, "04499"},
 	} {
 		list, err := s.List(t.Context(), "p", "user", tt.q)
 		var got []string
@@ -260,7 +260,7 @@ func TestDensePrefix(t *testing.T) {
 			t.Errorf("%+v: got %q, error %v, want %q", tt.q, got, err, tt.want)
 		}
 	}
-	all, err := s.List(t.Context(), "p", "user", userpool.Query{TermPrefix: "name:", Limit: 9000})
+	all, err := s.List(t.Context(), "p", "user", store.Query{TermPrefix: "name:", Limit: 9000})
 	if err != nil || len(all) != 4500 {
 		t.Errorf("got %d records, error %v, want 4500", len(all), err)
 	}
@@ -284,10 +284,10 @@ func TestDamagedRecord(t *testing.T) {
 				func() error { _, _, err := s.Get(t.Context(), "p", "user", "1"); return err },
 				func() error { _, _, err := s.Take(t.Context(), "p", "user", "1"); return err },
 				func() error {
-					return s.Apply(t.Context(), "p", userpool.Change{Op: userpool.Delete, Record: user.Record})
+					return s.Apply(t.Context(), "p", store.Change{Op: store.Delete, Record: user.Record})
 				},
 				func() error {
-					return s.Apply(t.Context(), "p", userpool.Change{Op: userpool.Update, Record: user.Record})
+					return s.Apply(t.Context(), "p", store.Change{Op: store.Update, Record: user.Record})
 				},
 			} {
 				err := read()

@@ -12,14 +12,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // Store is a userpool.Store in a database. It is safe for concurrent use, also
 // by several processes on one database.
 type Store struct{ engine engine }
 
-var _ userpool.Store = (*Store)(nil)
+var _ store.Store = (*Store)(nil)
 
 // querier runs statements: a connection, or a transaction.
 type querier interface {
@@ -91,7 +91,7 @@ func (s *Store) Close() error { return s.engine.close() }
 
 // describe says what failed; the errors that callers look for stay findable.
 func describe(what string, err error) error {
-	if err == nil || errors.Is(err, userpool.ErrExists) || errors.Is(err, userpool.ErrConflict) {
+	if err == nil || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrConflict) {
 		return err
 	}
 	return fmt.Errorf("sqlstore: %s: %w", what, err)
@@ -115,8 +115,8 @@ const (
 
 type scanner interface{ Scan(dest ...any) error }
 
-func scanRecord(row scanner, kind string) (userpool.Record, error) {
-	r := userpool.Record{Kind: kind}
+func scanRecord(row scanner, kind string) (store.Record, error) {
+	r := store.Record{Kind: kind}
 	var id, owner, names, terms []byte
 	var expires sql.NullInt64
 	err := row.Scan(&id, &owner, &names, &terms, &expires, &r.Version, &r.Body)
@@ -136,16 +136,16 @@ func scanRecord(row scanner, kind string) (userpool.Record, error) {
 }
 
 // scanOne scans a row that may be missing.
-func scanOne(row *sql.Row, kind string) (userpool.Record, bool, error) {
+func scanOne(row *sql.Row, kind string) (store.Record, bool, error) {
 	r, err := scanRecord(row, kind)
 	if errors.Is(err, sql.ErrNoRows) {
-		return userpool.Record{}, false, nil
+		return store.Record{}, false, nil
 	}
 	return r, err == nil, err
 }
 
 // Get implements userpool.Store.
-func (s *Store) Get(ctx context.Context, pool, kind, id string) (r userpool.Record, ok bool, err error) {
+func (s *Store) Get(ctx context.Context, pool, kind, id string) (r store.Record, ok bool, err error) {
 	err = s.engine.read(ctx, func(ctx context.Context, q querier) error {
 		r, ok, err = scanOne(q.QueryRowContext(ctx, getRecord, []byte(pool), []byte(kind), []byte(id)), kind)
 		return err
@@ -154,7 +154,7 @@ func (s *Store) Get(ctx context.Context, pool, kind, id string) (r userpool.Reco
 }
 
 // Find implements userpool.Store.
-func (s *Store) Find(ctx context.Context, pool, kind, name string) (r userpool.Record, ok bool, err error) {
+func (s *Store) Find(ctx context.Context, pool, kind, name string) (r store.Record, ok bool, err error) {
 	err = s.engine.read(ctx, func(ctx context.Context, q querier) error {
 		r, ok, err = scanOne(q.QueryRowContext(ctx, findRecord, []byte(pool), []byte(kind), indexed(name)), kind)
 		return err
@@ -163,7 +163,7 @@ func (s *Store) Find(ctx context.Context, pool, kind, name string) (r userpool.R
 }
 
 // Take implements userpool.Store.
-func (s *Store) Take(ctx context.Context, pool, kind, id string) (r userpool.Record, ok bool, err error) {
+func (s *Store) Take(ctx context.Context, pool, kind, id string) (r store.Record, ok bool, err error) {
 	err = s.engine.write(ctx, nil, func(ctx context.Context, q querier) error {
 		t := table{q, []byte(pool), []byte(kind)}
 		r, ok, err = scanOne(q.QueryRowContext(ctx, takeRecord, t.pool, t.kind, []byte(id)), kind)
@@ -173,13 +173,13 @@ func (s *Store) Take(ctx context.Context, pool, kind, id string) (r userpool.Rec
 		return t.removeKeys(ctx, id, r.Names, r.Terms)
 	})
 	if err != nil {
-		return userpool.Record{}, false, describe("taking a "+kind, err)
+		return store.Record{}, false, describe("taking a "+kind, err)
 	}
 	return r, ok, nil
 }
 
 // Apply implements userpool.Store.
-func (s *Store) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
+func (s *Store) Apply(ctx context.Context, pool string, changes ...store.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
@@ -198,7 +198,7 @@ func (s *Store) Apply(ctx context.Context, pool string, changes ...userpool.Chan
 
 // touched returns a small hash of each record that is changed, in order and each
 // once. A single change needs none: it cannot wait for itself.
-func touched(pool string, changes []userpool.Change) (out []int64) {
+func touched(pool string, changes []store.Change) (out []int64) {
 	if len(changes) < 2 {
 		return nil
 	}

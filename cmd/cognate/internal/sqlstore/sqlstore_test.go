@@ -8,7 +8,7 @@ import (
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/sqlstore"
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/sqlstore/pgtest"
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 	"github.com/cognate-auth/cognate/userpool/storetest"
 )
 
@@ -72,7 +72,7 @@ func TestStore(t *testing.T) {
 	for name, database := range engines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			storetest.Run(t, func(t *testing.T) userpool.Store { return open(t, database(t)) })
+			storetest.Run(t, func(t *testing.T) store.Store { return open(t, database(t)) })
 		})
 	}
 }
@@ -84,9 +84,9 @@ func TestStoreOfTwo(t *testing.T) {
 	for name, database := range engines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			storetest.Run(t, func(t *testing.T) userpool.Store {
+			storetest.Run(t, func(t *testing.T) store.Store {
 				url := database(t)
-				return &alternating{stores: [2]userpool.Store{open(t, url), open(t, url)}}
+				return &alternating{stores: [2]store.Store{open(t, url), open(t, url)}}
 			})
 		})
 	}
@@ -98,7 +98,7 @@ func TestOnce(t *testing.T) {
 	for name, database := range engines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			storetest.RunOnce(t, func(t *testing.T) (one, other userpool.Store) {
+			storetest.RunOnce(t, func(t *testing.T) (one, other store.Store) {
 				url := database(t)
 				return open(t, url), open(t, url)
 			})

@@ -5,34 +5,34 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // alternating hands every call to the other of two stores.
 type alternating struct {
 	calls  atomic.Int64
-	stores [2]userpool.Store
+	stores [2]store.Store
 }
 
-func (a *alternating) next() userpool.Store { return a.stores[a.calls.Add(1)%2] }
+func (a *alternating) next() store.Store { return a.stores[a.calls.Add(1)%2] }
 
-func (a *alternating) Get(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+func (a *alternating) Get(ctx context.Context, pool, kind, id string) (store.Record, bool, error) {
 	return a.next().Get(ctx, pool, kind, id)
 }
 
-func (a *alternating) Find(ctx context.Context, pool, kind, name string) (userpool.Record, bool, error) {
+func (a *alternating) Find(ctx context.Context, pool, kind, name string) (store.Record, bool, error) {
 	return a.next().Find(ctx, pool, kind, name)
 }
 
-func (a *alternating) List(ctx context.Context, pool, kind string, q userpool.Query) ([]userpool.Record, error) {
+func (a *alternating) List(ctx context.Context, pool, kind string, q store.Query) ([]store.Record, error) {
 	return a.next().List(ctx, pool, kind, q)
 }
 
-func (a *alternating) Take(ctx context.Context, pool, kind, id string) (userpool.Record, bool, error) {
+func (a *alternating) Take(ctx context.Context, pool, kind, id string) (store.Record, bool, error) {
 	return a.next().Take(ctx, pool, kind, id)
 }
 
-func (a *alternating) Apply(ctx context.Context, pool string, changes ...userpool.Change) error {
+func (a *alternating) Apply(ctx context.Context, pool string, changes ...store.Change) error {
 	return a.next().Apply(ctx, pool, changes...)
 }
 

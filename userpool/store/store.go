@@ -1,4 +1,10 @@
-package userpool
+// Package store is the contract between a user pool and what keeps its data. A
+// [Store] keeps [Record]s: a body under a key, with names that are unique, terms to
+// search by, an owner and an end. What a user or a code looks like in there it does
+// not know, so whatever passes package storetest keeps everything that there will be.
+//
+// It imports the standard library alone.
+package store
 
 import (
 	"context"
