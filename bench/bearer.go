@@ -13,6 +13,7 @@ import (
 
 	"github.com/cognate-auth/cognate/bench/machine"
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/grants"
 )
 
 // A trial is a verifier with what was measured.
@@ -129,6 +130,6 @@ func (p *provider) code(ctx context.Context, clientID, callback string) (string,
 	return code, nil
 }
 
-func codeGrant(code, callback string) userpool.CodeGrant {
-	return userpool.CodeGrant{Code: userpool.Secret(code), RedirectURI: callback}
+func codeGrant(code, callback string) grants.CodeGrant {
+	return grants.CodeGrant{Code: userpool.Secret(code), RedirectURI: callback}
 }

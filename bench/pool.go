@@ -18,6 +18,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/server"
 )
 
@@ -29,7 +30,7 @@ const (
 // provider is the local pool that everybody signs in with. It idles while it is measured.
 type provider struct {
 	base, issuer string
-	pool         *userpool.Pool
+	pool         *pool.Pool
 	server       *http.Server
 	cookies      http.CookieJar // of the one who signs in; the password is asked for once
 }
@@ -45,7 +46,7 @@ func startProvider(ctx context.Context) (*provider, error) {
 		return nil, err
 	}
 	p := &provider{base: "http://localhost:" + port}
-	p.pool, err = userpool.New(ctx, userpool.Config{
+	p.pool, err = pool.New(ctx, pool.Config{
 		Issuer: p.base + "/", Store: memstore.New(),
 		Settings: userpool.Settings{UsernameAttributes: []string{"email"}},
 	})
@@ -53,7 +54,7 @@ func startProvider(ctx context.Context) (*provider, error) {
 		return nil, err
 	}
 	p.issuer = p.pool.Issuer()
-	_, err = p.pool.CreateUser(ctx, userpool.NewUser{
+	_, err = p.pool.Users.Create(ctx, userpool.NewUser{
 		Username: userName, Password: password,
 		Attributes: map[string]string{"email": userName, "email_verified": "true", "name": "Ann Example"},
 	})
@@ -112,7 +113,7 @@ func (a *heldAnswer) Write(p []byte) (int, error) { return a.body.Write(p) }
 
 // client registers an app client.
 func (p *provider) client(ctx context.Context, callback string) (userpool.Client, error) {
-	return p.pool.CreateClient(ctx, userpool.Client{GenerateSecret: true, CallbackURLs: []string{callback}})
+	return p.pool.Clients.Create(ctx, userpool.Client{GenerateSecret: true, CallbackURLs: []string{callback}})
 }
 
 // jars keep the pool's cookies apart from the app's: every sign-in begins without the latter.

@@ -209,14 +209,14 @@ func (p *provider) issue(ctx context.Context, n int) (*issued, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := p.pool.RedeemCode(ctx, client, codeGrant(code, callback))
+	set, err := p.pool.Grants.RedeemCode(ctx, client, codeGrant(code, callback))
 	if err != nil {
 		return nil, err
 	}
 	t := &issued{issuer: p.issuer, clientID: client.ID, tokens: []string{string(set.AccessToken)}}
 	refresh := set.RefreshToken
 	for len(t.tokens) < n {
-		set, err := p.pool.Refresh(ctx, client, refresh)
+		set, err := p.pool.Grants.Refresh(ctx, client, refresh)
 		if err != nil {
 			return nil, err
 		}

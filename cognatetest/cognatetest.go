@@ -65,8 +65,10 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/devview"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/server"
 	"github.com/cognate-auth/cognate/userpool/store"
+	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 // Options are the options of [New]. The zero value means the defaults.
@@ -101,7 +103,7 @@ type Pool struct {
 	DevViewURL string
 
 	tb      testing.TB
-	pool    *userpool.Pool
+	pool    *pool.Pool
 	now     func() time.Time
 	keys    *signingKeys
 	changes *changes
@@ -161,22 +163,22 @@ func New(tb testing.TB, options ...Options) *Pool {
 // cheap is a cost of hashing that lets a test add users and sign in often.
 var cheap = userpool.HashCost{MemoryKiB: 8, Passes: 1, Lanes: 1}
 
-func newPool(tb testing.TB, base string, opts Options, keys *signingKeys) *userpool.Pool {
+func newPool(tb testing.TB, base string, opts Options, keys *signingKeys) *pool.Pool {
 	tb.Helper()
 	pair, err := sharedKeys(0)
 	if err != nil {
 		tb.Fatalf("cognatetest: %v", err)
 	}
-	store := opts.Store
-	if store == nil {
-		store = memstore.New()
+	s := opts.Store
+	if s == nil {
+		s = memstore.New()
 	}
-	var trace *userpool.Trace
+	var tr *trace.Trace
 	if opts.DevView {
-		trace = userpool.NewTrace(opts.Now)
+		tr = trace.New(opts.Now)
 	}
-	pool, err := userpool.New(tb.Context(), userpool.Config{
-		Trace: trace, ID: opts.PoolID, Issuer: base + "/", Store: store, Keys: pair.set, Now: opts.Now,
+	p, err := pool.New(tb.Context(), pool.Config{
+		Trace: tr, ID: opts.PoolID, Issuer: base + "/", Store: s, Keys: pair.set, Now: opts.Now,
 		Logger:   opts.Logger,
 		Settings: opts.Settings,
 		Hashing:  cheap,
@@ -185,11 +187,11 @@ func newPool(tb testing.TB, base string, opts Options, keys *signingKeys) *userp
 	if err != nil {
 		tb.Fatalf("cognatetest: %v", err)
 	}
-	err = keys.use(pool, pair)
+	err = keys.use(p, pair)
 	if err != nil {
 		tb.Fatalf("cognatetest: %v", err)
 	}
-	return pool
+	return p
 }
 
 func serve(tb testing.TB, listener net.Listener, handler http.Handler) {
@@ -210,7 +212,7 @@ func serve(tb testing.TB, listener net.Listener, handler http.Handler) {
 }
 
 // UserPool returns the rules behind the endpoints.
-func (p *Pool) UserPool() *userpool.Pool { return p.pool }
+func (p *Pool) UserPool() *pool.Pool { return p.pool }
 
 // AppConfig returns a configuration for an app that signs in with the client c: issuer,
 // client and the first of its callback and logout URLs, a cookie key that is the same for
@@ -249,7 +251,7 @@ func (p *Pool) AddPublicClient(c userpool.Client) userpool.Client {
 
 func (p *Pool) addClient(c userpool.Client) userpool.Client {
 	p.tb.Helper()
-	c, err := p.pool.CreateClient(context.Background(), c)
+	c, err := p.pool.Clients.Create(context.Background(), c)
 	if err != nil {
 		p.tb.Fatalf("cognatetest: adding client: %v", err)
 	}
@@ -259,7 +261,7 @@ func (p *Pool) addClient(c userpool.Client) userpool.Client {
 // AddUser adds a confirmed user and returns it. A failure ends the test.
 func (p *Pool) AddUser(u userpool.NewUser) userpool.User {
 	p.tb.Helper()
-	user, err := p.pool.CreateUser(context.Background(), u)
+	user, err := p.pool.Users.Create(context.Background(), u)
 	if err != nil {
 		p.tb.Fatalf("cognatetest: adding user: %v", err)
 	}

@@ -5,21 +5,22 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	_ "embed" // for keys.pem
+	_ "embed"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"sync"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/keys"
+	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 // keyPair is the two keys of a pool. The test package makes them itself, so that it
 // can sign what the pool never would.
 type keyPair struct {
 	id, access *rsa.PrivateKey
-	set        *userpool.SigningKeys
+	set        *keys.Pair
 }
 
 // firstKeys are two private keys that everyone knows: making keys would take longer than
@@ -62,7 +63,7 @@ func newKeyPair(source func() (*rsa.PrivateKey, error)) (*keyPair, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := userpool.NewSigningKeys(id, access)
+	set, err := keys.New(id, access)
 	return &keyPair{id, access, set}, err
 }
 
@@ -105,8 +106,8 @@ type signingKeys struct {
 }
 
 // use notes the pair that the pool signs with now.
-func (k *signingKeys) use(pool *userpool.Pool, pair *keyPair) error {
-	raw, err := pool.JWKS(context.Background())
+func (k *signingKeys) use(p *pool.Pool, pair *keyPair) error {
+	raw, err := p.Keys.JWKS(context.Background())
 	if err != nil {
 		return err
 	}
@@ -167,7 +168,7 @@ func (p *Pool) rotateKeys() error {
 	if err != nil {
 		return err
 	}
-	err = p.pool.RotateKeys(context.Background(), next.set)
+	err = p.pool.Keys.Rotate(context.Background(), next.set)
 	if err != nil {
 		return err
 	}
@@ -179,7 +180,7 @@ func (p *Pool) rotateKeys() error {
 // can't be verified any more, by whoever fetches the key set anew.
 func (p *Pool) WithdrawKeys() {
 	p.tb.Helper()
-	err := p.pool.WithdrawKeys(context.Background())
+	err := p.pool.Keys.Withdraw(context.Background())
 	if err != nil {
 		p.tb.Fatalf("cognatetest: withdrawing keys: %v", err)
 	}

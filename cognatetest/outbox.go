@@ -15,7 +15,7 @@ const messagePatience = 5 * time.Second
 // process. A failure ends the test.
 func (p *Pool) Messages(tb testing.TB, to string) []userpool.Message {
 	tb.Helper()
-	list, err := p.pool.Messages(tb.Context(), userpool.MessageQuery{To: to})
+	list, err := p.pool.Outbox.List(tb.Context(), userpool.MessageQuery{To: to})
 	if err != nil {
 		tb.Fatalf("cognatetest: %v", err)
 	}

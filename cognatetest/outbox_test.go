@@ -9,6 +9,7 @@ import (
 
 	"github.com/cognate-auth/cognate/cognatetest"
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
 )
 
 // TestMessages reads what the pool sent.
@@ -22,7 +23,7 @@ func TestMessages(t *testing.T) {
 		t.Errorf("the outbox begins with %v", got)
 	}
 	for _, name := range []string{"ann", "bob"} {
-		_, _, err := pool.UserPool().SignUp(t.Context(), userpool.SignUpRequest{
+		_, _, err := pool.UserPool().Registration.SignUp(t.Context(), accounts.SignUpRequest{
 			Client: client, Username: name, Password: "Correct-Horse-7",
 			Attributes: map[string]string{"email": name + "@example.com"},
 		})

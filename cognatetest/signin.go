@@ -71,7 +71,7 @@ func (p *Pool) signIn(
 // ends the test.
 func (p *Pool) TOTP(tb testing.TB, username string) string {
 	tb.Helper()
-	u, _, err := p.pool.FindUser(tb.Context(), username)
+	u, _, err := p.pool.Users.Find(tb.Context(), username)
 	if err != nil {
 		tb.Fatalf("cognatetest: %v", err)
 	}

@@ -22,7 +22,7 @@ func TestAuthorizeInSteps(t *testing.T) {
 	for _, flows := range [][]string{nil, {"ALLOW_USER_AUTH"}} {
 		for _, user := range []string{"ann", "bob"} {
 			// its codes are fresh again
-			err := pool.UserPool().SetTOTP(t.Context(), "bob", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+			err := pool.UserPool().Users.SetTOTP(t.Context(), "bob", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,16 +13,16 @@ const (
 	maxLabel     = 63
 )
 
-// validEmail reports whether s is a bare e-mail address: a local part of atoms
+// ValidEmail reports whether s is a bare e-mail address: a local part of atoms
 // between dots and a host name (RFC 5321 section 4.1.2, Dot-string and Domain), as
 // people have them. Letters, marks and digits of any script are a part of both
 // (RFC 6531 section 3.3). A display name, angle brackets, a comment, a quoted local
 // part and an address literal are none of it: what is compared, and becomes the
 // recipient of a message, is the address and nothing around it. Who owns it, only a
 // mail can tell.
-func validEmail(s string) bool {
+func ValidEmail(s string) bool {
 	local, domain, ok := strings.Cut(s, "@")
-	return ok && validName(s) && len(local) <= maxLocalPart && validDotted(local, isAtom) && validDotted(domain, isLabel)
+	return ok && ValidName(s) && len(local) <= maxLocalPart && validDotted(local, isAtom) && validDotted(domain, isLabel)
 }
 
 // validDotted reports whether s is parts between dots.

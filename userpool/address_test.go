@@ -8,7 +8,9 @@ import (
 	"unicode"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 // addresses says which texts are e-mail addresses.
@@ -79,37 +81,37 @@ var addresses = map[string]bool{
 // attribute and as the user name.
 func TestEmail(t *testing.T) {
 	t.Parallel()
-	named := func(c *userpool.Config) { c.Settings.UsernameAttributes = []string{"email"} }
-	open := func(c *userpool.Config) { c.Settings.SelfSignUp = true }
+	named := func(c *pool.Config) { c.Settings.UsernameAttributes = []string{"email"} }
+	open := func(c *pool.Config) { c.Settings.SelfSignUp = true }
 	plain, byAddress := pooltest.New(t, open), pooltest.New(t, open, named)
 	type way func(ctx context.Context, address string) error
 	for name, try := range map[string]way{
 		"create": func(ctx context.Context, address string) error {
-			_, err := plain.Pool.CreateUser(ctx, userpool.NewUser{
+			_, err := plain.Pool.Users.Create(ctx, userpool.NewUser{
 				Username: userpool.NewUUID(), Password: "pw", Attributes: map[string]string{"email": address},
 			})
 			return err
 		},
 		"create by name": func(ctx context.Context, address string) error {
-			_, err := byAddress.Pool.CreateUser(ctx, userpool.NewUser{Username: address, Password: "pw"})
+			_, err := byAddress.Pool.Users.Create(ctx, userpool.NewUser{Username: address, Password: "pw"})
 			return err
 		},
 		"a file": func(_ context.Context, address string) error {
-			return userpool.CheckUser(*plain.Pool.Settings(), userpool.NewUser{
+			return accounts.CheckUser(*plain.Pool.Settings(), userpool.NewUser{
 				Username: "x", Password: "pw", Attributes: map[string]string{"email": address},
 			})
 		},
 		"a file, by name": func(_ context.Context, address string) error {
-			return userpool.CheckUser(*byAddress.Pool.Settings(), userpool.NewUser{Username: address, Password: "pw"})
+			return accounts.CheckUser(*byAddress.Pool.Settings(), userpool.NewUser{Username: address, Password: "pw"})
 		},
 		"sign-up": func(ctx context.Context, address string) error {
-			_, _, err := plain.Pool.SignUp(ctx, userpool.SignUpRequest{
+			_, _, err := plain.Pool.Registration.SignUp(ctx, accounts.SignUpRequest{
 				Client: plain.App, Username: userpool.NewUUID(), Password: "pw", Attributes: map[string]string{"email": address},
 			})
 			return err
 		},
 		"change": func(ctx context.Context, address string) error {
-			_, err := plain.Pool.UpdateUserAttributes(ctx, plain.Ann.Sub, map[string]string{"email": address})
+			_, err := plain.Pool.Users.UpdateAttributes(ctx, plain.Ann.Sub, map[string]string{"email": address})
 			return err
 		},
 	} {

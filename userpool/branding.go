@@ -33,16 +33,16 @@ func LogoType(logo []byte) string {
 func checkBranding(c Client) error {
 	b := c.Branding
 	if len(b.Logo) > maxLogo || len(b.Logo) > 0 && LogoType(b.Logo) == "" {
-		return invalid("a logo is a PNG, JPEG or SVG image of at most 100 KB")
+		return InvalidParameter("a logo is a PNG, JPEG or SVG image of at most 100 KB")
 	}
 	for _, c := range []string{b.Primary, b.Background, b.DarkPrimary, b.DarkBackground} {
 		if c != "" && !colour.MatchString(c) {
-			return invalid("a colour of the branding has the form #0a6cff")
+			return InvalidParameter("a colour of the branding has the form #0a6cff")
 		}
 	}
 	// What would end the style element ends the page's own policy too.
 	if len(b.CSS) > maxCSS || strings.Contains(b.CSS, "<") {
-		return invalid("the CSS of the branding has at most 64 KB and no <")
+		return InvalidParameter("the CSS of the branding has at most 64 KB and no <")
 	}
 	return nil
 }

@@ -1,13 +1,8 @@
 package userpool
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
-
-	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // Client is an app client. The fields have Cognito's names (CreateUserPoolClient).
@@ -115,111 +110,8 @@ func (c Client) Clone() Client {
 	return c
 }
 
-// CreateClient checks c, fills in what is empty, stores it and returns it, with
-// its secret. What breaks a rule is an [*Error]; an ID that is taken is
-// [store.ErrExists].
-func (p *Pool) CreateClient(ctx context.Context, c Client) (Client, error) {
-	c, err := p.readyClient(c)
-	if err != nil {
-		return Client{}, err
-	}
-	err = p.store.CreateClient(ctx, c)
-	if err != nil {
-		return Client{}, fmt.Errorf("userpool: creating client: %w", err)
-	}
-	c.Version = 1
-	return c, nil
-}
-
-// readyClient returns c as it is stored.
-func (p *Pool) readyClient(c Client) (Client, error) {
-	c = withClientDefaults(c.Clone())
-	err := p.CheckClient(c)
-	if err != nil {
-		return Client{}, err
-	}
-	if c.GenerateSecret {
-		c.Secret, c.GenerateSecret = newClientSecret(), false
-	}
-	return c, nil
-}
-
-// UpdateClient replaces the client that has c's ID, if its Version is still c's,
-// and returns it as it is now; otherwise, or when it is gone, it returns
-// [store.ErrConflict]. What was issued to the client before stays valid.
-func (p *Pool) UpdateClient(ctx context.Context, c Client) (Client, error) {
-	if c.Version == 0 {
-		return Client{}, fmt.Errorf("userpool: updating client: it was never stored: %w", store.ErrConflict)
-	}
-	c, err := p.readyClient(c)
-	if err != nil {
-		return Client{}, err
-	}
-	err = p.store.UpdateClient(ctx, c)
-	if err != nil {
-		return Client{}, fmt.Errorf("userpool: updating client: %w", err)
-	}
-	c.Version++
-	return c, nil
-}
-
-// PutClient stores c whether or not there is a client with its ID, which is
-// required, and returns it as it is now: with the Version that it had if nothing
-// is different. GenerateSecret keeps the secret of the client that was there, if
-// it has one. Of several calls at once none fails because of the others.
-func (p *Pool) PutClient(ctx context.Context, c Client) (Client, error) {
-	const tries = 10
-	err := store.ErrConflict
-	for i := 0; i < tries && (errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrExists)); i++ {
-		var stored Client
-		stored, err = p.putClient(ctx, c)
-		if err == nil {
-			return stored, nil
-		}
-	}
-	return Client{}, err
-}
-
-// putClient is one try: another process may be doing the same.
-func (p *Pool) putClient(ctx context.Context, c Client) (Client, error) {
-	before, ok, err := p.Client(ctx, c.ID)
-	switch {
-	case err != nil:
-		return Client{}, err
-	case c.ID == "":
-		return Client{}, invalid("the client needs an ID")
-	case !ok:
-		return p.CreateClient(ctx, c)
-	}
-	if c.GenerateSecret && c.Secret == "" && before.Secret != "" {
-		c.Secret, c.GenerateSecret = before.Secret, false
-	}
-	c.Version = before.Version
-	ready, err := p.readyClient(c)
-	if err == nil && sameClient(ready, before) {
-		return before, nil
-	}
-	return p.UpdateClient(ctx, c)
-}
-
-// sameClient compares what a store keeps.
-func sameClient(a, b Client) bool {
-	a.Version, b.Version = 0, 0
-	return string(clientRecord(a, 0).Body) == string(clientRecord(b, 0).Body)
-}
-
-// DeleteClient removes the client with this ID; it is no error if there is none.
-// Its tokens are refused from now on wherever the pool is asked.
-func (p *Pool) DeleteClient(ctx context.Context, id string) error {
-	err := p.store.DeleteClient(ctx, id)
-	if err != nil {
-		return fmt.Errorf("userpool: deleting client: %w", err)
-	}
-	return nil
-}
-
-// allowsFlow reports whether the client has this one of AllowedOAuthFlows.
-func (c Client) allowsFlow(flow string) bool { return slices.Contains(c.AllowedOAuthFlows, flow) }
+// AllowsFlow reports whether the client has this one of AllowedOAuthFlows.
+func (c Client) AllowsFlow(flow string) bool { return slices.Contains(c.AllowedOAuthFlows, flow) }
 
 // ChoosesFactor reports whether people who sign in at the client give their name
 // alone, and then choose how to sign in.
@@ -232,47 +124,15 @@ func (c Client) CanRead(attribute string) bool {
 
 // CanWrite reports whether people may set this attribute through the client.
 func (c Client) CanWrite(attribute string) bool {
-	return !isBoolean(attribute) && (len(c.WriteAttributes) == 0 || slices.Contains(c.WriteAttributes, attribute))
+	return !IsBoolean(attribute) && (len(c.WriteAttributes) == 0 || slices.Contains(c.WriteAttributes, attribute))
 }
 
-// ClientCredentials is how a request to the token or revocation endpoint says
-// which client it comes from.
-type ClientCredentials struct {
-	ID     string
-	Secret Secret // empty: none was sent
-	// Basic says that they came in the Authorization header.
-	Basic bool
-}
-
-var errClient = &Error{Code: CodeInvalidClient}
-
-// AuthenticateClient returns the client with these credentials (RFC 6749
-// section 2.3), or invalid_client. A client that has a secret must send it; one
-// that has none must send none, and no Basic header.
-func (p *Pool) AuthenticateClient(ctx context.Context, cred ClientCredentials) (Client, error) {
-	c, ok, err := p.Client(ctx, cred.ID)
-	if err != nil {
-		return Client{}, err
-	}
-	reason := ""
-	switch {
-	case !ok:
-		reason = "unknown client"
-	case c.Secret == "" && (cred.Secret != "" || cred.Basic):
-		reason = "a public client sent a secret or a Basic header"
-	case c.Secret != "" && cred.Secret == "":
-		reason = "the client secret is missing"
-	case c.Secret != "" && !c.hasSecret(cred.Secret):
-		reason = "the client secret is wrong"
-	default:
-		return c, nil
-	}
-	p.audit(ctx, "client refused", clientAttr(cred.ID), reasonAttr(reason))
-	return Client{}, errClient
-}
-
-// hasSecret compares with both secrets, whichever it is.
-func (c Client) hasSecret(s Secret) bool {
+// HasSecret compares with both secrets, whichever it is.
+func (c Client) HasSecret(s Secret) bool {
 	first, second := c.Secret.Equal(s), c.SecondSecret.Equal(s)
 	return first || second
 }
+
+// CarriesJTI reports whether tokens can be told apart, which revocation and
+// rotation need.
+func (c Client) CarriesJTI() bool { return !c.DisableRevocation || c.RefreshTokenRotation.Enabled }

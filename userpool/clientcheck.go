@@ -18,7 +18,7 @@ var (
 
 const (
 	maxURLs   = 100
-	maxScopes = 50
+	MaxScopes = 50
 	// More attributes than a pool can have.
 	maxClientAttributes = 100
 )
@@ -30,11 +30,11 @@ var explicitAuthFlows = []string{
 	"ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CLIENT_TOKEN_AUTH",
 }
 
-// CheckClient checks c as [Pool.CreateClient] does, as far as that needs no
+// CheckClient checks c as [accounts.Clients.Create] does, as far as that needs no
 // pool: what breaks a rule is an [*Error] whose description says what was
 // expected.
 func CheckClient(c Client) error {
-	c = withClientDefaults(c.Clone())
+	c = WithClientDefaults(c.Clone())
 	for _, check := range []func(Client) error{
 		checkClientNames, checkClientSecrets, checkClientURLs, checkClientFlows, checkClientScopes,
 		checkClientLists, checkValidity, checkBranding,
@@ -47,41 +47,37 @@ func CheckClient(c Client) error {
 	return nil
 }
 
-// CheckClient checks c as [Pool.CreateClient] does. Scopes, identity providers
-// and attributes must be those of the pool's settings.
-func (p *Pool) CheckClient(c Client) error { return CheckClientOf(*p.Settings(), c) }
-
-// CheckClientOf checks c as [Pool.CreateClient] of a pool with these settings
+// CheckClientOf checks c as [accounts.Clients.Create] of a pool with these settings
 // does: scopes, identity providers and attributes must be those of the
 // settings. What breaks a rule is an [*Error].
 func CheckClientOf(s Settings, c Client) error {
-	c = withClientDefaults(c.Clone())
+	c = WithClientDefaults(c.Clone())
 	err := CheckClient(c)
 	if err != nil {
 		return err
 	}
 	for _, scope := range c.AllowedOAuthScopes {
-		if !s.hasScope(scope) {
-			return invalid(fmt.Sprintf("the scope %q belongs to no resource server of the pool", text.Clip(scope)))
+		if !s.HasScope(scope) {
+			return InvalidParameter(fmt.Sprintf("the scope %q belongs to no resource server of the pool", text.Clip(scope)))
 		}
 	}
 	for _, name := range c.SupportedIdentityProviders {
 		if !s.hasProvider(name) {
-			return invalid(fmt.Sprintf("the pool has no identity provider %q", text.Clip(name)))
+			return InvalidParameter(fmt.Sprintf("the pool has no identity provider %q", text.Clip(name)))
 		}
 	}
 	return checkClientAttributes(c, &s)
 }
 
-func withClientDefaults(c Client) Client {
+func WithClientDefaults(c Client) Client {
 	if c.ID == "" {
 		c.ID = newClientID()
 	}
 	if len(c.AllowedOAuthFlows) == 0 {
 		c.AllowedOAuthFlows = []string{FlowCode}
 	}
-	if len(c.AllowedOAuthScopes) == 0 && !c.allowsFlow(FlowClientCredentials) {
-		c.AllowedOAuthScopes = []string{scopeOpenID, scopeEmail, scopePhone, scopeProfile}
+	if len(c.AllowedOAuthScopes) == 0 && !c.AllowsFlow(FlowClientCredentials) {
+		c.AllowedOAuthScopes = []string{ScopeOpenID, ScopeEmail, ScopePhone, ScopeProfile}
 	}
 	if len(c.SupportedIdentityProviders) == 0 {
 		c.SupportedIdentityProviders = []string{ProviderCognito}
@@ -101,9 +97,9 @@ func withClientDefaults(c Client) Client {
 func checkClientNames(c Client) error {
 	switch {
 	case !clientID.MatchString(c.ID):
-		return invalid("a client ID has 1 to 128 letters, digits, _ or +")
+		return InvalidParameter("a client ID has 1 to 128 letters, digits, _ or +")
 	case utf8.RuneCountInString(c.Name) > 128 || !clientName.MatchString(c.Name):
-		return invalid("a client name has at most 128 printable characters")
+		return InvalidParameter("a client name has at most 128 printable characters")
 	}
 	return nil
 }
@@ -111,23 +107,23 @@ func checkClientNames(c Client) error {
 func checkClientSecrets(c Client) error {
 	for _, s := range []Secret{c.Secret, c.SecondSecret} {
 		if s != "" && !clientSecret.MatchString(string(s)) {
-			return invalid("a client secret has 24 to 64 letters, digits, _ or +")
+			return InvalidParameter("a client secret has 24 to 64 letters, digits, _ or +")
 		}
 	}
 	switch {
 	case c.Secret != "" && c.GenerateSecret:
-		return invalid("a client has a given or a generated secret, not both")
+		return InvalidParameter("a client has a given or a generated secret, not both")
 	case c.SecondSecret != "" && c.Secret == "":
-		return invalid("a client has a second secret only beside a first one")
+		return InvalidParameter("a client has a second secret only beside a first one")
 	case c.SecondSecret.Equal(c.Secret):
-		return invalid("the two secrets of a client must differ")
+		return InvalidParameter("the two secrets of a client must differ")
 	}
 	return nil
 }
 
 func checkClientURLs(c Client) error {
 	if len(c.CallbackURLs) > maxURLs || len(c.LogoutURLs) > maxURLs {
-		return invalid("a client has at most 100 callback and 100 logout URLs")
+		return InvalidParameter("a client has at most 100 callback and 100 logout URLs")
 	}
 	for _, u := range slices.Concat(c.CallbackURLs, c.LogoutURLs) {
 		err := CheckRedirectURI(u)
@@ -136,23 +132,23 @@ func checkClientURLs(c Client) error {
 		}
 	}
 	if c.DefaultRedirectURI != "" && !slices.Contains(c.CallbackURLs, c.DefaultRedirectURI) {
-		return invalid("the default redirect URI must be one of the callback URLs")
+		return InvalidParameter("the default redirect URI must be one of the callback URLs")
 	}
 	return nil
 }
 
 func checkClientFlows(c Client) error {
 	if s, ok := stray(c.AllowedOAuthFlows, FlowCode, FlowImplicit, FlowClientCredentials); ok {
-		return invalid(fmt.Sprintf("the OAuth flow %q is unknown or repeated; known are code, implicit and "+
+		return InvalidParameter(fmt.Sprintf("the OAuth flow %q is unknown or repeated; known are code, implicit and "+
 			"client_credentials", text.Clip(s)))
 	}
 	switch {
-	case !c.allowsFlow(FlowClientCredentials):
+	case !c.AllowsFlow(FlowClientCredentials):
 		return nil
 	case len(c.AllowedOAuthFlows) > 1:
-		return invalid("the OAuth flow client_credentials stands alone: the client is a program, not a person's app")
+		return InvalidParameter("the OAuth flow client_credentials stands alone: the client is a program, not a person's app")
 	case c.Secret == "" && !c.GenerateSecret:
-		return invalid("the OAuth flow client_credentials needs a client secret")
+		return InvalidParameter("the OAuth flow client_credentials needs a client secret")
 	}
 	return nil
 }
@@ -168,19 +164,19 @@ func stray(list []string, known ...string) (word string, ok bool) {
 }
 
 func checkClientScopes(c Client) error {
-	if len(c.AllowedOAuthScopes) > maxScopes {
-		return invalid("a client has at most 50 scopes")
+	if len(c.AllowedOAuthScopes) > MaxScopes {
+		return InvalidParameter("a client has at most 50 scopes")
 	}
 	for i, s := range c.AllowedOAuthScopes {
 		if !validScope(s) || slices.Contains(c.AllowedOAuthScopes[:i], s) {
-			return invalid(fmt.Sprintf("the scope %q is unknown or repeated", text.Clip(s)))
+			return InvalidParameter(fmt.Sprintf("the scope %q is unknown or repeated", text.Clip(s)))
 		}
 	}
-	if c.allowsFlow(FlowClientCredentials) {
+	if c.AllowsFlow(FlowClientCredentials) {
 		return checkMachineScopes(c.AllowedOAuthScopes)
 	}
-	if !openIDComplete(c.AllowedOAuthScopes) {
-		return invalid("the scopes email, phone and profile need openid")
+	if !OpenIDComplete(c.AllowedOAuthScopes) {
+		return InvalidParameter("the scopes email, phone and profile need openid")
 	}
 	return nil
 }
@@ -188,35 +184,35 @@ func checkClientScopes(c Client) error {
 // checkMachineScopes leaves out what is about a person.
 func checkMachineScopes(scopes []string) error {
 	if len(scopes) == 0 || slices.ContainsFunc(scopes, systemScope) {
-		return invalid("the OAuth flow client_credentials needs scopes of resource servers, and no others")
+		return InvalidParameter("the OAuth flow client_credentials needs scopes of resource servers, and no others")
 	}
 	return nil
 }
 
 func checkClientLists(c Client) error {
 	if s, ok := stray(c.ExplicitAuthFlows, explicitAuthFlows...); ok {
-		return invalid(fmt.Sprintf("the authentication flow %q is unknown or repeated", text.Clip(s)))
+		return InvalidParameter(fmt.Sprintf("the authentication flow %q is unknown or repeated", text.Clip(s)))
 	}
 	if len(c.SupportedIdentityProviders) > maxProviders+1 {
-		return invalid(fmt.Sprintf("a client has at most %d identity providers", maxProviders+1))
+		return InvalidParameter(fmt.Sprintf("a client has at most %d identity providers", maxProviders+1))
 	}
 	for i, s := range c.SupportedIdentityProviders {
 		if s == "" || len(s) > 128 || slices.Contains(c.SupportedIdentityProviders[:i], s) {
-			return invalid(fmt.Sprintf("the identity provider %q is no name or repeated", text.Clip(s)))
+			return InvalidParameter(fmt.Sprintf("the identity provider %q is no name or repeated", text.Clip(s)))
 		}
 	}
 	for _, list := range [][]string{c.ReadAttributes, c.WriteAttributes} {
 		if len(list) > maxClientAttributes {
-			return invalid(fmt.Sprintf("a client reads or writes at most %d attributes", maxClientAttributes))
+			return InvalidParameter(fmt.Sprintf("a client reads or writes at most %d attributes", maxClientAttributes))
 		}
 		for i, name := range list {
 			if !knownAttribute(name) || slices.Contains(list[:i], name) {
-				return invalid(fmt.Sprintf("the attribute %q is unknown or repeated", text.Clip(name)))
+				return InvalidParameter(fmt.Sprintf("the attribute %q is unknown or repeated", text.Clip(name)))
 			}
 		}
 	}
-	if slices.ContainsFunc(c.WriteAttributes, isBoolean) {
-		return invalid("email_verified and phone_number_verified cannot be written by a client")
+	if slices.ContainsFunc(c.WriteAttributes, IsBoolean) {
+		return InvalidParameter("email_verified and phone_number_verified cannot be written by a client")
 	}
 	return nil
 }
@@ -228,13 +224,13 @@ func knownAttribute(name string) bool {
 // checkClientAttributes holds the client's attributes to the pool's schema.
 func checkClientAttributes(c Client, s *Settings) error {
 	for _, name := range slices.Concat(c.ReadAttributes, c.WriteAttributes) {
-		if _, known := s.attribute(name); !known && name != "identities" {
-			return invalid(fmt.Sprintf("the pool has no attribute %q", text.Clip(name)))
+		if _, known := s.Attribute(name); !known && name != "identities" {
+			return InvalidParameter(fmt.Sprintf("the pool has no attribute %q", text.Clip(name)))
 		}
 	}
-	for _, name := range s.required() {
+	for _, name := range s.Required() {
 		if !c.CanWrite(name) {
-			return invalid(fmt.Sprintf("the attribute %q is required at sign-up, so the client must be able to write it",
+			return InvalidParameter(fmt.Sprintf("the attribute %q is required at sign-up, so the client must be able to write it",
 				text.Clip(name)))
 		}
 	}
@@ -243,7 +239,7 @@ func checkClientAttributes(c Client, s *Settings) error {
 
 // hasProvider reports whether people can sign in with the provider of this name.
 func (s *Settings) hasProvider(name string) bool {
-	_, other := s.provider(name)
+	_, other := s.Provider(name)
 	return other || name == ProviderCognito
 }
 
@@ -254,11 +250,21 @@ func checkValidity(c Client) error {
 	}
 	switch {
 	case !between(c.AccessTokenValidity, 5*time.Minute, day), !between(c.IDTokenValidity, 5*time.Minute, day):
-		return invalid("access and ID tokens are valid for 5 minutes to 24 hours, in whole seconds")
+		return InvalidParameter("access and ID tokens are valid for 5 minutes to 24 hours, in whole seconds")
 	case !between(c.RefreshTokenValidity, time.Hour, 3650*day):
-		return invalid("refresh tokens are valid for 1 hour to 3650 days, in whole seconds")
-	case !between(c.RefreshTokenRotation.RetryGracePeriod, 0, maxGrace):
-		return invalid("the retry grace period of rotated refresh tokens is 0 to 60 seconds, in whole seconds")
+		return InvalidParameter("refresh tokens are valid for 1 hour to 3650 days, in whole seconds")
+	case !between(c.RefreshTokenRotation.RetryGracePeriod, 0, MaxGrace):
+		return InvalidParameter("the retry grace period of rotated refresh tokens is 0 to 60 seconds, in whole seconds")
 	}
 	return nil
 }
+
+const (
+	// MaxGrace is the longest grace period of a client (API reference,
+	// RefreshTokenRotationType).
+	MaxGrace = time.Minute
+
+	// RotateTries bounds how often a request looks again because others used the
+	// same token at that moment. Without a grace period the second look ends it.
+	RotateTries = 10
+)

@@ -111,3 +111,32 @@ func (e *RedirectError) Location() string {
 	}
 	return text.AppendQuery(e.RedirectURI, params)
 }
+
+// Error codes of the user pools API (API reference, "Common error types" and the
+// operations' own) that the pages share with it.
+const (
+	CodeMismatch              = "CodeMismatchException"
+	CodeExpired               = "ExpiredCodeException"
+	CodeLimitExceeded         = "LimitExceededException"
+	CodeUsernameExists        = "UsernameExistsException"
+	CodeAliasExists           = "AliasExistsException"
+	CodeInvalidPassword       = "InvalidPasswordException"
+	CodePasswordHistory       = "PasswordHistoryPolicyViolationException"
+	CodeUserNotFound          = "UserNotFoundException"
+	CodeUserNotConfirmed      = "UserNotConfirmedException"
+	CodePasswordResetRequired = "PasswordResetRequiredException"
+)
+
+// ForApp replaces the codes of the user-pools API, which mean nothing in OAuth.
+func (e *Error) ForApp() Error {
+	if strings.HasSuffix(e.Code, "Exception") {
+		return Error{Code: CodeInvalidRequest, Description: e.Description}
+	}
+	return *e
+}
+
+func InvalidRequest(said string) error { return &Error{Code: CodeInvalidRequest, Description: said} }
+
+func InvalidParameter(said string) error {
+	return &Error{Code: CodeInvalidParameter, Description: said}
+}

@@ -1,10 +1,8 @@
 package userpool
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,7 +23,7 @@ func checkGroups(s Settings) error {
 	for i, g := range s.Groups { // sorted by name
 		problem := ""
 		switch {
-		case !validName(g.Name):
+		case !ValidName(g.Name):
 			problem = "expected a name of 1 to 128 characters without space"
 		case i > 0 && s.Groups[i-1].Name == g.Name:
 			problem = "it is there already"
@@ -43,7 +41,7 @@ func checkGroups(s Settings) error {
 	return nil
 }
 
-// sortedGroups returns a copy sorted by name, which [Settings.group] needs: a
+// sortedGroups returns a copy sorted by name, which [Settings.Group] needs: a
 // pool may have thousands.
 func sortedGroups(groups []Group) []Group {
 	return slices.SortedStableFunc(slices.Values(groups), func(a, b Group) int {
@@ -51,8 +49,8 @@ func sortedGroups(groups []Group) []Group {
 	})
 }
 
-// group returns the group of this name.
-func (s *Settings) group(name string) (Group, bool) {
+// Group returns the group of this name.
+func (s *Settings) Group(name string) (Group, bool) {
 	i, ok := slices.BinarySearchFunc(s.Groups, name, func(g Group, name string) int {
 		return strings.Compare(g.Name, name)
 	})
@@ -60,63 +58,4 @@ func (s *Settings) group(name string) (Group, bool) {
 		return Group{}, false
 	}
 	return s.Groups[i], true
-}
-
-// rank orders groups by precedence: the least comes first, and none last.
-func rank(g Group) int {
-	if g.Precedence == nil {
-		return math.MaxInt
-	}
-	return *g.Precedence
-}
-
-// groupClaims are what a user's groups become in tokens, and what a trigger may
-// put in their place.
-type groupClaims struct {
-	Groups    []string `json:"groupsToOverride"`
-	Roles     []string `json:"iamRolesToOverride"`
-	Preferred *string  `json:"preferredRole"`
-}
-
-// groupClaims orders the groups by precedence and works out the roles
-// (developer guide, page "cognito-user-pools-user-groups").
-func (p *Pool) groupClaims(names []string) groupClaims {
-	s := p.Settings()
-	groups := make([]Group, 0, len(names))
-	for _, name := range names {
-		group, ok := s.group(name)
-		if !ok {
-			group = Group{Name: name}
-		}
-		groups = append(groups, group)
-	}
-	slices.SortStableFunc(groups, func(a, b Group) int { return cmp.Compare(rank(a), rank(b)) })
-	out := groupClaims{Groups: []string{}, Roles: []string{}}
-	for _, group := range groups {
-		out.Groups = append(out.Groups, group.Name)
-		if group.RoleARN != "" && !slices.Contains(out.Roles, group.RoleARN) {
-			out.Roles = append(out.Roles, group.RoleARN)
-		}
-	}
-	out.Preferred = preferredRole(groups)
-	return out
-}
-
-// preferredRole is the role of the first of the ordered groups that has one. If
-// others of the same precedence have another role, there is none.
-func preferredRole(groups []Group) *string {
-	var first *Group
-	for i, g := range groups {
-		switch {
-		case g.RoleARN == "":
-		case first == nil:
-			first = &groups[i]
-		case rank(g) == rank(*first) && g.RoleARN != first.RoleARN:
-			return nil
-		}
-	}
-	if first == nil {
-		return nil
-	}
-	return &first.RoleARN
 }

@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// identityClaim is one entry of the identities claim; all of its members are
+// IdentityClaim is one entry of the identities claim; all of its members are
 // strings (developer guide, page "amazon-cognito-user-pools-using-the-id-token").
-type identityClaim struct {
+type IdentityClaim struct {
 	UserID       string  `json:"userId"`
 	ProviderName string  `json:"providerName"`
 	ProviderType string  `json:"providerType"`
@@ -16,10 +16,10 @@ type identityClaim struct {
 	DateCreated  string  `json:"dateCreated"` // milliseconds since 1970
 }
 
-func identityClaims(list []Identity) []identityClaim {
-	out := make([]identityClaim, 0, len(list))
+func IdentityClaims(list []Identity) []IdentityClaim {
+	out := make([]IdentityClaim, 0, len(list))
 	for _, i := range list {
-		c := identityClaim{
+		c := IdentityClaim{
 			UserID: i.UserID, ProviderName: i.ProviderName, ProviderType: i.ProviderType,
 			Primary: strconv.FormatBool(i.Primary), DateCreated: strconv.FormatInt(i.Created.UnixMilli(), 10),
 		}
@@ -31,10 +31,10 @@ func identityClaims(list []Identity) []identityClaim {
 	return out
 }
 
-// identitiesText is the claim as a string that holds JSON, the way userInfo and
+// IdentitiesText is the claim as a string that holds JSON, the way userInfo and
 // the triggers have it.
-func identitiesText(list []Identity) string {
-	text, err := json.Marshal(identityClaims(list))
+func IdentitiesText(list []Identity) string {
+	text, err := json.Marshal(IdentityClaims(list))
 	if err != nil {
 		panic("userpool: encoding identities: " + err.Error()) // strings cannot fail
 	}

@@ -4,7 +4,13 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
 	"strings"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // NewPoolID returns a fresh pool id, "local_" and nine alphanumerics, which has
@@ -23,8 +29,8 @@ func NewUUID() string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// newOpaque returns 256 random bits in unpadded base64url.
-func newOpaque() Secret {
+// NewOpaque returns 256 random bits in unpadded base64url.
+func NewOpaque() Secret {
 	var b [32]byte
 	_, _ = rand.Read(b[:])
 	return Secret(base64.RawURLEncoding.EncodeToString(b[:]))
@@ -33,5 +39,36 @@ func newOpaque() Secret {
 // newClientID returns 26 lower-case alphanumerics, as Cognito generates them.
 func newClientID() string { return strings.ToLower(rand.Text()) }
 
-// newClientSecret returns 52 lower-case alphanumerics (256 random bits).
-func newClientSecret() Secret { return Secret(strings.ToLower(rand.Text() + rand.Text())) }
+// NewClientSecret returns 52 lower-case alphanumerics (256 random bits).
+func NewClientSecret() Secret { return Secret(strings.ToLower(rand.Text() + rand.Text())) }
+
+var poolID = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
+
+// CheckPoolID checks the form of a pool id (API reference, UserPoolType).
+func CheckPoolID(id string) error {
+	if len(id) > 55 || !poolID.MatchString(id) {
+		return fmt.Errorf("%q is not of the form <region>_<alphanumerics>, with at most 55 characters", text.Clip(id))
+	}
+	return nil
+}
+
+// CheckIssuer checks the issuer of the pool with this id. It holds it to OpenID
+// Connect Discovery section 3 (a URL without query and fragment) and to
+// Cognito's form, which ends in the pool id.
+func CheckIssuer(issuer, id string) error {
+	if issuer == "" {
+		return errors.New("it is required")
+	}
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return errors.New("it is not a URL")
+	}
+	web := u.Scheme == "https" || u.Scheme == "http"
+	if !web || u.Host == "" || u.User != nil || strings.ContainsAny(issuer, "?#") {
+		return fmt.Errorf("%q is not an http or https URL without query and fragment", text.Clip(issuer))
+	}
+	if !strings.HasSuffix(u.EscapedPath(), "/"+id) {
+		return fmt.Errorf("%q does not end in /%s, the pool id", text.Clip(issuer), id)
+	}
+	return nil
+}

@@ -37,7 +37,7 @@ func checkProviders(s Settings) error {
 			return fmt.Errorf("IdentityProviders: %q: %w", text.Clip(ip.Name), err)
 		}
 		// User names begin with it, and they have no case.
-		name := foldLogin(ip.Name)
+		name := FoldLogin(ip.Name)
 		if names[name] {
 			return fmt.Errorf("IdentityProviders: %q is there twice; upper and lower case are the same", text.Clip(ip.Name))
 		}
@@ -95,7 +95,7 @@ func (s *Settings) checkMapping(ip IdentityProvider) error {
 		case attribute == "sub" || !s.knows(attribute):
 			return fmt.Errorf("AttributeMapping: there is no attribute %q; "+
 				"expected a standard one, such as email, or custom:name", text.Clip(attribute))
-		case claim == "" || len(claim) > maxAttributeBytes:
+		case claim == "" || len(claim) > MaxAttributeBytes:
 			return fmt.Errorf("AttributeMapping: %s: the name of a claim has 1 to 2048 bytes", attribute)
 		}
 	}
@@ -108,7 +108,7 @@ func checkOIDC(ip IdentityProvider) error {
 		return errors.New("ClientID is missing: the provider gave it to the pool")
 	case ip.ClientSecret == "":
 		return errors.New("ClientSecret is missing: the pool authenticates to the provider with it (client_secret_post)")
-	case ip.Scopes != "" && !slices.Contains(spaced(ip.Scopes), scopeOpenID):
+	case ip.Scopes != "" && !slices.Contains(text.Fields(ip.Scopes), ScopeOpenID):
 		return errors.New("openid is missing in Scopes: without it there is no ID token")
 	}
 	err := webURL("Issuer", ip.Issuer)
@@ -137,7 +137,7 @@ func checkOIDC(ip IdentityProvider) error {
 func webURL(field, said string) error {
 	u, err := url.Parse(said)
 	web := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && u.Fragment == ""
-	if !web || len(said) > maxURI {
+	if !web || len(said) > MaxURI {
 		if err == nil && u.User != nil { // there may be a password in it
 			return fmt.Errorf("%s has a user name in it; expected an http or https URL without", field)
 		}
@@ -146,8 +146,8 @@ func webURL(field, said string) error {
 	return nil
 }
 
-// provider returns the identity provider with this name.
-func (s *Settings) provider(name string) (IdentityProvider, bool) {
+// Provider returns the identity provider with this name.
+func (s *Settings) Provider(name string) (IdentityProvider, bool) {
 	for _, ip := range s.IdentityProviders {
 		if ip.Name == name {
 			return ip, true
@@ -168,13 +168,24 @@ func (c Client) Supports(provider string) bool {
 // Providers are the names of the identity providers at which people may sign in
 // to the client, in the order of the client's list; the pool itself is none.
 func (s *Settings) Providers(c Client) []string {
-	all := s.providersOf(c)
+	all := s.ProvidersOf(c)
 	return slices.DeleteFunc(all, func(name string) bool { return name == ProviderCognito })
 }
 
 // IdentityProvider returns the provider with this name, if people may sign in to
 // the client there.
 func (s *Settings) IdentityProvider(c Client, name string) (IdentityProvider, bool) {
-	ip, ok := s.provider(name)
+	ip, ok := s.Provider(name)
 	return ip, ok && c.Supports(name)
+}
+
+// ProvidersOf returns the client's identity providers that the pool has.
+func (s *Settings) ProvidersOf(c Client) []string {
+	var out []string
+	for _, name := range c.SupportedIdentityProviders {
+		if s.hasProvider(name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
-const maxURI = 1024
+const MaxURI = 1024
 
 var (
 	// uriChars are the characters of RFC 3986. Anything else must come
@@ -37,19 +37,19 @@ var notForApps = []string{
 // (Cognito API reference, CreateUserPoolClient; RFC 8252 section 7). A * is
 // refused: RFC 3986 has it, but whoever registers it means a wildcard.
 func CheckRedirectURI(uri string) error {
-	problem := redirectProblem(uri)
+	problem := RedirectProblem(uri)
 	if strings.Contains(uri, "*") {
 		problem = "has a *, but there are no wildcards: an app's address is compared to the letter, so list each one"
 	}
 	if problem == "" {
 		return nil
 	}
-	return invalid(fmt.Sprintf("the redirect URI %q %s", text.Clip(uri), problem))
+	return InvalidParameter(fmt.Sprintf("the redirect URI %q %s", text.Clip(uri), problem))
 }
 
-func redirectProblem(uri string) string {
+func RedirectProblem(uri string) string {
 	switch {
-	case uri == "" || len(uri) > maxURI:
+	case uri == "" || len(uri) > MaxURI:
 		return "must have 1 to 1024 characters"
 	case !uriChars.MatchString(uri) || badEscape.MatchString(uri):
 		return "holds characters that are not allowed in a URI"
@@ -74,7 +74,7 @@ func webProblem(u *url.URL) string {
 	switch {
 	case u.Opaque != "" || !hostName.MatchString(host) && !ipLiteral.MatchString(host):
 		return "has no valid host"
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !IsLoopback(u.Hostname()):
 		return "uses http, which is for localhost, 127.0.0.1 and [::1] only"
 	case u.Port() == "" && !strings.HasSuffix(u.Host, ":"):
 		return ""
@@ -96,59 +96,6 @@ func appSchemeProblem(u *url.URL) string {
 	return ""
 }
 
-func isLoopback(host string) bool {
+func IsLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" || host == "::1"
-}
-
-// mismatch describes, for the log, a URI that is not registered: what is, and
-// what the likely slip was. Of a query it says only that there is one: apps put
-// into it what no log may have.
-func mismatch(param, uri, client string, registered []string) string {
-	const most = 5
-	more := ""
-	if len(registered) > most {
-		registered, more = registered[:most], " and more"
-	}
-	shown, query, _ := strings.Cut(uri, "?")
-	if query != "" {
-		query = "?…"
-	}
-	text := fmt.Sprintf("%s %q is not registered for client %q; registered: %q%s",
-		param, text.Clip(shown)+query, text.Clip(client), registered, more)
-	for _, r := range registered {
-		hint := slip(uri, r)
-		if hint != "" {
-			return text + "; " + hint
-		}
-	}
-	return text
-}
-
-// slip names the difference between two URIs when it is a common one.
-func slip(got, want string) string {
-	gotStart, gotQuery, _ := strings.Cut(got, "?")
-	wantStart, wantQuery, _ := strings.Cut(want, "?")
-	switch {
-	case strings.TrimSuffix(got, "/") == strings.TrimSuffix(want, "/"):
-		return "note the trailing slash"
-	case gotStart == wantStart && gotQuery != wantQuery:
-		return "note the query"
-	}
-	g, err := url.Parse(got)
-	if err != nil {
-		return ""
-	}
-	w, err := url.Parse(want)
-	if err != nil || g.Path != w.Path || g.RawQuery != w.RawQuery {
-		return ""
-	}
-	switch {
-	case g.Host == w.Host:
-		return "note the scheme, http or https"
-	case g.Hostname() == w.Hostname():
-		return "note the port"
-	case isLoopback(g.Hostname()) && isLoopback(w.Hostname()):
-		return "note that localhost and 127.0.0.1 differ"
-	}
-	return ""
 }

@@ -2,7 +2,6 @@ package userpool
 
 import (
 	"context"
-	"net/url"
 	"time"
 )
 
@@ -48,15 +47,6 @@ type Assertion struct {
 	Until   time.Time // from when on it would be refused anyway
 }
 
-// ServiceProvider returns what the pool is to SAML providers, at the domain with
-// this base URL (developer guide, page "saml2-idpresponse-endpoint").
-func (p *Pool) ServiceProvider(base string) ServiceProvider {
-	return ServiceProvider{
-		EntityID: "urn:amazon:cognito:sp:" + p.id,
-		ACS:      base + "/saml2/idpresponse", Logout: base + "/saml2/logout", Now: p.now(),
-	}
-}
-
 // SAMLProviders are those of the identity providers, in their order.
 func (s *Settings) SAMLProviders() []IdentityProvider {
 	var out []IdentityProvider
@@ -66,17 +56,4 @@ func (s *Settings) SAMLProviders() []IdentityProvider {
 		}
 	}
 	return out
-}
-
-// ParseRelayState reads the RelayState of a response that nobody asked for: the
-// query of an authorization request. Nothing in it is checked.
-func ParseRelayState(text string) (url.Values, error) {
-	if len(text) > authorizeLimits["state"]+maxURI {
-		return nil, errState
-	}
-	q, err := url.ParseQuery(text)
-	if err != nil {
-		return nil, errState
-	}
-	return q, nil
 }

@@ -26,7 +26,7 @@ const (
 // The standard attributes of a pool: OpenID Connect Core section 5.1, less sub.
 // Those of the profile scope (userInfo page of the developer guide) come first.
 var (
-	profileAttributes = []string{
+	ProfileAttributes = []string{
 		"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
 		"picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
 	}
@@ -41,26 +41,26 @@ const (
 const (
 	maxAttributes     = 100
 	maxCustom         = 50
-	maxAttributeBytes = 2048
+	MaxAttributeBytes = 2048
 )
 
 // isCustom holds a name to CustomAttributeNameType of the API reference: after
 // the prefix 1 to 20 letters, marks, symbols, digits or punctuation.
 func isCustom(name string) bool {
 	own, custom := strings.CutPrefix(name, customPrefix)
-	return custom && validName(own) && utf8.RuneCountInString(own) <= maxCustomName
+	return custom && ValidName(own) && utf8.RuneCountInString(own) <= maxCustomName
 }
 
 func isStandard(name string) bool {
-	return slices.Contains(profileAttributes, name) || slices.Contains(otherAttributes, name)
+	return slices.Contains(ProfileAttributes, name) || slices.Contains(otherAttributes, name)
 }
 
-func isBoolean(name string) bool {
+func IsBoolean(name string) bool {
 	return name == "email_verified" || name == "phone_number_verified"
 }
 
-// attribute returns what is known of an attribute, with the defaults filled in.
-func (s *Settings) attribute(name string) (a Attribute, known bool) {
+// Attribute returns what is known of an attribute, with the defaults filled in.
+func (s *Settings) Attribute(name string) (a Attribute, known bool) {
 	listed, custom := false, false
 	for _, each := range s.Schema {
 		if each.Name == name {
@@ -72,7 +72,7 @@ func (s *Settings) attribute(name string) (a Attribute, known bool) {
 		a, known = Attribute{Name: name}, isStandard(name) || !custom && isCustom(name)
 	}
 	switch {
-	case isBoolean(name):
+	case IsBoolean(name):
 		a.Type = TypeBoolean
 	case name == "updated_at":
 		a.Type = TypeNumber
@@ -82,9 +82,9 @@ func (s *Settings) attribute(name string) (a Attribute, known bool) {
 	return a, listed || known
 }
 
-// required returns the names of the attributes that a person must have, in the
+// Required returns the names of the attributes that a person must have, in the
 // order of the schema.
-func (s *Settings) required() []string {
+func (s *Settings) Required() []string {
 	var out []string
 	for _, a := range s.Schema {
 		if a.Required && a.Name != "sub" {
@@ -94,53 +94,53 @@ func (s *Settings) required() []string {
 	return out
 }
 
-// cleanAttributes checks attributes and leaves out the empty ones.
-func (s *Settings) cleanAttributes(in map[string]string) (map[string]string, error) {
+// CleanAttributes checks attributes and leaves out the empty ones.
+func (s *Settings) CleanAttributes(in map[string]string) (map[string]string, error) {
 	out := make(map[string]string, len(in))
 	if len(in) > maxAttributes {
-		return nil, invalid("a user has at most 100 attributes")
+		return nil, InvalidParameter("a user has at most 100 attributes")
 	}
 	for _, name := range slices.Sorted(maps.Keys(in)) {
 		if in[name] == "" {
 			continue
 		}
-		value, err := s.cleanAttribute(name, in[name])
+		value, err := s.CleanAttribute(name, in[name])
 		if err != nil {
 			return nil, err
 		}
 		out[name] = value
 	}
-	return out, checkVerified(out)
+	return out, CheckVerified(out)
 }
 
-// checkVerified wants an address where one is said to be verified or not.
-func checkVerified(attributes map[string]string) error {
+// CheckVerified wants an address where one is said to be verified or not.
+func CheckVerified(attributes map[string]string) error {
 	for _, name := range []string{"email", "phone_number"} {
 		if attributes[name+"_verified"] != "" && attributes[name] == "" {
-			return invalid(name + "_verified needs " + name)
+			return InvalidParameter(name + "_verified needs " + name)
 		}
 	}
 	return nil
 }
 
 // unfit is how Cognito words what the schema does not allow.
-func unfit(name, text string) error {
-	return invalid("Attributes did not conform to the schema: " + name + ": " + text)
+func unfit(name, said string) error {
+	return InvalidParameter("Attributes did not conform to the schema: " + name + ": " + said)
 }
 
-func (s *Settings) cleanAttribute(name, value string) (string, error) {
-	a, known := s.attribute(name)
+func (s *Settings) CleanAttribute(name, value string) (string, error) {
+	a, known := s.Attribute(name)
 	switch {
 	case !known || name == "sub":
 		return "", unfit(text.Clip(strconv.QuoteToGraphic(name)), "Attribute does not exist in the schema.")
-	case len(value) > maxAttributeBytes || !utf8.ValidString(value):
+	case len(value) > MaxAttributeBytes || !utf8.ValidString(value):
 		return "", unfit(name, "expected UTF-8 of at most 2048 bytes")
 	case strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }):
 		return "", unfit(name, "expected no control characters")
-	case name == "email" && !validEmail(value):
-		return "", invalid("Invalid email address format.")
-	case name == "phone_number" && !validPhone(value):
-		return "", invalid("Invalid phone number format.")
+	case name == "email" && !ValidEmail(value):
+		return "", InvalidParameter("Invalid email address format.")
+	case name == "phone_number" && !ValidPhone(value):
+		return "", InvalidParameter("Invalid phone number format.")
 	case name == "birthdate" && utf8.RuneCountInString(value) != 10:
 		return "", unfit(name, "expected ten characters, as in 1999-12-31")
 	}
@@ -174,7 +174,7 @@ func (a Attribute) longest() int64 {
 	if a.Most > 0 {
 		return a.Most
 	}
-	return maxAttributeBytes
+	return MaxAttributeBytes
 }
 
 var number = regexp.MustCompile(`^-?[0-9]{1,18}$`)
@@ -224,7 +224,7 @@ func checkSchema(s Settings) error {
 func checkSchemaAttribute(a Attribute) error {
 	types := []string{"", TypeString, TypeNumber, TypeDateTime, TypeBoolean}
 	custom := isCustom(a.Name)
-	with, _ := (&Settings{}).attribute(a.Name)
+	with, _ := (&Settings{}).Attribute(a.Name)
 	switch {
 	case !custom && !isStandard(a.Name) && a.Name != "sub":
 		return errors.New("expected a standard attribute, or custom: with 1 to 20 letters, digits, symbols or punctuation after it")
@@ -234,7 +234,7 @@ func checkSchemaAttribute(a Attribute) error {
 		return fmt.Errorf("the type %q is unknown; known are String, Number, DateTime, Boolean", text.Clip(a.Type))
 	case !custom && a.Type != "" && a.Type != with.Type:
 		return fmt.Errorf("the type of this standard attribute is %s", with.Type)
-	case isBoolean(a.Name) && a.Required:
+	case IsBoolean(a.Name) && a.Required:
 		return errors.New("nobody can be asked for this")
 	case a.Most != 0 && a.Least > a.Most:
 		return errors.New("the least is more than the most")
@@ -242,14 +242,65 @@ func checkSchemaAttribute(a Attribute) error {
 	return nil
 }
 
-// validPhone reports whether s is a phone number as E.164 has it: a plus sign and up
+// ValidPhone reports whether s is a phone number as E.164 has it: a plus sign and up
 // to 15 digits.
-func validPhone(s string) bool { return phoneNumber.MatchString(s) }
+func ValidPhone(s string) bool { return phoneNumber.MatchString(s) }
 
 var phoneNumber = regexp.MustCompile(`^\+[1-9][0-9]{1,14}$`)
 
 // knows reports whether users may have the attribute.
 func (s *Settings) knows(name string) bool {
-	_, known := s.attribute(name)
+	_, known := s.Attribute(name)
 	return known
+}
+
+// SetAttribute changes one attribute; an empty value removes it. An address that
+// changes is not verified any more, unless something is said about that.
+func (s *Settings) SetAttribute(u *User, name, value string, said bool) error {
+	a, known := s.Attribute(name)
+	switch {
+	case !known || name == "sub":
+		return unfit(text.Clip(strconv.QuoteToGraphic(name)), "Attribute does not exist in the schema.")
+	case a.Fixed && u.Attributes[name] != "":
+		return InvalidParameter("Cannot modify the non-mutable attribute " + name)
+	}
+	verified := name + "_verified"
+	if value == "" {
+		delete(u.Attributes, name)
+		if !said {
+			delete(u.Attributes, verified)
+		}
+		return nil
+	}
+	value, err := s.CleanAttribute(name, value)
+	if err != nil {
+		return err
+	}
+	u.Attributes[name] = value
+	if u.Attributes[verified] != "" && !said {
+		u.Attributes[verified] = "false"
+	}
+	return nil
+}
+
+func (s *Settings) Missing(u User) []string {
+	return slices.DeleteFunc(s.Required(), func(name string) bool { return u.Attributes[name] != "" })
+}
+
+// CheckRequired names the attributes that are missing, as Cognito does.
+func (s *Settings) CheckRequired(u User) error {
+	var missing []string
+	for _, name := range s.Required() {
+		if u.Attributes[name] != "" || name == "preferred_username" && slices.Contains(s.AliasAttributes, name) {
+			continue
+		}
+		if name == "name" {
+			name = "name.formatted"
+		}
+		missing = append(missing, name+": The attribute is required")
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return InvalidParameter("Attributes did not conform to the schema: " + strings.Join(missing, "\n"))
 }

@@ -12,10 +12,10 @@ import (
 // Scopes of the pool itself. Every other scope has the form
 // <resource server>/<name>.
 const (
-	scopeOpenID  = "openid"
-	scopeEmail   = "email"
-	scopePhone   = "phone"
-	scopeProfile = "profile"
+	ScopeOpenID  = "openid"
+	ScopeEmail   = "email"
+	ScopePhone   = "phone"
+	ScopeProfile = "profile"
 	scopeAdmin   = "aws.cognito.signin.user.admin"
 )
 
@@ -33,12 +33,12 @@ var (
 	serverName = regexp.MustCompile(`^[\w\s+=,.@-]{0,256}$`)
 )
 
-// validScopeToken reports whether s can be a scope, of whatever form.
-func validScopeToken(s string) bool { return scopeToken.MatchString(s) }
+// ValidScopeToken reports whether s can be a scope, of whatever form.
+func ValidScopeToken(s string) bool { return scopeToken.MatchString(s) }
 
 func systemScope(s string) bool {
 	switch s {
-	case scopeOpenID, scopeEmail, scopePhone, scopeProfile, scopeAdmin:
+	case ScopeOpenID, ScopeEmail, ScopePhone, ScopeProfile, scopeAdmin:
 		return true
 	}
 	return false
@@ -52,17 +52,17 @@ func validScope(s string) bool {
 	return slash > 0 && slash < len(s)-1 && scopeToken.MatchString(s)
 }
 
-// openIDComplete reports whether the scopes that only make sense for an ID
+// OpenIDComplete reports whether the scopes that only make sense for an ID
 // token come with openid.
-func openIDComplete(scopes []string) bool {
-	return slices.Contains(scopes, scopeOpenID) || !slices.ContainsFunc(scopes, func(s string) bool {
-		return s == scopeEmail || s == scopePhone || s == scopeProfile
+func OpenIDComplete(scopes []string) bool {
+	return slices.Contains(scopes, ScopeOpenID) || !slices.ContainsFunc(scopes, func(s string) bool {
+		return s == ScopeEmail || s == ScopePhone || s == ScopeProfile
 	})
 }
 
-// hasScope reports whether the scope is the pool's own or one of its resource
+// HasScope reports whether the scope is the pool's own or one of its resource
 // servers'.
-func (s *Settings) hasScope(scope string) bool {
+func (s *Settings) HasScope(scope string) bool {
 	if systemScope(scope) {
 		return true
 	}
@@ -76,73 +76,6 @@ func (s *Settings) hasScope(scope string) bool {
 			return v.Name == name
 		})
 	})
-}
-
-// liveScopes leaves out the scopes whose resource server does not have them any
-// more (developer guide, page "cognito-user-pools-define-resource-servers").
-func (p *Pool) liveScopes(scopes []string) []string {
-	s := p.Settings()
-	if !slices.ContainsFunc(scopes, func(v string) bool { return !s.hasScope(v) }) {
-		return scopes
-	}
-	return slices.DeleteFunc(slices.Clone(scopes), func(v string) bool { return !s.hasScope(v) })
-}
-
-// spaced returns the values of a list that has spaces in between, such as prompt. No other
-// blank separates values (RFC 6749 section 3.3; OpenID Connect Core section 3.1.2.1).
-func spaced(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ' ' })
-}
-
-// splitScopes returns the scopes of a request, each once.
-func splitScopes(requested string) []string {
-	var scopes []string
-	for s := range strings.SplitSeq(requested, " ") {
-		if s != "" && !slices.Contains(scopes, s) {
-			scopes = append(scopes, s)
-			if len(scopes) > maxScopes {
-				break // more than any client has: one of them will be refused
-			}
-		}
-	}
-	return scopes
-}
-
-// grantScopes decides which scopes a request gets. None asked for means all of
-// the client's; one that the client may not have refuses the whole request, as
-// Cognito was seen to do (its guide says otherwise on two pages).
-func grantScopes(c Client, requested string) ([]string, error) {
-	scopes := splitScopes(requested)
-	for _, s := range scopes {
-		if !slices.Contains(c.AllowedOAuthScopes, s) {
-			return nil, &Error{Code: CodeInvalidRequest, Description: CodeInvalidScope}
-		}
-	}
-	if len(scopes) == 0 {
-		return slices.Clone(c.AllowedOAuthScopes), nil
-	}
-	if !openIDComplete(scopes) {
-		return nil, &Error{Code: CodeInvalidRequest, Description: CodeInvalidScope}
-	}
-	return scopes, nil
-}
-
-// grantMachineScopes is grantScopes for client_credentials. The guide of today
-// says that scopes which the client may not have are ignored, older ones that
-// they are an error; Settings.IgnoreUnknownScopes chooses.
-func (p *Pool) grantMachineScopes(c Client, requested string) ([]string, error) {
-	scopes := splitScopes(requested)
-	if len(scopes) == 0 {
-		return c.AllowedOAuthScopes, nil
-	}
-	foreign := func(s string) bool { return !slices.Contains(c.AllowedOAuthScopes, s) }
-	if p.Settings().IgnoreUnknownScopes {
-		scopes = slices.DeleteFunc(scopes, foreign)
-	}
-	if len(scopes) == 0 || slices.ContainsFunc(scopes, foreign) {
-		return nil, &Error{Code: CodeInvalidScope}
-	}
-	return scopes, nil
 }
 
 func checkResourceServers(s Settings) error {

@@ -48,10 +48,10 @@ func (s Secret) Equal(t Secret) bool {
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-// digest is the form in which sessions, codes and refresh tokens reach a
+// Digest is the form in which sessions, codes and refresh tokens reach a
 // store. They hold at least 122 random bits, so a plain hash is enough: nobody
 // can search for the value behind it.
-func (s Secret) digest() string {
+func (s Secret) Digest() string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])
 }

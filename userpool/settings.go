@@ -1,7 +1,6 @@
 package userpool
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -193,29 +192,7 @@ type Messages struct {
 	CodeSubject, CodeEmail, CodeSMS                         string // of a second factor
 }
 
-// Settings returns what the pool was told. The caller must not modify what it
-// points to.
-func (p *Pool) Settings() *Settings { return p.settings.Load() }
-
-// Configure gives the pool other settings, from the next request on. What
-// breaks a rule is an error that names the field; then nothing changes. The
-// attributes that people sign in with cannot change.
-func (p *Pool) Configure(_ context.Context, s Settings) error {
-	s = withSettingsDefaults(s)
-	err := errors.Join(CheckSettings(s), p.checkInvoke(s))
-	if err != nil {
-		return err
-	}
-	before := p.Settings()
-	if !slices.Equal(before.UsernameAttributes, s.UsernameAttributes) ||
-		!slices.Equal(before.AliasAttributes, s.AliasAttributes) {
-		return errors.New("userpool: UsernameAttributes and AliasAttributes cannot change: users are found by them")
-	}
-	p.settings.Store(&s)
-	return nil
-}
-
-func withSettingsDefaults(s Settings) Settings {
+func WithSettingsDefaults(s Settings) Settings {
 	if s.MFA == "" {
 		s.MFA = MFAOff
 	}
@@ -232,10 +209,10 @@ func withSettingsDefaults(s Settings) Settings {
 	return s
 }
 
-// CheckSettings checks s as [New] and [Pool.Configure] do. The error names the
+// CheckSettings checks s as [pool.New] and [core.Core.Configure] do. The error names the
 // field and says what was expected.
 func CheckSettings(s Settings) error {
-	s = withSettingsDefaults(s)
+	s = WithSettingsDefaults(s)
 	for _, check := range []func(Settings) error{
 		checkSignInNames,
 		checkAddresses,
@@ -256,8 +233,8 @@ func CheckSettings(s Settings) error {
 	return nil
 }
 
-// subset holds a list to known words, each at most once.
-func subset(field string, list []string, known ...string) error {
+// Subset holds a list to known words, each at most once.
+func Subset(field string, list []string, known ...string) error {
 	for i, v := range list {
 		if !slices.Contains(known, v) || slices.Contains(list[:i], v) {
 			return fmt.Errorf("%s: %q is unknown or repeated; known are %q", field, text.Clip(v), known)
@@ -270,37 +247,37 @@ func checkSignInNames(s Settings) error {
 	if len(s.UsernameAttributes) > 0 && len(s.AliasAttributes) > 0 {
 		return errors.New("AliasAttributes: not together with UsernameAttributes")
 	}
-	err := subset("UsernameAttributes", s.UsernameAttributes, "email", "phone_number")
+	err := Subset("UsernameAttributes", s.UsernameAttributes, "email", "phone_number")
 	if err != nil {
 		return err
 	}
-	return subset("AliasAttributes", s.AliasAttributes, "email", "phone_number", "preferred_username")
+	return Subset("AliasAttributes", s.AliasAttributes, "email", "phone_number", "preferred_username")
 }
 
 func checkAddresses(s Settings) error {
-	err := subset("AutoVerifiedAttributes", s.AutoVerifiedAttributes, "email", "phone_number")
+	err := Subset("AutoVerifiedAttributes", s.AutoVerifiedAttributes, "email", "phone_number")
 	if err != nil {
 		return err
 	}
 	if slices.Contains(s.Recovery, "admin_only") && len(s.Recovery) > 1 {
 		return errors.New("Recovery: admin_only stands alone") //nolint:staticcheck // the name of a field
 	}
-	return subset("Recovery", s.Recovery, "verified_email", "verified_phone_number", "admin_only")
+	return Subset("Recovery", s.Recovery, "verified_email", "verified_phone_number", "admin_only")
 }
 
 func checkFactors(s Settings) error {
-	err := subset("MFA", []string{string(s.MFA)}, string(MFAOff), string(MFAOptional), string(MFAOn))
+	err := Subset("MFA", []string{string(s.MFA)}, string(MFAOff), string(MFAOptional), string(MFAOn))
 	if err != nil {
 		return err
 	}
-	err = subset("MFATypes", s.MFATypes, FactorTOTP, FactorSMS, FactorEmail)
+	err = Subset("MFATypes", s.MFATypes, FactorTOTP, FactorSMS, FactorEmail)
 	if err != nil {
 		return err
 	}
 	if s.MFA != MFAOff && len(s.MFATypes) == 0 {
 		return fmt.Errorf("MFATypes: MFA %s needs at least one", s.MFA)
 	}
-	return subset("FirstFactors", s.FirstFactors, FactorPassword, FactorPasskey, FactorEmail, FactorSMS)
+	return Subset("FirstFactors", s.FirstFactors, FactorPassword, FactorPasskey, FactorEmail, FactorSMS)
 }
 
 var sixDigits = regexp.MustCompile(`^[0-9]{6}$`)
@@ -312,11 +289,56 @@ func checkPolicy(s Settings) error {
 		return errors.New("Passwords.MinimumLength: expected 6 to 99")
 	case p.History < 0 || p.History > 24:
 		return errors.New("Passwords.History: expected 0 to 24")
-	case p.TemporaryValidity < 0 || p.TemporaryValidity > maxTemporary:
+	case p.TemporaryValidity < 0 || p.TemporaryValidity > MaxTemporary:
 		return errors.New("Passwords.TemporaryValidity: expected at most 365 days")
 	}
 	if s.FixedCode != "" && !sixDigits.MatchString(s.FixedCode) {
 		return errors.New("FixedCode: expected six digits")
 	}
 	return nil
+}
+
+// SignInNames says what people type to sign in: some of "username", "email" and
+// "phone_number".
+func (s *Settings) SignInNames() []string {
+	out := []string{}
+	if len(s.UsernameAttributes) == 0 {
+		out = append(out, "username")
+	}
+	for _, name := range []string{"email", "phone_number"} {
+		if slices.Contains(s.UsernameAttributes, name) || slices.Contains(s.AliasAttributes, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// CanRecover reports whether people who forgot their password can help
+// themselves; otherwise only an administrator resets passwords.
+func (s *Settings) CanRecover() bool { return !slices.Contains(s.Recovery, "admin_only") }
+
+// MaxTemporary is how long a temporary password can work (API reference,
+// PasswordPolicyType).
+const MaxTemporary = 365 * 24 * time.Hour
+
+// SignUpAttributes returns the attributes that the sign-up page asks for beside
+// name and password: the required ones, and the address that the code goes to.
+func (s *Settings) SignUpAttributes() []string {
+	asked := s.Required()
+	reachable := slices.ContainsFunc(s.AutoVerifiedAttributes, func(name string) bool {
+		return slices.Contains(asked, name) || slices.Contains(s.UsernameAttributes, name)
+	})
+	if !reachable && len(s.AutoVerifiedAttributes) > 0 {
+		asked = append(asked, s.AutoVerifiedAttributes[0])
+	}
+	return slices.DeleteFunc(asked, func(name string) bool {
+		onlyName := len(s.UsernameAttributes) == 1 && s.UsernameAttributes[0] == name
+		return onlyName || name == "preferred_username" && slices.Contains(s.AliasAttributes, name)
+	})
+}
+
+// ByLink reports whether the flow waits for a link to be followed, instead of a
+// code to be typed.
+func (s *Settings) ByLink(f *Flow) bool {
+	return f.Step == StepConfirm && f.Factor == FactorEmail && s.ConfirmByLink
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/memstore"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
@@ -54,7 +55,7 @@ func TestReloadAllOrNothing(t *testing.T) {
 			t.Errorf("%s: it says %q and %q", name, out, wrong)
 		}
 		for id, want := range map[string]bool{"one": true, "changed": false} {
-			_, ok, err := w.pool().Client(t.Context(), id)
+			_, ok, err := w.pool().Clients.Get(t.Context(), id)
 			if ok != want || err != nil {
 				t.Errorf("%s: client %s: there %v (%v)", name, id, ok, err)
 			}
@@ -81,7 +82,7 @@ func TestStartAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	pools := first.table.Load().pools
-	_, err = pools[1].pool.CreateUser(t.Context(), userpool.NewUser{ // as by a sign-up
+	_, err = pools[1].pool.Users.Create(t.Context(), userpool.NewUser{ // as by a sign-up
 		Username: "eve", Password: "Correct-Horse-7", Attributes: map[string]string{"nickname": "e"},
 	})
 	if err != nil {
@@ -102,7 +103,7 @@ func TestStartAllOrNothing(t *testing.T) {
 			t.Errorf("%s: the start says %v", name, err)
 		}
 		for id, want := range map[string]bool{"one": true, "changed": false} {
-			_, ok, err := pools[0].pool.Client(t.Context(), id)
+			_, ok, err := pools[0].pool.Clients.Get(t.Context(), id)
 			if ok != want || err != nil {
 				t.Errorf("%s: client %s: there %v (%v)", name, id, ok, err)
 			}
@@ -117,7 +118,7 @@ func TestReloadTakesBack(t *testing.T) {
 	w := watch(t, start+user)
 	ann := func() userpool.User {
 		t.Helper()
-		u, ok, err := w.pool().FindUser(t.Context(), "ann")
+		u, ok, err := w.pool().Users.Find(t.Context(), "ann")
 		if err != nil || !ok {
 			t.Fatalf("no user ann (%v)", err)
 		}
@@ -162,7 +163,7 @@ func TestReloadTakesBack(t *testing.T) {
 	}
 	// What became of a temporary password is the user's, until the file says something new about it.
 	w.change(t, start+user+"    temporary: true\n")
-	err := w.pool().SetPassword(t.Context(), "ann", "Chosen-By-Ann-7", true)
+	err := w.pool().Users.SetPassword(t.Context(), "ann", "Chosen-By-Ann-7", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,15 +214,15 @@ func TestProcessesAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store, closeStore, err := open()
+			st, closeStore, err := open()
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(closeStore)
-			p := &processes{store: store}
+			p := &processes{store: st}
 			for range 3 {
 				p.sites = append(p.sites,
-					&site{addr: a.asLocalhost(), scheme: "http", store: store, log: slog.New(slog.DiscardHandler)})
+					&site{addr: a.asLocalhost(), scheme: "http", store: st, log: slog.New(slog.DiscardHandler)})
 			}
 			texts := []string{two,
 				strings.NewReplacer("id: one", "id: uno", "id: two", "id: two\n        name: Two").Replace(two),
@@ -244,7 +245,7 @@ func TestProcessesAtOnce(t *testing.T) {
 					}
 				}
 			}
-			users, err := p.sites[0].table.Load().pools[0].pool.Users(t.Context(), userpool.UserQuery{})
+			users, err := p.sites[0].table.Load().pools[0].pool.Users.List(t.Context(), accounts.UserQuery{})
 			if err != nil || len(users) != 2 {
 				t.Errorf("%d users, %v; want ann and bob", len(users), err)
 			}
@@ -269,9 +270,9 @@ func (s *shaky) Apply(ctx context.Context, pool string, changes ...store.Change)
 func TestReloadAgain(t *testing.T) {
 	t.Parallel()
 	w := watch(t, aPool)
-	store := &shaky{Store: memstore.New()}
+	s := &shaky{Store: memstore.New()}
 	w.site = newSite(t)
-	w.site.store = store
+	w.site.store = s
 	f, err := w.load()
 	if err != nil {
 		t.Fatal(err)
@@ -280,7 +281,7 @@ func TestReloadAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store.down.Store(true)
+	s.down.Store(true)
 	_, wrong := w.change(t, strings.Replace(aPool, "id: one", "id: two", 1))
 	if !strings.Contains(wrong, "the store did not take all of it, and is asked again") {
 		t.Errorf("it says %q", wrong)
@@ -291,7 +292,7 @@ func TestReloadAgain(t *testing.T) {
 	if w.out.Len()+w.err.Len() > 0 {
 		t.Errorf("it says it again: %q%q", w.out.String(), w.err.String())
 	}
-	store.down.Store(false)
+	s.down.Store(false)
 	w.look(t.Context())
 	if out := w.out.String(); !strings.Contains(out, "1 client added, 1 client removed") {
 		t.Errorf("with the store back it says %q%q", out, w.err.String())

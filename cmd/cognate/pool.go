@@ -12,7 +12,9 @@ import (
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/server"
+	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 // clientFlags describe the pool and its one app client. The defaults are fixed, secret
@@ -44,7 +46,7 @@ var seedUsers = []struct {
 
 // localPool is the demo's: a pool in memory with its client and users.
 type localPool struct {
-	pool    *userpool.Pool
+	pool    *pool.Pool
 	client  userpool.Client
 	handler http.Handler
 }
@@ -54,19 +56,19 @@ type localPool struct {
 func newLocalPool(
 	ctx context.Context, base string, client userpool.Client, view view, log *slog.Logger,
 ) (*localPool, error) {
-	pool, err := userpool.New(ctx, userpool.Config{
-		Issuer: base + "/", Store: memstore.New(), Logger: log, Trace: userpool.NewTrace(nil),
+	p, err := pool.New(ctx, pool.Config{
+		Issuer: base + "/", Store: memstore.New(), Logger: log, Trace: trace.New(nil),
 		Settings: userpool.Settings{UsernameAttributes: []string{"email"}},
 	})
 	if err != nil {
 		return nil, err
 	}
-	client, err = pool.CreateClient(ctx, client)
+	client, err = p.Clients.Create(ctx, client)
 	if err != nil {
 		return nil, err
 	}
 	for _, u := range seedUsers {
-		_, err = pool.CreateUser(ctx, userpool.NewUser{
+		_, err = p.Users.Create(ctx, userpool.NewUser{
 			Username: u.email, Password: userpool.Secret(u.password),
 			Attributes: map[string]string{"email": u.email, "email_verified": u.verified},
 		})
@@ -75,13 +77,13 @@ func newLocalPool(
 		}
 	}
 	handler, err := server.New(server.Config{
-		Pool: pool, BaseURL: base, Logger: log,
+		Pool: p, BaseURL: base, Logger: log,
 		DevView: true, DevViewToken: view.token, InsecureDevViewAnywhere: view.anywhere,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &localPool{pool, client, handler}, nil
+	return &localPool{p, client, handler}, nil
 }
 
 // clientSecrets describes the pool's app client to an app.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
@@ -143,14 +144,14 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal) error {
 		return err
 	}
 	defer listening.Close()
-	store, closeStore, err := openStore(ctx, c.Store)
+	st, closeStore, err := openStore(ctx, c.Store)
 	if err != nil {
 		return err
 	}
 	defer closeStore()
 
 	log := c.logger(term)
-	s := &site{addr: addr, scheme: "http", store: store, log: log, view: view, limit: c.Limit}
+	s := &site{addr: addr, scheme: "http", store: st, log: log, view: view, limit: c.Limit}
 	if sender != nil {
 		s.deliver = sender.Deliver
 	}
@@ -242,20 +243,20 @@ func (c *poolImportCommand) Run(ctx context.Context, term terminal) error {
 	if c.Store == inMemory {
 		return errors.New("--store memory forgets users at the end of this command; name a database")
 	}
-	store, closeStore, err := openStore(ctx, c.Store)
+	s, closeStore, err := openStore(ctx, c.Store)
 	if err != nil {
 		return err
 	}
 	defer closeStore()
-	return importUsers(ctx, term, store, p, users, c.File)
+	return importUsers(ctx, term, s, p, users, c.File)
 }
 
 // importUsers adds the users of a CSV file that was checked.
 func importUsers(
-	ctx context.Context, term terminal, store store.Store, p poolconfig.Pool, users io.ReadSeeker, name string,
+	ctx context.Context, term terminal, s store.Store, p poolconfig.Pool, users io.ReadSeeker, name string,
 ) error {
-	pool, err := userpool.New(ctx, userpool.Config{
-		ID: p.ID, Issuer: "http://localhost/" + p.ID, Store: store, Settings: withoutTriggers(p.Settings),
+	up, err := pool.New(ctx, pool.Config{
+		ID: p.ID, Issuer: "http://localhost/" + p.ID, Store: s, Settings: withoutTriggers(p.Settings),
 	})
 	if err != nil {
 		return err
@@ -266,7 +267,7 @@ func importUsers(
 	}
 	added, changed := 0, 0
 	err = poolconfig.ReadCSV(users, name, p, func(u poolconfig.User) error {
-		created, err := poolconfig.Put(ctx, pool, u)
+		created, err := poolconfig.Put(ctx, up, u)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

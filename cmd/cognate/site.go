@@ -18,8 +18,10 @@ import (
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/passkeys"
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/server"
 	"github.com/cognate-auth/cognate/userpool/store"
+	"github.com/cognate-auth/cognate/userpool/trace"
 	"github.com/cognate-auth/cognate/userpool/trigger"
 )
 
@@ -49,7 +51,7 @@ type table struct {
 // running is a pool that is served.
 type running struct {
 	config poolconfig.Pool
-	pool   *userpool.Pool
+	pool   *pool.Pool
 	hosts  []string // the first is where its endpoints are, for discovery
 	main   http.Handler
 	others map[string]http.Handler // by host
@@ -152,15 +154,15 @@ func (s *site) hostsOf(i int, p poolconfig.Pool) []string {
 }
 
 // newPool makes the pool that p describes. What the store has of it stays.
-func (s *site) newPool(ctx context.Context, p poolconfig.Pool, base string) (*userpool.Pool, error) {
+func (s *site) newPool(ctx context.Context, p poolconfig.Pool, base string) (*pool.Pool, error) {
 	authenticators, err := passkeys.New(base)
 	if err != nil {
 		return nil, err
 	}
-	return userpool.New(ctx, userpool.Config{
+	return pool.New(ctx, pool.Config{
 		ID: p.ID, Issuer: cmp.Or(p.Issuer, s.base(s.addr.host)+"/"), Domain: base, Store: s.store,
 		Settings: p.Settings, Invoke: trigger.HTTP(nil), Passkeys: authenticators, Logger: s.log,
-		Trace:   userpool.NewTrace(nil),
+		Trace:   trace.New(nil),
 		Deliver: s.deliver,
 	})
 }
@@ -168,11 +170,11 @@ func (s *site) newPool(ctx context.Context, p poolconfig.Pool, base string) (*us
 // canAdd tells why a pool that is not served yet can't be made as p says: the store
 // may have its users already.
 func (s *site) canAdd(ctx context.Context, p poolconfig.Pool, hosts []string) error {
-	pool, err := s.newPool(ctx, p, s.base(hosts[0]))
+	up, err := s.newPool(ctx, p, s.base(hosts[0]))
 	if err != nil {
 		return err
 	}
-	return poolconfig.Check(ctx, s.store, pool, p)
+	return poolconfig.Check(ctx, s.store, up, p)
 }
 
 // add makes a pool and what p says of it. It returns the pool with an error about
@@ -182,16 +184,16 @@ func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*run
 	if err != nil {
 		return nil, poolconfig.Changes{}, err
 	}
-	pool, err := s.newPool(ctx, p, s.base(hosts[0]))
+	up, err := s.newPool(ctx, p, s.base(hosts[0]))
 	if err != nil {
 		return nil, poolconfig.Changes{}, err
 	}
-	r := &running{config: p, pool: pool, hosts: hosts, signs: signing}
+	r := &running{config: p, pool: up, hosts: hosts, signs: signing}
 	err = s.handle(ctx, r)
 	if err != nil {
 		return nil, poolconfig.Changes{}, err
 	}
-	changes, err := poolconfig.Apply(ctx, s.store, pool, p)
+	changes, err := poolconfig.Apply(ctx, s.store, up, p)
 	return r, changes, err
 }
 

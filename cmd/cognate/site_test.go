@@ -18,6 +18,7 @@ import (
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 // newSite starts pools as cognate pool does, at http://localhost:9229.
@@ -203,7 +204,7 @@ func (w *watched) change(t *testing.T, text string) (out, wrong string) {
 	return w.out.String(), w.err.String()
 }
 
-func (w *watched) pool() *userpool.Pool { return w.site.table.Load().pools[0].pool }
+func (w *watched) pool() *pool.Pool { return w.site.table.Load().pools[0].pool }
 
 const aPool = `pools:
   - id: local_A1
@@ -243,7 +244,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("it says %q", out)
 	}
 	for id, want := range map[string]bool{"one": false, "two": true} {
-		_, ok, err := w.pool().Client(t.Context(), id)
+		_, ok, err := w.pool().Clients.Get(t.Context(), id)
 		if err != nil || ok != want {
 			t.Errorf("client %s: there %v (%v), want %v", id, ok, err, want)
 		}
@@ -380,7 +381,7 @@ func TestReloadKeepsTheOld(t *testing.T) {
 			if w.look(t.Context()); w.err.Len() > 0 {
 				t.Errorf("it says it again: %q", w.err.String())
 			}
-			_, ok, err := w.pool().Client(t.Context(), "one")
+			_, ok, err := w.pool().Clients.Get(t.Context(), "one")
 			if err != nil || !ok {
 				t.Errorf("the client is gone (%v)", err)
 			}
@@ -397,14 +398,14 @@ func TestReloadKeepsTheOld(t *testing.T) {
 func TestReloadKeepsPasswords(t *testing.T) {
 	w := watch(t, aPool)
 	hash := func() userpool.Secret {
-		u, ok, err := w.pool().FindUser(t.Context(), "ann")
+		u, ok, err := w.pool().Users.Find(t.Context(), "ann")
 		if err != nil || !ok {
 			t.Fatalf("no user ann (%v)", err)
 		}
 		return u.PasswordHash
 	}
 	first := hash()
-	err := w.pool().SetPassword(t.Context(), "ann", "Changed-In-The-App-7", false)
+	err := w.pool().Users.SetPassword(t.Context(), "ann", "Changed-In-The-App-7", false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ const (
 )
 
 // openStore opens the store at a URL; the caller closes it.
-func openStore(ctx context.Context, at string) (store store.Store, closeIt func(), err error) {
+func openStore(ctx context.Context, at string) (st store.Store, closeIt func(), err error) {
 	if at == inMemory {
 		return memstore.New(), func() {}, nil
 	}

@@ -19,12 +19,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/oauth2"
-
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/server"
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/oauth2"
 )
 
 const (
@@ -96,7 +96,7 @@ func newAWSPool(t *testing.T) *awsTest {
 	t.Helper()
 	p := &awsTest{srv: httptest.NewUnstartedServer(nil)}
 	base := "https://" + p.srv.Listener.Addr().String()
-	pool, err := userpool.New(t.Context(), userpool.Config{
+	up, err := pool.New(t.Context(), pool.Config{
 		ID: awsPool, Issuer: awsIssuer, Store: memstore.New(),
 		Hashing: userpool.HashCost{MemoryKiB: 8, Passes: 1, Lanes: 1}, HashWait: time.Minute,
 		Now: func() time.Time { return time.Now().Add(-time.Duration(p.late.Load())) },
@@ -105,15 +105,15 @@ func newAWSPool(t *testing.T) *awsTest {
 		t.Fatal(err)
 	}
 	client := userpool.Client{CallbackURLs: []string{base + "/callback"}, GenerateSecret: true}
-	p.client, err = pool.CreateClient(t.Context(), client)
+	p.client, err = up.Clients.Create(t.Context(), client)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = pool.CreateUser(t.Context(), userpool.NewUser{Username: name, Password: password, Groups: []string{group}})
+	_, err = up.Users.Create(t.Context(), userpool.NewUser{Username: name, Password: password, Groups: []string{group}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.srv.Config.Handler, err = server.New(server.Config{Pool: pool, BaseURL: base})
+	p.srv.Config.Handler, err = server.New(server.Config{Pool: up, BaseURL: base})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/cognate-auth/cognate/e2e/browser"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/server"
 )
 
@@ -41,8 +42,8 @@ func (b believer) Read(
 // form of another site, which brings no cookie of SameSite Lax along.
 func TestPostFromAnotherSite(t *testing.T) {
 	t.Parallel()
-	var pool http.Handler
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { pool.ServeHTTP(w, r) }))
+	var p http.Handler
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.ServeHTTP(w, r) }))
 	t.Cleanup(srv.Close)
 	_, port, err := net.SplitHostPort(srv.Listener.Addr().String())
 	if err != nil {
@@ -59,7 +60,7 @@ func TestPostFromAnotherSite(t *testing.T) {
 		page(w, "The app", fmt.Sprintf("<p>A code: %v</p>", r.FormValue("code") != ""))
 	}))
 	t.Cleanup(app.Close)
-	rules, err := userpool.New(t.Context(), userpool.Config{
+	rules, err := pool.New(t.Context(), pool.Config{
 		Issuer: base + "/", Store: memstore.New(),
 		Settings: userpool.Settings{IdentityProviders: []userpool.IdentityProvider{
 			{Name: "Corp", Type: userpool.ProviderSAML, Metadata: "<x/>"},
@@ -68,14 +69,14 @@ func TestPostFromAnotherSite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = rules.CreateClient(t.Context(), userpool.Client{
+	_, err = rules.Clients.Create(t.Context(), userpool.Client{
 		ID: "app", CallbackURLs: []string{app.URL + "/callback"},
 		SupportedIdentityProviders: []string{"COGNITO", "Corp"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool, err = server.New(server.Config{Pool: rules, BaseURL: base, SAML: believer{idp: idp.URL}})
+	p, err = server.New(server.Config{Pool: rules, BaseURL: base, SAML: believer{idp: idp.URL}})
 	if err != nil {
 		t.Fatal(err)
 	}

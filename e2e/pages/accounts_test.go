@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
 // open is a pool that anyone may register at.
@@ -33,7 +34,7 @@ func signUp(t *testing.T) (*site, func(*person)) {
 		p.presses("Confirm account")
 		p.tab.WaitForText("Invalid")
 		p.presses("Send a new code")
-		p.tab.WaitForText(userpool.TextNewCode)
+		p.tab.WaitForText(signin.TextNewCode)
 		p.sees("Confirm your account")
 		p.fills("Code", s.newestCode(t, "eve@example.com"))
 		p.presses("Confirm account")
@@ -81,7 +82,7 @@ func confirmByLink(t *testing.T) (*site, func(*person)) {
 		p.fills("Password", password)
 		p.presses("Sign up")
 		p.sees("Confirm your account")
-		messages, err := s.UserPool().Messages(t.Context(), userpool.MessageQuery{To: "eve@example.com", Limit: 1})
+		messages, err := s.UserPool().Outbox.List(t.Context(), userpool.MessageQuery{To: "eve@example.com", Limit: 1})
 		if err != nil || len(messages) != 1 {
 			t.Fatalf("%d messages, %v", len(messages), err)
 		}

@@ -33,7 +33,7 @@ func totp(t *testing.T, secret string, at time.Time) string {
 // newestCode is the code of the newest message to the address.
 func (s *site) newestCode(t *testing.T, to string) string {
 	t.Helper()
-	messages, err := s.UserPool().Messages(t.Context(), userpool.MessageQuery{To: to, Limit: 1})
+	messages, err := s.UserPool().Outbox.List(t.Context(), userpool.MessageQuery{To: to, Limit: 1})
 	if err != nil || len(messages) == 0 {
 		t.Fatalf("no message to %s: %v", to, err)
 	}

@@ -16,49 +16,90 @@ import (
 // know. Make one longer only with a reason.
 var arrows = []struct{ packages, may string }{
 	// The library.
-	{".", "internal/cache internal/flight internal/gate internal/loopback internal/page internal/refusal internal/returnto " +
-		"internal/testhook internal/utf8text"},
+	{".", "internal/cache internal/flight internal/gate internal/loopback internal/page internal/refusal " +
+		"internal/returnto internal/testhook internal/utf8text"},
 	{"storetest redisstore", "."},
 	{"flaskoidc", ". internal/utf8text"},
 	{"devtls", "internal/loopback internal/utf8text"},
 	{"cognatetest", ". internal/testhook userpool userpool/devview userpool/memstore " +
-		"userpool/server userpool/store"},
+		"userpool/server userpool/store userpool/keys userpool/pool userpool/trace"},
 	{"internal/gate", "internal/flight internal/refusal"},
 	{"internal/...", ""},
 
-	// The local pool: it knows nothing of the library, and those that speak HTTP nothing of
-	// one another.
-	{"userpool", "userpool/internal/text userpool/store"},
-	{"userpool/devview", "userpool"},
-	{"userpool/storetest", "userpool userpool/store"},
-	{"userpool/memstore", "userpool/store"},
-	{"userpool/trigger", "userpool internal/loopback"},
-	{"userpool/hosted userpool/oauth", "userpool userpool/internal/browser"},
-	{"userpool/federation", "userpool userpool/internal/browser internal/loopback internal/utf8text"},
-	{"userpool/internal/browser", "userpool"},
-	{"userpool/internal/recorder", "userpool userpool/internal/browser"},
-	{"userpool/server", "userpool userpool/devview userpool/federation userpool/hosted userpool/oauth " +
-		"userpool/internal/browser userpool/internal/recorder"},
-	{"userpool/internal/pooltest", "userpool userpool/memstore userpool/server userpool/store"},
+	// The local pool, from the ground up: words, what stands below the rules, the rules, those
+	// that speak HTTP and know nothing of one another, and stores. None knows the library.
+	{"userpool", "userpool/internal/text"},
+	{"userpool/store", ""},
+	{"userpool/trace", "userpool userpool/internal/text"},
+	{"userpool/keys", "userpool"},
+	{"userpool/trigger", "internal/loopback userpool"},
 
 	{"userpool/internal/text", ""},
+	{"userpool/internal/clock", ""},
+	{"userpool/internal/gate", "userpool"},
+	{"userpool/internal/password", "userpool"},
+	{"userpool/internal/totp", "userpool"},
+	{"userpool/internal/records", "userpool userpool/store userpool/keys userpool/internal/clock"},
+	{"userpool/internal/core", "userpool userpool/internal/text userpool/internal/clock userpool/internal/gate " +
+		"userpool/internal/password userpool/internal/records"},
+	{"userpool/internal/triggers", "userpool userpool/internal/text userpool/internal/core"},
+	{"userpool/internal/lockout", "userpool userpool/store userpool/internal/clock userpool/internal/records " +
+		"userpool/internal/core"},
+	{"userpool/internal/codes", "userpool userpool/store userpool/internal/text userpool/internal/clock " +
+		"userpool/internal/records userpool/internal/core userpool/internal/triggers " +
+		"userpool/internal/lockout"},
 
-	{"userpool/store", ""},
+	{"userpool/accounts",
+		"userpool userpool/store userpool/internal/text userpool/internal/clock userpool/internal/totp " +
+			"userpool/internal/records userpool/internal/core userpool/internal/triggers " +
+			"userpool/internal/lockout userpool/internal/codes"},
+	{"userpool/signin",
+		"userpool userpool/store userpool/internal/text userpool/internal/clock userpool/internal/totp " +
+			"userpool/internal/records userpool/internal/core userpool/internal/triggers " +
+			"userpool/internal/lockout userpool/internal/codes userpool/accounts"},
+	{"userpool/grants", "userpool userpool/store userpool/keys userpool/internal/text userpool/internal/clock " +
+		"userpool/internal/records userpool/internal/core userpool/internal/triggers userpool/accounts " +
+		"userpool/signin"},
+	{"userpool/pool", "userpool userpool/store userpool/trace userpool/keys userpool/internal/gate " +
+		"userpool/internal/password userpool/internal/records userpool/internal/core userpool/accounts " +
+		"userpool/signin userpool/grants"},
+
+	{"userpool/internal/browser", "userpool userpool/grants"},
+	{"userpool/internal/recorder", "userpool userpool/trace userpool/internal/browser"},
+	{"userpool/oauth", "userpool userpool/accounts userpool/grants userpool/pool userpool/internal/browser"},
+	{"userpool/hosted", "userpool userpool/accounts userpool/signin userpool/grants userpool/pool " +
+		"userpool/internal/browser"},
+	{"userpool/federation", "internal/loopback internal/utf8text userpool userpool/grants userpool/pool " +
+		"userpool/internal/browser"},
+	{"userpool/devview", "userpool userpool/trace userpool/accounts userpool/pool"},
+	{"userpool/server",
+		"userpool userpool/pool userpool/internal/browser userpool/internal/recorder userpool/oauth " +
+			"userpool/hosted userpool/federation userpool/devview"},
+
+	{"userpool/memstore", "userpool/store"},
+	{"userpool/storetest",
+		"userpool userpool/store userpool/keys userpool/accounts userpool/signin userpool/grants " +
+			"userpool/pool"},
+	{"userpool/internal/pooltest",
+		"userpool userpool/store userpool/keys userpool/pool userpool/server userpool/memstore"},
 
 	// The program. What needs other people's code knows of the pool only what it implements.
 	{"cmd/cognate", ". cmd/cognate/internal/... devtls examples/hello/app userpool userpool/devview " +
-		"userpool/memstore userpool/server userpool/trigger userpool/store"},
-	{"cmd/cognate/internal/passkeys", "userpool"},
+		"userpool/memstore userpool/server userpool/trigger userpool/store " +
+		"userpool/pool userpool/trace"},
+	{"cmd/cognate/internal/passkeys", "userpool userpool/signin"},
 	{"cmd/cognate/internal/sqlstore", "userpool/store"},
 	{"cmd/cognate/internal/mail", "userpool internal/loopback"},
-	{"cmd/cognate/internal/saml", "userpool internal/utf8text"},
-	{"cmd/cognate/internal/poolconfig", "userpool cmd/cognate/internal/textfile userpool/store"},
+	{"cmd/cognate/internal/saml", "userpool internal/utf8text userpool/signin"},
+	{"cmd/cognate/internal/poolconfig", "userpool cmd/cognate/internal/textfile userpool/store userpool/accounts " +
+		"userpool/pool"},
 	{"cmd/cognate/internal/textfile", "internal/utf8text"},
 	{"cmd/cognate/internal/sqlstore/pgtest cmd/cognate/internal/trust", ""},
 
 	// Who uses both. The browser tests start the program and import nothing.
 	{"examples/...", ". devtls redisstore examples/..."},
-	{"bench/...", ". bench/... internal/freeport redisstore userpool userpool/memstore userpool/server"},
+	{"bench/...", ". bench/... internal/freeport redisstore " +
+		"userpool userpool/grants userpool/memstore userpool/pool userpool/server"},
 	{"redisstore/redistest", "internal/freeport"},
 	{"e2e/...", ""},
 }

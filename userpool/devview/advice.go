@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 // advice is what a developer is told about a failed step.
@@ -37,14 +38,14 @@ type part struct {
 type command struct{ Label, Text string }
 
 // advise says what to mend about the i-th step, if it failed.
-func (h *Handler) advise(ctx context.Context, s *userpool.TracedSignIn, i int) (*advice, error) {
+func (h *Handler) advise(ctx context.Context, s *trace.SignIn, i int) (*advice, error) {
 	step := s.Steps[i]
 	if !step.Failed() || step.Path == "/error" { // the page follows from a step before
 		return nil, nil
 	}
 	a := &advice{What: what(step), Mend: mendOf(step), Hint: hint(step)}
 	keys := keysOf(step)
-	c, known, err := h.Pool.Client(ctx, step.ClientID)
+	c, known, err := h.Pool.Clients.Get(ctx, step.ClientID)
 	switch {
 	case err != nil:
 		return nil, err
@@ -63,7 +64,7 @@ func (h *Handler) advise(ctx context.Context, s *userpool.TracedSignIn, i int) (
 }
 
 // what names a failure in a few words.
-func what(step userpool.TraceStep) string {
+func what(step trace.Step) string {
 	for _, d := range step.Decisions {
 		if reason := d.Get("reason"); reason != "" {
 			return reason
@@ -84,7 +85,7 @@ func what(step userpool.TraceStep) string {
 }
 
 // hint is the slip that the pool itself recognised.
-func hint(step userpool.TraceStep) string {
+func hint(step trace.Step) string {
 	for _, d := range step.Decisions {
 		mend := d.Get("mend")
 		_, slip, ok := strings.Cut(mend, "; note ")
@@ -104,16 +105,16 @@ func hint(step userpool.TraceStep) string {
 	return ""
 }
 
-func (h *Handler) adviseClients(ctx context.Context, a *advice, step userpool.TraceStep) error {
+func (h *Handler) adviseClients(ctx context.Context, a *advice, step trace.Step) error {
 	const few = 5
-	clients, err := h.Pool.Clients(ctx, "", few)
+	clients, err := h.Pool.Clients.List(ctx, "", few)
 	for _, c := range clients {
 		a.compare("Sent", step.ClientID, "Known: "+c.Name, c.ID)
 	}
 	return err
 }
 
-func (h *Handler) adviseMismatch(a *advice, step userpool.TraceStep, c userpool.Client) {
+func (h *Handler) adviseMismatch(a *advice, step trace.Step, c userpool.Client) {
 	name, registered := "redirect_uri", c.CallbackURLs
 	if step.Path == "/logout" && step.Param("logout_uri") != "" {
 		name, registered = "logout_uri", c.LogoutURLs
@@ -162,7 +163,7 @@ func (h *Handler) commands(c userpool.Client, key string, list []string) []comma
 	return []command{{"In the pool’s YAML file", yaml}, {"In AWS", h.awsCommand(c)}}
 }
 
-func (h *Handler) adviseScopes(a *advice, step userpool.TraceStep, c userpool.Client) {
+func (h *Handler) adviseScopes(a *advice, step trace.Step, c userpool.Client) {
 	var missing []string
 	for scope := range strings.SplitSeq(step.Param("scope"), " ") { // RFC 6749 section 3.3
 		if scope != "" && !slices.Contains(c.AllowedOAuthScopes, scope) {
@@ -213,7 +214,7 @@ func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''
 
 // compareWithBegin sets a parameter of a step beside that of the request that
 // the sign-in began with.
-func (a *advice) compareWithBegin(s *userpool.TracedSignIn, step userpool.TraceStep, sent, began string) {
+func (a *advice) compareWithBegin(s *trace.SignIn, step trace.Step, sent, began string) {
 	first := s.Steps[0]
 	value := strings.TrimPrefix(step.Param(sent), "its S256 challenge is ")
 	if value == "" {

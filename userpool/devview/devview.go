@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 // Handler serves the view. It is safe for concurrent use once its fields are set.
 type Handler struct {
-	Pool    *userpool.Pool // required
-	BaseURL string         // the domain, such as http://localhost:9229, without trailing slash; required
-	Logger  *slog.Logger   // takes the view's own failures; required
+	Pool    *pool.Pool   // required
+	BaseURL string       // the domain, such as http://localhost:9229, without trailing slash; required
+	Logger  *slog.Logger // takes the view's own failures; required
 
 	// Token lets in who shows it: [CheckToken] says what it may be, [NewToken] makes
 	// one, and a browser brings it at [Address]. Empty: nobody is let in.

@@ -16,6 +16,8 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/devview"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
+	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 // env is a pool that remembers, and its developer's view.
@@ -25,9 +27,9 @@ type env struct {
 	view http.Handler
 }
 
-func newEnv(t *testing.T, changes ...func(*userpool.Config)) *env {
+func newEnv(t *testing.T, changes ...func(*pool.Config)) *env {
 	t.Helper()
-	remember := func(c *userpool.Config) { c.Trace = userpool.NewTrace(c.Now) }
+	remember := func(c *pool.Config) { c.Trace = trace.New(c.Now) }
 	e := &env{Env: pooltest.New(t, append(changes, remember)...)}
 	e.view = e.newView(false)
 	return e
@@ -244,7 +246,7 @@ func TestLive(t *testing.T) {
 func TestPages(t *testing.T) {
 	t.Parallel()
 	precedence := 1
-	e := newEnv(t, func(c *userpool.Config) {
+	e := newEnv(t, func(c *pool.Config) {
 		c.Settings.Groups = []userpool.Group{{Name: "zebra", Precedence: &precedence}}
 		c.Settings.IdentityProviders = []userpool.IdentityProvider{{
 			Name: "Upstream", Type: userpool.ProviderOIDC, ClientID: "upstream_client", ClientSecret: "upstream-s3cret",
@@ -293,7 +295,7 @@ func TestUsersByPage(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	for i := range 60 {
-		_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "user" + string(rune('a'+i%26)) + string(rune('a'+i/26)), Password: "x"})
+		_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "user" + string(rune('a'+i%26)) + string(rune('a'+i/26)), Password: "x"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 // flowView is one sign-in as a sequence diagram.
@@ -27,7 +28,7 @@ type party struct{ Key, Name, Note string }
 
 // row is one step in the diagram.
 type row struct {
-	userpool.TraceStep
+	trace.Step
 	Number int
 	Title  string
 	Gap    string // time since the step before; empty: none worth showing
@@ -72,8 +73,8 @@ func (h *Handler) flowPage(w http.ResponseWriter, r *http.Request) {
 
 // draw makes the rows.
 func (h *Handler) draw(r *http.Request, view *flowView) error {
-	s := view.TracedSignIn
-	c, ok, err := h.Pool.Client(r.Context(), s.ClientID)
+	s := view.SignIn
+	c, ok, err := h.Pool.Clients.Get(r.Context(), s.ClientID)
 	if err != nil {
 		return err
 	}
@@ -98,31 +99,31 @@ func (h *Handler) draw(r *http.Request, view *flowView) error {
 }
 
 // parties are the columns that the sign-in needs.
-func parties(s userpool.TracedSignIn, c *userpool.Client) []party {
-	app := party{userpool.PartyApp, "App", s.ClientID}
+func parties(s trace.SignIn, c *userpool.Client) []party {
+	app := party{trace.PartyApp, "App", s.ClientID}
 	if c != nil {
 		app.Note = nameOf(*c)
 	}
-	out := []party{{userpool.PartyBrowser, "Browser", ""}, app, {userpool.PartyPool, "Pool", ""}}
+	out := []party{{trace.PartyBrowser, "Browser", ""}, app, {trace.PartyPool, "Pool", ""}}
 	for _, step := range s.Steps {
-		if step.To == userpool.PartyProvider || strings.HasSuffix(step.Path, "/idpresponse") {
-			return append(out, party{userpool.PartyProvider, "Provider", step.Param("identity_provider")})
+		if step.To == trace.PartyProvider || strings.HasSuffix(step.Path, "/idpresponse") {
+			return append(out, party{trace.PartyProvider, "Provider", step.Param("identity_provider")})
 		}
 	}
 	return out
 }
 
-func newRow(i int, step userpool.TraceStep, columns []party) row {
+func newRow(i int, step trace.Step, columns []party) row {
 	out := row{
-		TraceStep: step, Number: i + 1, Title: titleOf(step), At: step.Began.Local(), Spent: duration(step.Took),
+		Step: step, Number: i + 1, Title: titleOf(step), At: step.Began.Local(), Spent: duration(step.Took),
 		Verdict: verdict(step),
 	}
 	to := func(from, to, text string, code bool) arrow { return newArrow(columns, from, to, text, code) }
-	out.Ask = to(step.From, userpool.PartyPool, step.Method+" "+step.Path, true)
+	out.Ask = to(step.From, trace.PartyPool, step.Method+" "+step.Path, true)
 	text := reply(step)
-	out.Reply = to(userpool.PartyPool, step.From, text, true)
-	if step.To == userpool.PartyApp || step.To == userpool.PartyProvider {
-		on := to(userpool.PartyBrowser, step.To, onward(step), true)
+	out.Reply = to(trace.PartyPool, step.From, text, true)
+	if step.To == trace.PartyApp || step.To == trace.PartyProvider {
+		on := to(trace.PartyBrowser, step.To, onward(step), true)
 		out.Onward = &on
 	}
 	for _, t := range step.Tokens {
@@ -158,7 +159,7 @@ var titles = map[string]string{
 }
 
 // titleOf says in words what a step is.
-func titleOf(step userpool.TraceStep) string {
+func titleOf(step trace.Step) string {
 	if step.Path == "/oauth2/token" {
 		switch step.Param("grant_type") {
 		case "refresh_token":
@@ -175,10 +176,10 @@ func titleOf(step userpool.TraceStep) string {
 }
 
 // reply is what the pool answered, in a line.
-func reply(step userpool.TraceStep) string {
+func reply(step trace.Step) string {
 	status := strconv.Itoa(step.Status)
 	switch {
-	case step.To != "" && step.To != userpool.PartyPool:
+	case step.To != "" && step.To != trace.PartyPool:
 		return status + " to the " + step.To
 	case step.To != "":
 		return status + " to " + step.Location
@@ -186,9 +187,9 @@ func reply(step userpool.TraceStep) string {
 		return status + " " + step.Error
 	case len(step.Tokens) > 0 && step.Path == "/oauth2/token":
 		return status + " tokens"
-	case step.From == userpool.PartyApp && step.Path == "/oauth2/userInfo":
+	case step.From == trace.PartyApp && step.Path == "/oauth2/userInfo":
 		return status + " claims"
-	case step.From == userpool.PartyApp:
+	case step.From == trace.PartyApp:
 		return status
 	case step.Status < 300:
 		return status + " page"
@@ -199,7 +200,7 @@ func reply(step userpool.TraceStep) string {
 }
 
 // onward is what a redirect takes along.
-func onward(step userpool.TraceStep) string {
+func onward(step trace.Step) string {
 	var carried []string
 	for _, v := range step.Returned {
 		carried = append(carried, v.Name)
@@ -207,7 +208,7 @@ func onward(step userpool.TraceStep) string {
 	switch {
 	case step.Error != "":
 		return "error=" + step.Error
-	case step.To == userpool.PartyProvider:
+	case step.To == trace.PartyProvider:
 		return "asks for a sign-in"
 	}
 	if len(carried) == 0 {
@@ -217,7 +218,7 @@ func onward(step userpool.TraceStep) string {
 }
 
 // verdict is what was decided, in a few words.
-func verdict(step userpool.TraceStep) string {
+func verdict(step trace.Step) string {
 	var out []string
 	for _, d := range step.Decisions {
 		text := d.Event
@@ -239,7 +240,7 @@ type tokenView struct {
 
 type claim struct{ Name, Value, Note string }
 
-func newTokenView(t userpool.TraceToken) tokenView {
+func newTokenView(t trace.Token) tokenView {
 	out := tokenView{Kind: "Access token", Header: t.Header}
 	if t.Kind == "id_token" {
 		out.Kind = "ID token"

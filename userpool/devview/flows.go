@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 // filter says which sign-ins to show.
@@ -23,7 +24,7 @@ func readFilter(q url.Values) filter {
 	return filter{Failed: q.Get("failed") == "1", Client: q.Get("client"), User: strings.TrimSpace(q.Get("user"))}
 }
 
-func (f filter) matches(s userpool.TracedSignIn) bool {
+func (f filter) matches(s trace.SignIn) bool {
 	return (!f.Failed || s.Failed) && (f.Client == "" || f.Client == s.ClientID) &&
 		(f.User == "" || strings.Contains(strings.ToLower(s.Username), strings.ToLower(f.User)) || s.Sub == f.User)
 }
@@ -63,7 +64,7 @@ type start struct{ Name, URL string }
 
 // signInLine is one sign-in in the list.
 type signInLine struct {
-	userpool.TracedSignIn
+	trace.SignIn
 	State string // one of the states
 	What  string // what it came to
 	Mend  string // of its last failure; empty: none
@@ -87,7 +88,7 @@ func (h *Handler) flows(ctx context.Context, f filter) (flowsView, error) {
 		page: h.page("Sign-ins", "flows").live(version), Filter: f, All: len(all), Off: h.Pool.Trace() == nil,
 	}
 	var err error
-	view.Clients, err = h.Pool.Clients(ctx, "", maxList)
+	view.Clients, err = h.Pool.Clients.List(ctx, "", maxList)
 	if err != nil {
 		return view, err
 	}
@@ -136,15 +137,15 @@ const (
 	stateWaiting = "waiting"
 )
 
-func (h *Handler) line(ctx context.Context, s userpool.TracedSignIn) (signInLine, error) {
-	line := signInLine{TracedSignIn: s, Spent: duration(s.Last.Sub(s.Began))}
+func (h *Handler) line(ctx context.Context, s trace.SignIn) (signInLine, error) {
+	line := signInLine{SignIn: s, Spent: duration(s.Last.Sub(s.Began))}
 	line.State, line.What = outcome(s)
 	var err error
 	line.Who, err = h.who(ctx, s)
 	if err != nil {
 		return line, err
 	}
-	c, ok, err := h.Pool.Client(ctx, s.ClientID)
+	c, ok, err := h.Pool.Clients.Get(ctx, s.ClientID)
 	if err != nil {
 		return line, err
 	}
@@ -166,11 +167,11 @@ func (h *Handler) line(ctx context.Context, s userpool.TracedSignIn) (signInLine
 }
 
 // who names the person; the trace may know only the sub.
-func (h *Handler) who(ctx context.Context, s userpool.TracedSignIn) (string, error) {
+func (h *Handler) who(ctx context.Context, s trace.SignIn) (string, error) {
 	if s.Sub == "" {
 		return s.Username, nil
 	}
-	u, ok, err := h.Pool.User(ctx, s.Sub)
+	u, ok, err := h.Pool.Users.Get(ctx, s.Sub)
 	switch {
 	case err != nil:
 		return "", err
@@ -191,7 +192,7 @@ func displayName(u userpool.User) string {
 }
 
 // outcome says how far a sign-in came.
-func outcome(s userpool.TracedSignIn) (state, text string) {
+func outcome(s trace.SignIn) (state, text string) {
 	for _, step := range slices.Backward(s.Steps) {
 		switch {
 		case step.Path == "/error":
@@ -206,9 +207,9 @@ func outcome(s userpool.TracedSignIn) (state, text string) {
 			return stateDone, "Tokens revoked"
 		case step.Path == "/logout":
 			return stateDone, "Signed out"
-		case step.To == userpool.PartyApp:
+		case step.To == trace.PartyApp:
 			return stateWaiting, "Back at the app, the code is not redeemed yet"
-		case step.To == userpool.PartyProvider:
+		case step.To == trace.PartyProvider:
 			return stateWaiting, "At the identity provider"
 		case step.Path == "/oauth2/authorize":
 			continue
@@ -218,7 +219,7 @@ func outcome(s userpool.TracedSignIn) (state, text string) {
 	return stateWaiting, "Begun"
 }
 
-func grantText(step userpool.TraceStep) string {
+func grantText(step trace.Step) string {
 	switch step.Param("grant_type") {
 	case "refresh_token":
 		return "Tokens refreshed"
@@ -231,11 +232,11 @@ func grantText(step userpool.TraceStep) string {
 // flowsJSON is the list for programs: all steps, and what to mend.
 func (h *Handler) flowsJSON(w http.ResponseWriter, r *http.Request) {
 	type jsonStep struct {
-		userpool.TraceStep
+		trace.Step
 		Mend string `json:"mend,omitempty"`
 	}
 	type jsonSignIn struct {
-		userpool.TracedSignIn
+		trace.SignIn
 		State   string     `json:"state"`
 		Outcome string     `json:"outcome"`
 		Steps   []jsonStep `json:"steps"`
@@ -247,10 +248,10 @@ func (h *Handler) flowsJSON(w http.ResponseWriter, r *http.Request) {
 		if !f.matches(s) || r.URL.Query().Has("id") && r.URL.Query().Get("id") != s.ID {
 			continue
 		}
-		j := jsonSignIn{TracedSignIn: s}
+		j := jsonSignIn{SignIn: s}
 		j.State, j.Outcome = outcome(s)
 		for _, step := range s.Steps {
-			js := jsonStep{TraceStep: step}
+			js := jsonStep{Step: step}
 			if step.Failed() {
 				js.Mend = mendOf(step)
 			}

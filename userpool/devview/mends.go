@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
+	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 // mends says what to do about a refusal. A key is a reason that the pool notes
@@ -61,13 +63,13 @@ var mends = map[string]string{
 	userpool.CodePasswordHistory:       "The password was used before. Choose another one, or remember fewer of them in the password policy.",
 	userpool.CodeUserNotFound:          "Nobody has this name. The users of this pool are on the page Users.",
 	userpool.CodeUserNotConfirmed:      "The user has registered but not confirmed the account: type the code that is in the outbox, or follow its link.",
-	userpool.TextNotConfirmed:          "The user has registered but not confirmed the account: type the code that is in the outbox, or follow its link.",
+	accounts.TextNotConfirmed:          "The user has registered but not confirmed the account: type the code that is in the outbox, or follow its link.",
 	userpool.CodePasswordResetRequired: "The user must choose a new password, by the page for a forgotten one; the code is in the outbox.",
-	userpool.TextResetRequired:         "The user must choose a new password, by the page for a forgotten one; the code is in the outbox.",
-	userpool.TextDisabled:              "The user is disabled. Enable the user, or sign in as somebody else.",
-	userpool.TextTemporaryExpired:      "The temporary password is too old. Give the user another one, or a longer temporary_password_validity.",
-	userpool.TextCodeUsed:              "A code of an authenticator app works once: wait for the next one, at most 30 seconds.",
-	userpool.TextNoAutoVerify:          "The pool sends no codes for sign-ups: set auto_verified_attributes to email or phone_number.",
+	accounts.TextResetRequired:         "The user must choose a new password, by the page for a forgotten one; the code is in the outbox.",
+	accounts.TextDisabled:              "The user is disabled. Enable the user, or sign in as somebody else.",
+	accounts.TextTemporaryExpired:      "The temporary password is too old. Give the user another one, or a longer temporary_password_validity.",
+	accounts.TextCodeUsed:              "A code of an authenticator app works once: wait for the next one, at most 30 seconds.",
+	accounts.TextNoAutoVerify:          "The pool sends no codes for sign-ups: set auto_verified_attributes to email or phone_number.",
 	userpool.PageNoSignUp:              "People may not register in this pool: set self_sign_up, or do not lead them to /signup.",
 	userpool.PageNoRecovery: "Passwords are not recovered in this pool (account_recovery is admin_only): do not lead people to " +
 		"/forgotPassword, or allow verified_email.",
@@ -189,7 +191,7 @@ const unknownMend = "What came and what was decided is below; the error's name s
 
 // mendOf finds the sentence for a failed step, by the most telling of what is
 // known about it.
-func mendOf(step userpool.TraceStep) string {
+func mendOf(step trace.Step) string {
 	for _, key := range keysOf(step) {
 		if text, ok := mends[key]; ok {
 			return text
@@ -208,7 +210,7 @@ func mendOf(step userpool.TraceStep) string {
 
 // keysOf are what a mend may be found by: reasons, then descriptions, then
 // codes, then events.
-func keysOf(step userpool.TraceStep) []string {
+func keysOf(step trace.Step) []string {
 	var keys []string
 	for _, attr := range []string{"reason", "description", "error"} {
 		for _, d := range step.Decisions {

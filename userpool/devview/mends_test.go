@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/devview"
+	"github.com/cognate-auth/cognate/userpool/grants"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 )
 
@@ -135,7 +135,7 @@ func TestMends(t *testing.T) {
 		"redirect_uri": {redeem("redirect_uri", pooltest.Callback+"?x=1", "code_verifier", pooltest.Verifier), []string{"to both endpoints", "<mark>?x=1</mark>"}},
 		"code too late": {func(t *testing.T, e *env) {
 			_, code := e.signIn(t, pooltest.Password, pooltest.Query())
-			e.Clock.Advance(userpool.CodeLifetime)
+			e.Clock.Advance(grants.CodeLifetime)
 			e.Redeem(t, code)
 		}, []string{"A code works once, for five minutes"}},
 		"code twice": {func(t *testing.T, e *env) {
@@ -204,7 +204,10 @@ func TestMarkup(t *testing.T) {
 func TestEveryReasonHasAMend(t *testing.T) {
 	t.Parallel()
 	found := 0
-	for _, dir := range []string{"..", "../hosted", "../oauth", "../federation", "../internal/browser"} {
+	for _, dir := range []string{
+		"..", "../accounts", "../signin", "../grants", "../internal/codes", "../internal/triggers", "../hosted", "../oauth",
+		"../federation", "../internal/browser",
+	} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no source in %s: %v", dir, err)
@@ -278,7 +281,7 @@ func addReturns(f *ast.FuncDecl, add func(ast.Expr)) {
 	}
 	first := results.List[0]
 	named := len(first.Names) > 0 && first.Names[0].Name == "reason"
-	if !named && f.Name.Name != "refusal" {
+	if !named && f.Name.Name != "tokenRefusal" {
 		return
 	}
 	ast.Inspect(f.Body, func(n ast.Node) bool {
@@ -300,11 +303,11 @@ func addCall(c *ast.CallExpr, add func(ast.Expr)) {
 		name = f.Sel.Name
 	}
 	switch name {
-	case "reasonAttr", "refuseGrant", "refuseForm":
+	case "ReasonAttr", "refuseGrant", "refuseForm":
 		for _, arg := range c.Args {
 			add(arg)
 		}
-	case "audit", "log", "InfoContext", "WarnContext", "ErrorContext":
+	case "Audit", "log", "InfoContext", "WarnContext", "ErrorContext":
 		for _, arg := range c.Args {
 			lit, ok := arg.(*ast.BasicLit)
 			if ok && slices.ContainsFunc([]string{"refused", "withheld", "did not"}, func(s string) bool { return strings.Contains(lit.Value, s) }) {

@@ -42,7 +42,7 @@ func (h *Handler) outboxPage(w http.ResponseWriter, r *http.Request) {
 	if h.Pool.Trace() != nil {
 		view.page = view.live(version)
 	}
-	list, err := h.Pool.Messages(r.Context(), userpool.MessageQuery{
+	list, err := h.Pool.Outbox.List(r.Context(), userpool.MessageQuery{
 		To: view.To, Before: q.Get("before"), Limit: messagesPerPage,
 	})
 	if err != nil {
@@ -171,7 +171,7 @@ func (h *Handler) await(ctx context.Context, q outboxQuery) ([]userpool.Message,
 func (h *Handler) messages(ctx context.Context, q outboxQuery) ([]userpool.Message, error) {
 	limit := q.Limit
 	q.Limit = maxMessages
-	list, err := h.Pool.Messages(ctx, q.MessageQuery)
+	list, err := h.Pool.Outbox.List(ctx, q.MessageQuery)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func (e *env) outbox(t *testing.T, query string) []messageJSON {
 
 func (e *env) invite(t *testing.T, name string) {
 	t.Helper()
-	_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{
+	_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{
 		Username: name, Invite: true, Attributes: map[string]string{"email": name + "@example.com", "email_verified": "true"},
 	})
 	if err != nil {
@@ -42,7 +42,7 @@ func TestOutbox(t *testing.T) {
 		t.Errorf("the outbox begins with %+v", got)
 	}
 	e.invite(t, "bob")
-	_, err := e.Pool.ForgotPassword(t.Context(), e.App, "Ann")
+	_, err := e.Pool.Recovery.ForgotPassword(t.Context(), e.App, "Ann")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
 )
 
 const maxList = 100
@@ -43,7 +44,7 @@ func (h *Handler) usersPage(w http.ResponseWriter, r *http.Request) {
 	if !slices.Contains(searches, view.By) {
 		view.By = searches[0]
 	}
-	query := userpool.UserQuery{After: q.Get("after"), Limit: usersPerPage + 1}
+	query := accounts.UserQuery{After: q.Get("after"), Limit: usersPerPage + 1}
 	switch {
 	case view.Prefix == "":
 	case view.By == "group":
@@ -51,7 +52,7 @@ func (h *Handler) usersPage(w http.ResponseWriter, r *http.Request) {
 	default:
 		query.Attribute, query.Value, query.Prefix = view.By, view.Prefix, true
 	}
-	users, err := h.Pool.Users(r.Context(), query)
+	users, err := h.Pool.Users.List(r.Context(), query)
 	if err != nil {
 		h.fail(w, r, err)
 		return
@@ -106,7 +107,7 @@ func facts(pairs ...any) (out []fact) {
 }
 
 func (h *Handler) userPage(w http.ResponseWriter, r *http.Request) {
-	u, ok, err := h.Pool.User(r.Context(), r.PathValue("sub"))
+	u, ok, err := h.Pool.Users.Get(r.Context(), r.PathValue("sub"))
 	if err != nil {
 		h.fail(w, r, err)
 		return
@@ -171,7 +172,7 @@ type clientsView struct {
 }
 
 func (h *Handler) clientsPage(w http.ResponseWriter, r *http.Request) {
-	clients, err := h.Pool.Clients(r.Context(), r.URL.Query().Get("after"), maxList)
+	clients, err := h.Pool.Clients.List(r.Context(), r.URL.Query().Get("after"), maxList)
 	if err != nil {
 		h.fail(w, r, err)
 		return
@@ -207,7 +208,7 @@ func (h *Handler) clientPage(w http.ResponseWriter, r *http.Request) {
 
 // client finds the client of the address, or answers itself.
 func (h *Handler) client(w http.ResponseWriter, r *http.Request) (userpool.Client, bool) {
-	c, ok, err := h.Pool.Client(r.Context(), r.PathValue("id"))
+	c, ok, err := h.Pool.Clients.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		h.fail(w, r, err)
 		return c, false

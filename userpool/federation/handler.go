@@ -10,15 +10,17 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/grants"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 // Handler serves the ways back from identity providers, and opens those there.
 // It is safe for concurrent use once its fields are set.
 type Handler struct {
-	Pool    *userpool.Pool // required
-	BaseURL string         // the domain, such as http://localhost:9229, without trailing slash; required
-	Logger  *slog.Logger   // required
+	Pool    *pool.Pool   // required
+	BaseURL string       // the domain, such as http://localhost:9229, without trailing slash; required
+	Logger  *slog.Logger // required
 
 	// SAML speaks with SAML providers. Nil: sign-in there is refused.
 	SAML userpool.SAML
@@ -52,7 +54,7 @@ func getOnly(w http.ResponseWriter, _ *http.Request) {
 
 // Start sends the browser to the identity provider that the checked request a
 // asks for, a.Provider; q is its query.
-func (h *Handler) Start(w http.ResponseWriter, r *http.Request, a *userpool.Authorization, q url.Values) {
+func (h *Handler) Start(w http.ResponseWriter, r *http.Request, a *grants.Authorization, q url.Values) {
 	ip, ok := h.Pool.Settings().IdentityProvider(a.Client, a.Provider)
 	if !ok {
 		h.refuse(w, r, a, failed(userpool.TextNoSuchLogin))
@@ -86,7 +88,7 @@ func (h *Handler) browserToken(w http.ResponseWriter, r *http.Request) userpool.
 
 // finish signs the person of the profile in and takes the browser to the app.
 func (h *Handler) finish(
-	w http.ResponseWriter, r *http.Request, a *userpool.Authorization, provider string, profile userpool.Profile,
+	w http.ResponseWriter, r *http.Request, a *grants.Authorization, provider string, profile userpool.Profile,
 ) {
 	location, err := h.signIn(w, r, a, provider, profile)
 	if err != nil {
@@ -97,20 +99,20 @@ func (h *Handler) finish(
 }
 
 func (h *Handler) signIn(
-	w http.ResponseWriter, r *http.Request, a *userpool.Authorization, provider string, profile userpool.Profile,
+	w http.ResponseWriter, r *http.Request, a *grants.Authorization, provider string, profile userpool.Profile,
 ) (location string, err error) {
 	ctx := r.Context()
-	u, err := h.Pool.FederatedSignIn(ctx, a.Client, provider, profile)
+	u, err := h.Pool.Federation.SignIn(ctx, a.Client, provider, profile)
 	if err != nil {
 		return "", a.Refusal(err)
 	}
 	previous := browser.ReadCookie(r, browser.SessionCookie)
-	id, session, err := h.Pool.StartFederatedSession(ctx, u.Sub, provider, profile.Session, previous)
+	id, session, err := h.Pool.Sessions.StartFederated(ctx, u.Sub, provider, profile.Session, previous)
 	if err != nil {
 		return "", err
 	}
-	http.SetCookie(w, browser.Cookie(browser.SessionCookie, id, userpool.SessionLifetime, h.secure()))
-	return h.Pool.Authorize(ctx, a, session)
+	http.SetCookie(w, browser.Cookie(browser.SessionCookie, id, grants.SessionLifetime, h.secure()))
+	return h.Pool.Grants.Authorize(ctx, a, session)
 }
 
 // failed is what the app hears of a sign-in that failed at a provider.
@@ -120,7 +122,7 @@ func failed(text string) error {
 
 // refuse takes the browser to the app, with what went wrong, or to the page
 // /error. An error that has a cause is logged with it.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, a *userpool.Authorization, err error) {
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, a *grants.Authorization, err error) {
 	if f, ok := errors.AsType[*fault](err); ok {
 		h.Logger.WarnContext(r.Context(), "identity provider failed", "provider", f.provider, "err", f.cause,
 			"request_id", w.Header().Get(browser.RequestIDHeader))

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/grants"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
 )
 
@@ -25,7 +26,7 @@ func (h *Handler) oidcLocation(
 	if err != nil {
 		return "", err
 	}
-	state, trip, err := h.Pool.StartRoundTrip(ctx, token, userpool.RoundTrip{
+	state, trip, err := h.Pool.Federation.Start(ctx, token, userpool.RoundTrip{
 		Kind: userpool.TripOIDC, Provider: ip.Name, Request: q.Encode(),
 	})
 	if err != nil {
@@ -91,8 +92,8 @@ func (h *Handler) oidcResponse(w http.ResponseWriter, r *http.Request) {
 // request again: the settings may have changed.
 func (h *Handler) takeTrip(
 	r *http.Request, kind userpool.TripKind, state userpool.Secret,
-) (userpool.RoundTrip, *userpool.Authorization, error) {
-	trip, err := h.Pool.TakeRoundTrip(r.Context(), kind, state, browser.ReadCookie(r, stateCookie))
+) (userpool.RoundTrip, *grants.Authorization, error) {
+	trip, err := h.Pool.Federation.Take(r.Context(), kind, state, browser.ReadCookie(r, stateCookie))
 	if err != nil {
 		return trip, nil, err
 	}
@@ -100,14 +101,14 @@ func (h *Handler) takeTrip(
 	if err != nil {
 		return trip, nil, err
 	}
-	a, err := h.Pool.ParseAuthorization(r.Context(), q)
+	a, err := h.Pool.Grants.ParseAuthorization(r.Context(), q)
 	return trip, a, err
 }
 
 // oidcProfile asks the provider of the round trip who the person is. The error
 // that is not the pool's own is for the app.
 func (h *Handler) oidcProfile(
-	ctx context.Context, a *userpool.Authorization, trip userpool.RoundTrip, q url.Values,
+	ctx context.Context, a *grants.Authorization, trip userpool.RoundTrip, q url.Values,
 ) (userpool.Profile, error) {
 	ip, ok := h.Pool.Settings().IdentityProvider(a.Client, trip.Provider)
 	if !ok || ip.Type != userpool.ProviderOIDC {

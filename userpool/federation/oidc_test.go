@@ -117,7 +117,7 @@ func TestState(t *testing.T) {
 		"its issuer":      {func(_ *testing.T, e *env, q url.Values) { q.Set("iss", e.up.url) }, callback + "?code="},
 		"HEAD before":     {func(t *testing.T, e *env, q url.Values) { e.do(t, "HEAD", "/oauth2/idpresponse?"+q.Encode()) }, callback + "?code="},
 		"tab in between":  {func(t *testing.T, e *env, _ url.Values) { n := e.up.nonce; e.start(t); e.up.nonce = n }, callback + "?code="},
-		"client gone":     {func(t *testing.T, e *env, _ url.Values) { _ = e.pool.DeleteClient(t.Context(), "app") }, "/error?error=Client+does+not+exist"},
+		"client gone":     {func(t *testing.T, e *env, _ url.Values) { _ = e.pool.Clients.Delete(t.Context(), "app") }, "/error?error=Client+does+not+exist"},
 		"provider gone":   {func(t *testing.T, e *env, _ url.Values) { _ = e.pool.Configure(t.Context(), userpool.Settings{}) }, callback + "?error_description=Login+option"},
 		"SAML's endpoint": {func(t *testing.T, e *env, q url.Values) { e.get(t, "/saml2/idpresponse?"+q.Encode()) }, "/error?error=Invalid%20state"},
 	} {
@@ -439,7 +439,7 @@ func TestClaims(t *testing.T) {
 	if to := e.signIn(t); !isCode(to) {
 		t.Fatalf("got %s\n%s", to, e.logs)
 	}
-	u, ok, err := e.pool.FindUser(t.Context(), "Corp_ann")
+	u, ok, err := e.pool.Users.Find(t.Context(), "Corp_ann")
 	if err != nil || !ok {
 		t.Fatal(err)
 	}

@@ -190,7 +190,7 @@ func TestSecondPool(t *testing.T) {
 	if groups, _ := got["cognito:groups"].([]any); len(groups) != 1 || groups[0] != group {
 		t.Errorf("got groups %v, want %s", got["cognito:groups"], group)
 	}
-	u, ok, err := w.down.UserPool().FindUser(t.Context(), username)
+	u, ok, err := w.down.UserPool().Users.Find(t.Context(), username)
 	if err != nil || !ok || u.Status != userpool.UserExternal || u.Sub != got["sub"] || len(u.Identities) != 1 {
 		t.Fatalf("got user %+v, %v, %v", u, ok, err)
 	}

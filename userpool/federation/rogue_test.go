@@ -19,13 +19,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/cognate-auth/cognate/cognatetest"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/server"
+	"github.com/golang-jwt/jwt/v5"
 )
 
 const (
@@ -160,7 +160,7 @@ func jwkOf(kid string, key crypto.PublicKey) map[string]any {
 
 // env is a pool with one provider, without a network of its own.
 type env struct {
-	pool    *userpool.Pool
+	pool    *pool.Pool
 	handler http.Handler
 	clock   *cognatetest.Clock
 	up      *rogue
@@ -192,7 +192,7 @@ func newPatientEnv(t *testing.T, patience time.Duration, changes ...func(*userpo
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(e.logs, nil))
-	e.pool, err = userpool.New(t.Context(), userpool.Config{
+	e.pool, err = pool.New(t.Context(), pool.Config{
 		ID: "local_fed1", Issuer: base + "/local_fed1", Store: memstore.New(), Keys: keys, Hashing: pooltest.Cheap,
 		Now: e.clock.Now, Settings: settings, Logger: logger,
 	})
@@ -209,7 +209,7 @@ func newPatientEnv(t *testing.T, patience time.Duration, changes ...func(*userpo
 		{ID: "local"},
 	} {
 		c.CallbackURLs = []string{callback}
-		_, err = e.pool.CreateClient(t.Context(), c)
+		_, err = e.pool.Clients.Create(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}

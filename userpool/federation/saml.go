@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/grants"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
 )
 
@@ -29,7 +30,7 @@ func (h *Handler) samlLocation(
 		return "", &fault{ip.Name, userpool.TextNoSuchLogin, errors.New("this program does not speak SAML")}
 	}
 	id := messageID()
-	state, _, err := h.Pool.StartRoundTrip(ctx, token, userpool.RoundTrip{
+	state, _, err := h.Pool.Federation.Start(ctx, token, userpool.RoundTrip{
 		Kind: userpool.TripSAML, Provider: ip.Name, Request: q.Encode(), Message: id,
 	})
 	if err != nil {
@@ -42,7 +43,7 @@ func (h *Handler) samlLocation(
 	return location, nil
 }
 
-func (h *Handler) sp() userpool.ServiceProvider { return h.Pool.ServiceProvider(h.BaseURL) }
+func (h *Handler) sp() userpool.ServiceProvider { return h.Pool.Federation.ServiceProvider(h.BaseURL) }
 
 // samlForm reads what a provider has the browser post: from another site, so
 // that neither cookies nor the origin say anything.
@@ -85,7 +86,7 @@ func (h *Handler) samlResponse(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, a, err)
 		return
 	}
-	state, err := h.Pool.HoldAnswer(r.Context(), trip, profile)
+	state, err := h.Pool.Federation.HoldAnswer(r.Context(), trip, profile)
 	if err != nil {
 		h.refuse(w, r, a, err)
 		return
@@ -121,12 +122,12 @@ func (h *Handler) samlReturn(w http.ResponseWriter, r *http.Request) {
 // page "cognito-user-pools-SAML-session-initiation"). Nothing ties it to the
 // browser, which is why a provider must be allowed to.
 func (h *Handler) samlUnasked(w http.ResponseWriter, r *http.Request, response, relayState string) {
-	q, err := userpool.ParseRelayState(relayState)
+	q, err := grants.ParseRelayState(relayState)
 	if err != nil {
 		h.refuse(w, r, nil, err)
 		return
 	}
-	a, err := h.Pool.ParseAuthorization(r.Context(), q)
+	a, err := h.Pool.Grants.ParseAuthorization(r.Context(), q)
 	if err != nil {
 		h.refuse(w, r, nil, err)
 		return
@@ -146,7 +147,7 @@ func (h *Handler) samlUnasked(w http.ResponseWriter, r *http.Request, response, 
 
 // unaskedProvider is the provider that the authorization request names, or else
 // the one who claims to have made the response, which is still to be proven.
-func (h *Handler) unaskedProvider(a *userpool.Authorization, response string) (userpool.IdentityProvider, error) {
+func (h *Handler) unaskedProvider(a *grants.Authorization, response string) (userpool.IdentityProvider, error) {
 	issuer, err := h.SAML.Issuer(response)
 	if err != nil {
 		return userpool.IdentityProvider{}, &fault{a.Provider, textSAML, err}
@@ -163,7 +164,7 @@ func (h *Handler) unaskedProvider(a *userpool.Authorization, response string) (u
 
 // readSAML checks a response and returns what it says; an assertion counts once.
 func (h *Handler) readSAML(
-	ctx context.Context, a *userpool.Authorization, provider, response, inResponseTo string,
+	ctx context.Context, a *grants.Authorization, provider, response, inResponseTo string,
 ) (userpool.Profile, error) {
 	ip, ok := h.Pool.Settings().IdentityProvider(a.Client, provider)
 	if !ok || ip.Type != userpool.ProviderSAML {
@@ -173,7 +174,7 @@ func (h *Handler) readSAML(
 	if err != nil {
 		return userpool.Profile{}, &fault{ip.Name, textSAML, err}
 	}
-	first, err := h.Pool.UseOnce(ctx, "assertion\x00"+ip.Name+"\x00"+assertion.ID, assertion.Until)
+	first, err := h.Pool.Federation.UseOnce(ctx, "assertion\x00"+ip.Name+"\x00"+assertion.ID, assertion.Until)
 	if err != nil {
 		return userpool.Profile{}, err
 	}
@@ -199,7 +200,7 @@ func (h *Handler) SignOut(
 		return "", false
 	}
 	id := messageID()
-	state, _, err := h.Pool.StartRoundTrip(ctx, h.browserToken(w, r), userpool.RoundTrip{
+	state, _, err := h.Pool.Federation.Start(ctx, h.browserToken(w, r), userpool.RoundTrip{
 		Kind: userpool.TripLogout, Provider: ip.Name, Message: id, Location: location,
 	})
 	if err == nil {
@@ -228,7 +229,7 @@ func (h *Handler) samlLoggedOut(w http.ResponseWriter, r *http.Request) {
 	form, err := h.samlForm(w, r)
 	var trip userpool.RoundTrip
 	if err == nil {
-		trip, err = h.Pool.TakeRoundTrip(r.Context(), userpool.TripLogout, userpool.Secret(form.Get("RelayState")), "")
+		trip, err = h.Pool.Federation.Take(r.Context(), userpool.TripLogout, userpool.Secret(form.Get("RelayState")), "")
 	}
 	if err != nil {
 		h.refuse(w, r, nil, err)

@@ -12,15 +12,18 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
+	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
 const newPassword = "Battery-Staple-9"
 
-// accounts is a pool where people can register with an e-mail address.
-func accounts(t testing.TB, changes ...func(*userpool.Settings)) *pooltest.Env {
+// openPool is a pool where people can register with an e-mail address.
+func openPool(t testing.TB, changes ...func(*userpool.Settings)) *pooltest.Env {
 	t.Helper()
-	return pooltest.New(t, func(c *userpool.Config) {
+	return pooltest.New(t, func(c *pool.Config) {
 		c.Store = &failing{Store: c.Store}
 		c.Settings = userpool.Settings{
 			SelfSignUp: true, AutoVerifiedAttributes: []string{"email"}, FixedCode: "424242",
@@ -145,7 +148,7 @@ func (w *walk) wantOut() {
 
 func outbox(t testing.TB, e *pooltest.Env) []userpool.Message {
 	t.Helper()
-	list, err := e.Pool.Messages(t.Context(), userpool.MessageQuery{})
+	list, err := e.Pool.Outbox.List(t.Context(), userpool.MessageQuery{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +157,7 @@ func outbox(t testing.TB, e *pooltest.Env) []userpool.Message {
 
 func mustUser(t testing.TB, e *pooltest.Env, name string) userpool.User {
 	t.Helper()
-	u, ok, err := e.Pool.FindUser(t.Context(), name)
+	u, ok, err := e.Pool.Users.Find(t.Context(), name)
 	if err != nil || !ok {
 		t.Fatalf("user %s: %t, %v", name, ok, err)
 	}
@@ -171,7 +174,7 @@ func register(t testing.TB, e *pooltest.Env, name, email string) *walk {
 // TestSignUp goes the whole way, and back to the app without another password.
 func TestSignUp(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	w := open(t, e, "/login")
 	link := regexp.MustCompile(`href="(/signup\?[^"]+)"`).FindStringSubmatch(w.last.Body)
 	if link == nil {
@@ -204,7 +207,7 @@ func TestSignUp(t *testing.T) {
 func TestSignUpRefused(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ user, password, attribute, value, want string }{
-		"taken":          {"ANN", newPassword, "email", "x@y.test", userpool.TextUserExists},
+		"taken":          {"ANN", newPassword, "email", "x@y.test", accounts.TextUserExists},
 		"no name":        {"", newPassword, "email", "x@y.test", "a user name has 1 to 128 characters"},
 		"space":          {"e ve", newPassword, "email", "x@y.test", "a user name has 1 to 128 characters"},
 		"short":          {"eve", "Ab1", "email", "x@y.test", "Password not long enough"},
@@ -214,7 +217,7 @@ func TestSignUpRefused(t *testing.T) {
 		"no e-mail":      {"eve", newPassword, "email", "", "email: The attribute is required"},
 		"bad e-mail":     {"eve", newPassword, "email", "x", "Invalid email address format."},
 		"unknown":        {"eve", newPassword, "admin", "yes", "Attribute does not exist in the schema."},
-		"verified":       {"eve", newPassword, "email_verified", "true", userpool.TextUnauthorized},
+		"verified":       {"eve", newPassword, "email_verified", "true", accounts.TextUnauthorized},
 		"sub":            {"eve", newPassword, "sub", "x", "Attribute does not exist in the schema."},
 		"tag":            {"eve", newPassword, "<b>", "x", "Attribute does not exist in the schema."},
 		"bad phone":      {"eve", newPassword, "phone_number", "030 12", "Invalid phone number format."},
@@ -222,7 +225,7 @@ func TestSignUpRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := accounts(t)
+			e := openPool(t)
 			w := open(t, e, "/signup").send("cognitoSignUpForm", "username", tt.user, "password", tt.password,
 				"requiredAttributes["+tt.attribute+"]", tt.value)
 			w.want("/signup", http.StatusBadRequest, tt.want, `role="alert"`, `value="`+tt.user+`"`)
@@ -230,7 +233,7 @@ func TestSignUpRefused(t *testing.T) {
 			if tt.password != "" && strings.Contains(w.last.Body, tt.password) {
 				t.Error("the page repeats the password")
 			}
-			if _, ok, _ := e.Pool.FindUser(t.Context(), "eve"); ok || len(outbox(t, e)) != 0 {
+			if _, ok, _ := e.Pool.Users.Find(t.Context(), "eve"); ok || len(outbox(t, e)) != 0 {
 				t.Error("the user was created, or a message sent")
 			}
 		})
@@ -241,7 +244,7 @@ func TestSignUpRefused(t *testing.T) {
 func TestSignUpOff(t *testing.T) {
 	t.Parallel()
 	for name, e := range map[string]*pooltest.Env{
-		"settings": accounts(t, func(s *userpool.Settings) { s.SelfSignUp = false }),
+		"settings": openPool(t, func(s *userpool.Settings) { s.SelfSignUp = false }),
 	} {
 		w := open(t, e, "/login")
 		if strings.Contains(w.last.Body, "/signup") {
@@ -255,7 +258,7 @@ func TestSignUpOff(t *testing.T) {
 		if !strings.HasPrefix(a.Header.Get("Location"), pooltest.BaseURL+"/error?") {
 			t.Errorf("%s: a form gets %d to %s", name, a.StatusCode, a.Header.Get("Location"))
 		}
-		if _, ok, _ := e.Pool.FindUser(t.Context(), "eve"); ok {
+		if _, ok, _ := e.Pool.Users.Find(t.Context(), "eve"); ok {
 			t.Errorf("%s: the user was created", name)
 		}
 	}
@@ -265,13 +268,13 @@ func TestSignUpOff(t *testing.T) {
 // there, and an error page.
 func TestSignUpWithoutVerification(t *testing.T) {
 	t.Parallel()
-	e := accounts(t, func(s *userpool.Settings) { s.AutoVerifiedAttributes = nil })
+	e := openPool(t, func(s *userpool.Settings) { s.AutoVerifiedAttributes = nil })
 	w := register(t, e, "eve", "eve@example.com")
 	w.want("/error", http.StatusBadRequest, "waiting to be confirmed")
 	if u := mustUser(t, e, "eve"); u.Status != userpool.UserUnconfirmed {
 		t.Errorf("the user is %s", u.Status)
 	}
-	if err := e.Pool.AdminConfirm(t.Context(), "eve"); err != nil {
+	if err := e.Pool.Users.Confirm(t.Context(), "eve"); err != nil {
 		t.Fatal(err)
 	}
 	w = open(t, e, "/login").send("cognitoSignInForm", "username", "eve", "password", newPassword)
@@ -281,7 +284,7 @@ func TestSignUpWithoutVerification(t *testing.T) {
 // TestSignUpByPhone sends the code by SMS.
 func TestSignUpByPhone(t *testing.T) {
 	t.Parallel()
-	e := accounts(t, func(s *userpool.Settings) {
+	e := openPool(t, func(s *userpool.Settings) {
 		s.AutoVerifiedAttributes = []string{"email", "phone_number"}
 		s.UsernameAttributes = []string{"phone_number"}
 		s.Schema = nil
@@ -300,7 +303,7 @@ func TestSignUpByPhone(t *testing.T) {
 		t.Errorf("got %v", u)
 	}
 	w = open(t, e, "/signup").send("cognitoSignUpForm", "username", "+4915112345678", "password", newPassword)
-	w.want("/signup", http.StatusBadRequest, userpool.TextPhoneExists)
+	w.want("/signup", http.StatusBadRequest, accounts.TextPhoneExists)
 	w = open(t, e, "/signup").send("cognitoSignUpForm", "username", "eve", "password", newPassword)
 	w.want("/signup", http.StatusBadRequest, "Username should be a phone number.")
 }
@@ -308,7 +311,7 @@ func TestSignUpByPhone(t *testing.T) {
 // TestConfirmRefused has wrong codes up to the lock, and an expired one.
 func TestConfirmRefused(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	w := register(t, e, "eve", "eve@example.com")
 	for _, code := range []string{"", "1", "111111", "4242420", "abcdef"} {
 		w.send("confirm", "code", code)
@@ -321,17 +324,17 @@ func TestConfirmRefused(t *testing.T) {
 	w.want("/confirm", http.StatusBadRequest, userpool.TextCodeExpired)
 	w.wantOut()
 	w.send("resend")
-	w.want("/confirm", http.StatusOK, userpool.TextNewCode, `role="status"`)
+	w.want("/confirm", http.StatusOK, signin.TextNewCode, `role="status"`)
 	w.send("confirm", "code", "424242").wantSignedIn()
 }
 
 // TestResendOfConfirmationIsBounded sends six codes in an hour.
 func TestResendOfConfirmationIsBounded(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	w := register(t, e, "eve", "eve@example.com")
 	for range 5 {
-		w.send("resend").want("/confirm", http.StatusOK, userpool.TextNewCode)
+		w.send("resend").want("/confirm", http.StatusOK, signin.TextNewCode)
 	}
 	w.send("resend").want("/confirm", http.StatusBadRequest, userpool.TextLimitExceeded)
 	if n := len(outbox(t, e)); n != 6 {
@@ -342,7 +345,7 @@ func TestResendOfConfirmationIsBounded(t *testing.T) {
 // TestResendByLink checks that looking at /resendcode sends nothing.
 func TestResendByLink(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	w := register(t, e, "eve", "eve@example.com")
 	w.get(strings.Replace(w.at, "/confirm?", "/resendcode?", 1))
 	if n := len(outbox(t, e)); n != 1 || w.last.StatusCode != http.StatusOK {
@@ -354,11 +357,11 @@ func TestResendByLink(t *testing.T) {
 // signs in: who confirms first has it.
 func TestAliasTakenMeanwhile(t *testing.T) {
 	t.Parallel()
-	e := accounts(t, func(s *userpool.Settings) { s.AliasAttributes = []string{"email"} })
+	e := openPool(t, func(s *userpool.Settings) { s.AliasAttributes = []string{"email"} })
 	first, second := register(t, e, "eve", "e@example.com"), register(t, e, "mallory", "E@example.com")
 	first.send("confirm", "code", "424242").wantSignedIn()
 	second.send("confirm", "code", "424242")
-	second.want("/confirm", http.StatusBadRequest, userpool.TextEmailAlias)
+	second.want("/confirm", http.StatusBadRequest, accounts.TextEmailAlias)
 	if u := mustUser(t, e, "e@example.com"); u.Username != "eve" {
 		t.Errorf("the address signs in %s", u.Username)
 	}
@@ -373,13 +376,13 @@ func TestAliasTakenMeanwhile(t *testing.T) {
 // TestEmailTaken has the pool whose user name is the address: it refuses at once.
 func TestEmailTaken(t *testing.T) {
 	t.Parallel()
-	e := accounts(t, func(s *userpool.Settings) { s.UsernameAttributes = []string{"email"} })
+	e := openPool(t, func(s *userpool.Settings) { s.UsernameAttributes = []string{"email"} })
 	w := open(t, e, "/signup")
 	if strings.Contains(w.last.Body, "requiredAttributes") {
 		t.Error("the page asks for the address twice")
 	}
 	w.send("cognitoSignUpForm", "username", "ANN@example.com", "password", newPassword)
-	w.want("/signup", http.StatusBadRequest, userpool.TextEmailExists)
+	w.want("/signup", http.StatusBadRequest, accounts.TextEmailExists)
 	w.send("cognitoSignUpForm", "username", "eve@example.com", "password", newPassword)
 	w.want("/confirm", http.StatusOK)
 	w.send("confirm", "code", "424242").wantSignedIn()
@@ -400,14 +403,14 @@ func linkOf(t *testing.T, e *pooltest.Env) string {
 // look at it, then in earnest, then again.
 func TestConfirmByLink(t *testing.T) {
 	t.Parallel()
-	e := accounts(t, func(s *userpool.Settings) { s.ConfirmByLink = true })
+	e := openPool(t, func(s *userpool.Settings) { s.ConfirmByLink = true })
 	w := register(t, e, "eve", "eve@example.com")
 	w.want("/confirm", http.StatusOK, "We have sent a link by email to e***@e***.", "Send a new link")
 	if strings.Contains(w.last.Body, `name="code"`) {
 		t.Error("the page asks for a code")
 	}
-	w.send("confirm").want("/confirm", http.StatusBadRequest, userpool.TextFollowLink)
-	w.send("confirm", "code", "424242").want("/confirm", http.StatusBadRequest, userpool.TextFollowLink)
+	w.send("confirm").want("/confirm", http.StatusBadRequest, signin.TextFollowLink)
+	w.send("confirm", "code", "424242").want("/confirm", http.StatusBadRequest, signin.TextFollowLink)
 	link := linkOf(t, e)
 	if a := e.Do(t, http.MethodHead, link, "", nil); a.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("HEAD gets %d", a.StatusCode)
@@ -445,7 +448,7 @@ func TestConfirmByLink(t *testing.T) {
 // name.
 func TestForgedLinks(t *testing.T) {
 	t.Parallel()
-	e := accounts(t, func(s *userpool.Settings) { s.ConfirmByLink = true })
+	e := openPool(t, func(s *userpool.Settings) { s.ConfirmByLink = true })
 	register(t, e, "eve", "eve@example.com")
 	q := func(pairs ...string) string {
 		v := url.Values{"client_id": {"app"}, "user_name": {"eve"}, "confirmation_code": {"424242"}}
@@ -495,7 +498,7 @@ func TestForgedLinks(t *testing.T) {
 // TestForgotPassword goes the whole way and signs in with the new password.
 func TestForgotPassword(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	w := open(t, e, "/login")
 	link := regexp.MustCompile(`href="(/forgotPassword\?[^"]+)"`).FindStringSubmatch(w.last.Body)
 	if link == nil {
@@ -507,7 +510,7 @@ func TestForgotPassword(t *testing.T) {
 	w.want("/confirmforgotPassword", http.StatusOK, "We have sent a code by email to a***@e***.",
 		`autocomplete="new-password"`, `autocomplete="one-time-code"`, "At least 8 characters")
 	w.send("confirmForgotPassword", "code", "424242", "password", newPassword, "confirm_password", newPassword)
-	w.want("/login", http.StatusOK, userpool.TextPasswordSet, `role="status"`)
+	w.want("/login", http.StatusOK, signin.TextPasswordSet, `role="status"`)
 	w.wantOut()
 	w.send("cognitoSignInForm", "username", "ann", "password", newPassword).wantSignedIn()
 	w = open(t, e, "/login").send("cognitoSignInForm", "username", "ann", "password", pooltest.Password)
@@ -518,17 +521,17 @@ func TestForgotPassword(t *testing.T) {
 // spent by it.
 func TestResetRefused(t *testing.T) {
 	t.Parallel()
-	e := accounts(t, func(s *userpool.Settings) { s.Passwords.History = 2 })
-	if err := e.Pool.SetPassword(t.Context(), "ann", "Old-Password-1", true); err != nil {
+	e := openPool(t, func(s *userpool.Settings) { s.Passwords.History = 2 })
+	if err := e.Pool.Users.SetPassword(t.Context(), "ann", "Old-Password-1", true); err != nil {
 		t.Fatal(err)
 	}
 	w := open(t, e, "/forgotPassword").send("forgotPassword", "username", "ann")
 	for _, tt := range []struct{ code, password, again, want string }{
 		{"424242", "short", "short", "Password not long enough"},
 		{"424242", "lowercase1", "lowercase1", "Password must have uppercase characters"},
-		{"424242", newPassword, newPassword + "x", userpool.TextNotRepeated},
-		{"424242", "", "", userpool.TextNotRepeated},
-		{"424242", "Old-Password-1", "Old-Password-1", userpool.TextUsedPassword},
+		{"424242", newPassword, newPassword + "x", signin.TextNotRepeated},
+		{"424242", "", "", signin.TextNotRepeated},
+		{"424242", "Old-Password-1", "Old-Password-1", accounts.TextUsedPassword},
 		{"424242", strings.Repeat("Aa1", 100), strings.Repeat("Aa1", 100), "Password too long"},
 		{"111111", newPassword, newPassword, userpool.TextCodeMismatch},
 		{"", newPassword, newPassword, userpool.TextCodeMismatch},
@@ -537,15 +540,15 @@ func TestResetRefused(t *testing.T) {
 		w.want("/confirmforgotPassword", http.StatusBadRequest, tt.want)
 	}
 	w.send("confirmForgotPassword", "code", "424242", "password", newPassword, "confirm_password", newPassword)
-	w.want("/login", http.StatusOK, userpool.TextPasswordSet)
+	w.want("/login", http.StatusOK, signin.TextPasswordSet)
 }
 
 // TestNewResetCode asks for another code from the page.
 func TestNewResetCode(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	w := open(t, e, "/forgotPassword").send("forgotPassword", "username", "ann")
-	w.send("confirmForgotPassword", "resend", "1").want("/confirmforgotPassword", http.StatusOK, userpool.TextNewCode)
+	w.send("confirmForgotPassword", "resend", "1").want("/confirmforgotPassword", http.StatusOK, signin.TextNewCode)
 	if n := len(outbox(t, e)); n != 2 {
 		t.Errorf("%d codes were sent", n)
 	}
@@ -560,7 +563,7 @@ func TestNewResetCode(t *testing.T) {
 // TestResetPathSpellings has the ways in which the path is written.
 func TestResetPathSpellings(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	w := open(t, e, "/forgotPassword").send("forgotPassword", "username", "ann")
 	for _, path := range []string{"/confirmForgotPassword", "/confirmforgotpassword"} {
 		w.get(strings.Replace(w.at, "/confirmforgotPassword", path, 1))
@@ -574,7 +577,7 @@ func TestResetPathSpellings(t *testing.T) {
 // TestRecoveryByAdministratorOnly has no link and an error page.
 func TestRecoveryByAdministratorOnly(t *testing.T) {
 	t.Parallel()
-	e := accounts(t, func(s *userpool.Settings) { s.Recovery = []string{"admin_only"} })
+	e := openPool(t, func(s *userpool.Settings) { s.Recovery = []string{"admin_only"} })
 	if w := open(t, e, "/login"); strings.Contains(w.last.Body, "/forgotPassword") {
 		t.Error("the sign-in page has a link")
 	}
@@ -590,11 +593,11 @@ func TestRecoveryByAdministratorOnly(t *testing.T) {
 // the same at every step. (The work is compared in userpool.TestForgotWork.)
 func TestForgotLooksTheSame(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	add := func(n userpool.NewUser) {
 		t.Helper()
 		n.Password = "pw"
-		if _, err := e.Pool.CreateUser(t.Context(), n); err != nil {
+		if _, err := e.Pool.Users.Create(t.Context(), n); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -645,7 +648,7 @@ func TestForgotLooksTheSame(t *testing.T) {
 // nothing that changes.
 func TestHintIsStable(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	seen := map[string]int{}
 	for range 2 {
 		for i := range 20 {
@@ -666,17 +669,17 @@ func TestHintIsStable(t *testing.T) {
 // TestForgotReveals has the client that wants people to know.
 func TestForgotReveals(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	legacy := e.App
 	legacy.ID, legacy.Secret, legacy.RevealUserExistence = "legacy", "", true
 	e.AddClient(t, legacy)
 	for name, want := range map[string]string{
-		"nobody": userpool.TextNoSuchCombination, "bare": userpool.TextNoRecovery, "off": userpool.TextDisabled,
-		"fresh": userpool.TextNoReset,
+		"nobody": accounts.TextNoSuchCombination, "bare": accounts.TextNoRecovery, "off": accounts.TextDisabled,
+		"fresh": accounts.TextNoReset,
 	} {
 		if name != "nobody" {
 			n := userpool.NewUser{Username: name, Password: "x", Disabled: name == "off", Temporary: name == "fresh"}
-			if _, err := e.Pool.CreateUser(t.Context(), n); err != nil {
+			if _, err := e.Pool.Users.Create(t.Context(), n); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -689,7 +692,7 @@ func TestForgotReveals(t *testing.T) {
 // answer, however many new codes are asked for.
 func TestResetGuessing(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	w := open(t, e, "/forgotPassword").send("forgotPassword", "username", "ann")
 	judged := 0
 	for range 120 {
@@ -712,7 +715,7 @@ func TestResetGuessing(t *testing.T) {
 // TestAccountStepsAreNotReplayed sends each form twice, and late ones.
 func TestAccountStepsAreNotReplayed(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	w := register(t, e, "eve", "eve@example.com")
 	action, form := w.target("confirm")
 	form.Set("code", "424242")
@@ -746,7 +749,7 @@ func TestAccountStepsAreNotReplayed(t *testing.T) {
 // flow, with the flow of another browser and with that of another step.
 func TestAccountStepsAreNotSkipped(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	w := register(t, e, "eve", "eve@example.com")
 	_, flow, _ := strings.Cut(w.at, "flow=")
 	query := pooltest.Query().Encode()
@@ -782,7 +785,7 @@ func TestAccountStepsAreNotSkipped(t *testing.T) {
 // browser, and such that are too large or odd. None has an effect.
 func TestForgedAccountForms(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	form := url.Values{"_csrf": {csrf}, "username": {"eve"}, "password": {newPassword},
 		"requiredAttributes[email]": {"eve@example.com"}}
 	with := func(name string, values ...string) url.Values {
@@ -814,7 +817,7 @@ func TestForgedAccountForms(t *testing.T) {
 			}
 		}
 	}
-	if _, ok, _ := e.Pool.FindUser(t.Context(), "eve"); ok || len(outbox(t, e)) != 0 {
+	if _, ok, _ := e.Pool.Users.Find(t.Context(), "eve"); ok || len(outbox(t, e)) != 0 {
 		t.Error("a forged form had an effect")
 	}
 }
@@ -823,7 +826,7 @@ func TestForgedAccountForms(t *testing.T) {
 // browser's before it is over.
 func TestSignUpFixation(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	w := register(t, e, "eve", "eve@example.com")
 	planted := strings.TrimPrefix(e.Session(t).Get("Cookie"), "cognito=")
 	action, form := w.target("confirm")
@@ -833,7 +836,7 @@ func TestSignUpFixation(t *testing.T) {
 	if c == nil || c.Value == planted {
 		t.Fatal("the session is not a new one")
 	}
-	if _, ok, err := e.Pool.Session(t.Context(), userpool.Secret(planted)); ok || err != nil {
+	if _, ok, err := e.Pool.Sessions.Get(t.Context(), userpool.Secret(planted)); ok || err != nil {
 		t.Errorf("the planted session lives on: %v", err)
 	}
 }
@@ -841,7 +844,7 @@ func TestSignUpFixation(t *testing.T) {
 // TestOversizedAttributes has more attributes and longer ones than anyone needs.
 func TestOversizedAttributes(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	pairs := []string{"username", "eve", "password", newPassword, "requiredAttributes[email]", "eve@example.com"}
 	many := pairs
 	for i := range 200 {
@@ -857,7 +860,7 @@ func TestOversizedAttributes(t *testing.T) {
 func TestUnconfirmedSignIn(t *testing.T) {
 	t.Parallel()
 	for name, reveal := range map[string]bool{"hidden": false, "revealed": true} {
-		e := accounts(t)
+		e := openPool(t)
 		client := e.App
 		client.ID, client.RevealUserExistence = name, reveal
 		e.AddClient(t, client)
@@ -881,41 +884,41 @@ func TestUnconfirmedSignIn(t *testing.T) {
 // TestUnconfirmedWithoutAddress has nothing that a code could go to.
 func TestUnconfirmedWithoutAddress(t *testing.T) {
 	t.Parallel()
-	e := accounts(t, func(s *userpool.Settings) { s.AutoVerifiedAttributes = nil })
+	e := openPool(t, func(s *userpool.Settings) { s.AutoVerifiedAttributes = nil })
 	register(t, e, "eve", "eve@example.com")
 	w := open(t, e, "/login").send("cognitoSignInForm", "username", "eve", "password", newPassword)
-	w.want("/login", http.StatusUnauthorized, userpool.TextNotConfirmed)
+	w.want("/login", http.StatusUnauthorized, accounts.TextNotConfirmed)
 }
 
 // TestResetRequired has users who must choose a new password: one whom the
 // administrator reset, and one who was imported without a password.
 func TestResetRequired(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	legacy := e.App
 	legacy.ID, legacy.RevealUserExistence = "legacy", true
 	e.AddClient(t, legacy)
-	_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{
+	_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{
 		Username: "eve", Status: userpool.UserResetRequired,
 		Attributes: map[string]string{"email": "eve@example.com", "email_verified": "true"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d, err := e.Pool.ResetPassword(t.Context(), "ann"); err != nil || d.Destination != "a***@e***" {
+	if d, err := e.Pool.Recovery.ResetPassword(t.Context(), "ann"); err != nil || d.Destination != "a***@e***" {
 		t.Fatalf("resetting: %v, %v", d, err)
 	}
 	w := open(t, e, "/login").send("cognitoSignInForm", "username", "ann", "password", "wrong")
 	w.want("/login", http.StatusUnauthorized, userpool.TextIncorrect)
 	w.send("cognitoSignInForm", "username", "ann", "password", pooltest.Password)
-	w.want("/confirmforgotPassword", http.StatusOK, userpool.TextResetRequired)
+	w.want("/confirmforgotPassword", http.StatusOK, accounts.TextResetRequired)
 	w.wantOut()
 	w = open(t, e, "/login").send("cognitoSignInForm", "username", "eve", "password", "anything")
 	w.want("/login", http.StatusUnauthorized, userpool.TextIncorrect)
 	w = open(t, e, "/login", "client_id", "legacy").send("cognitoSignInForm", "username", "eve", "password", "anything")
 	w.want("/confirmforgotPassword", http.StatusOK, "e***@e***")
 	w.send("confirmForgotPassword", "code", "424242", "password", newPassword, "confirm_password", newPassword)
-	w.want("/login", http.StatusOK, userpool.TextPasswordSet)
+	w.want("/login", http.StatusOK, signin.TextPasswordSet)
 	w.send("cognitoSignInForm", "username", "eve", "password", newPassword)
 	if sessionCookie(w.last) == nil {
 		t.Error("the new password does not sign in")
@@ -927,7 +930,7 @@ func TestResetRequired(t *testing.T) {
 func TestSignUpThenSecondFactor(t *testing.T) {
 	t.Parallel()
 	for factor, want := range map[string]string{userpool.FactorEmail: pooltest.Callback, userpool.FactorTOTP: "/mfa/setup"} {
-		e := accounts(t, func(s *userpool.Settings) {
+		e := openPool(t, func(s *userpool.Settings) {
 			s.MFA, s.MFATypes = userpool.MFAOn, []string{factor}
 			s.Recovery = []string{"verified_phone_number"}
 		})

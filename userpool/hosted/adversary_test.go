@@ -163,12 +163,12 @@ func TestForeignFlow(t *testing.T) {
 func TestChallengeOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	e := steps(t, false, settings(userpool.MFAOptional))
-	_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{
+	_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{
 		Username: "bob", Password: pooltest.Password, Attributes: map[string]string{"phone_number": "+4915100000001"},
 	})
 	must(t, err)
-	must(t, e.Pool.SetMFA(t.Context(), "ann", []string{fSMS}, ""))
-	must(t, e.Pool.SetMFA(t.Context(), "bob", []string{fSMS}, ""))
+	must(t, e.Pool.Users.SetMFA(t.Context(), "ann", []string{fSMS}, ""))
+	must(t, e.Pool.Users.SetMFA(t.Context(), "bob", []string{fSMS}, ""))
 	ann := typed(t, e)
 	bob := e.NewVisitor().SignIn(t).Submit(t, "username", "bob", "password", pooltest.Password)
 	hers, his := sent(t, e, "+4930123456"), sent(t, e, "+4915100000001")
@@ -281,7 +281,7 @@ func TestUserEnumerationOverChoice(t *testing.T) {
 	s := choosy()
 	s.FirstFactors = []string{fPassword, fEmail}
 	e := steps(t, true, s)
-	_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "bob", Password: pooltest.Password})
+	_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "bob", Password: pooltest.Password})
 	must(t, err)
 	shapes := map[string]string{} // where the name leads → a name that nobody has
 	for i := range 40 {

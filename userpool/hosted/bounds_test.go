@@ -9,6 +9,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
@@ -20,13 +21,13 @@ type weighing struct {
 }
 
 // Apply weighs what is stored.
-func (w *weighing) Apply(ctx context.Context, pool string, changes ...store.Change) error {
+func (w *weighing) Apply(ctx context.Context, p string, changes ...store.Change) error {
 	for _, c := range changes {
 		if size := int64(len(c.Body)); size > w.most.Load() {
 			w.most.Store(size)
 		}
 	}
-	return w.Store.Apply(ctx, pool, changes...)
+	return w.Store.Apply(ctx, p, changes...)
 }
 
 // TestStrangersStoreLittle sends the largest request and the longest name that
@@ -34,7 +35,7 @@ func (w *weighing) Apply(ctx context.Context, pool string, changes ...store.Chan
 func TestStrangersStoreLittle(t *testing.T) {
 	t.Parallel()
 	w := &weighing{Store: memstore.New()}
-	e := pooltest.New(t, func(c *userpool.Config) {
+	e := pooltest.New(t, func(c *pool.Config) {
 		c.Settings, c.Passkeys, c.Store = choosy(), pooltest.Passkeys{}, w
 	})
 	e.AddClient(t, userpool.Client{

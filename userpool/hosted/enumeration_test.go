@@ -8,6 +8,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
@@ -51,25 +52,25 @@ func TestUserEnumeration(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := &pooltest.Spy{Store: memstore.New()}
-			e := accountsOn(t, store)
-			_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{
+			s := &pooltest.Spy{Store: memstore.New()}
+			e := accountsOn(t, s)
+			_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{
 				Username: "disabled7", Password: pooltest.Password, Disabled: true, Attributes: verifiedEmail("off@example.com"),
 			})
 			must(t, err)
-			_, err = e.Pool.CreateUser(t.Context(), userpool.NewUser{
+			_, err = e.Pool.Users.Create(t.Context(), userpool.NewUser{
 				Username: "invited7", Password: pooltest.Password, Temporary: true, Attributes: verifiedEmail("new@example.com"),
 			})
 			must(t, err)
-			_, err = e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "foreign7", Status: userpool.UserExternal})
+			_, err = e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "foreign7", Status: userpool.UserExternal})
 			must(t, err)
 			walk(t, e, "nobody0", func(*pooltest.Visitor) {}) // what is made once, and collected now and then
 			visit := func(name string) (out []seen) {
-				store.Calls()
+				s.Calls()
 				walk(t, e, name, func(v *pooltest.Visitor) {
 					page := strings.ReplaceAll(looks(v, name), "&#42;", "*")
 					page = hintText.ReplaceAllString(page, "HINT")
-					out = append(out, seen{page, strings.Join(store.Calls(), "\n")})
+					out = append(out, seen{page, strings.Join(s.Calls(), "\n")})
 				})
 				return out
 			}
@@ -95,7 +96,7 @@ func verifiedEmail(address string) map[string]string {
 // accountsOn is accounts with another store.
 func accountsOn(t *testing.T, s store.Store) *pooltest.Env {
 	t.Helper()
-	return pooltest.New(t, func(c *userpool.Config) {
+	return pooltest.New(t, func(c *pool.Config) {
 		c.Store = s
 		c.Settings = userpool.Settings{
 			SelfSignUp: true, AutoVerifiedAttributes: []string{"email"}, FixedCode: "424242", ConfirmByLink: true,

@@ -44,7 +44,7 @@ type stepView struct {
 // stepView gathers what the pages have in common, and the factors to choose
 // from; a failure has answered the request.
 func (v *visit) stepView(title string, texts map[string]string) (stepView, bool) {
-	factors, err := v.h.Pool.Factors(v.r.Context(), v.auth.Request(), v.flow)
+	factors, err := v.h.Pool.Steps.Factors(v.r.Context(), v.auth.Request(), v.flow)
 	if err != nil {
 		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
 		return stepView{}, false
@@ -65,7 +65,7 @@ func (v *visit) showFactor() {
 }
 
 func (v *visit) chooseFactor() error {
-	return v.refused(v.h.Pool.FactorStep(v.r.Context(), v.auth.Request(), v.flow, v.form.Get("factor")))
+	return v.refused(v.h.Pool.Steps.Factor(v.r.Context(), v.auth.Request(), v.flow, v.form.Get("factor")))
 }
 
 // showPassword writes the page that asks for the password alone.
@@ -78,9 +78,9 @@ func (v *visit) showPassword() {
 
 func (v *visit) password() error {
 	if v.form.Has("other") {
-		return v.refused(v.h.Pool.OtherFactorStep(v.r.Context(), v.flow))
+		return v.refused(v.h.Pool.Steps.OtherFactor(v.r.Context(), v.flow))
 	}
-	err := v.h.Pool.PasswordStep(v.r.Context(), v.auth.Request(), v.flow, userpool.Secret(v.form.Get("password")))
+	err := v.h.Pool.Steps.Password(v.r.Context(), v.auth.Request(), v.flow, userpool.Secret(v.form.Get("password")))
 	return v.refused(err)
 }
 
@@ -110,13 +110,13 @@ func (v *visit) code() error {
 	ctx := v.r.Context()
 	switch {
 	case v.form.Has("other") && v.flow.Step == userpool.StepCode:
-		return v.refused(v.h.Pool.OtherFactorStep(ctx, v.flow))
+		return v.refused(v.h.Pool.Steps.OtherFactor(ctx, v.flow))
 	case v.form.Has("other"):
-		return v.refused(v.h.Pool.OtherMFAStep(ctx, v.auth.Request(), v.flow))
+		return v.refused(v.h.Pool.Steps.OtherMFAStep(ctx, v.auth.Request(), v.flow))
 	case v.form.Has("resend"):
-		return v.refused(v.h.Pool.ResendStep(ctx, v.auth.Request(), v.flow))
+		return v.refused(v.h.Pool.Steps.ResendStep(ctx, v.auth.Request(), v.flow))
 	default:
-		return v.refused(v.h.Pool.CodeStep(ctx, v.auth.Request(), v.flow, userpool.Secret(v.form.Get("code"))))
+		return v.refused(v.h.Pool.Steps.CodeStep(ctx, v.auth.Request(), v.flow, userpool.Secret(v.form.Get("code"))))
 	}
 }
 

@@ -84,10 +84,10 @@ func TestFailingStoreAtEachStep(t *testing.T) {
 			for n := int64(0); ; n++ {
 				s := arrive(t)
 				f, was := s.filled(t), s.users(t)
-				store := s.e.Store.(*failing)
-				store.in.Store(n)
+				st := s.e.Store.(*failing)
+				st.in.Store(n)
 				a := s.e.Post(t, f.Action, f.Fields, s.header())
-				enough := store.in.Swap(0) > 0
+				enough := st.in.Swap(0) > 0
 				now := condition(s.users(t), was)
 				if n == 0 { // nothing fails
 					before, after = condition(was, was), now

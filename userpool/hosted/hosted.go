@@ -8,12 +8,13 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 // Handler serves the pages. All fields are required; it is safe for concurrent
 // use once they are set.
 type Handler struct {
-	Pool    *userpool.Pool
+	Pool    *pool.Pool
 	BaseURL string // the domain, such as http://localhost:9229, without trailing slash
 	Logger  *slog.Logger
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 const csrf = "abcdefab-0000-4000-8000-00000000000f"
@@ -347,15 +347,15 @@ func TestLoginOption(t *testing.T) {
 func TestSignInWithEmail(t *testing.T) {
 	t.Parallel()
 	email := []string{"email"}
-	alias := func(c *userpool.Config) { c.Settings.AliasAttributes = email }
+	alias := func(c *pool.Config) { c.Settings.AliasAttributes = email }
 	tests := []struct {
 		name   string
-		change func(*userpool.Config)
+		change func(*pool.Config)
 		typed  string
 		want   bool
 	}{
-		{"user name", func(*userpool.Config) {}, " ANN ", true},
-		{"no alias", func(*userpool.Config) {}, "ann@example.com", false},
+		{"user name", func(*pool.Config) {}, " ANN ", true},
+		{"no alias", func(*pool.Config) {}, "ann@example.com", false},
 		{"alias", alias, "Ann@Example.com", true},
 		{"alias, user name", alias, "ann", true},
 	}

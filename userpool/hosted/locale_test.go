@@ -15,8 +15,10 @@ import (
 	"text/template/parse"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/hosted"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
 // translations reads the language files.
@@ -48,9 +50,9 @@ func TestEveryTextIsTranslated(t *testing.T) {
 	must(t, err)
 	for _, known := range []string{ // one for each way in which a text comes to a page
 		"Sign in", "Email or phone number", "Date of birth", "Code by email", "A number", "This app is not set up correctly",
-		"Choose how to sign in", userpool.TextNotRepeated, "to continue to *%s*",
+		"Choose how to sign in", signin.TextNotRepeated, "to continue to *%s*",
 		userpool.TextIncorrect, "Password did not conform with policy: %s", "Password too long", "expected %d to %d characters",
-		userpool.TextResetRequired, "%s: The attribute is required", "Username should be an email.",
+		accounts.TextResetRequired, "%s: The attribute is required", "Username should be an email.",
 	} {
 		if !slices.Contains(texts, known) {
 			t.Errorf("%q was not found in the source: the search is broken", known)
@@ -312,7 +314,7 @@ func TestRepeatedLang(t *testing.T) {
 // TestLanguageOfRefusals follows refusals to the page that shows them.
 func TestLanguageOfRefusals(t *testing.T) {
 	t.Parallel()
-	e := accounts(t, func(s *userpool.Settings) { s.ConfirmByLink = true })
+	e := openPool(t, func(s *userpool.Settings) { s.ConfirmByLink = true })
 	want := func(name string, v *pooltest.Visitor) {
 		t.Helper()
 		lang, _ := language(t, v.Page)
@@ -337,7 +339,7 @@ func TestLanguageOfRefusals(t *testing.T) {
 // TestLanguageOfLinks follows the link of a mail in a browser that has chosen.
 func TestLanguageOfLinks(t *testing.T) {
 	t.Parallel()
-	e := accounts(t, func(s *userpool.Settings) { s.ConfirmByLink = true })
+	e := openPool(t, func(s *userpool.Settings) { s.ConfirmByLink = true })
 	w := register(t, e, "eve", "eve@example.com")
 	w.get(w.at + "&lang=ja")
 	speaksJapanese(t, w.last.Body)
@@ -375,7 +377,7 @@ func TestJapanesePages(t *testing.T) {
 		speaksJapanese(t, v.Open(t, v.At).Page.Body)
 		t.Logf("%s: %s", name, v.Path())
 	}
-	e := accounts(t)
+	e := openPool(t)
 	speaksJapanese(t, e.Get(t, "/", url.Values{"lang": {"ja"}}, nil).Body)
 }
 
@@ -384,7 +386,7 @@ func TestJapanesePages(t *testing.T) {
 func TestJapaneseSignIn(t *testing.T) {
 	t.Parallel()
 	e := steps(t, false, settings(userpool.MFAOn))
-	must(t, e.Pool.SetMFA(t.Context(), "ann", []string{fEmail}, ""))
+	must(t, e.Pool.Users.SetMFA(t.Context(), "ann", []string{fEmail}, ""))
 	v := e.NewVisitor().Open(t, "/oauth2/authorize?"+pooltest.Query("lang", "ja").Encode())
 	for _, pairs := range [][]string{
 		{"username", "ann", "password", "wrong"}, {"username", "ann", "password", pooltest.Password},
@@ -400,7 +402,7 @@ func TestJapaneseSignIn(t *testing.T) {
 // TestJapaneseSignUp registers in Japanese, and resets the password.
 func TestJapaneseSignUp(t *testing.T) {
 	t.Parallel()
-	e := accounts(t)
+	e := openPool(t)
 	w := open(t, e, "/signup", "lang", "ja")
 	speaksJapanese(t, w.last.Body)
 	for _, pairs := range [][]string{

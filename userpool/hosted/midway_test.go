@@ -9,12 +9,14 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
+	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
 // bob is a user of every environment here, with nothing but a password.
 func bob(t *testing.T, e *pooltest.Env) {
 	t.Helper()
-	_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "bob", Password: pooltest.Password})
+	_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "bob", Password: pooltest.Password})
 	must(t, err)
 }
 
@@ -31,11 +33,11 @@ func TestAddressSetupTwice(t *testing.T) {
 	for name, meanwhile := range map[string]func(*testing.T, *pooltest.Env) error{
 		"an app": func(t *testing.T, e *pooltest.Env) error {
 			t.Helper()
-			return e.Pool.SetTOTP(t.Context(), "bob", annsSecret)
+			return e.Pool.Users.SetTOTP(t.Context(), "bob", annsSecret)
 		},
 		"another address": func(t *testing.T, e *pooltest.Env) error {
 			t.Helper()
-			_, err := e.Pool.UpdateUserAttributes(t.Context(), "bob", map[string]string{"phone_number": "+4915100000001"})
+			_, err := e.Pool.Users.UpdateAttributes(t.Context(), "bob", map[string]string{"phone_number": "+4915100000001"})
 			return err
 		},
 	} {
@@ -47,10 +49,10 @@ func TestAddressSetupTwice(t *testing.T) {
 			must(t, meanwhile(t, e))
 			thief.Submit(t, "code", sent(t, e, "+4915199999999"))
 			wantPath(t, thief, "/mfa/code")
-			if !strings.Contains(thief.Page.Body, userpool.TextRegistered) || thief.Cookie("cognito") != "" {
+			if !strings.Contains(thief.Page.Body, signin.TextRegistered) || thief.Cookie("cognito") != "" {
 				t.Errorf("got %s", brief(thief))
 			}
-			u, _, err := e.Pool.FindUser(t.Context(), "bob")
+			u, _, err := e.Pool.Users.Find(t.Context(), "bob")
 			must(t, err)
 			if u.Attributes["phone_number"] == "+4915199999999" {
 				t.Error("the thief's address is the account's")
@@ -67,7 +69,7 @@ func TestCodeForAnotherAddress(t *testing.T) {
 	e := steps(t, false, settings(userpool.MFAOn, fSMS, fEmail))
 	bob(t, e)
 	old := asBob(t, e).Submit(t, "factor", fSMS, "address", "+4915199999999")
-	_, err := e.Pool.UpdateUserAttributes(t.Context(), "bob", map[string]string{"phone_number": "+4915100000001"})
+	_, err := e.Pool.Users.UpdateAttributes(t.Context(), "bob", map[string]string{"phone_number": "+4915100000001"})
 	must(t, err)
 	v := asBob(t, e)
 	wantPath(t, v, "/mfa/code")
@@ -84,8 +86,8 @@ func TestCodeForAnotherAddress(t *testing.T) {
 func midway(t *testing.T, e *pooltest.Env) map[string]func(name string) error {
 	t.Helper()
 	return map[string]func(string) error{
-		"disabled": func(name string) error { return e.Pool.DisableUser(t.Context(), name) },
-		"deleted":  func(name string) error { return e.Pool.DeleteUser(t.Context(), name) },
+		"disabled": func(name string) error { return e.Pool.Users.Disable(t.Context(), name) },
+		"deleted":  func(name string) error { return e.Pool.Users.Delete(t.Context(), name) },
 	}
 }
 
@@ -109,7 +111,7 @@ func TestAccountEndsMidway(t *testing.T) {
 		"mfa code by SMS": func(t *testing.T) at {
 			t.Helper()
 			e := steps(t, false, settings(userpool.MFAOptional))
-			must(t, e.Pool.SetMFA(t.Context(), "ann", []string{fSMS}, ""))
+			must(t, e.Pool.Users.SetMFA(t.Context(), "ann", []string{fSMS}, ""))
 			v := typed(t, e)
 			return at{v, e, "ann", []string{"code", sent(t, e, "+4930123456")}}
 		},
@@ -123,7 +125,7 @@ func TestAccountEndsMidway(t *testing.T) {
 		"new password": func(t *testing.T) at {
 			t.Helper()
 			e := steps(t, false, settings(userpool.MFAOff))
-			_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "new", Password: pooltest.Password, Temporary: true})
+			_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "new", Password: pooltest.Password, Temporary: true})
 			must(t, err)
 			v := e.NewVisitor().SignIn(t).Submit(t, "username", "new", "password", pooltest.Password)
 			return at{v, e, "new", []string{"new_password", newPassword, "new_password_again", newPassword}}
@@ -160,14 +162,14 @@ func TestAccountEndsMidway(t *testing.T) {
 		},
 		"confirm": func(t *testing.T) at {
 			t.Helper()
-			e := accounts(t)
+			e := openPool(t)
 			v := e.NewVisitor().Open(t, "/signup?"+pooltest.Query().Encode()).Submit(t, "username", "eve",
 				"password", newPassword, "requiredAttributes[email]", "eve@example.com")
 			return at{v, e, "eve", []string{"code", "424242"}}
 		},
 		"reset": func(t *testing.T) at {
 			t.Helper()
-			e := accounts(t)
+			e := openPool(t)
 			v := e.NewVisitor().Open(t, "/forgotPassword?"+pooltest.Query().Encode()).Submit(t, "username", "ann")
 			return at{v, e, "ann", []string{"code", "424242", "password", newPassword, "confirm_password", newPassword}}
 		},
@@ -177,13 +179,13 @@ func TestAccountEndsMidway(t *testing.T) {
 				t.Parallel()
 				a := arrive(t)
 				must(t, midway(t, a.e)[what](a.user))
-				before, _, err := a.e.Pool.FindUser(t.Context(), a.user)
+				before, _, err := a.e.Pool.Users.Find(t.Context(), a.user)
 				must(t, err)
 				v := a.v.Submit(t, a.pairs...)
 				if v.Left != nil || v.Cookie("cognito") != "" || v.Page.StatusCode < 400 {
 					t.Errorf("at %s (%d), left to %v: %s", v.At, v.Page.StatusCode, v.Left, brief(v))
 				}
-				after, _, err := a.e.Pool.FindUser(t.Context(), a.user)
+				after, _, err := a.e.Pool.Users.Find(t.Context(), a.user)
 				must(t, err)
 				if string(after.PasswordHash) != string(before.PasswordHash) || after.Status != before.Status || len(after.MFA) != len(before.MFA) {
 					t.Errorf("the account changed from %v to %v", before, after)
@@ -200,7 +202,7 @@ func TestPasskeyNeedsAnAccountInOrder(t *testing.T) {
 	t.Parallel()
 	e := steps(t, true, choosy())
 	open := inSession(t, e).Open(t, addPath)
-	_, err := e.Pool.ResetPassword(t.Context(), "ann")
+	_, err := e.Pool.Recovery.ResetPassword(t.Context(), "ann")
 	must(t, err)
 	k := pooltest.NewAuthenticator()
 	v := open.Submit(t, "credential", k.Create(t, open.Options(t)))
@@ -249,7 +251,7 @@ func TestPlantedFlow(t *testing.T) {
 // users who exist alone: the page for the code looks the same.
 func TestFailingMessageTellsNobody(t *testing.T) {
 	t.Parallel()
-	e := pooltest.New(t, func(c *userpool.Config) {
+	e := pooltest.New(t, func(c *pool.Config) {
 		c.Settings = userpool.Settings{FirstFactors: []string{fEmail, fPassword}}
 		c.Settings.Triggers = map[string]userpool.Trigger{userpool.TriggerCustomMessage: {URL: "http://trigger.test/"}}
 		c.Invoke = func(context.Context, userpool.Trigger, []byte) ([]byte, error) {

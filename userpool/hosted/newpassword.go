@@ -1,6 +1,9 @@
 package hosted
 
-import "github.com/cognate-auth/cognate/userpool"
+import (
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/signin"
+)
 
 // newPasswordView is what the page shows that replaces a temporary password.
 type newPasswordView struct {
@@ -11,7 +14,7 @@ type newPasswordView struct {
 // showNewPassword writes the page that asks for a password of one's own and for
 // what else the account lacks.
 func (v *visit) showNewPassword() {
-	missing, err := v.h.Pool.MissingAttributes(v.r.Context(), v.flow)
+	missing, err := v.h.Pool.Steps.MissingAttributes(v.r.Context(), v.flow)
 	if err != nil {
 		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
 		return
@@ -29,11 +32,11 @@ func (v *visit) showNewPassword() {
 
 func (v *visit) newPassword() error {
 	if v.form.Get("new_password") != v.form.Get("new_password_again") {
-		v.fail(userpool.TextNotRepeated)
+		v.fail(signin.TextNotRepeated)
 		return nil
 	}
 	password := userpool.Secret(v.form.Get("new_password"))
-	return v.badInput(v.h.Pool.NewPasswordStep(v.r.Context(), v.auth.Request(), v.flow, password, v.attributes()))
+	return v.badInput(v.h.Pool.Steps.NewPasswordStep(v.r.Context(), v.auth.Request(), v.flow, password, v.attributes()))
 }
 
 // attributeFields say how to ask for an attribute.

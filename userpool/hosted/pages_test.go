@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 )
 
@@ -24,15 +25,15 @@ type stop struct {
 // users is all that a form can change of the accounts, and the messages.
 func (s stop) users(t *testing.T) string {
 	t.Helper()
-	list, err := s.e.Pool.Users(t.Context(), userpool.UserQuery{})
+	list, err := s.e.Pool.Users.List(t.Context(), accounts.UserQuery{})
 	must(t, err)
 	var out strings.Builder
 	for _, u := range list {
-		keys, err := s.e.Pool.Passkeys(t.Context(), u.Sub)
+		keys, err := s.e.Pool.Passkeys.List(t.Context(), u.Sub)
 		must(t, err)
 		fmt.Fprintln(&out, u.Username, u.Status, u.Attributes, u.MFA, u.TOTPStep, string(u.PasswordHash), len(keys))
 	}
-	sent, err := s.e.Pool.Messages(t.Context(), userpool.MessageQuery{})
+	sent, err := s.e.Pool.Outbox.List(t.Context(), userpool.MessageQuery{})
 	must(t, err)
 	fmt.Fprintln(&out, len(sent))
 	return out.String()
@@ -77,7 +78,7 @@ var everyPage = map[string]func(*testing.T) stop{
 		t.Helper()
 		e := steps(t, false, settings(userpool.MFAOptional))
 		withTOTP(t, e)
-		must(t, e.Pool.SetMFA(t.Context(), "ann", []string{fTOTP, fSMS}, ""))
+		must(t, e.Pool.Users.SetMFA(t.Context(), "ann", []string{fTOTP, fSMS}, ""))
 		return stop{e: e, v: typed(t, e), right: []string{"factor", fSMS}}
 	},
 	"/mfa/code": func(t *testing.T) stop {
@@ -96,7 +97,7 @@ var everyPage = map[string]func(*testing.T) stop{
 	"/changePassword": func(t *testing.T) stop {
 		t.Helper()
 		e := steps(t, false, settings(userpool.MFAOff))
-		_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "new", Password: pooltest.Password, Temporary: true})
+		_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "new", Password: pooltest.Password, Temporary: true})
 		must(t, err)
 		v := e.NewVisitor().SignIn(t).Submit(t, "username", "new", "password", pooltest.Password)
 		return stop{e: e, v: v, right: []string{"new_password", newPassword, "new_password_again", newPassword}}
@@ -109,26 +110,26 @@ var everyPage = map[string]func(*testing.T) stop{
 	},
 	"/signup": func(t *testing.T) stop {
 		t.Helper()
-		e := accounts(t)
+		e := openPool(t)
 		v := e.NewVisitor().Open(t, "/signup?"+pooltest.Query().Encode())
 		return stop{e: e, v: v, right: []string{
 			"username", "eve", "password", newPassword, "requiredAttributes[email]", "eve@example.com"}}
 	},
 	"/confirm": func(t *testing.T) stop {
 		t.Helper()
-		e := accounts(t)
+		e := openPool(t)
 		v := e.NewVisitor().Open(t, "/signup?"+pooltest.Query().Encode()).Submit(t, "username", "eve",
 			"password", newPassword, "requiredAttributes[email]", "eve@example.com")
 		return stop{e: e, v: v, right: []string{"code", "424242"}}
 	},
 	"/forgotPassword": func(t *testing.T) stop {
 		t.Helper()
-		e := accounts(t)
+		e := openPool(t)
 		return stop{e: e, v: e.NewVisitor().Open(t, "/forgotPassword?"+pooltest.Query().Encode()), right: []string{"username", "ann"}}
 	},
 	"/confirmforgotPassword": func(t *testing.T) stop {
 		t.Helper()
-		e := accounts(t)
+		e := openPool(t)
 		v := e.NewVisitor().Open(t, "/forgotPassword?"+pooltest.Query().Encode()).Submit(t, "username", "ann")
 		return stop{e: e, v: v, right: []string{"code", "424242", "password", newPassword, "confirm_password", newPassword}}
 	},

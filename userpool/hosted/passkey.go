@@ -36,7 +36,7 @@ const afterParam = "after"
 
 // cameFor is that step; empty: the app alone.
 func (v *visit) cameFor() userpool.Step {
-	if v.query.Get(afterParam) == string(userpool.StepAddPasskey) && v.h.Pool.OffersPasskeys() {
+	if v.query.Get(afterParam) == string(userpool.StepAddPasskey) && v.h.Pool.Passkeys.Offered() {
 		return userpool.StepAddPasskey
 	}
 	return ""
@@ -58,9 +58,9 @@ func (v *visit) showPasskey() {
 
 func (v *visit) passkey() error {
 	if v.form.Has("other") {
-		return v.refused(v.h.Pool.OtherFactorStep(v.r.Context(), v.flow))
+		return v.refused(v.h.Pool.Steps.OtherFactor(v.r.Context(), v.flow))
 	}
-	return v.refused(v.h.Pool.PasskeyStep(v.r.Context(), v.auth.Request(), v.flow, []byte(v.form.Get("credential"))))
+	return v.refused(v.h.Pool.Steps.Passkey(v.r.Context(), v.auth.Request(), v.flow, []byte(v.form.Get("credential"))))
 }
 
 // showAddPasskey writes the page that adds a passkey to an account. In a flow it
@@ -85,13 +85,13 @@ func (v *visit) showAddPasskey() {
 
 func (v *visit) beginAddPasskey() {
 	ctx := v.r.Context()
-	s, ok, err := v.h.Pool.Session(ctx, browser.ReadCookie(v.r, browser.SessionCookie))
+	s, ok, err := v.h.Pool.Sessions.Get(ctx, browser.ReadCookie(v.r, browser.SessionCookie))
 	switch {
-	case !v.h.Pool.OffersPasskeys():
+	case !v.h.Pool.Passkeys.Offered():
 		const mend = "the pool has no passkeys: WEB_AUTHN is not among Settings.FirstFactors, or Config.Passkeys is nil"
 		err = &userpool.PageError{Code: userpool.CodeInvalidRequest, ClientID: v.auth.Client.ID, Mend: mend}
 	case err == nil && ok:
-		err = v.h.Pool.BeginAddPasskey(ctx, v.flow, s.Sub)
+		err = v.h.Pool.Passkeys.BeginAdd(ctx, v.flow, s.Sub)
 		_, refused := asRefusal(err)
 		ok = !refused
 	}
@@ -102,7 +102,7 @@ func (v *visit) beginAddPasskey() {
 		return
 	}
 	if err == nil {
-		err = v.h.Pool.SaveFlow(ctx, v.flow)
+		err = v.h.Pool.Flows.Save(ctx, v.flow)
 	}
 	if err != nil {
 		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
@@ -117,7 +117,7 @@ func (v *visit) mayAddPasskey() (bool, error) {
 	if len(v.flow.Methods) > 0 {
 		return true, nil
 	}
-	s, ok, err := v.h.Pool.Session(v.r.Context(), browser.ReadCookie(v.r, browser.SessionCookie))
+	s, ok, err := v.h.Pool.Sessions.Get(v.r.Context(), browser.ReadCookie(v.r, browser.SessionCookie))
 	return ok && s.Sub == v.flow.Sub, err
 }
 
@@ -131,7 +131,7 @@ func (v *visit) addPasskey() error {
 		return nil
 	}
 	if v.form.Has("skip") {
-		return v.refused(v.h.Pool.SkipPasskeyStep(v.r.Context(), v.flow))
+		return v.refused(v.h.Pool.Passkeys.Skip(v.r.Context(), v.flow))
 	}
-	return v.refused(v.h.Pool.AddPasskeyStep(v.r.Context(), v.flow, []byte(v.form.Get("credential"))))
+	return v.refused(v.h.Pool.Passkeys.Add(v.r.Context(), v.flow, []byte(v.form.Get("credential"))))
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 // addPath is the page that adds a passkey, as an app links to it.
@@ -41,7 +42,7 @@ func annsKey(t *testing.T, e *pooltest.Env) *pooltest.Authenticator {
 
 func keysOf(t *testing.T, e *pooltest.Env, sub string) []userpool.Passkey {
 	t.Helper()
-	list, err := e.Pool.Passkeys(t.Context(), sub)
+	list, err := e.Pool.Passkeys.List(t.Context(), sub)
 	must(t, err)
 	return list
 }
@@ -63,7 +64,7 @@ func TestAddPasskey(t *testing.T) {
 	v = e.NewVisitor().SignIn(t, "client_id", "choosy").Submit(t, "passkey", "1")
 	wantPath(t, v, "/login/passkey")
 	wantIn(t, v.Submit(t, "credential", k.Get(t, v.Options(t))))
-	s, _, err := e.Pool.Session(t.Context(), userpool.Secret(v.Cookie("cognito")))
+	s, _, err := e.Pool.Sessions.Get(t.Context(), userpool.Secret(v.Cookie("cognito")))
 	must(t, err)
 	if s.Sub != e.Ann.Sub || !slices.Equal(s.Methods, []string{"swk"}) {
 		t.Errorf("got %s by %v", s.Sub, s.Methods)
@@ -108,7 +109,7 @@ func TestSkipPasskey(t *testing.T) {
 func TestPasskeyIsBound(t *testing.T) {
 	t.Parallel()
 	e := steps(t, true, choosy())
-	bob, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{
+	bob, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{
 		Username: "bob", Password: pooltest.Password, Attributes: map[string]string{"email": "b@x.test", "email_verified": "true"},
 	})
 	must(t, err)
@@ -129,7 +130,7 @@ func TestPasskeyIsBound(t *testing.T) {
 
 	// A credential of another user.
 	bobs := pooltest.NewAuthenticator()
-	id, _, err := e.Pool.StartSession(t.Context(), bob.Sub, []string{"pwd"}, "")
+	id, _, err := e.Pool.Sessions.Start(t.Context(), bob.Sub, []string{"pwd"}, "")
 	must(t, err)
 	b := e.NewVisitor()
 	b.SetCookie("cognito", string(id))
@@ -174,12 +175,12 @@ func TestPasskeyIsBound(t *testing.T) {
 	stranger.Sub = e.Ann.Sub
 	v = atKey("ann")
 	refused("an unknown passkey", v.Submit(t, "credential", stranger.Get(t, v.Options(t))))
-	must(t, e.Pool.DeletePasskey(t.Context(), bob.Sub, k.ID)) // not his
+	must(t, e.Pool.Passkeys.Delete(t.Context(), bob.Sub, k.ID)) // not his
 	if len(keysOf(t, e, e.Ann.Sub)) != 1 {
 		t.Error("somebody else removed a passkey")
 	}
 	v = atKey("")
-	must(t, e.Pool.DeletePasskey(t.Context(), e.Ann.Sub, k.ID))
+	must(t, e.Pool.Passkeys.Delete(t.Context(), e.Ann.Sub, k.ID))
 	refused("a passkey that was removed", v.Submit(t, "credential", k.Get(t, v.Options(t))))
 }
 
@@ -187,7 +188,7 @@ func TestPasskeyIsBound(t *testing.T) {
 func TestRegistrationIsBound(t *testing.T) {
 	t.Parallel()
 	e := steps(t, true, choosy())
-	bob, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "bob", Password: pooltest.Password})
+	bob, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "bob", Password: pooltest.Password})
 	must(t, err)
 	k := annsKey(t, e)
 
@@ -199,7 +200,7 @@ func TestRegistrationIsBound(t *testing.T) {
 	}
 
 	// The browser's session is another one by now, or over.
-	id, _, err := e.Pool.StartSession(t.Context(), bob.Sub, []string{"pwd"}, "")
+	id, _, err := e.Pool.Sessions.Start(t.Context(), bob.Sub, []string{"pwd"}, "")
 	must(t, err)
 	for what, session := range map[string]string{"bob": string(id), "nobody": "", "planted": strings.Repeat("A", 43)} {
 		v := inSession(t, e).Open(t, addPath)
@@ -227,7 +228,7 @@ func TestPasskeyLimit(t *testing.T) {
 	if !strings.Contains(v.Page.Body, "as many passkeys as one account can have") || len(keysOf(t, e, e.Ann.Sub)) != 20 {
 		t.Errorf("the 21st: %d, %d passkeys", v.Page.StatusCode, len(keysOf(t, e, e.Ann.Sub)))
 	}
-	must(t, e.Pool.DeleteUser(t.Context(), "ann"))
+	must(t, e.Pool.Users.Delete(t.Context(), "ann"))
 	if n := len(keysOf(t, e, e.Ann.Sub)); n != 0 {
 		t.Errorf("%d passkeys are left of a user who is gone", n)
 	}
@@ -267,7 +268,7 @@ func TestPasskeyAndMFA(t *testing.T) {
 // TestNoPasskeys is a pool without them: no page, no button, no way.
 func TestNoPasskeys(t *testing.T) {
 	t.Parallel()
-	e := pooltest.New(t, func(c *userpool.Config) { c.Settings = choosy() }) // nothing can check them
+	e := pooltest.New(t, func(c *pool.Config) { c.Settings = choosy() }) // nothing can check them
 	e.AddClient(t, userpool.Client{
 		ID: "choosy", CallbackURLs: []string{pooltest.Callback}, ExplicitAuthFlows: []string{"ALLOW_USER_AUTH"},
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 var providerLink = regexp.MustCompile(`<a class="button plain" href="([^"]*)">Continue with ([^<]*)</a>`)
@@ -35,7 +36,7 @@ func TestProviderLinks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := pooltest.New(t, func(c *userpool.Config) {
+			e := pooltest.New(t, func(c *pool.Config) {
 				c.Settings.SelfSignUp = true
 				c.Settings.IdentityProviders = []userpool.IdentityProvider{provider("A"), provider("B"), {
 					Name: "A&<b>", Type: userpool.ProviderSAML, Metadata: "<x/>",

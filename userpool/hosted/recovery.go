@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
 func asRefusal(err error) (*userpool.Error, bool) { return errors.AsType[*userpool.Error](err) }
@@ -31,7 +32,7 @@ func (v *visit) showForgot() {
 // forgot is POST /forgotPassword.
 func (v *visit) forgot() error {
 	v.flow.Username = v.typedName()
-	return v.badInput(v.h.Pool.ForgotStep(v.r.Context(), v.auth.Request(), v.flow))
+	return v.badInput(v.h.Pool.Steps.Forgot(v.r.Context(), v.auth.Request(), v.flow))
 }
 
 // showReset writes the page at /confirmforgotPassword.
@@ -49,9 +50,9 @@ func (v *visit) showReset() {
 // the other form of the page, the wish for another code.
 func (v *visit) reset() error {
 	if v.form.Get("resend") != "" {
-		return v.badInput(v.h.Pool.ResendResetStep(v.r.Context(), v.auth.Request(), v.flow))
+		return v.badInput(v.h.Pool.Steps.ResendReset(v.r.Context(), v.auth.Request(), v.flow))
 	}
-	return v.badInput(v.h.Pool.ResetStep(v.r.Context(), v.auth.Request(), v.flow, userpool.ResetRequest{
+	return v.badInput(v.h.Pool.Steps.Reset(v.r.Context(), v.auth.Request(), v.flow, signin.ResetRequest{
 		Code:     userpool.Secret(v.form.Get("code")),
 		Password: userpool.Secret(v.form.Get("password")),
 		Repeated: userpool.Secret(v.form.Get("confirm_password")),

@@ -31,7 +31,7 @@ func (v *visit) showSignIn() {
 		page.Username = v.auth.LoginHint
 	}
 	page.NameOnly = v.auth.Client.ChoosesFactor()
-	page.Passkey = page.NameOnly && v.h.Pool.OffersPasskeys()
+	page.Passkey = page.NameOnly && v.h.Pool.Passkeys.Offered()
 	page.Names, page.Type = nameField(v.h.Pool.Settings().SignInNames())
 	v.write("sign-in", page)
 }
@@ -72,10 +72,10 @@ func (v *visit) signIn() error {
 		return nil
 	}
 	if v.form.Has("passkey") {
-		return v.refused(v.h.Pool.DiscoverStep(v.r.Context(), v.auth.Request(), v.flow))
+		return v.refused(v.h.Pool.Steps.Discover(v.r.Context(), v.auth.Request(), v.flow))
 	}
 	v.flow.Username = v.typedName()
-	err := v.h.Pool.SignInStep(v.r.Context(), v.auth.Request(), v.flow, userpool.Secret(v.form.Get("password")))
+	err := v.h.Pool.Steps.SignIn(v.r.Context(), v.auth.Request(), v.flow, userpool.Secret(v.form.Get("password")))
 	if err != nil {
 		v.status = http.StatusUnauthorized
 	}

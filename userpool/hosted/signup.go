@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
 )
 
@@ -119,11 +120,11 @@ func nameInput(id string, kinds []string, typed string) field {
 // signUp is POST /signup.
 func (v *visit) signUp() error {
 	if !v.auth.Client.Supports(userpool.ProviderCognito) {
-		v.fail(userpool.TextNoSignUp)
+		v.fail(accounts.TextNoSignUp)
 		return nil
 	}
 	v.flow.Username = v.typedName()
-	return v.badInput(v.h.Pool.SignUpStep(v.r.Context(), v.auth.Request(), v.flow, userpool.SignUpRequest{
+	return v.badInput(v.h.Pool.Steps.SignUp(v.r.Context(), v.auth.Request(), v.flow, accounts.SignUpRequest{
 		Username: v.flow.Username, Password: userpool.Secret(v.form.Get("password")), Attributes: v.attributes(),
 	}))
 }
@@ -157,12 +158,12 @@ func (v *visit) showConfirm() {
 // confirm is POST /confirm.
 func (v *visit) confirm() error {
 	code := userpool.Secret(v.form.Get("code"))
-	return v.badInput(v.h.Pool.ConfirmStep(v.r.Context(), v.auth.Request(), v.flow, code))
+	return v.badInput(v.h.Pool.Steps.Confirm(v.r.Context(), v.auth.Request(), v.flow, code))
 }
 
 // resend is POST /resendcode, from the page at /confirm.
 func (v *visit) resend() error {
-	return v.badInput(v.h.Pool.ResendConfirmStep(v.r.Context(), v.auth.Request(), v.flow))
+	return v.badInput(v.h.Pool.Steps.ResendConfirmation(v.r.Context(), v.auth.Request(), v.flow))
 }
 
 // mountSignUp registers what is no step of its own.
@@ -206,7 +207,7 @@ func (h *Handler) confirmUser(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	code := userpool.Secret(q.Get("confirmation_code"))
-	client, err := h.Pool.ConfirmLink(r.Context(), q.Get("client_id"), q.Get("user_name"), code)
+	client, err := h.Pool.Registration.ConfirmLink(r.Context(), q.Get("client_id"), q.Get("user_name"), code)
 	h.showResult(w, r, client, err)
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
+	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
 // The factors, for short.
@@ -26,7 +28,7 @@ const annsSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 // whose settings are those.
 func steps(t *testing.T, choice bool, s userpool.Settings) *pooltest.Env {
 	t.Helper()
-	e := pooltest.New(t, func(c *userpool.Config) {
+	e := pooltest.New(t, func(c *pool.Config) {
 		c.Settings, c.Passkeys, c.Store = s, pooltest.Passkeys{}, &failing{Store: c.Store}
 	})
 	if choice {
@@ -61,7 +63,7 @@ func must(t *testing.T, err error) {
 // withTOTP gives Ann an authenticator app.
 func withTOTP(t *testing.T, e *pooltest.Env) {
 	t.Helper()
-	must(t, e.Pool.SetTOTP(t.Context(), "ann", annsSecret))
+	must(t, e.Pool.Users.SetTOTP(t.Context(), "ann", annsSecret))
 }
 
 // app is what Ann's authenticator app shows.
@@ -73,7 +75,7 @@ func app(t *testing.T, e *pooltest.Env) string {
 // sent returns the newest code that was sent to an address.
 func sent(t *testing.T, e *pooltest.Env, to string) string {
 	t.Helper()
-	list, err := e.Pool.Messages(t.Context(), userpool.MessageQuery{To: to, Limit: 1})
+	list, err := e.Pool.Outbox.List(t.Context(), userpool.MessageQuery{To: to, Limit: 1})
 	must(t, err)
 	if len(list) == 0 {
 		t.Fatalf("nothing was sent to %s", to)
@@ -168,7 +170,7 @@ func TestWrongCodeLockout(t *testing.T) {
 			t.Parallel()
 			e := steps(t, false, settings(userpool.MFAOptional))
 			withTOTP(t, e)
-			must(t, e.Pool.SetMFA(t.Context(), "ann", []string{factor}, ""))
+			must(t, e.Pool.Users.SetMFA(t.Context(), "ann", []string{factor}, ""))
 			right := func() string {
 				if factor == fTOTP {
 					return app(t, e)
@@ -202,7 +204,7 @@ func TestSMSAndEmailCodes(t *testing.T) {
 		t.Run(factor, func(t *testing.T) {
 			t.Parallel()
 			e := steps(t, false, settings(userpool.MFAOptional))
-			must(t, e.Pool.SetMFA(t.Context(), "ann", []string{factor}, factor))
+			must(t, e.Pool.Users.SetMFA(t.Context(), "ann", []string{factor}, factor))
 			v := typed(t, e)
 			wantPath(t, v, "/mfa/code")
 			if !strings.Contains(html.UnescapeString(v.Page.Body), "<strong>"+tt.hint+"</strong>") || strings.Contains(v.Page.Body, tt.to) {
@@ -210,7 +212,7 @@ func TestSMSAndEmailCodes(t *testing.T) {
 			}
 			first := sent(t, e, tt.to)
 			v.Submit(t, "resend", "1")
-			if !strings.Contains(v.Page.Body, userpool.TextNewCode) {
+			if !strings.Contains(v.Page.Body, signin.TextNewCode) {
 				t.Errorf("got %s", brief(v))
 			}
 			second := sent(t, e, tt.to)
@@ -218,7 +220,7 @@ func TestSMSAndEmailCodes(t *testing.T) {
 				wantRefused(t, v.Submit(t, "code", first), 401, "Invalid verification code")
 			}
 			wantIn(t, v.Submit(t, "code", " "+second[:3]+" "+second[3:]))
-			u, _, err := e.Pool.User(t.Context(), e.Ann.Sub)
+			u, _, err := e.Pool.Users.Get(t.Context(), e.Ann.Sub)
 			must(t, err)
 			if factor == fSMS && u.Attributes["phone_number_verified"] != "true" {
 				t.Error("the number is not verified, although the code arrived")
@@ -231,13 +233,13 @@ func TestSMSAndEmailCodes(t *testing.T) {
 func TestResendOfAStepIsBounded(t *testing.T) {
 	t.Parallel()
 	e := steps(t, false, settings(userpool.MFAOptional))
-	must(t, e.Pool.SetMFA(t.Context(), "ann", []string{fSMS}, ""))
+	must(t, e.Pool.Users.SetMFA(t.Context(), "ann", []string{fSMS}, ""))
 	v := typed(t, e)
 	for range 3 {
 		v.Submit(t, "resend", "1")
 	}
 	wantRefused(t, v.Submit(t, "resend", "1"), 401, "Attempt limit exceeded")
-	list, err := e.Pool.Messages(t.Context(), userpool.MessageQuery{To: "+4930123456", Limit: 10})
+	list, err := e.Pool.Outbox.List(t.Context(), userpool.MessageQuery{To: "+4930123456", Limit: 10})
 	must(t, err)
 	if len(list) != 4 {
 		t.Errorf("%d messages, want 4", len(list))
@@ -249,7 +251,7 @@ func TestMFAChoice(t *testing.T) {
 	t.Parallel()
 	e := steps(t, false, settings(userpool.MFAOptional))
 	withTOTP(t, e)
-	must(t, e.Pool.SetMFA(t.Context(), "ann", []string{fTOTP, fSMS}, ""))
+	must(t, e.Pool.Users.SetMFA(t.Context(), "ann", []string{fTOTP, fSMS}, ""))
 	v := typed(t, e)
 	wantPath(t, v, "/mfa")
 	for _, bad := range []string{fEmail, fPassword, fPasskey, "", "x"} {
@@ -335,7 +337,7 @@ func TestTOTPSetupTwice(t *testing.T) {
 func TestAddressSetup(t *testing.T) {
 	t.Parallel()
 	e := steps(t, false, settings(userpool.MFAOn, fSMS))
-	_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "bob", Password: pooltest.Password})
+	_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "bob", Password: pooltest.Password})
 	must(t, err)
 	open := func() *pooltest.Visitor {
 		v := e.NewVisitor().SignIn(t).Submit(t, "username", "bob", "password", pooltest.Password)
@@ -344,7 +346,7 @@ func TestAddressSetup(t *testing.T) {
 	}
 	v := open()
 	for _, bad := range []string{"", "0301234", "+49 abc", "bob@example.com", strings.Repeat("+1", 500)} {
-		wantRefused(t, v.Submit(t, "factor", fSMS, "address", bad), 400, userpool.TextBadAddress)
+		wantRefused(t, v.Submit(t, "factor", fSMS, "address", bad), 400, signin.TextBadAddress)
 	}
 	wantRefused(t, v.Submit(t, "factor", fEmail, "address", "bob@example.com"), 400, "Login option is not available")
 	v.Submit(t, "factor", fSMS, "address", "+4915100000001")
@@ -357,7 +359,7 @@ func TestAddressSetup(t *testing.T) {
 	if v.Code() != "" {
 		t.Fatal("a code for one address verified another")
 	}
-	u, _, err := e.Pool.FindUser(t.Context(), "bob")
+	u, _, err := e.Pool.Users.Find(t.Context(), "bob")
 	must(t, err)
 	if u.Attributes["phone_number"] != "" || len(u.MFA) != 0 {
 		t.Fatalf("registered without a code: %v %v", u.Attributes, u.MFA)
@@ -365,7 +367,7 @@ func TestAddressSetup(t *testing.T) {
 	_, _ = own, other
 	v = open().Submit(t, "factor", fSMS, "address", "+4915100000001")
 	wantIn(t, v.Submit(t, "code", sent(t, e, "+4915100000001")))
-	u, _, err = e.Pool.FindUser(t.Context(), "bob")
+	u, _, err = e.Pool.Users.Find(t.Context(), "bob")
 	must(t, err)
 	if u.Attributes["phone_number"] != "+4915100000001" || u.Attributes["phone_number_verified"] != "true" ||
 		!slices.Equal(u.MFA, []string{fSMS}) {
@@ -381,7 +383,7 @@ func TestForcedPassword(t *testing.T) {
 	s.Passwords = userpool.PasswordPolicy{MinimumLength: 8, RequireNumbers: true, TemporaryValidity: time.Hour}
 	s.Schema = []userpool.Attribute{{Name: "email", Required: true}, {Name: "name", Required: true}}
 	e := steps(t, false, s)
-	_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{
+	_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{
 		Username: "bob", Password: "temporary1", Temporary: true,
 		Attributes: map[string]string{"email": "bob@example.com", "email_verified": "true"},
 	})
@@ -395,13 +397,13 @@ func TestForcedPassword(t *testing.T) {
 		return v.Submit(t, "new_password", pw, "new_password_again", again, "requiredAttributes[name]", name,
 			"requiredAttributes[email]", "eve@example.com")
 	}
-	wantRefused(t, set("new-password-1", "new-password-2", "Bob"), 401, userpool.TextNotRepeated)
+	wantRefused(t, set("new-password-1", "new-password-2", "Bob"), 401, signin.TextNotRepeated)
 	wantRefused(t, set("new-pass", "new-pass", "Bob"), 400, "Password did not conform with policy")
 	wantRefused(t, set("temporary1", "temporary1", "Bob"), 400, "Password has previously been used")
 	wantRefused(t, set("new-password-1", "new-password-1", ""), 400, "Please fill in everything that is required.")
 	set("new-password-1", "new-password-1", "Bob")
 	wantPath(t, v, "/mfa/setup") // the second factor is still due
-	u, _, err := e.Pool.FindUser(t.Context(), "bob")
+	u, _, err := e.Pool.Users.Find(t.Context(), "bob")
 	must(t, err)
 	if u.Status != userpool.UserConfirmed || u.Attributes["name"] != "Bob" || u.Attributes["email"] != "bob@example.com" {
 		t.Errorf("got %s %v", u.Status, u.Attributes)
@@ -414,7 +416,7 @@ func TestForcedPassword(t *testing.T) {
 func TestExpiredTemporaryPassword(t *testing.T) {
 	t.Parallel()
 	e := steps(t, false, userpool.Settings{Passwords: userpool.PasswordPolicy{TemporaryValidity: time.Hour}})
-	_, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{Username: "bob", Password: "temporary1", Temporary: true})
+	_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "bob", Password: "temporary1", Temporary: true})
 	must(t, err)
 	e.Clock.Advance(time.Hour)
 	v := e.NewVisitor().SignIn(t).Submit(t, "username", "bob", "password", "temporary1")
@@ -434,7 +436,7 @@ func TestRefusedAccounts(t *testing.T) {
 		if n.Status == userpool.UserExternal {
 			n.Password = ""
 		}
-		_, err := e.Pool.CreateUser(t.Context(), n)
+		_, err := e.Pool.Users.Create(t.Context(), n)
 		must(t, err)
 	}
 	for _, tt := range []struct{ client, name, password, want string }{
@@ -459,7 +461,7 @@ func TestAMR(t *testing.T) {
 	withTOTP(t, e)
 	v := typed(t, e)
 	wantIn(t, v.Submit(t, "code", app(t, e)))
-	s, ok, err := e.Pool.Session(t.Context(), userpool.Secret(v.Cookie("cognito")))
+	s, ok, err := e.Pool.Sessions.Get(t.Context(), userpool.Secret(v.Cookie("cognito")))
 	must(t, err)
 	if !ok || !slices.Equal(s.Methods, []string{"pwd", "otp", "mfa"}) {
 		t.Errorf("got %v", s.Methods)
@@ -516,12 +518,12 @@ func everyStep(t *testing.T) map[string]*pooltest.Visitor {
 	out["mfa code"] = typed(t, totp)
 	both := steps(t, false, settings(userpool.MFAOptional))
 	withTOTP(t, both)
-	must(t, both.Pool.SetMFA(t.Context(), "ann", []string{fTOTP, fSMS}, ""))
+	must(t, both.Pool.Users.SetMFA(t.Context(), "ann", []string{fTOTP, fSMS}, ""))
 	out["mfa choice"] = typed(t, both)
 	none := steps(t, false, settings(userpool.MFAOn))
 	for _, n := range []userpool.NewUser{{Username: "bob"}, {Username: "new", Temporary: true}} {
 		n.Password = pooltest.Password
-		_, err := none.Pool.CreateUser(t.Context(), n)
+		_, err := none.Pool.Users.Create(t.Context(), n)
 		must(t, err)
 	}
 	out["mfa setup"] = none.NewVisitor().SignIn(t).Submit(t, "username", "bob", "password", pooltest.Password)
@@ -550,7 +552,7 @@ func TestWantedLevel(t *testing.T) {
 	}
 	wantIn(t, sign())
 	withTOTP(t, e)
-	must(t, e.Pool.SetMFA(t.Context(), "ann", nil, "")) // registered, and not on
+	must(t, e.Pool.Users.SetMFA(t.Context(), "ann", nil, "")) // registered, and not on
 	wantIn(t, typed(t, e))
 	v := sign()
 	wantPath(t, v, "/mfa/code")

@@ -18,12 +18,13 @@ import (
 // The texts of the pages are found by following what becomes the first argument
 // of locale.T or locale.Rich back to the constants that it can be: through
 // parameters, fields, variables and results, in this package and, where a page
-// can reach it, in package userpool. A text that is put together becomes one
+// can reach it, in the packages of the rules. A text that is put together becomes one
 // with a verb in place of each part: "Invalid: %s".
 
 // pageTexts returns every English text that a page can show.
 var pageTexts = sync.OnceValues(func() ([]string, error) {
-	src, err := loadSources("..", ".")
+	src, err := loadSources("..", "../internal/core", "../internal/lockout", "../internal/triggers", "../internal/codes", "../internal/totp",
+		"../accounts", "../signin", "../grants", "../pool", ".")
 	if err != nil {
 		return nil, err
 	}
@@ -57,11 +58,11 @@ type sources struct {
 	reached map[types.Object]bool // declarations that a page can reach
 }
 
-// elsewhere are functions of userpool whose texts no page shows: protocol errors
+// elsewhere are functions of the rules whose texts no page shows: protocol errors
 // go to the app, and the rest is refused to administrators and identity
 // providers alone.
 var elsewhere = []string{
-	"badRequest", "checkVerified", "cleanGroups", "factorProblem", "newUser", "setFactors", "setPasswordState",
+	"CheckVerified", "InvalidRequest", "NewUser", "cleanGroups", "factorProblem", "setFactors", "setPasswordState",
 }
 
 // loadSources parses and type-checks packages; the later ones import the
@@ -183,7 +184,7 @@ func (s *sources) readTemplates(pattern string) (fields map[string]bool, err err
 }
 
 // seed marks where texts are used: in T, Rich, the fields that the templates
-// translate, and what userpool has for people to read.
+// translate, and what the rules have for people to read.
 func (s *sources) seed(fields map[string]bool) {
 	for id, obj := range s.info.Defs {
 		switch obj := obj.(type) {

@@ -7,7 +7,9 @@ import (
 	"strconv"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/grants"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
 // A page is how one step of a flow looks and what its form does.
@@ -54,7 +56,7 @@ type visit struct {
 	r *http.Request
 
 	query  url.Values // the whole authorization request
-	auth   *userpool.Authorization
+	auth   *grants.Authorization
 	locale *locale
 	csrf   userpool.Secret // the browser's token
 
@@ -87,7 +89,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, step userpool.St
 	if step == userpool.StepAddPasskey && !q.Has("response_type") {
 		q.Set("response_type", "code") // the page is no authorization request; nothing else is missing
 	}
-	v.auth, err = h.Pool.ParseAuthorization(r.Context(), q)
+	v.auth, err = h.Pool.Grants.ParseAuthorization(r.Context(), q)
 	if err == nil && v.auth.NoPrompt {
 		err = v.auth.LoginRequired()
 	}
@@ -111,7 +113,7 @@ func (v *visit) load(step userpool.Step) error {
 	v.csrf = v.h.csrfToken(v.w, v.r)
 	if v.id == "" {
 		if pages[step].open {
-			v.id, v.flow = v.h.Pool.StartFlow(v.csrf, request)
+			v.id, v.flow = v.h.Pool.Flows.Start(v.csrf, request)
 			v.flow.Step = step
 			if step != userpool.StepAddPasskey && !v.auth.Client.Supports(userpool.ProviderCognito) {
 				v.flow.Step = userpool.StepSignIn // which says where else people can sign in
@@ -120,7 +122,7 @@ func (v *visit) load(step userpool.Step) error {
 		}
 		return nil
 	}
-	f, ok, err := v.h.Pool.Flow(v.r.Context(), v.id, v.csrf, request)
+	f, ok, err := v.h.Pool.Flows.Get(v.r.Context(), v.id, v.csrf, request)
 	if ok {
 		v.flow = f
 	}
@@ -176,7 +178,7 @@ func (v *visit) take() error {
 	if v.flow.Version == 0 {
 		return nil
 	}
-	return v.h.Pool.SaveFlow(v.r.Context(), v.flow)
+	return v.h.Pool.Flows.Save(v.r.Context(), v.flow)
 }
 
 // after takes the browser one step on, or shows the same page again.
@@ -185,7 +187,7 @@ func (v *visit) after(step userpool.Step, err error) {
 	case errors.Is(err, userpool.ErrBusy):
 		v.fail(textBusy)
 		v.status = http.StatusServiceUnavailable
-	case errors.Is(err, userpool.ErrStale):
+	case errors.Is(err, signin.ErrStale):
 		v.goOn()
 		return
 	case err != nil:
@@ -201,7 +203,7 @@ func (v *visit) after(step userpool.Step, err error) {
 	}
 	err = v.store()
 	switch {
-	case err != nil && !errors.Is(err, userpool.ErrStale):
+	case err != nil && !errors.Is(err, signin.ErrStale):
 		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
 	case err == nil && v.flow.Step == step:
 		pages[step].show(v)
@@ -214,9 +216,9 @@ func (v *visit) after(step userpool.Step, err error) {
 func (v *visit) store() (err error) {
 	ctx := v.r.Context()
 	if !v.fresh || len(v.flow.Methods) == 0 || v.flow.Version == 0 {
-		return v.h.Pool.SaveFlow(ctx, v.flow)
+		return v.h.Pool.Flows.Save(ctx, v.flow)
 	}
-	id, err := v.h.Pool.RenewFlow(ctx, v.flow)
+	id, err := v.h.Pool.Flows.Renew(ctx, v.flow)
 	if err == nil {
 		v.id = id
 	}
@@ -262,7 +264,7 @@ func (v *visit) address(path string) string {
 // The flow is over: a form of it that comes again finds nothing.
 func (v *visit) finish() {
 	location, err := v.signedIn()
-	if errors.Is(err, userpool.ErrStale) {
+	if errors.Is(err, signin.ErrStale) {
 		v.over() // another form of the flow was faster
 		return
 	}
@@ -275,7 +277,7 @@ func (v *visit) finish() {
 
 func (v *visit) signedIn() (location string, err error) {
 	ctx := v.r.Context()
-	err = v.h.Pool.EndFlow(ctx, v.flow)
+	err = v.h.Pool.Flows.End(ctx, v.flow)
 	if err != nil {
 		return "", err
 	}
@@ -283,15 +285,15 @@ func (v *visit) signedIn() (location string, err error) {
 		return v.auth.RedirectURI, nil // nobody signed in: a passkey was added in a session
 	}
 	previous := browser.ReadCookie(v.r, browser.SessionCookie)
-	id, session, err := v.h.Pool.StartSession(ctx, v.flow.Sub, v.flow.Methods, previous)
+	id, session, err := v.h.Pool.Sessions.Start(ctx, v.flow.Sub, v.flow.Methods, previous)
 	if err != nil {
 		return "", err
 	}
-	http.SetCookie(v.w, browser.Cookie(browser.SessionCookie, id, userpool.SessionLifetime, v.h.secure()))
+	http.SetCookie(v.w, browser.Cookie(browser.SessionCookie, id, grants.SessionLifetime, v.h.secure()))
 	if v.cameFor() != "" {
 		return v.auth.RedirectURI, nil // nobody asked for a code
 	}
-	return v.h.Pool.Authorize(ctx, v.auth, session)
+	return v.h.Pool.Grants.Authorize(ctx, v.auth, session)
 }
 
 func isTooLong(err error) bool {

@@ -18,13 +18,13 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) {
 		h.refuser().Refuse(w, r, nil, browser.Malformed(err))
 		return
 	}
-	a, err := h.Pool.ParseAuthorization(r.Context(), q)
+	a, err := h.Pool.Grants.ParseAuthorization(r.Context(), q)
 	if err != nil {
 		h.refuser().Refuse(w, r, nil, err)
 		return
 	}
 	session := browser.ReadCookie(r, browser.SessionCookie)
-	location, ok, err := h.Pool.AuthorizeSilently(r.Context(), a, session)
+	location, ok, err := h.Pool.Grants.AuthorizeSilently(r.Context(), a, session)
 	switch {
 	case err != nil:
 		h.refuser().Refuse(w, r, a, err)
@@ -52,9 +52,9 @@ func (h *Handler) logout(w http.ResponseWriter, r *http.Request) {
 	once(q)
 	var location string
 	if q.Get("logout_uri") != "" || len(q["logout_uri"]) > 1 {
-		location, err = h.Pool.CheckLogout(r.Context(), q)
+		location, err = h.Pool.Grants.CheckLogout(r.Context(), q)
 	} else {
-		q, err = h.Pool.CheckSwitch(r.Context(), q)
+		q, err = h.Pool.Grants.CheckSwitch(r.Context(), q)
 		location = h.loginURL(q)
 	}
 	var session userpool.Session
@@ -89,9 +89,9 @@ func once(q url.Values) {
 // endSession ends the browser's session and returns what it was; zero: none.
 func (h *Handler) endSession(r *http.Request) (userpool.Session, error) {
 	id := browser.ReadCookie(r, browser.SessionCookie)
-	s, _, err := h.Pool.Session(r.Context(), id)
+	s, _, err := h.Pool.Sessions.Get(r.Context(), id)
 	if err != nil {
 		return s, err
 	}
-	return s, h.Pool.EndSession(r.Context(), id)
+	return s, h.Pool.Sessions.End(r.Context(), id)
 }

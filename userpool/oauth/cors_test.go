@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/cognate-auth/cognate/internal/cases"
-	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 // open are the endpoints that scripts of every origin use, and how.
@@ -118,7 +118,7 @@ func TestPreflight(t *testing.T) {
 func TestErrorsAreReadable(t *testing.T) {
 	t.Parallel()
 	var store *failingStore
-	e := pooltest.New(t, func(c *userpool.Config) {
+	e := pooltest.New(t, func(c *pool.Config) {
 		store = &failingStore{Store: c.Store}
 		c.Store = store
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/store"
 	"github.com/google/go-cmp/cmp"
 )
@@ -19,12 +20,12 @@ import (
 func readers(t *testing.T, read ...string) *pooltest.Env {
 	t.Helper()
 	e := pooltest.New(t)
-	c, ok, err := e.Pool.Client(t.Context(), "app")
+	c, ok, err := e.Pool.Clients.Get(t.Context(), "app")
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
 	c.ReadAttributes = read
-	_, err = e.Pool.UpdateClient(t.Context(), c)
+	_, err = e.Pool.Clients.Update(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestReadAttributesAtRefresh(t *testing.T) {
 	e := pooltest.New(t)
 	tokens := e.Tokens(t, "scope", "openid")
 	e.App.ReadAttributes = []string{"name"}
-	_, err := e.Pool.UpdateClient(t.Context(), e.App)
+	_, err := e.Pool.Clients.Update(t.Context(), e.App)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestGroupClaims(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			e := pooltest.New(t, func(cfg *userpool.Config) { cfg.Settings.Groups = tt.list })
+			e := pooltest.New(t, func(cfg *pool.Config) { cfg.Settings.Groups = tt.list })
 			tokens := e.Tokens(t)
 			_, id := pooltest.Claims(t, tokens["id_token"])
 			_, access := pooltest.Claims(t, tokens["access_token"])
@@ -153,7 +154,7 @@ func TestNoRevocation(t *testing.T) {
 	t.Parallel()
 	e := pooltest.New(t)
 	e.App.DisableRevocation = true
-	_, err := e.Pool.UpdateClient(t.Context(), e.App)
+	_, err := e.Pool.Clients.Update(t.Context(), e.App)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +171,7 @@ func TestNoRevocation(t *testing.T) {
 	if e.UserInfo(t, tokens["access_token"]).StatusCode != 200 || e.Refresh(t, refresh).StatusCode != 200 {
 		t.Error("the tokens do not work")
 	}
-	err = e.Pool.GlobalSignOut(t.Context(), e.Ann.Sub)
+	err = e.Pool.Users.GlobalSignOut(t.Context(), e.Ann.Sub)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +187,7 @@ func TestSecondSecret(t *testing.T) {
 	t.Parallel()
 	e := pooltest.New(t)
 	e.App.SecondSecret = "second0second0second0second0"
-	app, err := e.Pool.UpdateClient(t.Context(), e.App)
+	app, err := e.Pool.Clients.Update(t.Context(), e.App)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +199,7 @@ func TestSecondSecret(t *testing.T) {
 		checkRefused(t, e.Post(t, "/oauth2/token", form, pooltest.Basic("app", secret)), want)
 	}
 	app.Secret, app.SecondSecret = app.SecondSecret, ""
-	_, err = e.Pool.UpdateClient(t.Context(), app)
+	_, err = e.Pool.Clients.Update(t.Context(), app)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +212,7 @@ func TestDeletedClient(t *testing.T) {
 	t.Parallel()
 	e := pooltest.New(t)
 	tokens := e.Tokens(t)
-	err := e.Pool.DeleteClient(t.Context(), "app")
+	err := e.Pool.Clients.Delete(t.Context(), "app")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,8 +221,8 @@ func TestDeletedClient(t *testing.T) {
 }
 
 // customizing gives the pool a pre token generation trigger of this version.
-func customizing(version, response string, events *[]map[string]any, fault error) func(*userpool.Config) {
-	return func(cfg *userpool.Config) {
+func customizing(version, response string, events *[]map[string]any, fault error) func(*pool.Config) {
+	return func(cfg *pool.Config) {
 		cfg.Settings.Groups = []userpool.Group{{Name: "admins", RoleARN: "arn:aws:iam::123456789012:role/a"}}
 		cfg.Settings.Triggers = map[string]userpool.Trigger{
 			userpool.TriggerPreToken: {URL: "http://trigger.test/", Version: version},
@@ -241,16 +242,16 @@ func customizing(version, response string, events *[]map[string]any, fault error
 // his tokens: those it has not met must not live on.
 func TestSignedOutMeanwhile(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(context.Context, *userpool.Pool, string) error{
-		"signed out": func(ctx context.Context, p *userpool.Pool, sub string) error { return p.GlobalSignOut(ctx, sub) },
-		"deleted":    func(ctx context.Context, p *userpool.Pool, sub string) error { return p.DeleteUser(ctx, sub) },
-		"disabled":   func(ctx context.Context, p *userpool.Pool, sub string) error { return p.DisableUser(ctx, sub) },
+	for name, end := range map[string]func(context.Context, *pool.Pool, string) error{
+		"signed out": func(ctx context.Context, p *pool.Pool, sub string) error { return p.Users.GlobalSignOut(ctx, sub) },
+		"deleted":    func(ctx context.Context, p *pool.Pool, sub string) error { return p.Users.Delete(ctx, sub) },
+		"disabled":   func(ctx context.Context, p *pool.Pool, sub string) error { return p.Users.Disable(ctx, sub) },
 	} {
 		for _, kind := range []string{"code", "token"} {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				var e *pooltest.Env
-				e = pooltest.New(t, func(cfg *userpool.Config) {
+				e = pooltest.New(t, func(cfg *pool.Config) {
 					cfg.Settings.Triggers = map[string]userpool.Trigger{userpool.TriggerPreToken: {URL: "http://trigger.test/"}}
 					cfg.Invoke = func(ctx context.Context, _ userpool.Trigger, event []byte) ([]byte, error) {
 						return event, end(ctx, e.Pool, e.Ann.Sub)

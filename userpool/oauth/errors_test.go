@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/grants"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 // errorPool returns an environment in which every documented error can happen.
@@ -98,7 +100,7 @@ func TestServerErrorRedirects(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"code", "token"} {
 		store := &failingStore{}
-		e := newImplicit(t, func(cfg *userpool.Config) { store.Store, cfg.Store = cfg.Store, store })
+		e := newImplicit(t, func(cfg *pool.Config) { store.Store, cfg.Store = cfg.Store, store })
 		session, client := e.Session(t), map[string]string{"code": "app", "token": "spa"}[kind]
 		store.failing.Store(true)
 		a := e.Get(t, "/oauth2/authorize", pooltest.Query("client_id", client, "response_type", kind), session)
@@ -180,7 +182,7 @@ func TestTokenErrors(t *testing.T) {
 		{"unknown code", nil, code("0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f9"), "invalid_grant"},
 		{"expired code", nil, func(t *testing.T, e *pooltest.Env) string {
 			c := e.Code(t)
-			e.Clock.Advance(userpool.CodeLifetime)
+			e.Clock.Advance(grants.CodeLifetime)
 			return codeForm(c)
 		}, "invalid_grant"},
 		{"used code", nil, func(t *testing.T, e *pooltest.Env) string {
@@ -304,13 +306,13 @@ func TestUserInfoErrors(t *testing.T) {
 			return bearer(tokens["access_token"])
 		}, 401, "invalid_token", textToken},
 		{"deleted", func(t *testing.T, e *pooltest.Env, tokens map[string]any) string {
-			if err := e.Pool.DeleteUser(t.Context(), "Ann"); err != nil {
+			if err := e.Pool.Users.Delete(t.Context(), "Ann"); err != nil {
 				t.Fatal(err)
 			}
 			return bearer(tokens["access_token"])
 		}, 401, "invalid_token", textToken},
 		{"globally signed out", func(t *testing.T, e *pooltest.Env, tokens map[string]any) string {
-			if err := e.Pool.GlobalSignOut(t.Context(), "Ann"); err != nil {
+			if err := e.Pool.Users.GlobalSignOut(t.Context(), "Ann"); err != nil {
 				t.Fatal(err)
 			}
 			return bearer(tokens["access_token"])

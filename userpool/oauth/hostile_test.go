@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/grants"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 )
 
@@ -112,7 +113,7 @@ func FuzzClientMetadata(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got, err := userpool.ParseClientMetadata(s)
+		got, err := grants.ParseClientMetadata(s)
 		if err != nil || s == "" {
 			return
 		}
@@ -120,7 +121,7 @@ func FuzzClientMetadata(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := userpool.ParseClientMetadata(string(text))
+		again, err := grants.ParseClientMetadata(string(text))
 		if err != nil || len(again) != len(got) {
 			t.Errorf("%q became %s: %v", s, text, err)
 		}

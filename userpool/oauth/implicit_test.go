@@ -7,15 +7,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
+	"github.com/google/go-cmp/cmp"
 )
 
 // newImplicit returns an environment with the client "spa", which may use the
 // implicit grant alone.
-func newImplicit(t *testing.T, changes ...func(*userpool.Config)) *pooltest.Env {
+func newImplicit(t *testing.T, changes ...func(*pool.Config)) *pooltest.Env {
 	t.Helper()
 	e := pooltest.New(t, changes...)
 	e.AddClient(t, userpool.Client{
@@ -92,7 +92,7 @@ func TestImplicitTokens(t *testing.T) {
 	// What is stored of the family is no refresh token, and it ends with the tokens.
 	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {"spa"}, "refresh_token": {got.Get("access_token")}}
 	checkRefused(t, e.Post(t, "/oauth2/token", form, nil), "invalid_grant")
-	err := e.Pool.GlobalSignOut(t.Context(), e.Ann.Sub)
+	err := e.Pool.Users.GlobalSignOut(t.Context(), e.Ann.Sub)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestImplicitStopsTheDisabled(t *testing.T) {
 	t.Parallel()
 	e := newImplicit(t)
 	session := e.Session(t)
-	err := e.Pool.DisableUser(t.Context(), "Ann")
+	err := e.Pool.Users.Disable(t.Context(), "Ann")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestImplicitStopsTheDisabled(t *testing.T) {
 }
 
 // newMachine returns an environment with the client "machine".
-func newMachine(t *testing.T, changes ...func(*userpool.Config)) (*pooltest.Env, userpool.Client) {
+func newMachine(t *testing.T, changes ...func(*pool.Config)) (*pooltest.Env, userpool.Client) {
 	t.Helper()
 	e := pooltest.New(t, changes...)
 	return e, e.AddClient(t, userpool.Client{
@@ -241,7 +241,7 @@ func TestMachineScopes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			e, c := newMachine(t, func(cfg *userpool.Config) { cfg.Settings.IgnoreUnknownScopes = tt.ignore })
+			e, c := newMachine(t, func(cfg *pool.Config) { cfg.Settings.IgnoreUnknownScopes = tt.ignore })
 			a := machineToken(t, e, c, "scope", tt.scope)
 			if tt.want == "" {
 				checkRefused(t, a, "invalid_scope")

@@ -15,15 +15,17 @@ import (
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/grants"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 // Handler serves the endpoints. It is safe for concurrent use once its fields
 // are set.
 type Handler struct {
-	Pool    *userpool.Pool // required
-	BaseURL string         // the domain, such as http://localhost:9229, without trailing slash; required
-	Logger  *slog.Logger   // required
+	Pool    *pool.Pool   // required
+	BaseURL string       // the domain, such as http://localhost:9229, without trailing slash; required
+	Logger  *slog.Logger // required
 
 	// KeysURL is where clients find the keys. Empty: at the issuer.
 	KeysURL string
@@ -36,7 +38,7 @@ type Handler struct {
 type Federation interface {
 	// Start answers with the way to the provider a.Provider; q is the query of
 	// the request.
-	Start(w http.ResponseWriter, r *http.Request, a *userpool.Authorization, q url.Values)
+	Start(w http.ResponseWriter, r *http.Request, a *grants.Authorization, q url.Values)
 	// SignOut returns the way by which a browser that was in session s leaves the
 	// provider too, before it goes to location. ok is false if there is none.
 	SignOut(w http.ResponseWriter, r *http.Request, s userpool.Session, location string) (there string, ok bool)
@@ -97,7 +99,7 @@ func (h *Handler) discovery() ([]byte, error) {
 
 // keys serves the key set as it is now: keys are rotated.
 func (h *Handler) keys(w http.ResponseWriter, r *http.Request) {
-	keys, err := h.Pool.JWKS(r.Context())
+	keys, err := h.Pool.Keys.JWKS(r.Context())
 	if err != nil {
 		h.serverError(w, r, err)
 		return

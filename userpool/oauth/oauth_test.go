@@ -12,10 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
+	"github.com/google/go-cmp/cmp"
 )
 
 const wellKnown = "/" + pooltest.PoolID + "/.well-known/"
@@ -243,15 +242,15 @@ func TestNoSecretIsLogged(t *testing.T) {
 	e.Post(t, "/oauth2/revoke", url.Values{"token": {refresh}}, pooltest.Basic("app", e.App.Secret))
 	e.Refresh(t, refresh)
 	e.Post(t, "/oauth2/token", url.Values{"grant_type": {"x"}}, pooltest.Basic("app", "wrong-secret-value"))
-	_, err := e.Pool.SignIn(t.Context(), "password-in-wrong-field", "x")
+	_, err := e.Pool.Users.SignIn(t.Context(), "password-in-wrong-field", "x")
 	if err == nil {
 		t.Error("signed in as nobody")
 	}
-	_, err = e.Pool.SignIn(t.Context(), "ann", "mistyped-password")
+	_, err = e.Pool.Users.SignIn(t.Context(), "ann", "mistyped-password")
 	if err == nil {
 		t.Error("signed in with a wrong password")
 	}
-	_, err = e.Pool.SignIn(t.Context(), "ann", pooltest.Password)
+	_, err = e.Pool.Users.SignIn(t.Context(), "ann", pooltest.Password)
 	if err != nil {
 		t.Error(err)
 	}
@@ -301,7 +300,7 @@ func TestHostileMethodsAndPaths(t *testing.T) {
 // not described, wherever it happens.
 func TestFailingStore(t *testing.T) {
 	t.Parallel()
-	broken := func(c *userpool.Config) { c.Store = &failingStore{Store: c.Store} }
+	broken := func(c *pool.Config) { c.Store = &failingStore{Store: c.Store} }
 	e := pooltest.New(t, broken)
 	store, _ := e.Store.(*failingStore)
 	session, tokens := e.Session(t), e.Tokens(t)
@@ -327,7 +326,7 @@ func TestFailingStore(t *testing.T) {
 // TestUserIsGone checks that nothing outlives its user.
 func TestUserIsGone(t *testing.T) {
 	t.Parallel()
-	e := pooltest.New(t, func(c *userpool.Config) { c.Store = &failingStore{Store: c.Store} })
+	e := pooltest.New(t, func(c *pool.Config) { c.Store = &failingStore{Store: c.Store} })
 	session, tokens, code := e.Session(t), e.Tokens(t), e.Code(t)
 	store, _ := e.Store.(*failingStore)
 	store.gone.Store(true)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/keys"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
@@ -23,7 +25,7 @@ type rotating struct {
 	first  string
 }
 
-func newRotating(t *testing.T, grace time.Duration, changes ...func(*userpool.Config)) *rotating {
+func newRotating(t *testing.T, grace time.Duration, changes ...func(*pool.Config)) *rotating {
 	t.Helper()
 	e := pooltest.New(t, changes...)
 	c := e.AddClient(t, userpool.Client{
@@ -98,25 +100,25 @@ type conflicting struct {
 	times atomic.Int64
 }
 
-func (s *conflicting) Apply(ctx context.Context, pool string, changes ...store.Change) error {
+func (s *conflicting) Apply(ctx context.Context, p string, changes ...store.Change) error {
 	rotates := len(changes) == 2 && changes[0].Kind == "refresh" && changes[0].Op == store.Update
 	if rotates && s.times.Add(-1) >= 0 {
 		return store.ErrConflict
 	}
-	return s.Store.Apply(ctx, pool, changes...)
+	return s.Store.Apply(ctx, p, changes...)
 }
 
 // TestRotationConflict looks again when the token changed under its hands, but not for
 // ever.
 func TestRotationConflict(t *testing.T) {
 	t.Parallel()
-	store := &conflicting{}
-	x := newRotating(t, time.Minute, func(c *userpool.Config) {
-		store.Store = c.Store
-		c.Store = store
+	s := &conflicting{}
+	x := newRotating(t, time.Minute, func(c *pool.Config) {
+		s.Store = c.Store
+		c.Store = s
 	})
 	for times, want := range map[int64]int{0: 200, 1: 200, 9: 200, 10: 500, 1000: 500} {
-		store.times.Store(times)
+		s.times.Store(times)
 		if a := x.refresh(t, x.first); a.StatusCode != want {
 			t.Errorf("%d conflicts: got %d, want %d", times, a.StatusCode, want)
 		}
@@ -213,9 +215,9 @@ func TestConcurrentRotation(t *testing.T) {
 }
 
 // spare are keys for all tests of the process, since they take long to make.
-var spare = [4]func() (*userpool.SigningKeys, error){
-	sync.OnceValues(userpool.GenerateSigningKeys), sync.OnceValues(userpool.GenerateSigningKeys),
-	sync.OnceValues(userpool.GenerateSigningKeys), sync.OnceValues(userpool.GenerateSigningKeys),
+var spare = [4]func() (*keys.Pair, error){
+	sync.OnceValues(keys.Generate), sync.OnceValues(keys.Generate),
+	sync.OnceValues(keys.Generate), sync.OnceValues(keys.Generate),
 }
 
 // TestKeyRotation signs with other keys, keeps what the old ones signed good, and
@@ -228,7 +230,7 @@ func TestKeyRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Pool.RotateKeys(t.Context(), fresh); err != nil {
+	if err := e.Pool.Keys.Rotate(t.Context(), fresh); err != nil {
 		t.Fatal(err)
 	}
 	rotated := e.Tokens(t)
@@ -247,7 +249,7 @@ func TestKeyRotation(t *testing.T) {
 		t.Errorf("a token of the old key: got %d, want 200", a.StatusCode)
 	}
 
-	if err := e.Pool.WithdrawKeys(t.Context()); err != nil {
+	if err := e.Pool.Keys.Withdraw(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := len(jwks(t, e).Keys); got != 2 {
@@ -272,8 +274,8 @@ func TestKeyRotationIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for want, keys := range map[string]*userpool.SigningKeys{"needs keys": nil, "in use": inUse} {
-		err := e.Pool.RotateKeys(t.Context(), keys)
+	for want, pairs := range map[string]*keys.Pair{"needs keys": nil, "in use": inUse} {
+		err := e.Pool.Keys.Rotate(t.Context(), pairs)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)
 		}
@@ -288,11 +290,11 @@ func TestKeyRotationIsBounded(t *testing.T) {
 	t.Parallel()
 	e := pooltest.New(t)
 	for _, next := range spare { // with the first pair one more than there may be
-		keys, err := next()
+		pairs, err := next()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Pool.RotateKeys(t.Context(), keys); err != nil {
+		if err := e.Pool.Keys.Rotate(t.Context(), pairs); err != nil {
 			t.Fatal(err)
 		}
 	}

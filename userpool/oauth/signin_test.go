@@ -9,6 +9,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/store"
 	"github.com/google/go-cmp/cmp"
 )
@@ -39,7 +40,7 @@ func edit(t *testing.T, e *pooltest.Env, change func(body map[string]any)) {
 // signedIn returns the header of a session with these methods.
 func signedIn(t *testing.T, e *pooltest.Env, methods ...string) http.Header {
 	t.Helper()
-	id, _, err := e.Pool.StartSession(t.Context(), e.Ann.Sub, methods, "")
+	id, _, err := e.Pool.Sessions.Start(t.Context(), e.Ann.Sub, methods, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,7 @@ func TestGlobalSignOut(t *testing.T) {
 	t.Parallel()
 	e := pooltest.New(t)
 	session, code, tokens := e.Session(t), e.Code(t), e.Tokens(t)
-	err := e.Pool.GlobalSignOut(t.Context(), "Ann")
+	err := e.Pool.Users.GlobalSignOut(t.Context(), "Ann")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +191,7 @@ func TestStepUp(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			e := pooltest.New(t, func(cfg *userpool.Config) {
+			e := pooltest.New(t, func(cfg *pool.Config) {
 				cfg.Settings.FirstFactors = []string{"PASSWORD", "EMAIL_OTP", "WEB_AUTHN"}
 				cfg.Settings.MFA, cfg.Settings.MFATypes = userpool.MFAOptional, []string{"SOFTWARE_TOKEN_MFA"}
 				if tt.sms {
@@ -269,7 +270,7 @@ func TestResource(t *testing.T) {
 }
 
 // corp is an identity provider of the pool.
-func corp(cfg *userpool.Config) {
+func corp(cfg *pool.Config) {
 	cfg.Settings.IdentityProviders = []userpool.IdentityProvider{
 		{Name: "Corp", Type: userpool.ProviderOIDC, Identifiers: []string{"corp.test"}, ClientID: "x",
 			ClientSecret: "y", Issuer: "https://idp.test"},
@@ -310,7 +311,7 @@ func TestIdentityProvider(t *testing.T) {
 		{name: "not at this client", client: "pool", provider: "Corp", missing: true},
 	} {
 		q := pooltest.Query("client_id", tt.client, "identity_provider", tt.provider, "idp_identifier", tt.identifier)
-		a, err := e.Pool.ParseAuthorization(t.Context(), q)
+		a, err := e.Pool.Grants.ParseAuthorization(t.Context(), q)
 		if err != nil || a.Provider != tt.want || a.ProviderMissing != tt.missing {
 			t.Errorf("%s: got %+v, %v, want %q, missing %t", tt.name, a, err, tt.want, tt.missing)
 		}
@@ -362,7 +363,7 @@ func TestSessionOfAnotherProvider(t *testing.T) {
 func TestPrompts(t *testing.T) {
 	t.Parallel()
 	e := pooltest.New(t)
-	a, err := e.Pool.ParseAuthorization(t.Context(), pooltest.Query("prompt", "login  select_account consent"))
+	a, err := e.Pool.Grants.ParseAuthorization(t.Context(), pooltest.Query("prompt", "login  select_account consent"))
 	want := []string{"login", "select_account", "consent"}
 	if err != nil || !slices.Equal(a.Prompts, want) || !a.ForceLogin || a.NoPrompt {
 		t.Errorf("got %+v, %v", a, err)

@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
+	"github.com/cognate-auth/cognate/userpool/grants"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
 )
 
 // clientRequest is a form from an app: of the token or the revocation endpoint.
 type clientRequest struct {
 	form  url.Values
-	creds userpool.ClientCredentials
+	creds accounts.ClientCredentials
 }
 
 // formNames are the parameters that may be sent once (RFC 6749 section 3.2).
@@ -47,15 +49,15 @@ func parse(w http.ResponseWriter, r *http.Request) (clientRequest, error) {
 
 // credentials finds out which of the three ways of client authentication the
 // request uses; more than one is refused (RFC 6749 section 2.3).
-func credentials(header []string, form url.Values) (userpool.ClientCredentials, error) {
+func credentials(header []string, form url.Values) (accounts.ClientCredentials, error) {
 	id, secret := form.Get("client_id"), userpool.Secret(form.Get("client_secret"))
 	switch {
 	case len(header) > 1:
-		return userpool.ClientCredentials{}, badRequest("Authorization is repeated")
+		return accounts.ClientCredentials{}, badRequest("Authorization is repeated")
 	case len(header) == 0 && id == "":
-		return userpool.ClientCredentials{}, badRequest("client_id is missing")
+		return accounts.ClientCredentials{}, badRequest("client_id is missing")
 	case len(header) == 0:
-		return userpool.ClientCredentials{ID: id, Secret: secret}, nil
+		return accounts.ClientCredentials{ID: id, Secret: secret}, nil
 	}
 	c, ok := parseBasic(header[0])
 	switch {
@@ -73,7 +75,7 @@ func credentials(header []string, form url.Values) (userpool.ClientCredentials, 
 // are form-encoded before they are joined (RFC 6749 section 2.3.1); a plus sign
 // stands for itself, because many clients leave that step out and a space can
 // be part of neither.
-func parseBasic(header string) (c userpool.ClientCredentials, ok bool) {
+func parseBasic(header string) (c accounts.ClientCredentials, ok bool) {
 	scheme, encoded, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Basic") || len(encoded) > 1024 {
 		return c, false
@@ -94,7 +96,7 @@ func parseBasic(header string) (c userpool.ClientCredentials, ok bool) {
 	if err != nil {
 		return c, false
 	}
-	return userpool.ClientCredentials{ID: id, Secret: userpool.Secret(secret), Basic: true}, true
+	return accounts.ClientCredentials{ID: id, Secret: userpool.Secret(secret), Basic: true}, true
 }
 
 // token is POST /oauth2/token. The client is authenticated before the grant is
@@ -110,7 +112,7 @@ func (h *Handler) token(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, badRequest("grant_type is missing"))
 		return
 	}
-	client, err := h.Pool.AuthenticateClient(r.Context(), req.creds)
+	client, err := h.Pool.Clients.Authenticate(r.Context(), req.creds)
 	if err != nil {
 		h.fail(w, r, err)
 		return
@@ -125,29 +127,29 @@ func (h *Handler) token(w http.ResponseWriter, r *http.Request) {
 
 func (h *Handler) grant(
 	r *http.Request, client userpool.Client, grant string, form url.Values,
-) (userpool.TokenSet, error) {
+) (grants.TokenSet, error) {
 	secret := func(name string) userpool.Secret { return userpool.Secret(form.Get(name)) }
 	switch grant {
 	case "authorization_code":
-		return h.Pool.RedeemCode(r.Context(), client, userpool.CodeGrant{
+		return h.Pool.Grants.RedeemCode(r.Context(), client, grants.CodeGrant{
 			Code: secret("code"), RedirectURI: form.Get("redirect_uri"), Verifier: secret("code_verifier"),
 		})
 	case "refresh_token":
-		return h.Pool.Refresh(r.Context(), client, secret("refresh_token"))
+		return h.Pool.Grants.Refresh(r.Context(), client, secret("refresh_token"))
 	case "client_credentials":
-		metadata, err := userpool.ParseClientMetadata(form.Get("aws_client_metadata"))
+		metadata, err := grants.ParseClientMetadata(form.Get("aws_client_metadata"))
 		if err != nil {
-			return userpool.TokenSet{}, err
+			return grants.TokenSet{}, err
 		}
-		return h.Pool.Machine(r.Context(), client, userpool.MachineGrant{Scope: form.Get("scope"), Metadata: metadata})
+		return h.Pool.Grants.Machine(r.Context(), client, grants.MachineGrant{Scope: form.Get("scope"), Metadata: metadata})
 	default:
-		return userpool.TokenSet{}, &userpool.Error{Code: userpool.CodeUnsupportedGrantType}
+		return grants.TokenSet{}, &userpool.Error{Code: userpool.CodeUnsupportedGrantType}
 	}
 }
 
 // writeTokens answers with Cognito's members in Cognito's order; what was not
 // issued is absent, and there is no scope.
-func writeTokens(w http.ResponseWriter, t userpool.TokenSet) {
+func writeTokens(w http.ResponseWriter, t grants.TokenSet) {
 	writeJSON(w, http.StatusOK, struct {
 		IDToken      string `json:"id_token,omitempty"`
 		AccessToken  string `json:"access_token"`
@@ -167,9 +169,9 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request) {
 		h.failStatus(w, r, err, http.StatusUnauthorized)
 		return
 	}
-	client, err := h.Pool.AuthenticateClient(r.Context(), req.creds)
+	client, err := h.Pool.Clients.Authenticate(r.Context(), req.creds)
 	if err == nil {
-		err = h.Pool.Revoke(r.Context(), client, userpool.Secret(req.form.Get("token")))
+		err = h.Pool.Grants.Revoke(r.Context(), client, userpool.Secret(req.form.Get("token")))
 	}
 	if err != nil {
 		h.failStatus(w, r, err, http.StatusUnauthorized)

@@ -21,7 +21,7 @@ func (h *Handler) userInfo(w http.ResponseWriter, r *http.Request) {
 		bearerError(w, http.StatusBadRequest, errBearer)
 		return
 	}
-	info, err := h.Pool.UserInfo(r.Context(), token)
+	info, err := h.Pool.Grants.UserInfo(r.Context(), token)
 	if e, refused := errors.AsType[*userpool.Error](err); refused {
 		bearerError(w, http.StatusUnauthorized, e)
 		return

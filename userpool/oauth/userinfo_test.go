@@ -17,11 +17,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/keys"
+	"github.com/cognate-auth/cognate/userpool/pool"
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestUserInfo pins the members and that booleans are strings.
@@ -108,7 +109,7 @@ func TestUserInfoForgedToken(t *testing.T) {
 	_, claims := pooltest.Claims(t, access)
 	kid := kids(t, e)
 	forger := newKey(t)
-	other := pooltest.New(t, func(c *userpool.Config) {
+	other := pooltest.New(t, func(c *pool.Config) {
 		c.ID, c.Issuer = "local_other", pooltest.BaseURL+"/local_other"
 	})
 	parts := strings.Split(access, ".")
@@ -161,11 +162,11 @@ func nextLetter(c byte) string {
 func TestUserInfoChecksClaims(t *testing.T) {
 	t.Parallel()
 	id, access := newKey(t), newKey(t)
-	keys, err := userpool.NewSigningKeys(id, access)
+	pairs, err := keys.New(id, access)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := pooltest.New(t, func(c *userpool.Config) { c.Keys = keys })
+	e := pooltest.New(t, func(c *pool.Config) { c.Keys = pairs })
 	_, good := pooltest.Claims(t, e.Tokens(t)["access_token"])
 	kid := kids(t, e)[1]
 	if a := e.UserInfo(t, signed(t, jwt.SigningMethodRS256, access, kid, good)); a.StatusCode != http.StatusOK {

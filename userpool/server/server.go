@@ -19,12 +19,13 @@ import (
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
 	"github.com/cognate-auth/cognate/userpool/internal/recorder"
 	"github.com/cognate-auth/cognate/userpool/oauth"
+	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 // Config configures [New].
 type Config struct {
 	// Pool is the user pool to serve. Required.
-	Pool *userpool.Pool
+	Pool *pool.Pool
 
 	// BaseURL is the domain as browsers see it, such as http://localhost:9229:
 	// scheme, host and port, nothing after them. The endpoints in discovery and

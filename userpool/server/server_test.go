@@ -9,41 +9,42 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/server"
 )
 
-func newPool(t *testing.T, issuer string) *userpool.Pool {
+func newPool(t *testing.T, issuer string) *pool.Pool {
 	t.Helper()
 	keys, err := pooltest.Keys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool, err := userpool.New(t.Context(), userpool.Config{
+	p, err := pool.New(t.Context(), pool.Config{
 		ID: "local_a1", Issuer: issuer, Store: memstore.New(), Keys: keys, Hashing: pooltest.Cheap,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = pool.CreateClient(t.Context(), userpool.Client{
+	_, err = p.Clients.Create(t.Context(), userpool.Client{
 		ID: "app", CallbackURLs: []string{"https://app.test/"}, LogoutURLs: []string{"https://app.test/"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pool
+	return p
 }
 
 // TestConfig has configurations that New must not accept.
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	pool := newPool(t, "http://localhost:9229/")
+	p := newPool(t, "http://localhost:9229/")
 	for name, cfg := range map[string]server.Config{
-		"no pool": {BaseURL: "http://localhost"}, "no URL": {Pool: pool},
-		"slash": {Pool: pool, BaseURL: "http://localhost/"}, "path": {Pool: pool, BaseURL: "http://localhost/a"},
-		"no scheme": {Pool: pool, BaseURL: "localhost:9229"}, "scheme": {Pool: pool, BaseURL: "ftp://localhost"},
-		"query": {Pool: pool, BaseURL: "http://localhost?a"}, "user": {Pool: pool, BaseURL: "http://a@localhost"},
-		"no token":    {Pool: pool, BaseURL: "http://localhost", DevView: true},
-		"short token": {Pool: pool, BaseURL: "http://localhost", DevView: true, DevViewToken: "hunter2"},
+		"no pool": {BaseURL: "http://localhost"}, "no URL": {Pool: p},
+		"slash": {Pool: p, BaseURL: "http://localhost/"}, "path": {Pool: p, BaseURL: "http://localhost/a"},
+		"no scheme": {Pool: p, BaseURL: "localhost:9229"}, "scheme": {Pool: p, BaseURL: "ftp://localhost"},
+		"query": {Pool: p, BaseURL: "http://localhost?a"}, "user": {Pool: p, BaseURL: "http://a@localhost"},
+		"no token":    {Pool: p, BaseURL: "http://localhost", DevView: true},
+		"short token": {Pool: p, BaseURL: "http://localhost", DevView: true, DevViewToken: "hunter2"},
 	} {
 		_, err := server.New(cfg)
 		if err == nil || !strings.Contains(err.Error(), "Config.") || strings.Contains(err.Error(), "hunter2") {
@@ -78,8 +79,8 @@ func TestSecureCookies(t *testing.T) {
 // TestIssuerOnAnotherHost checks that issuer and domain are two things.
 func TestIssuerOnAnotherHost(t *testing.T) {
 	t.Parallel()
-	pool := newPool(t, "https://issuer.test/local_a1")
-	handler, err := server.New(server.Config{Pool: pool, BaseURL: "https://auth.test"})
+	p := newPool(t, "https://issuer.test/local_a1")
+	handler, err := server.New(server.Config{Pool: p, BaseURL: "https://auth.test"})
 	if err != nil {
 		t.Fatal(err)
 	}

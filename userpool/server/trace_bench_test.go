@@ -7,15 +7,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
+	"github.com/cognate-auth/cognate/userpool/pool"
+	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 // BenchmarkTrace is a refresh, with two signatures, and a request without any:
 // each with and without a trace.
 func BenchmarkTrace(b *testing.B) {
-	for name, trace := range map[string]*userpool.Trace{"off": nil, "on": userpool.NewTrace(nil)} {
-		e := pooltest.New(b, func(c *userpool.Config) { c.Trace = trace })
+	for name, tr := range map[string]*trace.Trace{"off": nil, "on": trace.New(nil)} {
+		e := pooltest.New(b, func(c *pool.Config) { c.Trace = tr })
 		token, _ := e.Tokens(b)["refresh_token"].(string)
 		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}.Encode()
 		header := pooltest.Basic("app", e.App.Secret)

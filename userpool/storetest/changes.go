@@ -8,8 +8,8 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-func testCreate(t *testing.T, store store.Store) {
-	s, r := suite{t, store}, record("1")
+func testCreate(t *testing.T, st store.Store) {
+	s, r := suite{t, st}, record("1")
 	s.gone("1")
 	s.apply() // no change is no error
 	r.Version = 7
@@ -107,8 +107,8 @@ func testUpdateConflict(t *testing.T, st store.Store) {
 	s.refused("the one before", store.ErrConflict, update(late, 2))
 }
 
-func testUpdateAnyVersion(t *testing.T, store store.Store) {
-	s, r := suite{t, store}, record("1")
+func testUpdateAnyVersion(t *testing.T, st store.Store) {
+	s, r := suite{t, st}, record("1")
 	s.apply(create(r))
 	for version := range int64(3) {
 		r.Body = fmt.Append(nil, version)

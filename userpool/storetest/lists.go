@@ -212,8 +212,8 @@ func testLongKeys(t *testing.T, st store.Store) {
 	s.same(len(s.list(store.Query{TermPrefix: long[:900]})), 3)
 }
 
-func testBodies(t *testing.T, store store.Store) {
-	s := suite{t, store}
+func testBodies(t *testing.T, st store.Store) {
+	s := suite{t, st}
 	every := make([]byte, 256)
 	for i := range every {
 		every[i] = byte(i)
@@ -228,8 +228,8 @@ func testBodies(t *testing.T, store store.Store) {
 	}
 }
 
-func testTimes(t *testing.T, store store.Store) {
-	s := suite{t, store}
+func testTimes(t *testing.T, st store.Store) {
+	s := suite{t, st}
 	berlin := time.FixedZone("Berlin", 3600)
 	for i, tt := range []struct{ in, want time.Time }{
 		{time.Time{}, time.Time{}},

@@ -17,6 +17,11 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
+	"github.com/cognate-auth/cognate/userpool/grants"
+	"github.com/cognate-auth/cognate/userpool/keys"
+	"github.com/cognate-auth/cognate/userpool/pool"
+	"github.com/cognate-auth/cognate/userpool/signin"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
@@ -69,7 +74,7 @@ func RunOnce(t *testing.T, open func(t *testing.T) (one, other store.Store)) {
 
 // A use uses the one thing at one of the pools. A refusal is an error of the
 // pool's rules, or errUsed.
-type use func(p *userpool.Pool) error
+type use func(p *pool.Pool) error
 
 var errUsed = errors.New("it was used")
 
@@ -78,7 +83,7 @@ type twins struct {
 	*testing.T
 
 	stores  [2]store.Store
-	pools   [2]*userpool.Pool
+	pools   [2]*pool.Pool
 	back    atomic.Int64 // nanoseconds by which both clocks are behind
 	app     userpool.Client
 	choice  userpool.Client // lets people choose how to sign in
@@ -90,7 +95,7 @@ type twins struct {
 // lag is how far the clock of the second process is behind.
 const lag = 20 * time.Second
 
-var signing = sync.OnceValues(userpool.GenerateSigningKeys)
+var signing = sync.OnceValues(keys.Generate)
 
 const (
 	callback   = "https://app.test/callback"
@@ -102,13 +107,13 @@ const (
 func newTwins(t *testing.T, stores ...store.Store) *twins {
 	t.Helper()
 	e := &twins{T: t, want: 1}
-	keys, err := signing()
+	pairs, err := signing()
 	e.must(err)
 	begin := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
-	for i, store := range stores {
-		e.stores[i] = store
-		e.pools[i], err = userpool.New(t.Context(), userpool.Config{
-			ID: "local_once", Issuer: "http://pool.test/", Store: store, Keys: keys,
+	for i, s := range stores {
+		e.stores[i] = s
+		e.pools[i], err = pool.New(t.Context(), pool.Config{
+			ID: "local_once", Issuer: "http://pool.test/", Store: s, Keys: pairs,
 			Hashing: userpool.HashCost{MemoryKiB: 8, Passes: 1, Lanes: 1}, HashWait: time.Hour,
 			Now: func() time.Time { return begin.Add(-time.Duration(e.back.Load()) - time.Duration(i)*lag) },
 			Settings: userpool.Settings{
@@ -131,11 +136,11 @@ func newTwins(t *testing.T, stores ...store.Store) *twins {
 		SupportedIdentityProviders: []string{userpool.ProviderCognito, provider},
 		RefreshTokenRotation:       userpool.RefreshTokenRotation{Enabled: true},
 	}
-	e.app, err = e.pools[0].CreateClient(t.Context(), client)
+	e.app, err = e.pools[0].Clients.Create(t.Context(), client)
 	e.must(err)
 	client.ID, client.ExplicitAuthFlows = "choice", []string{"ALLOW_USER_AUTH"}
 	client.RefreshTokenRotation.RetryGracePeriod = time.Minute
-	e.choice, err = e.pools[0].CreateClient(t.Context(), client)
+	e.choice, err = e.pools[0].Clients.Create(t.Context(), client)
 	e.must(err)
 	return e
 }
@@ -182,16 +187,16 @@ func (e *twins) passes(u use, i int) bool {
 	err := u(e.pools[i])
 	_, refused := errors.AsType[*userpool.Error](err)
 	_, page := errors.AsType[*userpool.PageError](err)
-	if err != nil && !refused && !page && !errors.Is(err, userpool.ErrStale) && !errors.Is(err, errUsed) {
+	if err != nil && !refused && !page && !errors.Is(err, signin.ErrStale) && !errors.Is(err, errUsed) {
 		e.Errorf("got %v, want a refusal", err)
 	}
 	return err == nil
 }
 
 // request is an authorization request of a client.
-func (e *twins) request(c userpool.Client) *userpool.Authorization {
+func (e *twins) request(c userpool.Client) *grants.Authorization {
 	e.Helper()
-	a, err := e.pools[1].ParseAuthorization(e.Context(), url.Values{
+	a, err := e.pools[1].Grants.ParseAuthorization(e.Context(), url.Values{
 		"client_id": {c.ID}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {"openid"},
 	})
 	e.must(err)
@@ -203,7 +208,7 @@ func (e *twins) user(n userpool.NewUser) userpool.User {
 	e.Helper()
 	n.Password = password
 	n.Attributes = map[string]string{"email": n.Username + "@example.com", "email_verified": "true"}
-	u, err := e.pools[1].CreateUser(e.Context(), n)
+	u, err := e.pools[1].Users.Create(e.Context(), n)
 	e.must(err)
 	return u
 }
@@ -211,7 +216,7 @@ func (e *twins) user(n userpool.NewUser) userpool.User {
 // code is the code in the newest message to a user.
 func (e *twins) code(username string) userpool.Secret {
 	e.Helper()
-	list, err := e.pools[0].Messages(e.Context(), userpool.MessageQuery{Username: username, Limit: 1})
+	list, err := e.pools[0].Outbox.List(e.Context(), userpool.MessageQuery{Username: username, Limit: 1})
 	e.must(err)
 	if len(list) == 0 {
 		e.Fatal("no message was sent")
@@ -219,25 +224,25 @@ func (e *twins) code(username string) userpool.Secret {
 	return list[0].Code
 }
 
-func (e *twins) authorizationCode(c userpool.Client) userpool.CodeGrant {
+func (e *twins) authorizationCode(c userpool.Client) grants.CodeGrant {
 	e.Helper()
 	u := e.user(userpool.NewUser{Username: "ann"})
-	id, _, err := e.pools[0].StartSession(e.Context(), u.Sub, []string{"pwd"}, "")
+	id, _, err := e.pools[0].Sessions.Start(e.Context(), u.Sub, []string{"pwd"}, "")
 	e.must(err)
-	location, ok, err := e.pools[0].AuthorizeSilently(e.Context(), e.request(c), id)
+	location, ok, err := e.pools[0].Grants.AuthorizeSilently(e.Context(), e.request(c), id)
 	e.must(err)
 	if !ok {
 		e.Fatal("the session is not good")
 	}
 	target, err := url.Parse(location)
 	e.must(err)
-	return userpool.CodeGrant{Code: userpool.Secret(target.Query().Get("code")), RedirectURI: callback}
+	return grants.CodeGrant{Code: userpool.Secret(target.Query().Get("code")), RedirectURI: callback}
 }
 
 func onceCode(e *twins) use {
 	grant := e.authorizationCode(e.app)
-	return func(p *userpool.Pool) error {
-		_, err := p.RedeemCode(e.Context(), e.app, grant)
+	return func(p *pool.Pool) error {
+		_, err := p.Grants.RedeemCode(e.Context(), e.app, grant)
 		return err
 	}
 }
@@ -246,10 +251,10 @@ func onceRefresh(e *twins) use { return e.refresh(e.app) }
 
 func (e *twins) refresh(c userpool.Client) use {
 	e.Helper()
-	tokens, err := e.pools[0].RedeemCode(e.Context(), c, e.authorizationCode(c))
+	tokens, err := e.pools[0].Grants.RedeemCode(e.Context(), c, e.authorizationCode(c))
 	e.must(err)
-	return func(p *userpool.Pool) error {
-		_, err := p.Refresh(e.Context(), c, tokens.RefreshToken)
+	return func(p *pool.Pool) error {
+		_, err := p.Grants.Refresh(e.Context(), c, tokens.RefreshToken)
 		return err
 	}
 }
@@ -281,15 +286,15 @@ func onceRefused(e *twins) use {
 // flow starts a flow of the user's and stores it.
 func (e *twins) flow(username string) *userpool.Flow {
 	e.Helper()
-	_, f := e.pools[0].StartFlow("browser", "request")
+	_, f := e.pools[0].Flows.Start("browser", "request")
 	f.Username = username
-	e.must(e.pools[0].SaveFlow(e.Context(), f))
+	e.must(e.pools[0].Flows.Save(e.Context(), f))
 	return f
 }
 
 // ofFlow uses copies of a flow, as requests read it.
-func ofFlow(f *userpool.Flow, u func(p *userpool.Pool, f *userpool.Flow) error) use {
-	return func(p *userpool.Pool) error {
+func ofFlow(f *userpool.Flow, u func(p *pool.Pool, f *userpool.Flow) error) use {
+	return func(p *pool.Pool) error {
 		g := *f
 		return u(p, &g)
 	}
@@ -304,22 +309,22 @@ func reaches(f *userpool.Flow, step userpool.Step, err error) error {
 }
 
 func onceTurn(e *twins) use {
-	return ofFlow(e.flow("ann"), func(p *userpool.Pool, f *userpool.Flow) error { return p.SaveFlow(e.Context(), f) })
+	return ofFlow(e.flow("ann"), func(p *pool.Pool, f *userpool.Flow) error { return p.Flows.Save(e.Context(), f) })
 }
 
 func onceEnd(e *twins) use {
-	return ofFlow(e.flow("ann"), func(p *userpool.Pool, f *userpool.Flow) error { return p.EndFlow(e.Context(), f) })
+	return ofFlow(e.flow("ann"), func(p *pool.Pool, f *userpool.Flow) error { return p.Flows.End(e.Context(), f) })
 }
 
 func onceRenewed(e *twins) use {
-	return ofFlow(e.flow("ann"), func(p *userpool.Pool, f *userpool.Flow) error {
-		_, err := p.RenewFlow(e.Context(), f)
+	return ofFlow(e.flow("ann"), func(p *pool.Pool, f *userpool.Flow) error {
+		_, err := p.Flows.Renew(e.Context(), f)
 		return err
 	})
 }
 
-func (e *twins) signUp(p *userpool.Pool) error {
-	_, _, err := p.SignUp(e.Context(), userpool.SignUpRequest{
+func (e *twins) signUp(p *pool.Pool) error {
+	_, _, err := p.Registration.SignUp(e.Context(), accounts.SignUpRequest{
 		Client: e.app, Username: "eve", Password: password, Attributes: map[string]string{"email": "eve@example.com"},
 	})
 	return err
@@ -330,8 +335,8 @@ func onceName(e *twins) use { return e.signUp }
 func onceSignUp(e *twins) use {
 	e.must(e.signUp(e.pools[0]))
 	code := e.code("eve")
-	return func(p *userpool.Pool) error {
-		_, err := p.ConfirmSignUp(e.Context(), e.app, "eve", code)
+	return func(p *pool.Pool) error {
+		_, err := p.Registration.ConfirmSignUp(e.Context(), e.app, "eve", code)
 		return err
 	}
 }
@@ -347,46 +352,46 @@ func onceLink(e *twins) use {
 	e.must(e.signUp(e.pools[0]))
 	code := e.code("eve")
 	e.counts = true
-	return func(p *userpool.Pool) error {
-		_, err := p.ConfirmLink(e.Context(), "app", "eve", code)
+	return func(p *pool.Pool) error {
+		_, err := p.Registration.ConfirmLink(e.Context(), "app", "eve", code)
 		return err
 	}
 }
 
 func onceRecovery(e *twins) use {
 	e.user(userpool.NewUser{Username: "eve"})
-	_, err := e.pools[0].ForgotPassword(e.Context(), e.app, "eve")
+	_, err := e.pools[0].Recovery.ForgotPassword(e.Context(), e.app, "eve")
 	e.must(err)
 	code := e.code("eve")
-	return func(p *userpool.Pool) error {
-		return p.ConfirmForgotPassword(e.Context(), e.app, "eve", code, "another password")
+	return func(p *pool.Pool) error {
+		return p.Recovery.ConfirmForgotPassword(e.Context(), e.app, "eve", code, "another password")
 	}
 }
 
 // onceFactor is at the step for the code of the user's second factor.
 func (e *twins) onceFactor(n userpool.NewUser) use {
 	e.user(n)
-	req, f := userpool.Request{Client: e.app}, e.flow(n.Username)
-	e.must(e.pools[0].PasswordStep(e.Context(), req, f, password))
+	req, f := signin.Request{Client: e.app}, e.flow(n.Username)
+	e.must(e.pools[0].Steps.Password(e.Context(), req, f, password))
 	e.must(reaches(f, userpool.StepMFACode, nil))
 	code := totp(e.pools[0].Now(), totpSecret)
 	if n.TOTPSecret == "" {
 		code = e.code(n.Username)
 	}
-	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
-		return reaches(f, userpool.StepSignedIn, p.CodeStep(e.Context(), req, f, code))
+	return ofFlow(f, func(p *pool.Pool, f *userpool.Flow) error {
+		return reaches(f, userpool.StepSignedIn, p.Steps.CodeStep(e.Context(), req, f, code))
 	})
 }
 
 func onceFirstFactor(e *twins) use {
 	e.user(userpool.NewUser{Username: "eve"})
-	req, f := userpool.Request{Client: e.choice}, e.flow("eve")
-	e.must(e.pools[0].SignInStep(e.Context(), req, f, ""))
-	e.must(e.pools[0].FactorStep(e.Context(), req, f, userpool.FactorEmail))
+	req, f := signin.Request{Client: e.choice}, e.flow("eve")
+	e.must(e.pools[0].Steps.SignIn(e.Context(), req, f, ""))
+	e.must(e.pools[0].Steps.Factor(e.Context(), req, f, userpool.FactorEmail))
 	e.must(reaches(f, userpool.StepCode, nil))
 	code := e.code("eve")
-	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
-		return reaches(f, userpool.StepSignedIn, p.CodeStep(e.Context(), req, f, code))
+	return ofFlow(f, func(p *pool.Pool, f *userpool.Flow) error {
+		return reaches(f, userpool.StepSignedIn, p.Steps.CodeStep(e.Context(), req, f, code))
 	})
 }
 
@@ -397,22 +402,22 @@ func onceSetup(e *twins) use {
 		e.must(p.Configure(e.Context(), s))
 	}
 	e.user(userpool.NewUser{Username: "eve"})
-	req, f := userpool.Request{Client: e.app}, e.flow("eve")
-	e.must(e.pools[0].PasswordStep(e.Context(), req, f, password))
+	req, f := signin.Request{Client: e.app}, e.flow("eve")
+	e.must(e.pools[0].Steps.Password(e.Context(), req, f, password))
 	e.must(reaches(f, userpool.StepMFASetup, nil))
 	code := totp(e.pools[0].Now(), string(f.Secret))
-	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
-		return reaches(f, userpool.StepSignedIn, p.TOTPSetupStep(e.Context(), req, f, code))
+	return ofFlow(f, func(p *pool.Pool, f *userpool.Flow) error {
+		return reaches(f, userpool.StepSignedIn, p.Steps.TOTPSetupStep(e.Context(), req, f, code))
 	})
 }
 
 func onceTemporary(e *twins) use {
 	e.user(userpool.NewUser{Username: "eve", Temporary: true})
-	req, f := userpool.Request{Client: e.app}, e.flow("eve")
-	e.must(e.pools[0].PasswordStep(e.Context(), req, f, password))
+	req, f := signin.Request{Client: e.app}, e.flow("eve")
+	e.must(e.pools[0].Steps.Password(e.Context(), req, f, password))
 	e.must(reaches(f, userpool.StepNewPassword, nil))
-	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
-		return reaches(f, userpool.StepSignedIn, p.NewPasswordStep(e.Context(), req, f, "another password", nil))
+	return ofFlow(f, func(p *pool.Pool, f *userpool.Flow) error {
+		return reaches(f, userpool.StepSignedIn, p.Steps.NewPasswordStep(e.Context(), req, f, "another password", nil))
 	})
 }
 
@@ -420,21 +425,21 @@ func onceTemporary(e *twins) use {
 // ends the flow.
 func oncePasskey(e *twins) use {
 	u := e.user(userpool.NewUser{Username: "eve"})
-	req, f := userpool.Request{Client: e.choice}, e.flow("eve")
-	e.must(e.pools[0].BeginAddPasskey(e.Context(), f, u.Sub))
-	e.must(e.pools[0].AddPasskeyStep(e.Context(), f, []byte(`{"rawId":"AAAA"}`)))
+	req, f := signin.Request{Client: e.choice}, e.flow("eve")
+	e.must(e.pools[0].Passkeys.BeginAdd(e.Context(), f, u.Sub))
+	e.must(e.pools[0].Passkeys.Add(e.Context(), f, []byte(`{"rawId":"AAAA"}`)))
 	f = e.flow("")
-	e.must(e.pools[0].DiscoverStep(e.Context(), req, f))
-	e.must(e.pools[0].SaveFlow(e.Context(), f))
+	e.must(e.pools[0].Steps.Discover(e.Context(), req, f))
+	e.must(e.pools[0].Flows.Save(e.Context(), f))
 	answer, err := json.Marshal(map[string]string{"rawId": "AAAA", "challenge": f.Options})
 	e.must(err)
-	return ofFlow(f, func(p *userpool.Pool, f *userpool.Flow) error {
-		err := p.SaveFlow(e.Context(), f)
+	return ofFlow(f, func(p *pool.Pool, f *userpool.Flow) error {
+		err := p.Flows.Save(e.Context(), f)
 		if err == nil {
-			err = reaches(f, userpool.StepSignedIn, p.PasskeyStep(e.Context(), req, f, answer))
+			err = reaches(f, userpool.StepSignedIn, p.Steps.Passkey(e.Context(), req, f, answer))
 		}
 		if err == nil {
-			err = p.EndFlow(e.Context(), f)
+			err = p.Flows.End(e.Context(), f)
 		}
 		return err
 	})
@@ -470,8 +475,8 @@ func (passkeys) FinishAssertion(
 
 func onceAssertion(e *twins) use {
 	until := e.pools[0].Now().Add(time.Minute)
-	return func(p *userpool.Pool) error {
-		first, err := p.UseOnce(e.Context(), "assertion", until)
+	return func(p *pool.Pool) error {
+		first, err := p.Federation.UseOnce(e.Context(), "assertion", until)
 		if err == nil && !first {
 			return errUsed
 		}
@@ -480,14 +485,14 @@ func onceAssertion(e *twins) use {
 }
 
 func (e *twins) onceTrip(kind userpool.TripKind) use {
-	state, trip, err := e.pools[0].StartRoundTrip(e.Context(), "browser", userpool.RoundTrip{Kind: kind, Provider: provider})
+	state, trip, err := e.pools[0].Federation.Start(e.Context(), "browser", userpool.RoundTrip{Kind: kind, Provider: provider})
 	e.must(err)
 	if kind == userpool.TripAnswer {
-		state, err = e.pools[0].HoldAnswer(e.Context(), trip, userpool.Profile{Subject: "eve"})
+		state, err = e.pools[0].Federation.HoldAnswer(e.Context(), trip, userpool.Profile{Subject: "eve"})
 		e.must(err)
 	}
-	return func(p *userpool.Pool) error {
-		_, err := p.TakeRoundTrip(e.Context(), kind, state, "browser")
+	return func(p *pool.Pool) error {
+		_, err := p.Federation.Take(e.Context(), kind, state, "browser")
 		return err
 	}
 }
@@ -496,8 +501,8 @@ func (e *twins) onceTrip(kind userpool.TripKind) use {
 // once.
 func onceFederated(e *twins) use {
 	e.counts = true
-	return func(p *userpool.Pool) error {
-		_, err := p.FederatedSignIn(e.Context(), e.app, provider, userpool.Profile{Subject: "eve"})
+	return func(p *pool.Pool) error {
+		_, err := p.Federation.SignIn(e.Context(), e.app, provider, userpool.Profile{Subject: "eve"})
 		if err != nil {
 			e.Errorf("signing in: %v", err)
 		}
@@ -507,8 +512,8 @@ func onceFederated(e *twins) use {
 
 // oncePut is what processes do that start on one file.
 func oncePut(e *twins) use {
-	return func(p *userpool.Pool) error {
-		_, created, err := p.PutUser(e.Context(), userpool.NewUser{Username: "eve", Password: password, Sub: "eve"})
+	return func(p *pool.Pool) error {
+		_, created, err := p.Users.Put(e.Context(), userpool.NewUser{Username: "eve", Password: password, Sub: "eve"})
 		if err != nil {
 			e.Errorf("putting the user: %v", err)
 		}

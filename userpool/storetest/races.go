@@ -95,8 +95,8 @@ func testCountRace(t *testing.T, st store.Store) {
 	}
 }
 
-func testTakeRace(t *testing.T, store store.Store) {
-	s := suite{t, store}
+func testTakeRace(t *testing.T, st store.Store) {
+	s := suite{t, st}
 	for i := range 10 {
 		r := record(fmt.Sprint(i))
 		s.apply(create(r))

@@ -39,7 +39,7 @@ const Timeout = 5 * time.Second
 // with every attribute and group there can be is far below this one.
 const maxAnswer = 1 << 20
 
-// HTTP returns what [userpool.Config].Invoke asks for. It is safe for concurrent
+// HTTP returns what [pool.Config].Invoke asks for. It is safe for concurrent
 // use. base makes the requests; nil: one like [http.DefaultTransport] that finds
 // names below localhost on this machine.
 func HTTP(base http.RoundTripper) func(context.Context, userpool.Trigger, []byte) ([]byte, error) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/grants"
 )
 
 // Limits of what a request may bring. An authorization request with the
@@ -150,7 +151,7 @@ type Refuser struct {
 // Refuse sends the browser to where err belongs: to the app, or to the page
 // /error. Other errors are the pool's own; they are logged and the app, if a
 // checked request a is there, hears server_error.
-func (f Refuser) Refuse(w http.ResponseWriter, r *http.Request, a *userpool.Authorization, err error) {
+func (f Refuser) Refuse(w http.ResponseWriter, r *http.Request, a *grants.Authorization, err error) {
 	if app, ok := errors.AsType[*userpool.RedirectError](err); ok {
 		f.log(r.Context(), w, slog.LevelInfo, "authorization refused",
 			slog.String("error", app.Err.Code), slog.String("description", app.Err.Description),

@@ -17,7 +17,9 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/keys"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/server"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
@@ -39,7 +41,7 @@ const (
 var Cheap = userpool.HashCost{MemoryKiB: 8, Passes: 1, Lanes: 1}
 
 // Keys are shared by all tests of a process, since they take long to make.
-var Keys = sync.OnceValues(userpool.GenerateSigningKeys)
+var Keys = sync.OnceValues(keys.Generate)
 
 // Clock is a clock that stands still until it is turned.
 type Clock struct {
@@ -90,7 +92,7 @@ func ResourceServers() []userpool.ResourceServer {
 
 // Env is a pool with clients and a user.
 type Env struct {
-	Pool    *userpool.Pool
+	Pool    *pool.Pool
 	Store   store.Store
 	Handler http.Handler
 	Clock   *Clock
@@ -103,14 +105,14 @@ type Env struct {
 }
 
 // New returns a fresh environment. Each change may alter the configuration.
-func New(t testing.TB, changes ...func(*userpool.Config)) *Env {
+func New(t testing.TB, changes ...func(*pool.Config)) *Env {
 	t.Helper()
 	e := &Env{Clock: &Clock{now: time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)}, Logs: &Logs{}}
 	logger := slog.New(slog.NewTextHandler(e.Logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	keys, err := Keys()
+	pairs, err := Keys()
 	check(t, err)
-	cfg := userpool.Config{
-		ID: PoolID, Issuer: BaseURL + "/" + PoolID, Store: memstore.New(), Keys: keys,
+	cfg := pool.Config{
+		ID: PoolID, Issuer: BaseURL + "/" + PoolID, Store: memstore.New(), Keys: pairs,
 		Hashing: Cheap, HashWait: time.Minute, Now: e.Clock.Now, Logger: logger,
 	}
 	for _, change := range changes {
@@ -120,7 +122,7 @@ func New(t testing.TB, changes ...func(*userpool.Config)) *Env {
 		cfg.Settings.ResourceServers = ResourceServers()
 	}
 	e.Store = cfg.Store
-	e.Pool, err = userpool.New(t.Context(), cfg)
+	e.Pool, err = pool.New(t.Context(), cfg)
 	check(t, err)
 	e.Handler, err = server.New(server.Config{Pool: e.Pool, BaseURL: BaseURL, Logger: logger})
 	check(t, err)
@@ -146,7 +148,7 @@ func (e *Env) populate(t testing.TB) {
 	if len(e.Pool.Settings().UsernameAttributes) > 0 {
 		name = "" // it is one of the addresses
 	}
-	ann, err := e.Pool.CreateUser(t.Context(), userpool.NewUser{
+	ann, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{
 		Username: name, Password: Password, Groups: []string{"zebra", "admins"},
 		Attributes: map[string]string{
 			"email": "ann@example.com", "email_verified": "true", "phone_number": "+4930123456",
@@ -160,7 +162,7 @@ func (e *Env) populate(t testing.TB) {
 // AddClient creates a client.
 func (e *Env) AddClient(t testing.TB, c userpool.Client) userpool.Client {
 	t.Helper()
-	c, err := e.Pool.CreateClient(t.Context(), c)
+	c, err := e.Pool.Clients.Create(t.Context(), c)
 	check(t, err)
 	return c
 }
@@ -253,7 +255,7 @@ func Query(pairs ...string) url.Values {
 // Session signs Ann in and returns the header that carries her session.
 func (e *Env) Session(t testing.TB) http.Header {
 	t.Helper()
-	id, _, err := e.Pool.StartSession(t.Context(), e.Ann.Sub, []string{"pwd"}, "")
+	id, _, err := e.Pool.Sessions.Start(t.Context(), e.Ann.Sub, []string{"pwd"}, "")
 	check(t, err)
 	return http.Header{"Cookie": {"cognito=" + string(id)}}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 // atProvider are the paths where a browser comes back from an identity
@@ -36,7 +37,7 @@ func (x *exchange) readSent() {
 
 func (x *exchange) readAuthorization(header string) {
 	scheme, value, _ := strings.Cut(header, " ")
-	shown := userpool.TraceValue{Name: "Authorization", Value: "not shown", Hidden: true}
+	shown := trace.Value{Name: "Authorization", Value: "not shown", Hidden: true}
 	switch strings.ToLower(scheme) {
 	case "basic":
 		id, secret, ok := basic(value)
@@ -70,7 +71,7 @@ func basic(value string) (id, secret string, ok bool) {
 	return id, secret, ok
 }
 
-func tokenKey(token string) string { return userpool.TraceKey("token", userpool.Secret(token)) }
+func tokenKey(token string) string { return trace.Key("token", userpool.Secret(token)) }
 
 // readRedirect describes where the answer leads.
 func (x *exchange) readRedirect() {
@@ -90,7 +91,7 @@ func (x *exchange) readRedirect() {
 	}
 	x.step.To = x.party(location, returned)
 	var marks []string
-	if x.step.To == userpool.PartyProvider {
+	if x.step.To == trace.PartyProvider {
 		marks = []string{"state", "nonce"}
 	}
 	x.step.Returned = x.h.values(returned, marks...)
@@ -105,11 +106,11 @@ func (x *exchange) party(location string, params url.Values) string {
 	rest, own := strings.CutPrefix(location, x.h.base)
 	switch {
 	case own && (rest == "" || strings.ContainsAny(rest[:1], "/?#")), strings.HasPrefix(location, "/"):
-		return userpool.PartyPool
+		return trace.PartyPool
 	case params.Has("SAMLRequest"), params.Has("client_id") && params.Has("response_type"):
-		return userpool.PartyProvider
+		return trace.PartyProvider
 	default:
-		return userpool.PartyApp
+		return trace.PartyApp
 	}
 }
 
@@ -164,7 +165,7 @@ func (x *exchange) addToken(kind, token string) {
 	if err != nil || len(claims) > maxClaims || !json.Valid(claims) {
 		return
 	}
-	x.step.Tokens = append(x.step.Tokens, userpool.TraceToken{Kind: kind, Header: string(header), Claims: string(claims)})
+	x.step.Tokens = append(x.step.Tokens, trace.Token{Kind: kind, Header: string(header), Claims: string(claims)})
 }
 
 // setKeys decides by what the step finds its sign-in, and by what the next one
@@ -172,7 +173,7 @@ func (x *exchange) addToken(kind, token string) {
 func (x *exchange) setKeys() {
 	x.findBy("flow", x.query.Get("flow"))
 	switch path := x.r.URL.Path; {
-	case x.step.From == userpool.PartyApp:
+	case x.step.From == trace.PartyApp:
 		x.findBy("code", x.form.Get("code"))
 		x.findBy("token", x.form.Get("refresh_token"))
 		x.findBy("token", x.form.Get("token"))
@@ -191,13 +192,13 @@ func (x *exchange) setKeys() {
 
 func (x *exchange) findBy(kind, value string) {
 	if value != "" {
-		x.find = append(x.find, userpool.TraceKey(kind, userpool.Secret(value)))
+		x.find = append(x.find, trace.Key(kind, userpool.Secret(value)))
 	}
 }
 
 func (x *exchange) leaveBy(kind, value string) {
 	if value != "" {
-		x.leave = append(x.leave, userpool.TraceKey(kind, userpool.Secret(value)))
+		x.leave = append(x.leave, trace.Key(kind, userpool.Secret(value)))
 	}
 }
 
@@ -214,14 +215,14 @@ func (x *exchange) leaveRedirect() {
 	}
 	q := x.target.Query()
 	switch x.step.To {
-	case userpool.PartyPool:
+	case trace.PartyPool:
 		x.leaveBy("flow", q.Get("flow"))
 		if x.r.URL.Path != "/logout" || x.step.Error != "" { // after a sign-out begins another sign-in
 			x.leaveBy("request", sameRequest(q))
 		}
-	case userpool.PartyProvider:
+	case trace.PartyProvider:
 		x.leaveBy("idp", q.Get("state")+q.Get("RelayState"))
-	case userpool.PartyApp:
+	case trace.PartyApp:
 		x.leaveBy("code", q.Get("code"))
 	}
 }
@@ -235,7 +236,7 @@ func (x *exchange) leaveSession() {
 			return
 		}
 	}
-	if x.step.To == userpool.PartyApp && x.r.URL.Path == "/oauth2/authorize" {
+	if x.step.To == trace.PartyApp && x.r.URL.Path == "/oauth2/authorize" {
 		x.leaveBy("session", string(browser.ReadCookie(x.r, browser.SessionCookie)))
 	}
 }

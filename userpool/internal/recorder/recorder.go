@@ -11,13 +11,13 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 // recorder is the handler.
 type recorder struct {
-	trace *userpool.Trace
+	trace *trace.Trace
 	base  string // the domain, without trailing slash
 	next  http.Handler
 	marks [32]byte // the key of the marks that stand for secrets
@@ -25,7 +25,7 @@ type recorder struct {
 
 // Handler returns next with its requests recorded in t. base is the domain,
 // such as http://localhost:9229.
-func Handler(t *userpool.Trace, base string, next http.Handler) http.Handler {
+func Handler(t *trace.Trace, base string, next http.Handler) http.Handler {
 	h := &recorder{trace: t, base: base, next: next}
 	_, _ = rand.Read(h.marks[:])
 	return h
@@ -128,12 +128,12 @@ type exchange struct {
 	answer *response
 	target *url.URL // of a redirect; else nil
 
-	step        userpool.TraceStep
+	step        trace.Step
 	find, leave []string
 }
 
-func (x *exchange) record() userpool.TraceRecord {
-	return userpool.TraceRecord{
+func (x *exchange) record() trace.Record {
+	return trace.Record{
 		Step: x.step, Find: x.find, Leave: x.leave,
 		Begins: x.r.URL.Path == "/oauth2/authorize",
 	}
@@ -148,8 +148,8 @@ func (h *recorder) read(r *http.Request, body *copied, answer *response) *exchan
 	if !body.over {
 		x.form, _ = url.ParseQuery(body.String())
 	}
-	x.step = userpool.TraceStep{
-		From: userpool.PartyBrowser, Method: clip(r.Method, 20), Path: clip(r.URL.Path, 300),
+	x.step = trace.Step{
+		From: trace.PartyBrowser, Method: clip(r.Method, 20), Path: clip(r.URL.Path, 300),
 		Status: answer.status, RequestID: answer.Header().Get(browser.RequestIDHeader),
 	}
 	if x.step.Status == 0 {
@@ -157,7 +157,7 @@ func (h *recorder) read(r *http.Request, body *copied, answer *response) *exchan
 	}
 	switch r.URL.Path {
 	case "/oauth2/token", "/oauth2/revoke", "/oauth2/userInfo":
-		x.step.From = userpool.PartyApp
+		x.step.From = trace.PartyApp
 	}
 	x.readSent()
 	x.readRedirect()

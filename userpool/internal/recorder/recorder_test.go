@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/recorder"
+	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 const base = "http://pool.test"
@@ -17,15 +17,15 @@ const base = "http://pool.test"
 // record serves one request and returns what the trace holds, as JSON.
 func record(t testing.TB, answer http.HandlerFunc, method, target, body string, header http.Header) string {
 	t.Helper()
-	trace := userpool.NewTrace(nil)
+	tr := trace.New(nil)
 	r := httptest.NewRequestWithContext(t.Context(), method, base+"/", strings.NewReader(body))
 	path, query, _ := strings.Cut(target, "?")
 	r.URL.Path, r.URL.RawQuery = path, query
 	for name, values := range header {
 		r.Header[name] = values
 	}
-	recorder.Handler(trace, base, answer).ServeHTTP(httptest.NewRecorder(), r)
-	all, _ := trace.SignIns()
+	recorder.Handler(tr, base, answer).ServeHTTP(httptest.NewRecorder(), r)
+	all, _ := tr.SignIns()
 	out, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
@@ -99,12 +99,12 @@ func TestMarks(t *testing.T) {
 	t.Parallel()
 	serve := func(w http.ResponseWriter, _ *http.Request) {}
 	mark := func(text string) string { _, rest, _ := strings.Cut(text, `"value":"#`); return rest[:8] }
-	trace := userpool.NewTrace(nil)
-	h := recorder.Handler(trace, base, http.HandlerFunc(serve))
+	tr := trace.New(nil)
+	h := recorder.Handler(tr, base, http.HandlerFunc(serve))
 	for range 2 {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "GET", base+"/login?flow=abc", nil))
 	}
-	s, _, _ := trace.SignIn("1")
+	s, _, _ := tr.SignIn("1")
 	first := s.Steps[0].Param("flow")
 	if len(s.Steps) == 2 && s.Steps[1].Param("flow") != first {
 		t.Errorf("one value has the marks %q and %q", first, s.Steps[1].Param("flow"))

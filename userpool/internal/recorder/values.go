@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 // How a parameter is shown.
@@ -52,7 +52,7 @@ const (
 )
 
 // values describes parameters. Those in marks are marked, whatever their name.
-func (h *recorder) values(v url.Values, marks ...string) (out []userpool.TraceValue) {
+func (h *recorder) values(v url.Values, marks ...string) (out []trace.Value) {
 	names := make([]string, 0, len(v))
 	for name := range v {
 		names = append(names, name)
@@ -72,8 +72,8 @@ func (h *recorder) values(v url.Values, marks ...string) (out []userpool.TraceVa
 	return out
 }
 
-func (h *recorder) value(name, value string, how showing) userpool.TraceValue {
-	out := userpool.TraceValue{Name: clip(name, 60), Hidden: true}
+func (h *recorder) value(name, value string, how showing) trace.Value {
+	out := trace.Value{Name: clip(name, 60), Hidden: true}
 	switch {
 	case how == plain && strings.HasSuffix(name, "_uri"):
 		out.Value, out.Hidden = clip(value, maxURI), false

@@ -50,3 +50,9 @@ func ClipAt(s string, most int) string {
 	}
 	return strings.ToValidUTF8(s[:most], "") + "..."
 }
+
+// Fields returns the values of a list that has spaces in between, such as prompt. No other
+// blank separates values (RFC 6749 section 3.3; OpenID Connect Core section 3.1.2.1).
+func Fields(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ' ' })
+}

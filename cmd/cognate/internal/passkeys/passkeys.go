@@ -11,15 +11,15 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/signin"
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
 	"github.com/go-webauthn/webauthn/webauthn"
-
-	"github.com/cognate-auth/cognate/userpool"
 )
 
 // timeout is how long a browser waits for a person: as long as a sign-in lasts.
-const timeout = userpool.FlowLifetime
+const timeout = signin.FlowLifetime
 
 // Checker implements userpool.Passkeys for the pages of one domain. It is safe
 // for concurrent use.

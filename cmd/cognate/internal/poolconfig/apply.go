@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
@@ -54,8 +55,8 @@ func (c Changes) String() string {
 // Check tells, before anything is done, why the store's pool can't be made as p
 // says: what users are found by would change, or a user who is there can't be
 // made as the file now says.
-func Check(ctx context.Context, store store.Store, pool *userpool.Pool, p Pool) error {
-	said := ledger{store, pool.ID()}
+func Check(ctx context.Context, s store.Store, up *pool.Pool, p Pool) error {
+	said := ledger{s, up.ID()}
 	_, err := said.checkSignInNames(ctx, p.Settings)
 	if err != nil {
 		return err
@@ -63,11 +64,11 @@ func Check(ctx context.Context, store store.Store, pool *userpool.Pool, p Pool) 
 	r := refusals{}
 	for _, u := range p.Users {
 		before, err := said.entry(ctx, keyOfUser(u), u)
-		if err == nil && (before.Digest == "" || before.Digest != entryOf(pool.ID(), u).digest) {
+		if err == nil && (before.Digest == "" || before.Digest != entryOf(up.ID(), u).digest) {
 			var n userpool.NewUser
-			n, err = withSub(ctx, pool, u)
+			n, err = withSub(ctx, up, u)
 			if err == nil {
-				err = pool.CheckFollow(ctx, p.Settings, before.user(), n)
+				err = up.Users.CheckFollow(ctx, p.Settings, before.user(), n)
 			}
 		}
 		err = r.add(u, err)
@@ -84,8 +85,8 @@ func Check(ctx context.Context, store store.Store, pool *userpool.Pool, p Pool) 
 // stored does not keep the others from it; the error names them all and is
 // [ErrUsers]. Any other error is one of the store: what was done stays, and
 // another call does the rest. Several processes may do this at once.
-func Apply(ctx context.Context, store store.Store, pool *userpool.Pool, p Pool) (c Changes, err error) {
-	said := ledger{store, pool.ID()}
+func Apply(ctx context.Context, s store.Store, up *pool.Pool, p Pool) (c Changes, err error) {
+	said := ledger{s, up.ID()}
 	known, err := said.checkSignInNames(ctx, p.Settings)
 	if err == nil && !known {
 		err = said.put(ctx, namesKey, signInNames(p.Settings))
@@ -93,29 +94,29 @@ func Apply(ctx context.Context, store store.Store, pool *userpool.Pool, p Pool) 
 	if err != nil {
 		return c, err
 	}
-	err = applyClients(ctx, said, pool, p.Clients, &c)
+	err = applyClients(ctx, said, up, p.Clients, &c)
 	if err != nil {
 		return c, err
 	}
-	return c, applyUsers(ctx, said, pool, p.Users, &c)
+	return c, applyUsers(ctx, said, up, p.Users, &c)
 }
 
-func applyClients(ctx context.Context, said ledger, pool *userpool.Pool, clients []userpool.Client, c *Changes) error {
+func applyClients(ctx context.Context, said ledger, p *pool.Pool, clients []userpool.Client, c *Changes) error {
 	for _, client := range clients {
 		key := clientKey + client.ID
-		digest := digestOf(pool.ID()+key, client, client.Secret, client.SecondSecret)
+		digest := digestOf(p.ID()+key, client, client.Secret, client.SecondSecret)
 		last, err := said.get(ctx, key)
 		if err != nil {
 			return err
 		}
-		before, there, err := pool.Client(ctx, client.ID)
+		before, there, err := p.Clients.Get(ctx, client.ID)
 		if err != nil {
 			return err
 		}
 		if there && last == digest {
 			continue
 		}
-		now, err := pool.PutClient(ctx, client)
+		now, err := p.Clients.Put(ctx, client)
 		if err != nil {
 			return fmt.Errorf("the client %s can't be stored: %s", client.ID, sentence(err))
 		}
@@ -130,12 +131,12 @@ func applyClients(ctx context.Context, said ledger, pool *userpool.Pool, clients
 			c.ClientsChanged++
 		}
 	}
-	return removeClients(ctx, said, pool, clients, c)
+	return removeClients(ctx, said, p, clients, c)
 }
 
 // removeClients removes those that a file had and no longer has. Those that
 // came another way stay.
-func removeClients(ctx context.Context, said ledger, pool *userpool.Pool, clients []userpool.Client, c *Changes) error {
+func removeClients(ctx context.Context, said ledger, p *pool.Pool, clients []userpool.Client, c *Changes) error {
 	keys, err := said.keys(ctx, clientKey)
 	if err != nil {
 		return err
@@ -145,9 +146,9 @@ func removeClients(ctx context.Context, said ledger, pool *userpool.Pool, client
 		if slices.ContainsFunc(clients, func(client userpool.Client) bool { return client.ID == id }) {
 			continue
 		}
-		_, there, err := pool.Client(ctx, id)
+		_, there, err := p.Clients.Get(ctx, id)
 		if err == nil {
-			err = pool.DeleteClient(ctx, id)
+			err = p.Clients.Delete(ctx, id)
 		}
 		if err == nil {
 			err = said.forget(ctx, key)
@@ -202,10 +203,10 @@ func (e usersError) Error() string { return string(e) }
 // Is makes it [ErrUsers].
 func (e usersError) Is(target error) bool { return target == ErrUsers }
 
-func applyUsers(ctx context.Context, said ledger, pool *userpool.Pool, users []User, c *Changes) error {
+func applyUsers(ctx context.Context, said ledger, p *pool.Pool, users []User, c *Changes) error {
 	r := refusals{}
 	for _, u := range users {
-		err := r.add(u, applyUser(ctx, said, pool, u, c))
+		err := r.add(u, applyUser(ctx, said, p, u, c))
 		if err != nil {
 			return fmt.Errorf("storing the user %s: %w", clip(u.Username), err)
 		}
@@ -219,9 +220,9 @@ type entry struct{ key, digest string }
 
 func keyOfUser(u User) string { return userKey + hash(u.Sub) }
 
-func entryOf(pool string, u User) entry {
+func entryOf(p string, u User) entry {
 	key := keyOfUser(u)
-	return entry{key, digestOf(pool+key, u, u.Password, u.TOTPSecret)}
+	return entry{key, digestOf(p+key, u, u.Password, u.TOTPSecret)}
 }
 
 // saidUser is what a file said of a user the last time, without secrets and
@@ -269,13 +270,13 @@ func (e entry) passwordDigest(u User) string {
 	return digestOf(e.key+" password", "", u.Password)
 }
 
-func applyUser(ctx context.Context, said ledger, pool *userpool.Pool, u User, c *Changes) error {
+func applyUser(ctx context.Context, said ledger, p *pool.Pool, u User, c *Changes) error {
 	entry := entryOf(said.pool, u)
 	before, err := said.entry(ctx, entry.key, u)
 	if err != nil || before.Digest == entry.digest {
 		return err
 	}
-	n, err := withSub(ctx, pool, u)
+	n, err := withSub(ctx, p, u)
 	if err != nil {
 		return err
 	}
@@ -283,7 +284,7 @@ func applyUser(ctx context.Context, said ledger, pool *userpool.Pool, u User, c 
 	if before.now == "" && before.Phrase == now.Phrase {
 		before.now = u.Password
 	}
-	_, created, changed, err := pool.FollowUser(ctx, before.user(), n)
+	_, created, changed, err := p.Users.Follow(ctx, before.user(), n)
 	switch {
 	case err != nil:
 		return err
@@ -301,22 +302,22 @@ func applyUser(ctx context.Context, said ledger, pool *userpool.Pool, u User, c 
 
 // Put creates a user or makes the one with this name as u says, and tells
 // which. Users who came another way keep their sub.
-func Put(ctx context.Context, pool *userpool.Pool, u User) (created bool, err error) {
-	n, err := withSub(ctx, pool, u)
+func Put(ctx context.Context, p *pool.Pool, u User) (created bool, err error) {
+	n, err := withSub(ctx, p, u)
 	if err != nil {
 		return false, err
 	}
-	_, created, err = pool.PutUser(ctx, n)
+	_, created, err = p.Users.Put(ctx, n)
 	return created, err
 }
 
 // withSub gives a user without a sub of their own the one that they have already.
-func withSub(ctx context.Context, pool *userpool.Pool, u User) (userpool.NewUser, error) {
+func withSub(ctx context.Context, p *pool.Pool, u User) (userpool.NewUser, error) {
 	n := u.NewUser
 	if !u.derived {
 		return n, nil
 	}
-	there, ok, err := pool.FindUser(ctx, n.Username)
+	there, ok, err := p.Users.Find(ctx, n.Username)
 	if ok {
 		n.Sub = there.Sub
 	}

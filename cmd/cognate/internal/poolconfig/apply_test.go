@@ -6,13 +6,15 @@ import (
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/keys"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-// keys are made once: they take their time.
-var keys = func() *userpool.SigningKeys {
-	k, err := userpool.GenerateSigningKeys()
+// pair is made once: it takes its time.
+var pair = func() *keys.Pair {
+	k, err := keys.Generate()
 	if err != nil {
 		panic(err)
 	}
@@ -20,22 +22,22 @@ var keys = func() *userpool.SigningKeys {
 }()
 
 // start is a start of the program with this file, on a store that stays.
-func start(t *testing.T, store store.Store, text string) (*userpool.Pool, string, error) {
+func start(t *testing.T, s store.Store, text string) (*pool.Pool, string, error) {
 	t.Helper()
 	f, err := loader(nil).Parse("c.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := f.Pools[0]
-	pool, err := userpool.New(t.Context(), userpool.Config{
-		ID: p.ID, Issuer: "http://localhost/", Store: store, Settings: p.Settings, Keys: keys,
+	up, err := pool.New(t.Context(), pool.Config{
+		ID: p.ID, Issuer: "http://localhost/", Store: s, Settings: p.Settings, Keys: pair,
 		Hashing: userpool.HashCost{MemoryKiB: 8, Passes: 1, Lanes: 1},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := poolconfig.Apply(t.Context(), store, pool, p)
-	return pool, changes.String(), err
+	changes, err := poolconfig.Apply(t.Context(), s, up, p)
+	return up, changes.String(), err
 }
 
 const applied = `pools:
@@ -53,12 +55,12 @@ const applied = `pools:
 
 // TestApply starts again and again on one store, with changes in between.
 func TestApply(t *testing.T) {
-	store := memstore.New()
-	pool, did, err := start(t, store, applied)
+	s := memstore.New()
+	p, did, err := start(t, s, applied)
 	if err != nil || did != "2 clients added, 2 users added" {
 		t.Fatalf("first: %s, %v", did, err)
 	}
-	_, err = pool.CreateClient(t.Context(), userpool.Client{ID: "by_hand"})
+	_, err = p.Clients.Create(t.Context(), userpool.Client{ID: "by_hand"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,18 +78,18 @@ func TestApply(t *testing.T) {
 		if tt.old != "" {
 			text = strings.Replace(applied, tt.old, tt.new, 1)
 		}
-		pool, did, err = start(t, store, text)
+		p, did, err = start(t, s, text)
 		if err != nil || did != tt.want {
 			t.Errorf("%s: %s (%v), want %s", tt.name, did, err, tt.want)
 		}
 	}
 	for _, id := range []string{"one", "two", "by_hand"} {
-		_, ok, err := pool.Client(t.Context(), id)
+		_, ok, err := p.Clients.Get(t.Context(), id)
 		if err != nil || !ok {
 			t.Errorf("the client %s is gone (%v)", id, err)
 		}
 	}
-	_, ok, err := pool.FindUser(t.Context(), "bob")
+	_, ok, err := p.Users.Find(t.Context(), "bob")
 	if err != nil || !ok {
 		t.Errorf("bob is gone (%v)", err)
 	}
@@ -95,12 +97,12 @@ func TestApply(t *testing.T) {
 
 // TestApplySignInNames refuses what would lose users, with what there was.
 func TestApplySignInNames(t *testing.T) {
-	store := memstore.New()
-	_, _, err := start(t, store, "pools:\n- id: local_A1\n  alias_attributes: [email]\n")
+	s := memstore.New()
+	_, _, err := start(t, s, "pools:\n- id: local_A1\n  alias_attributes: [email]\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = start(t, store, "pools:\n- id: local_A1\n  username_attributes: [email]\n")
+	_, _, err = start(t, s, "pools:\n- id: local_A1\n  username_attributes: [email]\n")
 	const want = "found by username_attributes [], alias_attributes [email]; that cannot change"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error = %v", err)
@@ -109,7 +111,7 @@ func TestApplySignInNames(t *testing.T) {
 
 // TestApplyCollision names the user who cannot be stored, and stores the others.
 func TestApplyCollision(t *testing.T) {
-	store := memstore.New()
+	s := memstore.New()
 	const text = `pools:
   - id: local_A1
     alias_attributes: [email]
@@ -118,12 +120,12 @@ func TestApplyCollision(t *testing.T) {
       - {username: bob, password: x, attributes: {email: a@example.com, email_verified: true}}
       - {username: carl, password: x}
 `
-	pool, did, err := start(t, store, text)
+	p, did, err := start(t, s, text)
 	want := "the user bob can't be stored: the user name, the sub or an address is another user's"
 	if err == nil || err.Error() != want || did != "2 users added" {
 		t.Errorf("%s, %v; want %s", did, err, want)
 	}
-	_, ok, err := pool.FindUser(t.Context(), "carl")
+	_, ok, err := p.Users.Find(t.Context(), "carl")
 	if err != nil || !ok {
 		t.Errorf("carl is not there (%v)", err)
 	}

@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
+	"github.com/google/go-cmp/cmp"
 )
 
 // aPool has user names of its own and an attribute of its own.
@@ -135,7 +135,7 @@ func FuzzCSV(f *testing.F) {
 			t.Fatalf("error = %v", err)
 		}
 		for _, u := range users {
-			err := userpool.CheckUser(aPool.Settings, u.NewUser)
+			err := accounts.CheckUser(aPool.Settings, u.NewUser)
 			if err != nil {
 				t.Errorf("a user who breaks a rule was taken: %v", err)
 			}

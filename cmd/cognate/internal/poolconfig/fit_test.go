@@ -8,12 +8,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/internal/cases"
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
+	"github.com/google/go-cmp/cmp"
 )
 
 // caseFiles loads inputs by their names.
@@ -81,7 +82,7 @@ func TestAWSCases(t *testing.T) {
 func TestWordsOfLater(t *testing.T) {
 	t.Parallel()
 	list := []string{"LATER", "LATER"}
-	pool := map[string]any{
+	up := map[string]any{
 		"Id": "eu-west-1_Example01", "Name": "two\twords", "MfaConfiguration": "LATER", "AutoVerifiedAttributes": list,
 		"UsernameAttributes": []string{"email", "email"},
 		"Policies": map[string]any{"SignInPolicy": map[string]any{
@@ -99,7 +100,7 @@ func TestWordsOfLater(t *testing.T) {
 		"AccessTokenValidity": 5, "TokenValidityUnits": map[string]any{"AccessToken": "LATER"},
 	}
 	l := loader(map[string]string{
-		"p.json": encode(t, map[string]any{"UserPool": pool}),
+		"p.json": encode(t, map[string]any{"UserPool": up}),
 		"c.json": encode(t, map[string]any{"UserPoolClient": client}),
 	})
 	f, err := l.FromAWS("p.json", "c.json")
@@ -187,13 +188,13 @@ func usable(t testing.TB, l poolconfig.Loader, files []string) {
 	for _, f := range []*poolconfig.File{direct, converted} {
 		for _, p := range f.Pools {
 			store := memstore.New()
-			pool, err := userpool.New(t.Context(), userpool.Config{
-				ID: p.ID, Issuer: "http://localhost/", Store: store, Settings: p.Settings, Keys: keys,
+			up, err := pool.New(t.Context(), pool.Config{
+				ID: p.ID, Issuer: "http://localhost/", Store: store, Settings: p.Settings, Keys: pair,
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = poolconfig.Apply(t.Context(), store, pool, p)
+			_, err = poolconfig.Apply(t.Context(), store, up, p)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, text)
 			}
@@ -213,7 +214,7 @@ func TestCustomAttributeNames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			custom := "custom:" + name
-			pool := map[string]any{"UserPool": map[string]any{"Id": "local_A1",
+			p := map[string]any{"UserPool": map[string]any{"Id": "local_A1",
 				"SchemaAttributes": []any{map[string]any{
 					"Name": custom, "AttributeDataType": "String", "Mutable": true,
 				}}}}
@@ -221,13 +222,13 @@ func TestCustomAttributeNames(t *testing.T) {
 				"UserPoolId": "local_A1", "ClientId": "c", "ReadAttributes": []string{custom},
 				"WriteAttributes": []string{custom},
 			}}
-			l := loader(map[string]string{"p.json": encode(t, pool), "c.json": encode(t, client)})
+			l := loader(map[string]string{"p.json": encode(t, p), "c.json": encode(t, client)})
 			usable(t, l, []string{"p.json", "c.json"})
 			f, err := l.FromAWS("p.json", "c.json")
 			if err != nil || len(f.Pools[0].Clients[0].ReadAttributes) != 1 {
 				t.Fatalf("the client reads nothing of it (%v)", err)
 			}
-			err = userpool.CheckUser(f.Pools[0].Settings, userpool.NewUser{
+			err = accounts.CheckUser(f.Pools[0].Settings, userpool.NewUser{
 				Username: "ann", Password: "x", Attributes: map[string]string{custom: "v"},
 			})
 			if err != nil {
@@ -267,9 +268,9 @@ func TestWhatAWSCanSay(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 7)) // the same ones at every run
-		pool, client := randomPool(r), randomClient(r)
+		p, client := randomPool(r), randomClient(r)
 		files := map[string]string{
-			"p.json": encode(t, map[string]any{"UserPool": pool}),
+			"p.json": encode(t, map[string]any{"UserPool": p}),
 			"c.json": encode(t, map[string]any{"UserPoolClient": client}),
 		}
 		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { usable(t, loader(files), []string{"p.json", "c.json"}) }) {

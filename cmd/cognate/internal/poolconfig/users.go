@@ -9,9 +9,9 @@ import (
 	"maps"
 	"strings"
 
-	"github.com/goccy/go-yaml/ast"
-
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
+	"github.com/goccy/go-yaml/ast"
 )
 
 func (in *reading) users(nodes []ast.Node, p Pool) []User {
@@ -100,7 +100,7 @@ func (u User) check(s userpool.Settings) error {
 	case u.Temporary != (u.Status == userpool.UserForceChange):
 		return errors.New("temporary: a temporary password and the status FORCE_CHANGE_PASSWORD belong together")
 	}
-	return userpool.CheckUser(s, u.NewUser)
+	return accounts.CheckUser(s, u.NewUser)
 }
 
 // usersCSV adds the users of the CSV file that the pool names.

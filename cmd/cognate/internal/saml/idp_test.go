@@ -18,14 +18,14 @@ import (
 	"testing"
 	"time"
 
-	idp "github.com/crewjam/saml"
-	"github.com/crewjam/saml/logger"
-	dsig "github.com/russellhaering/goxmldsig"
-
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/saml"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/memstore"
+	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/server"
+	idp "github.com/crewjam/saml"
+	"github.com/crewjam/saml/logger"
+	dsig "github.com/russellhaering/goxmldsig"
 )
 
 const callback = "https://app.test/callback"
@@ -125,21 +125,21 @@ func (c *corp) provider(changes ...func(*userpool.IdentityProvider)) userpool.Id
 	return ip
 }
 
-// pool is a user pool with the provider, on a port.
-type pool struct {
-	*userpool.Pool
+// poolOnPort is a user pool with the provider, on a port.
+type poolOnPort struct {
+	*pool.Pool
 	url string
 	app userpool.Client
 }
 
-func newPool(t *testing.T, c *corp, changes ...func(*userpool.IdentityProvider)) *pool {
+func newPool(t *testing.T, c *corp, changes ...func(*userpool.IdentityProvider)) *poolOnPort {
 	t.Helper()
 	var handler http.Handler
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(w, r)
 	}))
 	t.Cleanup(srv.Close)
-	rules, err := userpool.New(t.Context(), userpool.Config{
+	rules, err := pool.New(t.Context(), pool.Config{
 		ID: "local_saml1", Issuer: srv.URL + "/local_saml1", Store: memstore.New(),
 		Settings: userpool.Settings{IdentityProviders: []userpool.IdentityProvider{c.provider(changes...)}},
 	})
@@ -154,14 +154,14 @@ func newPool(t *testing.T, c *corp, changes ...func(*userpool.IdentityProvider))
 	if err != nil {
 		t.Fatal(err)
 	}
-	app, err := rules.CreateClient(t.Context(), userpool.Client{
+	app, err := rules.Clients.Create(t.Context(), userpool.Client{
 		ID: "app", CallbackURLs: []string{callback}, LogoutURLs: []string{"https://app.test/bye"},
 		SupportedIdentityProviders: []string{"Corp"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pool{rules, srv.URL, app}
+	p := &poolOnPort{rules, srv.URL, app}
 	c.sp = &idp.EntityDescriptor{}
 	err = xml.Unmarshal([]byte(body(t, get(t, http.DefaultClient, srv.URL+"/saml2/metadata"))), c.sp)
 	if err != nil {
@@ -170,7 +170,7 @@ func newPool(t *testing.T, c *corp, changes ...func(*userpool.IdentityProvider))
 	return p
 }
 
-func (p *pool) authorize() string {
+func (p *poolOnPort) authorize() string {
 	return p.url + "/oauth2/authorize?client_id=app&response_type=code&identity_provider=Corp&state=S&redirect_uri=" +
 		url.QueryEscape(callback)
 }
@@ -218,7 +218,7 @@ func form(page string) url.Values {
 
 // postFromAfar posts a form as a browser does from another site: without the
 // cookies, which are SameSite Lax, but with them on the redirect that follows.
-func (p *pool) postFromAfar(t *testing.T, b *http.Client, path string, f url.Values) *http.Response {
+func (p *poolOnPort) postFromAfar(t *testing.T, b *http.Client, path string, f url.Values) *http.Response {
 	t.Helper()
 	bare := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := bare.PostForm(p.url+path, f)
@@ -261,7 +261,7 @@ func TestProvider(t *testing.T) {
 	if !strings.HasPrefix(to.String(), callback+"?code=") || to.Query().Get("state") != "S" {
 		t.Fatalf("the browser is sent to %s", to)
 	}
-	u, ok, err := p.FindUser(t.Context(), "corp_ann@example.com")
+	u, ok, err := p.Users.Find(t.Context(), "corp_ann@example.com")
 	if err != nil || !ok {
 		t.Fatalf("the user is not there: %v", err)
 	}

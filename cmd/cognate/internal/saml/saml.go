@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
 // The namespaces, bindings and the like of SAML 2.0 and XML Signature.
@@ -190,7 +191,7 @@ func (s *SP) SignOut(
 	}
 	request := logoutRequest{
 		ID: id, Version: "2.0", IssueInstant: instant(sp.Now), Destination: m.signOut,
-		NotOnOrAfter: instant(sp.Now.Add(userpool.RoundTripLifetime)), Issuer: issuer{Value: sp.EntityID},
+		NotOnOrAfter: instant(sp.Now.Add(signin.RoundTripLifetime)), Issuer: issuer{Value: sp.EntityID},
 		NameID: nameID{Format: v.Format, Q: v.Qualifier, SPQ: v.SPQ, Value: v.NameID}, SessionIndex: v.Index,
 	}
 	return s.redirect(m.signOut, request, relayState, s.key != nil)

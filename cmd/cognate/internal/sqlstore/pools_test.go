@@ -8,21 +8,25 @@ import (
 	"testing"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/grants"
+	"github.com/cognate-auth/cognate/userpool/keys"
+	"github.com/cognate-auth/cognate/userpool/pool"
+	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
 // signing are keys for all tests, since they take long to make.
-var signing = sync.OnceValues(userpool.GenerateSigningKeys)
+var signing = sync.OnceValues(keys.Generate)
 
 // twoPools returns one pool as two processes have it, with an app and a user.
-func twoPools(t *testing.T, database string) (pools [2]*userpool.Pool, app userpool.Client, user userpool.User) {
+func twoPools(t *testing.T, database string) (pools [2]*pool.Pool, app userpool.Client, user userpool.User) {
 	t.Helper()
-	keys, err := signing()
+	pairs, err := signing()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range pools {
-		p, err := userpool.New(t.Context(), userpool.Config{
-			ID: "local_two", Issuer: "http://pool.test/", Store: open(t, database), Keys: keys,
+		p, err := pool.New(t.Context(), pool.Config{
+			ID: "local_two", Issuer: "http://pool.test/", Store: open(t, database), Keys: pairs,
 			Hashing: userpool.HashCost{MemoryKiB: 8, Passes: 1, Lanes: 1},
 		})
 		if err != nil {
@@ -30,13 +34,13 @@ func twoPools(t *testing.T, database string) (pools [2]*userpool.Pool, app userp
 		}
 		pools[i] = p
 	}
-	app, err = pools[0].CreateClient(t.Context(), userpool.Client{
+	app, err = pools[0].Clients.Create(t.Context(), userpool.Client{
 		ID: "app", CallbackURLs: []string{"https://app.test/callback"}, AllowedOAuthScopes: []string{"openid"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	user, err = pools[1].CreateUser(t.Context(), userpool.NewUser{Username: "ann", Password: "correct horse"})
+	user, err = pools[1].Users.Create(t.Context(), userpool.NewUser{Username: "ann", Password: "correct horse"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,15 +60,15 @@ func TestCodeOfAnotherProcess(t *testing.T) {
 			t.Parallel()
 			ctx := t.Context()
 			pools, app, user := twoPools(t, database(t))
-			session, _, err := pools[0].StartSession(ctx, user.Sub, []string{"pwd"}, "")
+			session, _, err := pools[0].Sessions.Start(ctx, user.Sub, []string{"pwd"}, "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			a, err := pools[1].ParseAuthorization(ctx, request)
+			a, err := pools[1].Grants.ParseAuthorization(ctx, request)
 			if err != nil {
 				t.Fatal(err)
 			}
-			location, ok, err := pools[1].AuthorizeSilently(ctx, a, session)
+			location, ok, err := pools[1].Grants.AuthorizeSilently(ctx, a, session)
 			if err != nil || !ok {
 				t.Fatalf("the session of the other process: got %v, error %v", ok, err)
 			}
@@ -76,12 +80,12 @@ func TestCodeOfAnotherProcess(t *testing.T) {
 			var wg sync.WaitGroup
 			for i := range 10 {
 				wg.Go(func() {
-					tokens, err := pools[i%2].RedeemCode(ctx, app, userpool.CodeGrant{
+					tokens, err := pools[i%2].Grants.RedeemCode(ctx, app, grants.CodeGrant{
 						Code: userpool.Secret(target.Query().Get("code")), RedirectURI: "https://app.test/callback",
 					})
 					if err == nil {
 						won.Add(1)
-						info, err := pools[1-i%2].UserInfo(ctx, tokens.AccessToken)
+						info, err := pools[1-i%2].Grants.UserInfo(ctx, tokens.AccessToken)
 						if err != nil || info["sub"] != user.Sub {
 							t.Errorf("a token of the other process: got %v, error %v", info, err)
 						}
@@ -110,23 +114,23 @@ func TestFlowOfAnotherProcess(t *testing.T) {
 			t.Parallel()
 			ctx := t.Context()
 			pools, _, _ := twoPools(t, database(t))
-			id, begun := pools[0].StartFlow("browser", "request")
+			id, begun := pools[0].Flows.Start("browser", "request")
 			begun.Username = "ann"
-			err := pools[0].SaveFlow(ctx, begun)
+			err := pools[0].Flows.Save(ctx, begun)
 			if err != nil {
 				t.Fatal(err)
 			}
-			there, ok, err := pools[1].Flow(ctx, id, "browser", "request")
+			there, ok, err := pools[1].Flows.Get(ctx, id, "browser", "request")
 			if err != nil || !ok || there.Username != "ann" {
 				t.Fatalf("got %v, %v, error %v, want the flow", there, ok, err)
 			}
 			there.Step = userpool.StepSignedIn
-			err = pools[1].SaveFlow(ctx, there)
+			err = pools[1].Flows.Save(ctx, there)
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = pools[0].SaveFlow(ctx, begun)
-			if !errors.Is(err, userpool.ErrStale) {
+			err = pools[0].Flows.Save(ctx, begun)
+			if !errors.Is(err, signin.ErrStale) {
 				t.Errorf("the same step again: got %v, want ErrStale", err)
 			}
 		})
@@ -142,7 +146,7 @@ func TestLockOverProcesses(t *testing.T) {
 			t.Parallel()
 			pools, _, _ := twoPools(t, database(t))
 			for i := range 12 {
-				_, err := pools[i%2].SignIn(t.Context(), "ann", "wrong")
+				_, err := pools[i%2].Users.SignIn(t.Context(), "ann", "wrong")
 				refusal, ok := errors.AsType[*userpool.Error](err)
 				if !ok {
 					t.Fatalf("got error %v, want a refusal", err)
@@ -151,7 +155,7 @@ func TestLockOverProcesses(t *testing.T) {
 					if i < 5 {
 						t.Errorf("locked after %d failures, want 5", i)
 					}
-					_, err = pools[1-i%2].SignIn(t.Context(), "ann", "correct horse")
+					_, err = pools[1-i%2].Users.SignIn(t.Context(), "ann", "correct horse")
 					if refusal, ok := errors.AsType[*userpool.Error](err); !ok ||
 						refusal.Description != userpool.TextLocked {
 						t.Errorf("the other process: got %v, want that it is locked", err)
@@ -174,7 +178,7 @@ func TestKeysOfTwo(t *testing.T) {
 			url := database(t)
 			first, second := start(t, url), start(t, url)
 			want := keySet(t, first)
-			for _, p := range []*userpool.Pool{second, start(t, url)} {
+			for _, p := range []*pool.Pool{second, start(t, url)} {
 				if got := keySet(t, p); got != want {
 					t.Errorf("got keys %s, want %s", got, want)
 				}
@@ -184,9 +188,9 @@ func TestKeysOfTwo(t *testing.T) {
 }
 
 // start starts a pool whose keys are in the database.
-func start(t *testing.T, url string) *userpool.Pool {
+func start(t *testing.T, url string) *pool.Pool {
 	t.Helper()
-	p, err := userpool.New(t.Context(), userpool.Config{
+	p, err := pool.New(t.Context(), pool.Config{
 		ID: "local_two", Issuer: "http://pool.test/", Store: open(t, url),
 	})
 	if err != nil {
@@ -195,9 +199,9 @@ func start(t *testing.T, url string) *userpool.Pool {
 	return p
 }
 
-func keySet(t *testing.T, p *userpool.Pool) string {
+func keySet(t *testing.T, p *pool.Pool) string {
 	t.Helper()
-	set, err := p.JWKS(t.Context())
+	set, err := p.Keys.JWKS(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

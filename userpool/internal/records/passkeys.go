@@ -1,0 +1,58 @@
+package records
+
+import (
+	"context"
+
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/store"
+)
+
+const kindPasskey = "passkey"
+
+// passkeyRecord: the ID is a digest because a credential id may be longer than
+// a record's.
+func passkeyRecord(k userpool.Passkey) store.Record {
+	return store.Record{
+		Kind: kindPasskey, ID: userpool.Secret(k.ID).Digest(), Owner: k.Sub, Version: k.Version, Body: encodeBody(k),
+	}
+}
+
+// CreatePasskey adds k, or returns ErrExists when somebody has its ID.
+func (s Records) CreatePasskey(ctx context.Context, k userpool.Passkey) error {
+	return s.Apply(ctx, store.Change{Op: store.Create, Record: passkeyRecord(k)})
+}
+
+// UpdatePasskey replaces the passkey if its stored Version is still k's.
+func (s Records) UpdatePasskey(ctx context.Context, k userpool.Passkey) error {
+	return s.Apply(ctx, store.Change{Op: store.Update, Record: passkeyRecord(k)})
+}
+
+// Passkey returns the passkey with this credential id.
+func (s Records) Passkey(ctx context.Context, id string) (k userpool.Passkey, ok bool, err error) {
+	k, version, ok, err := found[userpool.Passkey](s.Store.Get(ctx, s.Pool, kindPasskey, userpool.Secret(id).Digest()))
+	k.Version = version
+	return k, ok, err
+}
+
+// Passkeys returns at most limit passkeys of a user.
+func (s Records) Passkeys(ctx context.Context, sub string, limit int) ([]userpool.Passkey, error) {
+	list, err := s.Store.List(ctx, s.Pool, kindPasskey, store.Query{Owner: sub, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]userpool.Passkey, 0, len(list))
+	for _, r := range list {
+		k, err := decode[userpool.Passkey](r)
+		if err != nil {
+			return nil, err
+		}
+		k.Version = r.Version
+		out = append(out, k)
+	}
+	return out, nil
+}
+
+// DeletePasskey removes the passkey with this credential id.
+func (s Records) DeletePasskey(ctx context.Context, id string) error {
+	return s.Apply(ctx, store.Change{Op: store.Delete, Record: store.Record{Kind: kindPasskey, ID: userpool.Secret(id).Digest()}})
+}

@@ -1,0 +1,214 @@
+// Package pool makes a user pool: accounts, sign-in and grants on one store. What the
+// parts decide, and how, they say themselves; here is what they have in common.
+//
+// It knows all of the packages below it: the words (userpool), store, trace, keys,
+// accounts, signin, grants, and core, records, gate and password of the internal ones.
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
+	"github.com/cognate-auth/cognate/userpool/grants"
+	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/gate"
+	"github.com/cognate-auth/cognate/userpool/internal/password"
+	"github.com/cognate-auth/cognate/userpool/internal/records"
+	"github.com/cognate-auth/cognate/userpool/keys"
+	"github.com/cognate-auth/cognate/userpool/signin"
+	"github.com/cognate-auth/cognate/userpool/store"
+	"github.com/cognate-auth/cognate/userpool/trace"
+)
+
+// Config configures [New].
+type Config struct {
+	// ID is the pool id, of Cognito's form "<region>_<alphanumerics>", at most
+	// 55 characters. Empty: a fresh one of [userpool.NewPoolID]; then Issuer must be
+	// empty or end in a slash, and the id is appended to it.
+	ID string
+
+	// Issuer is the iss claim, exactly: an absolute http or https URL whose
+	// last path segment is the pool id, as in http://localhost:9229/local_ab1.
+	// If it ends in a slash the id is appended. Required.
+	Issuer string
+
+	// Store keeps the pool's data. Required.
+	Store store.Store
+
+	// Keys sign the tokens, and the store does not get them. Nil: the keys in the
+	// store, in the clear; at the first start two RSA-2048 keys are made for it,
+	// which New does not wait for.
+	Keys *keys.Pair
+
+	// Settings say how people sign up and in. [Pool.Configure] changes them.
+	Settings userpool.Settings
+
+	// Invoke calls a trigger of Settings.Triggers with an event and returns the
+	// event that came back; a [*userpool.TriggerRefusal] is the trigger's own no. Package
+	// trigger has it over HTTP. It must be safe for concurrent use and hold to a
+	// time limit of its own. Required if there are triggers.
+	Invoke func(ctx context.Context, t userpool.Trigger, event []byte) (answer []byte, err error)
+
+	// Domain is where the pages are, such as http://localhost:9229: what links in
+	// mails begin with. Empty: the issuer without the pool id.
+	Domain string
+
+	// Deliver is given every mail and short message, in a goroutine of its own,
+	// at most 16 at a time and for at most 30 s each. Its error goes to the log.
+	// Nil: they stay in the outbox (see [accounts.Outbox.List]), where they are anyway.
+	Deliver func(ctx context.Context, m userpool.Message) error
+
+	// Passkeys checks what authenticators answer. Nil: there are no passkeys,
+	// whatever the settings say.
+	Passkeys userpool.Passkeys
+
+	// Hashing is the cost of password hashes. Zero: argon2id with 19 MiB, two
+	// passes, one lane. Stored hashes of another cost keep working and are
+	// replaced at the next sign-in.
+	Hashing userpool.HashCost
+
+	// MaxHashes is how many passwords are hashed at the same time; each takes
+	// Hashing.MemoryKiB. Zero: one per CPU.
+	MaxHashes int
+
+	// HashWait is how long a sign-in waits for its turn before it is refused
+	// with [userpool.ErrBusy]. Zero: 5 s.
+	HashWait time.Duration
+
+	// Now tells the time. Nil: time.Now.
+	Now func() time.Time
+
+	// Logger takes one line per outcome that matters to security; no line
+	// holds a secret. Nil: no log.
+	Logger *slog.Logger
+
+	// Trace remembers the sign-ins for the developer's view, as far as package
+	// server serves them. Nil: nothing is remembered.
+	Trace *trace.Trace
+}
+
+// Pool is a user pool: its parts on one store. They are set once, and all of them are
+// safe for concurrent use.
+type Pool struct {
+	Clients      *accounts.Clients      // the app clients
+	Users        *accounts.Users        // the users
+	Registration *accounts.Registration // how people sign up
+	Recovery     *accounts.Recovery     // what people do who forgot their password
+	Outbox       *accounts.Outbox       // the messages that went out
+
+	Flows      *signin.Flows      // the ways of people through the sign-in pages
+	Steps      *signin.Steps      // what the steps of these do
+	Passkeys   *signin.Passkeys   // the passkeys of users
+	Federation *signin.Federation // the sign-in at other identity providers
+
+	Grants   *grants.Grants   // what apps get
+	Sessions *grants.Sessions // the browsers that are signed in
+	Keys     *grants.Keys     // the keys that sign
+
+	core     *core.Core
+	accounts *accounts.Accounts
+	trace    *trace.Trace
+}
+
+// New returns a pool. It names the field that is wrong.
+func New(ctx context.Context, cfg Config) (*Pool, error) {
+	c, err := newCore(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	a := accounts.New(c, cfg.Deliver)
+	s := signin.New(c, a, cfg.Passkeys)
+	g, err := grants.New(ctx, c, a, s, cfg.Keys)
+	if err != nil {
+		return nil, err
+	}
+	return &Pool{
+		Clients: a.Clients, Users: a.Users, Registration: a.Registration, Recovery: a.Recovery, Outbox: a.Outbox,
+		Flows: s.Flows, Steps: s.Steps, Passkeys: s.Passkeys, Federation: s.Federation,
+		Grants: g, Sessions: g.Sessions(), Keys: g.Keys(),
+		core: c, accounts: a, trace: cfg.Trace,
+	}, nil
+}
+
+func newCore(ctx context.Context, cfg Config) (*core.Core, error) {
+	c := &core.Core{ID: cfg.ID, Invoke: cfg.Invoke, Now: cfg.Now}
+	err := setNames(c, cfg)
+	if err != nil {
+		return nil, err
+	}
+	err = c.Configure(ctx, cfg.Settings)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Store == nil {
+		return nil, errors.New("userpool: Config.Store is required")
+	}
+	c.Records = records.Records{Store: cfg.Store, Pool: c.ID}
+	c.Hasher, err = password.New(cfg.Hashing, cfg.MaxHashes, cfg.HashWait)
+	if err != nil {
+		return nil, fmt.Errorf("userpool: Config.Hashing: %w", err)
+	}
+	c.Gate = gate.New(c.Hasher.Wait)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	c.Log = cfg.Trace.Logger(log).With("pool", c.ID)
+	return c, nil
+}
+
+// setNames decides what the pool is called and where it is.
+func setNames(c *core.Core, cfg Config) error {
+	if c.ID == "" {
+		c.ID = userpool.NewPoolID()
+	}
+	err := userpool.CheckPoolID(c.ID)
+	if err != nil {
+		return fmt.Errorf("userpool: Config.ID: %w", err)
+	}
+	c.Issuer = cfg.Issuer
+	if strings.HasSuffix(c.Issuer, "/") {
+		c.Issuer += c.ID
+	}
+	c.Domain = strings.TrimSuffix(cfg.Domain, "/")
+	if c.Domain == "" {
+		c.Domain = strings.TrimSuffix(c.Issuer, "/"+c.ID)
+	}
+	err = userpool.CheckIssuer(c.Issuer, c.ID)
+	if err != nil {
+		return fmt.Errorf("userpool: Config.Issuer: %w", err)
+	}
+	return nil
+}
+
+// ID returns the pool id.
+func (p *Pool) ID() string { return p.core.ID }
+
+// Issuer returns the iss claim of the pool's tokens.
+func (p *Pool) Issuer() string { return p.core.Issuer }
+
+// Trace returns the one of [Config], or nil.
+func (p *Pool) Trace() *trace.Trace { return p.trace }
+
+// Now tells the pool's time.
+func (p *Pool) Now() time.Time { return p.core.Now() }
+
+// Settings returns what the pool was told. The caller must not modify what it
+// points to.
+func (p *Pool) Settings() *userpool.Settings { return p.core.Settings() }
+
+// Configure gives the pool other settings, from the next request on. What
+// breaks a rule is an error that names the field; then nothing changes. The
+// attributes that people sign in with cannot change.
+func (p *Pool) Configure(ctx context.Context, s userpool.Settings) error {
+	return p.core.Configure(ctx, s)
+}
