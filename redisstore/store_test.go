@@ -43,7 +43,7 @@ func conform(t *testing.T, config redisstore.Config) {
 	}, storetest.Second(func(t *testing.T, s cognate.SessionStore) cognate.SessionStore {
 		own, _ := configs.Load(s)
 		return open(t, own.(redisstore.Config))
-	}), storetest.Unreadable(unreadable(&configs)))
+	}), storetest.Unreadable(unreadable(&configs)), storetest.Staleness(patient))
 }
 
 // unreadable is what others may have put in the place of a record.
