@@ -21,7 +21,7 @@ help:
 	@echo '  make demo     start the demo: https://127.0.0.1:5000   ARGS="--addr 127.0.0.1:5443"'
 	@echo '  make test     run the tests of every module            MODULES="./e2e" for one'
 	@echo '  make e2e      run the browser tests alone              CHROMIUM=/path/to/browser'
-	@echo '  make lint     check format, vet and lint every module'
+	@echo '  make lint     check format, vet and lint every module; look for dead code'
 	@echo '  make fuzz     run every fuzz target for a while        FUZZTIME=$(FUZZTIME)'
 	@echo '  make bench    measure sign-in beside other ways        ROWS="cognate,scs,bearer" QUICK=1'
 	@echo '  make bench-go run the Go benchmarks of every module    BENCH=Session'
@@ -37,7 +37,7 @@ test:
 e2e:
 	@MODULES=./e2e tools/test.sh
 
-lint: bin/golangci-lint
+lint: bin/golangci-lint bin/deadcode
 	@tools/lint.sh
 
 fuzz:
@@ -52,9 +52,13 @@ bench-go:
 clean:
 	rm -rf bin
 
-# The linter has a module of its own, so that its two hundred dependencies stay out of
+# The linters have a module of their own, so that their two hundred dependencies stay out of
 # everyone else's. The workspace is off because it would choose other versions.
 bin/golangci-lint: tools/go.mod tools/go.sum
 	@echo 'building the linter: one to two minutes, once'
-	@cd tools && GOWORK=off go build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@cd tools && GOWORK=off go build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
+
+bin/deadcode: tools/go.mod tools/go.sum
+	@cd tools && GOWORK=off go build -o ../$@ golang.org/x/tools/cmd/deadcode
 	@touch $@

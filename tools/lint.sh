@@ -1,5 +1,6 @@
 #!/bin/sh
-# Checks the format of every module, vets it and lints it by .golangci.yml.
+# Checks the format of every module, vets it and lints it by .golangci.yml, and looks for
+# functions that neither a program nor a test reaches.
 . "$(dirname "$0")/common.sh"
 
 linter=$PWD/bin/golangci-lint
@@ -9,6 +10,8 @@ lint_module() {
 	(cd "$1" && go vet ./... && "$linter" run ./...)
 }
 
+listing=$(mktemp)
+trap 'rm -f "$listing"' EXIT
 say "format"
 # A folder's name, not the list of packages: files behind build tags count, too.
 unformatted=$(gofmt -l ${MODULES:-.})
@@ -18,7 +21,19 @@ else
 	printf 'run gofmt -w on these files:\n%s\n' "$unformatted"
 fi
 
+# unreached lists functions that nothing reaches. What one module has for another counts as
+# reached, so all are looked at together; an example without output is never run.
+unreached() {
+	folders=$(go list -m -f '{{.Dir}}/...') && bin/deadcode -test $folders >"$listing" ||
+		fail "deadcode could not read the modules, see above."
+	grep -v 'unreachable func: Example' "$listing"
+}
+
 each_module lint_module
+if [ -z "${MODULES:-}" ]; then
+	say "functions that nothing reaches"
+	if unreached; then failed="$failed dead code"; else echo "none"; fi
+fi
 failed="${unformatted:+ format}$failed"
 [ -z "$failed" ] || fail "the linters found something, see above, in:$failed"
 say "nothing to complain about"
