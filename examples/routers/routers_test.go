@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	router "github.com/gin-gonic/gin"
+
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/cognatetest"
 	"github.com/cognate-auth/cognate/examples/routers/chi"
@@ -17,6 +19,10 @@ import (
 const site = "https://app.example"
 
 var routers = map[string]func(*cognate.Auth) http.Handler{"chi": chi.New, "gin": gin.New, "echo": echo.New}
+
+func init() {
+	router.SetMode(router.TestMode) // it lists its routes otherwise
+}
 
 // start makes a pool with ann, who is an admin, and bob, who isn't, and an app.
 func start(t *testing.T, newApp func(*cognate.Auth) http.Handler) (*cognatetest.Pool, http.Handler) {
