@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"html"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -35,7 +36,9 @@ func startZitadel(t *testing.T, pool *cognatetest.Pool) (issuer string) {
 	}))
 	t.Cleanup(srv.Close)
 	storage.RegisterClients(storage.WebClient("pool", secret, pool.URL+"/oauth2/idpresponse"))
-	handler = exampleop.SetupServer(srv.URL, storage.NewStorage(storage.NewUserStore(srv.URL)), nil, false)
+	// Its requests are logged by the process's default, which this sets.
+	silent := slog.New(slog.DiscardHandler)
+	handler = exampleop.SetupServer(srv.URL, storage.NewStorage(storage.NewUserStore(srv.URL)), silent, false)
 	return srv.URL
 }
 
