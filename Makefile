@@ -13,7 +13,7 @@ MODULES ?=
 export FUZZTIME BENCH MODULES ROWS QUICK
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e lint fuzz bench bench-go clean
+.PHONY: help demo test e2e lint commits fuzz bench bench-go clean
 
 help:
 	@echo 'Cognate: sign-in for web apps with Amazon Cognito'
@@ -22,6 +22,7 @@ help:
 	@echo '  make test     run the tests of every module            MODULES="./e2e" for one'
 	@echo '  make e2e      run the browser tests alone              CHROMIUM=/path/to/browser'
 	@echo '  make lint     check format, vet and lint every module; look for dead code'
+	@echo '  make commits  check what the new commits say           tools/commits.sh A..B for others'
 	@echo '  make fuzz     run every fuzz target for a while        FUZZTIME=$(FUZZTIME)'
 	@echo '  make bench    measure sign-in beside other ways        ROWS="cognate,scs,bearer" QUICK=1'
 	@echo '  make bench-go run the Go benchmarks of every module    BENCH=Session'
@@ -39,6 +40,9 @@ e2e:
 
 lint: bin/golangci-lint bin/deadcode
 	@tools/lint.sh
+
+commits:
+	@tools/commits.sh
 
 fuzz:
 	@tools/fuzz.sh
