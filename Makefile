@@ -13,7 +13,7 @@ MODULES ?=
 export FUZZTIME BENCH MODULES ROWS QUICK
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e lint commits fuzz bench bench-go clean
+.PHONY: help demo test e2e lint commits house fuzz bench bench-go clean
 
 help:
 	@echo 'Cognate: sign-in for web apps with Amazon Cognito'
@@ -23,6 +23,7 @@ help:
 	@echo '  make e2e      run the browser tests alone              CHROMIUM=/path/to/browser'
 	@echo '  make lint     check format, vet and lint every module; look for dead code'
 	@echo '  make commits  check what the new commits say           tools/commits.sh A..B for others'
+	@echo '  make house    print how large packages, types and files are'
 	@echo '  make fuzz     run every fuzz target for a while        FUZZTIME=$(FUZZTIME)'
 	@echo '  make bench    measure sign-in beside other ways        ROWS="cognate,scs,bearer" QUICK=1'
 	@echo '  make bench-go run the Go benchmarks of every module    BENCH=Session'
@@ -43,6 +44,9 @@ lint: bin/golangci-lint bin/deadcode
 
 commits:
 	@tools/commits.sh
+
+house:
+	@cd internal/house && go test -run TestFigures -figures
 
 fuzz:
 	@tools/fuzz.sh

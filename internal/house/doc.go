@@ -3,6 +3,7 @@
 //   - which package may import which, and what the library brings along (TestArrows,
 //     TestTestsOnly, TestDependencies);
 //   - what the public packages export (TestExported);
+//   - how large packages, types, files and functions are (TestFigures);
 //   - that the pages say what is true (TestDocumented…, TestReadmeProgram,
 //     TestBehavioursAreTested);
 //   - that the check of commits finds what it is for (TestCommits…).
