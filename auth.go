@@ -13,6 +13,7 @@ import (
 
 	"github.com/cognate-auth/cognate/internal/cache"
 	"github.com/cognate-auth/cognate/internal/gate"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // Auth signs people in to one web app with one provider. Make it with [New]. It is
@@ -147,7 +148,7 @@ func (a *Auth) openJars(s *settings) error {
 func newKeeper(s *settings, policy *sessionPolicy, cookie cookieSpec, bound string, g *gate.Gate) (keeper, error) {
 	opened := cache.New[*session](s.Session.CacheSize)
 	if s.Session.Store != nil {
-		sealer, err := newSealer(s.Keys, "stored session", bound, MaxRecordValue)
+		sealer, err := newSealer(s.Keys, "stored session", bound, sessionstore.MaxRecordValue)
 		return &storeSessions{
 			sessionPolicy: policy, cookie: cookie, store: s.Session.Store, sealer: sealer, bound: bound, log: s.Logger, opened: opened,
 			unreadable: cache.NewSet(maxUnreadable), gate: g,
@@ -213,7 +214,7 @@ func only(h http.HandlerFunc, methods ...string) http.HandlerFunc {
 // RequireLogin lets a request through to next if somebody is signed in; [UserFrom]
 // then tells who. Otherwise a page that a person navigates to becomes a redirect to the
 // provider, from where the person comes back to it, and a request made by a script
-// (fetch, XHR, HTMX) gets 401 with the login URL. If the [SessionStore] can't be asked the
+// (fetch, XHR, HTMX) gets 401 with the login URL. If the [sessionstore.Store] can't be asked the
 // answer is 503 with Retry-After, and the browser keeps its cookie.
 //
 // It sets Cache-Control: private, no-cache, which keeps the answer out of shared caches;
@@ -299,7 +300,7 @@ func requireRules(
 }
 
 // User returns who is signed in, or nil. It reads the request's cookie, and the
-// [SessionStore] if there is one, for pages that are public but greet those who are known;
+// [sessionstore.Store] if there is one, for pages that are public but greet those who are known;
 // a store that can't be asked knows nobody. An answer that depends on it must not be cached
 // for others.
 func (a *Auth) User(r *http.Request) *User {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/refusal"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 const (
@@ -76,7 +77,7 @@ func (a *Auth) endByToken(w http.ResponseWriter, r *http.Request) (int, logoutTo
 	if !ok { // New asks for a store
 		return 0, logoutToken{}, refusal.New(refusal.StoreDown, "there is no session store")
 	}
-	mark := Record{Key: k.hash("logout token", t.id), Value: []byte{1}, Expires: t.issued.Add(maxLogoutAge + 2*k.skew)}
+	mark := sessionstore.Record{Key: k.hash("logout token", t.id), Value: []byte{1}, Expires: t.issued.Add(maxLogoutAge + 2*k.skew)}
 	err = k.tokenUsed(r.Context(), mark)
 	if err != nil {
 		return 0, logoutToken{}, err
@@ -206,24 +207,24 @@ var errTokenUsed = refusal.New(refusal.LogoutToken, "the logout token was used b
 
 // tokenUsed refuses a logout token that this process, or another with the same store, took
 // before.
-func (k *storeSessions) tokenUsed(ctx context.Context, mark Record) error {
+func (k *storeSessions) tokenUsed(ctx context.Context, mark sessionstore.Record) error {
 	_, err := k.store.LoadLatest(ctx, mark.Key)
 	switch {
 	case err == nil:
 		return errTokenUsed
-	case errors.Is(err, ErrNoRecord):
+	case errors.Is(err, sessionstore.ErrNoRecord):
 		return nil
 	}
 	return storeDown(err)
 }
 
 // useToken sees to it that the token is not taken again.
-func (k *storeSessions) useToken(ctx context.Context, mark Record) error {
+func (k *storeSessions) useToken(ctx context.Context, mark sessionstore.Record) error {
 	err := k.store.Create(ctx, mark)
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrRecordChanged): // at the same time
+	case errors.Is(err, sessionstore.ErrRecordChanged): // at the same time
 		return errTokenUsed
 	}
 	return storeDown(err)

@@ -18,12 +18,13 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // logoutStore is a store that fails on demand.
 type logoutStore struct {
 	mu      sync.Mutex
-	records map[string]cognate.Record
+	records map[string]sessionstore.Record
 	fails   map[string]bool // by method
 	now     func() time.Time
 }
@@ -36,16 +37,16 @@ func (s *logoutStore) enter(method string) error {
 	return nil
 }
 
-func (s *logoutStore) live(key string) (cognate.Record, bool) {
+func (s *logoutStore) live(key string) (sessionstore.Record, bool) {
 	r, ok := s.records[key]
 	return r, ok && s.now().Before(r.Expires)
 }
 
-func (s *logoutStore) Create(_ context.Context, r cognate.Record) error {
+func (s *logoutStore) Create(_ context.Context, r sessionstore.Record) error {
 	err := s.enter("Create")
 	defer s.mu.Unlock()
 	if _, ok := s.live(r.Key); ok && err == nil {
-		return cognate.ErrRecordChanged
+		return sessionstore.ErrRecordChanged
 	}
 	if err == nil {
 		r.Version = 1
@@ -54,21 +55,21 @@ func (s *logoutStore) Create(_ context.Context, r cognate.Record) error {
 	return err
 }
 
-func (s *logoutStore) Load(ctx context.Context, key string) (cognate.Record, error) {
+func (s *logoutStore) Load(ctx context.Context, key string) (sessionstore.Record, error) {
 	return s.LoadLatest(ctx, key)
 }
 
-func (s *logoutStore) LoadLatest(_ context.Context, key string) (cognate.Record, error) {
+func (s *logoutStore) LoadLatest(_ context.Context, key string) (sessionstore.Record, error) {
 	err := s.enter("Load")
 	defer s.mu.Unlock()
 	r, ok := s.live(key)
 	if !ok && err == nil {
-		err = cognate.ErrNoRecord
+		err = sessionstore.ErrNoRecord
 	}
 	return r, err
 }
 
-func (s *logoutStore) Update(_ context.Context, r cognate.Record) error {
+func (s *logoutStore) Update(_ context.Context, r sessionstore.Record) error {
 	err := s.enter("Update")
 	defer s.mu.Unlock()
 	old, ok := s.live(r.Key)
@@ -76,9 +77,9 @@ func (s *logoutStore) Update(_ context.Context, r cognate.Record) error {
 	case err != nil:
 		return err
 	case !ok:
-		return cognate.ErrNoRecord
+		return sessionstore.ErrNoRecord
 	case old.Version != r.Version:
-		return cognate.ErrRecordChanged
+		return sessionstore.ErrRecordChanged
 	}
 	r.Version, r.Indexes = r.Version+1, old.Indexes
 	s.records[r.Key] = r
@@ -122,7 +123,7 @@ func newBackchannel(t *testing.T) *backchannel {
 	t.Helper()
 	c := fakeprovider.NewClock()
 	x := &backchannel{Provider: fakeprovider.New(t), t: t, clock: c, sid: "sid-1"}
-	x.store = &logoutStore{records: map[string]cognate.Record{}, fails: map[string]bool{}, now: c.Now}
+	x.store = &logoutStore{records: map[string]sessionstore.Record{}, fails: map[string]bool{}, now: c.Now}
 	x.Now = c.Now
 	x.EditClaims = func(m map[string]any) {
 		if x.sid != "" {
@@ -511,7 +512,7 @@ func TestNoBackchannelByDefault(t *testing.T) {
 // FuzzBackchannelLogout sends what is no token: it may end nothing, and break nothing.
 func FuzzBackchannelLogout(f *testing.F) {
 	p := fakeprovider.New(f)
-	store := &logoutStore{records: map[string]cognate.Record{}, fails: map[string]bool{}, now: p.Now}
+	store := &logoutStore{records: map[string]sessionstore.Record{}, fails: map[string]bool{}, now: p.Now}
 	auth, err := cognate.New(cognate.Config{
 		Issuer: p.Issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/cb", BackchannelLogoutPath: "/backchannel",
 		Keys: []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))}, Session: cognate.SessionConfig{Store: store},

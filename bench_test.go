@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
+	"github.com/cognate-auth/cognate/sessionstore"
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // BenchmarkRequest is a signed-in request without the network: the handler alone, and behind
@@ -40,7 +40,7 @@ func BenchmarkRequest(b *testing.B) {
 	}
 	b.Run("bare", func(b *testing.B) { run(b, handler, "a=b") })
 	for name, session := range map[string]cognate.SessionConfig{
-		"cookie": {}, "tokens in cookies": {TokensInCookie: true}, "memory store": {Store: cognate.NewMemoryStore(0)},
+		"cookie": {}, "tokens in cookies": {TokensInCookie: true}, "memory store": {Store: sessionstore.NewMemory(0)},
 	} {
 		auth, cookie := signedIn(b, session)
 		b.Run(name, func(b *testing.B) { run(b, auth.RequireLogin(handler), cookie) })

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/returnto"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // Config says who may sign in where. The zero value of every field means something
@@ -173,7 +174,7 @@ type SessionConfig struct {
 	IdleTimeout time.Duration
 	// Store keeps the sessions, and the tokens with them. Nil means that each is in its
 	// own cookie.
-	Store SessionStore
+	Store sessionstore.Store
 	// TokensInCookie keeps the tokens without a Store, encrypted, in further cookies:
 	// [Auth.AccessToken] then works. They travel with every request and make it two to
 	// three times as dear.

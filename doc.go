@@ -41,11 +41,11 @@
 //
 // A cookie can't be recalled. Signing out removes it from the browser, and the process
 // that was asked remembers not to take a copy of it, nor to give it again; another process
-// would, until the session's lifetime ends. With a [SessionStore] in SessionConfig.Store the cookie
-// holds a random id instead, and the session can be ended from the server: one browser's,
-// all of a user's ([Auth.LogoutEverywhere]), or on the provider's word
-// (Config.BackchannelLogoutPath). [MemoryStore] is one for a single process; package
-// redisstore is one for many. A store sees hashes and encrypted bytes.
+// would, until the session's lifetime ends. With a [sessionstore.Store] in
+// SessionConfig.Store the cookie holds a random id instead, and the session can be ended
+// from the server: one browser's, all of a user's ([Auth.LogoutEverywhere]), or on the
+// provider's word (Config.BackchannelLogoutPath). [sessionstore.Memory] is one for a single
+// process; package redisstore is one for many. A store sees hashes and encrypted bytes.
 //
 // [SessionConfig] says how long sessions last: eight hours, unless it says otherwise.
 //

@@ -102,7 +102,7 @@ const (
 	ReasonRuleFailed Reason = "rule_failed"
 	// ReasonVetoed: a hook refused.
 	ReasonVetoed Reason = "vetoed"
-	// ReasonStoreDown: the [SessionStore] can't be asked.
+	// ReasonStoreDown: the [sessionstore.Store] can't be asked.
 	ReasonStoreDown Reason = "store_down"
 	// ReasonNotSignedIn: there is no session where one is needed.
 	ReasonNotSignedIn Reason = "not_signed_in"

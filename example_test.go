@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 func Example() {
@@ -187,9 +188,9 @@ func ExampleUserAs() {
 }
 
 // Sessions that the server can end, in one process.
-func ExampleNewMemoryStore() {
+func ExampleAuth_LogoutEverywhere() {
 	cfg := exampleConfig
-	cfg.Session.Store = cognate.NewMemoryStore(0)
+	cfg.Session.Store = sessionstore.NewMemory(0)
 	auth, err := cognate.New(cfg)
 	if err != nil {
 		log.Fatal(err)

@@ -167,17 +167,3 @@ func ReadChunks(h http.Header, name string) string {
 	value, _ := readChunks(h, name, maxTokenChunks)
 	return value
 }
-
-// Memory that is bounded.
-
-// MemoryStoreSize returns how many records a store keeps and how many members its
-// indexes have, expired ones included.
-func MemoryStoreSize(s *MemoryStore) (records, members int) {
-	for i := range s.shards {
-		records += len(s.shards[i].records)
-		for name := range s.indexes[i].first {
-			members += len(s.indexes[i].list(name))
-		}
-	}
-	return records, members
-}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // TestRefreshesAreBounded lets 400 sessions want new tokens at once: the provider sees some at
@@ -264,7 +265,7 @@ func TestUnusedTokensAreRevoked(t *testing.T) {
 			p.ServeToken = answerWith(400, `{"error":"invalid_grant"}`)
 		}, nil},
 		"store": {func(_ *fakeprovider.Provider, c *cognate.Config) {
-			store := &flakyStore{SessionStore: cognate.NewMemoryStore(0)}
+			store := &flakyStore{Store: sessionstore.NewMemory(0)}
 			c.Session.Store = store
 			c.Hooks.OnLogin = func(context.Context, cognate.LoginEvent) error { store.down.Store(true); return nil }
 		}, []string{"refresh-0"}},
@@ -347,7 +348,7 @@ func TestRevokeWhatComesTooLate(t *testing.T) {
 			p, c, mode := fakeprovider.New(t), fakeprovider.NewClock(), tokenModes[tt.mode]
 			p.Now, p.AccessLife, p.Rotate = c.Now, 300, true
 			got := revoked(p, nil)
-			var store cognate.SessionStore
+			var store sessionstore.Store
 			configure := func(cfg *cognate.Config) {
 				mode(cfg)
 				cfg.RevokeOnLogout = true

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // A roundTripper plays a browser while the provider's session is open: nobody is asked for
@@ -96,7 +97,7 @@ func TestLoginLoop(t *testing.T) {
 		page    string
 	}{
 		{"cookie blocked", nil, lose, nil, cognate.ReasonCookieBlocked, "doesn’t send this site’s cookie back"},
-		{"cookie blocked, with a store", func(c *cognate.Config) { c.Session.Store = cognate.NewMemoryStore(0) }, lose, nil,
+		{"cookie blocked, with a store", func(c *cognate.Config) { c.Session.Store = sessionstore.NewMemory(0) }, lose, nil,
 			cognate.ReasonCookieBlocked, "doesn’t send this site’s cookie back"},
 		{"cookies too large", nil, lose, func(m map[string]any) { m["custom:tier"] = strings.Repeat("x", 6000) },
 			cognate.ReasonSessionTooLarge, "has more to it"},
@@ -152,7 +153,7 @@ func TestLoginLoop(t *testing.T) {
 	t.Run("processes that don't know each other's sessions", func(t *testing.T) {
 		// One process begins and ends the sign-ins, the other one has the pages.
 		p := fakeprovider.New(t)
-		store := func(c *cognate.Config) { c.Session.Store = cognate.NewMemoryStore(0) }
+		store := func(c *cognate.Config) { c.Session.Store = sessionstore.NewMemory(0) }
 		first, second := newApp(t, p, store), newApp(t, p, store)
 		pages := first.handler
 		f := &roundTripper{browser: first.browser(t), p: p}
@@ -196,7 +197,7 @@ func TestLoginLoopWithoutCookies(t *testing.T) {
 	for name, mode := range map[string]func(*cognate.Config){
 		"cookies":           func(*cognate.Config) {},
 		"tokens in cookies": tokenModes["cookies"],
-		"store":             func(c *cognate.Config) { c.Session.Store = cognate.NewMemoryStore(0) },
+		"store":             func(c *cognate.Config) { c.Session.Store = sessionstore.NewMemory(0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := fakeprovider.New(t)
@@ -268,7 +269,7 @@ func TestNoLoginLoop(t *testing.T) {
 			},
 		} {
 			p := fakeprovider.New(t)
-			x := newApp(t, p, func(c *cognate.Config) { c.Session.Store = cognate.NewMemoryStore(0) })
+			x := newApp(t, p, func(c *cognate.Config) { c.Session.Store = sessionstore.NewMemory(0) })
 			f := &roundTripper{browser: x.browser(t), p: p}
 			for i := range 10 {
 				if resp, n := f.follow("/private/"); resp.StatusCode != http.StatusOK || n != 1 {

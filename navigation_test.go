@@ -16,6 +16,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // TestNothingButPeopleBeginsSignIns asks for each page that begins a sign-in as something
@@ -91,7 +92,7 @@ func TestWayBackFromForms(t *testing.T) {
 		for referer, want := range map[string]string{"": "/", appOrigin + "/private/edit?id=1": "/private/edit?id=1", "https://evil.test/private": "/"} {
 			t.Run(name+" "+referer, func(t *testing.T) {
 				p := fakeprovider.New(t)
-				store := &logoutStore{records: map[string]cognate.Record{}, fails: map[string]bool{}, now: p.Now}
+				store := &logoutStore{records: map[string]sessionstore.Record{}, fails: map[string]bool{}, now: p.Now}
 				x := newApp(t, p, func(c *cognate.Config) {
 					if name == "a store that is down" {
 						c.Session.Store = store

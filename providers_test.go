@@ -11,6 +11,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // severalConfig is the configuration of one of several providers of an app.
@@ -241,7 +242,7 @@ func TestLogoutOfSeveral(t *testing.T) {
 
 // TestSeveralStoreDown has the store of one of them fail.
 func TestSeveralStoreDown(t *testing.T) {
-	store := &logoutStore{records: map[string]cognate.Record{}, fails: map[string]bool{}, now: fakeprovider.New(t).Now}
+	store := &logoutStore{records: map[string]sessionstore.Record{}, fails: map[string]bool{}, now: fakeprovider.New(t).Now}
 	x := newSeveral(t, func(name string, c *cognate.Config) {
 		if name == "a" {
 			c.Session.Store = store

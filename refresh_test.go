@@ -15,6 +15,7 @@ import (
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/cases"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // TestRollAndRefreshTogether winds the idle clock in the same answer that brings new tokens.
@@ -76,7 +77,7 @@ func TestLeaseAcrossClocks(t *testing.T) {
 }
 
 // processes makes two apps on one store; the clock of the second goes ahead of the first's.
-func processes(t *testing.T, p *fakeprovider.Provider, store cognate.SessionStore, ahead time.Duration) (x, other *app) {
+func processes(t *testing.T, p *fakeprovider.Provider, store sessionstore.Store, ahead time.Duration) (x, other *app) {
 	t.Helper()
 	of := func(ahead time.Duration) *app {
 		return newApp(t, p, func(cfg *cognate.Config) {
@@ -94,7 +95,7 @@ func TestSlowHolder(t *testing.T) {
 	for _, ahead := range []time.Duration{-time.Minute, -20 * time.Second, 0, 20 * time.Second, time.Minute} {
 		t.Run(ahead.String(), func(t *testing.T) {
 			fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
-				store := cognate.NewMemoryStore(0)
+				store := sessionstore.NewMemory(0)
 				x, other := processes(t, p, store, ahead)
 				b := x.browser(t)
 				b.signIn(p)
@@ -126,7 +127,7 @@ func TestDeadHolder(t *testing.T) {
 		for later, atMost := range map[time.Duration]time.Duration{0: 16 * time.Second, 5 * time.Minute: time.Second} {
 			t.Run(fmt.Sprint(ahead, " ", later), func(t *testing.T) {
 				fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
-					store := &flakyStore{SessionStore: cognate.NewMemoryStore(0)}
+					store := &flakyStore{Store: sessionstore.NewMemory(0)}
 					x, other := processes(t, p, store, ahead)
 					b := x.browser(t)
 					b.signIn(p)
@@ -537,7 +538,7 @@ func TestEndedElsewhereAtOnce(t *testing.T) {
 	p, c := fakeprovider.New(t), fakeprovider.NewClock()
 	p.Now, p.AccessLife = c.Now, 2
 	store := newMemoryStore(c.Now)
-	x := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = &staleStore{SessionStore: store} })
+	x := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = &staleStore{Store: store} })
 	b := x.browser(t)
 	b.signIn(p)
 	b.get("/private/")
@@ -555,7 +556,7 @@ func TestEndedElsewhereAtOnce(t *testing.T) {
 // with nothing.
 func TestLateSave(t *testing.T) {
 	x, p, store, c := storeApp(t, nil)
-	other := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store.SessionStore })
+	other := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store.Store })
 	p.Rotate = true
 	b := x.browser(t)
 	b.signIn(p)
@@ -615,7 +616,7 @@ func TestTokenOutsideOfRequireLogin(t *testing.T) {
 func TestSlowHook(t *testing.T) {
 	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 		p.AccessLife, p.Rotate = 300, true
-		store := cognate.NewMemoryStore(0)
+		store := sessionstore.NewMemory(0)
 		asked := false
 		process := func() *app {
 			return newApp(t, p, func(cfg *cognate.Config) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // What an earlier version sealed with the configuration of sealedAuth: an upgrade
@@ -62,13 +63,13 @@ func sealedAuth(t *testing.T, session cognate.SessionConfig) *cognate.Auth {
 
 // TestSealedBeforeUpgrade opens what an earlier version has sealed, in cookies and in a store.
 func TestSealedBeforeUpgrade(t *testing.T) {
-	store := cognate.NewMemoryStore(0)
+	store := sessionstore.NewMemory(0)
 	store.Now = func() time.Time { return sealedAt }
 	value, err := base64.RawURLEncoding.DecodeString(sealedRecordValue)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = store.Create(t.Context(), cognate.Record{
+	err = store.Create(t.Context(), sessionstore.Record{
 		Key: sealedRecordKey, Value: value, Indexes: []string{sealedSubject, sealedSID}, Expires: sealedAt.Add(time.Hour),
 	})
 	if err != nil {

@@ -7,12 +7,12 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // flakyStore is a store that can be taken down, and that sees what it is given.
 type flakyStore struct {
-	cognate.SessionStore
+	sessionstore.Store
 	down atomic.Bool
 	// failUpdates makes that many updates fail after they were made, as a connection
 	// that breaks at the wrong moment does.
@@ -20,12 +20,12 @@ type flakyStore struct {
 	updates     atomic.Int32
 
 	mu   sync.Mutex
-	seen []cognate.Record
+	seen []sessionstore.Record
 }
 
 var errDown = errors.New("connection refused")
 
-func (s *flakyStore) see(r cognate.Record) {
+func (s *flakyStore) see(r sessionstore.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen = append(s.seen, r)
@@ -41,7 +41,7 @@ func (s *flakyStore) live(t *testing.T) (n int) {
 		keys[r.Key] = true
 	}
 	for key := range keys {
-		_, err := s.SessionStore.Load(t.Context(), key)
+		_, err := s.Store.Load(t.Context(), key)
 		if err == nil {
 			n++
 		}
@@ -49,35 +49,35 @@ func (s *flakyStore) live(t *testing.T) (n int) {
 	return n
 }
 
-func (s *flakyStore) Create(ctx context.Context, r cognate.Record) error {
+func (s *flakyStore) Create(ctx context.Context, r sessionstore.Record) error {
 	if s.down.Load() {
 		return errDown
 	}
 	s.see(r)
-	return s.SessionStore.Create(ctx, r)
+	return s.Store.Create(ctx, r)
 }
 
-func (s *flakyStore) Load(ctx context.Context, key string) (cognate.Record, error) {
+func (s *flakyStore) Load(ctx context.Context, key string) (sessionstore.Record, error) {
 	if s.down.Load() {
-		return cognate.Record{}, errDown
+		return sessionstore.Record{}, errDown
 	}
-	return s.SessionStore.Load(ctx, key)
+	return s.Store.Load(ctx, key)
 }
 
-func (s *flakyStore) LoadLatest(ctx context.Context, key string) (cognate.Record, error) {
+func (s *flakyStore) LoadLatest(ctx context.Context, key string) (sessionstore.Record, error) {
 	if s.down.Load() {
-		return cognate.Record{}, errDown
+		return sessionstore.Record{}, errDown
 	}
-	return s.SessionStore.LoadLatest(ctx, key)
+	return s.Store.LoadLatest(ctx, key)
 }
 
-func (s *flakyStore) Update(ctx context.Context, r cognate.Record) error {
+func (s *flakyStore) Update(ctx context.Context, r sessionstore.Record) error {
 	if s.down.Load() {
 		return errDown
 	}
 	s.see(r)
 	s.updates.Add(1)
-	err := s.SessionStore.Update(ctx, r)
+	err := s.Store.Update(ctx, r)
 	if err == nil && s.failUpdates.Add(-1) >= 0 {
 		return errDown
 	}
@@ -88,12 +88,12 @@ func (s *flakyStore) Delete(ctx context.Context, key string) error {
 	if s.down.Load() {
 		return errDown
 	}
-	return s.SessionStore.Delete(ctx, key)
+	return s.Store.Delete(ctx, key)
 }
 
 func (s *flakyStore) DeleteIndexed(ctx context.Context, index string) (int, error) {
 	if s.down.Load() {
 		return 0, errDown
 	}
-	return s.SessionStore.DeleteIndexed(ctx, index)
+	return s.Store.DeleteIndexed(ctx, index)
 }

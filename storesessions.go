@@ -15,6 +15,7 @@ import (
 	"github.com/cognate-auth/cognate/internal/flight"
 	"github.com/cognate-auth/cognate/internal/gate"
 	"github.com/cognate-auth/cognate/internal/refusal"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 const (
@@ -75,13 +76,13 @@ func (w *watch) over(l lease) bool {
 	return time.Since(w.since) >= leaseTime
 }
 
-// storeSessions keeps sessions in a SessionStore. The browser's cookie holds a random id;
+// storeSessions keeps sessions in a store. The browser's cookie holds a random id;
 // the store gets its hash, and the session sealed for that hash. It is safe for
 // concurrent use.
 type storeSessions struct {
 	*sessionPolicy
 	cookie cookieSpec
-	store  SessionStore
+	store  sessionstore.Store
 	sealer *sealer
 	bound  string // issuer and client, in every hash
 	log    *slog.Logger
@@ -163,12 +164,12 @@ func (k *storeSessions) discard(r *http.Request, _ time.Time) (*session, error) 
 
 // read makes a session of a store's answer. known is what was decrypted before, if anything.
 func (k *storeSessions) read(
-	ctx context.Context, rec Record, err error, key string, known *session, now time.Time,
+	ctx context.Context, rec sessionstore.Record, err error, key string, known *session, now time.Time,
 ) (*session, error) {
 	switch {
-	case errors.Is(err, ErrNoRecord) && known != nil && k.over(known, now):
+	case errors.Is(err, sessionstore.ErrNoRecord) && known != nil && k.over(known, now):
 		return known, nil // the store has dropped it in time
-	case errors.Is(err, ErrNoRecord):
+	case errors.Is(err, sessionstore.ErrNoRecord):
 		k.reportUnreadable(ctx, key, err)
 		return nil, nil
 	case err != nil:
@@ -188,7 +189,7 @@ func storeDown(err error) *refusal.Error {
 
 // open decrypts a record. One that can't be read is nobody's session, and worth a line:
 // the keys are wrong, or somebody wrote to the store.
-func (k *storeSessions) open(ctx context.Context, rec Record, key string) *session {
+func (k *storeSessions) open(ctx context.Context, rec sessionstore.Record, key string) *session {
 	s, err := k.decode(rec, key)
 	if err != nil {
 		k.reportUnreadable(ctx, key, fmt.Errorf("are Config.Keys those that sealed it? %w", err))
@@ -204,13 +205,13 @@ func (k *storeSessions) open(ctx context.Context, rec Record, key string) *sessi
 // such thing.
 func (k *storeSessions) reportUnreadable(ctx context.Context, key string, err error) {
 	now := k.now()
-	if err == ErrNoRecord || !k.unreadable.Add(key, now.Add(k.lifetime), now) { //nolint:errorlint // wrapped, it says more
+	if err == sessionstore.ErrNoRecord || !k.unreadable.Add(key, now.Add(k.lifetime), now) { //nolint:errorlint // wrapped, it says more
 		return
 	}
 	k.log.LogAttrs(ctx, slog.LevelWarn, "cognate: a session in the store can't be read, and counts as none", slog.String("err", err.Error()))
 }
 
-func (k *storeSessions) decode(rec Record, key string) (*session, error) {
+func (k *storeSessions) decode(rec sessionstore.Record, key string) (*session, error) {
 	plaintext, current, err := k.sealer.openBytes(key, rec.Value)
 	if err != nil {
 		return nil, err
@@ -261,38 +262,38 @@ func decodeStored(data []byte) (*session, error) {
 
 // record seals a session for the store. Tokens that make it too large lose the raw ID
 // token first, and are left out if that is not enough; what was kept is returned.
-func (k *storeSessions) record(ctx context.Context, key string, s *session, t *tokenSet, l lease) (Record, *session, *tokenSet) {
+func (k *storeSessions) record(ctx context.Context, key string, s *session, t *tokenSet, l lease) (sessionstore.Record, *session, *tokenSet) {
 	rec := k.seal(key, s, t, l)
 	size := len(rec.Value)
-	if size <= MaxRecordValue || t == nil {
+	if size <= sessionstore.MaxRecordValue || t == nil {
 		return rec, s, t
 	}
 	slim := *t
 	slim.id = ""
 	t = &slim
 	rec = k.seal(key, s, t, l)
-	if len(rec.Value) > MaxRecordValue {
+	if len(rec.Value) > sessionstore.MaxRecordValue {
 		without := *s
 		without.dropped = true
 		s, t = &without, nil
 		rec = k.seal(key, s, t, l)
 	}
 	k.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the session is too large for a store; tokens were left out, the raw ID token first",
-		slog.Int("bytes", size), slog.Int("kept_bytes", len(rec.Value)), slog.Int("limit_bytes", MaxRecordValue))
+		slog.Int("bytes", size), slog.Int("kept_bytes", len(rec.Value)), slog.Int("limit_bytes", sessionstore.MaxRecordValue))
 	return rec, s, t
 }
 
-func (k *storeSessions) seal(key string, s *session, t *tokenSet, l lease) Record {
+func (k *storeSessions) seal(key string, s *session, t *tokenSet, l lease) sessionstore.Record {
 	value := k.sealer.sealBytes(key, encodeStored(s, t, l))
-	return Record{Key: key, Version: 1, Value: value, Expires: k.ends(s).Add(storeSlack)}
+	return sessionstore.Record{Key: key, Version: 1, Value: value, Expires: k.ends(s).Add(storeSlack)}
 }
 
 func (k *storeSessions) begin(w http.ResponseWriter, r *http.Request, s *session, t *tokenSet) error {
 	id := randomBytes(storeIDSize)
 	rec, s, _ := k.record(r.Context(), k.key(id), s, t, lease{})
-	if len(rec.Value) > MaxRecordValue {
+	if len(rec.Value) > sessionstore.MaxRecordValue {
 		return refusal.New(refusal.SessionTooLarge, "the identity takes %d bytes sealed, more than a record's %d; keep fewer claims (Config.Claims)",
-			len(rec.Value), MaxRecordValue)
+			len(rec.Value), sessionstore.MaxRecordValue)
 	}
 	rec.Indexes = []string{k.hash("sub", s.user.Subject)}
 	if s.sid != "" {
@@ -313,7 +314,7 @@ func (k *storeSessions) begin(w http.ResponseWriter, r *http.Request, s *session
 func (k *storeSessions) renew(_ http.ResponseWriter, r *http.Request, s *session) bool {
 	rec, _, _ := k.record(r.Context(), s.stored.key, s, s.stored.tokens, s.stored.lease)
 	rec.Version = s.stored.version
-	return !errors.Is(k.store.Update(r.Context(), rec), ErrNoRecord)
+	return !errors.Is(k.store.Update(r.Context(), rec), sessionstore.ErrNoRecord)
 }
 
 func (k *storeSessions) end(ctx context.Context, s *session) error {
@@ -329,7 +330,7 @@ func (k *storeSessions) tokens(_ *http.Request, s *session) *tokenSet { return s
 // latest reads the session from the store itself.
 func (k *storeSessions) latest(ctx context.Context, key string) (*session, error) {
 	rec, err := k.store.LoadLatest(ctx, key)
-	if errors.Is(err, ErrNoRecord) {
+	if errors.Is(err, sessionstore.ErrNoRecord) {
 		k.reportUnreadable(ctx, key, err)
 		return nil, errEnded
 	}
@@ -443,7 +444,7 @@ func (k *storeSessions) takeLease(ctx context.Context, key string) (s *session, 
 func (k *storeSessions) giveBack(ctx context.Context, s *session) {
 	for range 3 {
 		_, err := k.update(ctx, s, s.stored.tokens, lease{})
-		if !errors.Is(err, ErrRecordChanged) {
+		if !errors.Is(err, sessionstore.ErrRecordChanged) {
 			return
 		}
 		latest, err := k.latest(ctx, s.stored.key)
@@ -472,9 +473,9 @@ func (k *storeSessions) update(ctx context.Context, s *session, t *tokenSet, l l
 	rec.Version = s.stored.version
 	err := k.store.Update(ctx, rec)
 	switch {
-	case errors.Is(err, ErrNoRecord):
+	case errors.Is(err, sessionstore.ErrNoRecord):
 		return nil, errEnded
-	case errors.Is(err, ErrRecordChanged):
+	case errors.Is(err, sessionstore.ErrRecordChanged):
 		return nil, err
 	case err != nil:
 		return nil, storeDown(err)

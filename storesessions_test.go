@@ -15,6 +15,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // storeApp is an app with its sessions in a store that can be taken down. The clock is the
@@ -31,7 +32,7 @@ func storeAppOf(t *testing.T, p *fakeprovider.Provider, change func(*cognate.Con
 	t.Helper()
 	c := fakeprovider.NewClock()
 	p.Now, p.AccessLife = c.Now, 300
-	store := &flakyStore{SessionStore: newMemoryStore(c.Now)}
+	store := &flakyStore{Store: newMemoryStore(c.Now)}
 	x := newApp(t, p, func(cfg *cognate.Config) {
 		cfg.Session.Store = store
 		if change != nil {
@@ -289,7 +290,7 @@ func TestSpoiledStore(t *testing.T) {
 		"cut":               func(mine, _ []byte) []byte { return mine[:20] },
 		"empty":             func([]byte, []byte) []byte { return nil },
 		"another session's": func(_, foreign []byte) []byte { return foreign },
-		"huge":              func([]byte, []byte) []byte { return make([]byte, cognate.MaxRecordValue) },
+		"huge":              func([]byte, []byte) []byte { return make([]byte, sessionstore.MaxRecordValue) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			x, p, store, _ := storeApp(t, nil)
@@ -319,18 +320,18 @@ type foreignStore struct {
 	spoiled atomic.Bool
 }
 
-func (s *foreignStore) answer(r cognate.Record, err error) (cognate.Record, error) {
+func (s *foreignStore) answer(r sessionstore.Record, err error) (sessionstore.Record, error) {
 	if err == nil && s.spoiled.Load() {
-		return cognate.Record{}, fmt.Errorf("what is there is a list: %w", cognate.ErrNoRecord)
+		return sessionstore.Record{}, fmt.Errorf("what is there is a list: %w", sessionstore.ErrNoRecord)
 	}
 	return r, err
 }
 
-func (s *foreignStore) Load(ctx context.Context, key string) (cognate.Record, error) {
+func (s *foreignStore) Load(ctx context.Context, key string) (sessionstore.Record, error) {
 	return s.answer(s.flakyStore.Load(ctx, key))
 }
 
-func (s *foreignStore) LoadLatest(ctx context.Context, key string) (cognate.Record, error) {
+func (s *foreignStore) LoadLatest(ctx context.Context, key string) (sessionstore.Record, error) {
 	return s.answer(s.flakyStore.LoadLatest(ctx, key))
 }
 
@@ -342,7 +343,7 @@ func TestUnreadableRecord(t *testing.T) {
 		"with these keys": func(x *app, s *foreignStore) {
 			r := s.seen[len(s.seen)-1]
 			r.Version, r.Value = 1, []byte("sealed by a key that is lost")
-			_ = s.SessionStore.Update(context.Background(), r)
+			_ = s.Store.Update(context.Background(), r)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -451,7 +452,7 @@ func TestHugeIdentityInStore(t *testing.T) {
 	p := fakeprovider.New(t)
 	p.EditTokenResponse = func(r map[string]any) { r["access_token"] = strings.Repeat("a", 9000) }
 	p.EditClaims = func(c map[string]any) { c["custom:tier"] = strings.Repeat("x", 40_000); delete(c, "at_hash") }
-	x := newApp(t, p, func(c *cognate.Config) { c.Session.Store = cognate.NewMemoryStore(0) })
+	x := newApp(t, p, func(c *cognate.Config) { c.Session.Store = sessionstore.NewMemory(0) })
 	b := x.browser(t)
 	b.signIn(p)
 	if !b.signedIn() || !strings.Contains(x.log.String(), "tokens were left out") {
@@ -502,15 +503,15 @@ func TestSignInOfAnotherName(t *testing.T) {
 
 // staleStore answers Load as if no word of a change ever came.
 type staleStore struct {
-	cognate.SessionStore
+	sessionstore.Store
 	first sync.Map
 }
 
-func (s *staleStore) Load(ctx context.Context, key string) (cognate.Record, error) {
+func (s *staleStore) Load(ctx context.Context, key string) (sessionstore.Record, error) {
 	if r, ok := s.first.Load(key); ok {
-		return r.(cognate.Record), nil
+		return r.(sessionstore.Record), nil
 	}
-	r, err := s.SessionStore.Load(ctx, key)
+	r, err := s.Store.Load(ctx, key)
 	if err == nil {
 		s.first.Store(key, r)
 	}
@@ -523,7 +524,7 @@ func TestStaleIdleTime(t *testing.T) {
 	x, p, store, c := storeApp(t, idle)
 	other := newApp(t, p, func(cfg *cognate.Config) {
 		idle(cfg)
-		cfg.Session.Store = &staleStore{SessionStore: store}
+		cfg.Session.Store = &staleStore{Store: store}
 	})
 	b := x.browser(t)
 	b.signIn(p)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // TestEverythingAtOnce lets three processes that share a store serve, refresh, sign out and
@@ -19,7 +20,7 @@ import (
 // nobody gets in after the end, and nothing but the ends signs anybody out.
 func TestEverythingAtOnce(t *testing.T) {
 	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
-		store := cognate.NewMemoryStore(0)
+		store := sessionstore.NewMemory(0)
 		p.AccessLife = 2
 		var apps []*app
 		for i := range 3 {

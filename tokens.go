@@ -33,7 +33,7 @@ func (a *Auth) RequireAccessToken(next http.Handler) http.Handler {
 // AccessToken returns the access token of the user who is signed in, for calling APIs as
 // that user. ctx is the request's, behind [Auth.RequireLogin], or one made of it. A token
 // that expires within the next minute is refreshed first: once for all requests of the
-// session, also of other processes if they share a [SessionStore]. A token whose life the
+// session, also of other processes if they share a [sessionstore.Store]. A token whose life the
 // provider did not state is used until the session ends.
 //
 // The error is an [*Error]; give it to [Auth.Fail]. Its reasons are

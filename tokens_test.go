@@ -16,6 +16,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // tokenModes are the two places where tokens are kept.
@@ -24,8 +25,8 @@ var tokenModes = map[string]func(*cognate.Config){
 	"store":   func(c *cognate.Config) { c.Session.Store = newMemoryStore(c.Now) },
 }
 
-func newMemoryStore(now func() time.Time) *cognate.MemoryStore {
-	s := cognate.NewMemoryStore(0)
+func newMemoryStore(now func() time.Time) *sessionstore.Memory {
+	s := sessionstore.NewMemory(0)
 	s.Now = now
 	return s
 }

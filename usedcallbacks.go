@@ -8,6 +8,7 @@ import (
 
 	"github.com/cognate-auth/cognate/internal/cache"
 	"github.com/cognate-auth/cognate/internal/refusal"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 const (
@@ -47,10 +48,10 @@ func (u *usedCallbacks) take(ctx context.Context, t *transaction, now time.Time)
 	}
 	if u.shared != nil {
 		// Clocks of processes, and the store's, may differ by the skew each.
-		err := u.shared.store.Create(ctx, Record{
+		err := u.shared.store.Create(ctx, sessionstore.Record{
 			Key: u.key(t.nonce), Value: []byte{markLeadsOn}, Expires: until.Add(maxSkew),
 		})
-		if errors.Is(err, ErrRecordChanged) {
+		if errors.Is(err, sessionstore.ErrRecordChanged) {
 			return errCallbackUsed
 		}
 		if err != nil {
@@ -98,7 +99,7 @@ func (u *usedCallbacks) settle(ctx context.Context, nonce string, o outcome, now
 		mark = markLeadsOn
 	}
 	// The skew is for the store's clock.
-	_ = u.shared.store.Update(ctx, Record{Key: key, Version: 1, Value: []byte{mark}, Expires: now.Add(failedMark + u.shared.skew)})
+	_ = u.shared.store.Update(ctx, sessionstore.Record{Key: key, Version: 1, Value: []byte{mark}, Expires: now.Add(failedMark + u.shared.skew)})
 }
 
 // mayStay reports whether the mark of one more failed callback may stay in the store.

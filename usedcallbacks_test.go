@@ -135,7 +135,7 @@ func TestCallbackAtTwoReplicas(t *testing.T) {
 // way back to the page that was asked for, and nothing stays in the store for long.
 func TestDoubleClickThatFails(t *testing.T) {
 	c := fakeprovider.NewClock()
-	store := &flakyStore{SessionStore: newMemoryStore(c.Now)}
+	store := &flakyStore{Store: newMemoryStore(c.Now)}
 	for name, mode := range map[string]func(*cognate.Config){
 		"cookies": func(*cognate.Config) {},
 		"store":   func(c *cognate.Config) { c.Session.Store = store },

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/cognatetest"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // offline is the configuration of an app whose provider doesn't exist.
@@ -141,7 +142,7 @@ func TestImpossibleUsers(t *testing.T) {
 func TestSignedInWithTokens(t *testing.T) {
 	t.Parallel()
 	for name, session := range map[string]cognate.SessionConfig{
-		"store": {Store: cognate.NewMemoryStore(0)}, "cookies": {TokensInCookie: true},
+		"store": {Store: sessionstore.NewMemory(0)}, "cookies": {TokensInCookie: true},
 	} {
 		cfg := offline()
 		cfg.Session = session

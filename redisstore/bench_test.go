@@ -4,13 +4,13 @@ import (
 	"context"
 	"testing"
 
-	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/redisstore"
 	"github.com/cognate-auth/cognate/redisstore/redistest"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 func benchmark(b *testing.B, config redisstore.Config,
-	call func(context.Context, *redisstore.Store, *cognate.Record) error) {
+	call func(context.Context, *redisstore.Store, *sessionstore.Record) error) {
 	b.Helper()
 	config.Addresses = []string{redistest.Start(b).Addr}
 	s := open(b, config)
@@ -27,7 +27,7 @@ func benchmark(b *testing.B, config redisstore.Config,
 	}
 }
 
-func load(ctx context.Context, s *redisstore.Store, r *cognate.Record) error {
+func load(ctx context.Context, s *redisstore.Store, r *sessionstore.Record) error {
 	_, err := s.Load(ctx, r.Key)
 	return err
 }
@@ -36,7 +36,7 @@ func BenchmarkLoadCached(b *testing.B)   { benchmark(b, redisstore.Config{}, loa
 func BenchmarkLoadUncached(b *testing.B) { benchmark(b, redisstore.Config{DisableCache: true}, load) }
 
 func BenchmarkUpdate(b *testing.B) {
-	benchmark(b, redisstore.Config{}, func(ctx context.Context, s *redisstore.Store, r *cognate.Record) error {
+	benchmark(b, redisstore.Config{}, func(ctx context.Context, s *redisstore.Store, r *sessionstore.Record) error {
 		err := s.Update(ctx, *r)
 		r.Version++
 		return err
@@ -46,7 +46,7 @@ func BenchmarkUpdate(b *testing.B) {
 // A sign-in and a sign-out.
 func BenchmarkCreateDelete(b *testing.B) {
 	other := record("bob", "x", "y")
-	benchmark(b, redisstore.Config{}, func(ctx context.Context, s *redisstore.Store, _ *cognate.Record) error {
+	benchmark(b, redisstore.Config{}, func(ctx context.Context, s *redisstore.Store, _ *sessionstore.Record) error {
 		err := s.Create(ctx, other)
 		if err != nil {
 			return err

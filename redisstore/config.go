@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cognate-auth/cognate"
 	"github.com/redis/rueidis"
 )
 
@@ -24,11 +23,11 @@ type Config struct {
 	// SentinelUsername and SentinelPassword sign in to the Sentinels, which have users of
 	// their own. Empty means without.
 	SentinelUsername string
-	SentinelPassword cognate.Secret
+	SentinelPassword Secret
 	// Username and Password sign in to the server. Empty means the default user, and no
 	// password.
 	Username string
-	Password cognate.Secret
+	Password Secret
 	// DB is the number of the database; a cluster has only 0.
 	DB int
 	// TLS, if not nil, encrypts the connections, those to Sentinels too. An empty
@@ -164,7 +163,7 @@ func newStore(config Config, client rueidis.Client) *Store {
 // and errors.As, unless the text holds a password: some servers answer a command that
 // they don't know with its arguments.
 func (c *Config) wrap(doing string, err error) error {
-	for _, secret := range []cognate.Secret{c.Password, c.SentinelPassword} {
+	for _, secret := range []Secret{c.Password, c.SentinelPassword} {
 		if secret != "" && strings.Contains(err.Error(), string(secret)) {
 			err = errors.New(strings.ReplaceAll(err.Error(), string(secret), secret.String()))
 		}

@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/redisstore"
 	"github.com/cognate-auth/cognate/redisstore/redistest"
 	"github.com/redis/rueidis"
@@ -74,7 +73,7 @@ func TestPassword(t *testing.T) {
 			" +del +zadd +zrem +zrange +zremrangebyscore +pexpireat +pttl +time +eval +evalsha +multi +exec +hello")
 	for name, row := range map[string]struct {
 		user     string
-		password cognate.Secret
+		password redisstore.Secret
 		works    bool
 	}{
 		"default user":   {"", password, true},

@@ -61,7 +61,7 @@
 //
 // # Security
 //
-// Records are encrypted and named by hashes; see cognate.SessionStore. Whoever can
+// Records are encrypted and named by hashes; see sessionstore.Store. Whoever can
 // write to the server can still delete sessions and bring back old states of one. Let
 // only the apps reach it, with a password and, across machines, TLS.
 package redisstore

@@ -12,7 +12,7 @@ import (
 func Example() {
 	store, err := redisstore.New(redisstore.Config{
 		Addresses: []string{"redis.internal:6379"},
-		Password:  cognate.Secret(os.Getenv("REDIS_PASSWORD")),
+		Password:  redisstore.Secret(os.Getenv("REDIS_PASSWORD")),
 		TLS:       &tls.Config{},
 	})
 	if err != nil {

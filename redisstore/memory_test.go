@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/redisstore"
 	"github.com/cognate-auth/cognate/redisstore/redistest"
+	"github.com/cognate-auth/cognate/sessionstore"
 	"github.com/redis/rueidis"
 )
 
@@ -48,7 +48,7 @@ func TestOwnWrites(t *testing.T) {
 	sees := func(what, key string, version uint64) {
 		t.Helper()
 		got, err := s.Load(t.Context(), key)
-		if err != nil && !errors.Is(err, cognate.ErrNoRecord) || got.Version != version {
+		if err != nil && !errors.Is(err, sessionstore.ErrNoRecord) || got.Version != version {
 			t.Errorf("%s: got version %d, error %v, want %d", what, got.Version, err, version)
 		}
 	}

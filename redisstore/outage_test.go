@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/redisstore"
 	"github.com/cognate-auth/cognate/redisstore/redistest"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // calls is every method, on a record that exists.
-func calls(t *testing.T, s *redisstore.Store, r cognate.Record) map[string]func() error {
+func calls(t *testing.T, s *redisstore.Store, r sessionstore.Record) map[string]func() error {
 	ctx := t.Context()
 	return map[string]func() error{
 		"Create":        func() error { return s.Create(ctx, record(fmt.Sprint(time.Now().UnixNano()), "new")) },
@@ -31,14 +31,14 @@ func calls(t *testing.T, s *redisstore.Store, r cognate.Record) map[string]func(
 const outage = time.Minute
 
 // down checks that all calls fail within the bound, without a word about the record.
-func down(t *testing.T, s *redisstore.Store, r cognate.Record) {
+func down(t *testing.T, s *redisstore.Store, r sessionstore.Record) {
 	t.Helper()
 	var wg sync.WaitGroup
 	for name, call := range calls(t, s, r) {
 		wg.Go(func() {
 			start := time.Now()
 			err := call()
-			if err == nil || errors.Is(err, cognate.ErrNoRecord) || errors.Is(err, cognate.ErrRecordChanged) {
+			if err == nil || errors.Is(err, sessionstore.ErrNoRecord) || errors.Is(err, sessionstore.ErrRecordChanged) {
 				t.Errorf("%s: got error %v, want one about the server", name, err)
 			}
 			if took := time.Since(start); took > outage {
@@ -50,7 +50,7 @@ func down(t *testing.T, s *redisstore.Store, r cognate.Record) {
 }
 
 // up waits until all calls work, and checks that the record is there.
-func up(t *testing.T, s *redisstore.Store, r cognate.Record) {
+func up(t *testing.T, s *redisstore.Store, r sessionstore.Record) {
 	t.Helper()
 	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		got, err := s.LoadLatest(t.Context(), r.Key)
@@ -59,7 +59,7 @@ func up(t *testing.T, s *redisstore.Store, r cognate.Record) {
 			r.Version = got.Version
 			break
 		}
-		if errors.Is(err, cognate.ErrNoRecord) {
+		if errors.Is(err, sessionstore.ErrNoRecord) {
 			t.Fatal("the record is lost")
 		}
 	}
@@ -113,7 +113,7 @@ func TestBrokenConnections(t *testing.T) {
 		must(t, err)
 		for err = errors.New("not yet"); err != nil; r.Version++ {
 			err = other.Update(t.Context(), r)
-			if errors.Is(err, cognate.ErrRecordChanged) {
+			if errors.Is(err, sessionstore.ErrRecordChanged) {
 				t.Fatal("an update failed, and was done nevertheless")
 			}
 			if err != nil {
@@ -177,7 +177,7 @@ func TestClusterFailOver(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
 	s := open(t, redisstore.Config{Addresses: c.Addrs[:3], Timeout: patient})
-	var records []cognate.Record
+	var records []sessionstore.Record
 	for i := range 60 {
 		r := record(fmt.Sprint("ann", i), "x")
 		must(t, s.Create(t.Context(), r))

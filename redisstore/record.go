@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/sessionstore"
 	"github.com/redis/rueidis"
 )
 
@@ -31,9 +31,8 @@ const (
 	nameSize    = 43
 	lifeSize    = 8
 	headSize    = 42
-	maxIndexes  = 4
-	maxHeadSize = headSize + maxIndexes*nameSize
-	maxSize     = maxHeadSize + cognate.MaxRecordValue
+	maxHeadSize = headSize + sessionstore.MaxRecordIndexes*nameSize
+	maxSize     = maxHeadSize + sessionstore.MaxRecordValue
 	// lastMilli is the end of the year 9999, which is later than any session's.
 	lastMilli = 253402300799999
 )
@@ -49,7 +48,7 @@ type head struct {
 
 // errForeign is something under a record's name that is no record: it counts as none.
 var errForeign = fmt.Errorf("%w: what the server holds under its name was not written by this version of the store",
-	cognate.ErrNoRecord)
+	sessionstore.ErrNoRecord)
 
 // errForeignIndex is something under an index's name that is no index.
 var errForeignIndex = errors.New("what the server held in the place of an index was none, and is removed; " +
@@ -73,7 +72,7 @@ func parse(stored []byte) (h head, value []byte, err error) {
 	end := headSize + n*nameSize
 	var ok bool
 	if h.indexed, ok = parseDecimal(stored[17:33]); !ok || h.version == 0 || expires > lastMilli ||
-		n > maxIndexes || len(stored) < end || len(stored)-end > cognate.MaxRecordValue {
+		n > sessionstore.MaxRecordIndexes || len(stored) < end || len(stored)-end > sessionstore.MaxRecordValue {
 		return head{}, nil, errForeign
 	}
 	h.expires = int64(expires)
@@ -94,7 +93,7 @@ func (h *head) append(b []byte) []byte {
 	b = append(b, h.life[:]...)
 	b = append(b, decimal(h.indexed)...)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.expires)) //nolint:gosec // never negative
-	b = append(b, byte(len(h.indexes)))                     //nolint:gosec // at most maxIndexes
+	b = append(b, byte(len(h.indexes)))                     //nolint:gosec // at most sessionstore.MaxRecordIndexes
 	for _, x := range h.indexes {
 		b = append(b, x...)
 	}
@@ -116,7 +115,7 @@ func parseDecimal(b []byte) (n int64, ok bool) {
 }
 
 // newHead makes the head of a record that is being created.
-func newHead(r cognate.Record, now time.Time) head {
+func newHead(r sessionstore.Record, now time.Time) head {
 	h := head{version: 1, expires: milli(r.Expires), indexes: r.Indexes}
 	copy(h.life[:], rand.Text())
 	h.indexed = indexedUntil(h.expires, now)
@@ -145,14 +144,14 @@ func keyOf(member string) (string, bool) {
 	return member[:nameSize], true
 }
 
-// check refuses what is not in the form that cognate.Record states.
-func check(r cognate.Record) error {
-	if len(r.Value) > cognate.MaxRecordValue {
+// check refuses what is not in the form that sessionstore.Record states.
+func check(r sessionstore.Record) error {
+	if len(r.Value) > sessionstore.MaxRecordValue {
 		return fmt.Errorf("redisstore: a record's value has %d bytes, expected at most %d",
-			len(r.Value), cognate.MaxRecordValue)
+			len(r.Value), sessionstore.MaxRecordValue)
 	}
-	if len(r.Indexes) > maxIndexes {
-		return fmt.Errorf("redisstore: a record has %d indexes, expected at most %d", len(r.Indexes), maxIndexes)
+	if len(r.Indexes) > sessionstore.MaxRecordIndexes {
+		return fmt.Errorf("redisstore: a record has %d indexes, expected at most %d", len(r.Indexes), sessionstore.MaxRecordIndexes)
 	}
 	for _, x := range r.Indexes {
 		if !isName(x) {
@@ -162,7 +161,7 @@ func check(r cognate.Record) error {
 	return checkKey(r.Key)
 }
 
-var errName = errors.New("redisstore: a key or index is not in the form that cognate.Record states: 43 characters " +
+var errName = errors.New("redisstore: a key or index is not in the form that sessionstore.Record states: 43 characters " +
 	"of base64url")
 
 func checkKey(key string) error {

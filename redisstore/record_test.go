@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/redisstore"
 	"github.com/cognate-auth/cognate/redisstore/redistest"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 func name(s string) string {
@@ -21,8 +21,8 @@ func name(s string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-func record(n string, indexes ...string) cognate.Record {
-	r := cognate.Record{Key: name(n), Version: 1, Value: []byte(n), Expires: time.Now().Add(time.Hour)}
+func record(n string, indexes ...string) sessionstore.Record {
+	r := sessionstore.Record{Key: name(n), Version: 1, Value: []byte(n), Expires: time.Now().Add(time.Hour)}
 	for _, x := range indexes {
 		r.Indexes = append(r.Indexes, name(x))
 	}
@@ -60,7 +60,7 @@ func FuzzParse(f *testing.F) {
 
 func TestParse(t *testing.T) {
 	one := name("one")
-	large := strings.Repeat("v", cognate.MaxRecordValue)
+	large := strings.Repeat("v", sessionstore.MaxRecordValue)
 	for name, row := range map[string]struct {
 		in   []byte
 		want bool
@@ -116,7 +116,7 @@ func TestForeignIndex(t *testing.T) {
 		do("DEL", index)
 		do(command...)
 		n, err = s.DeleteIndexed(ctx, name("x"))
-		if n != 0 || (err == nil) != (what == "members of others") || errors.Is(err, cognate.ErrNoRecord) {
+		if n != 0 || (err == nil) != (what == "members of others") || errors.Is(err, sessionstore.ErrNoRecord) {
 			t.Errorf("%s: deleted %d records, error %v", what, n, err)
 		}
 		n, err = s.DeleteIndexed(ctx, name("x"))
@@ -138,11 +138,11 @@ func TestServerErrors(t *testing.T) {
 		redisstore.Config{Addresses: []string{server.Addr}, Username: "loner", Password: "x", Timeout: patient})
 	ctx, r := t.Context(), record("ann", "x")
 	err := loner.Create(ctx, r)
-	if err == nil || errors.Is(err, cognate.ErrRecordChanged) {
+	if err == nil || errors.Is(err, sessionstore.ErrRecordChanged) {
 		t.Errorf("Create without its index: got error %v", err)
 	}
 	_, err = loner.LoadLatest(ctx, r.Key)
-	if !errors.Is(err, cognate.ErrNoRecord) {
+	if !errors.Is(err, sessionstore.ErrNoRecord) {
 		t.Errorf("a failed Create leaves its record: got error %v", err)
 	}
 	must(t, open(t, redisstore.Config{Addresses: []string{server.Addr}, Timeout: patient}).Create(ctx, r))
@@ -151,12 +151,12 @@ func TestServerErrors(t *testing.T) {
 	for call, err := range map[string]error{
 		"LoadLatest": latest, "Load": load, "Update": blind.Update(ctx, r), "Delete": blind.Delete(ctx, r.Key),
 	} {
-		if err == nil || errors.Is(err, cognate.ErrNoRecord) || errors.Is(err, cognate.ErrRecordChanged) {
+		if err == nil || errors.Is(err, sessionstore.ErrNoRecord) || errors.Is(err, sessionstore.ErrRecordChanged) {
 			t.Errorf("%s: got error %v, want the server's", call, err)
 		}
 	}
 	err = blind.Create(ctx, r)
-	if !errors.Is(err, cognate.ErrRecordChanged) {
+	if !errors.Is(err, sessionstore.ErrRecordChanged) {
 		t.Errorf("Create: got error %v", err)
 	}
 }
@@ -164,15 +164,15 @@ func TestServerErrors(t *testing.T) {
 func TestRefusedRecords(t *testing.T) {
 	t.Parallel()
 	s := open(t, redisstore.Config{Addresses: []string{redistest.Start(t).Addr}, Timeout: patient})
-	for name, change := range map[string]func(*cognate.Record){
-		"large value":      func(r *cognate.Record) { r.Value = make([]byte, cognate.MaxRecordValue+1) },
-		"many indexes":     func(r *cognate.Record) { r.Indexes = []string{r.Key, r.Key, r.Key, r.Key, r.Key} },
-		"no index":         func(r *cognate.Record) { r.Indexes = []string{""} },
-		"no key":           func(r *cognate.Record) { r.Key = "" },
-		"short key":        func(r *cognate.Record) { r.Key = r.Key[1:] },
-		"long key":         func(r *cognate.Record) { r.Key += "a" },
-		"key with a brace": func(r *cognate.Record) { r.Key = "{" + r.Key[1:] },
-		"key with a line":  func(r *cognate.Record) { r.Key = r.Key[1:] + "\n" },
+	for name, change := range map[string]func(*sessionstore.Record){
+		"large value":      func(r *sessionstore.Record) { r.Value = make([]byte, sessionstore.MaxRecordValue+1) },
+		"many indexes":     func(r *sessionstore.Record) { r.Indexes = []string{r.Key, r.Key, r.Key, r.Key, r.Key} },
+		"no index":         func(r *sessionstore.Record) { r.Indexes = []string{""} },
+		"no key":           func(r *sessionstore.Record) { r.Key = "" },
+		"short key":        func(r *sessionstore.Record) { r.Key = r.Key[1:] },
+		"long key":         func(r *sessionstore.Record) { r.Key += "a" },
+		"key with a brace": func(r *sessionstore.Record) { r.Key = "{" + r.Key[1:] },
+		"key with a line":  func(r *sessionstore.Record) { r.Key = r.Key[1:] + "\n" },
 	} {
 		r := record("ann")
 		change(&r)
@@ -185,7 +185,7 @@ func TestRefusedRecords(t *testing.T) {
 			calls["Delete"] = s.Delete(ctx, r.Key)
 		}
 		for call, err := range calls {
-			if err == nil || errors.Is(err, cognate.ErrNoRecord) || !strings.HasPrefix(err.Error(), "redisstore: a ") {
+			if err == nil || errors.Is(err, sessionstore.ErrNoRecord) || !strings.HasPrefix(err.Error(), "redisstore: a ") {
 				t.Errorf("%s: %s: got error %v", name, call, err)
 			}
 		}

@@ -8,11 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/sessionstore"
 	"github.com/redis/rueidis"
 )
 
-// A Store is a [cognate.SessionStore] in Redis or Valkey. It is safe for concurrent use.
+// A Store is a [sessionstore.Store] in Redis or Valkey. It is safe for concurrent use.
 type Store struct {
 	config  Config
 	client  rueidis.Client
@@ -20,7 +20,7 @@ type Store struct {
 	close   func()
 }
 
-var _ cognate.SessionStore = (*Store)(nil)
+var _ sessionstore.Store = (*Store)(nil)
 
 // Close ends the connections, unless they are those of [NewFromClient]'s caller, and
 // waits for calls that are under way.
@@ -40,8 +40,8 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) recordKey(key string) string  { return s.config.KeyPrefix + "r:" + key }
 func (s *Store) indexKey(index string) string { return s.config.KeyPrefix + "x:" + index }
 
-// Create implements [cognate.SessionStore].
-func (s *Store) Create(ctx context.Context, r cognate.Record) error {
+// Create implements [sessionstore.Store].
+func (s *Store) Create(ctx context.Context, r sessionstore.Record) error {
 	err := check(r)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (s *Store) Create(ctx context.Context, r cognate.Record) error {
 	h := newHead(r, time.Now())
 	stored := append(h.append(make([]byte, 0, maxHeadSize+len(r.Value))), r.Value...)
 	err = s.set(ctx, r.Key, string(stored), h.expires)
-	if errors.Is(err, cognate.ErrRecordChanged) && s.clear(ctx, r.Key) {
+	if errors.Is(err, sessionstore.ErrRecordChanged) && s.clear(ctx, r.Key) {
 		err = s.set(ctx, r.Key, string(stored), h.expires)
 	}
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Store) set(ctx context.Context, key, stored string, expires int64) erro
 		s.note(key, 1)
 		return nil
 	case rueidis.IsRedisNil(err):
-		return cognate.ErrRecordChanged
+		return sessionstore.ErrRecordChanged
 	}
 	s.note(key, unknown)
 	return s.config.wrap("creating a record", err)
@@ -125,19 +125,19 @@ func (s *Store) index(ctx context.Context, key string, h *head) error {
 	})
 }
 
-// Load implements [cognate.SessionStore]. It may answer from memory; see the package's
+// Load implements [sessionstore.Store]. It may answer from memory; see the package's
 // documentation.
-func (s *Store) Load(ctx context.Context, key string) (cognate.Record, error) {
+func (s *Store) Load(ctx context.Context, key string) (sessionstore.Record, error) {
 	if s.config.DisableCache {
 		return s.LoadLatest(ctx, key)
 	}
 	err := checkKey(key)
 	if err != nil {
-		return cognate.Record{}, err
+		return sessionstore.Record{}, err
 	}
 	err = ctx.Err()
 	if err != nil {
-		return cognate.Record{}, s.config.wrap("loading a record", err)
+		return sessionstore.Record{}, s.config.wrap("loading a record", err)
 	}
 	now := time.Now()
 	oldest := s.written.oldest(key, now)
@@ -151,21 +151,21 @@ func (s *Store) Load(ctx context.Context, key string) (cognate.Record, error) {
 	// Calls that wait for the same answer get the error of the one who asked, and that
 	// one's context is none of ours.
 	others := err != nil && isContext(err) && wait.Err() == nil
-	if others || r.Version < oldest && (err == nil || errors.Is(err, cognate.ErrNoRecord)) {
+	if others || r.Version < oldest && (err == nil || errors.Is(err, sessionstore.ErrNoRecord)) {
 		return s.LoadLatest(ctx, key)
 	}
 	return r, err
 }
 
-// LoadLatest implements [cognate.SessionStore].
-func (s *Store) LoadLatest(ctx context.Context, key string) (cognate.Record, error) {
+// LoadLatest implements [sessionstore.Store].
+func (s *Store) LoadLatest(ctx context.Context, key string) (sessionstore.Record, error) {
 	err := checkKey(key)
 	if err != nil {
-		return cognate.Record{}, err
+		return sessionstore.Record{}, err
 	}
 	err = ctx.Err()
 	if err != nil {
-		return cognate.Record{}, s.config.wrap("loading a record", err)
+		return sessionstore.Record{}, s.config.wrap("loading a record", err)
 	}
 	wait := s.patient(ctx)
 	defer wait.stop()
@@ -173,29 +173,29 @@ func (s *Store) LoadLatest(ctx context.Context, key string) (cognate.Record, err
 }
 
 // record reads the server's answer. The value is shared with the client's memory.
-func (s *Store) record(key string, now time.Time, answer rueidis.RedisResult) (cognate.Record, error) {
+func (s *Store) record(key string, now time.Time, answer rueidis.RedisResult) (sessionstore.Record, error) {
 	stored, err := answer.AsBytes()
 	switch {
 	case rueidis.IsRedisNil(err):
-		return cognate.Record{}, cognate.ErrNoRecord
+		return sessionstore.Record{}, sessionstore.ErrNoRecord
 	case isWrongType(err):
-		return cognate.Record{}, s.config.wrap("loading a record", errForeign)
+		return sessionstore.Record{}, s.config.wrap("loading a record", errForeign)
 	case err != nil:
-		return cognate.Record{}, s.config.wrap("loading a record", err)
+		return sessionstore.Record{}, s.config.wrap("loading a record", err)
 	}
 	h, value, err := parse(stored)
 	if err != nil {
-		return cognate.Record{}, s.config.wrap("loading a record", err)
+		return sessionstore.Record{}, s.config.wrap("loading a record", err)
 	}
 	expires := time.UnixMilli(h.expires)
 	if !now.Before(expires) {
-		return cognate.Record{}, cognate.ErrNoRecord
+		return sessionstore.Record{}, sessionstore.ErrNoRecord
 	}
-	return cognate.Record{Key: key, Version: h.version, Value: value, Indexes: h.indexes, Expires: expires}, nil
+	return sessionstore.Record{Key: key, Version: h.version, Value: value, Indexes: h.indexes, Expires: expires}, nil
 }
 
-// Update implements [cognate.SessionStore].
-func (s *Store) Update(ctx context.Context, r cognate.Record) error {
+// Update implements [sessionstore.Store].
+func (s *Store) Update(ctx context.Context, r sessionstore.Record) error {
 	err := check(r)
 	if err != nil {
 		return err
@@ -223,7 +223,7 @@ func (s *Store) Update(ctx context.Context, r cognate.Record) error {
 
 // update runs the script. If the record's indexes would forget it too early, it changes
 // nothing and returns the record's head.
-func (s *Store) update(ctx context.Context, r cognate.Record, indexed string) (*head, error) {
+func (s *Store) update(ctx context.Context, r sessionstore.Record, indexed string) (*head, error) {
 	wait := s.patient(ctx)
 	defer wait.stop()
 	expires := milli(r.Expires)
@@ -245,9 +245,9 @@ func (s *Store) update(ctx context.Context, r cognate.Record, indexed string) (*
 	}
 	switch done, _ := answer.AsInt64(); done {
 	case 0:
-		return nil, cognate.ErrNoRecord
+		return nil, sessionstore.ErrNoRecord
 	case 1:
-		return nil, cognate.ErrRecordChanged
+		return nil, sessionstore.ErrRecordChanged
 	}
 	s.note(r.Key, r.Version+1)
 	return nil, nil
@@ -255,7 +255,7 @@ func (s *Store) update(ctx context.Context, r cognate.Record, indexed string) (*
 
 func bigEndian(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
 
-// Delete implements [cognate.SessionStore].
+// Delete implements [sessionstore.Store].
 func (s *Store) Delete(ctx context.Context, key string) error {
 	err := checkKey(key)
 	if err != nil {
@@ -286,7 +286,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 // page is how many records DeleteIndexed handles at once.
 const page = 500
 
-// DeleteIndexed implements [cognate.SessionStore]. If it fails, the records that it
+// DeleteIndexed implements [sessionstore.Store]. If it fails, the records that it
 // deleted until then stay deleted; calling it again continues. If somebody put something else
 // in the place of the index, it removes that and says so, once.
 func (s *Store) DeleteIndexed(ctx context.Context, index string) (int, error) {

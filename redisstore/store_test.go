@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/redisstore"
 	"github.com/cognate-auth/cognate/redisstore/redistest"
-	"github.com/cognate-auth/cognate/storetest"
+	"github.com/cognate-auth/cognate/sessionstore"
+	"github.com/cognate-auth/cognate/sessionstore/storetest"
 	"github.com/redis/rueidis"
 )
 
@@ -34,21 +34,21 @@ func conform(t *testing.T, config redisstore.Config) {
 	var count atomic.Int64
 	var configs sync.Map
 	config.Timeout = patient
-	storetest.Run(t, func(t *testing.T) cognate.SessionStore {
+	storetest.Run(t, func(t *testing.T) sessionstore.Store {
 		own := config
 		own.KeyPrefix = fmt.Sprint("app", count.Add(1), ":")
 		s := open(t, own)
 		configs.Store(s, own)
 		return s
-	}, storetest.Second(func(t *testing.T, s cognate.SessionStore) cognate.SessionStore {
+	}, storetest.Second(func(t *testing.T, s sessionstore.Store) sessionstore.Store {
 		own, _ := configs.Load(s)
 		return open(t, own.(redisstore.Config))
 	}), storetest.Unreadable(unreadable(&configs)), storetest.Staleness(patient))
 }
 
 // unreadable is what others may have put in the place of a record.
-func unreadable(configs *sync.Map) map[string]func(*testing.T, cognate.SessionStore, string) {
-	ways := map[string]func(*testing.T, cognate.SessionStore, string){}
+func unreadable(configs *sync.Map) map[string]func(*testing.T, sessionstore.Store, string) {
+	ways := map[string]func(*testing.T, sessionstore.Store, string){}
 	for name, command := range map[string][]string{
 		"empty":          {"SET", ""},
 		"a byte":         {"SET", "\x01"},
@@ -67,7 +67,7 @@ func unreadable(configs *sync.Map) map[string]func(*testing.T, cognate.SessionSt
 		"a sorted set": {"ZADD", "1", "a"},
 		"a stream":     {"XADD", "*", "a", "b"},
 	} {
-		ways[name] = func(t *testing.T, s cognate.SessionStore, key string) {
+		ways[name] = func(t *testing.T, s sessionstore.Store, key string) {
 			t.Helper()
 			own, _ := configs.Load(s)
 			config := own.(redisstore.Config)

@@ -9,27 +9,27 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/redisstore"
+	"github.com/cognate-auth/cognate/sessionstore"
+	"golang.org/x/sync/errgroup"
 )
 
 // stores opens the stores that sessions are kept in.
-var stores = map[string]func(Config) (cognate.SessionStore, error){
+var stores = map[string]func(Config) (sessionstore.Store, error){
 	"cognate-memory":  memoryStore,
-	"cognate-redis":   func(cfg Config) (cognate.SessionStore, error) { return redisStore(cfg, true) },
-	"cognate-redis-c": func(cfg Config) (cognate.SessionStore, error) { return redisStore(cfg, false) },
+	"cognate-redis":   func(cfg Config) (sessionstore.Store, error) { return redisStore(cfg, true) },
+	"cognate-redis-c": func(cfg Config) (sessionstore.Store, error) { return redisStore(cfg, false) },
 }
 
 // signIns is room for those who sign in to be measured.
 const signIns = 10_000
 
-func memoryStore(cfg Config) (cognate.SessionStore, error) {
-	return cognate.NewMemoryStore(cfg.Records + signIns), nil
+func memoryStore(cfg Config) (sessionstore.Store, error) {
+	return sessionstore.NewMemory(cfg.Records + signIns), nil
 }
 
-func redisStore(cfg Config, disableCache bool) (cognate.SessionStore, error) {
+func redisStore(cfg Config, disableCache bool) (sessionstore.Store, error) {
 	return redisstore.New(redisstore.Config{
 		Addresses: []string{cfg.RedisAddr}, KeyPrefix: cfg.ClientID + ":", DisableCache: disableCache,
 	})
@@ -64,13 +64,13 @@ func cognateServer(ctx context.Context, cfg Config) (http.Handler, error) {
 const recordSize = 400
 
 // fill gives the store sessions that nobody will ask for.
-func fill(ctx context.Context, store cognate.SessionStore, records int) error {
+func fill(ctx context.Context, store sessionstore.Store, records int) error {
 	const workers = 16
 	g, ctx := errgroup.WithContext(ctx)
 	for w := range workers {
 		g.Go(func() error {
 			for i := w; i < records; i += workers {
-				err := store.Create(ctx, cognate.Record{
+				err := store.Create(ctx, sessionstore.Record{
 					Key: randomName(), Value: make([]byte, recordSize), Indexes: []string{randomName(), randomName()},
 					Expires: time.Now().Add(8 * time.Hour),
 				})

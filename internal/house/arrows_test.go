@@ -16,9 +16,10 @@ import (
 // know. Make one longer only with a reason.
 var arrows = []struct{ packages, may string }{
 	// The library.
-	{".", "internal/cache internal/flight internal/gate internal/loopback internal/page internal/refusal " +
-		"internal/returnto internal/testhook internal/utf8text"},
-	{"storetest redisstore", "."},
+	{".", "internal/cache internal/flight internal/gate internal/loopback internal/page " +
+		"internal/refusal internal/returnto internal/testhook internal/utf8text " +
+		"sessionstore"},
+	{"redisstore", "sessionstore"},
 	{"flaskoidc", ". internal/utf8text"},
 	{"devtls", "internal/loopback internal/utf8text"},
 	{"cognatetest", ". internal/testhook userpool userpool/devview userpool/memstore " +
@@ -83,6 +84,10 @@ var arrows = []struct{ packages, may string }{
 	{"userpool/internal/pooltest",
 		"userpool userpool/store userpool/keys userpool/pool userpool/server userpool/memstore"},
 
+	{"sessionstore", ""},
+
+	{"sessionstore/storetest", "sessionstore"},
+
 	// The program. What needs other people's code knows of the pool only what it implements.
 	{"cmd/cognate", ". cmd/cognate/internal/... devtls examples/hello/app userpool userpool/devview " +
 		"userpool/memstore userpool/server userpool/trigger userpool/store " +
@@ -97,9 +102,12 @@ var arrows = []struct{ packages, may string }{
 	{"cmd/cognate/internal/sqlstore/pgtest cmd/cognate/internal/trust", ""},
 
 	// Who uses both. The browser tests start the program and import nothing.
+	{"examples/api/app", ". sessionstore"},
+	{"examples/cluster/app", ". sessionstore examples/internal/page"},
 	{"examples/...", ". devtls redisstore examples/..."},
-	{"bench/...", ". bench/... internal/freeport redisstore " +
-		"userpool userpool/grants userpool/memstore userpool/pool userpool/server"},
+	{"bench/servers", ". sessionstore redisstore"},
+	{"bench/...", ". bench/... internal/freeport userpool userpool/grants userpool/memstore " +
+		"userpool/pool userpool/server"},
 	{"redisstore/redistest", "internal/freeport"},
 	{"e2e/...", ""},
 }

@@ -7,11 +7,12 @@ import (
 	"net/http"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // New returns the API.
 func New(cfg cognate.Config) (http.Handler, error) {
-	cfg.Session.Store = cognate.NewMemoryStore(0) // it keeps the tokens, for /token
+	cfg.Session.Store = sessionstore.NewMemory(0) // it keeps the tokens, for /token
 	cfg.ErrorHandler = jsonError
 	auth, err := cognate.New(cfg)
 	if err != nil {

@@ -7,11 +7,12 @@ import (
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/examples/internal/page"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // New returns one process's app. Every process has the same cfg, with the same Keys, and a
 // store on the same server; name tells one from the other.
-func New(cfg cognate.Config, store cognate.SessionStore, name string) (http.Handler, error) {
+func New(cfg cognate.Config, store sessionstore.Store, name string) (http.Handler, error) {
 	cfg.Session.Store = store
 	auth, err := cognate.New(cfg)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // unreadableTests has a test for each way in which a record can become none.
@@ -19,9 +19,9 @@ func (u *suite) unreadableTests() group {
 
 // testUnreadable spoils records and goes on: their owner gets no error that means an outage,
 // and everybody else nothing at all.
-func testUnreadable(b *bench, spoil func(*testing.T, cognate.SessionStore, string)) {
+func testUnreadable(b *bench, spoil func(*testing.T, sessionstore.Store, string)) {
 	other := b.create("other", "x")
-	spoiled := func(name string) cognate.Record {
+	spoiled := func(name string) sessionstore.Record {
 		b.Helper()
 		r := b.create(name, "x", "y "+name)
 		b.loaded(r) // into a memory near the process, if there is one
@@ -31,7 +31,7 @@ func testUnreadable(b *bench, spoil func(*testing.T, cognate.SessionStore, strin
 
 	r := spoiled("found")
 	b.soonGone(r.Key)
-	b.wantErr("update", b.store.Update(b.Context(), r), cognate.ErrNoRecord)
+	b.wantErr("update", b.store.Update(b.Context(), r), sessionstore.ErrNoRecord)
 	b.soonGone(r.Key)
 
 	r = spoiled("replaced")
@@ -62,10 +62,10 @@ func testUnreadable(b *bench, spoil func(*testing.T, cognate.SessionStore, strin
 func (b *bench) soonGone(key string) {
 	b.Helper()
 	_, err := b.store.LoadLatest(b.Context(), key)
-	b.wantErr("LoadLatest", err, cognate.ErrNoRecord)
+	b.wantErr("LoadLatest", err, sessionstore.ErrNoRecord)
 	for start := time.Now(); ; time.Sleep(time.Millisecond) {
 		_, err = b.store.Load(b.Context(), key)
-		if errors.Is(err, cognate.ErrNoRecord) {
+		if errors.Is(err, sessionstore.ErrNoRecord) {
 			return
 		}
 		if err != nil || time.Since(start) > b.staleness {

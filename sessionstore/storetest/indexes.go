@@ -3,7 +3,7 @@ package storetest
 import (
 	"fmt"
 
-	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 var indexTests = group{
@@ -96,5 +96,5 @@ func testIndexAfterUpdates(b *bench) {
 	}
 	b.deleted("x", 1)
 	b.gone("deleted by index", r.Key)
-	b.wantErr("update", b.store.Update(b.Context(), r), cognate.ErrNoRecord)
+	b.wantErr("update", b.store.Update(b.Context(), r), sessionstore.ErrNoRecord)
 }

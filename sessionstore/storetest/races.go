@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 var raceTests = group{
@@ -39,7 +39,7 @@ func testCreateRace(b *bench) {
 			if err == nil {
 				wins.Add(1)
 				winner.Store(string(r.Value))
-			} else if !errors.Is(err, cognate.ErrRecordChanged) {
+			} else if !errors.Is(err, sessionstore.ErrRecordChanged) {
 				b.Errorf("creating: %v", err)
 			}
 		})
@@ -60,7 +60,7 @@ func testUpdateRace(b *bench) {
 			err := b.store.Update(b.Context(), r)
 			if err == nil {
 				wins.Add(1)
-			} else if !errors.Is(err, cognate.ErrRecordChanged) {
+			} else if !errors.Is(err, sessionstore.ErrRecordChanged) {
 				b.Errorf("updating: %v", err)
 			}
 		})
@@ -73,7 +73,7 @@ func testUpdateRace(b *bench) {
 }
 
 // add counts one up by compare-and-swap.
-func (b *bench) add(s cognate.SessionStore, key string) {
+func (b *bench) add(s sessionstore.Store, key string) {
 	for {
 		r, err := s.LoadLatest(b.Context(), key)
 		if err != nil {
@@ -85,20 +85,20 @@ func (b *bench) add(s cognate.SessionStore, key string) {
 		if err == nil {
 			return
 		}
-		if !errors.Is(err, cognate.ErrRecordChanged) {
+		if !errors.Is(err, sessionstore.ErrRecordChanged) {
 			b.Errorf("updating: %v", err)
 			return
 		}
 	}
 }
 
-func (b *bench) counted(r cognate.Record, n int) {
+func (b *bench) counted(r sessionstore.Record, n int) {
 	b.Helper()
 	r.Version, r.Value = uint64(n)+1, binary.BigEndian.AppendUint64(nil, uint64(n)) //nolint:gosec // a small constant
 	b.loaded(r)
 }
 
-func (b *bench) counter() cognate.Record {
+func (b *bench) counter() sessionstore.Record {
 	b.Helper()
 	r := b.record("counter", "x")
 	r.Value = make([]byte, 8)
@@ -113,7 +113,7 @@ func testCount(b *bench) {
 }
 
 // keepUpdating updates until the record is gone, and reports any other end.
-func (b *bench) keepUpdating(r cognate.Record, started *sync.WaitGroup) {
+func (b *bench) keepUpdating(r sessionstore.Record, started *sync.WaitGroup) {
 	first := sync.OnceFunc(started.Done)
 	for {
 		err := b.store.Update(b.Context(), r)
@@ -122,12 +122,12 @@ func (b *bench) keepUpdating(r cognate.Record, started *sync.WaitGroup) {
 		case err == nil:
 			r.Version++
 			r.Expires = r.Expires.Add(time.Minute)
-		case errors.Is(err, cognate.ErrRecordChanged):
+		case errors.Is(err, sessionstore.ErrRecordChanged):
 			got, err := b.store.LoadLatest(b.Context(), r.Key)
 			if err == nil {
 				r.Version = got.Version
 			}
-		case errors.Is(err, cognate.ErrNoRecord):
+		case errors.Is(err, sessionstore.ErrNoRecord):
 			return
 		default:
 			b.Errorf("updating: %v", err)
@@ -137,7 +137,7 @@ func (b *bench) keepUpdating(r cognate.Record, started *sync.WaitGroup) {
 }
 
 // endWhileUpdating ends records in the midst of updates; none may come back.
-func (b *bench) endWhileUpdating(end func(r cognate.Record) error) {
+func (b *bench) endWhileUpdating(end func(r sessionstore.Record) error) {
 	for round := range 10 {
 		r := b.create(fmt.Sprint("ann", round), "x")
 		var started sync.WaitGroup
@@ -159,11 +159,11 @@ func (b *bench) endWhileUpdating(end func(r cognate.Record) error) {
 }
 
 func testDeleteRace(b *bench) {
-	b.endWhileUpdating(func(r cognate.Record) error { return b.store.Delete(b.Context(), r.Key) })
+	b.endWhileUpdating(func(r sessionstore.Record) error { return b.store.Delete(b.Context(), r.Key) })
 }
 
 func testDeleteIndexedRace(b *bench) {
-	b.endWhileUpdating(func(r cognate.Record) error {
+	b.endWhileUpdating(func(r sessionstore.Record) error {
 		n, err := b.store.DeleteIndexed(b.Context(), r.Indexes[0])
 		if err == nil && n != 1 {
 			b.Errorf("deleted %d records, want 1", n)
@@ -223,17 +223,17 @@ func testCreators(b *bench) {
 	}
 }
 
-func (b *bench) other() cognate.SessionStore {
+func (b *bench) other() sessionstore.Store {
 	b.Helper()
 	return b.second(b.T, b.store)
 }
 
 // soon checks that a handle's Load sees a version, 0 for none, within the bound, and
 // that its LoadLatest does at once.
-func (b *bench) soon(s cognate.SessionStore, key string, version uint64) {
+func (b *bench) soon(s sessionstore.Store, key string, version uint64) {
 	b.Helper()
-	see := func(r cognate.Record, err error) bool {
-		if err != nil && !errors.Is(err, cognate.ErrNoRecord) {
+	see := func(r sessionstore.Record, err error) bool {
+		if err != nil && !errors.Is(err, sessionstore.ErrNoRecord) {
 			b.Fatalf("unexpected error: %v", err)
 		}
 		return r.Version == version
@@ -261,12 +261,12 @@ func testHandles(b *bench) {
 		r.Version++
 		b.soon(b.store, r.Key, r.Version)
 	}
-	b.wantErr("second creation", other.Create(b.Context(), r), cognate.ErrRecordChanged)
+	b.wantErr("second creation", other.Create(b.Context(), r), sessionstore.ErrRecordChanged)
 }
 
 func testHandlesCount(b *bench) {
 	r := b.counter()
-	stores := []cognate.SessionStore{b.store, b.other()}
+	stores := []sessionstore.Store{b.store, b.other()}
 	race(40, func(i int) { b.add(stores[i%2], r.Key) })
 	b.counted(r, 40)
 }
@@ -278,14 +278,14 @@ func testHandlesEnd(b *bench) {
 	b.soon(other, two.Key, 1)
 	b.must(b.store.Delete(b.Context(), one.Key))
 	b.soon(other, one.Key, 0)
-	b.wantErr("update", other.Update(b.Context(), one), cognate.ErrNoRecord)
+	b.wantErr("update", other.Update(b.Context(), one), sessionstore.ErrNoRecord)
 	n, err := other.DeleteIndexed(b.Context(), key("x"))
 	b.must(err)
 	if n != 1 {
 		b.Errorf("deleted %d records, want 1", n)
 	}
 	b.soon(b.store, two.Key, 0)
-	b.wantErr("update", b.store.Update(b.Context(), two), cognate.ErrNoRecord)
+	b.wantErr("update", b.store.Update(b.Context(), two), sessionstore.ErrNoRecord)
 }
 
 // testHandlesMiss would find a store that remembers for too long what was not there.
@@ -293,7 +293,7 @@ func testHandlesMiss(b *bench) {
 	other := b.other()
 	r := b.record("ann", "x")
 	_, err := other.Load(b.Context(), r.Key)
-	b.wantErr("before", err, cognate.ErrNoRecord)
+	b.wantErr("before", err, sessionstore.ErrNoRecord)
 	b.must(b.store.Create(b.Context(), r))
 	b.soon(other, r.Key, 1)
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 var expiryTests = group{
@@ -22,7 +22,7 @@ var expiryTests = group{
 const life = time.Second
 
 // createFor saves a record that lives for life.
-func (b *bench) createFor(d time.Duration, name string, indexes ...string) cognate.Record {
+func (b *bench) createFor(d time.Duration, name string, indexes ...string) sessionstore.Record {
 	b.Helper()
 	r := b.record(name, indexes...)
 	r.Expires = b.now().Add(d).Truncate(time.Millisecond)
@@ -31,7 +31,7 @@ func (b *bench) createFor(d time.Duration, name string, indexes ...string) cogna
 }
 
 // expire waits for a record's end.
-func (b *bench) expire(r cognate.Record) { b.pass(r.Expires) }
+func (b *bench) expire(r sessionstore.Record) { b.pass(r.Expires) }
 
 // pass waits until a time is over.
 func (b *bench) pass(at time.Time) {
@@ -40,7 +40,7 @@ func (b *bench) pass(at time.Time) {
 }
 
 // alive checks that the record is there, unless this machine was too slow to ask in time.
-func (b *bench) alive(r cognate.Record) {
+func (b *bench) alive(r sessionstore.Record) {
 	b.Helper()
 	for name, load := range loads(b.store) {
 		_, err := load(b.Context(), r.Key)
@@ -52,7 +52,7 @@ func (b *bench) alive(r cognate.Record) {
 
 // outlive creates a record that would end soon, and makes it live for an hour longer. It
 // returns the record and its first end. A machine that is too slow for it gets more time.
-func (b *bench) outlive(name string, indexes ...string) (r cognate.Record, first time.Time) {
+func (b *bench) outlive(name string, indexes ...string) (r sessionstore.Record, first time.Time) {
 	b.Helper()
 	for d := life; ; d *= 2 {
 		r = b.createFor(d, name, indexes...)
@@ -60,7 +60,7 @@ func (b *bench) outlive(name string, indexes ...string) (r cognate.Record, first
 		first = r.Expires
 		r.Expires = first.Add(time.Hour)
 		err := b.store.Update(b.Context(), r)
-		if errors.Is(err, cognate.ErrNoRecord) && !b.now().Before(first) && d < time.Minute {
+		if errors.Is(err, sessionstore.ErrNoRecord) && !b.now().Before(first) && d < time.Minute {
 			continue
 		}
 		b.must(err)
@@ -75,7 +75,7 @@ func testExpiry(b *bench) {
 	b.alive(r)
 	b.expire(r)
 	b.gone("expired", r.Key)
-	b.wantErr("update", b.store.Update(b.Context(), r), cognate.ErrNoRecord)
+	b.wantErr("update", b.store.Update(b.Context(), r), sessionstore.ErrNoRecord)
 	b.gone("after the update", r.Key)
 	b.loaded(other)
 	b.deleted("x", 1) // an expired member does not count
@@ -144,7 +144,7 @@ var contextTests = group{
 }
 
 // calls is every method, on a record that exists.
-func (b *bench) calls(ctx context.Context, r cognate.Record) map[string]func() error {
+func (b *bench) calls(ctx context.Context, r sessionstore.Record) map[string]func() error {
 	return map[string]func() error{
 		"Create":        func() error { return b.store.Create(ctx, b.record("new", "x")) },
 		"Load":          func() error { _, err := b.store.Load(ctx, r.Key); return err },
@@ -167,7 +167,7 @@ func (b *bench) refuses(ctx context.Context) {
 	for name, call := range b.calls(ctx, r) {
 		start := time.Now()
 		err := call()
-		if err == nil || errors.Is(err, cognate.ErrNoRecord) || errors.Is(err, cognate.ErrRecordChanged) {
+		if err == nil || errors.Is(err, sessionstore.ErrNoRecord) || errors.Is(err, sessionstore.ErrRecordChanged) {
 			b.Errorf("%s: got error %v, want one of the context", name, err)
 		}
 		if took := time.Since(start); took > atOnce {
@@ -198,7 +198,7 @@ func testCancelledInFlight(b *bench) {
 			short, cancel := context.WithTimeout(ctx, time.Duration(i)*50*time.Microsecond)
 			defer cancel()
 			_, err := b.store.Load(short, r.Key)
-			if errors.Is(err, cognate.ErrNoRecord) {
+			if errors.Is(err, sessionstore.ErrNoRecord) {
 				b.Errorf("with a short deadline: got %v", err)
 			}
 			return

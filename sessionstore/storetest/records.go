@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 var recordTests = group{
@@ -29,7 +29,7 @@ func testCreate(b *bench) {
 	b.loaded(want)
 
 	r.Value, r.Expires, r.Indexes = []byte("other"), r.Expires.Add(time.Hour), nil
-	b.wantErr("second creation", b.store.Create(b.Context(), r), cognate.ErrRecordChanged)
+	b.wantErr("second creation", b.store.Create(b.Context(), r), sessionstore.ErrRecordChanged)
 	b.loaded(want)
 	b.deleted("x", 1) // the second creation left the indexes alone, too
 	b.gone("deleted by index", want.Key)
@@ -39,7 +39,7 @@ func testUnknown(b *bench) {
 	b.create("ann")
 	bob := b.record("bob")
 	b.gone("never created", bob.Key)
-	b.wantErr("update", b.store.Update(b.Context(), bob), cognate.ErrNoRecord)
+	b.wantErr("update", b.store.Update(b.Context(), bob), sessionstore.ErrNoRecord)
 	b.gone("after the update", bob.Key)
 	b.must(b.store.Delete(b.Context(), bob.Key))
 	b.must(b.store.Create(b.Context(), bob)) // nobody remembers that it was not there
@@ -92,7 +92,7 @@ func testUpdateConflict(b *bench) {
 	for _, version := range []uint64{0, 1, 3, 1 << 63, 1<<64 - 1} {
 		late := b.record("ann")
 		late.Version, late.Value = version, []byte("late")
-		b.wantErr("update", b.store.Update(b.Context(), late), cognate.ErrRecordChanged)
+		b.wantErr("update", b.store.Update(b.Context(), late), sessionstore.ErrRecordChanged)
 		b.loaded(want)
 	}
 }
@@ -105,7 +105,7 @@ func testDelete(b *bench) {
 		b.must(b.store.Delete(b.Context(), r.Key))
 		b.gone("deleted", r.Key)
 	}
-	b.wantErr("update", b.store.Update(b.Context(), r), cognate.ErrNoRecord)
+	b.wantErr("update", b.store.Update(b.Context(), r), sessionstore.ErrNoRecord)
 	b.gone("after the update", r.Key)
 	b.loaded(other)
 }
@@ -132,7 +132,7 @@ func testValues(b *bench) {
 	for i := range all {
 		all[i] = byte(i)
 	}
-	large := make([]byte, cognate.MaxRecordValue)
+	large := make([]byte, sessionstore.MaxRecordValue)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(large) // the same bytes in every run
 	for name, value := range map[string][]byte{
 		"nil": nil, "empty": {}, "zero": {0}, "lines": []byte("\r\n\r\n$-1\r\n"), "all bytes": all, "largest": large,
@@ -155,7 +155,7 @@ func testCopies(b *bench) {
 	r := b.create("ann", "x", "y")
 	want := b.record("ann", "x", "y")
 	want.Expires = r.Expires
-	spoil := func(r cognate.Record) {
+	spoil := func(r sessionstore.Record) {
 		copy(r.Value, bytes.Repeat([]byte("!"), len(r.Value)))
 		for i := range r.Indexes {
 			r.Indexes[i] = key("evil")
@@ -172,7 +172,7 @@ func testCopies(b *bench) {
 		change := before
 		change.Value = bytes.Repeat([]byte("c"), len(got.Value))
 		b.must(b.store.Update(b.Context(), change))
-		spoil(cognate.Record{Value: change.Value})
+		spoil(sessionstore.Record{Value: change.Value})
 		b.same(name+" before an update", got, before)
 		want.Version, want.Value = got.Version+1, bytes.Repeat([]byte("c"), len(got.Value))
 		b.loaded(want)

@@ -1,8 +1,8 @@
-// Package storetest is the conformance suite of cognate.SessionStore. A store that
+// Package storetest is the conformance suite of sessionstore.Store. A store that
 // passes [Run], with the race detector on, is fit to keep an app's sessions:
 //
 //	func TestStore(t *testing.T) {
-//		storetest.Run(t, func(t *testing.T) cognate.SessionStore { return open(t) })
+//		storetest.Run(t, func(t *testing.T) sessionstore.Store { return open(t) })
 //	}
 package storetest
 
@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 // An Option tells [Run] more about the store.
@@ -25,13 +25,13 @@ type Option func(*suite)
 
 // Clock is for a store with a clock of its own: of returns that clock and what moves it
 // on. Without this option time is real, and the tests of expiry wait about a second.
-func Clock(of func(s cognate.SessionStore) (now func() time.Time, advance func(time.Duration))) Option {
+func Clock(of func(s sessionstore.Store) (now func() time.Time, advance func(time.Duration))) Option {
 	return func(u *suite) { u.clock = of }
 }
 
 // Second is for a store whose data other processes share: open returns another handle on
 // the data of s, which has no memory in common with it.
-func Second(open func(t *testing.T, s cognate.SessionStore) cognate.SessionStore) Option {
+func Second(open func(t *testing.T, s sessionstore.Store) sessionstore.Store) Option {
 	return func(u *suite) { u.second = open }
 }
 
@@ -44,13 +44,13 @@ func Staleness(d time.Duration) Option {
 // Unreadable is for a store that others may write to. Each of the ways, by a name for it,
 // makes what the store holds under a key something that is no record: text, a record of
 // another format, another kind of value. The suite then checks that it counts as no record.
-func Unreadable(ways map[string]func(t *testing.T, s cognate.SessionStore, key string)) Option {
+func Unreadable(ways map[string]func(t *testing.T, s sessionstore.Store, key string)) Option {
 	return func(u *suite) { u.unreadable = ways }
 }
 
 // Run runs the suite. open returns a store that is empty and is used by one subtest
 // only, which ends it with t.Cleanup; the subtests run in parallel.
-func Run(t *testing.T, open func(t *testing.T) cognate.SessionStore, options ...Option) {
+func Run(t *testing.T, open func(t *testing.T) sessionstore.Store, options ...Option) {
 	t.Helper()
 	u := &suite{clock: realClock, staleness: 2 * time.Second}
 	for _, o := range options {
@@ -76,14 +76,14 @@ func Run(t *testing.T, open func(t *testing.T) cognate.SessionStore, options ...
 type group map[string]func(*bench)
 
 type suite struct {
-	clock     func(cognate.SessionStore) (func() time.Time, func(time.Duration))
-	second    func(*testing.T, cognate.SessionStore) cognate.SessionStore
+	clock     func(sessionstore.Store) (func() time.Time, func(time.Duration))
+	second    func(*testing.T, sessionstore.Store) sessionstore.Store
 	staleness time.Duration
 
-	unreadable map[string]func(*testing.T, cognate.SessionStore, string)
+	unreadable map[string]func(*testing.T, sessionstore.Store, string)
 }
 
-func realClock(cognate.SessionStore) (func() time.Time, func(time.Duration)) {
+func realClock(sessionstore.Store) (func() time.Time, func(time.Duration)) {
 	return time.Now, time.Sleep
 }
 
@@ -91,7 +91,7 @@ func realClock(cognate.SessionStore) (func() time.Time, func(time.Duration)) {
 type bench struct {
 	*testing.T
 	*suite
-	store   cognate.SessionStore
+	store   sessionstore.Store
 	now     func() time.Time
 	advance func(time.Duration)
 }
@@ -103,8 +103,8 @@ func key(name string) string {
 }
 
 // record is one that expires in an hour.
-func (b *bench) record(name string, indexes ...string) cognate.Record {
-	r := cognate.Record{Key: key(name), Version: 1, Value: []byte("value of " + name)}
+func (b *bench) record(name string, indexes ...string) sessionstore.Record {
+	r := sessionstore.Record{Key: key(name), Version: 1, Value: []byte("value of " + name)}
 	for _, x := range indexes {
 		r.Indexes = append(r.Indexes, key(x))
 	}
@@ -114,7 +114,7 @@ func (b *bench) record(name string, indexes ...string) cognate.Record {
 }
 
 // create saves a record, and returns it as the store should keep it.
-func (b *bench) create(name string, indexes ...string) cognate.Record {
+func (b *bench) create(name string, indexes ...string) sessionstore.Record {
 	b.Helper()
 	r := b.record(name, indexes...)
 	b.must(b.store.Create(b.Context(), r))
@@ -136,7 +136,7 @@ func (b *bench) wantErr(what string, got, want error) {
 }
 
 // loaded checks that both ways of reading return the record.
-func (b *bench) loaded(want cognate.Record) {
+func (b *bench) loaded(want sessionstore.Record) {
 	b.Helper()
 	for name, load := range loads(b.store) {
 		got, err := load(b.Context(), want.Key)
@@ -153,11 +153,11 @@ func (b *bench) gone(what, key string) {
 	b.Helper()
 	for name, load := range loads(b.store) {
 		_, err := load(b.Context(), key)
-		b.wantErr(what+": "+name, err, cognate.ErrNoRecord)
+		b.wantErr(what+": "+name, err, sessionstore.ErrNoRecord)
 	}
 }
 
-func (b *bench) same(what string, got, want cognate.Record) {
+func (b *bench) same(what string, got, want sessionstore.Record) {
 	b.Helper()
 	// The order of indexes means nothing.
 	got.Indexes = slices.Sorted(slices.Values(got.Indexes))
@@ -181,8 +181,8 @@ func (b *bench) deleted(index string, want int) {
 	}
 }
 
-func loads(s cognate.SessionStore) map[string]func(context.Context, string) (cognate.Record, error) {
-	return map[string]func(context.Context, string) (cognate.Record, error){"Load": s.Load, "LoadLatest": s.LoadLatest}
+func loads(s sessionstore.Store) map[string]func(context.Context, string) (sessionstore.Record, error) {
+	return map[string]func(context.Context, string) (sessionstore.Record, error){"Load": s.Load, "LoadLatest": s.LoadLatest}
 }
 
 // race runs n calls at once, with their numbers, and waits for them.

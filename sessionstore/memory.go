@@ -1,4 +1,4 @@
-package cognate
+package sessionstore
 
 import (
 	"bytes"
@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// defaultMemoryRecords bounds a [MemoryStore] that was given no limit.
+// defaultMemoryRecords bounds a [Memory] that was given no limit.
 const defaultMemoryRecords = 100_000
 
-// A MemoryStore is a [SessionStore] in this process: for development, tests and
-// apps that run as one process and may forget their sessions when it ends. All calls
-// cost the same with ten records and with a million.
+// Memory is a [Store] in the memory of this process: for development, tests and apps that
+// run as one process and may forget their sessions when it ends. All calls cost the same
+// with ten records and with a million.
 //
 // It is split into shards, each with a lock of its own, so that requests seldom wait for
 // each other. What has expired is removed by later Creates and Updates, a few records
 // at a time.
-type MemoryStore struct {
+type Memory struct {
 	// Now is the clock, for tests. Nil means time.Now. Set it before the first use.
 	Now func() time.Time
 
@@ -33,11 +33,11 @@ type MemoryStore struct {
 	indexes [memoryShards]memoryIndex
 }
 
-var _ SessionStore = (*MemoryStore)(nil)
+var _ Store = (*Memory)(nil)
 
 const memoryShards = 64
 
-// NewMemoryStore makes a store for at most limit records that have not expired; 0 means
+// NewMemory makes a store for at most limit records that have not expired; 0 means
 // 100,000. One with a value of 400 bytes and two indexes takes about 1 KB.
 //
 // When it is full, Create fails, and with it that sign-in; it never drops a live record.
@@ -45,11 +45,11 @@ const memoryShards = 64
 // a dropped mark that something was used would let it be used again. What stays are records
 // of sign-ins that succeeded, and for some minutes of at most 100 that failed, not of
 // requests, so a stranger can't fill the store.
-func NewMemoryStore(limit int) *MemoryStore {
+func NewMemory(limit int) *Memory {
 	if limit <= 0 {
 		limit = defaultMemoryRecords
 	}
-	s := &MemoryStore{limit: int64(limit), seed: maphash.MakeSeed()}
+	s := &Memory{limit: int64(limit), seed: maphash.MakeSeed()}
 	for i := range memoryShards {
 		s.shards[i].records = make(map[string]*memoryRecord)
 		s.indexes[i].first = make(map[string]*memoryRecord)
@@ -62,7 +62,7 @@ func NewMemoryStore(limit int) *MemoryStore {
 type memoryRecord struct {
 	Record
 	place int // in the shard's queue
-	links [maxRecordIndexes]memoryLink
+	links [MaxRecordIndexes]memoryLink
 }
 
 type memoryShard struct {
@@ -78,23 +78,23 @@ type memoryIndex struct {
 	first map[string]*memoryRecord // of the list of each index
 }
 
-func (s *MemoryStore) now() time.Time {
+func (s *Memory) now() time.Time {
 	if s.Now == nil {
 		return time.Now()
 	}
 	return s.Now()
 }
 
-func (s *MemoryStore) shard(key string) *memoryShard {
+func (s *Memory) shard(key string) *memoryShard {
 	return &s.shards[maphash.String(s.seed, key)%memoryShards]
 }
 
-func (s *MemoryStore) index(name string) *memoryIndex {
+func (s *Memory) index(name string) *memoryIndex {
 	return &s.indexes[maphash.String(s.seed, name)%memoryShards]
 }
 
-// Create implements [SessionStore].
-func (s *MemoryStore) Create(ctx context.Context, r Record) error {
+// Create implements [Store].
+func (s *Memory) Create(ctx context.Context, r Record) error {
 	err := ctx.Err()
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (s *MemoryStore) Create(ctx context.Context, r Record) error {
 	now := s.now()
 	if s.count.Add(1) > s.limit && !s.makeRoom(now) {
 		s.count.Add(-1)
-		return fmt.Errorf("cognate: the memory store holds %d records, its limit: raise it, or use a store outside of the process",
+		return fmt.Errorf("sessionstore: the memory store holds %d records, its limit: raise it, or use a store outside of the process",
 			s.limit)
 	}
 	r.Version, r.Value, r.Indexes = 1, bytes.Clone(r.Value), distinct(r.Indexes)
@@ -139,18 +139,16 @@ func distinct(names []string) []string {
 // checkRecord refuses what is beyond the bounds that Record states.
 func checkRecord(r Record) error {
 	if len(r.Value) > MaxRecordValue {
-		return fmt.Errorf("cognate: a record's value has %d bytes, expected at most %d", len(r.Value), MaxRecordValue)
+		return fmt.Errorf("sessionstore: a record's value has %d bytes, expected at most %d", len(r.Value), MaxRecordValue)
 	}
-	if len(r.Indexes) > maxRecordIndexes {
-		return fmt.Errorf("cognate: a record has %d indexes, expected at most %d", len(r.Indexes), maxRecordIndexes)
+	if len(r.Indexes) > MaxRecordIndexes {
+		return fmt.Errorf("sessionstore: a record has %d indexes, expected at most %d", len(r.Indexes), MaxRecordIndexes)
 	}
 	return nil
 }
 
-const maxRecordIndexes = 4
-
-// Load implements [SessionStore].
-func (s *MemoryStore) Load(ctx context.Context, key string) (Record, error) {
+// Load implements [Store].
+func (s *Memory) Load(ctx context.Context, key string) (Record, error) {
 	err := ctx.Err()
 	if err != nil {
 		return Record{}, err
@@ -166,13 +164,13 @@ func (s *MemoryStore) Load(ctx context.Context, key string) (Record, error) {
 	return found.Record, nil
 }
 
-// LoadLatest implements [SessionStore]; it is the same as Load.
-func (s *MemoryStore) LoadLatest(ctx context.Context, key string) (Record, error) {
+// LoadLatest implements [Store]; it is the same as Load.
+func (s *Memory) LoadLatest(ctx context.Context, key string) (Record, error) {
 	return s.Load(ctx, key)
 }
 
-// Update implements [SessionStore].
-func (s *MemoryStore) Update(ctx context.Context, r Record) error {
+// Update implements [Store].
+func (s *Memory) Update(ctx context.Context, r Record) error {
 	err := ctx.Err()
 	if err != nil {
 		return err
@@ -200,8 +198,8 @@ func (s *MemoryStore) Update(ctx context.Context, r Record) error {
 	return nil
 }
 
-// Delete implements [SessionStore].
-func (s *MemoryStore) Delete(ctx context.Context, key string) error {
+// Delete implements [Store].
+func (s *Memory) Delete(ctx context.Context, key string) error {
 	err := ctx.Err()
 	if err != nil {
 		return err
@@ -215,8 +213,8 @@ func (s *MemoryStore) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// DeleteIndexed implements [SessionStore].
-func (s *MemoryStore) DeleteIndexed(ctx context.Context, index string) (int, error) {
+// DeleteIndexed implements [Store].
+func (s *Memory) DeleteIndexed(ctx context.Context, index string) (int, error) {
 	err := ctx.Err()
 	if err != nil {
 		return 0, err
@@ -239,7 +237,7 @@ func (s *MemoryStore) DeleteIndexed(ctx context.Context, index string) (int, err
 
 // makeRoom removes all that has expired and reports whether the store, with the record to
 // come, is within its limit again.
-func (s *MemoryStore) makeRoom(now time.Time) bool {
+func (s *Memory) makeRoom(now time.Time) bool {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
@@ -251,7 +249,7 @@ func (s *MemoryStore) makeRoom(now time.Time) bool {
 
 // sweep removes at most n expired records. Every call that may add work does two, so
 // that what has expired can't pile up. The shard is locked.
-func (s *MemoryStore) sweep(sh *memoryShard, now time.Time, n int) {
+func (s *Memory) sweep(sh *memoryShard, now time.Time, n int) {
 	for range n {
 		if len(sh.queue) == 0 || sh.queue[0].alive(now) {
 			return
@@ -261,7 +259,7 @@ func (s *MemoryStore) sweep(sh *memoryShard, now time.Time, n int) {
 }
 
 // add puts in a record that is already counted. The shard is locked.
-func (s *MemoryStore) add(sh *memoryShard, r *memoryRecord) {
+func (s *Memory) add(sh *memoryShard, r *memoryRecord) {
 	sh.records[r.Key] = r
 	heap.Push(&sh.queue, r)
 	for _, name := range r.Indexes {
@@ -270,7 +268,7 @@ func (s *MemoryStore) add(sh *memoryShard, r *memoryRecord) {
 }
 
 // remove takes a record out. The shard is locked.
-func (s *MemoryStore) remove(sh *memoryShard, r *memoryRecord) {
+func (s *Memory) remove(sh *memoryShard, r *memoryRecord) {
 	delete(sh.records, r.Key)
 	heap.Remove(&sh.queue, r.place)
 	for _, name := range r.Indexes {

@@ -1,4 +1,4 @@
-package cognate_test
+package sessionstore_test
 
 import (
 	"context"
@@ -8,15 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cognate-auth/cognate"
-	"github.com/cognate-auth/cognate/storetest"
+	"github.com/cognate-auth/cognate/sessionstore"
+	"github.com/cognate-auth/cognate/sessionstore/storetest"
 )
 
 func TestMemoryStore(t *testing.T) {
-	storetest.Run(t, func(*testing.T) cognate.SessionStore { return cognate.NewMemoryStore(0) },
-		storetest.Clock(func(s cognate.SessionStore) (func() time.Time, func(time.Duration)) {
+	storetest.Run(t, func(*testing.T) sessionstore.Store { return sessionstore.NewMemory(0) },
+		storetest.Clock(func(s sessionstore.Store) (func() time.Time, func(time.Duration)) {
 			clock := &movedClock{now: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
-			s.(*cognate.MemoryStore).Now = clock.Now
+			s.(*sessionstore.Memory).Now = clock.Now
 			return clock.Now, clock.Advance
 		}))
 }
@@ -38,8 +38,8 @@ func (c *movedClock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-func memoryRecord(i int, expires time.Time) cognate.Record {
-	return cognate.Record{
+func memoryRecord(i int, expires time.Time) sessionstore.Record {
+	return sessionstore.Record{
 		Key: fmt.Sprintf("%043d", i), Value: make([]byte, 400), Expires: expires,
 		Indexes: []string{fmt.Sprintf("s%042d", i%1000), fmt.Sprintf("i%042d", i)},
 	}
@@ -48,7 +48,7 @@ func memoryRecord(i int, expires time.Time) cognate.Record {
 func TestMemoryStoreFull(t *testing.T) {
 	const limit = 100
 	clock := &movedClock{now: time.Unix(1_800_000_000, 0)}
-	s := cognate.NewMemoryStore(limit)
+	s := sessionstore.NewMemory(limit)
 	s.Now = clock.Now
 	create := func(i int, life time.Duration) error {
 		return s.Create(t.Context(), memoryRecord(i, clock.Now().Add(life)))
@@ -99,7 +99,7 @@ func TestMemoryStoreFull(t *testing.T) {
 func TestMemoryStoreFullOfEnded(t *testing.T) {
 	const limit = 1000
 	clock := &movedClock{now: time.Unix(1_800_000_000, 0)}
-	s := cognate.NewMemoryStore(limit)
+	s := sessionstore.NewMemory(limit)
 	s.Now = clock.Now
 	for i := range limit {
 		err := s.Create(t.Context(), memoryRecord(i, clock.Now().Add(time.Hour)))
@@ -127,7 +127,7 @@ func TestMemoryStoreFullOfEnded(t *testing.T) {
 // TestMemoryStoreForgets is about memory: what has expired leaves with later calls.
 func TestMemoryStoreForgets(t *testing.T) {
 	clock := &movedClock{now: time.Unix(1_800_000_000, 0)}
-	s := cognate.NewMemoryStore(0)
+	s := sessionstore.NewMemory(0)
 	s.Now = clock.Now
 	for i := range 10_000 {
 		clock.Advance(time.Second)
@@ -136,7 +136,7 @@ func TestMemoryStoreForgets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	records, members := cognate.MemoryStoreSize(s)
+	records, members := s.Size()
 	if records > 1500 || members != 2*records {
 		t.Errorf("with 1000 live records it keeps %d, and %d members of indexes; want at most 1500 and twice that",
 			records, members)
@@ -144,10 +144,10 @@ func TestMemoryStoreForgets(t *testing.T) {
 }
 
 func TestMemoryStoreBounds(t *testing.T) {
-	s := cognate.NewMemoryStore(0)
-	for name, change := range map[string]func(*cognate.Record){
-		"value":   func(r *cognate.Record) { r.Value = make([]byte, cognate.MaxRecordValue+1) },
-		"indexes": func(r *cognate.Record) { r.Indexes = make([]string, 5) },
+	s := sessionstore.NewMemory(0)
+	for name, change := range map[string]func(*sessionstore.Record){
+		"value":   func(r *sessionstore.Record) { r.Value = make([]byte, sessionstore.MaxRecordValue+1) },
+		"indexes": func(r *sessionstore.Record) { r.Indexes = make([]string, 5) },
 	} {
 		r := memoryRecord(1, time.Now().Add(time.Hour))
 		change(&r)
@@ -164,10 +164,10 @@ func TestMemoryStoreBounds(t *testing.T) {
 
 var memorySizes = []int{10, 1_000, 1_000_000}
 
-func benchmarkMemoryStore(b *testing.B, call func(ctx context.Context, s *cognate.MemoryStore, i, size int) error) {
+func benchmarkMemoryStore(b *testing.B, call func(ctx context.Context, s *sessionstore.Memory, i, size int) error) {
 	for _, size := range memorySizes {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			s := cognate.NewMemoryStore(size + 1)
+			s := sessionstore.NewMemory(size + 1)
 			expires := time.Now().Add(time.Hour)
 			for i := range size {
 				err := s.Create(b.Context(), memoryRecord(i, expires.Add(time.Duration(i))))
@@ -193,7 +193,7 @@ func BenchmarkMemoryStoreLoad(b *testing.B) {
 	for i := range keys {
 		keys[i] = fmt.Sprintf("%043d", i)
 	}
-	benchmarkMemoryStore(b, func(ctx context.Context, s *cognate.MemoryStore, i, size int) error {
+	benchmarkMemoryStore(b, func(ctx context.Context, s *sessionstore.Memory, i, size int) error {
 		_, err := s.Load(ctx, keys[i%min(size, len(keys))])
 		return err
 	})
@@ -201,7 +201,7 @@ func BenchmarkMemoryStoreLoad(b *testing.B) {
 
 func BenchmarkMemoryStoreCreateDelete(b *testing.B) {
 	extra := memoryRecord(1<<40, time.Now().Add(2*time.Hour))
-	benchmarkMemoryStore(b, func(ctx context.Context, s *cognate.MemoryStore, _, _ int) error {
+	benchmarkMemoryStore(b, func(ctx context.Context, s *sessionstore.Memory, _, _ int) error {
 		err := s.Create(ctx, extra)
 		if err != nil {
 			return err
@@ -215,9 +215,9 @@ func BenchmarkMemoryStoreCreateDelete(b *testing.B) {
 func TestMemoryIndexes(t *testing.T) {
 	key := func(c string) string { return strings.Repeat(c, 43) }
 	for _, out := range []string{"a", "b", "c", "ab", "ac", "bc", "cba", "abc"} {
-		s := cognate.NewMemoryStore(0)
+		s := sessionstore.NewMemory(0)
 		for _, c := range []string{"a", "b", "c"} {
-			r := cognate.Record{Key: key(c), Indexes: []string{key("x"), key("y"), key("x")}, Expires: time.Now().Add(time.Hour)}
+			r := sessionstore.Record{Key: key(c), Indexes: []string{key("x"), key("y"), key("x")}, Expires: time.Now().Add(time.Hour)}
 			err := s.Create(t.Context(), r)
 			if err != nil {
 				t.Fatal(err)
@@ -230,14 +230,14 @@ func TestMemoryIndexes(t *testing.T) {
 			}
 		}
 		left := 3 - len(out)
-		if records, members := cognate.MemoryStoreSize(s); records != left || members != 2*left {
+		if records, members := s.Size(); records != left || members != 2*left {
 			t.Errorf("without %s: %d records and %d members, want %d and %d", out, records, members, left, 2*left)
 		}
 		n, err := s.DeleteIndexed(t.Context(), key("x"))
 		if n != left || err != nil {
 			t.Errorf("without %s: %d had the index, %v; want %d", out, n, err, left)
 		}
-		if records, members := cognate.MemoryStoreSize(s); records != 0 || members != 0 {
+		if records, members := s.Size(); records != 0 || members != 0 {
 			t.Errorf("without %s: %d records and %d members in the end", out, records, members)
 		}
 	}
