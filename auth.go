@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/cookie"
 	"github.com/cognate-auth/cognate/internal/gate"
+	"github.com/cognate-auth/cognate/internal/seal"
 	"github.com/cognate-auth/cognate/sessionstore"
 )
 
@@ -118,13 +120,13 @@ func newProvider(s *settings) *provider {
 // sessions shared.
 func (a *Auth) openJars(s *settings) error {
 	bound := s.Issuer + "\x00" + s.ClientID
-	cookie := newCookieSpec(s.CookieName, s.secure)
-	transactionSealer, err := newSealer(s.Keys, "transaction", bound, maxState)
+	spec := cookie.NewSpec(s.CookieName, s.secure)
+	transactionSealer, err := seal.New(seal.KeysOf(s.Keys), "transaction", bound, maxState)
 	if err != nil {
 		return err
 	}
 	a.transactions = &transactions{
-		cookie: cookie, names: newTransactionNames(cookie), sealer: transactionSealer, skew: s.ClockSkew, now: s.Now,
+		cookie: spec, names: newTransactionNames(spec), sealer: transactionSealer, skew: s.ClockSkew, now: s.Now,
 		abandoned: cache.NewSet(maxEnded), arrivals: cache.NewSet(maxOutcomes), rows: cache.New[row](maxOutcomes),
 	}
 	a.transactions.next.Store(rand.Uint32()) //nolint:gosec // no secret: processes begin at different slots
@@ -132,33 +134,33 @@ func (a *Auth) openJars(s *settings) error {
 		issuer: s.Issuer, now: s.Now, lifetime: s.Session.Lifetime, idle: s.Session.IdleTimeout, skew: s.ClockSkew,
 		verifiedEmail: s.RequireVerifiedEmail,
 	}
-	keeper, err := newKeeper(s, policy, cookie, bound, a.client.gate)
+	keeper, err := newKeeper(s, policy, spec, bound, a.client.gate)
 	if err != nil {
 		return err
 	}
 	shared, _ := keeper.(*storeSessions)
 	a.transactions.used = &usedCallbacks{here: cache.NewSet(maxEnded), outcomes: cache.New[bool](maxOutcomes), shared: shared}
 	a.sessions = &sessions{
-		sessionPolicy: policy, keeper: keeper, cookie: cookie, ended: cache.NewSet(maxEnded), past: cache.NewSet(maxEnded),
+		sessionPolicy: policy, keeper: keeper, cookie: spec, ended: cache.NewSet(maxEnded), past: cache.NewSet(maxEnded),
 		lapsed: func(ctx context.Context, s *session) { a.ended(ctx, s.user.Subject, LogoutExpired) },
 	}
 	return nil
 }
 
-func newKeeper(s *settings, policy *sessionPolicy, cookie cookieSpec, bound string, g *gate.Gate) (keeper, error) {
+func newKeeper(s *settings, policy *sessionPolicy, spec cookie.Spec, bound string, g *gate.Gate) (keeper, error) {
 	opened := cache.New[*session](s.Session.CacheSize)
 	if s.Session.Store != nil {
-		sealer, err := newSealer(s.Keys, "stored session", bound, sessionstore.MaxRecordValue)
+		sealer, err := seal.New(seal.KeysOf(s.Keys), "stored session", bound, sessionstore.MaxRecordValue)
 		return &storeSessions{
-			sessionPolicy: policy, cookie: cookie, store: s.Session.Store, sealer: sealer, bound: bound, log: s.Logger, opened: opened,
+			sessionPolicy: policy, cookie: spec, store: s.Session.Store, sealer: sealer, bound: bound, log: s.Logger, opened: opened,
 			unreadable: cache.NewSet(maxUnreadable), gate: g,
 		}, err
 	}
-	k := &cookieSessions{sessionPolicy: policy, cookie: cookie, log: s.Logger, opened: opened, successors: newSuccessors(), gate: g}
+	k := &cookieSessions{sessionPolicy: policy, cookie: spec, log: s.Logger, opened: opened, successors: newSuccessors(), gate: g}
 	var err error
-	k.identities, err = newSealer(s.Keys, "session", bound, maxIdentityChunks*maxSealed)
+	k.identities, err = seal.New(seal.KeysOf(s.Keys), "session", bound, maxIdentityChunks*cookie.ChunkSize)
 	if err == nil && s.Session.TokensInCookie {
-		k.secrets, err = newSealer(s.Keys, "tokens", bound, maxTokenChunks*maxSealed)
+		k.secrets, err = seal.New(seal.KeysOf(s.Keys), "tokens", bound, cookie.MaxChunks*cookie.ChunkSize)
 	}
 	return k, err
 }

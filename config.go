@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/returnto"
+	"github.com/cognate-auth/cognate/internal/seal"
 	"github.com/cognate-auth/cognate/sessionstore"
 )
 
@@ -307,7 +308,7 @@ func (s *settings) defaults() {
 		s.SigningAlgorithms = []string{"RS256"}
 	}
 	if len(s.Keys) == 0 {
-		s.Keys, s.ephemeral = []Secret{Secret(randomBytes(minKeySize))}, true
+		s.Keys, s.ephemeral = []Secret{Secret(seal.Random(minKeySize))}, true
 	}
 	if s.Logger == nil {
 		s.Logger = slog.Default()

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/cookie"
 	"github.com/cognate-auth/cognate/internal/flight"
 	"github.com/cognate-auth/cognate/internal/gate"
 	"github.com/cognate-auth/cognate/internal/refusal"
+	"github.com/cognate-auth/cognate/internal/seal"
 )
 
 // cookieSessions keeps each session in the browser's cookies: the identity in one that is
@@ -19,9 +21,9 @@ import (
 // when somebody asks for them. It is safe for concurrent use.
 type cookieSessions struct {
 	*sessionPolicy
-	cookie     cookieSpec
-	identities *sealer
-	secrets    *sealer // of tokens; nil if none are kept
+	cookie     cookie.Spec
+	identities *seal.Sealer
+	secrets    *seal.Sealer // of tokens; nil if none are kept
 	log        *slog.Logger
 	// opened holds sessions by the cookie value they came in, so that a live one
 	// costs a look-up instead of a decryption.
@@ -36,7 +38,7 @@ type cookieSessions struct {
 
 // find decrypts the cookie, or knows it already.
 func (k *cookieSessions) find(r *http.Request, _ time.Time) (s *session, present bool, err error) {
-	value, count := readChunks(r.Header, k.cookie.name, maxIdentityChunks)
+	value, count := cookie.ReadChunks(r.Header, k.cookie.Name, maxIdentityChunks)
 	if count != 1 || value == "" {
 		// Two cookies of one name: one of them is not from here. Nobody can say which.
 		return nil, count > 0, nil
@@ -53,7 +55,7 @@ func (k *cookieSessions) find(r *http.Request, _ time.Time) (s *session, present
 
 // open decrypts a cookie value.
 func (k *cookieSessions) open(value string) *session {
-	plaintext, current, err := k.identities.open(k.cookie.name, value)
+	plaintext, current, err := k.identities.Open(k.cookie.Name, value)
 	if err != nil {
 		return nil
 	}
@@ -83,22 +85,22 @@ func (k *cookieSessions) begin(w http.ResponseWriter, r *http.Request, s *sessio
 		return k.write(w, r, s)
 	}
 	k.warnOfSize(r.Context(), "cognate: the tokens were left out: a session in cookies has no room for them; use a Session.Store", t)
-	k.cookie.removeChunks(w, r, k.cookie.tokensName(), 0)
+	k.cookie.RemoveChunks(w, r, tokensName(k.cookie), 0)
 	s.dropped = true
 	return k.write(w, r, s)
 }
 
 func (k *cookieSessions) warnOfSize(ctx context.Context, message string, t *tokenSet) {
 	k.log.LogAttrs(ctx, slog.LevelWarn, message, slog.Int("id_token_bytes", len(t.id)), slog.Int("access_token_bytes", len(t.access)),
-		slog.Int("refresh_token_bytes", len(t.refresh)), slog.Int("limit_bytes", maxTokenChunks*maxSealed))
+		slog.Int("refresh_token_bytes", len(t.refresh)), slog.Int("limit_bytes", cookie.MaxChunks*cookie.ChunkSize))
 }
 
 // write sets the identity's cookie. The size of one that is too large is in the error.
 func (k *cookieSessions) write(w http.ResponseWriter, r *http.Request, s *session) error {
-	value := k.identities.seal(k.cookie.name, s.encode())
-	if !k.cookie.setChunks(w, r, k.cookie.name, value, maxIdentityChunks, k.left(s)) {
+	value := k.identities.Seal(k.cookie.Name, s.encode())
+	if !k.cookie.SetChunks(w, r, k.cookie.Name, value, maxIdentityChunks, k.left(s)) {
 		return refusal.New(refusal.SessionTooLarge, "the identity takes %d bytes sealed, more than the %d that cookies may take; "+
-			"keep fewer claims (Config.Claims) or groups, or use a Session.Store", len(value), maxIdentityChunks*maxSealed)
+			"keep fewer claims (Config.Claims) or groups, or use a Session.Store", len(value), maxIdentityChunks*cookie.ChunkSize)
 	}
 	k.opened.Put(value, s)
 	return nil
@@ -108,8 +110,8 @@ func (k *cookieSessions) left(s *session) time.Duration { return s.expires.Sub(k
 
 // writeTokens sets the cookies of the tokens, unless they are too large.
 func (k *cookieSessions) writeTokens(w http.ResponseWriter, r *http.Request, s *session, t *tokenSet) bool {
-	name := k.cookie.tokensName()
-	return k.cookie.setChunks(w, r, name, k.secrets.seal(name+s.id, t.encode()), maxTokenChunks, k.left(s))
+	name := tokensName(k.cookie)
+	return k.cookie.SetChunks(w, r, name, k.secrets.Seal(name+s.id, t.encode()), cookie.MaxChunks, k.left(s))
 }
 
 // tokens opens the cookies of the tokens. They open for their own session only.
@@ -122,12 +124,12 @@ func (k *cookieSessions) openTokens(r *http.Request, s *session) (t *tokenSet, c
 	if k.secrets == nil {
 		return nil, false
 	}
-	name := k.cookie.tokensName()
-	value, count := readChunks(r.Header, name, maxTokenChunks)
+	name := tokensName(k.cookie)
+	value, count := cookie.ReadChunks(r.Header, name, cookie.MaxChunks)
 	if count != 1 || value == "" {
 		return nil, false
 	}
-	plaintext, current, err := k.secrets.open(name+s.id, value)
+	plaintext, current, err := k.secrets.Open(name+s.id, value)
 	if err != nil {
 		return nil, false
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rsa"
 	"encoding/json"
-	"net/http"
 	"strings"
 	"time"
 )
@@ -160,10 +159,4 @@ func ReadTransaction(data []byte) (again []byte, ok bool) {
 		return nil, false
 	}
 	return t.encode(), true
-}
-
-// ReadChunks puts together what a Cookie header spreads over several cookies.
-func ReadChunks(h http.Header, name string) string {
-	value, _ := readChunks(h, name, maxTokenChunks)
-	return value
 }

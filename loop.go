@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/cookie"
 )
 
 // While the provider's own session is open, a sign-in needs nobody: a browser that loses what
@@ -41,7 +42,7 @@ type row struct {
 // nobody but themselves. Of several of one name the highest counts.
 func (m *transactions) row(r *http.Request) (best row) {
 	m.eachLost(r, func(_ string, lost row) { best = m.later(best, lost) })
-	eachCookie(r.Header, func(name, value string) bool {
+	cookie.Each(r.Header, func(name, value string) bool {
 		var v [3]uint64
 		if name != m.names.row || strings.Count(value, ".") != len(v)-1 {
 			return true
@@ -72,7 +73,7 @@ func (m *transactions) later(best, got row) row {
 // eachLost calls visit for each cookie of a sign-in that ended well here.
 func (m *transactions) eachLost(r *http.Request, visit func(name string, lost row)) {
 	left := 2 * maxSlots // no browser of ours has more
-	eachCookie(r.Header, func(name, value string) bool {
+	cookie.Each(r.Header, func(name, value string) bool {
 		if name != m.names.row && strings.HasPrefix(name, m.names.prefix) {
 			if lost, ok := m.rows.Get(value); ok {
 				visit(name, lost)
@@ -91,7 +92,7 @@ func (m *transactions) ended(w http.ResponseWriter, t *transaction) {
 	}
 	now := row{min(t.inRow+1, maxInRow), m.now(), size}
 	m.rows.Put(t.proof, now)
-	m.cookie.set(w, m.names.row, fmt.Sprintf("%d.%d.%d", now.count, now.at.Unix(), now.size), rowTime)
+	m.cookie.Set(w, m.names.row, fmt.Sprintf("%d.%d.%d", now.count, now.at.Unix(), now.size), rowTime)
 }
 
 // arrived removes the cookie of ended: the session came back, so it is not lost. One of
@@ -103,7 +104,7 @@ func (m *transactions) arrived(w http.ResponseWriter, r *http.Request, s *sessio
 	}
 	m.arrivals.Add(s.id, s.created.Add(rowTime+2*m.skew), now)
 	if m.row(r).count == 1 {
-		m.cookie.remove(w, m.names.row)
+		m.cookie.Remove(w, m.names.row)
 	}
 }
 
@@ -121,21 +122,21 @@ func (a *Auth) loop(w http.ResponseWriter, r *http.Request, t *transaction) *Err
 	}
 	last := a.transactions.row(r)
 	// Whoever mends it may try again.
-	a.transactions.cookie.remove(w, a.transactions.names.row)
-	a.transactions.eachLost(r, func(name string, _ row) { a.transactions.cookie.remove(w, name) })
-	count, whole := a.sessions.cookie.chunks(r.Header)
+	a.transactions.cookie.Remove(w, a.transactions.names.row)
+	a.transactions.eachLost(r, func(name string, _ row) { a.transactions.cookie.Remove(w, name) })
+	count, whole := cookie.CountChunks(r.Header, a.sessions.cookie.Name, maxIdentityChunks)
 	said := fmt.Sprintf("%d sign-ins in a row went well", t.inRow)
 	switch {
 	case s != nil:
 		return refuse(ReasonLoginLoop, "%s and somebody is signed in, but one more begins: a page or a rule asks for what no sign-in brings", said)
 	case count > 1:
-		return refuse(ReasonCookieTwice, "%s, but the browser sends two cookies of one name, %q among them", said, a.sessions.cookie.name)
-	case !whole && last.size > maxSealed:
+		return refuse(ReasonCookieTwice, "%s, but the browser sends two cookies of one name, %q among them", said, a.sessions.cookie.Name)
+	case !whole && last.size > cookie.ChunkSize:
 		return refuse(ReasonSessionTooLarge, "%s, but the browser does not send the session's cookies back, which take %d bytes: "+
 			"they may be too large for it, or for something on the way; keep fewer claims, or use a Session.Store", said, last.size)
 	case !present || !whole:
 		return refuse(ReasonCookieBlocked, "%s, but the browser does not send the session's cookie %q back: it is blocked, or "+
-			"something on the way removes it", said, a.sessions.cookie.name)
+			"something on the way removes it", said, a.sessions.cookie.Name)
 	}
 	return refuse(ReasonCookieUnknown, "%s, but the session's cookie that the browser sends is of no use here: do all processes "+
 		"have the same Config.Keys, share one Session.Store and have the right time, and does no other app of this host "+

@@ -59,7 +59,7 @@ func NewProviders(auths ...*Auth) (*Providers, error) {
 		}
 		for j, b := range auths {
 			// A cookie that begins so would be taken for one of the other's sign-ins.
-			if i != j && strings.HasPrefix(b.sessions.cookie.name, a.transactions.names.prefix) {
+			if i != j && strings.HasPrefix(b.sessions.cookie.Name, a.transactions.names.prefix) {
 				problems = append(problems, fmt.Errorf("the CookieName of %d begins like the cookies of %d", j, i))
 			}
 		}
@@ -73,7 +73,7 @@ func NewProviders(auths ...*Auth) (*Providers, error) {
 // identity is what no other Auth of the same app may have.
 func (a *Auth) identity() []string {
 	own := []string{
-		"CookieName " + a.sessions.cookie.name, "DisplayName " + a.displayName,
+		"CookieName " + a.sessions.cookie.Name, "DisplayName " + a.displayName,
 		"Issuer and ClientID " + a.provider.issuer + " " + a.client.id,
 	}
 	for _, p := range []string{a.callbackPath, a.loginPath, a.logoutPath, a.backchannelPath} {

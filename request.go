@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/cookie"
 )
 
 // requestContext carries who is signed in, and what it takes to refresh that session's
@@ -101,7 +103,7 @@ func (a *answer) begin() {
 // takeBack takes the session's cookies out of the header if the session has ended.
 func (a *answer) takeBack() {
 	if a.sessions.ended.Has(a.id, a.at) {
-		a.sessions.cookie.takeBack(a.Header())
+		cookie.TakeBack(a.Header(), a.sessions.cookie.Name, tokensName(a.sessions.cookie))
 	}
 }
 

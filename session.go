@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/seal"
 )
 
 const (
@@ -45,23 +47,23 @@ func (s *session) encode() []byte {
 	u := s.user
 	b := make([]byte, 0, 256)
 	b = append(b, sessionFormat)
-	b = appendString(b, s.id)
+	b = seal.AppendString(b, s.id)
 	for _, t := range []time.Time{s.created, s.seen, s.expires, u.AuthTime} {
-		b = appendTime(b, t)
+		b = seal.AppendTime(b, t)
 	}
 	for _, f := range []string{s.sid, u.Subject, u.Username, u.Email, u.Name} {
-		b = appendString(b, f)
+		b = seal.AppendString(b, f)
 	}
 	b = append(b, s.flags())
 	for _, list := range [][]string{u.Groups, u.Scopes} {
 		b = binary.AppendUvarint(b, uint64(len(list)))
 		for _, v := range list {
-			b = appendString(b, v)
+			b = seal.AppendString(b, v)
 		}
 	}
 	b = binary.AppendUvarint(b, uint64(len(u.extra)))
 	for _, name := range sortedNames(u.extra) {
-		b = appendString(appendString(b, name), string(u.extra[name]))
+		b = seal.AppendString(seal.AppendString(b, name), string(u.extra[name]))
 	}
 	return b
 }
@@ -87,29 +89,29 @@ func sortedNames(c claims) []string {
 
 // decodeSession is the inverse of encode and accepts nothing else.
 func decodeSession(data []byte) (*session, error) {
-	d := decoder{data: data}
-	if d.byte() != sessionFormat {
+	d := seal.NewDecoder(data)
+	if d.Byte() != sessionFormat {
 		return nil, errSession
 	}
 	u := &User{}
-	s := &session{id: d.string(), user: u}
+	s := &session{id: d.String(), user: u}
 	for _, t := range []*time.Time{&s.created, &s.seen, &s.expires, &u.AuthTime} {
-		*t = d.time()
+		*t = d.Time()
 	}
 	for _, f := range []*string{&s.sid, &u.Subject, &u.Username, &u.Email, &u.Name} {
-		*f = d.string()
+		*f = d.String()
 	}
-	flags := d.byte()
+	flags := d.Byte()
 	u.EmailVerified, s.dropped = flags&flagEmailVerified != 0, flags&flagTokensDropped != 0
-	u.Groups, u.Scopes = d.strings(), d.strings()
-	for n := d.count(); n > 0 && !d.bad; n-- {
+	u.Groups, u.Scopes = d.Strings(), d.Strings()
+	for n := d.Count(); n > 0 && !d.Bad(); n-- {
 		if u.extra == nil {
 			u.extra = make(claims)
 		}
-		name := d.string()
-		u.extra[name] = []byte(d.string())
+		name := d.String()
+		u.extra[name] = []byte(d.String())
 	}
-	if !d.done() || flags&^knownFlags != 0 || u.Subject == "" || len(s.id) != sessionIDSize {
+	if !d.Done() || flags&^knownFlags != 0 || u.Subject == "" || len(s.id) != sessionIDSize {
 		return nil, errSession
 	}
 	return s, nil
@@ -130,22 +132,22 @@ func (t *tokenSet) encode() []byte {
 	b := make([]byte, 0, len(t.access)+len(t.refresh)+len(t.id)+64)
 	b = append(b, tokensFormat)
 	for _, f := range []string{t.access, t.refresh, t.id, t.nonce} {
-		b = appendString(b, f)
+		b = seal.AppendString(b, f)
 	}
-	return appendTime(appendTime(b, t.expires), t.refreshAt)
+	return seal.AppendTime(seal.AppendTime(b, t.expires), t.refreshAt)
 }
 
 func decodeTokens(data []byte) (*tokenSet, error) {
-	d := decoder{data: data}
-	if d.byte() != tokensFormat {
+	d := seal.NewDecoder(data)
+	if d.Byte() != tokensFormat {
 		return nil, errTokens
 	}
 	t := &tokenSet{}
 	for _, f := range []*string{&t.access, &t.refresh, &t.id, &t.nonce} {
-		*f = d.string()
+		*f = d.String()
 	}
-	t.expires, t.refreshAt = d.time(), d.time()
-	if !d.done() || t.access == "" {
+	t.expires, t.refreshAt = d.Time(), d.Time()
+	if !d.Done() || t.access == "" {
 		return nil, errTokens
 	}
 	return t, nil

@@ -439,17 +439,6 @@ func FuzzReadStored(f *testing.F) {
 	})
 }
 
-func FuzzReadChunks(f *testing.F) {
-	f.Add("n=2.a; n.1=b")
-	f.Add("n=9.a; n.1=b; n.1=c; n=x")
-	f.Fuzz(func(t *testing.T, header string) {
-		value := cognate.ReadChunks(http.Header{"Cookie": {header}}, "n")
-		if len(value) > len(header) {
-			t.Fatalf("%q became %q", header, value)
-		}
-	})
-}
-
 // TestOldCopyOfACookie is over, and ends nothing: the session has gone on since.
 func TestOldCopyOfACookie(t *testing.T) {
 	p, c := fakeprovider.New(t), fakeprovider.NewClock()

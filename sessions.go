@@ -6,16 +6,15 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/cookie"
+	"github.com/cognate-auth/cognate/internal/seal"
 )
 
 const (
-	// maxCookieValue bounds a cookie value that is looked at, in bytes. Browsers
-	// keep cookies of at most 4,096 bytes, name and attributes included (RFC 6265,
-	// 6.1); what this package sets stays below maxSealed.
-	maxCookieValue = 4096
-	maxSealed      = 3800
 	// maxEnded bounds how many ended sessions are remembered.
 	maxEnded = 100_000
+	// maxIdentityChunks bounds how many cookies the identity may take.
+	maxIdentityChunks = 3
 )
 
 // A sessionPolicy is what holds for all sessions of one Auth, wherever they are kept.
@@ -88,7 +87,7 @@ type keeper interface {
 type sessions struct {
 	*sessionPolicy
 	keeper
-	cookie cookieSpec
+	cookie cookie.Spec
 	// ended holds the IDs of sessions that ended here. A cookie can't be recalled, and
 	// a store may be read from a memory; this process at least does not take it again.
 	ended *cache.Set
@@ -102,7 +101,7 @@ type sessions struct {
 func (m *sessions) create(u *User, sid string) *session {
 	now := m.now().Truncate(time.Second)
 	return &session{
-		id: randomBytes(sessionIDSize), created: now, seen: now, expires: now.Add(m.lifetime), sid: sid, user: u,
+		id: seal.Random(sessionIDSize), created: now, seen: now, expires: now.Add(m.lifetime), sid: sid, user: u,
 	}
 }
 
@@ -173,8 +172,12 @@ func (m *sessions) discard(r *http.Request) error {
 	return err
 }
 
+// tokensName is the name of the cookie with a session's tokens. No configured name holds a
+// dot, so it is no other session's.
+func tokensName(spec cookie.Spec) string { return spec.Name + ".t" }
+
 // forget removes every cookie of a session from the browser.
 func (m *sessions) forget(w http.ResponseWriter, r *http.Request) {
-	m.cookie.removeChunks(w, r, m.cookie.name, 0)
-	m.cookie.removeChunks(w, r, m.cookie.tokensName(), 0)
+	m.cookie.RemoveChunks(w, r, m.cookie.Name, 0)
+	m.cookie.RemoveChunks(w, r, tokensName(m.cookie), 0)
 }

@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/cookie"
 	"github.com/cognate-auth/cognate/internal/flight"
 	"github.com/cognate-auth/cognate/internal/gate"
 	"github.com/cognate-auth/cognate/internal/refusal"
+	"github.com/cognate-auth/cognate/internal/seal"
 	"github.com/cognate-auth/cognate/sessionstore"
 )
 
@@ -81,9 +83,9 @@ func (w *watch) over(l lease) bool {
 // concurrent use.
 type storeSessions struct {
 	*sessionPolicy
-	cookie cookieSpec
+	cookie cookie.Spec
 	store  sessionstore.Store
-	sealer *sealer
+	sealer *seal.Sealer
 	bound  string // issuer and client, in every hash
 	log    *slog.Logger
 	// opened holds by the cookie value what was decrypted last, so that a session that
@@ -105,13 +107,13 @@ func (k *storeSessions) hash(kind, value string) string {
 		_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(part))))
 		_, _ = h.Write([]byte(part))
 	}
-	return cookieEncoding.EncodeToString(h.Sum(nil))
+	return seal.Encoding.EncodeToString(h.Sum(nil))
 }
 
 // key names the session with this id in the store. The cookie's name is in it: the id of one
 // Auth, moved into the cookie of another that asks more of a sign-in, is none of its own.
 func (k *storeSessions) key(id string) string {
-	return k.hash("session", k.cookie.name+"\x00"+id)
+	return k.hash("session", k.cookie.Name+"\x00"+id)
 }
 
 func (k *storeSessions) find(r *http.Request, now time.Time) (s *session, present bool, err error) {
@@ -135,14 +137,14 @@ func (k *storeSessions) find(r *http.Request, now time.Time) (s *session, presen
 // named returns the cookie's value, the key of the record that it names, or "" if that is none
 // of ours, and what was decrypted of it last; count is how many cookies there are.
 func (k *storeSessions) named(r *http.Request) (value, key string, known *session, count int) {
-	value, count = findCookie(r.Header, k.cookie.name)
-	if count != 1 || len(value) != cookieEncoding.EncodedLen(storeIDSize) {
+	value, count = cookie.Find(r.Header, k.cookie.Name)
+	if count != 1 || len(value) != seal.Encoding.EncodedLen(storeIDSize) {
 		return "", "", nil, count
 	}
 	if known, ok := k.opened.Get(value); ok {
 		return value, known.stored.key, known, count
 	}
-	id, err := cookieEncoding.DecodeString(value)
+	id, err := seal.Encoding.DecodeString(value)
 	if err != nil {
 		return "", "", nil, count
 	}
@@ -212,7 +214,7 @@ func (k *storeSessions) reportUnreadable(ctx context.Context, key string, err er
 }
 
 func (k *storeSessions) decode(rec sessionstore.Record, key string) (*session, error) {
-	plaintext, current, err := k.sealer.openBytes(key, rec.Value)
+	plaintext, current, err := k.sealer.OpenBytes(key, rec.Value)
 	if err != nil {
 		return nil, err
 	}
@@ -228,22 +230,22 @@ func (k *storeSessions) decode(rec sessionstore.Record, key string) (*session, e
 
 // encodeStored is the session, its tokens and its lease.
 func encodeStored(s *session, t *tokenSet, l lease) []byte {
-	b := appendString([]byte{storedFormat}, string(s.encode()))
+	b := seal.AppendString([]byte{storedFormat}, string(s.encode()))
 	tokens := ""
 	if t != nil {
 		tokens = string(t.encode())
 	}
-	b = appendString(appendString(b, tokens), l.holder)
+	b = seal.AppendString(seal.AppendString(b, tokens), l.holder)
 	return binary.AppendUvarint(b, uint64(max(l.until.UnixMilli(), 0)))
 }
 
 func decodeStored(data []byte) (*session, error) {
-	d := decoder{data: data}
-	if d.byte() != storedFormat {
+	d := seal.NewDecoder(data)
+	if d.Byte() != storedFormat {
 		return nil, errSession
 	}
-	identity, tokens, holder, until := d.string(), d.string(), d.string(), d.uvarint()
-	if !d.done() || until > maxNumericDate*1000 {
+	identity, tokens, holder, until := d.String(), d.String(), d.String(), d.Uvarint()
+	if !d.Done() || until > seal.MaxSeconds*1000 {
 		return nil, errSession
 	}
 	s, err := decodeSession([]byte(identity))
@@ -284,12 +286,12 @@ func (k *storeSessions) record(ctx context.Context, key string, s *session, t *t
 }
 
 func (k *storeSessions) seal(key string, s *session, t *tokenSet, l lease) sessionstore.Record {
-	value := k.sealer.sealBytes(key, encodeStored(s, t, l))
+	value := k.sealer.SealBytes(key, encodeStored(s, t, l))
 	return sessionstore.Record{Key: key, Version: 1, Value: value, Expires: k.ends(s).Add(storeSlack)}
 }
 
 func (k *storeSessions) begin(w http.ResponseWriter, r *http.Request, s *session, t *tokenSet) error {
-	id := randomBytes(storeIDSize)
+	id := seal.Random(storeIDSize)
 	rec, s, _ := k.record(r.Context(), k.key(id), s, t, lease{})
 	if len(rec.Value) > sessionstore.MaxRecordValue {
 		return refusal.New(refusal.SessionTooLarge, "the identity takes %d bytes sealed, more than a record's %d; keep fewer claims (Config.Claims)",
@@ -303,9 +305,9 @@ func (k *storeSessions) begin(w http.ResponseWriter, r *http.Request, s *session
 	if err != nil {
 		return storeDown(err)
 	}
-	k.cookie.removeChunks(w, r, k.cookie.name, 1)
-	k.cookie.removeChunks(w, r, k.cookie.tokensName(), 0) // from when there was no store
-	k.cookie.set(w, k.cookie.name, cookieEncoding.EncodeToString([]byte(id)), s.expires.Sub(k.now()))
+	k.cookie.RemoveChunks(w, r, k.cookie.Name, 1)
+	k.cookie.RemoveChunks(w, r, tokensName(k.cookie), 0) // from when there was no store
+	k.cookie.Set(w, k.cookie.Name, seal.Encoding.EncodeToString([]byte(id)), s.expires.Sub(k.now()))
 	return nil
 }
 
@@ -405,7 +407,7 @@ func (k *storeSessions) takeLease(ctx context.Context, key string) (s *session, 
 			k.gate.Leave()
 		}
 	}()
-	mine := randomBytes(8)
+	mine := seal.Random(8)
 	var seen watch
 	for {
 		s, err = k.latest(ctx, key)

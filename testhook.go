@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/cognate-auth/cognate/internal/seal"
 	"github.com/cognate-auth/cognate/internal/testhook"
 )
 
@@ -71,7 +72,7 @@ func (a *Auth) testBearer(u User) (string, error) {
 	if u.Issuer == "" {
 		u.Issuer = a.provider.issuer
 	}
-	token := cookieEncoding.EncodeToString([]byte(randomBytes(sessionIDSize)))
+	token := seal.Encoding.EncodeToString([]byte(seal.Random(sessionIDSize)))
 	now := a.now()
 	a.bearer.seen.Put(tokenKey(token), &seenToken{user: &u, from: now, until: now.Add(time.Hour)})
 	return token, nil

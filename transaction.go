@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/cookie"
 	"github.com/cognate-auth/cognate/internal/refusal"
+	"github.com/cognate-auth/cognate/internal/seal"
 )
 
 const (
@@ -112,13 +114,13 @@ func (t *transaction) encode() []byte {
 	}
 	b := []byte{transactionFormat, flags, byte(t.slot), byte(t.inRow)} //nolint:gosec // both are small
 	for _, f := range []string{t.secret, t.began.host, t.returnTo, t.appState} {
-		b = appendString(b, f)
+		b = seal.AppendString(b, f)
 	}
-	b = appendTime(b, t.started)
+	b = seal.AppendTime(b, t.started)
 	b = binary.AppendUvarint(b, uint64(max(t.maxAge-noMaxAge, 0)))
 	b = binary.AppendUvarint(b, uint64(len(t.acr)))
 	for _, v := range t.acr {
-		b = appendString(b, v)
+		b = seal.AppendString(b, v)
 	}
 	return b
 }
@@ -126,21 +128,21 @@ func (t *transaction) encode() []byte {
 var errTransaction = errors.New("not an encoded transaction")
 
 func decodeTransaction(data []byte) (*transaction, error) {
-	d := decoder{data: data}
-	if d.byte() != transactionFormat {
+	d := seal.NewDecoder(data)
+	if d.Byte() != transactionFormat {
 		return nil, errTransaction
 	}
-	flags := d.byte()
-	t := &transaction{silent: flags&flagSilent != 0, slot: int(d.byte()), inRow: int(d.byte())}
+	flags := d.Byte()
+	t := &transaction{silent: flags&flagSilent != 0, slot: int(d.Byte()), inRow: int(d.Byte())}
 	t.began.secure = flags&flagSecure != 0
 	for _, f := range []*string{&t.secret, &t.began.host, &t.returnTo, &t.appState} {
-		*f = d.string()
+		*f = d.String()
 	}
-	t.started = d.time()
-	age := d.uvarint()
-	t.maxAge = int64(min(age, maxNumericDate)) + noMaxAge
-	t.acr = d.strings()
-	if !d.done() || flags > flagSilent|flagSecure || age > maxNumericDate || len(t.secret) != secretSize {
+	t.started = d.Time()
+	age := d.Uvarint()
+	t.maxAge = int64(min(age, seal.MaxSeconds)) + noMaxAge
+	t.acr = d.Strings()
+	if !d.Done() || flags > flagSilent|flagSecure || age > seal.MaxSeconds || len(t.secret) != secretSize {
 		return nil, errTransaction
 	}
 	t.derive()
@@ -167,9 +169,9 @@ func (t *transaction) check(c claims, skew time.Duration) error {
 
 // transactions keeps sign-ins under way in the browser. It is safe for concurrent use.
 type transactions struct {
-	cookie cookieSpec
+	cookie cookie.Spec
 	names  transactionNames
-	sealer *sealer
+	sealer *seal.Sealer
 	skew   time.Duration
 	now    func() time.Time
 	// next is the slot that is tried first: tabs that are opened at once bring no cookie
@@ -188,8 +190,8 @@ type transactions struct {
 // transactionNames are what the names of the cookies begin with, and the name of row's.
 type transactionNames struct{ prefix, row string }
 
-func newTransactionNames(cookie cookieSpec) transactionNames {
-	prefix := cookie.name + "-tx-"
+func newTransactionNames(spec cookie.Spec) transactionNames {
+	prefix := spec.Name + "-tx-"
 	return transactionNames{prefix, prefix + "row"}
 }
 
@@ -206,7 +208,7 @@ func (m *transactions) name(slot int) string { return fmt.Sprintf("%s%02d", m.na
 // start makes a sign-in that has not begun yet.
 func (m *transactions) start(r *http.Request, l *loginRequest, foreign bool) *transaction {
 	t := &transaction{
-		secret: randomBytes(secretSize), slot: m.room(r, foreign), started: m.now().Truncate(time.Second), began: addressOf(r),
+		secret: seal.Random(secretSize), slot: m.room(r, foreign), started: m.now().Truncate(time.Second), began: addressOf(r),
 		returnTo: l.returnTo, appState: l.appState, maxAge: l.maxAge, acr: l.acr, silent: l.silent(), inRow: m.row(r).count,
 	}
 	t.derive()
@@ -229,11 +231,11 @@ func (m *transactions) stateName() string { return m.names.prefix + "state" }
 
 // seal makes a state: base64url, because Cognito does not bring other characters back
 // unchanged.
-func (m *transactions) seal(t *transaction) string { return m.sealer.seal(m.stateName(), t.encode()) }
+func (m *transactions) seal(t *transaction) string { return m.sealer.Seal(m.stateName(), t.encode()) }
 
 // open returns what a state of ours holds, or nil.
 func (m *transactions) open(state string) *transaction {
-	plaintext, _, err := m.sealer.open(m.stateName(), state)
+	plaintext, _, err := m.sealer.Open(m.stateName(), state)
 	if err != nil {
 		return nil
 	}
@@ -253,7 +255,7 @@ func (m *transactions) room(r *http.Request, foreign bool) int {
 		first = slots
 	}
 	var taken [2 * maxSlots]time.Time
-	eachCookie(r.Header, func(name, value string) bool {
+	cookie.Each(r.Header, func(name, value string) bool {
 		number, ok := strings.CutPrefix(name, m.names.prefix)
 		slot, err := strconv.ParseUint(number, 10, 8)
 		if ok && err == nil && slot < uint64(len(taken)) {
@@ -276,7 +278,7 @@ func (m *transactions) room(r *http.Request, foreign bool) int {
 
 // proofTime is when the sign-in of a cookie began; the zero time for what is no proof.
 func proofTime(value string) time.Time {
-	raw, err := cookieEncoding.DecodeString(value)
+	raw, err := seal.Encoding.DecodeString(value)
 	if err != nil || len(raw) != len(stamp(time.Time{}))+proofSize {
 		return time.Time{}
 	}
@@ -285,7 +287,7 @@ func proofTime(value string) time.Time {
 
 // begin gives the browser the cookie of a sign-in.
 func (m *transactions) begin(w http.ResponseWriter, t *transaction) {
-	m.cookie.set(w, m.name(t.slot), t.proof, transactionLifetime)
+	m.cookie.Set(w, m.name(t.slot), t.proof, transactionLifetime)
 }
 
 // live reports whether a sign-in that began then is still under way.
@@ -316,7 +318,7 @@ func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state stri
 		return t, refusal.New(refusal.Expired, "the sign-in begins in %s; compare this machine's clock with those of other processes",
 			t.started.Sub(now).Round(time.Second))
 	}
-	value, count := findCookie(r.Header, m.name(t.slot))
+	value, count := cookie.Find(r.Header, m.name(t.slot))
 	mine := count == 1 && equal(value, t.proof)
 	var err error
 	if mine && !t.over(now) {
@@ -326,7 +328,7 @@ func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state stri
 		}
 	}
 	if mine || count > 1 { // another sign-in may have the slot by now
-		m.cookie.remove(w, m.name(t.slot))
+		m.cookie.Remove(w, m.name(t.slot))
 	}
 	switch {
 	case t.over(now):
@@ -347,7 +349,7 @@ func (m *transactions) finish(w http.ResponseWriter, r *http.Request, state stri
 // so for both.
 func (m *transactions) elsewhere(r *http.Request, t *transaction) bool {
 	here := addressOf(r)
-	return t.began.host != here.host || m.cookie.secure && here.secure && !t.began.secure
+	return t.began.host != here.host || m.cookie.Secure() && here.secure && !t.began.secure
 }
 
 // awaits reports whether a state is of a sign-in whose cookie did not come along: browsers
@@ -358,7 +360,7 @@ func (m *transactions) awaits(r *http.Request, state string) bool {
 	if t == nil || !m.live(t.started) {
 		return false
 	}
-	_, count := findCookie(r.Header, m.name(t.slot))
+	_, count := cookie.Find(r.Header, m.name(t.slot))
 	return count == 0
 }
 
@@ -366,9 +368,9 @@ func (m *transactions) awaits(r *http.Request, state string) bool {
 // whose callback has come already.
 func (m *transactions) forget(w http.ResponseWriter, r *http.Request) {
 	room, now := maxForgotten, m.now()
-	eachCookie(r.Header, func(name, value string) bool {
+	cookie.Each(r.Header, func(name, value string) bool {
 		if strings.HasPrefix(name, m.names.prefix) {
-			m.cookie.remove(w, name)
+			m.cookie.Remove(w, name)
 			if at := proofTime(value); m.live(at) {
 				m.abandoned.Add(strings.Clone(value), at.Add(transactionLifetime+m.skew), now)
 			}

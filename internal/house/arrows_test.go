@@ -18,7 +18,7 @@ var arrows = []struct{ packages, may string }{
 	// The library.
 	{".", "internal/cache internal/flight internal/gate internal/loopback internal/page " +
 		"internal/refusal internal/returnto internal/testhook internal/utf8text " +
-		"sessionstore"},
+		"sessionstore internal/cookie internal/seal"},
 	{"redisstore", "sessionstore"},
 	{"flaskoidc", ". internal/utf8text"},
 	{"devtls", "internal/loopback internal/utf8text"},
