@@ -182,29 +182,6 @@ func (b *browser) signedIn() bool {
 	return b.get("/private/", "Accept", "application/json").StatusCode == http.StatusOK
 }
 
-// newKeyedBearer makes a resource server that accepts one algorithm. Every algorithm has
-// a key of that name.
-func newKeyedBearer(t testing.TB, alg string, keys map[string]any) *cognate.Bearer {
-	t.Helper()
-	var set []any
-	for name, key := range keys {
-		set = append(set, fakeprovider.BareJWK(t, key, name))
-	}
-	b, err := cognate.NewBearer(cognate.BearerConfig{
-		Issuers: []cognate.BearerIssuer{{
-			Issuer: bearerIssuer, Audiences: []string{bearerAudience}, JWKS: bearerIssuer + "/keys",
-			SigningAlgorithms: []string{alg},
-		}},
-		HTTPClient: &http.Client{Transport: fakeprovider.RoundTripFunc(func(*http.Request) (*http.Response, error) {
-			return fakeprovider.JSONResponse(map[string]any{"keys": set}), nil
-		})},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // bearerAPI is an API behind a resource server, and what its provider is asked.
 type bearerAPI struct {
 	t       testing.TB

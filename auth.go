@@ -14,6 +14,7 @@ import (
 	"github.com/cognate-auth/cognate/internal/cache"
 	"github.com/cognate-auth/cognate/internal/cookie"
 	"github.com/cognate-auth/cognate/internal/gate"
+	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/seal"
 	"github.com/cognate-auth/cognate/sessionstore"
 )
@@ -21,9 +22,7 @@ import (
 // Auth signs people in to one web app with one provider. Make it with [New]. It is
 // safe for concurrent use; several can live in one process.
 type Auth struct {
-	provider     *provider
-	client       *client
-	verifier     *verifier
+	client       *oidc.Client
 	bearer       *Bearer
 	sessions     *sessions
 	transactions *transactions
@@ -42,6 +41,7 @@ type Auth struct {
 	logoutReturns   []string
 	backchannelPath string // empty: off
 	displayName     string
+	dialect         *Dialect
 	logoutOnGET     bool
 	userInfo        UserInfoMode
 	keptClaims      keptClaims
@@ -71,12 +71,11 @@ func New(cfg Config) (*Auth, error) {
 		return nil, err
 	}
 	a := &Auth{
-		provider:     newProvider(s),
-		client:       newClient(s),
+		client:       s.client(),
 		origin:       s.origin,
 		callbackPath: s.callbackPath, loginPath: s.LoginPath, logoutPath: s.LogoutPath, homePath: s.HomePath,
 		logoutReturn: s.LogoutRedirectURL, logoutReturns: append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...),
-		logoutOnGET: s.AllowGETLogout, backchannelPath: s.BackchannelLogoutPath, displayName: s.DisplayName,
+		logoutOnGET: s.AllowGETLogout, backchannelPath: s.BackchannelLogoutPath, displayName: s.DisplayName, dialect: s.Dialect,
 		userInfo: s.UserInfo, keepsTokens: s.Session.Store != nil || s.Session.TokensInCookie,
 		tracksAnswer: s.Session.TokensInCookie || s.Session.Store == nil && (s.Session.IdleTimeout > 0 || len(s.Keys) > 1),
 		loginOptions: s.LoginOptions, pushes: s.PushedAuthorization,
@@ -84,7 +83,6 @@ func New(cfg Config) (*Auth, error) {
 		failedRefresh: cache.New[time.Time](s.Session.CacheSize), quiet: cache.Throttle{Every: time.Second}, oddAuthTime: cache.Throttle{Every: time.Minute},
 		errorHandler: s.ErrorHandler, log: s.Logger, now: s.Now,
 	}
-	a.client.announced = a.provider.announcedMethods
 	a.keptClaims.add(s.Claims...)
 	// The Host header need not be the one browsers see: proxies change it.
 	a.crossOrigin = http.NewCrossOriginProtection()
@@ -92,9 +90,11 @@ func New(cfg Config) (*Auth, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cognate: configuration: RedirectURL: %w", err)
 	}
-	a.verifier = newVerifier(s.Issuer, s.ClientID, s.Dialect, s.SigningAlgorithms, s.ClockSkew, s.Now, a.provider.keys)
-	a.verifier.trusted = s.TrustedAudiences
-	a.bearer = newBearer(s.bearer(), a.provider)
+	own := a.client.Provider // whose keys are not fetched twice
+	if s.bearer.Issuers[0].JWKS != s.Endpoints.JWKS {
+		own = nil
+	}
+	a.bearer = newBearer(s.bearer, own)
 	a.bearer.auth = a
 	err = a.openJars(s)
 	if err != nil {
@@ -107,12 +107,28 @@ func New(cfg Config) (*Auth, error) {
 	return a, nil
 }
 
-func newProvider(s *settings) *provider {
-	p := &provider{
-		issuer: s.Issuer, dialect: s.Dialect, configured: s.Endpoints, insecure: s.InsecureHTTP, http: noRedirects(s.HTTPClient),
+// client is the app client at its provider.
+func (s *settings) client() *oidc.Client {
+	config := oidc.ProviderConfig{
+		Issuer: s.Issuer, Endpoints: oidc.Endpoints(s.Endpoints), InsecureHTTP: s.InsecureHTTP, HTTPClient: s.HTTPClient,
+		Now: s.Now, Logger: s.Logger,
 	}
-	p.openDocuments(s)
-	return p
+	if s.dialectGuessed {
+		config.Discovered = func(e oidc.Endpoints) {
+			if atPoolDomain(e.Authorization) || atPoolDomain(e.Token) {
+				tellDialect(s.Logger, s.Issuer)
+			}
+		}
+	}
+	provider := oidc.NewProvider(config)
+	verifier := oidc.NewVerifier(oidc.TokenRules{
+		Provider: provider, Algorithms: s.SigningAlgorithms, Skew: s.ClockSkew, Now: s.Now,
+	}, s.ClientID)
+	verifier.Trusted, verifier.TokenUseClaim = s.TrustedAudiences, s.Dialect.TokenUseClaim
+	return &oidc.Client{
+		Provider: provider, Verifier: verifier, ID: s.ClientID, RedirectURL: s.RedirectURL, Scopes: s.Scopes,
+		Proofs: s.proofs(), Gate: gate.New(s.Now), Now: s.Now,
+	}
 }
 
 // openJars sets up the two kinds of cookies, and the store if there is one. Their seals are
@@ -134,7 +150,7 @@ func (a *Auth) openJars(s *settings) error {
 		issuer: s.Issuer, now: s.Now, lifetime: s.Session.Lifetime, idle: s.Session.IdleTimeout, skew: s.ClockSkew,
 		verifiedEmail: s.RequireVerifiedEmail,
 	}
-	keeper, err := newKeeper(s, policy, spec, bound, a.client.gate)
+	keeper, err := newKeeper(s, policy, spec, bound, a.client.Gate)
 	if err != nil {
 		return err
 	}

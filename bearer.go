@@ -12,16 +12,13 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/oidc"
 )
 
-const (
-	// maxAccessToken bounds an access token, in bytes. Cognito's have about 1 KiB.
-	maxAccessToken = 16 << 10
-	// rememberedFor bounds how long a token that was verified here is not verified again.
-	// A key that the provider withdraws is so good for keysMaxAge and this, or for
-	// keysTrusted and this if the key set can't be had.
-	rememberedFor = 5 * time.Minute
-)
+// rememberedFor bounds how long a token that was verified here is not verified again. A key
+// that the provider withdraws is so good for an hour and this, or for a day and this if the
+// key set can't be had.
+const rememberedFor = 5 * time.Minute
 
 // Bearer lets programs in by the access token that they send along (RFC 6750), without
 // login routes and without cookies: a resource server. Make one with [NewBearer]; an
@@ -31,14 +28,13 @@ const (
 // it is an access token and no ID token. A token that was verified is remembered for up to
 // five minutes, never longer than it lives.
 type Bearer struct {
-	issuers map[string]*bearerIssuer
-	opaque  *bearerIssuer // is asked about tokens that are no JWT; nil: they are refused
-	reader  tokenReader
-	seen    *cache.Cache[*seenToken]
-	auth    *Auth // that it belongs to; nil for a resource server alone
-	config  BearerConfig
-	log     *slog.Logger
-	now     func() time.Time
+	tokens   *oidc.AccessTokens
+	dialects map[string]*Dialect // by issuer
+	seen     *cache.Cache[*seenToken]
+	auth     *Auth // that it belongs to; nil for a resource server alone
+	config   BearerConfig
+	log      *slog.Logger
+	now      func() time.Time
 	// warnings lets through the lines of level Warn.
 	warnings cache.Throttle
 }
@@ -72,28 +68,51 @@ func NewBearer(cfg BearerConfig) (*Bearer, error) {
 
 // newBearer makes a Bearer of a configuration that is filled in and checked. own, if not
 // nil, is the provider of the first issuer.
-func newBearer(c BearerConfig, own *provider) *Bearer {
+func newBearer(c BearerConfig, own *oidc.Provider) *Bearer {
 	b := &Bearer{
-		issuers: make(map[string]*bearerIssuer, len(c.Issuers)), seen: cache.New[*seenToken](c.CacheSize),
-		reader: tokenReader{limit: maxAccessToken}, config: c, log: c.Logger, now: c.Now,
-		warnings: cache.Throttle{Every: warnPause},
+		dialects: make(map[string]*Dialect, len(c.Issuers)), seen: cache.New[*seenToken](c.CacheSize),
+		config: c, log: c.Logger, now: c.Now, warnings: cache.Throttle{Every: warnPause},
 	}
-	var asked []*bearerIssuer
+	issuers := make([]*oidc.AccessTokenIssuer, len(c.Issuers))
 	for n := range c.Issuers {
-		i := newBearerIssuer(&c, &c.Issuers[n], own)
-		if own != nil {
-			i.self, own = c.self, nil
-		}
-		b.issuers[i.issuer] = i
-		if i.introspector != nil {
-			asked = append(asked, i)
-		}
+		i := &c.Issuers[n]
+		b.dialects[i.Issuer] = i.Dialect
+		issuers[n] = i.accept(&c, own)
+		own = nil
 	}
-	// With two of them, one would get to see the other's tokens.
-	if len(asked) == 1 {
-		b.opaque = asked[0]
-	}
+	issuers[0].Self = c.self
+	b.tokens = oidc.NewAccessTokens(issuers...)
 	return b
+}
+
+// accept says which of an issuer's tokens are accepted. provider is the issuer's, or nil.
+func (i *BearerIssuer) accept(c *BearerConfig, provider *oidc.Provider) *oidc.AccessTokenIssuer {
+	if provider == nil {
+		provider = oidc.NewProvider(oidc.ProviderConfig{
+			Issuer: i.Issuer, Endpoints: oidc.Endpoints{JWKS: i.JWKS}, KeysOnly: true,
+			InsecureHTTP: c.InsecureHTTP, HTTPClient: c.HTTPClient, Now: c.Now, Logger: c.Logger,
+		})
+	}
+	out := &oidc.AccessTokenIssuer{
+		TokenRules: oidc.TokenRules{Provider: provider, Algorithms: i.SigningAlgorithms, Skew: c.ClockSkew, Now: c.Now},
+		Audiences:  i.Audiences, Clients: i.Clients, ClientBound: i.Dialect.ClientBound, TokenUseClaim: i.Dialect.TokenUseClaim,
+		RememberFor: rememberedFor,
+	}
+	if in := i.Introspection; in != nil {
+		out.RememberFor = max(in.CacheFor, 0)
+		out.Introspector = oidc.NewIntrospector(oidc.IntrospectorConfig{
+			Provider: provider, Endpoint: in.Endpoint, Proof: in.proof(), TokenTypeHint: in.TokenTypeHint,
+		})
+	}
+	return out
+}
+
+// proof is how this program proves itself to the provider that judges.
+func (in *Introspection) proof() *oidc.Proof {
+	if in.Auth == BearerAuth {
+		return oidc.BearerToken(string(in.Token))
+	}
+	return proofBySecret(in.Auth, in.ClientID, in.ClientSecret)
 }
 
 // Require lets a request through to the next handler if it has a good access token that
@@ -173,8 +192,8 @@ func (b *Bearer) verify(ctx context.Context, raw string, scopes []string) (*User
 	switch {
 	case raw == "":
 		return nil, refuse(ReasonBearerMissing, "the token is empty")
-	case len(raw) > maxAccessToken:
-		return nil, refuse(ReasonBearerMalformed, "the access token is larger than %d bytes", maxAccessToken)
+	case len(raw) > oidc.MaxAccessToken:
+		return nil, refuse(ReasonBearerMalformed, "the access token is larger than %d bytes", oidc.MaxAccessToken)
 	}
 	key := tokenKey(raw)
 	now := b.now()
@@ -201,28 +220,22 @@ func tokenKey(raw string) string {
 	return string(sum[:])
 }
 
-// check verifies a token, or has its issuer do so. The issuer is one that is configured,
-// so a token can't make this process ask anybody else.
+// check verifies a token that was not seen before, and reads the user from it. All claims stay
+// readable by [User.Claim].
 func (b *Bearer) check(ctx context.Context, raw, key string) (*seenToken, error) {
 	if !wellFormed(raw) { // whoever called Verify may have read it from a line
 		return nil, refuse(ReasonTokenMalformed, "the access token has a character that no token has, such as a line end")
 	}
-	t, err := b.reader.read(raw)
+	now := b.now()
+	t, err := b.tokens.Verify(ctx, raw, key)
 	if err != nil {
-		if b.opaque == nil {
-			return nil, refuse(ReasonTokenMalformed, "the access token can't be read")
-		}
-		return b.opaque.introspect(ctx, raw, key)
+		return nil, err
 	}
-	iss, err := t.claims.str("iss")
-	i, ok := b.issuers[iss]
-	if err != nil || !ok {
-		return nil, refuse(ReasonTokenIssuer, "iss is %.200q, which is no issuer that is accepted", iss)
+	u := userOf(t.Claims, t.Issuer, b.dialects[t.Issuer], t.Scopes)
+	if u.Username == "" {
+		u.Username = t.Claims.Text("username") // Cognito's access tokens; RFC 7662, 2.2
 	}
-	if i.introspector != nil {
-		return i.introspect(ctx, raw, key)
-	}
-	return i.verify(ctx, t)
+	return &seenToken{user: u, from: now, until: t.Until}, nil
 }
 
 func checkScopes(u *User, scopes []string) error {

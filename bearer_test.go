@@ -3,6 +3,7 @@ package cognate_test
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -673,3 +674,5 @@ func TestIDTokenForAClientThatIsAnAPI(t *testing.T) {
 		}
 	}
 }
+
+func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/oidc"
 )
 
 const (
@@ -125,9 +127,9 @@ type Introspection struct {
 	CacheFor time.Duration
 }
 
-// bearer returns Config's BearerConfig with what it takes from Config. The first issuer
+// bearerConfig returns Config's BearerConfig with what it takes from Config. The first issuer
 // is the app's own provider.
-func (s *settings) bearer() BearerConfig {
+func (s *settings) bearerConfig() BearerConfig {
 	c := s.Bearer
 	own := BearerIssuer{}
 	c.Issuers = slices.Clone(c.Issuers)
@@ -221,7 +223,7 @@ func (c *BearerConfig) check() (problems []error) {
 	for _, i := range c.Issuers {
 		problems = append(problems, i.check(c.InsecureHTTP)...)
 		if seen[i.Issuer] {
-			problems = append(problems, fmt.Errorf("the bearer issuer %q is there twice", shown(i.Issuer)))
+			problems = append(problems, fmt.Errorf("the bearer issuer %q is there twice", redactURL(i.Issuer)))
 		}
 		seen[i.Issuer] = true
 	}
@@ -234,31 +236,31 @@ func (c *BearerConfig) check() (problems []error) {
 	if !quotable.MatchString(c.Realm) {
 		problems = append(problems, errors.New(`the bearer Realm has quotes, backslashes or other than printable ASCII, or is longer than 200 bytes`))
 	}
-	if c.ResourceMetadata != "" && (checkURL(c.ResourceMetadata, c.InsecureHTTP) != nil || !quotable.MatchString(c.ResourceMetadata)) {
-		problems = append(problems, fmt.Errorf("ResourceMetadata is %q; expected an https URL", shown(c.ResourceMetadata)))
+	if c.ResourceMetadata != "" && (oidc.CheckURL(c.ResourceMetadata, c.InsecureHTTP) != nil || !quotable.MatchString(c.ResourceMetadata)) {
+		problems = append(problems, fmt.Errorf("ResourceMetadata is %q; expected an https URL", redactURL(c.ResourceMetadata)))
 	}
 	return problems
 }
 
 func (i *BearerIssuer) check(insecure bool) (problems []error) {
-	name := shown(i.Issuer)
+	name := redactURL(i.Issuer)
 	problem := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("the bearer issuer %q: "+format, append([]any{name}, args...)...))
 	}
-	if err := checkURL(i.Issuer, insecure); err != nil {
+	if err := oidc.CheckURL(i.Issuer, insecure); err != nil {
 		problem("it %w", err)
 	} else if err := checkIssuer(i.Issuer, i.Dialect); err != nil {
 		problem("it %w", err)
 	}
 	if i.JWKS != "" {
-		err := checkURL(i.JWKS, insecure)
+		err := oidc.CheckURL(i.JWKS, insecure)
 		if err != nil {
-			problem("JWKS %q %w", shown(i.JWKS), err)
+			problem("JWKS %q %w", redactURL(i.JWKS), err)
 		}
 	}
 	for _, alg := range i.SigningAlgorithms {
-		if !slices.Contains(signingAlgorithms, alg) {
-			problem("SigningAlgorithms has %q; expected some of %q", alg, signingAlgorithms)
+		if !slices.Contains(oidc.SigningAlgorithms, alg) {
+			problem("SigningAlgorithms has %q; expected some of %q", alg, oidc.SigningAlgorithms)
 		}
 	}
 	if slices.Contains(i.Audiences, "") || slices.Contains(i.Clients, "") {
@@ -282,9 +284,9 @@ func (i *BearerIssuer) check(insecure bool) (problems []error) {
 
 func (in *Introspection) check(insecure bool) (problems []error) {
 	if in.Endpoint != "" {
-		err := checkURL(in.Endpoint, insecure)
+		err := oidc.CheckURL(in.Endpoint, insecure)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("the Endpoint %q %w", shown(in.Endpoint), err))
+			problems = append(problems, fmt.Errorf("the Endpoint %q %w", redactURL(in.Endpoint), err))
 		}
 	}
 	switch in.Auth {
@@ -309,11 +311,11 @@ func (in *Introspection) check(insecure bool) (problems []error) {
 }
 
 // checkBearer finds the problems of Config.Bearer. What comes from Config itself is
-// complained about there.
-func (s *settings) checkBearer() []error {
-	c := s.bearer()
+// complained about there, and not here once more: ownGood tells that nothing was.
+func (s *settings) checkBearer(ownGood bool) []error {
+	c := s.bearer
 	own := c.Issuers[0]
-	if len(s.checkProvider())+len(s.checkPolicy()) > 0 {
+	if !ownGood {
 		c.Issuers, c.ClockSkew = c.Issuers[1:], defaultSkew
 	}
 	problems := c.check()

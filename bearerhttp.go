@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/oidc"
 )
 
 const (
@@ -57,14 +59,14 @@ func headerToken(values []string) (string, error) {
 	}
 	token := strings.TrimLeft(v[len(scheme):], " ")
 	if !wellFormed(token) {
-		return "", refuse(ReasonBearerMalformed, "the Authorization header has no token that can be read, of at most %d bytes", maxAccessToken)
+		return "", refuse(ReasonBearerMalformed, "the Authorization header has no token that can be read, of at most %d bytes", oidc.MaxAccessToken)
 	}
 	return token, nil
 }
 
 // wellFormed reports whether s can be a token: b64token of RFC 6750, 2.1.
 func wellFormed(s string) bool {
-	if s == "" || len(s) > maxAccessToken {
+	if s == "" || len(s) > oidc.MaxAccessToken {
 		return false
 	}
 	s = strings.TrimRight(s, "=")

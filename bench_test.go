@@ -6,12 +6,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
 	"github.com/cognate-auth/cognate/sessionstore"
-	"github.com/golang-jwt/jwt/v5"
 )
 
 // BenchmarkRequest is a signed-in request without the network: the handler alone, and behind
@@ -73,22 +71,4 @@ func signedIn(b *testing.B, session cognate.SessionConfig) (*cognate.Auth, strin
 	visitor := x.browser(b)
 	visitor.signIn(p)
 	return auth, cookieHeader(visitor)
-}
-
-// BenchmarkIDToken is the whole check of an ID token.
-func BenchmarkIDToken(b *testing.B) {
-	key := fakeprovider.Keys()[0]
-	now := time.Now()
-	raw := fakeprovider.SignRS256(key, "k", jwt.MapClaims{
-		"iss": "https://provider.test", "sub": "user-1", "aud": clientID, "nonce": "n", "email": "ann@example.com",
-		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
-	})
-	verify := cognate.TokenVerifier("https://provider.test", clientID, "k", &key.PublicKey, time.Now)
-	b.ReportAllocs()
-	for b.Loop() {
-		err := verify(raw, "n")
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
 }

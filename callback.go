@@ -8,21 +8,18 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
-const (
-	// maxCallback bounds the callback's query or form, in bytes; a code is short, and an
-	// error description should be.
-	maxCallback = 16 << 10
-	// maxCode bounds an authorization code, in bytes. Cognito's has 36.
-	maxCode = 4 << 10
-)
+// maxCallback bounds the callback's query or form, in bytes; a code is short, and an error
+// description should be.
+const maxCallback = 16 << 10
 
-// response is an authorization response (RFC 6749, 4.1.2; RFC 9207).
+// response is an authorization response as it came.
 type response struct {
-	code, state, issuer, err, description string
-	again                                 bool // sent by a page of ours; see sendAgain
+	oidc.Response
+	again bool // sent by a page of ours; see sendAgain
 }
 
 // againField marks a response that a page of ours sends.
@@ -58,30 +55,31 @@ func parseResponse(raw string) (response, error) {
 	}
 	var known response
 	if len(q["state"]) == 1 {
-		known.state = q.Get("state")
+		known.State = q.Get("state")
 	}
 	for _, name := range []string{"code", "state", "iss", "error", "error_description", againField} {
 		if len(q[name]) > 1 {
 			return known, refusal.New(refusal.MalformedCallback, "%s is there %d times", name, len(q[name]))
 		}
 	}
-	return response{
-		q.Get("code"), q.Get("state"), q.Get("iss"), q.Get("error"), q.Get("error_description"), q.Has(againField),
-	}, nil
+	return response{oidc.Response{
+		Code: q.Get("code"), State: q.Get("state"), Issuer: q.Get("iss"),
+		Error: q.Get("error"), Description: q.Get("error_description"),
+	}, q.Has(againField)}, nil
 }
 
 // callback answers the redirect URL: it ends the sign-in that state belongs to.
 func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	resp, err := readResponse(w, r)
 	if err != nil {
-		a.failLogin(w, r, asError(err, ReasonMalformedCallback), a.targetOf(a.transactions.open(resp.state)))
+		a.failLogin(w, r, asError(err, ReasonMalformedCallback), a.targetOf(a.transactions.open(resp.State)))
 		return
 	}
-	if r.Method == http.MethodPost && !resp.again && a.transactions.awaits(r, resp.state) {
+	if r.Method == http.MethodPost && !resp.again && a.transactions.awaits(r, resp.State) {
 		a.sendAgain(w, resp)
 		return
 	}
-	t, err := a.transactions.finish(w, r, resp.state)
+	t, err := a.transactions.finish(w, r, resp.State)
 	target := a.targetOf(t)
 	if err != nil {
 		e := asError(err, ReasonState)
@@ -90,7 +88,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 			redirect(w, target, redirectStatus(r))
 			return
 		}
-		e.ProviderCode = errorCode(resp.err, append(basicForms(a.client.id, a.client.secret), resp.code, resp.state)...)
+		e.ProviderCode = a.client.ErrorCode(resp.Error, resp.Code, resp.State)
 		a.failLogin(w, r, e, target)
 		return
 	}
@@ -99,7 +97,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	// A second click ends the first one's request. Its code is spent by then.
 	r = r.WithContext(context.WithoutCancel(r.Context()))
-	came := outcome{spent: resp.code != "" && resp.err == ""}
+	came := outcome{spent: resp.Code != "" && resp.Error == ""}
 	defer func() { a.transactions.used.settle(r.Context(), t.nonce, came, a.now()) }()
 	got, err := a.redeem(r.Context(), resp, t)
 	if err == nil {
@@ -147,55 +145,39 @@ type redeemed struct {
 }
 
 // redeem turns the response to a transaction into a user, or says what is wrong.
-func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (_ *redeemed, err error) {
-	sent := append(basicForms(a.client.id, a.client.secret), resp.code, resp.state, t.nonce, t.verifier)
-	defer func() { err = withoutSecrets(err, sent...) }()
-	m, err := a.provider.ready(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if resp.issuer != "" && resp.issuer != a.provider.issuer || resp.issuer == "" && m.responseIssuer {
-		return nil, refusal.New(refusal.ResponseIssuer, "the response's iss is %.200q, expected %q", resp.issuer, a.provider.issuer)
-	}
-	if resp.err != "" {
-		e := refusal.New(refusal.ProviderError, "the provider refused the authorization request, saying %.200q", resp.description)
-		e.ProviderCode = errorCode(resp.err, sent...)
-		return nil, e
-	}
-	if resp.code == "" || len(resp.code) > maxCode {
-		return nil, refusal.New(refusal.MalformedCallback, "the code is missing or longer than %d bytes", maxCode)
-	}
-	tokens, err := a.client.exchange(ctx, a.provider.http, m.Endpoints, resp.code, t.verifier)
-	sent = append(sent, tokens.access, tokens.refresh)
-	var got *redeemed
+func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (got *redeemed, err error) {
+	secrets := a.client.Secrets(resp.Code, resp.State, t.nonce, t.verifier)
+	tokens, err := a.client.Exchange(ctx, resp.Response, t.attempt())
 	if err == nil {
-		got, err = a.identify(ctx, tokens, t, m)
+		got, err = a.identify(ctx, tokens, t)
 	}
 	if err != nil {
-		a.dropTokens(ctx, tokens.refresh)
+		a.dropTokens(ctx, tokens.Refresh)
 	}
-	return got, err
+	return got, withoutSecrets(err, append(secrets, tokens.Access, tokens.Refresh))
+}
+
+// attempt is what the provider knows the sign-in by.
+func (t *transaction) attempt() oidc.Attempt {
+	return oidc.Attempt{State: t.state, Nonce: t.nonce, Verifier: t.verifier}
 }
 
 // identify reads the user out of what the token endpoint gave.
-func (a *Auth) identify(ctx context.Context, tokens tokens, t *transaction, m metadata) (*redeemed, error) {
-	c, err := a.verifier.verify(ctx, tokens.id, t.nonce, tokens.access)
+func (a *Auth) identify(ctx context.Context, tokens oidc.Tokens, t *transaction) (*redeemed, error) {
+	c, err := a.client.Verifier.Verify(ctx, tokens.ID, t.nonce, tokens.Access)
 	if err != nil {
 		return nil, err
 	}
-	err = t.check(c, a.verifier.skew)
+	err = t.check(c, a.client.Verifier.Skew)
 	if err != nil {
 		return nil, err
 	}
-	sid := c.text("sid")
-	if a.wantsUserInfo(c, m.Endpoints) {
-		c, err = a.addUserInfo(ctx, c, m.Endpoints, tokens.access)
-		if err != nil {
-			return nil, err
-		}
+	sid := c.Text("sid")
+	c, err = a.addUserInfo(ctx, c, tokens.Access)
+	if err != nil {
+		return nil, err
 	}
-	u := a.userOf(c)
-	u.Scopes = tokens.scopes
+	u := userOf(c, a.client.Provider.Issuer(), a.dialect, tokens.Scopes)
 	return &redeemed{u, sid, newTokens(tokens, t.nonce, nil, a.now())}, nil
 }
 

@@ -382,17 +382,3 @@ func TestSilentPush(t *testing.T) {
 		t.Errorf("status %d to %q", resp.StatusCode, resp.Header.Get("Location"))
 	}
 }
-
-// TestRevokeWithAKey authenticates at the other endpoints in the same way.
-func TestRevokeWithAKey(t *testing.T) {
-	p := newPusher(t)
-	p.answer = answerWith(http.StatusOK, "")
-	x := newApp(t, p.Provider, func(c *cognate.Config) {
-		withKey(cognate.ClientKey{Signer: fakeprovider.Keys()[1]})(c)
-		c.Endpoints.Revocation = p.URL + "/par"
-	})
-	err := cognate.Revoke(t.Context(), x.auth, oldRefreshToken)
-	if err != nil || p.requests()[0].PostForm.Get("client_assertion") == "" {
-		t.Errorf("error %v", err)
-	}
-}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/returnto"
 	"github.com/cognate-auth/cognate/internal/seal"
 	"github.com/cognate-auth/cognate/sessionstore"
@@ -202,7 +203,8 @@ type settings struct {
 	callbackPath string
 	secure       bool // RedirectURL is https
 	ephemeral    bool // the key was made here
-	clientKey    *clientKey
+	clientKey    oidc.ClientKey
+	bearer       BearerConfig // with what it takes from Config
 	// authConfigured tells that ClientAuth was set, and not filled in.
 	authConfigured bool
 	// dialectGuessed tells that Dialect was not set, and nothing speaks for Cognito.
@@ -217,7 +219,15 @@ func (c Config) resolve() (*settings, error) {
 		return nil, err
 	}
 	s.defaults()
-	problems := slices.Concat(s.checkProvider(), s.checkRoutes(), s.checkPolicy(), s.checkSession(), s.checkBearer())
+	s.bearer = s.bearerConfig()
+	var keyProblem error
+	s.clientKey, keyProblem = s.ClientKey.parse(s.Issuer)
+	provider, policy := append(s.checkProvider(), s.checkClientAuth()...), s.checkPolicy()
+	if keyProblem != nil {
+		provider = append(provider, keyProblem)
+	}
+	bearer := s.checkBearer(len(provider)+len(policy) == 0)
+	problems := slices.Concat(provider, s.checkRoutes(), policy, s.checkSession(), bearer)
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("cognate: configuration: %w", errors.Join(problems...))
 	}
@@ -341,10 +351,10 @@ func (s *settings) checkProvider() (problems []error) {
 	}
 	if s.Issuer == "" {
 		problems = append(problems, errors.New("Issuer is missing: set it, or issuer in the client secrets"))
-	} else if err := checkURL(s.Issuer, s.InsecureHTTP); err != nil {
-		problems = append(problems, fmt.Errorf("the Issuer %q %w", shown(s.Issuer), err))
+	} else if err := oidc.CheckURL(s.Issuer, s.InsecureHTTP); err != nil {
+		problems = append(problems, fmt.Errorf("the Issuer %q %w", redactURL(s.Issuer), err))
 	} else if err := checkIssuer(s.Issuer, s.Dialect); err != nil {
-		problems = append(problems, fmt.Errorf("the Issuer %q %w", shown(s.Issuer), err))
+		problems = append(problems, fmt.Errorf("the Issuer %q %w", redactURL(s.Issuer), err))
 	}
 	given := ClientSecrets{
 		Issuer: s.Issuer, ClientID: s.ClientID, ClientSecret: s.ClientSecret, RedirectURIs: []string{s.RedirectURL},
@@ -369,21 +379,21 @@ func (s *settings) checkProvider() (problems []error) {
 		if e.url == "" {
 			continue
 		}
-		err := checkURL(e.url, s.InsecureHTTP)
+		err := oidc.CheckURL(e.url, s.InsecureHTTP)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("the %s endpoint %q %w", e.name, shown(e.url), err))
+			problems = append(problems, fmt.Errorf("the %s endpoint %q %w", e.name, redactURL(e.url), err))
 		}
 	}
-	return append(problems, s.checkClientAuth()...)
+	return problems
 }
 
 func (s *settings) checkRoutes() (problems []error) {
 	if s.RedirectURL == "" {
 		return []error{errors.New("RedirectURL is missing: set it, or redirect_uris in the client secrets")}
 	}
-	err := checkURL(s.RedirectURL, s.InsecureHTTP)
+	err := oidc.CheckURL(s.RedirectURL, s.InsecureHTTP)
 	if err != nil {
-		return []error{fmt.Errorf("RedirectURL %q %w", shown(s.RedirectURL), err)}
+		return []error{fmt.Errorf("RedirectURL %q %w", redactURL(s.RedirectURL), err)}
 	}
 	if strings.Contains(s.RedirectURL, "*") {
 		like := s.origin
@@ -391,7 +401,7 @@ func (s *settings) checkRoutes() (problems []error) {
 			like = "https://shop.example.com"
 		}
 		return []error{fmt.Errorf("the redirect URI %q has a *, and a redirect URI has no wildcard: "+
-			"set RedirectURL to the one address of the callback, such as %s/oidc_callback", shown(s.RedirectURL), like)}
+			"set RedirectURL to the one address of the callback, such as %s/oidc_callback", redactURL(s.RedirectURL), like)}
 	}
 	if cs := s.ClientSecrets; cs != nil && len(cs.RedirectURIs) > 0 && !slices.ContainsFunc(cs.RedirectURIs, s.registered) {
 		problems = append(problems, fmt.Errorf("RedirectURL %q is none of the client secrets' redirect_uris %q; "+
@@ -399,19 +409,19 @@ func (s *settings) checkRoutes() (problems []error) {
 			withoutQueries(s.RedirectURL), withoutQueries(strings.Join(cs.RedirectURIs, " "))))
 	}
 	for _, u := range s.LogoutRedirectURLs {
-		err := checkURL(u, s.InsecureHTTP)
+		err := oidc.CheckURL(u, s.InsecureHTTP)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("LogoutRedirectURLs: %q %w", shown(u), err))
+			problems = append(problems, fmt.Errorf("LogoutRedirectURLs: %q %w", redactURL(u), err))
 		}
 	}
-	err = checkURL(s.LogoutRedirectURL, s.InsecureHTTP)
+	err = oidc.CheckURL(s.LogoutRedirectURL, s.InsecureHTTP)
 	if err != nil {
-		problems = append(problems, fmt.Errorf("LogoutRedirectURL %q %w", shown(s.LogoutRedirectURL), err))
+		problems = append(problems, fmt.Errorf("LogoutRedirectURL %q %w", redactURL(s.LogoutRedirectURL), err))
 	}
 	for _, u := range append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...) {
 		if strings.Contains(u, "*") {
 			problems = append(problems, fmt.Errorf("the address to return to after sign-out %q has a *, and such an address has no wildcard: "+
-				"set LogoutRedirectURL to one whole address", shown(u)))
+				"set LogoutRedirectURL to one whole address", redactURL(u)))
 		}
 	}
 	routes := map[string]string{}
@@ -464,8 +474,8 @@ func (s *settings) checkPolicy() (problems []error) {
 		problems = append(problems, fmt.Errorf("the Scopes %q lack openid, without which there is no ID token", s.Scopes))
 	}
 	for _, alg := range s.SigningAlgorithms {
-		if !slices.Contains(signingAlgorithms, alg) {
-			problems = append(problems, fmt.Errorf("SigningAlgorithms has %q; expected some of %q", alg, signingAlgorithms))
+		if !slices.Contains(oidc.SigningAlgorithms, alg) {
+			problems = append(problems, fmt.Errorf("SigningAlgorithms has %q; expected some of %q", alg, oidc.SigningAlgorithms))
 		}
 	}
 	if s.ClockSkew < 0 || s.ClockSkew > maxSkew {

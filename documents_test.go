@@ -94,12 +94,15 @@ func eventually(t *testing.T, what string, done func() bool) {
 
 const discoveryPath = "/.well-known/openid-configuration"
 
+// keysGrace is how long requests wait for new keys outside of tests.
+const keysGrace = 250 * time.Millisecond
+
 // gatedAPI is an API whose keys and discovery document come through a gate.
 func gatedAPI(t *testing.T) (*bearerAPI, *gate) {
 	t.Helper()
 	g := newGate()
 	x := newBearerAPI(t, func(c *cognate.BearerConfig) { c.HTTPClient = &http.Client{Transport: g} })
-	cognate.BearerWaits(x.bearer, cognate.KeysGrace)
+	cognate.BearerWaits(x.bearer, keysGrace)
 	if resp := x.call("/api", x.token(nil)); resp.StatusCode != http.StatusOK {
 		t.Fatalf("status %d", resp.StatusCode)
 	}

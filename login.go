@@ -93,7 +93,7 @@ func (a *Auth) begin(w http.ResponseWriter, r *http.Request, l *loginRequest) {
 		a.unauthorized(w, r)
 		return
 	}
-	l.check(a.provider.dialect)
+	l.check(a.dialect)
 	a.reportLeftOut(r, l)
 	t := a.transactions.start(r, l, a.foreign(r))
 	if e := a.loop(w, r, t); e != nil {
@@ -127,19 +127,7 @@ func (a *Auth) authorize(r *http.Request, l *loginRequest, t *transaction) (stri
 			return "", vetoed(err)
 		}
 	}
-	m, err := a.provider.ready(r.Context())
-	if err != nil {
-		return "", err
-	}
-	err = a.client.checkMethod(m)
-	if err != nil {
-		return "", err
-	}
-	params := a.client.authorization(t, l.params(a.provider.dialect))
-	if !m.pushRequired && !a.pushes {
-		return addQuery(m.Authorization, params), nil
-	}
-	return a.client.push(r.Context(), a.provider.http, m.Endpoints, params)
+	return a.client.Authorization(r.Context(), t.attempt(), l.params(a.dialect), a.pushes)
 }
 
 // reportLeftOut writes down the hints that are not used. Their values are not written.

@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
@@ -101,7 +102,7 @@ var promptValue = regexp.MustCompile(`^[a-z_]{1,32}( [a-z_]{1,32}){0,3}$`)
 // classic pages ignore it. What came of "login" is not checked; [MaxAge] is.
 func Prompt(value string) LoginOption {
 	return LoginOption{func(l *loginRequest) {
-		if !promptValue.MatchString(value) || value != "none" && slices.Contains(splitWords(value), "none") {
+		if !promptValue.MatchString(value) || value != "none" && slices.Contains(oidc.SplitWords(value), "none") {
 			l.mistake("the Prompt %.40q can't be used; expected a word such as login, and none only by itself", value)
 			return
 		}

@@ -2,12 +2,16 @@ package cognate
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/oidc"
 )
 
 // logout answers the logout path. A link or an image on another site must not sign
@@ -128,7 +132,7 @@ func (a *Auth) afterLogout(ctx context.Context, l logoutRequest, idToken string)
 		back = l.target
 	}
 	if !l.local {
-		if target := a.provider.endSession(ctx, a.client.id, back, idToken); target != "" {
+		if target := a.endSessionURL(ctx, back, idToken); target != "" {
 			return target
 		}
 		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the provider's own session stays: its end-session endpoint is not known")
@@ -138,6 +142,36 @@ func (a *Auth) afterLogout(ctx context.Context, l logoutRequest, idToken string)
 		return back
 	}
 	return a.returnTarget(l.target)
+}
+
+// maxLogoutURL bounds the end-session URL with an ID token in it, in bytes: servers refuse
+// request lines beyond 8 KiB.
+const maxLogoutURL = 8000
+
+// endSessionURL returns where to send the browser to end the provider's own session, or
+// "" if the provider has no such place. A discovery document that was never read is waited for
+// only a short while: the person is signed out here in any case.
+//
+// An ID token says whose session it is (OpenID Connect RP-Initiated Logout 1.0, 2); one that
+// would make the URL too long is left out. state comes back to a page that needs none: it
+// is there for providers that want one.
+func (a *Auth) endSessionURL(ctx context.Context, returnTo, idToken string) string {
+	ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
+	defer cancel()
+	endpoint := a.client.Provider.EndSession(ctx, a.dialect.LogoutPath)
+	if endpoint == "" {
+		return ""
+	}
+	params := url.Values{"client_id": {a.client.ID}, a.dialect.LogoutParam: {returnTo}}
+	if !a.dialect.LogoutHint {
+		return oidc.AddQuery(endpoint, params)
+	}
+	params.Set("state", rand.Text())
+	address := oidc.AddQuery(endpoint, params)
+	if idToken == "" || len(address)+len("&id_token_hint=")+len(idToken) > maxLogoutURL {
+		return address
+	}
+	return oidc.AddQuery(address, url.Values{"id_token_hint": {idToken}})
 }
 
 // leave sends the browser on from a sign-out.
@@ -179,17 +213,8 @@ func (a *Auth) revoke(ctx context.Context, refreshToken string, expected bool) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
 	defer cancel()
-	m, err := a.provider.ready(ctx)
-	switch {
-	case err != nil:
-	case m.Revocation == "" && !expected:
-		return
-	case m.Revocation == "":
-		err = errors.New("the provider's revocation endpoint is not known")
-	default:
-		err = a.client.revoke(ctx, a.provider.http, m.Revocation, refreshToken)
-	}
-	if err != nil {
+	err := a.client.Revoke(ctx, refreshToken)
+	if err != nil && (expected || !errors.Is(err, oidc.ErrNoRevocation)) {
 		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the refresh token of an ended session was not revoked",
 			errAttr(err))
 	}

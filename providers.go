@@ -74,7 +74,7 @@ func NewProviders(auths ...*Auth) (*Providers, error) {
 func (a *Auth) identity() []string {
 	own := []string{
 		"CookieName " + a.sessions.cookie.Name, "DisplayName " + a.displayName,
-		"Issuer and ClientID " + a.provider.issuer + " " + a.client.id,
+		"Issuer and ClientID " + a.client.Provider.Issuer() + " " + a.client.ID,
 	}
 	for _, p := range []string{a.callbackPath, a.loginPath, a.logoutPath, a.backchannelPath} {
 		if p != "" {

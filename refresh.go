@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
@@ -51,16 +52,16 @@ type asker func(ctx context.Context, s *session, old *tokenSet) (*refreshed, err
 
 // newTokens makes a session's tokens of what the token endpoint gave. What it left out
 // stays as it was.
-func newTokens(t tokens, nonce string, old *tokenSet, now time.Time) *tokenSet {
-	out := &tokenSet{access: t.access, refresh: t.refresh, id: t.id, nonce: nonce}
+func newTokens(t oidc.Tokens, nonce string, old *tokenSet, now time.Time) *tokenSet {
+	out := &tokenSet{access: t.Access, refresh: t.Refresh, id: t.ID, nonce: nonce}
 	if old != nil && out.refresh == "" {
 		out.refresh = old.refresh
 	}
 	if old != nil && out.id == "" {
 		out.id = old.id
 	}
-	if !t.expires.IsZero() {
-		out.expires = t.expires.Truncate(time.Second)
+	if !t.Expires.IsZero() {
+		out.expires = t.Expires.Truncate(time.Second)
 		life := max(out.expires.Sub(now), 0)
 		out.refreshAt = out.expires.Add(-min(refreshAhead, life/10)).Truncate(time.Second)
 	}
@@ -120,24 +121,20 @@ func (a *Auth) finish(ctx context.Context, s *session, reason LogoutReason) {
 func (a *Auth) ended(ctx context.Context, subject string, reason LogoutReason) {
 	a.metrics.Logout(reason)
 	if a.hooks.OnLogout != nil {
-		a.hooks.OnLogout(ctx, LogoutEvent{Reason: reason, Issuer: a.provider.issuer, Subject: subject})
+		a.hooks.OnLogout(ctx, LogoutEvent{Reason: reason, Issuer: a.client.Provider.Issuer(), Subject: subject})
 	}
 }
 
 // redeemRefresh asks the token endpoint, with one request, and checks the answer. If that
 // ends the session it is returned beside the error: its refresh token is of no more use.
 func (a *Auth) redeemRefresh(ctx context.Context, s *session, old *tokenSet) (*refreshed, error) {
-	m, err := a.provider.ready(ctx)
-	if err != nil {
-		return nil, err
-	}
-	t, err := a.client.refresh(ctx, a.provider.http, m.Endpoints, old.refresh)
+	t, err := a.client.Refresh(ctx, old.refresh)
 	if err != nil {
 		return nil, err
 	}
 	out := &refreshed{user: s.user, tokens: newTokens(t, old.nonce, old, a.now())}
 	out.user, err = a.acceptRefresh(ctx, t, s.user, old)
-	err = withoutSecrets(err, append(basicForms(a.client.id, a.client.secret), old.refresh, t.refresh, t.access)...)
+	err = withoutSecrets(err, a.client.Secrets(old.refresh, t.Refresh, t.Access))
 	if err == nil {
 		return out, nil
 	}
@@ -153,20 +150,20 @@ func (a *Auth) redeemRefresh(ctx context.Context, s *session, old *tokenSet) (*r
 
 // acceptRefresh checks what came of a refresh and asks the hook. It returns the user as it
 // is now.
-func (a *Auth) acceptRefresh(ctx context.Context, t tokens, was *User, old *tokenSet) (u *User, err error) {
+func (a *Auth) acceptRefresh(ctx context.Context, t oidc.Tokens, was *User, old *tokenSet) (u *User, err error) {
 	now := *was
-	if len(t.scopes) > 0 {
-		now.Scopes = t.scopes
+	if len(t.Scopes) > 0 {
+		now.Scopes = t.Scopes
 	}
 	u = &now
-	if t.id != "" {
+	if t.ID != "" {
 		u, err = a.refreshedUser(ctx, t, u, old)
 		if err != nil {
 			return nil, err
 		}
 	}
 	if a.hooks.OnRefresh != nil {
-		err := a.hooks.OnRefresh(ctx, RefreshEvent{User: u, Expires: t.expires})
+		err := a.hooks.OnRefresh(ctx, RefreshEvent{User: u, Expires: t.Expires})
 		if err != nil && ctx.Err() != nil {
 			return nil, refusal.New(refusal.RefreshFailed, "the OnRefresh hook took too long: %w", err)
 		}
@@ -178,21 +175,20 @@ func (a *Auth) acceptRefresh(ctx context.Context, t tokens, was *User, old *toke
 }
 
 // refreshedUser checks the ID token of a refresh, and reads the user as it is now.
-func (a *Auth) refreshedUser(ctx context.Context, t tokens, was *User, old *tokenSet) (*User, error) {
-	c, err := a.verifier.verifyRefreshed(ctx, t.id, old.nonce, t.access, was)
+func (a *Auth) refreshedUser(ctx context.Context, t oidc.Tokens, was *User, old *tokenSet) (*User, error) {
+	of := oidc.SignIn{Subject: was.Subject, Nonce: old.nonce, AuthTime: was.AuthTime}
+	c, err := a.client.Verifier.VerifyRefreshed(ctx, t.ID, t.Access, of)
 	if err != nil {
 		return nil, err
 	}
-	m, err := a.provider.ready(ctx)
-	if err == nil && a.wantsUserInfo(c, m.Endpoints) {
-		c, err = a.addUserInfo(ctx, c, m.Endpoints, t.access)
-		if err != nil {
-			return nil, err
-		}
+	c, err = a.addUserInfo(ctx, c, t.Access)
+	if err != nil {
+		return nil, err
 	}
-	a.warnOfAuthTime(ctx, c, was)
-	u := a.userOf(c)
-	u.Scopes = was.Scopes
+	if !of.KeepsAuthTime(c) {
+		a.warnOfAuthTime(ctx, was)
+	}
+	u := userOf(c, a.client.Provider.Issuer(), a.dialect, was.Scopes)
 	u.AuthTime = was.AuthTime // a refresh proves nobody's presence
 	err = a.admit(ctx, u)
 	return a.keptClaims.trim(u), err
@@ -201,16 +197,11 @@ func (a *Auth) refreshedUser(ctx context.Context, t tokens, was *User, old *toke
 // warnOfAuthTime says that a provider does not keep auth_time through a refresh, as it
 // should (OpenID Connect Core 1.0, 12.2). Such a one does so at every refresh: one line a
 // minute tells as much.
-func (a *Auth) warnOfAuthTime(ctx context.Context, c claims, was *User) {
-	if _, there := c["auth_time"]; !there {
-		return
+func (a *Auth) warnOfAuthTime(ctx context.Context, was *User) {
+	if a.oddAuthTime.Pass(a.now()) {
+		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: a refreshed ID token has another auth_time than that of the sign-in, "+
+			"or one that is no date; the session keeps its own", slog.String("sub", was.Subject))
 	}
-	at, ok, err := c.date("auth_time")
-	if err == nil && ok && at.Equal(was.AuthTime) || !a.oddAuthTime.Pass(a.now()) {
-		return
-	}
-	a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: a refreshed ID token has another auth_time than that of the sign-in, or one that is no date; "+
-		"the session keeps its own", slog.String("sub", was.Subject))
 }
 
 // admit asks the rules of sign-in.

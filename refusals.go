@@ -321,11 +321,11 @@ func (a *Auth) sendAgain(w http.ResponseWriter, resp response) {
 		Send: a.callbackPath, Fields: []page.Field{{Name: againField, Value: "1"}},
 	}
 	for _, f := range []page.Field{
-		{Name: "code", Value: resp.code},
-		{Name: "state", Value: resp.state},
-		{Name: "iss", Value: resp.issuer},
-		{Name: "error", Value: resp.err},
-		{Name: "error_description", Value: resp.description},
+		{Name: "code", Value: resp.Code},
+		{Name: "state", Value: resp.State},
+		{Name: "iss", Value: resp.Issuer},
+		{Name: "error", Value: resp.Error},
+		{Name: "error_description", Value: resp.Description},
 	} {
 		if f.Value != "" {
 			p.Fields = append(p.Fields, f)

@@ -6,12 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 
-	"github.com/cognate-auth/cognate/internal/refusal"
+	"github.com/cognate-auth/cognate/internal/oidc"
 )
 
 // redacted is what a [Secret] prints as, whatever the verb.
@@ -42,64 +38,21 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // [ClientSecrets.Encode] is the one place that writes a secret on purpose.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// repeatedRun is the length of the pieces of a secret that are looked for, in bytes: of a
-// piece that was cut out of it, twice as long, one is surely found. A run that short of what
-// is random is in no text by chance.
-const repeatedRun = 12
-
-// minSecret is the length, in bytes, from which on a secret that is shorter is looked for. What
-// is shorter still is a part of any text.
-const minSecret = 6
-
-// repeats reports whether a text holds one of the secrets, or a piece of one: texts are cut.
-func repeats(text string, secrets ...string) bool {
-	text = strings.ToLower(text)
-	for _, secret := range secrets {
-		plain := strings.ToLower(secret)
-		quoted := strings.Trim(strconv.Quote(plain), `"`)   // errors quote what they show
-		escaped := strings.ToLower(url.QueryEscape(secret)) // as it is in a form
-		for _, s := range []string{plain, quoted, escaped} {
-			if len(s) >= minSecret && len(s) < repeatedRun && strings.Contains(text, s) {
-				return true
-			}
-			for ; len(s) >= repeatedRun; s = s[repeatedRun:] {
-				if strings.Contains(text, s[:repeatedRun]) {
-					return true
-				}
-			}
-		}
+// withoutSecrets is [oidc.Secrets.Redact] for errors of hooks and rules, too: they keep their
+// reason.
+func withoutSecrets(err error, secrets oidc.Secrets) error {
+	if _, ok := errors.AsType[*Error](err); !ok {
+		return secrets.Redact(err)
 	}
-	return false
-}
-
-// withoutSecrets returns an error that is fit for a log: one whose text repeats what the
-// provider was sent loses its text and its cause, and keeps its reason. Claims, key IDs and
-// error codes are quoted in errors, and a provider may put into them what it likes.
-func withoutSecrets(err error, sent ...string) error {
-	if err == nil || !repeats(err.Error(), sent...) {
+	if !secrets.RepeatedIn(err.Error()) {
 		return err
 	}
-	cause := errors.New("the provider's answer repeats what it was sent, and is not shown")
-	if _, ok := errors.AsType[*Error](err); !ok && refusal.Of(err) == "" {
-		return cause
-	}
-	own := asError(err, "")
-	own.Err = cause
-	if repeats(own.ProviderCode, sent...) {
+	own := asError(err, ReasonInternal)
+	own.Err = oidc.ErrRepeats
+	if secrets.RepeatedIn(own.ProviderCode) {
 		own.ProviderCode = ""
 	}
 	return own
-}
-
-// basicForms are the ways in which a secret goes to the provider, whatever the method: as it
-// is, and in the credentials of HTTP Basic (RFC 7617, 2), which nobody reads off the text.
-func basicForms(id string, secret Secret) []string {
-	if secret == "" {
-		return nil
-	}
-	r := http.Request{Header: http.Header{}}
-	r.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(string(secret))) // encoded first (RFC 6749, 2.3.1)
-	return []string{string(secret), strings.TrimPrefix(r.Header.Get("Authorization"), "Basic ")}
 }
 
 // equal compares in a time that does not depend on the contents.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/seal"
 )
 
@@ -78,7 +79,7 @@ func (s *session) flags() (f byte) {
 	return f
 }
 
-func sortedNames(c claims) []string {
+func sortedNames(c oidc.Claims) []string {
 	names := make([]string, 0, len(c))
 	for name := range c {
 		names = append(names, name)
@@ -106,7 +107,7 @@ func decodeSession(data []byte) (*session, error) {
 	u.Groups, u.Scopes = d.Strings(), d.Strings()
 	for n := d.Count(); n > 0 && !d.Bad(); n-- {
 		if u.extra == nil {
-			u.extra = make(claims)
+			u.extra = make(oidc.Claims)
 		}
 		name := d.String()
 		u.extra[name] = []byte(d.String())

@@ -15,6 +15,7 @@ import (
 	"github.com/cognate-auth/cognate/internal/cookie"
 	"github.com/cognate-auth/cognate/internal/flight"
 	"github.com/cognate-auth/cognate/internal/gate"
+	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/refusal"
 	"github.com/cognate-auth/cognate/internal/seal"
 	"github.com/cognate-auth/cognate/sessionstore"
@@ -28,7 +29,7 @@ const (
 	// leaseTime is how long one process may take to refresh the tokens of a session
 	// before another one tries: longer than a request to the provider can take, and
 	// short enough for those who wait when the process died.
-	leaseTime = fetchTimeout + 5*time.Second
+	leaseTime = oidc.RequestTimeout + 5*time.Second
 	// askTime bounds what is done under a lease before the tokens are saved, userInfo and
 	// hooks included: after it somebody else would spend the same refresh token.
 	askTime = leaseTime - 2*time.Second

@@ -39,7 +39,7 @@ func (a *Auth) testSession(ctx context.Context, u User) ([]*http.Cookie, error) 
 	if err != nil {
 		return nil, err
 	}
-	u.Issuer = a.provider.issuer
+	u.Issuer = a.client.Provider.Issuer()
 	answer := cookieWriter{}
 	var t *tokenSet
 	if a.keepsTokens {
@@ -70,7 +70,7 @@ func (a *Auth) testBearer(u User) (string, error) {
 		return "", errors.New("the user has no Subject, which every access token has")
 	}
 	if u.Issuer == "" {
-		u.Issuer = a.provider.issuer
+		u.Issuer = a.client.Provider.Issuer()
 	}
 	token := seal.Encoding.EncodeToString([]byte(seal.Random(sessionIDSize)))
 	now := a.now()
@@ -84,8 +84,8 @@ func (a *Auth) couldSignIn(ctx context.Context, u *User) error {
 	switch {
 	case u.Subject == "":
 		return errors.New("the user has no Subject, which every user has")
-	case u.Issuer != "" && u.Issuer != a.provider.issuer:
-		return fmt.Errorf("the user's Issuer is %.200q, expected %q or nothing", u.Issuer, a.provider.issuer)
+	case u.Issuer != "" && u.Issuer != a.client.Provider.Issuer():
+		return fmt.Errorf("the user's Issuer is %.200q, expected %q or nothing", u.Issuer, a.client.Provider.Issuer())
 	case !a.sessions.admits(u):
 		return errors.New("the user's e-mail address is not verified, and Config.RequireVerifiedEmail is set; " +
 			"set Email and EmailVerified")

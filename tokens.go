@@ -10,6 +10,7 @@ import (
 
 	"github.com/cognate-auth/cognate/internal/cache"
 	"github.com/cognate-auth/cognate/internal/gate"
+	"github.com/cognate-auth/cognate/internal/loopback"
 	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
@@ -101,7 +102,7 @@ func (c callContext) Value(key any) any {
 // RoundTrip sends a copy of req with the token.
 func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if redirectedAway(req) {
-		return ownTransport{}.RoundTrip(req)
+		return loopback.RoundTripper{}.RoundTrip(req)
 	}
 	token, err := t.auth.freshTokens(callContext{req.Context(), t.ctx})
 	if err != nil {
@@ -112,7 +113,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	out := req.Clone(req.Context())
 	out.Header.Set("Authorization", "Bearer "+token.access)
-	return ownTransport{}.RoundTrip(out)
+	return loopback.RoundTripper{}.RoundTrip(out)
 }
 
 // redirectedAway reports whether some answer sent the client to another place than the one
@@ -223,7 +224,7 @@ func (a *Auth) justBegun(s *session) bool { return cache.Within(a.now(), s.creat
 
 // refreshPaused returns why the session's tokens are not to be refreshed for a moment, or nil.
 func (a *Auth) refreshPaused(s *session) *refusal.Error {
-	if left := a.client.gate.Left(); left > 0 {
+	if left := a.client.Gate.Left(); left > 0 {
 		return gate.HeldOff(left)
 	}
 	at, ok := a.failedRefresh.Get(s.id)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cognate-auth/cognate/internal/cache"
 	"github.com/cognate-auth/cognate/internal/cookie"
+	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/refusal"
 	"github.com/cognate-auth/cognate/internal/seal"
 )
@@ -151,16 +152,16 @@ func decodeTransaction(data []byte) (*transaction, error) {
 
 // check refuses the claims of an ID token that say less than this sign-in asked for
 // (OpenID Connect Core 1.0, 3.1.3.7, 12 and 13).
-func (t *transaction) check(c claims, skew time.Duration) error {
+func (t *transaction) check(c oidc.Claims, skew time.Duration) error {
 	if t.maxAge != noMaxAge {
-		at, ok, err := c.date("auth_time")
+		at, ok, err := c.Date("auth_time")
 		oldest := t.started.Add(-time.Duration(t.maxAge)*time.Second - skew)
 		if err != nil || !ok || at.Before(oldest) {
 			return refusal.New(refusal.TokenAuthTime, "auth_time is missing, or more than max_age, %d seconds, before the sign-in",
 				t.maxAge)
 		}
 	}
-	acr, err := c.str("acr")
+	acr, err := c.String("acr")
 	if len(t.acr) > 0 && (err != nil || !slices.Contains(t.acr, acr)) {
 		return refusal.New(refusal.TokenACR, "acr is %.100q, expected one of %q", acr, t.acr)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/refusal"
 	"github.com/cognate-auth/cognate/sessionstore"
 )
@@ -14,7 +15,7 @@ import (
 const (
 	// callbackWait bounds how long the second of two equal callbacks waits for what comes
 	// of the first.
-	callbackWait = 2 * fetchTimeout
+	callbackWait = 2 * oidc.RequestTimeout
 	// maxOutcomes bounds how many outcomes of callbacks a process remembers.
 	maxOutcomes = 10_000
 	// failedMark is how long the store keeps the mark of a callback that signed nobody in:

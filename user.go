@@ -3,6 +3,8 @@ package cognate
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/oidc"
 )
 
 // User is who is signed in: the identity that the provider vouched for in the ID
@@ -33,7 +35,7 @@ type User struct {
 	Scopes []string
 
 	// extra holds the claims named in Config.Claims as they came.
-	extra claims
+	extra oidc.Claims
 }
 
 // Claim returns the claim of the given name as encoding/json decodes it (string,

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/cognate-auth/cognate/internal/oidc"
 )
 
 // UserAs decodes a user's claims into a T, a struct with json tags as a rule:
@@ -51,10 +53,10 @@ func UserAs[T any](u *User) (T, error) {
 }
 
 // misfit names the first claim that can't be decoded by itself.
-func misfit[T any](c claims) string {
+func misfit[T any](c oidc.Claims) string {
 	for _, name := range sortedNames(c) {
 		var v T
-		data, err := json.Marshal(claims{name: c[name]})
+		data, err := json.Marshal(oidc.Claims{name: c[name]})
 		if err != nil || json.Unmarshal(data, &v) != nil {
 			return name
 		}
@@ -163,7 +165,7 @@ func (u *User) Identities() []Identity {
 	}
 	var out []Identity
 	for _, member := range list[:min(len(list), maxIdentities)] {
-		var c claims
+		var c oidc.Claims
 		if json.Unmarshal(member, &c) == nil {
 			out = append(out, identityOf(c))
 		}
@@ -171,14 +173,14 @@ func (u *User) Identities() []Identity {
 	return out
 }
 
-func identityOf(c claims) Identity {
+func identityOf(c oidc.Claims) Identity {
 	text := func(name string) string { s, _ := textOfClaim(c[name]); return s }
 	id := Identity{
 		UserID: text("userId"), Provider: text("providerName"), Type: text("providerType"), Issuer: text("issuer"),
-		Primary: c.truth("primary"),
+		Primary: c.Truth("primary"),
 	}
 	ms, err := strconv.ParseInt(text("dateCreated"), 10, 64)
-	if err == nil && ms > 0 && ms/1000 <= maxNumericDate {
+	if err == nil && ms > 0 && ms/1000 <= oidc.MaxNumericDate {
 		id.Created = time.UnixMilli(ms)
 	}
 	return id
@@ -220,8 +222,8 @@ func (u *User) claim(name string) json.RawMessage {
 }
 
 // claims returns all that there are.
-func (u *User) claims() claims {
-	all := make(claims, len(u.extra)+len(checkedNames)+2)
+func (u *User) claims() oidc.Claims {
+	all := make(oidc.Claims, len(u.extra)+len(checkedNames)+2)
 	for name, raw := range u.extra {
 		all[name] = raw
 	}
@@ -266,7 +268,7 @@ func claimTexts(raw json.RawMessage) []string {
 // descend follows names into objects; nil is where there is nothing.
 func descend(raw json.RawMessage, names []string) json.RawMessage {
 	for _, name := range names {
-		var c claims
+		var c oidc.Claims
 		if json.Unmarshal(raw, &c) != nil {
 			return nil
 		}
@@ -300,6 +302,6 @@ func keeps(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		prefix, several := strings.CutSuffix(p, "*")
 		return p == name ||
-			several && prefix != "" && strings.HasPrefix(name, prefix) && !slices.Contains(protocolClaims, name)
+			several && prefix != "" && strings.HasPrefix(name, prefix) && !oidc.IsProtocolClaim(name)
 	})
 }

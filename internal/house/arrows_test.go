@@ -18,13 +18,15 @@ var arrows = []struct{ packages, may string }{
 	// The library.
 	{".", "internal/cache internal/flight internal/gate internal/loopback internal/page " +
 		"internal/refusal internal/returnto internal/testhook internal/utf8text " +
-		"sessionstore internal/cookie internal/seal"},
+		"sessionstore internal/cookie internal/seal internal/oidc"},
 	{"redisstore", "sessionstore"},
 	{"flaskoidc", ". internal/utf8text"},
 	{"devtls", "internal/loopback internal/utf8text"},
 	{"cognatetest", ". internal/testhook userpool userpool/devview userpool/memstore " +
 		"userpool/server userpool/store userpool/keys userpool/pool userpool/trace"},
 	{"internal/gate", "internal/flight internal/refusal"},
+	{"internal/oidc", "internal/cache internal/flight internal/gate internal/loopback " +
+		"internal/refusal internal/utf8text"},
 	{"internal/...", ""},
 
 	// The local pool, from the ground up: words, what stands below the rules, the rules, those

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -95,3 +96,25 @@ func Default() *http.Transport {
 	}
 	return Transport(t)
 }
+
+// A RoundTripper makes requests as [http.DefaultTransport] does, but reaches names below
+// localhost as [Transport] does. The zero value is ready to use.
+type RoundTripper struct{}
+
+// RoundTrip makes one request.
+func (RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
+	if Below(req.URL.Hostname()) {
+		return ownTransport().RoundTrip(req)
+	}
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+// ownTransport is made of http.DefaultTransport as it is at the first use. One of another
+// type, which the app has put in its place, is used as it is.
+var ownTransport = sync.OnceValue(func() http.RoundTripper {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	return Transport(t)
+})

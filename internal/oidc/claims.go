@@ -1,4 +1,4 @@
-package cognate
+package oidc
 
 import (
 	"bytes"
@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// claims is a JSON object of claims, each still encoded. Names are compared to the
+// Claims is a JSON object of claims, each still encoded. Names are compared to the
 // letter: decoding into a struct would let "ISS" stand in for "iss".
-type claims map[string]json.RawMessage
+type Claims map[string]json.RawMessage
 
 // errClaims is what can't be claims.
 var errClaims = errors.New("claims are not a JSON object")
 
 // UnmarshalJSON reads a JSON object whose members are all different. encoding/json
 // alone would take the last of two, where another reader takes the first.
-func (c *claims) UnmarshalJSON(data []byte) error {
+func (c *Claims) UnmarshalJSON(data []byte) error {
 	m, err := splitObject(slices.Clone(data)) // data is only lent
 	if err != nil {
 		return err
@@ -30,8 +30,8 @@ func (c *claims) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// str returns a claim that has to be a string; absent is "".
-func (c claims) str(name string) (string, error) {
+// String returns a claim that has to be a string; absent is "".
+func (c Claims) String(name string) (string, error) {
 	raw, ok := c[name]
 	if !ok || string(raw) == "null" {
 		return "", nil
@@ -43,7 +43,8 @@ func (c claims) str(name string) (string, error) {
 	return s, nil
 }
 
-// decodeString decodes a JSON string, and nothing else. Most have no escapes and are what they look like.
+// decodeString decodes a JSON string, and nothing else. Most have no escapes and are what
+// they look like.
 func decodeString(raw json.RawMessage) (string, bool) {
 	if raw[0] != '"' {
 		return "", false
@@ -56,18 +57,18 @@ func decodeString(raw json.RawMessage) (string, bool) {
 	return s, err == nil
 }
 
-// text is str for claims that only describe the user: a wrong type counts as absent.
-func (c claims) text(name string) string {
-	s, err := c.str(name)
+// Text is String for claims that only describe the user: a wrong type counts as absent.
+func (c Claims) Text(name string) string {
+	s, err := c.String(name)
 	if err != nil {
 		return ""
 	}
 	return s
 }
 
-// strings returns a list of strings; one string counts as a list of one, as aud may be
+// Strings returns a list of strings; one string counts as a list of one, as aud may be
 // written (RFC 7519, 4.1.3).
-func (c claims) strings(name string) ([]string, error) {
+func (c Claims) Strings(name string) ([]string, error) {
 	raw, ok := c[name]
 	if !ok || string(raw) == "null" {
 		return nil, nil
@@ -82,28 +83,28 @@ func (c claims) strings(name string) ([]string, error) {
 	return list, nil
 }
 
-// words returns a list of words, such as scopes: one string with spaces in between, or a
+// Words returns a list of words, such as scopes: one string with spaces in between, or a
 // list of strings, as some providers write it.
-func (c claims) words(name string) ([]string, error) {
-	list, err := c.strings(name)
+func (c Claims) Words(name string) ([]string, error) {
+	list, err := c.Strings(name)
 	if len(list) == 1 {
-		list = splitWords(list[0])
+		list = SplitWords(list[0])
 	}
 	return list, err
 }
 
-// splitWords splits at the space and at nothing else (RFC 6749, 3.3): for another reader
+// SplitWords splits at the space and at nothing else (RFC 6749, 3.3): for another reader
 // "a<tab>b" is one scope, which nobody was granted.
-func splitWords(s string) []string {
+func SplitWords(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' })
 }
 
-// maxNumericDate is the year 9999 in seconds: beyond it a date is a mistake, and the
+// MaxNumericDate is the year 9999 in seconds: beyond it a date is a mistake, and the
 // arithmetic of time.Time begins to wrap around.
-const maxNumericDate = 253402300799
+const MaxNumericDate = 253402300799
 
-// date returns a NumericDate (RFC 7519, 2): seconds, fractions allowed.
-func (c claims) date(name string) (t time.Time, ok bool, err error) {
+// Date returns a NumericDate (RFC 7519, 2): seconds, fractions allowed.
+func (c Claims) Date(name string) (t time.Time, ok bool, err error) {
 	raw, ok := c[name]
 	if !ok {
 		return time.Time{}, false, nil
@@ -112,15 +113,15 @@ func (c claims) date(name string) (t time.Time, ok bool, err error) {
 		return time.Time{}, false, fmt.Errorf("claim %s is not a number", name)
 	}
 	seconds, err := strconv.ParseFloat(string(raw), 64)
-	if err != nil || math.IsNaN(seconds) || seconds < 0 || seconds > maxNumericDate {
+	if err != nil || math.IsNaN(seconds) || seconds < 0 || seconds > MaxNumericDate {
 		return time.Time{}, false, fmt.Errorf("claim %s is not a date in seconds", name)
 	}
 	return time.Unix(int64(seconds), 0), true, nil
 }
 
-// truth reads a boolean that Cognito's userInfo writes as a string. Whatever is not
+// Truth reads a boolean that Cognito's userInfo writes as a string. Whatever is not
 // true is false.
-func (c claims) truth(name string) bool {
+func (c Claims) Truth(name string) bool {
 	raw := string(c[name])
 	return raw == "true" || raw == `"true"`
 }

@@ -1,4 +1,4 @@
-package cognate
+package oidc
 
 import (
 	"bytes"
@@ -11,9 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/big"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -31,9 +29,9 @@ const (
 	// keysGrace is how long a request that finds old keys waits for new ones: enough for a
 	// provider that answers as usual, and nothing that a visitor would notice.
 	keysGrace = 250 * time.Millisecond
-	// RSA keys outside these sizes, in bits, are not used: shorter ones are weak,
-	// longer ones make a verification dear.
-	minRSABits, maxRSABits = 2048, 8192
+	// MinRSABits and maxRSABits bound the RSA keys that are used: shorter ones are weak,
+	// longer ones make a verification expensive.
+	MinRSABits, maxRSABits = 2048, 8192
 	// maxKeysOfID bounds how many keys of one ID are tried. Each costs a verification.
 	maxKeysOfID = 4
 )
@@ -86,7 +84,8 @@ func pick(keys []publicKey, kid, alg string) ([]publicKey, error) {
 		}
 	}
 	if n := len(found); n == 0 || n > maxKeysOfID || kid == "" && n > 1 {
-		return nil, refusal.New(refusal.TokenKey, "the provider has %d keys of ID %.100q for %s, expected one", n, kid, alg)
+		return nil, refusal.New(refusal.TokenKey,
+			"the provider has %d keys of ID %.100q for %s, expected one", n, kid, alg)
 	}
 	return found, nil
 }
@@ -120,55 +119,6 @@ func (k publicKey) fits(alg string) bool {
 		return alg == map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[key.Curve.Params().BitSize]
 	}
 	return false
-}
-
-// fetchKeys fetches the key set from the address that discovery or the configuration
-// names.
-func (p *provider) fetchKeys(ctx context.Context) ([]publicKey, error) {
-	address := p.configured.JWKS
-	if address == "" {
-		m, err := p.metadata.get(ctx)
-		if err != nil {
-			return nil, err
-		}
-		address = m.JWKS
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, fmt.Errorf("fetching the provider's keys: %w", err)
-	}
-	var doc struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	err = getJSON(p.http, req, &doc)
-	if err != nil {
-		return nil, fmt.Errorf("fetching the provider's keys: %w", err)
-	}
-	keys, passedOver := usableKeys(doc.Keys)
-	p.reportKeys(ctx, passedOver)
-	if len(keys) == 0 {
-		// It must not take the place of a good set.
-		return nil, errors.New("the provider's key set has no key for signatures")
-	}
-	return keys, nil
-}
-
-// maxKeysReported bounds how many keys of one set are written down.
-const maxKeysReported = 8
-
-// reportKeys writes down which keys of a set are passed over, and why, unless it did for a
-// set that was the same in this. Fetches come one after the other, so that keysReported
-// needs no lock.
-func (p *provider) reportKeys(ctx context.Context, passedOver []string) {
-	text := strings.Join(passedOver[:min(len(passedOver), maxKeysReported)], "; ")
-	if text == p.keysReported || p.log == nil {
-		return
-	}
-	p.keysReported = text
-	if text != "" {
-		p.log.LogAttrs(ctx, slog.LevelWarn, "cognate: keys of the provider are passed over",
-			slog.String("issuer", p.issuer), slog.String("keys", text))
-	}
 }
 
 // usableKeys returns the keys that can verify a signature, and what is wrong with those that
@@ -241,14 +191,18 @@ type jwk struct {
 // known here.
 var errOtherKey = errors.New("another kind of key")
 
-var errPrivateHalf = errors.New("it is published with its private half, so that anybody can sign with it; have the provider replace it")
+var errPrivateHalf = errors.New("it is published with its private half, so that anybody can sign with it; " +
+	"have the provider replace it")
 
 // private reports whether the private half of the key is there.
 func (j *jwk) private() bool {
-	return slices.ContainsFunc([]json.RawMessage{j.D, j.P, j.Q, j.DP, j.DQ, j.QI, j.K, j.Others}, func(half json.RawMessage) bool {
+	for _, half := range []json.RawMessage{j.D, j.P, j.Q, j.DP, j.DQ, j.QI, j.K, j.Others} {
 		// Some programs write what is not there as null, "" or [].
-		return !slices.Contains([]string{"", "null", `""`, "[]"}, string(half))
-	})
+		if !slices.Contains([]string{"", "null", `""`, "[]"}, string(half)) {
+			return true
+		}
+	}
+	return false
 }
 
 // publicKey is material if the key is there to verify signatures.
@@ -284,8 +238,8 @@ func (j *jwk) rsaKey() (*rsa.PublicKey, error) {
 	}
 	key := &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(new(big.Int).SetBytes(e).Int64())}
 	bits := key.N.BitLen()
-	if bits < minRSABits || bits > maxRSABits {
-		return nil, fmt.Errorf("it has %d bits; expected %d to %d", bits, minRSABits, maxRSABits)
+	if bits < MinRSABits || bits > maxRSABits {
+		return nil, fmt.Errorf("it has %d bits; expected %d to %d", bits, MinRSABits, maxRSABits)
 	}
 	if key.E < 3 || key.E%2 == 0 || key.E > 1<<31-1 {
 		return nil, errors.New("its e is no exponent of an RSA key")
@@ -294,7 +248,8 @@ func (j *jwk) rsaKey() (*rsa.PublicKey, error) {
 }
 
 func (j *jwk) ecKey() (*ecdsa.PublicKey, error) {
-	curve, ok := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}[j.Curve]
+	curves := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}
+	curve, ok := curves[j.Curve]
 	if !ok {
 		return nil, errOtherKey
 	}

@@ -1,4 +1,4 @@
-package cognate
+package oidc
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ const maxNesting = 32
 // Reading it verifies nothing.
 type signedToken struct {
 	*tokenHeader
-	claims    claims
+	claims    Claims
 	signed    []byte // what the signature is over
 	signature []byte
 }
@@ -96,7 +96,7 @@ func (r *tokenReader) header(part string) (*tokenHeader, error) {
 		name string
 		into *string
 	}{{"alg", &h.alg}, {"kid", &h.kid}, {"typ", &h.typ}} {
-		*f.into, err = members.str(f.name)
+		*f.into, err = members.String(f.name)
 		if err != nil {
 			return nil, errToken
 		}
@@ -107,7 +107,7 @@ func (r *tokenReader) header(part string) (*tokenHeader, error) {
 }
 
 // decodeObject reads the JSON object in one part of a token.
-func decodeObject(part string) (claims, error) {
+func decodeObject(part string) (Claims, error) {
 	data, err := tokenEncoding.DecodeString(part)
 	if err != nil {
 		return nil, errToken
@@ -145,7 +145,7 @@ func (t *signedToken) verify(key crypto.PublicKey) bool {
 }
 
 // hashOf returns the hash of a signing algorithm, or 0 if it is none of
-// signingAlgorithms.
+// SigningAlgorithms.
 func hashOf(alg string) crypto.Hash {
 	switch alg {
 	case "RS256", "PS256", "ES256":
@@ -161,7 +161,7 @@ func hashOf(alg string) crypto.Hash {
 // splitObject returns the members of the JSON object in data, which they keep. It sees
 // what encoding/json does, and refuses what that would guess at: a name that is there
 // twice, of which other readers take the other one, and text that is not UTF-8.
-func splitObject(data []byte) (claims, error) {
+func splitObject(data []byte) (Claims, error) {
 	if !utf8.Valid(data) || !json.Valid(data) {
 		return nil, errClaims
 	}
@@ -171,7 +171,7 @@ func splitObject(data []byte) (claims, error) {
 		return nil, errClaims
 	}
 	text := string(data) // names are parts of it: one copy for all
-	c := make(claims, min(bytes.Count(data, []byte(",")), 24)+1)
+	c := make(Claims, min(bytes.Count(data, []byte(",")), 24)+1)
 	for {
 		i = skipSpace(data, i+1)
 		if data[i] == '}' { // the object is empty

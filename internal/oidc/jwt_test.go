@@ -1,4 +1,4 @@
-package cognate_test
+package oidc_test
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
+	"github.com/cognate-auth/cognate/internal/oidc"
 )
 
 func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
@@ -51,7 +51,7 @@ func TestSplitObject(t *testing.T) {
 		{"nothing", ``, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := cognate.SplitObject([]byte(tt.in))
+			got, err := oidc.SplitObject([]byte(tt.in))
 			if (err == nil) != (tt.want != nil) {
 				t.Fatalf("members %q, error %v", got, err)
 			}
@@ -97,7 +97,7 @@ func TestReadToken(t *testing.T) {
 		{"too large", b64(header) + "." + b64(`{}`) + "." + strings.Repeat("A", 64<<10), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			alg, _, typ, _, err := cognate.ReadToken(tt.raw)
+			alg, _, typ, _, err := oidc.ReadToken(tt.raw)
 			if (err == nil) != tt.ok {
 				t.Fatalf("error %v", err)
 			}
@@ -120,21 +120,27 @@ func TestSignatureAlgorithms(t *testing.T) {
 		jwt.SigningMethodES256, jwt.SigningMethodES384, jwt.SigningMethodES512,
 	}
 	keys := fakeprovider.SigningKeys()
+	var set []any
+	for name, key := range keys {
+		set = append(set, fakeprovider.BareJWK(t, key, name))
+	}
+	now := time.Now()
 	claims := jwt.MapClaims{
-		"iss": bearerIssuer, "sub": "s", "aud": bearerAudience, "scope": "read", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+		"iss": issuer, "sub": "s", "aud": audience, "scope": "read", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	}
 	for _, allowed := range methods {
-		b := newKeyedBearer(t, allowed.Alg(), keys)
+		tokens := newAccessTokens(time.Now, allowed.Alg(), set...)
 		for _, method := range methods {
 			raw := fakeprovider.SignWith(method, keys[method.Alg()], method.Alg(), claims)
-			_, err := b.Verify(t.Context(), raw)
+			_, err := tokens.Verify(t.Context(), raw, "")
 			if (err == nil) != (method == allowed) {
 				t.Errorf("%s allowed, signed with %s: error %v", allowed.Alg(), method.Alg(), err)
 			}
 			parts := strings.Split(raw, ".")
 			signature, _ := base64.RawURLEncoding.DecodeString(parts[2])
-			for i, bad := range [][]byte{nil, signature[1:], append(signature, 0), bytes.Repeat([]byte{0}, len(signature)), flipBit(signature)} {
-				_, err := b.Verify(t.Context(), parts[0]+"."+parts[1]+"."+b64(string(bad)))
+			zeros := make([]byte, len(signature))
+			for i, bad := range [][]byte{nil, signature[1:], append(signature, 0), zeros, flipBit(signature)} {
+				_, err := tokens.Verify(t.Context(), parts[0]+"."+parts[1]+"."+b64(string(bad)), "")
 				if err == nil {
 					t.Errorf("%s: bad signature %d passed", method.Alg(), i)
 				}
@@ -160,12 +166,12 @@ func FuzzJWT(f *testing.F) {
 		f.Add([]byte(`{"sub":"x"}`), s)
 	}
 	f.Fuzz(func(t *testing.T, payload []byte, header string) {
-		got, err := cognate.SplitObject(bytes.Clone(payload))
+		got, err := oidc.SplitObject(bytes.Clone(payload))
 		if err == nil {
 			sameMembers(t, payload, got)
 		}
 		raw := b64(header) + "." + b64(string(payload)) + ".c2ln"
-		alg, kid, _, members, tokenErr := cognate.ReadToken(raw)
+		alg, kid, _, members, tokenErr := oidc.ReadToken(raw)
 		if tokenErr != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package cognate
+package oidc
 
 import (
 	"context"
@@ -20,8 +20,6 @@ const (
 	// maxDocument bounds a JSON document from the provider, in bytes. Cognito's
 	// discovery document and key set are under 2 KiB.
 	maxDocument = 256 << 10
-	// fetchTimeout bounds one fetch of such a document.
-	fetchTimeout = 10 * time.Second
 	// The pause after a failed fetch doubles from firstPause to maxPause.
 	firstPause = time.Second
 	maxPause   = time.Minute
@@ -86,7 +84,7 @@ func (r *remote[T]) get(ctx context.Context) (T, error) {
 	case under == nil:
 		return value, r.gone(lost, err)
 	}
-	return r.wait(ctx, under, fetchTimeout)
+	return r.wait(ctx, under, RequestTimeout)
 }
 
 // refresh fetches the document again although it is not old, unless that was done
@@ -105,7 +103,7 @@ func (r *remote[T]) refresh(ctx context.Context) (T, error) {
 	if under == nil {
 		return value, nil
 	}
-	return r.wait(ctx, under, fetchTimeout)
+	return r.wait(ctx, under, RequestTimeout)
 }
 
 // peek returns the document that is there, of whatever age.
@@ -121,7 +119,7 @@ func (r *remote[T]) start() chan struct{} {
 	done := make(chan struct{})
 	r.under = done
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), RequestTimeout)
 		defer cancel()
 		value, err := flight.Guard(func() (T, error) { return r.fetch(ctx) })
 		stays := r.keep(value, err)

@@ -1,0 +1,178 @@
+package cognate
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/cognate-auth/cognate/internal/loopback"
+)
+
+// AuthMethod is how the app client proves itself at the token endpoint.
+type AuthMethod string
+
+// The methods of OpenID Connect Core 1.0, section 9, but for client_secret_jwt.
+const (
+	// ClientSecretBasic sends the secret in the Authorization header.
+	ClientSecretBasic AuthMethod = "client_secret_basic"
+	// ClientSecretPost sends the secret in the request body.
+	ClientSecretPost AuthMethod = "client_secret_post"
+	// ClientAuthNone is for a public client: it has no secret.
+	ClientAuthNone AuthMethod = "none"
+	// PrivateKeyJWT sends an assertion that Config.ClientKey signs; no secret is shared.
+	PrivateKeyJWT AuthMethod = "private_key_jwt"
+)
+
+// Endpoints are the URLs of a provider. Empty ones come from its discovery document,
+// which is not asked for when Authorization, Token and JWKS are all there: some
+// providers have none.
+type Endpoints struct {
+	Authorization string
+	Token         string
+	UserInfo      string
+	EndSession    string
+	Revocation    string
+	JWKS          string
+	// PushedAuthorization is the pushed authorization request endpoint (RFC 9126).
+	PushedAuthorization string
+}
+
+// A Dialect is what a kind of provider does in its own way, as data. [New] picks one
+// by the issuer; set Config.Dialect for a provider that needs another.
+type Dialect struct {
+	// Name is for logs: "cognito" or "standard".
+	Name string
+	// LogoutParam is the parameter of the end-session endpoint that says where to go
+	// afterwards.
+	LogoutParam string
+	// LogoutHint tells that the end-session endpoint takes id_token_hint and state.
+	LogoutHint bool
+	// LogoutPath, if not empty, is the end-session endpoint's path on the
+	// authorization endpoint's host, for a provider whose discovery lacks it.
+	LogoutPath string
+	// UsernameClaim and GroupsClaim fill User.Username and User.Groups.
+	UsernameClaim, GroupsClaim string
+	// TokenUseClaim, if not empty, must be "id" in an ID token and "access" in an access
+	// token.
+	TokenUseClaim string
+	// LangParam and ProviderParam are the parameters of [Lang] and [IdentityProvider];
+	// empty for a provider that has none.
+	LangParam, ProviderParam string
+	// ClientAuth is how a client with a secret authenticates, unless Config says.
+	ClientAuth AuthMethod
+	// ClientBound tells that an access token names the client it was issued to
+	// (client_id), and an audience only if it is bound to a resource.
+	ClientBound bool
+}
+
+// CognitoDialect is Amazon Cognito's: sign-out wants client_id and logout_uri
+// (developer guide, "The managed login sign-out endpoint"), groups are in
+// cognito:groups, and token_use tells ID tokens from access tokens. The secret goes
+// into the body: Cognito allows a "+" in custom secrets, which the encoding of HTTP
+// Basic credentials (RFC 6749, 2.3.1) would change.
+func CognitoDialect() *Dialect {
+	return &Dialect{
+		Name: "cognito", LogoutParam: "logout_uri", LogoutPath: "/logout",
+		UsernameClaim: "cognito:username", GroupsClaim: "cognito:groups", TokenUseClaim: "token_use",
+		LangParam: "lang", ProviderParam: "identity_provider", ClientAuth: ClientSecretPost, ClientBound: true,
+	}
+}
+
+// StandardDialect is plain OpenID Connect with RP-Initiated Logout 1.0.
+func StandardDialect() *Dialect {
+	return &Dialect{
+		Name: "standard", LogoutParam: "post_logout_redirect_uri", LogoutHint: true,
+		UsernameClaim: "preferred_username", GroupsClaim: "groups",
+		LangParam: "ui_locales", ClientAuth: ClientSecretBasic,
+	}
+}
+
+// What Cognito's addresses look like in the partitions of AWS: issuers, which have one of
+// two hosts, and the domains of the pages that people see. The suffixes are those of the
+// commercial, Chinese, European Sovereign and isolated partitions.
+const awsSuffix = `(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)`
+
+// poolID is the pattern of the last path segment of Cognito's issuers (API reference,
+// UserPoolType).
+var (
+	cognitoHost   = regexp.MustCompile(`(?i)^(?:issuer-)?cognito-idp(?:-fips)?\.[a-z0-9-]+\.` + awsSuffix + `$`)
+	cognitoDomain = regexp.MustCompile(`(?i)\.amazoncognito(?:\.[a-z]+)+$`)
+	poolID        = regexp.MustCompile(`^[\w-]{1,45}_[0-9a-zA-Z]{1,45}$`)
+)
+
+// dialectOf picks the dialect by the issuer: Cognito's own hosts, or a pool on this machine,
+// which is recognised by the pool ID at the end of its issuer; and by endpoints that are at
+// a pool's domain.
+func dialectOf(issuer string, endpoints ...string) *Dialect {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return StandardDialect()
+	}
+	id := strings.Trim(u.Path, "/")
+	_, _, local := loopback.Host(u.Hostname())
+	if cognitoHost.MatchString(u.Hostname()) || local && poolID.MatchString(id) ||
+		slices.ContainsFunc(endpoints, atPoolDomain) {
+		return CognitoDialect()
+	}
+	return StandardDialect()
+}
+
+// atPoolDomain reports whether a URL is one of the pages of a pool at AWS.
+func atPoolDomain(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && cognitoDomain.MatchString(u.Hostname())
+}
+
+// looksLikePool reports whether an issuer ends as a pool's ID may, and as the path of another
+// provider may, too.
+func looksLikePool(issuer string) bool {
+	u, err := url.Parse(issuer)
+	return err == nil && poolID.MatchString(strings.Trim(u.Path, "/"))
+}
+
+// tellDialect writes down that a provider is taken for a standard one, and may be none.
+func tellDialect(log *slog.Logger, issuer string) {
+	log.Warn("cognate: the provider looks like an Amazon Cognito user pool under a name of its own, and is treated "+
+		"as any other provider; set Dialect to cognate.CognitoDialect() if it is one, and to "+
+		"cognate.StandardDialect() if not",
+		slog.String("issuer", issuer))
+}
+
+// checkIssuer finds what is no issuer identifier although it is a URL (OpenID Connect
+// Discovery 1.0, 3): mistakes that otherwise show when the first person signs in, as an
+// error about another issuer.
+func checkIssuer(issuer string, d *Dialect) error {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return errors.New("is not an absolute URL")
+	}
+	const pattern = "https://cognito-idp.<region>.amazonaws.com/<pool id>"
+	host, path, id := u.Hostname(), strings.TrimPrefix(u.Path, "/"), strings.Trim(u.Path, "/")
+	base, _, isDocument := strings.Cut(issuer, "/.well-known/")
+	switch atCognito := cognitoHost.MatchString(host); {
+	case isDocument:
+		return fmt.Errorf("is the address of a document; the issuer is what comes before: %s", base)
+	case u.RawQuery != "" || u.ForceQuery:
+		return errors.New("has a query, which no issuer has")
+	case cognitoDomain.MatchString(host):
+		return errors.New("is the domain of a pool's sign-in pages; the issuer is " + pattern)
+	case (atCognito || d.TokenUseClaim != "") && path != id && poolID.MatchString(id):
+		return fmt.Errorf("has a slash too many; the issuer is %s://%s/%s, to the letter", u.Scheme, u.Host, id)
+	case atCognito && (!poolID.MatchString(path) || u.Host != strings.ToLower(host)):
+		return errors.New("is no pool's; expected " + pattern + ", to the letter")
+	}
+	return nil
+}
+
+// redactURL is a URL as an error may quote it: without a password.
+func redactURL(raw string) string {
+	u, err := url.Parse(raw)
+	if err == nil && u.User != nil {
+		return u.Redacted()
+	}
+	return raw
+}

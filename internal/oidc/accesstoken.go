@@ -1,0 +1,259 @@
+package oidc
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
+)
+
+// MaxAccessToken bounds an access token, in bytes. Cognito's have about 1 KiB.
+const MaxAccessToken = 16 << 10
+
+// An AccessTokenIssuer is a provider whose access tokens are accepted, and which of them. Its
+// fields must not change once it is used; it is safe for concurrent use then.
+type AccessTokenIssuer struct {
+	TokenRules
+	// Audiences and Clients are whom a token may be for and may have been issued to.
+	Audiences, Clients []string
+	// Self is the client ID of the program itself, or "".
+	Self string
+	// ClientBound tells that a token names an audience only if it is bound to a resource.
+	ClientBound bool
+	// TokenUseClaim names the claim that must be "access"; "" if there is none.
+	TokenUseClaim string
+	// RememberFor is for how long at most a token that was accepted needs no other check.
+	RememberFor time.Duration
+	// Introspector is asked about each token; nil: they are verified here.
+	Introspector *Introspector
+}
+
+// AccessTokens checks access tokens as a resource server does (RFC 9068, 4). It is safe for
+// concurrent use.
+type AccessTokens struct {
+	reader  tokenReader
+	issuers map[string]*AccessTokenIssuer
+	opaque  *AccessTokenIssuer // is asked about tokens that are no JWT; nil: they are refused
+}
+
+// NewAccessTokens accepts tokens of these issuers, and asks nobody else about any.
+func NewAccessTokens(issuers ...*AccessTokenIssuer) *AccessTokens {
+	a := &AccessTokens{reader: tokenReader{limit: MaxAccessToken}, issuers: make(map[string]*AccessTokenIssuer, len(issuers))}
+	asked := 0
+	for _, i := range issuers {
+		a.issuers[i.Provider.Issuer()] = i
+		if i.Introspector != nil {
+			a.opaque = i
+			asked++
+		}
+	}
+	if asked > 1 { // one would get to see the other's tokens
+		a.opaque = nil
+	}
+	return a
+}
+
+// SetGrace is [Provider.SetGrace] for every issuer.
+func (a *AccessTokens) SetGrace(grace time.Duration) {
+	for _, i := range a.issuers {
+		i.Provider.SetGrace(grace)
+	}
+}
+
+// An AccessToken is one that was accepted.
+type AccessToken struct {
+	Issuer string
+	Claims Claims
+	Scopes []string  // that were granted
+	Until  time.Time // it needs no other check
+}
+
+// Verify checks an access token, or has its issuer do so; key is what raw is remembered by.
+// The issuer is one of those that are accepted, so a token can't make this process ask
+// anybody else.
+func (a *AccessTokens) Verify(ctx context.Context, raw, key string) (AccessToken, error) {
+	t, err := a.reader.read(raw)
+	if err != nil && a.opaque == nil {
+		return AccessToken{}, refusal.New(refusal.TokenMalformed, "the access token can't be read")
+	}
+	if err != nil {
+		return a.opaque.introspect(ctx, raw, key)
+	}
+	iss, err := t.claims.String("iss")
+	i, ok := a.issuers[iss]
+	if err != nil || !ok {
+		return AccessToken{}, refusal.New(refusal.TokenIssuer, "iss is %.200q, which is no issuer that is accepted", iss)
+	}
+	if i.Introspector != nil {
+		return i.introspect(ctx, raw, key)
+	}
+	return i.verify(ctx, t)
+}
+
+// verify checks a token here.
+func (i *AccessTokenIssuer) verify(ctx context.Context, t *signedToken) (AccessToken, error) {
+	err := i.checkSignature(ctx, t)
+	if err != nil {
+		return AccessToken{}, err
+	}
+	for _, check := range []func(Claims) error{i.checkOrigin, i.checkDates, i.checkAudience, i.checkClient} {
+		err := check(t.claims)
+		if err != nil {
+			return AccessToken{}, err
+		}
+	}
+	err = i.checkUse(t)
+	if err != nil {
+		return AccessToken{}, err
+	}
+	return i.accepted(t.claims)
+}
+
+// accepted is a token of which all is checked but the form of its scopes. It holds at most
+// until it expires.
+func (i *AccessTokenIssuer) accepted(c Claims) (AccessToken, error) {
+	scopes, err := scopesOf(c)
+	if err != nil {
+		return AccessToken{}, err
+	}
+	until := i.Now().Add(i.RememberFor)
+	exp, ok, _ := c.Date("exp")
+	if ok && exp.Add(i.Skew).Before(until) {
+		until = exp.Add(i.Skew)
+	}
+	return AccessToken{Issuer: i.Provider.Issuer(), Claims: c, Scopes: scopes, Until: until}, nil
+}
+
+// checkAudience checks that the token is for this API. A token that is bound to another
+// one's name (RFC 8707) must not be accepted: that one has it too, and could use it here.
+func (i *AccessTokenIssuer) checkAudience(c Claims) error {
+	aud, err := c.Strings("aud")
+	if err != nil {
+		return refusal.New(refusal.TokenAudience, "%w", err)
+	}
+	free := i.ClientBound && len(aud) == 0 || i.Introspector != nil && len(i.Audiences) == 0
+	if !free && !slices.ContainsFunc(aud, func(a string) bool { return slices.Contains(i.Audiences, a) }) {
+		return refusal.New(refusal.TokenAudience, "aud has none of %q", i.Audiences)
+	}
+	return nil
+}
+
+// checkClient checks whom the token was issued to.
+func (i *AccessTokenIssuer) checkClient(c Claims) error {
+	if len(i.Clients) == 0 {
+		return nil // checkAudience decides: one of the two lists is there
+	}
+	client, err := clientOf(c)
+	if err != nil || !slices.Contains(i.Clients, client) {
+		return refusal.New(refusal.TokenClient,
+			"the token was issued to client %.100q, which is none of %q", client, i.Clients)
+	}
+	return nil
+}
+
+// clientOf returns the client a token was issued to. Providers older than RFC 9068 say so
+// in azp.
+func clientOf(c Claims) (string, error) {
+	if _, ok := c["client_id"]; ok {
+		return c.String("client_id")
+	}
+	return c.String("azp")
+}
+
+// idTokenMarks are claims that ID tokens have and access tokens have not.
+var idTokenMarks = []string{"nonce", "at_hash", "c_hash", "s_hash"}
+
+// checkUse refuses what is signed by the provider and no access token: an ID token, a
+// refresh token, a logout token. Such a token proves that somebody signed in somewhere,
+// not that this client may call this API (RFC 9068, 5).
+func (i *AccessTokenIssuer) checkUse(t *signedToken) error {
+	c := t.claims
+	err := i.checkKind(c)
+	if err != nil {
+		return err
+	}
+	switch {
+	case t.typ == "at+jwt":
+		return nil
+	case t.typ != "" && t.typ != "jwt":
+		return refusal.New(refusal.TokenUse,
+			"the token's typ is %.40q, expected none, \"JWT\" or \"at+jwt\"", t.typ)
+	}
+	for _, name := range idTokenMarks {
+		if _, ok := c[name]; ok {
+			return refusal.New(refusal.TokenUse, "the token has %s, as ID tokens have", name)
+		}
+	}
+	return i.checkNoIDToken(c)
+}
+
+// checkNoIDToken wants proof where a client's ID stands for the API: an ID token has the
+// same aud. Only access tokens have scopes or name their client apart from it.
+func (i *AccessTokenIssuer) checkNoIDToken(c Claims) error {
+	aud, _ := c.Strings("aud")
+	isClient := func(a string) bool { return a == i.Self || slices.Contains(i.Clients, a) }
+	if !slices.ContainsFunc(aud, isClient) {
+		return nil
+	}
+	for _, name := range []string{"scope", "scp", "client_id"} {
+		if _, ok := c[name]; ok {
+			return nil
+		}
+	}
+	return refusal.New(refusal.TokenUse, "the token is for a client and has neither scope nor client_id: "+
+		"it could be an ID token; set Audiences to the API's own name")
+}
+
+// checkKind reads the claims by which providers tell kinds of tokens apart: token_use,
+// and typ among the claims. A token that is bound to a key (cnf; RFC 9449, RFC 8705) is
+// worth something only together with a proof, which is not looked at here.
+func (i *AccessTokenIssuer) checkKind(c Claims) error {
+	if _, ok := c["cnf"]; ok {
+		return refusal.New(refusal.TokenUse, "the token is bound to a key (cnf), which can't be checked")
+	}
+	if _, ok := c["events"]; ok {
+		return refusal.New(refusal.TokenUse, "the token reports events")
+	}
+	if name := i.TokenUseClaim; name != "" && i.Introspector == nil {
+		use, err := c.String(name)
+		if err != nil || use != "access" {
+			return refusal.New(refusal.TokenUse, "%s is %.40q, expected \"access\"", name, use)
+		}
+	}
+	for _, k := range tokenKinds {
+		kind, err := c.String(k.claim)
+		if err != nil || kind != "" && !slices.Contains(k.access, strings.ToLower(kind)) {
+			return refusal.New(refusal.TokenUse, "%s is %.40q, which is no access token's", k.claim, kind)
+		}
+	}
+	return nil
+}
+
+// tokenKinds are claims that say what kind a token is, and what access tokens have there.
+var tokenKinds = []struct {
+	claim  string
+	access []string
+}{
+	{"token_use", []string{"access", "access_token"}},
+	{"typ", []string{"bearer", "at+jwt", "jwt"}},
+	{"token_type", []string{"bearer", "access_token"}},
+}
+
+// scopesOf returns the granted scopes: one string with spaces in between (RFC 9068, 2.2.3;
+// RFC 7662, 2.2), or scp, which is older and may be a list.
+func scopesOf(c Claims) ([]string, error) {
+	if _, ok := c["scope"]; ok {
+		scope, err := c.String("scope")
+		if err != nil {
+			return nil, refusal.New(refusal.TokenMalformed, "%w", err)
+		}
+		return SplitWords(scope), nil
+	}
+	scopes, err := c.Words("scp")
+	if err != nil {
+		return nil, refusal.New(refusal.TokenMalformed, "%w", err)
+	}
+	return scopes, nil
+}

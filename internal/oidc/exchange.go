@@ -1,0 +1,289 @@
+package oidc
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
+	"github.com/cognate-auth/cognate/internal/utf8text"
+)
+
+// Tokens are what the token endpoint gave (RFC 6749, 5.1). Empty fields were not in the
+// answer.
+type Tokens struct {
+	ID, Access, Refresh string
+	Scopes              []string
+	Expires             time.Time // of the access token
+}
+
+// A Response is an authorization response (RFC 6749, 4.1.2; RFC 9207).
+type Response struct {
+	Code, State, Issuer string
+	// Error and Description say why the provider refused.
+	Error, Description string
+}
+
+// maxCode bounds an authorization code, in bytes. Cognito's has 36.
+const maxCode = 4 << 10
+
+// Exchange redeems the authorization code of the response to a sign-in, with one request.
+// Without an ID token, what came is returned beside the error.
+func (c *Client) Exchange(ctx context.Context, r Response, a Attempt) (Tokens, error) {
+	m, err := c.Provider.Ready(ctx)
+	if err != nil {
+		return Tokens{}, err
+	}
+	err = c.checkResponse(m, r, a)
+	if err != nil {
+		return Tokens{}, err
+	}
+	form := url.Values{
+		"grant_type": {"authorization_code"}, "code": {r.Code}, "redirect_uri": {c.RedirectURL}, "code_verifier": {a.Verifier},
+	}
+	t, err := c.request(ctx, m.Token, form, grant{
+		failed: refusal.TokenEndpoint, refused: refusal.CodeRefused,
+		client: []string{"invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type", "invalid_scope"},
+	})
+	if err != nil {
+		return Tokens{}, err
+	}
+	if t.ID == "" {
+		return t, refusal.New(refusal.NoIDToken, "the token response has no ID token; is openid among the scopes?")
+	}
+	if t.Scopes == nil {
+		t.Scopes = c.Scopes // as RFC 6749, 5.1 reads a response that doesn't say
+	}
+	return t, nil
+}
+
+// checkResponse refuses a response of another provider (RFC 9207, 2.4), one that says no, and
+// one without a code.
+func (c *Client) checkResponse(m Metadata, r Response, a Attempt) error {
+	issuer := c.Provider.Issuer()
+	if r.Issuer != "" && r.Issuer != issuer || r.Issuer == "" && m.responseIssuer {
+		return refusal.New(refusal.ResponseIssuer, "the response's iss is %.200q, expected %q", r.Issuer, issuer)
+	}
+	if r.Error != "" {
+		e := refusal.New(refusal.ProviderError, "the provider refused the authorization request, saying %.200q", r.Description)
+		e.ProviderCode = c.ErrorCode(r.Error, r.Code, r.State, a.Nonce, a.Verifier)
+		return e
+	}
+	if r.Code == "" || len(r.Code) > maxCode {
+		return refusal.New(refusal.MalformedCallback, "the code is missing or longer than %d bytes", maxCode)
+	}
+	return nil
+}
+
+// Refresh gets new tokens for a refresh token, with one request (RFC 6749, 6; OpenID
+// Connect Core 1.0, 12.2). Where the answer has no ID token, refresh token or scopes, the
+// old ones stay good.
+func (c *Client) Refresh(ctx context.Context, refreshToken string) (Tokens, error) {
+	m, err := c.Provider.Ready(ctx)
+	if err != nil {
+		return Tokens{}, err
+	}
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}
+	return c.request(ctx, m.Token, form, grant{
+		failed: refusal.RefreshFailed, refused: refusal.RefreshRefused,
+		client: []string{"invalid_client", "unauthorized_client"},
+	})
+}
+
+// ErrNoRevocation says that there is nowhere to revoke a token.
+var ErrNoRevocation = errors.New("the provider's revocation endpoint is not known")
+
+// Revoke makes the provider forget a refresh token, and what was made with it (RFC 7009,
+// 2.1).
+func (c *Client) Revoke(ctx context.Context, refreshToken string) error {
+	m, err := c.Provider.Ready(ctx)
+	if err != nil {
+		return err
+	}
+	if m.Revocation == "" {
+		return ErrNoRevocation
+	}
+	form := url.Values{"token": {refreshToken}, "token_type_hint": {"refresh_token"}}
+	status, body, err := c.post(ctx, m.Revocation, form)
+	if err != nil {
+		return fmt.Errorf("revoking the refresh token: %w", err)
+	}
+	if status != http.StatusOK {
+		return fmt.Errorf("revoking the refresh token: the answer has status %d and error %q", status, c.errorIn(body, form))
+	}
+	return nil
+}
+
+// A grant names the reasons of a token request that fails. A code in client means that
+// the app client itself was refused.
+type grant struct {
+	failed, refused refusal.Reason
+	client          []string
+}
+
+// request sends a token request and reads the response.
+func (c *Client) request(ctx context.Context, endpoint string, form url.Values, g grant) (Tokens, error) {
+	status, body, err := c.post(ctx, endpoint, form)
+	if err != nil {
+		return Tokens{}, refusal.New(g.failed, "the token endpoint gave no answer: %w", err)
+	}
+	if status != http.StatusOK || hasError(body) {
+		e := g.refusal("token request", status, c.errorIn(body, form))
+		e.RetryAfter = c.Gate.Left()
+		return Tokens{}, e
+	}
+	t, err := c.parseTokens(body)
+	if err != nil {
+		return Tokens{}, refusal.New(g.failed, "the token endpoint's answer: %w", err)
+	}
+	return t, nil
+}
+
+// refusal is the error of an answer that is none of success. A server that is broken, or asked
+// too often, has refused nothing, whatever it says.
+func (g grant) refusal(what string, status int, code string) *refusal.Error {
+	reason := g.failed
+	switch {
+	case status >= http.StatusInternalServerError, status == http.StatusTooManyRequests:
+	case code == "invalid_grant":
+		reason = g.refused
+	case slices.Contains(g.client, code):
+		reason = refusal.ClientRefused
+	}
+	e := refusal.New(reason, "the answer to the %s has status %d", what, status)
+	e.ProviderCode = code
+	return e
+}
+
+const (
+	// maxScope bounds the scopes of a token response, in bytes.
+	maxScope = 4 << 10
+	// maxExpiresIn bounds what is believed of a token's lifetime, in seconds.
+	maxExpiresIn = 10 * 365 * 24 * 3600
+)
+
+// parseTokens reads a token response. Texts say what is wrong without quoting it.
+func (c *Client) parseTokens(body []byte) (Tokens, error) {
+	var r Claims
+	if r.UnmarshalJSON(body) != nil {
+		return Tokens{}, errors.New("it is no JSON object with members that are all different")
+	}
+	var t Tokens
+	var kind string
+	for _, f := range []struct {
+		name string
+		into *string
+	}{
+		{"access_token", &t.Access}, {"id_token", &t.ID}, {"refresh_token", &t.Refresh}, {"token_type", &kind},
+	} {
+		var err error
+		*f.into, err = r.String(f.name)
+		if err != nil {
+			return Tokens{}, fmt.Errorf("%s is not a string", f.name)
+		}
+	}
+	switch {
+	case t.Access == "":
+		return Tokens{}, errors.New("it has no access token")
+	case !strings.EqualFold(kind, "bearer"):
+		return Tokens{}, errors.New("the token's type is not Bearer")
+	case len(r["scope"]) > maxScope:
+		return Tokens{}, fmt.Errorf("the scopes are longer than %d bytes", maxScope)
+	}
+	scopes, err := r.Words("scope")
+	if err != nil {
+		return Tokens{}, errors.New("scope is neither a string nor a list of strings")
+	}
+	if len(scopes) > 0 {
+		t.Scopes = scopes
+	}
+	t.Expires = c.expiry(string(r["expires_in"]))
+	return t, nil
+}
+
+// expiry reads expires_in, which some providers send as a string. What is no number of
+// seconds above zero says nothing.
+func (c *Client) expiry(raw string) time.Time {
+	seconds, err := strconv.ParseInt(strings.Trim(raw, `"`), 10, 64)
+	if err != nil || seconds < 1 {
+		return time.Time{}
+	}
+	return c.Now().Add(time.Duration(min(seconds, maxExpiresIn)) * time.Second)
+}
+
+// post sends a form to an endpoint of the provider, authenticated as this client. It
+// tries once: a code or a refresh token that came with a wrong authentication may be used
+// up by it.
+func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (status int, body []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, RequestTimeout)
+	defer cancel()
+	req, err := c.proof().request(ctx, endpoint, form)
+	if err != nil {
+		return 0, nil, err
+	}
+	resp, err := c.Provider.http.Do(req)
+	if err != nil {
+		return 0, nil, withoutBody(err)
+	}
+	defer resp.Body.Close()
+	c.Gate.Heed(resp)
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	switch {
+	case err != nil:
+		return 0, nil, withoutBody(err)
+	case len(body) > maxDocument:
+		return 0, nil, fmt.Errorf("it is larger than %d bytes", maxDocument)
+	}
+	text, err := utf8text.Decode(body)
+	if err == nil { // what is no text is no JSON either
+		body = text
+	}
+	return resp.StatusCode, body, nil
+}
+
+// withoutBody keeps the cause of a failed connection and drops every other text, which
+// could quote what was sent: net/http shows the beginning of an answer that is none.
+func withoutBody(err error) error {
+	for _, known := range []error{
+		context.DeadlineExceeded, context.Canceled, http.ErrSchemeMismatch, io.EOF, io.ErrUnexpectedEOF,
+	} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return fmt.Errorf("no connection: %w", e)
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("no connection: %w", e)
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return errors.New("it took too long")
+	}
+	return errors.New("it broke off")
+}
+
+// hasError reports whether an answer has an OAuth error, of whatever form.
+func hasError(body []byte) bool {
+	var r Claims
+	return r.UnmarshalJSON(body) == nil && r.Text("error") != ""
+}
+
+// errorIn returns the OAuth error code of the answer to a form, or "" if it has none that
+// may be written down.
+func (c *Client) errorIn(body []byte, form url.Values) string {
+	var r Claims
+	if r.UnmarshalJSON(body) != nil {
+		return ""
+	}
+	return c.ErrorCode(r.Text("error"), sentIn(form)...)
+}

@@ -1,0 +1,278 @@
+package oidc
+
+import (
+	"context"
+	"encoding/base64"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
+)
+
+// MaxToken bounds an ID token or a logout token, in bytes. Cognito's have about 1 KiB; groups
+// and custom attributes make them grow.
+const MaxToken = 64 << 10
+
+// SigningAlgorithms are those that tokens may be signed with: signatures by a key that only
+// the provider has. HMAC is left out for good: its key would be the client secret, or, for a
+// verifier that can be confused, the public key.
+var SigningAlgorithms = []string{
+	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
+}
+
+// TokenRules are what holds for every token of one provider, whatever its kind: who signed
+// it, who made it, and when.
+type TokenRules struct {
+	// Provider is who signs and makes the tokens.
+	Provider *Provider
+	// Algorithms are those that a token may be signed with.
+	Algorithms []string
+	// Skew is how far this machine's clock, Now, and the provider's may differ.
+	Skew time.Duration
+	Now  func() time.Time
+}
+
+// A Verifier checks what one provider signs for one client: ID tokens (OpenID Connect Core
+// 1.0, section 3.1.3.7), logout tokens and userInfo. Its fields must not change once it is
+// used; it is safe for concurrent use then.
+type Verifier struct {
+	TokenRules
+	// ClientID is whom tokens have to be for, and Trusted are further audiences that they
+	// may have.
+	ClientID string
+	Trusted  []string
+	// TokenUseClaim names the claim that must be "id" in an ID token; "" if there is none.
+	TokenUseClaim string
+
+	reader tokenReader
+}
+
+// NewVerifier makes a Verifier of ID tokens of at most [MaxToken] bytes.
+func NewVerifier(r TokenRules, clientID string) *Verifier {
+	return &Verifier{TokenRules: r, ClientID: clientID, reader: tokenReader{limit: MaxToken}}
+}
+
+// Verify returns the claims of the ID token of a sign-in, or says which check failed.
+func (v *Verifier) Verify(ctx context.Context, raw, nonce, accessToken string) (Claims, error) {
+	c, err := v.check(ctx, raw, accessToken)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.String("nonce")
+	if err != nil || nonce == "" || !equal(got, nonce) {
+		return nil, refusal.New(refusal.TokenNonce, "nonce is not the one of this sign-in")
+	}
+	return c, nil
+}
+
+// A SignIn is what a refreshed ID token is compared with.
+type SignIn struct {
+	// Subject, Nonce and AuthTime are those of the ID token of the sign-in; AuthTime is zero
+	// if it did not say.
+	Subject, Nonce string
+	AuthTime       time.Time
+}
+
+// KeepsAuthTime reports whether a refreshed ID token has the auth_time of the sign-in or none,
+// as it should (OpenID Connect Core 1.0, 12.2).
+func (s SignIn) KeepsAuthTime(c Claims) bool {
+	if _, there := c["auth_time"]; !there {
+		return true
+	}
+	at, ok, err := c.Date("auth_time")
+	return err == nil && ok && at.Equal(s.AuthTime)
+}
+
+// VerifyRefreshed is [Verifier.Verify] for an ID token that came with a refresh (OpenID
+// Connect Core 1.0, 12.2): it is about the same user, and has the nonce of the sign-in or
+// none. An empty one is none. auth_time is not compared: Cognito has been seen to send that
+// of the refresh where refresh tokens rotate, and it says nothing about whose token this is.
+func (v *Verifier) VerifyRefreshed(ctx context.Context, raw, accessToken string, of SignIn) (Claims, error) {
+	c, err := v.check(ctx, raw, accessToken)
+	if err != nil {
+		return nil, err
+	}
+	if c.Text("sub") != of.Subject {
+		return nil, refusal.New(refusal.TokenSubject, "the refreshed ID token is about another subject")
+	}
+	got, err := c.String("nonce")
+	if err != nil || got != "" && !equal(got, of.Nonce) {
+		return nil, refusal.New(refusal.TokenNonce, "the refreshed ID token's nonce is not the one of the sign-in")
+	}
+	return c, nil
+}
+
+// check is what holds for every ID token.
+func (v *Verifier) check(ctx context.Context, raw, accessToken string) (Claims, error) {
+	token, c, err := v.verifySignature(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	// An access token says at+jwt (RFC 9068, 2.1), a logout token logout+jwt.
+	if token.typ != "" && token.typ != "jwt" {
+		return nil, refusal.New(refusal.TokenUse, "the token's typ is %.40q, expected none or \"JWT\"", token.typ)
+	}
+	for _, check := range []func(Claims) error{v.checkParties, v.checkDates} {
+		err := check(c)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return c, checkAccessHash(c, token.alg, accessToken)
+}
+
+// verifySignature reads a token and checks who signed it.
+func (v *Verifier) verifySignature(ctx context.Context, raw string) (*signedToken, Claims, error) {
+	t, err := v.reader.read(raw)
+	if err != nil && strings.Count(raw, ".") == 4 { // RFC 7516, 7.1
+		return nil, nil, refusal.New(refusal.TokenMalformed,
+			"the token is encrypted, which is not supported; have the provider sign it only")
+	}
+	if err != nil {
+		return nil, nil, refusal.New(refusal.TokenMalformed, "the token can't be read")
+	}
+	err = v.checkSignature(ctx, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, t.claims, nil
+}
+
+// checkSignature checks who signed a token. The algorithm is looked at first: it decides
+// which keys fit, and is itself named by whoever made the token.
+func (v *TokenRules) checkSignature(ctx context.Context, t *signedToken) error {
+	if !slices.Contains(v.Algorithms, t.alg) {
+		return refusal.New(refusal.TokenAlgorithm, "the token's alg is none of %q", v.Algorithms)
+	}
+	keys, err := v.Provider.keys.find(ctx, t.kid, t.alg)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if t.verify(k.key) {
+			return nil
+		}
+	}
+	return refusal.New(refusal.TokenSignature, "the token's signature is wrong")
+}
+
+// checkOrigin checks who made the token and that it is about somebody.
+func (v *TokenRules) checkOrigin(c Claims) error {
+	iss, err := c.String("iss")
+	if err != nil || iss != v.Provider.Issuer() {
+		return refusal.New(refusal.TokenIssuer, "iss is %.200q, expected %q", iss, v.Provider.Issuer())
+	}
+	return checkSubject(c)
+}
+
+func checkSubject(c Claims) error {
+	sub, err := c.String("sub")
+	if err != nil || sub == "" || len(sub) > 255 {
+		return refusal.New(refusal.TokenMalformed, "sub is missing or no string of at most 255 bytes")
+	}
+	return nil
+}
+
+// checkParties checks who made the token, for whom, and that it is an ID token.
+func (v *Verifier) checkParties(c Claims) error {
+	err := v.checkOrigin(c)
+	if err != nil {
+		return err
+	}
+	aud, err := v.audience(c)
+	if err != nil {
+		return err
+	}
+	azp, err := c.String("azp")
+	if err != nil || azp != "" && azp != v.ClientID || azp == "" && len(aud) > 1 {
+		return refusal.New(refusal.TokenAuthorizedParty, "azp is %.200q with %d audiences", azp, len(aud))
+	}
+	err = v.checkTrusted(aud)
+	if err != nil || v.TokenUseClaim == "" {
+		return err
+	}
+	use, err := c.String(v.TokenUseClaim)
+	if err != nil || use != "id" {
+		return refusal.New(refusal.TokenUse, "%s is %.40q, expected \"id\"", v.TokenUseClaim, use)
+	}
+	return nil
+}
+
+// audience returns whom a token is for: this client among them.
+func (v *Verifier) audience(c Claims) ([]string, error) {
+	aud, err := c.Strings("aud")
+	if err != nil || !slices.Contains(aud, v.ClientID) {
+		return nil, refusal.New(refusal.TokenAudience, "aud does not name this client")
+	}
+	return aud, nil
+}
+
+// checkTrusted refuses an audience beside this client that the configuration doesn't name
+// (OpenID Connect Core 1.0, 3.1.3.7, item 3): whoever else a token is for has it too, and
+// could send it here.
+func (v *Verifier) checkTrusted(aud []string) error {
+	for _, a := range aud {
+		if a != v.ClientID && !slices.Contains(v.Trusted, a) {
+			return refusal.New(refusal.TokenAudience, "aud also names %.100q, which is none of TrustedAudiences", a)
+		}
+	}
+	return nil
+}
+
+// checkDates checks exp, iat and nbf. How old a token is does not matter while it has not
+// expired.
+func (v *TokenRules) checkDates(c Claims) error {
+	for _, name := range []string{"exp", "iat"} {
+		if _, ok := c[name]; !ok {
+			return refusal.New(refusal.TokenMalformed, "%s is missing", name)
+		}
+	}
+	return v.checkGivenDates(c)
+}
+
+// checkGivenDates checks those dates that are there, with one skew in both directions.
+func (v *TokenRules) checkGivenDates(c Claims) error {
+	now := v.Now()
+	exp, ok, err := c.Date("exp")
+	if err != nil {
+		return refusal.New(refusal.TokenMalformed, "%w", err)
+	}
+	if ok && !now.Before(exp.Add(v.Skew)) {
+		return refusal.New(refusal.TokenExpired, "the token expired %s ago", now.Sub(exp).Round(time.Second))
+	}
+	for _, name := range []string{"iat", "nbf"} {
+		date, there, err := c.Date(name)
+		if err != nil {
+			return refusal.New(refusal.TokenMalformed, "%w", err)
+		}
+		if there && date.After(now.Add(v.Skew)) {
+			return refusal.New(refusal.TokenNotYetValid,
+				"%s lies in the future; compare this machine's clock with the provider's", name)
+		}
+		// Both are of one clock, so that no skew excuses it.
+		if there && ok && exp.Before(date) {
+			return refusal.New(refusal.TokenMalformed, "exp lies before %s", name)
+		}
+	}
+	return nil
+}
+
+// checkAccessHash compares at_hash, if there is one, with the access token: the left
+// half of its hash under the ID token's algorithm (OpenID Connect Core 1.0, 3.1.3.6).
+func checkAccessHash(c Claims, alg, accessToken string) error {
+	if _, ok := c["at_hash"]; !ok {
+		return nil
+	}
+	want, err := c.String("at_hash")
+	if err != nil {
+		return refusal.New(refusal.TokenAccessHash, "%w", err)
+	}
+	h := hashOf(alg).New()
+	h.Write([]byte(accessToken))
+	sum := h.Sum(nil)
+	if !equal(want, base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])) {
+		return refusal.New(refusal.TokenAccessHash, "at_hash does not fit the access token")
+	}
+	return nil
+}
