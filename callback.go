@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/refusal"
@@ -147,9 +148,10 @@ type redeemed struct {
 // redeem turns the response to a transaction into a user, or says what is wrong.
 func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (got *redeemed, err error) {
 	secrets := a.client.Secrets(resp.Code, resp.State, t.nonce, t.verifier)
-	tokens, err := a.client.Exchange(ctx, resp.Response, t.attempt())
+	attempt := attemptOf(t)
+	tokens, err := a.client.Exchange(ctx, resp.Response, attempt)
 	if err == nil {
-		got, err = a.identify(ctx, tokens, t)
+		got, err = a.identify(ctx, tokens, attempt)
 	}
 	if err != nil {
 		a.dropTokens(ctx, tokens.Refresh)
@@ -157,18 +159,18 @@ func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (got *
 	return got, withoutSecrets(err, append(secrets, tokens.Access, tokens.Refresh))
 }
 
-// attempt is what the provider knows the sign-in by.
-func (t *transaction) attempt() oidc.Attempt {
-	return oidc.Attempt{State: t.state, Nonce: t.nonce, Verifier: t.verifier}
+// attemptOf is a sign-in under way as the provider and its ID token know it.
+func attemptOf(t *transaction) oidc.Attempt {
+	attempt := oidc.Attempt{State: t.state, Nonce: t.nonce, Verifier: t.verifier, ACR: t.acr}
+	if t.maxAge != noMaxAge {
+		attempt.NotBefore = t.started.Add(-time.Duration(t.maxAge) * time.Second)
+	}
+	return attempt
 }
 
 // identify reads the user out of what the token endpoint gave.
-func (a *Auth) identify(ctx context.Context, tokens oidc.Tokens, t *transaction) (*redeemed, error) {
-	c, err := a.client.Verifier.Verify(ctx, tokens.ID, t.nonce, tokens.Access)
-	if err != nil {
-		return nil, err
-	}
-	err = t.check(c, a.client.Verifier.Skew)
+func (a *Auth) identify(ctx context.Context, tokens oidc.Tokens, attempt oidc.Attempt) (*redeemed, error) {
+	c, err := a.client.Verifier.Verify(ctx, tokens.ID, tokens.Access, attempt)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +180,7 @@ func (a *Auth) identify(ctx context.Context, tokens oidc.Tokens, t *transaction)
 		return nil, err
 	}
 	u := userOf(c, a.client.Provider.Issuer(), a.dialect, tokens.Scopes)
-	return &redeemed{u, sid, newTokens(tokens, t.nonce, nil, a.now())}, nil
+	return &redeemed{u, sid, newTokens(tokens, attempt.Nonce, nil, a.now())}, nil
 }
 
 // signIn begins the session of a user who may have one.

@@ -127,7 +127,7 @@ func (a *Auth) authorize(r *http.Request, l *loginRequest, t *transaction) (stri
 			return "", vetoed(err)
 		}
 	}
-	return a.client.Authorization(r.Context(), t.attempt(), l.params(a.dialect), a.pushes)
+	return a.client.Authorization(r.Context(), attemptOf(t), l.params(a.dialect), a.pushes)
 }
 
 // reportLeftOut writes down the hints that are not used. Their values are not written.

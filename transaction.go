@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/cognate-auth/cognate/internal/cache"
 	"github.com/cognate-auth/cognate/internal/cookie"
-	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/refusal"
 	"github.com/cognate-auth/cognate/internal/seal"
 )
@@ -148,24 +146,6 @@ func decodeTransaction(data []byte) (*transaction, error) {
 	}
 	t.derive()
 	return t, nil
-}
-
-// check refuses the claims of an ID token that say less than this sign-in asked for
-// (OpenID Connect Core 1.0, 3.1.3.7, 12 and 13).
-func (t *transaction) check(c oidc.Claims, skew time.Duration) error {
-	if t.maxAge != noMaxAge {
-		at, ok, err := c.Date("auth_time")
-		oldest := t.started.Add(-time.Duration(t.maxAge)*time.Second - skew)
-		if err != nil || !ok || at.Before(oldest) {
-			return refusal.New(refusal.TokenAuthTime, "auth_time is missing, or more than max_age, %d seconds, before the sign-in",
-				t.maxAge)
-		}
-	}
-	acr, err := c.String("acr")
-	if len(t.acr) > 0 && (err != nil || !slices.Contains(t.acr, acr)) {
-		return refusal.New(refusal.TokenACR, "acr is %.100q, expected one of %q", acr, t.acr)
-	}
-	return nil
 }
 
 // transactions keeps sign-ins under way in the browser. It is safe for concurrent use.

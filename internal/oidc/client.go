@@ -35,14 +35,6 @@ type Client struct {
 	Now func() time.Time
 }
 
-// An Attempt is what one sign-in under way is known by: none of it can be guessed.
-type Attempt struct {
-	// State comes back with the response, and Nonce in the ID token.
-	State, Nonce string
-	// Verifier is the code verifier (RFC 7636, 4.1).
-	Verifier string
-}
-
 // proof is how this client authenticates.
 func (c *Client) proof() *Proof {
 	for _, p := range c.Proofs {

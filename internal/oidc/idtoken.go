@@ -54,14 +54,14 @@ func NewVerifier(r TokenRules, clientID string) *Verifier {
 }
 
 // Verify returns the claims of the ID token of a sign-in, or says which check failed.
-func (v *Verifier) Verify(ctx context.Context, raw, nonce, accessToken string) (Claims, error) {
+func (v *Verifier) Verify(ctx context.Context, raw, accessToken string, of Attempt) (Claims, error) {
 	c, err := v.check(ctx, raw, accessToken)
 	if err != nil {
 		return nil, err
 	}
-	got, err := c.String("nonce")
-	if err != nil || nonce == "" || !equal(got, nonce) {
-		return nil, refusal.New(refusal.TokenNonce, "nonce is not the one of this sign-in")
+	err = of.check(c, v.Skew)
+	if err != nil {
+		return nil, err
 	}
 	return c, nil
 }
