@@ -21,12 +21,42 @@ import (
 // cognitoToken is a token as long as Cognito's, some 1,080 bytes.
 func cognitoToken(key *rsa.PrivateKey, issuer, id string) string {
 	now := time.Now()
-	return fakeprovider.SignRS256(key, "aVCqtzWMfKzPQqRVZcJTQnVoOxyBwxvGbvHOGMXxWkU=", jwt.MapClaims{
-		"sub": "f3a4b5c6-7d8e-4f90-a1b2-c3d4e5f60718", "cognito:groups": []string{"admins", "staff"}, "iss": issuer, "version": 2,
-		"client_id": clientID, "origin_jti": "0d1e2f3a-4b5c-6d7e-8f90-a1b2c3d4e5f6", "event_id": "5f0e3c9a-1b2d-4c3e-9f80-7a6b5c4d3e2f",
-		"token_use": "access", "scope": "openid profile email orders/read orders/write phone aws.cognito.signin.user.admin",
-		"auth_time": now.Unix(), "exp": now.Add(time.Hour).Unix(), "iat": now.Unix(), "jti": id, "username": "f3a4b5c6-7d8e-4f90-a1b2-c3d4e5f60718",
+	return fakeprovider.SignRS256(key, cognitoKeyID, jwt.MapClaims{
+		"sub": "f3a4b5c6-7d8e-4f90-a1b2-c3d4e5f60718", "username": "f3a4b5c6-7d8e-4f90-a1b2-c3d4e5f60718",
+		"iss": issuer, "version": 2, "client_id": clientID, "cognito:groups": []string{"admins", "staff"},
+		"origin_jti": "0d1e2f3a-4b5c-6d7e-8f90-a1b2c3d4e5f6", "event_id": "5f0e3c9a-1b2d-4c3e-9f80-7a6b5c4d3e2f",
+		"token_use": "access", "jti": id,
+		"scope":     "openid profile email orders/read orders/write phone aws.cognito.signin.user.admin",
+		"auth_time": now.Unix(), "exp": now.Add(time.Hour).Unix(), "iat": now.Unix(),
 	})
+}
+
+const (
+	cognitoIssuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Abcdefghi"
+	cognitoKeyID  = "aVCqtzWMfKzPQqRVZcJTQnVoOxyBwxvGbvHOGMXxWkU="
+)
+
+// cognitoAPI is a resource server for a user pool, and more tokens than it remembers, so that
+// each comes back as a new one.
+func cognitoAPI(t testing.TB, key *rsa.PrivateKey) (api *cognate.Bearer, raws []string) {
+	t.Helper()
+	api, err := cognate.NewBearer(cognate.BearerConfig{
+		Issuers: []cognate.BearerIssuer{{
+			Issuer: cognitoIssuer, Clients: []string{clientID}, JWKS: "https://issuer.test/keys",
+		}},
+		CacheSize: 32,
+		HTTPClient: &http.Client{Transport: fakeprovider.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+			return fakeprovider.JSONResponse(map[string]any{"keys": []any{fakeprovider.JWK(key, cognitoKeyID)}}), nil
+		})},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raws = make([]string, 256)
+	for i := range raws {
+		raws[i] = cognitoToken(key, cognitoIssuer, rand.Text())
+	}
+	return api, raws
 }
 
 // BenchmarkBearer is the whole check of an access token that was never seen, and of one
@@ -34,22 +64,7 @@ func cognitoToken(key *rsa.PrivateKey, issuer, id string) string {
 // library, which looks at fewer claims.
 func BenchmarkBearer(b *testing.B) {
 	key := fakeprovider.Keys()[0]
-	const issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Abcdefghi"
-	api, err := cognate.NewBearer(cognate.BearerConfig{
-		Issuers:   []cognate.BearerIssuer{{Issuer: issuer, Clients: []string{clientID}, JWKS: "https://issuer.test/keys"}},
-		CacheSize: 32,
-		HTTPClient: &http.Client{Transport: fakeprovider.RoundTripFunc(func(*http.Request) (*http.Response, error) {
-			return fakeprovider.JSONResponse(map[string]any{"keys": []any{fakeprovider.JWK(key, "aVCqtzWMfKzPQqRVZcJTQnVoOxyBwxvGbvHOGMXxWkU=")}}), nil
-		})},
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	// More tokens than are remembered, so that each comes back as a new one.
-	raws := make([]string, 256)
-	for i := range raws {
-		raws[i] = cognitoToken(key, issuer, rand.Text())
-	}
+	api, raws := cognitoAPI(b, key)
 	b.Run("raw RSA", func(b *testing.B) {
 		parts := strings.Split(raws[0], ".")
 		digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
@@ -91,11 +106,13 @@ func BenchmarkBearer(b *testing.B) {
 		}
 	})
 	b.Run("golang-jwt", func(b *testing.B) {
-		parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithIssuer(issuer), jwt.WithExpirationRequired())
+		parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithIssuer(cognitoIssuer),
+			jwt.WithExpirationRequired())
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {
-			_, err := parser.ParseWithClaims(raws[i%len(raws)], jwt.MapClaims{}, func(*jwt.Token) (any, error) { return &key.PublicKey, nil })
+			_, err := parser.ParseWithClaims(raws[i%len(raws)], jwt.MapClaims{},
+				func(*jwt.Token) (any, error) { return &key.PublicKey, nil })
 			if err != nil {
 				b.Fatal(err)
 			}
