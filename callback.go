@@ -148,10 +148,9 @@ type redeemed struct {
 // redeem turns the response to a transaction into a user, or says what is wrong.
 func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (got *redeemed, err error) {
 	secrets := a.client.Secrets(resp.Code, resp.State, t.nonce, t.verifier)
-	attempt := attemptOf(t)
-	tokens, err := a.client.Exchange(ctx, resp.Response, attempt)
+	claims, tokens, err := a.client.Exchange(ctx, resp.Response, attemptOf(t))
 	if err == nil {
-		got, err = a.identify(ctx, tokens, attempt)
+		got, err = a.identify(ctx, claims, tokens, t.nonce)
 	}
 	if err != nil {
 		a.dropTokens(ctx, tokens.Refresh)
@@ -168,19 +167,15 @@ func attemptOf(t *transaction) oidc.Attempt {
 	return attempt
 }
 
-// identify reads the user out of what the token endpoint gave.
-func (a *Auth) identify(ctx context.Context, tokens oidc.Tokens, attempt oidc.Attempt) (*redeemed, error) {
-	c, err := a.client.Verifier.Verify(ctx, tokens.ID, tokens.Access, attempt)
-	if err != nil {
-		return nil, err
-	}
-	sid := c.Text("sid")
-	c, err = a.addUserInfo(ctx, c, tokens.Access)
+// identify reads the user out of the claims of the ID token and, if it is to be asked, of
+// userInfo.
+func (a *Auth) identify(ctx context.Context, c oidc.Claims, tokens oidc.Tokens, nonce string) (*redeemed, error) {
+	c, err := a.addUserInfo(ctx, c, tokens.Access)
 	if err != nil {
 		return nil, err
 	}
 	u := userOf(c, a.client.Provider.Issuer(), a.dialect, tokens.Scopes)
-	return &redeemed{u, sid, newTokens(tokens, attempt.Nonce, nil, a.now())}, nil
+	return &redeemed{u, c.Text("sid"), newTokens(tokens, nonce, nil, a.now())}, nil
 }
 
 // signIn begins the session of a user who may have one.

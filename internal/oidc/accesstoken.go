@@ -40,7 +40,9 @@ type AccessTokens struct {
 
 // NewAccessTokens accepts tokens of these issuers, and asks nobody else about any.
 func NewAccessTokens(issuers ...*AccessTokenIssuer) *AccessTokens {
-	a := &AccessTokens{reader: tokenReader{limit: MaxAccessToken}, issuers: make(map[string]*AccessTokenIssuer, len(issuers))}
+	a := &AccessTokens{
+		reader: tokenReader{limit: MaxAccessToken}, issuers: make(map[string]*AccessTokenIssuer, len(issuers)),
+	}
 	asked := 0
 	for _, i := range issuers {
 		a.issuers[i.Provider.Issuer()] = i
@@ -84,7 +86,8 @@ func (a *AccessTokens) Verify(ctx context.Context, raw, key string) (AccessToken
 	iss, err := t.claims.String("iss")
 	i, ok := a.issuers[iss]
 	if err != nil || !ok {
-		return AccessToken{}, refusal.New(refusal.TokenIssuer, "iss is %.200q, which is no issuer that is accepted", iss)
+		return AccessToken{}, refusal.New(refusal.TokenIssuer,
+			"iss is %.200q, which is no issuer that is accepted", iss)
 	}
 	if i.Introspector != nil {
 		return i.introspect(ctx, raw, key)

@@ -31,7 +31,8 @@ func (a Attempt) check(c Claims, skew time.Duration) error {
 	if !a.NotBefore.IsZero() {
 		at, ok, err := c.Date("auth_time")
 		if err != nil || !ok || at.Before(a.NotBefore.Add(-skew)) {
-			return refusal.New(refusal.TokenAuthTime, "auth_time is missing, or lies more than max_age before the sign-in")
+			return refusal.New(refusal.TokenAuthTime,
+				"auth_time is missing, or lies more than max_age before the sign-in")
 		}
 	}
 	acr, err := c.String("acr")

@@ -89,10 +89,12 @@ func (c *Client) checkMethod(m Metadata) error {
 		return nil
 	}
 	if !slices.Contains(m.authMethods, p.method) {
-		return refusal.New(refusal.ClientRefused, "ClientAuth is %s, but the provider announces %.300q", p.method, m.authMethods)
+		return refusal.New(refusal.ClientRefused,
+			"ClientAuth is %s, but the provider announces %.300q", p.method, m.authMethods)
 	}
 	if p.alg != "" && m.assertionAlgs != nil && !slices.Contains(m.assertionAlgs, p.alg) {
-		return refusal.New(refusal.ClientRefused, "ClientKey signs with %s, but the provider announces %.300q", p.alg, m.assertionAlgs)
+		return refusal.New(refusal.ClientRefused,
+			"ClientKey signs with %s, but the provider announces %.300q", p.alg, m.assertionAlgs)
 	}
 	return nil
 }
@@ -124,7 +126,8 @@ func (c *Client) push(ctx context.Context, m Metadata, params url.Values) (strin
 	_ = r.UnmarshalJSON(body) // what is no object has no reference
 	uri := r.Text("request_uri")
 	if len(uri) > maxRequestURI || !requestURI.MatchString(uri) {
-		return "", refusal.New(refusal.PushedRequest, "the answer to the pushed authorization request has no request_uri")
+		return "", refusal.New(refusal.PushedRequest,
+			"the answer to the pushed authorization request has no request_uri")
 	}
 	return AddQuery(m.Authorization, url.Values{"client_id": {c.ID}, "request_uri": {uri}}), nil
 }

@@ -238,7 +238,7 @@ func TestResponses(t *testing.T) {
 			oidc.Response{Issuer: p.Issuer, Code: strings.Repeat("c", 5<<10)}, refusal.MalformedCallback, "",
 		},
 	} {
-		_, err := newClient(p).Exchange(t.Context(), tt.response, attempt)
+		_, _, err := newClient(p).Exchange(t.Context(), tt.response, attempt)
 		e, ok := errors.AsType[*refusal.Error](err)
 		if !ok || e.Reason != tt.want || e.ProviderCode != tt.code {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
@@ -247,12 +247,12 @@ func TestResponses(t *testing.T) {
 	if n := len(p.TokenRequests()); n > 0 {
 		t.Errorf("%d codes were sent", n)
 	}
-	_, err := newClient(p).Exchange(t.Context(), oidc.Response{Issuer: p.Issuer, Code: "c"}, attempt)
+	_, _, err := newClient(p).Exchange(t.Context(), oidc.Response{Issuer: p.Issuer, Code: "c"}, attempt)
 	if refusal.Of(err) != refusal.CodeRefused {
 		t.Errorf("an unknown code: %v", err)
 	}
 	p.ServeToken = answerWith(200, `{"access_token":"a","token_type":"Bearer","refresh_token":"r"}`)
-	got, err := newClient(p).Exchange(t.Context(), oidc.Response{Issuer: p.Issuer, Code: "c"}, attempt)
+	_, got, err := newClient(p).Exchange(t.Context(), oidc.Response{Issuer: p.Issuer, Code: "c"}, attempt)
 	if refusal.Of(err) != refusal.NoIDToken || got.Refresh != "r" {
 		t.Errorf("no ID token: %+v, %v", got, err)
 	}
@@ -268,7 +268,7 @@ func TestWithoutMetadata(t *testing.T) {
 			_, err := c.Authorization(t.Context(), oidc.Attempt{}, url.Values{}, false)
 			return err
 		},
-		"exchange": func() error { _, err := c.Exchange(t.Context(), oidc.Response{}, oidc.Attempt{}); return err },
+		"exchange": func() error { _, _, err := c.Exchange(t.Context(), oidc.Response{}, oidc.Attempt{}); return err },
 		"refresh":  func() error { _, err := c.Refresh(t.Context(), "r"); return err },
 		"revoke":   func() error { return c.Revoke(t.Context(), "r") },
 		"userInfo": func() error { _, err := c.UserInfo(t.Context(), "a"); return err },

@@ -21,9 +21,11 @@ import (
 // Tokens are what the token endpoint gave (RFC 6749, 5.1). Empty fields were not in the
 // answer.
 type Tokens struct {
+	// ID is the ID token as it came; whoever reads it has to verify it first.
 	ID, Access, Refresh string
 	Scopes              []string
-	Expires             time.Time // of the access token
+	// Expires is when the access token does.
+	Expires time.Time
 }
 
 // A Response is an authorization response (RFC 6749, 4.1.2; RFC 9207).
@@ -36,9 +38,21 @@ type Response struct {
 // maxCode bounds an authorization code, in bytes. Cognito's has 36.
 const maxCode = 4 << 10
 
-// Exchange redeems the authorization code of the response to a sign-in, with one request.
-// Without an ID token, what came is returned beside the error.
-func (c *Client) Exchange(ctx context.Context, r Response, a Attempt) (Tokens, error) {
+// Exchange redeems the authorization code of the response to a sign-in, with one request, and
+// returns the claims of the ID token that it is worth. Of tokens that came with an ID token
+// that is refused, or with none, nobody may use more than to revoke them: they are returned
+// beside the error.
+func (c *Client) Exchange(ctx context.Context, r Response, a Attempt) (Claims, Tokens, error) {
+	t, err := c.redeem(ctx, r, a)
+	if err != nil {
+		return nil, t, err
+	}
+	claims, err := c.Verifier.Verify(ctx, t.ID, t.Access, a)
+	return claims, t, err
+}
+
+// redeem is the request of Exchange.
+func (c *Client) redeem(ctx context.Context, r Response, a Attempt) (Tokens, error) {
 	m, err := c.Provider.Ready(ctx)
 	if err != nil {
 		return Tokens{}, err
@@ -48,11 +62,14 @@ func (c *Client) Exchange(ctx context.Context, r Response, a Attempt) (Tokens, e
 		return Tokens{}, err
 	}
 	form := url.Values{
-		"grant_type": {"authorization_code"}, "code": {r.Code}, "redirect_uri": {c.RedirectURL}, "code_verifier": {a.Verifier},
+		"grant_type": {"authorization_code"}, "code": {r.Code},
+		"redirect_uri": {c.RedirectURL}, "code_verifier": {a.Verifier},
 	}
 	t, err := c.request(ctx, m.Token, form, grant{
 		failed: refusal.TokenEndpoint, refused: refusal.CodeRefused,
-		client: []string{"invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type", "invalid_scope"},
+		client: []string{
+			"invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type", "invalid_scope",
+		},
 	})
 	if err != nil {
 		return Tokens{}, err
@@ -74,7 +91,8 @@ func (c *Client) checkResponse(m Metadata, r Response, a Attempt) error {
 		return refusal.New(refusal.ResponseIssuer, "the response's iss is %.200q, expected %q", r.Issuer, issuer)
 	}
 	if r.Error != "" {
-		e := refusal.New(refusal.ProviderError, "the provider refused the authorization request, saying %.200q", r.Description)
+		e := refusal.New(refusal.ProviderError,
+			"the provider refused the authorization request, saying %.200q", r.Description)
 		e.ProviderCode = c.ErrorCode(r.Error, r.Code, r.State, a.Nonce, a.Verifier)
 		return e
 	}
@@ -118,7 +136,8 @@ func (c *Client) Revoke(ctx context.Context, refreshToken string) error {
 		return fmt.Errorf("revoking the refresh token: %w", err)
 	}
 	if status != http.StatusOK {
-		return fmt.Errorf("revoking the refresh token: the answer has status %d and error %q", status, c.errorIn(body, form))
+		return fmt.Errorf("revoking the refresh token: the answer has status %d and error %q",
+			status, c.errorIn(body, form))
 	}
 	return nil
 }

@@ -24,12 +24,24 @@ func TestRefresh(t *testing.T) {
 		want         oidc.Tokens
 	}{
 		{
-			"everything", `{"access_token":"a2","token_type":"bearer","expires_in":300,"id_token":"i2","refresh_token":"r2","scope":"openid  email"}`,
-			oidc.Tokens{ID: "i2", Access: "a2", Refresh: "r2", Scopes: []string{"openid", "email"}, Expires: c.Now().Add(5 * time.Minute)},
+			"everything", `{"access_token":"a2","token_type":"bearer","expires_in":300,"id_token":"i2",` +
+				`"refresh_token":"r2","scope":"openid  email"}`,
+			oidc.Tokens{
+				ID: "i2", Access: "a2", Refresh: "r2", Scopes: []string{"openid", "email"},
+				Expires: c.Now().Add(5 * time.Minute),
+			},
 		},
 		{"no more than needed", `{"access_token":"a2","token_type":"Bearer"}`, oidc.Tokens{Access: "a2"}},
-		{"nulls", `{"access_token":"a2","token_type":"Bearer","expires_in":null,"id_token":null,"refresh_token":null,"scope":null}`, oidc.Tokens{Access: "a2"}},
-		{"seconds in a string", `{"access_token":"a2","token_type":"Bearer","expires_in":"60"}`, oidc.Tokens{Access: "a2", Expires: c.Now().Add(time.Minute)}},
+		{
+			"nulls",
+			`{"access_token":"a2","token_type":"Bearer","expires_in":null,"id_token":null,"refresh_token":null,` +
+				`"scope":null}`,
+			oidc.Tokens{Access: "a2"},
+		},
+		{
+			"seconds in a string", `{"access_token":"a2","token_type":"Bearer","expires_in":"60"}`,
+			oidc.Tokens{Access: "a2", Expires: c.Now().Add(time.Minute)},
+		},
 		{"no time at all", `{"access_token":"a2","token_type":"Bearer","expires_in":0}`, oidc.Tokens{Access: "a2"}},
 		{"time gone by", `{"access_token":"a2","token_type":"Bearer","expires_in":-5}`, oidc.Tokens{Access: "a2"}},
 		{
@@ -47,7 +59,8 @@ func TestRefresh(t *testing.T) {
 				t.Errorf("got %v, %v; want %v", got, err, tt.want)
 			}
 			form := p.TokenRequests()[0].PostForm
-			if len(p.TokenRequests()) != 1 || form.Get("grant_type") != "refresh_token" || form.Get("refresh_token") != oldRefreshToken || len(form) != 2 {
+			if len(p.TokenRequests()) != 1 || form.Get("grant_type") != "refresh_token" ||
+				form.Get("refresh_token") != oldRefreshToken || len(form) != 2 {
 				t.Errorf("%d requests, the first with %v", len(p.TokenRequests()), form)
 			}
 			if id, secret, _ := p.TokenRequests()[0].BasicAuth(); id != fakeprovider.ClientID || secret == "" {
@@ -75,12 +88,25 @@ func TestRefreshFails(t *testing.T) {
 		reason refusal.Reason
 		code   string
 	}{
-		{"refused", answerWith(400, `{"error":"invalid_grant","error_description":"SECRET"}`), refusal.RefreshRefused, "invalid_grant"},
+		{
+			"refused", answerWith(400, `{"error":"invalid_grant","error_description":"SECRET"}`),
+			refusal.RefreshRefused, "invalid_grant",
+		},
 		{"refused with 401", answerWith(401, `{"error":"invalid_grant"}`), refusal.RefreshRefused, "invalid_grant"},
-		{"refused with 200", answerWith(200, `{"error":"invalid_grant","access_token":"SECRET","token_type":"Bearer"}`), refusal.RefreshRefused, "invalid_grant"},
-		{"server error that speaks of a grant", answerWith(500, `{"error":"invalid_grant"}`), refusal.RefreshFailed, "invalid_grant"},
+		{
+			"refused with 200",
+			answerWith(200, `{"error":"invalid_grant","access_token":"SECRET","token_type":"Bearer"}`),
+			refusal.RefreshRefused, "invalid_grant",
+		},
+		{
+			"server error that speaks of a grant", answerWith(500, `{"error":"invalid_grant"}`),
+			refusal.RefreshFailed, "invalid_grant",
+		},
 		{"client unknown", answerWith(401, `{"error":"invalid_client"}`), refusal.ClientRefused, "invalid_client"},
-		{"client not allowed", answerWith(400, `{"error":"unauthorized_client"}`), refusal.ClientRefused, "unauthorized_client"},
+		{
+			"client not allowed", answerWith(400, `{"error":"unauthorized_client"}`), refusal.ClientRefused,
+			"unauthorized_client",
+		},
 		{"too many requests", answerWith(429, `{"error":"slow_down"}`), refusal.RefreshFailed, "slow_down"},
 		{"gateway", answerWith(502, `<h1>SECRET</h1>`), refusal.RefreshFailed, ""},
 		{"refused without a word", answerWith(400, ``), refusal.RefreshFailed, ""},
@@ -89,19 +115,56 @@ func TestRefreshFails(t *testing.T) {
 		{"empty", answerWith(200, ``), refusal.RefreshFailed, ""},
 		{"broken", answerWith(200, `{"access_token":"SECRET"`), refusal.RefreshFailed, ""},
 		{"no token", answerWith(200, `{"token_type":"Bearer"}`), refusal.RefreshFailed, ""},
-		{"token in another spelling", answerWith(200, `{"ACCESS_TOKEN":"SECRET","token_type":"Bearer"}`), refusal.RefreshFailed, ""},
-		{"token twice", answerWith(200, `{"access_token":"SECRET","access_token":"SECRET2","token_type":"Bearer"}`), refusal.RefreshFailed, ""},
-		{"other type of token", answerWith(200, `{"access_token":"SECRET","token_type":"DPoP"}`), refusal.RefreshFailed, ""},
+		{
+			"token in another spelling", answerWith(200, `{"ACCESS_TOKEN":"SECRET","token_type":"Bearer"}`),
+			refusal.RefreshFailed, "",
+		},
+		{
+			"token twice",
+			answerWith(200, `{"access_token":"SECRET","access_token":"SECRET2","token_type":"Bearer"}`),
+			refusal.RefreshFailed, "",
+		},
+		{
+			"other type of token", answerWith(200, `{"access_token":"SECRET","token_type":"DPoP"}`),
+			refusal.RefreshFailed, "",
+		},
 		{"no type of token", answerWith(200, `{"access_token":"SECRET"}`), refusal.RefreshFailed, ""},
-		{"scopes without end", answerWith(200, `{"access_token":"SECRET","token_type":"Bearer","scope":"`+strings.Repeat("a ", 4<<10)+`"}`), refusal.RefreshFailed, ""},
-		{"scopes as a list of numbers", answerWith(200, `{"access_token":"SECRET","token_type":"Bearer","scope":[1]}`), refusal.RefreshFailed, ""},
-		{"scopes as an object", answerWith(200, `{"access_token":"SECRET","token_type":"Bearer","scope":{}}`), refusal.RefreshFailed, ""},
-		{"blanks without end", answerWith(200, `{"access_token":"SECRET","token_type":"Bearer"}`+strings.Repeat(" ", 300<<10)), refusal.RefreshFailed, ""},
+		{
+			"scopes without end",
+			answerWith(200, `{"access_token":"SECRET","token_type":"Bearer","scope":"`+strings.Repeat("a ",
+				4<<10)+`"}`),
+			refusal.RefreshFailed, "",
+		},
+		{
+			"scopes as a list of numbers",
+			answerWith(200, `{"access_token":"SECRET","token_type":"Bearer","scope":[1]}`), refusal.RefreshFailed,
+			"",
+		},
+		{
+			"refresh token that is a number",
+			answerWith(200, `{"access_token":"SECRET","token_type":"Bearer","refresh_token":1}`),
+			refusal.RefreshFailed, "",
+		},
+		{
+			"scopes as an object", answerWith(200, `{"access_token":"SECRET","token_type":"Bearer","scope":{}}`),
+			refusal.RefreshFailed, "",
+		},
+		{
+			"blanks without end",
+			answerWith(200, `{"access_token":"SECRET","token_type":"Bearer"}`+strings.Repeat(" ", 300<<10)),
+			refusal.RefreshFailed, "",
+		},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/token", http.StatusTemporaryRedirect)
 		}, refusal.RefreshFailed, ""},
-		{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, refusal.RefreshFailed, ""},
-		{"never answers", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, refusal.RefreshFailed, ""},
+		{
+			"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			refusal.RefreshFailed, "",
+		},
+		{
+			"never answers", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+			refusal.RefreshFailed, "",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
@@ -135,8 +198,14 @@ func TestRevoke(t *testing.T) {
 	}
 	p = newRevoker(t, answerWith(400, `{"error":"unsupported_token_type","error_description":"refresh-SECRET"}`))
 	err = newClient(p.Provider).Revoke(t.Context(), oldRefreshToken)
-	if err == nil || !strings.Contains(err.Error(), "unsupported_token_type") || strings.Contains(err.Error(), "SECRET") {
+	if err == nil || !strings.Contains(err.Error(), "unsupported_token_type") ||
+		strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("error %v", err)
+	}
+	p = newRevoker(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	err = newClient(p.Provider).Revoke(t.Context(), oldRefreshToken)
+	if err == nil || strings.Contains(err.Error(), "SECRET") {
+		t.Errorf("no answer: error %v", err)
 	}
 	err = newClient(fakeprovider.New(t)).Revoke(t.Context(), oldRefreshToken)
 	if !errors.Is(err, oidc.ErrNoRevocation) {
@@ -202,10 +271,35 @@ func TestGrantedScopes(t *testing.T) {
 				t.Fatal(err)
 			}
 			back := p.SignIn(t, location)
-			got, err := c.Exchange(t.Context(), oidc.Response{Code: back.Get("code"), State: back.Get("state")}, attempt)
+			_, got, err := c.Exchange(t.Context(), oidc.Response{Code: back.Get("code"), State: back.Get("state")},
+				attempt)
 			if err != nil || !slices.Equal(got.Scopes, tt.want) {
 				t.Errorf("scopes %q, %v; want %q", got.Scopes, err, tt.want)
 			}
 		})
+	}
+}
+
+// TestExchangeVerifies: no claims come of an ID token that is not this sign-in's, and what came
+// with it can be revoked.
+func TestExchangeVerifies(t *testing.T) {
+	p := fakeprovider.New(t)
+	c := newClient(p)
+	attempt := oidc.Attempt{State: "s", Nonce: "n", Verifier: "v"}
+	for name, tt := range map[string]struct {
+		nonce string
+		want  refusal.Reason
+	}{"good": {"n", ""}, "another nonce": {"m", refusal.TokenNonce}} {
+		location, err := c.Authorization(t.Context(), attempt, url.Values{}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response := oidc.Response{Code: p.SignIn(t, location).Get("code")}
+		of := attempt
+		of.Nonce = tt.nonce
+		claims, tokens, err := c.Exchange(t.Context(), response, of)
+		if refusal.Of(err) != tt.want || (claims.Text("sub") == "user-1") != (err == nil) || tokens.Refresh == "" {
+			t.Errorf("%s: %v, %+v, %v", name, claims, tokens, err)
+		}
 	}
 }

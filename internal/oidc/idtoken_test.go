@@ -29,7 +29,8 @@ func FuzzIDToken(f *testing.F) {
 	f.Add(fakeprovider.SignRS256(fakeprovider.Keys()[1], "k", good))
 	f.Add(fakeprovider.SignWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, "k", good))
 	f.Add(fakeprovider.SignWith(jwt.SigningMethodHS256, []byte(fakeprovider.ClientSecret), "k", good))
-	for _, s := range []string{"", ".", "..", "...", "e30.e30.", "eyJhbGciOiJSUzI1NiJ9.bnVsbA.", "bnVsbA.bnVsbA.bnVsbA"} {
+	for _, s := range []string{"", ".", "..", "...", "e30.e30.", "eyJhbGciOiJSUzI1NiJ9.bnVsbA.",
+		"bnVsbA.bnVsbA.bnVsbA"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {

@@ -117,7 +117,9 @@ func (i *AccessTokenIssuer) judge(ctx context.Context, raw, key string) (AccessT
 	if err != nil || iss != "" && iss != i.Provider.Issuer() {
 		return AccessToken{}, refusal.New(refusal.TokenIssuer, "iss is %.200q, expected %q", iss, i.Provider.Issuer())
 	}
-	for _, check := range []func(Claims) error{checkSubject, i.checkGivenDates, i.checkAudience, i.checkClient, i.checkKind} {
+	for _, check := range []func(Claims) error{
+		checkSubject, i.checkGivenDates, i.checkAudience, i.checkClient, i.checkKind,
+	} {
 		err := check(c)
 		if err != nil {
 			return AccessToken{}, err

@@ -129,7 +129,8 @@ func (t *signedToken) verify(key crypto.PublicKey) bool {
 	case *rsa.PublicKey:
 		if strings.HasPrefix(t.alg, "PS") {
 			// The salt is as long as the hash (RFC 7518, 3.5).
-			return rsa.VerifyPSS(key, hash, digest, t.signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+			return rsa.VerifyPSS(key, hash, digest, t.signature,
+				&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
 		}
 		return strings.HasPrefix(t.alg, "RS") && rsa.VerifyPKCS1v15(key, hash, digest, t.signature) == nil
 	case *ecdsa.PublicKey:

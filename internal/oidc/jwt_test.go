@@ -26,7 +26,10 @@ func TestSplitObject(t *testing.T) {
 		{"blanks", " \n{ \"a\" :\t1 , \"b\":2\r}\n ", map[string]string{"a": "1", "b": "2"}},
 		{"every kind", `{"s":"x","n":-1e5,"t":true,"z":null,"o":{"a":[1]},"l":[{},[]]}`,
 			map[string]string{"s": `"x"`, "n": "-1e5", "t": "true", "z": "null", "o": `{"a":[1]}`, "l": "[{},[]]"}},
-		{"brackets in strings", `{"a":"}]\"\\","b":["{\"",{"x":"]"}]}`, map[string]string{"a": `"}]\"\\"`, "b": `["{\"",{"x":"]"}]`}},
+		{
+			"brackets in strings", `{"a":"}]\"\\","b":["{\"",{"x":"]"}]}`,
+			map[string]string{"a": `"}]\"\\"`, "b": `["{\"",{"x":"]"}]`},
+		},
 		{"escapes in a name", `{"\u0069ss":"x","a\"b":1}`, map[string]string{"iss": `"x"`, `a"b`: "1"}},
 		{"empty name", `{"":1}`, map[string]string{"": "1"}},
 		{"names in two cases", `{"iss":1,"ISS":2}`, map[string]string{"iss": "1", "ISS": "2"}},
@@ -126,7 +129,8 @@ func TestSignatureAlgorithms(t *testing.T) {
 	}
 	now := time.Now()
 	claims := jwt.MapClaims{
-		"iss": issuer, "sub": "s", "aud": audience, "scope": "read", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+		"iss": issuer, "sub": "s", "aud": audience, "scope": "read", "iat": now.Unix(),
+		"exp": now.Add(time.Hour).Unix(),
 	}
 	for _, allowed := range methods {
 		tokens := newAccessTokens(time.Now, allowed.Alg(), set...)
@@ -159,8 +163,10 @@ func flipBit(b []byte) []byte {
 // json.Unmarshal sees, in every member, and the same for its header.
 func FuzzJWT(f *testing.F) {
 	for _, s := range []string{
-		`{}`, `{"a":1}`, `{"a":"\"}","b":[{"c":"]"}]}`, `{"\u0061":1,"a":2}`, ` { "a" : null } `, `{"a":1}x`, `{"a"`, `[1]`, `null`,
-		`{"a":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}`, "{\"\xff\":1}", `{"":"","é":-0.0e+1}`,
+		`{}`, `{"a":1}`, `{"a":"\"}","b":[{"c":"]"}]}`, `{"\u0061":1,"a":2}`, ` { "a" : null } `, `{"a":1}x`, `{"a"`,
+		`[1]`, `null`,
+		`{"a":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}`, "{\"\xff\":1}",
+		`{"":"","é":-0.0e+1}`,
 	} {
 		f.Add([]byte(s), `{"alg":"RS256","kid":"k"}`)
 		f.Add([]byte(`{"sub":"x"}`), s)

@@ -72,7 +72,8 @@ func (s Secrets) Redact(err error) error {
 
 // secretParams are the parameters of requests to the provider that nobody else may learn.
 var secretParams = []string{
-	"code", "code_verifier", "refresh_token", "token", "client_secret", "client_assertion", "state", "nonce", "login_hint",
+	"code", "code_verifier", "refresh_token", "token", "client_secret", "client_assertion",
+	"state", "nonce", "login_hint",
 }
 
 // sentIn returns the secrets of a form.
@@ -102,11 +103,11 @@ var oauthCode = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,64}$`)
 // knownCodes are error codes that mean something (RFC 6749, 4.1.2.1 and 5.2; OpenID Connect
 // Core 1.0, 3.1.2.6; RFC 7009, 2.2.1; RFC 8707, 2). They are no secrets, whatever was sent.
 var knownCodes = []string{
-	"access_denied", "account_selection_required", "consent_required", "interaction_required", "invalid_client",
-	"invalid_grant", "invalid_request", "invalid_request_object", "invalid_request_uri", "invalid_scope", "invalid_target",
-	"invalid_token", "login_required", "registration_not_supported", "request_not_supported", "request_uri_not_supported",
-	"server_error", "temporarily_unavailable", "unauthorized_client", "unsupported_grant_type", "unsupported_response_type",
-	"unsupported_token_type",
+	"access_denied", "account_selection_required", "consent_required", "interaction_required",
+	"invalid_client", "invalid_grant", "invalid_request", "invalid_request_object", "invalid_request_uri",
+	"invalid_scope", "invalid_target", "invalid_token", "login_required", "registration_not_supported",
+	"request_not_supported", "request_uri_not_supported", "server_error", "temporarily_unavailable",
+	"unauthorized_client", "unsupported_grant_type", "unsupported_response_type", "unsupported_token_type",
 }
 
 // errorCode returns an OAuth error code as the provider sent it, if it is one and repeats

@@ -102,7 +102,8 @@ func (v *Verifier) verifyUserInfo(ctx context.Context, raw string) (Claims, erro
 
 // protocolClaims are those that userInfo does not change.
 var protocolClaims = []string{
-	"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "auth_time", "acr", "amr", "sid",
+	"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash",
+	"auth_time", "acr", "amr", "sid",
 }
 
 // IsProtocolClaim reports whether a claim says what a token is worth, and not who the user is.
