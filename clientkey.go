@@ -117,8 +117,9 @@ const textUntrimmed = "begins or ends with a space, a line end or a byte order m
 // not cut off: what a file holds beside the value may be the sign of a larger mistake.
 func untrimmed(value string) bool { return strings.Trim(value, " \t\r\n\uFEFF") != value }
 
-// checkClientAuth finds what contradicts itself in how the client authenticates.
-func (s *settings) checkClientAuth() (problems []error) {
+// checkClientAuth finds what contradicts itself in how the client authenticates. keyProblem is
+// what is wrong with the ClientKey, or nil.
+func (s *settings) checkClientAuth(keyProblem error) (problems []error) {
 	secret := s.ClientAuth == ClientSecretBasic || s.ClientAuth == ClientSecretPost
 	for _, f := range []struct{ name, value string }{{"ClientSecret", string(s.ClientSecret)}, {"ClientID", s.ClientID}} {
 		if untrimmed(f.value) {
@@ -137,6 +138,9 @@ func (s *settings) checkClientAuth() (problems []error) {
 		problems = append(problems, fmt.Errorf("ClientAuth %s needs a ClientKey", s.ClientAuth))
 	case s.ClientAuth != PrivateKeyJWT && s.ClientKey.given():
 		problems = append(problems, fmt.Errorf("ClientAuth %s contradicts a ClientKey", s.ClientAuth))
+	}
+	if keyProblem != nil {
+		problems = append(problems, keyProblem)
 	}
 	return problems
 }

@@ -222,10 +222,7 @@ func (c Config) resolve() (*settings, error) {
 	s.bearer = s.bearerConfig()
 	var keyProblem error
 	s.clientKey, keyProblem = s.ClientKey.parse(s.Issuer)
-	provider, policy := append(s.checkProvider(), s.checkClientAuth()...), s.checkPolicy()
-	if keyProblem != nil {
-		provider = append(provider, keyProblem)
-	}
+	provider, policy := append(s.checkProvider(), s.checkClientAuth(keyProblem)...), s.checkPolicy()
 	bearer := s.checkBearer(len(provider)+len(policy) == 0)
 	problems := slices.Concat(provider, s.checkRoutes(), policy, s.checkSession(), bearer)
 	if len(problems) > 0 {
@@ -343,48 +340,6 @@ func setDefault[T comparable](field *T, value T) {
 	if *field == zero {
 		*field = value
 	}
-}
-
-func (s *settings) checkProvider() (problems []error) {
-	if s.ClientID == "" {
-		problems = append(problems, errors.New("ClientID is missing: set it, or ClientSecretsFile"))
-	}
-	if s.Issuer == "" {
-		problems = append(problems, errors.New("Issuer is missing: set it, or issuer in the client secrets"))
-	} else if err := oidc.CheckURL(s.Issuer, s.InsecureHTTP); err != nil {
-		problems = append(problems, fmt.Errorf("the Issuer %q %w", redactURL(s.Issuer), err))
-	} else if err := checkIssuer(s.Issuer, s.Dialect); err != nil {
-		problems = append(problems, fmt.Errorf("the Issuer %q %w", redactURL(s.Issuer), err))
-	}
-	given := ClientSecrets{
-		Issuer: s.Issuer, ClientID: s.ClientID, ClientSecret: s.ClientSecret, RedirectURIs: []string{s.RedirectURL},
-		AuthURI: s.Endpoints.Authorization, TokenURI: s.Endpoints.Token, UserInfoURI: s.Endpoints.UserInfo,
-	}
-	err := given.checkPlaceholders()
-	if err != nil {
-		problems = append(problems, err)
-	}
-	if s.Dialect.LogoutParam == "" {
-		problems = append(problems, errors.New("the Dialect's LogoutParam is missing"))
-	}
-	for _, e := range []struct{ name, url string }{
-		{"Authorization", s.Endpoints.Authorization},
-		{"Token", s.Endpoints.Token},
-		{"UserInfo", s.Endpoints.UserInfo},
-		{"EndSession", s.Endpoints.EndSession},
-		{"Revocation", s.Endpoints.Revocation},
-		{"JWKS", s.Endpoints.JWKS},
-		{"PushedAuthorization", s.Endpoints.PushedAuthorization},
-	} {
-		if e.url == "" {
-			continue
-		}
-		err := oidc.CheckURL(e.url, s.InsecureHTTP)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("the %s endpoint %q %w", e.name, redactURL(e.url), err))
-		}
-	}
-	return problems
 }
 
 func (s *settings) checkRoutes() (problems []error) {

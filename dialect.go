@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cognate-auth/cognate/internal/loopback"
+	"github.com/cognate-auth/cognate/internal/oidc"
 )
 
 // AuthMethod is how the app client proves itself at the token endpoint.
@@ -166,6 +167,49 @@ func checkIssuer(issuer string, d *Dialect) error {
 		return errors.New("is no pool's; expected " + pattern + ", to the letter")
 	}
 	return nil
+}
+
+// checkProvider finds what is wrong with what a configuration says of its provider.
+func (s *settings) checkProvider() (problems []error) {
+	if s.ClientID == "" {
+		problems = append(problems, errors.New("ClientID is missing: set it, or ClientSecretsFile"))
+	}
+	if s.Issuer == "" {
+		problems = append(problems, errors.New("Issuer is missing: set it, or issuer in the client secrets"))
+	} else if err := oidc.CheckURL(s.Issuer, s.InsecureHTTP); err != nil {
+		problems = append(problems, fmt.Errorf("the Issuer %q %w", redactURL(s.Issuer), err))
+	} else if err := checkIssuer(s.Issuer, s.Dialect); err != nil {
+		problems = append(problems, fmt.Errorf("the Issuer %q %w", redactURL(s.Issuer), err))
+	}
+	given := ClientSecrets{
+		Issuer: s.Issuer, ClientID: s.ClientID, ClientSecret: s.ClientSecret, RedirectURIs: []string{s.RedirectURL},
+		AuthURI: s.Endpoints.Authorization, TokenURI: s.Endpoints.Token, UserInfoURI: s.Endpoints.UserInfo,
+	}
+	err := given.checkPlaceholders()
+	if err != nil {
+		problems = append(problems, err)
+	}
+	if s.Dialect.LogoutParam == "" {
+		problems = append(problems, errors.New("the Dialect's LogoutParam is missing"))
+	}
+	for _, e := range []struct{ name, url string }{
+		{"Authorization", s.Endpoints.Authorization},
+		{"Token", s.Endpoints.Token},
+		{"UserInfo", s.Endpoints.UserInfo},
+		{"EndSession", s.Endpoints.EndSession},
+		{"Revocation", s.Endpoints.Revocation},
+		{"JWKS", s.Endpoints.JWKS},
+		{"PushedAuthorization", s.Endpoints.PushedAuthorization},
+	} {
+		if e.url == "" {
+			continue
+		}
+		err := oidc.CheckURL(e.url, s.InsecureHTTP)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("the %s endpoint %q %w", e.name, redactURL(e.url), err))
+		}
+	}
+	return problems
 }
 
 // redactURL is a URL as an error may quote it: without a password.
