@@ -151,7 +151,8 @@ func check(r sessionstore.Record) error {
 			len(r.Value), sessionstore.MaxRecordValue)
 	}
 	if len(r.Indexes) > sessionstore.MaxRecordIndexes {
-		return fmt.Errorf("redisstore: a record has %d indexes, expected at most %d", len(r.Indexes), sessionstore.MaxRecordIndexes)
+		return fmt.Errorf("redisstore: a record has %d indexes, expected at most %d",
+			len(r.Indexes), sessionstore.MaxRecordIndexes)
 	}
 	for _, x := range r.Indexes {
 		if !isName(x) {
@@ -161,8 +162,8 @@ func check(r sessionstore.Record) error {
 	return checkKey(r.Key)
 }
 
-var errName = errors.New("redisstore: a key or index is not in the form that sessionstore.Record states: 43 characters " +
-	"of base64url")
+var errName = errors.New("redisstore: a key or index is not in the form that sessionstore.Record states: " +
+	"43 characters of base64url")
 
 func checkKey(key string) error {
 	if !isName(key) {

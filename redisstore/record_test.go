@@ -185,7 +185,8 @@ func TestRefusedRecords(t *testing.T) {
 			calls["Delete"] = s.Delete(ctx, r.Key)
 		}
 		for call, err := range calls {
-			if err == nil || errors.Is(err, sessionstore.ErrNoRecord) || !strings.HasPrefix(err.Error(), "redisstore: a ") {
+			if err == nil || errors.Is(err, sessionstore.ErrNoRecord) ||
+				!strings.HasPrefix(err.Error(), "redisstore: a ") {
 				t.Errorf("%s: %s: got error %v", name, call, err)
 			}
 		}

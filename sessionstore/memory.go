@@ -79,10 +79,11 @@ type memoryIndex struct {
 }
 
 func (s *Memory) now() time.Time {
-	if s.Now == nil {
-		return time.Now()
+	now := s.Now
+	if now == nil {
+		now = time.Now
 	}
-	return s.Now()
+	return now()
 }
 
 func (s *Memory) shard(key string) *memoryShard {
@@ -106,8 +107,8 @@ func (s *Memory) Create(ctx context.Context, r Record) error {
 	now := s.now()
 	if s.count.Add(1) > s.limit && !s.makeRoom(now) {
 		s.count.Add(-1)
-		return fmt.Errorf("sessionstore: the memory store holds %d records, its limit: raise it, or use a store outside of the process",
-			s.limit)
+		return fmt.Errorf("sessionstore: the memory store holds %d records, its limit: raise it, "+
+			"or use a store outside of the process", s.limit)
 	}
 	r.Version, r.Value, r.Indexes = 1, bytes.Clone(r.Value), distinct(r.Indexes)
 	sh := s.shard(r.Key)
@@ -139,10 +140,12 @@ func distinct(names []string) []string {
 // checkRecord refuses what is beyond the bounds that Record states.
 func checkRecord(r Record) error {
 	if len(r.Value) > MaxRecordValue {
-		return fmt.Errorf("sessionstore: a record's value has %d bytes, expected at most %d", len(r.Value), MaxRecordValue)
+		return fmt.Errorf("sessionstore: a record's value has %d bytes, expected at most %d",
+			len(r.Value), MaxRecordValue)
 	}
 	if len(r.Indexes) > MaxRecordIndexes {
-		return fmt.Errorf("sessionstore: a record has %d indexes, expected at most %d", len(r.Indexes), MaxRecordIndexes)
+		return fmt.Errorf("sessionstore: a record has %d indexes, expected at most %d",
+			len(r.Indexes), MaxRecordIndexes)
 	}
 	return nil
 }

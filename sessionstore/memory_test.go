@@ -217,7 +217,9 @@ func TestMemoryIndexes(t *testing.T) {
 	for _, out := range []string{"a", "b", "c", "ab", "ac", "bc", "cba", "abc"} {
 		s := sessionstore.NewMemory(0)
 		for _, c := range []string{"a", "b", "c"} {
-			r := sessionstore.Record{Key: key(c), Indexes: []string{key("x"), key("y"), key("x")}, Expires: time.Now().Add(time.Hour)}
+			r := sessionstore.Record{
+				Key: key(c), Indexes: []string{key("x"), key("y"), key("x")}, Expires: time.Now().Add(time.Hour),
+			}
 			err := s.Create(t.Context(), r)
 			if err != nil {
 				t.Fatal(err)

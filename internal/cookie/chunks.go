@@ -69,7 +69,9 @@ func chunkName(name string, i int) string { return name + "." + strconv.Itoa(i) 
 // SetChunks spreads value over as many cookies as it needs, and removes those that an
 // earlier, longer value left in the browser of r. It reports whether limit was enough; if
 // it was not, nothing is set.
-func (c Spec) SetChunks(w http.ResponseWriter, r *http.Request, name, value string, limit int, maxAge time.Duration) bool {
+func (c Spec) SetChunks(
+	w http.ResponseWriter, r *http.Request, name, value string, limit int, maxAge time.Duration,
+) bool {
 	n := (len(value) + ChunkSize - 1) / ChunkSize
 	if n > limit {
 		return false

@@ -26,7 +26,11 @@ func TestAttributes(t *testing.T) {
 		secure    bool
 		set, gone string
 	}{
-		{true, "__Host-n=v; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax", "__Host-n=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
+		{
+			true,
+			"__Host-n=v; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax",
+			"__Host-n=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax",
+		},
 		{false, "n=v; Path=/; Max-Age=60; HttpOnly; SameSite=Lax", "n=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"},
 	} {
 		c := cookie.NewSpec("n", tt.secure)
@@ -60,11 +64,13 @@ func TestFind(t *testing.T) {
 func TestChunks(t *testing.T) {
 	c := cookie.NewSpec("n", false)
 	for _, tt := range []struct{ size, cookies int }{
-		{1, 1}, {cookie.ChunkSize, 1}, {cookie.ChunkSize + 1, 2}, {3 * cookie.ChunkSize, 3}, {3*cookie.ChunkSize + 1, 0},
+		{1, 1}, {cookie.ChunkSize, 1}, {cookie.ChunkSize + 1, 2},
+		{3 * cookie.ChunkSize, 3}, {3*cookie.ChunkSize + 1, 0},
 	} {
 		value := strings.Repeat("v", tt.size)
 		ok := false
-		lines := setBy(t, "n=4.old; n.1=old; n.2=old; n.3=old; n.9=others", func(w http.ResponseWriter, r *http.Request) {
+		const before = "n=4.old; n.1=old; n.2=old; n.3=old; n.9=others"
+		lines := setBy(t, before, func(w http.ResponseWriter, r *http.Request) {
 			ok = c.SetChunks(w, r, "n", value, 3, time.Minute)
 		})
 		if ok != (tt.cookies > 0) {
@@ -86,7 +92,8 @@ func TestChunks(t *testing.T) {
 			h.Add("Cookie", pair)
 		}
 		if len(h["Cookie"]) != tt.cookies || removed != 4-tt.cookies {
-			t.Errorf("%d bytes: %d cookies set and %d removed, want %d and %d", tt.size, len(h["Cookie"]), removed, tt.cookies, 4-tt.cookies)
+			t.Errorf("%d bytes: %d cookies set and %d removed, want %d and %d",
+				tt.size, len(h["Cookie"]), removed, tt.cookies, 4-tt.cookies)
 		}
 		if got, count := cookie.ReadChunks(h, "n", 3); got != value || count != 1 {
 			t.Errorf("%d bytes: read %d and count %d", tt.size, len(got), count)

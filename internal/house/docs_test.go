@@ -120,7 +120,8 @@ func fragments(bodies []string) string {
 	code := strings.Join(bodies, "\n")
 	for _, path := range []string{
 		"context", "crypto/tls", "io", "log", "net/http", "os", "time",
-		"github.com/cognate-auth/cognate", "github.com/cognate-auth/cognate/redisstore", "github.com/cognate-auth/cognate/sessionstore",
+		"github.com/cognate-auth/cognate",
+		"github.com/cognate-auth/cognate/redisstore", "github.com/cognate-auth/cognate/sessionstore",
 	} {
 		always := slices.Contains([]string{"context", "net/http", "github.com/cognate-auth/cognate"}, path)
 		if always || strings.Contains(code, path[strings.LastIndex(path, "/")+1:]+".") {

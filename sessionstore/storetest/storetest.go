@@ -182,7 +182,9 @@ func (b *bench) deleted(index string, want int) {
 }
 
 func loads(s sessionstore.Store) map[string]func(context.Context, string) (sessionstore.Record, error) {
-	return map[string]func(context.Context, string) (sessionstore.Record, error){"Load": s.Load, "LoadLatest": s.LoadLatest}
+	return map[string]func(context.Context, string) (sessionstore.Record, error){
+		"Load": s.Load, "LoadLatest": s.LoadLatest,
+	}
 }
 
 // race runs n calls at once, with their numbers, and waits for them.
