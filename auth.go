@@ -2,7 +2,6 @@ package cognate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -15,8 +14,9 @@ import (
 	"github.com/cognate-auth/cognate/internal/cookie"
 	"github.com/cognate-auth/cognate/internal/gate"
 	"github.com/cognate-auth/cognate/internal/oidc"
+	"github.com/cognate-auth/cognate/internal/record"
 	"github.com/cognate-auth/cognate/internal/seal"
-	"github.com/cognate-auth/cognate/sessionstore"
+	"github.com/cognate-auth/cognate/internal/session"
 )
 
 // Auth signs people in to one web app with one provider. Make it with [New]. It is
@@ -24,8 +24,9 @@ import (
 type Auth struct {
 	client       *oidc.Client
 	bearer       *Bearer
-	sessions     *sessions
+	sessions     *session.Sessions
 	transactions *transactions
+	logoutTokens usedTokens
 	// crossOrigin refuses a POST that another site caused, by Fetch Metadata or the
 	// Origin header of older browsers.
 	crossOrigin *http.CrossOriginProtection
@@ -45,8 +46,7 @@ type Auth struct {
 	logoutOnGET     bool
 	userInfo        UserInfoMode
 	keptClaims      keptClaims
-	keepsTokens     bool
-	tracksAnswer    bool // an answer may set the session's cookies
+	verifiedEmail   bool // Config.RequireVerifiedEmail
 	loginRules      []Rule
 	loginOptions    []LoginOption
 	pushes          bool // Config.PushedAuthorization
@@ -54,12 +54,10 @@ type Auth struct {
 	hooks           Hooks
 	metrics         Metrics
 	errorHandler    func(http.ResponseWriter, *http.Request, *Error)
-	// failedRefresh holds, by the session's ID, when a refresh failed last.
-	failedRefresh *cache.Cache[time.Time]
-	quiet         cache.Throttle // for lines that an outage would repeat with every request
-	oddAuthTime   cache.Throttle // for the line about a provider that changes auth_time
-	log           *slog.Logger
-	now           func() time.Time
+	quiet           cache.Throttle // for lines that an outage would repeat with every request
+	oddAuthTime     cache.Throttle // for the line about a provider that changes auth_time
+	log             *slog.Logger
+	now             func() time.Time
 }
 
 // New checks the configuration and makes an Auth of it. It uses no network: the
@@ -76,11 +74,10 @@ func New(cfg Config) (*Auth, error) {
 		callbackPath: s.callbackPath, loginPath: s.LoginPath, logoutPath: s.LogoutPath, homePath: s.HomePath,
 		logoutReturn: s.LogoutRedirectURL, logoutReturns: append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...),
 		logoutOnGET: s.AllowGETLogout, backchannelPath: s.BackchannelLogoutPath, displayName: s.DisplayName, dialect: s.Dialect,
-		userInfo: s.UserInfo, keepsTokens: s.Session.Store != nil || s.Session.TokensInCookie,
-		tracksAnswer: s.Session.TokensInCookie || s.Session.Store == nil && (s.Session.IdleTimeout > 0 || len(s.Keys) > 1),
+		userInfo: s.UserInfo, verifiedEmail: s.RequireVerifiedEmail,
 		loginOptions: s.LoginOptions, pushes: s.PushedAuthorization,
 		loginRules: s.LoginRules, revokes: s.RevokeOnLogout, hooks: s.Hooks, metrics: s.Metrics,
-		failedRefresh: cache.New[time.Time](s.Session.CacheSize), quiet: cache.Throttle{Every: time.Second}, oddAuthTime: cache.Throttle{Every: time.Minute},
+		quiet: cache.Throttle{Every: time.Second}, oddAuthTime: cache.Throttle{Every: time.Minute},
 		errorHandler: s.ErrorHandler, log: s.Logger, now: s.Now,
 	}
 	a.keptClaims.add(s.Claims...)
@@ -96,7 +93,7 @@ func New(cfg Config) (*Auth, error) {
 	}
 	a.bearer = newBearer(s.bearer, own)
 	a.bearer.auth = a
-	err = a.openJars(s)
+	err = a.openSessions(s)
 	if err != nil {
 		return nil, err
 	}
@@ -131,54 +128,37 @@ func (s *settings) client() *oidc.Client {
 	}
 }
 
-// openJars sets up the two kinds of cookies, and the store if there is one. Their seals are
+// openSessions sets up the two kinds of cookies, and the store if there is one. Their seals are
 // bound to the provider and the client, so that keys shared by several apps don't make their
 // sessions shared.
-func (a *Auth) openJars(s *settings) error {
+func (a *Auth) openSessions(s *settings) error {
 	bound := s.Issuer + "\x00" + s.ClientID
-	spec := cookie.NewSpec(s.CookieName, s.secure)
+	spec, store := cookie.NewSpec(s.CookieName, s.secure), record.NewStore(s.Session.Store, bound)
 	transactionSealer, err := seal.New(seal.KeysOf(s.Keys), "transaction", bound, maxState)
 	if err != nil {
 		return err
 	}
 	a.transactions = &transactions{
 		cookie: spec, names: newTransactionNames(spec), sealer: transactionSealer, skew: s.ClockSkew, now: s.Now,
-		abandoned: cache.NewSet(maxEnded), arrivals: cache.NewSet(maxOutcomes), rows: cache.New[row](maxOutcomes),
+		abandoned: cache.NewSet(maxAbandoned), arrivals: cache.NewSet(maxOutcomes), rows: cache.New[row](maxOutcomes),
 	}
 	a.transactions.next.Store(rand.Uint32()) //nolint:gosec // no secret: processes begin at different slots
-	policy := &sessionPolicy{
-		issuer: s.Issuer, now: s.Now, lifetime: s.Session.Lifetime, idle: s.Session.IdleTimeout, skew: s.ClockSkew,
-		verifiedEmail: s.RequireVerifiedEmail,
+	a.transactions.used = &usedCallbacks{
+		here: cache.NewSet(maxAbandoned), outcomes: cache.New[bool](maxOutcomes), shared: store, skew: s.ClockSkew,
 	}
-	keeper, err := newKeeper(s, policy, spec, bound, a.client.Gate)
-	if err != nil {
-		return err
-	}
-	shared, _ := keeper.(*storeSessions)
-	a.transactions.used = &usedCallbacks{here: cache.NewSet(maxEnded), outcomes: cache.New[bool](maxOutcomes), shared: shared}
-	a.sessions = &sessions{
-		sessionPolicy: policy, keeper: keeper, cookie: spec, ended: cache.NewSet(maxEnded), past: cache.NewSet(maxEnded),
-		lapsed: func(ctx context.Context, s *session) { a.ended(ctx, s.user.Subject, LogoutExpired) },
-	}
-	return nil
-}
-
-func newKeeper(s *settings, policy *sessionPolicy, spec cookie.Spec, bound string, g *gate.Gate) (keeper, error) {
-	opened := cache.New[*session](s.Session.CacheSize)
-	if s.Session.Store != nil {
-		sealer, err := seal.New(seal.KeysOf(s.Keys), "stored session", bound, sessionstore.MaxRecordValue)
-		return &storeSessions{
-			sessionPolicy: policy, cookie: spec, store: s.Session.Store, sealer: sealer, bound: bound, log: s.Logger, opened: opened,
-			unreadable: cache.NewSet(maxUnreadable), gate: g,
-		}, err
-	}
-	k := &cookieSessions{sessionPolicy: policy, cookie: spec, log: s.Logger, opened: opened, successors: newSuccessors(), gate: g}
-	var err error
-	k.identities, err = seal.New(seal.KeysOf(s.Keys), "session", bound, maxIdentityChunks*cookie.ChunkSize)
-	if err == nil && s.Session.TokensInCookie {
-		k.secrets, err = seal.New(seal.KeysOf(s.Keys), "tokens", bound, cookie.MaxChunks*cookie.ChunkSize)
-	}
-	return k, err
+	a.logoutTokens = usedTokens{store}
+	a.sessions, err = session.New(session.Config{
+		Keys: seal.KeysOf(s.Keys), Bound: bound, Cookie: spec, Store: store, TokensInCookie: s.Session.TokensInCookie,
+		Lifetime: s.Session.Lifetime, IdleTime: s.Session.IdleTimeout, Skew: s.ClockSkew, CacheSize: s.Session.CacheSize,
+		RequestTime: oidc.RequestTimeout, Gate: a.client.Gate,
+		Decode: func(subject string, authTime time.Time, data []byte) (session.Identity, bool, error) {
+			return decodeIdentity(s.Issuer, subject, authTime, data)
+		},
+		Admits:  func(who session.Identity) bool { return a.vouchedFor(who.(identity).user) },
+		Expired: func(ctx context.Context, s *session.Session) { a.notifyEnded(ctx, s.Identity.Subject(), LogoutExpired) },
+		Log:     s.Logger, Now: s.Now,
+	})
+	return err
 }
 
 // Handler answers the callback, login and logout paths, and passes every other request
@@ -241,11 +221,11 @@ func only(h http.HandlerFunc, methods ...string) http.HandlerFunc {
 func (a *Auth) RequireLogin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		now := a.now()
-		s, present, err := a.sessions.read(r, now)
+		s, present, err := a.sessions.Read(r, now)
 		switch {
 		case err != nil:
 			a.fail(w, r, asError(err, ReasonStoreDown), a.wantedPage(r))
-		case s == nil || !a.pass(w, r, s, now, next):
+		case s == nil || !a.serve(w, r, s, now, next):
 			a.challenge(w, r, present)
 		}
 	})
@@ -255,23 +235,18 @@ func (a *Auth) RequireLogin(next http.Handler) http.Handler {
 // are replaced and appended to, not changed in place.
 var privateNoCache = []string{"private, no-cache"}
 
-// pass serves a request with a live session. It reports false, and has done nothing, if the
+// serve serves a request with a live session. It reports false, and has done nothing, if the
 // session turns out to have ended.
-func (a *Auth) pass(w http.ResponseWriter, r *http.Request, s *session, now time.Time, next http.Handler) bool {
-	s = a.sessions.roll(w, r, s, now)
+func (a *Auth) serve(w http.ResponseWriter, r *http.Request, s *session.Session, now time.Time, next http.Handler) bool {
+	s = a.sessions.Roll(w, r, s, now)
 	if s == nil {
 		return false
 	}
 	w.Header()["Cache-Control"] = privateNoCache
-	if a.sessions.young(s, now) {
-		a.transactions.arrived(w, r, s, now)
-	}
-	c := &requestContext{Context: r.Context(), auth: a, user: s.user, session: s, r: r, w: w}
-	if a.tracksAnswer {
-		c.answer = answer{ResponseWriter: w, sessions: a.sessions, id: s.id, at: now}
-		w = &c.answer
-		defer c.answer.begin() // whoever keeps the context comes too late
-	}
+	a.transactions.arrived(w, r, s, now)
+	c := &requestContext{Context: r.Context(), auth: a, user: userIn(s)}
+	w = c.visit.Begin(a.sessions, w, r, s, now)
+	defer c.visit.End()
 	next.ServeHTTP(w, r.WithContext(c))
 	return true
 }
@@ -322,14 +297,14 @@ func requireRules(
 // a store that can't be asked knows nobody. An answer that depends on it must not be cached
 // for others.
 func (a *Auth) User(r *http.Request) *User {
-	s, _, err := a.sessions.read(r, a.now())
+	s, _, err := a.sessions.Read(r, a.now())
 	if err != nil && a.quiet.Pass(a.now()) {
 		a.log.LogAttrs(r.Context(), slog.LevelError, "cognate: nobody is known: the session store can't be asked", errAttr(err))
 	}
 	if s == nil {
 		return nil
 	}
-	return s.user
+	return userIn(s)
 }
 
 // LogoutEverywhere ends every session of the user with this [User.Subject], in all
@@ -337,23 +312,9 @@ func (a *Auth) User(r *http.Request) *User {
 // needs Session.Store: cookies can't be recalled. The provider's own session stays, and
 // access tokens stay good until they expire.
 func (a *Auth) LogoutEverywhere(ctx context.Context, subject string) (int, error) {
-	n, err := a.endSessions(ctx, "sub", subject)
+	n, err := a.sessions.EndAll(ctx, session.BySubject, subject)
 	if n > 0 {
-		a.ended(ctx, subject, LogoutEverywhere)
+		a.notifyEnded(ctx, subject, LogoutEverywhere)
 	}
 	return n, exported(err)
-}
-
-// endSessions ends all sessions of a subject ("sub") or of a session at the provider
-// ("sid").
-func (a *Auth) endSessions(ctx context.Context, kind, value string) (int, error) {
-	k, ok := a.sessions.keeper.(*storeSessions)
-	if !ok {
-		return 0, errors.New("cognate: sessions in cookies can't be ended from outside; set Session.Store")
-	}
-	n, err := k.store.DeleteIndexed(ctx, k.hash(kind, value))
-	if err != nil {
-		return n, storeDown(err)
-	}
-	return n, nil
 }

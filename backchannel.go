@@ -10,8 +10,9 @@ import (
 	"net/url"
 
 	"github.com/cognate-auth/cognate/internal/oidc"
+	"github.com/cognate-auth/cognate/internal/record"
 	"github.com/cognate-auth/cognate/internal/refusal"
-	"github.com/cognate-auth/cognate/sessionstore"
+	"github.com/cognate-auth/cognate/internal/session"
 )
 
 // maxLogoutBody bounds the provider's request, in bytes: the largest token and some
@@ -56,28 +57,23 @@ func (a *Auth) endByToken(w http.ResponseWriter, r *http.Request) (int, oidc.Log
 	if err != nil {
 		return 0, oidc.LogoutToken{}, err
 	}
-	k, ok := a.sessions.keeper.(*storeSessions)
-	if !ok { // New asks for a store
-		return 0, oidc.LogoutToken{}, refusal.New(refusal.StoreDown, "there is no session store")
-	}
-	mark := sessionstore.Record{Key: k.hash("logout token", t.ID), Value: []byte{1}, Expires: t.Over}
-	err = k.tokenUsed(r.Context(), mark)
+	err = a.logoutTokens.unused(r.Context(), t)
 	if err != nil {
 		return 0, oidc.LogoutToken{}, err
 	}
 	// A session at the provider is one browser; without it, all of the user's end (2.7).
-	kind, value := "sid", t.SessionID
+	by, value := session.BySID, t.SessionID
 	if t.SessionID == "" {
-		kind, value = "sub", t.Subject
+		by, value = session.BySubject, t.Subject
 	}
-	n, err := a.endSessions(r.Context(), kind, value)
+	n, err := a.sessions.EndAll(r.Context(), by, value)
 	if err != nil {
 		return 0, oidc.LogoutToken{}, err
 	}
 	if n > 0 {
-		a.ended(r.Context(), t.Subject, LogoutBackchannel)
+		a.notifyEnded(r.Context(), t.Subject, LogoutBackchannel)
 	}
-	return n, t, k.useToken(r.Context(), mark)
+	return n, t, a.logoutTokens.use(r.Context(), t)
 }
 
 // readLogoutToken takes the token out of a request. It is in the body, and nowhere else.
@@ -97,29 +93,29 @@ func readLogoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	return form.Get("logout_token"), nil
 }
 
+// usedTokens remember in the store which logout tokens were used. A token is good once, at
+// whatever process with the same store.
+type usedTokens struct{ store *record.Store }
+
 var errTokenUsed = refusal.New(refusal.LogoutToken, "the logout token was used before")
 
-// tokenUsed refuses a logout token that this process, or another with the same store, took
-// before.
-func (k *storeSessions) tokenUsed(ctx context.Context, mark sessionstore.Record) error {
-	_, err := k.store.LoadLatest(ctx, mark.Key)
-	switch {
-	case err == nil:
+// logoutMark is the kind of the marks in the store.
+const logoutMark = "logout token"
+
+// unused refuses a token that was used before.
+func (u usedTokens) unused(ctx context.Context, t oidc.LogoutToken) error {
+	_, marked, err := u.store.Marked(ctx, logoutMark, t.ID)
+	if err == nil && marked {
 		return errTokenUsed
-	case errors.Is(err, sessionstore.ErrNoRecord):
-		return nil
 	}
-	return storeDown(err)
+	return err
 }
 
-// useToken sees to it that the token is not taken again.
-func (k *storeSessions) useToken(ctx context.Context, mark sessionstore.Record) error {
-	err := k.store.Create(ctx, mark)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, sessionstore.ErrRecordChanged): // at the same time
+// use sees to it that the token is not taken again.
+func (u usedTokens) use(ctx context.Context, t oidc.LogoutToken) error {
+	err := u.store.Mark(ctx, record.Mark{Kind: logoutMark, Value: t.ID, Says: 1, Until: t.Over})
+	if errors.Is(err, record.ErrMarked) { // at the same time
 		return errTokenUsed
 	}
-	return storeDown(err)
+	return err
 }

@@ -159,7 +159,7 @@ func (b *Bearer) middleware(scopes []string, missing func(next http.Handler) htt
 				return
 			}
 			w.Header()["Cache-Control"] = privateNoCache
-			next.ServeHTTP(w, r.WithContext(&requestContext{Context: r.Context(), auth: b.auth, user: user, r: r, w: w}))
+			next.ServeHTTP(w, r.WithContext(&requestContext{Context: r.Context(), auth: b.auth, user: user}))
 		})
 	}
 }

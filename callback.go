@@ -11,6 +11,7 @@ import (
 
 	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/refusal"
+	"github.com/cognate-auth/cognate/internal/session"
 )
 
 // maxCallback bounds the callback's query or form, in bytes; a code is short, and an error
@@ -104,7 +105,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = a.signIn(w, r, t, got)
 		if err != nil {
-			a.dropTokens(r.Context(), got.tokens.refresh)
+			a.dropTokens(r.Context(), got.tokens.Refresh)
 		}
 	}
 	came.signedIn, came.ledOn = err == nil, err == nil || t.inVain(err)
@@ -142,7 +143,7 @@ func (a *Auth) failLogin(w http.ResponseWriter, r *http.Request, e *Error, targe
 type redeemed struct {
 	user   *User // with all claims
 	sid    string
-	tokens *tokenSet
+	tokens *session.Tokens
 }
 
 // redeem turns the response to a transaction into a user, or says what is wrong.
@@ -175,7 +176,7 @@ func (a *Auth) identify(ctx context.Context, c oidc.Claims, tokens oidc.Tokens, 
 		return nil, err
 	}
 	u := userOf(c, a.client.Provider.Issuer(), a.dialect, tokens.Scopes)
-	return &redeemed{u, c.Text("sid"), newTokens(tokens, nonce, nil, a.now())}, nil
+	return &redeemed{u, c.Text("sid"), sessionTokens(tokens, nonce, nil, a.now())}, nil
 }
 
 // signIn begins the session of a user who may have one.
@@ -190,21 +191,21 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction, go
 			return vetoed(err)
 		}
 	}
-	old, _, err := a.sessions.read(r, a.now())
+	old, _, err := a.sessions.Read(r, a.now())
 	if err != nil {
 		return err
 	}
 	if a.transactions.abandoned.Has(t.proof, a.now()) {
 		return refusal.New(refusal.State, "this browser signed out while the sign-in was under way")
 	}
-	err = a.sessions.begin(w, r, a.sessions.create(a.keptClaims.trim(got.user), got.sid), got.tokens)
+	err = a.sessions.Begin(w, r, a.sessions.Create(identity{a.keptClaims.trim(got.user)}, got.sid), got.tokens)
 	if err != nil {
 		return err
 	}
 	if old != nil { // it was this browser's until now
-		a.finish(r.Context(), old, LogoutReplaced)
+		a.endSession(r.Context(), old, LogoutReplaced)
 	} else {
-		_ = a.sessions.discard(r) // no more than tidy: nobody is signed in by it
+		_ = a.sessions.Discard(r) // no more than tidy: nobody is signed in by it
 	}
 	a.transactions.ended(w, t)
 	a.metrics.Login(a.now().Sub(t.started))

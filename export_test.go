@@ -3,7 +3,6 @@ package cognate
 import (
 	"context"
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/oidc"
@@ -51,38 +50,16 @@ func BearerWaits(b *Bearer, grace time.Duration) { b.tokens.SetGrace(grace) }
 
 // How sessions and sign-ins under way are kept.
 
-// OpenCookie opens value as the session cookie of a, and as the state of a sign-in.
-func OpenCookie(a *Auth, value string) (sessionOK, transactionOK bool) {
-	s := a.sessions.keeper.(*cookieSessions).open(value)
-	t := a.transactions.open(value)
-	return s != nil, t != nil
-}
+// OpenState reports whether value opens as the state of a sign-in.
+func OpenState(a *Auth, value string) bool { return a.transactions.open(value) != nil }
 
-// ReadSession decodes an encoded session and encodes it again.
-func ReadSession(data []byte) (again []byte, ok bool) {
-	s, err := decodeSession(data)
+// ReadUser decodes what a session holds of a user and encodes it again.
+func ReadUser(data []byte) (again []byte, ok bool) {
+	who, tokensDropped, err := decodeIdentity("https://provider.test", "sub", time.Time{}, data)
 	if err != nil {
 		return nil, false
 	}
-	return s.encode(), true
-}
-
-// ReadStored decodes a session as a store has it and encodes it again.
-func ReadStored(data []byte) (again []byte, ok bool) {
-	s, err := decodeStored(data)
-	if err != nil {
-		return nil, false
-	}
-	return encodeStored(s, s.stored.tokens, s.stored.lease), true
-}
-
-// SampleStored is such a session.
-func SampleStored() []byte {
-	day := time.Unix(86400, 0)
-	s := &session{id: strings.Repeat("i", sessionIDSize), created: day, seen: day, expires: day, sid: "s", dropped: true, user: &User{
-		Subject: "sub", Email: "e", EmailVerified: true, Groups: []string{"g"}, Scopes: []string{"openid"}, extra: oidc.Claims{"x": []byte("1")},
-	}}
-	return encodeStored(s, &tokenSet{access: "a", refresh: "r", id: "i", nonce: "n", expires: day, refreshAt: day}, lease{"h", day})
+	return who.Encode(tokensDropped), true
 }
 
 // ReadTransaction decodes an encoded transaction and encodes it again.

@@ -42,7 +42,7 @@ func (a *Auth) signInAt(w http.ResponseWriter, r *http.Request, target string) {
 // login answers the login path.
 func (a *Auth) login(w http.ResponseWriter, r *http.Request) {
 	target := a.returnTarget(r.URL.Query().Get("return_to"))
-	s, _, err := a.sessions.read(r, a.now())
+	s, _, err := a.sessions.Read(r, a.now())
 	switch {
 	case err != nil:
 		a.fail(w, r, asError(err, ReasonStoreDown), target)
@@ -71,7 +71,7 @@ func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, uselessCookie b
 // answer to a script may come late, after a sign-in in another tab.
 func (a *Auth) dropUseless(w http.ResponseWriter, r *http.Request) {
 	if isNavigation(r) {
-		a.sessions.forget(w, r)
+		a.sessions.Forget(w, r)
 	}
 }
 

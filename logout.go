@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/oidc"
+	"github.com/cognate-auth/cognate/internal/session"
 )
 
 // logout answers the logout path. A link or an image on another site must not sign
@@ -93,36 +94,32 @@ func (a *Auth) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOpti
 // endHere ends the session in this browser and what was begun there, and returns its ID
 // token if it holds one.
 func (a *Auth) endHere(w http.ResponseWriter, r *http.Request) (idToken string, err error) {
-	s, _, err := a.sessions.read(r, a.now())
-	var t tokenSet
+	s, _, err := a.sessions.Read(r, a.now())
+	held := &session.Tokens{}
 	if s != nil {
-		if held := a.sessions.tokens(r, s); held != nil {
-			t = *held
+		if t := a.sessions.Tokens(r, s); t != nil {
+			held = t
 		}
 	}
 	first := false
 	switch {
 	case err != nil:
 	case s == nil:
-		err = a.sessions.discard(r)
+		err = a.sessions.Discard(r)
 	default:
-		first, err = a.sessions.close(r.Context(), s)
+		first, err = a.sessions.Close(r.Context(), s)
 	}
 	if err != nil {
 		return "", err
 	}
-	a.sessions.forget(w, r)
+	a.sessions.Forget(w, r)
 	a.transactions.forget(w, r)
 	if first {
-		a.ended(r.Context(), s.user.Subject, LogoutUser)
-		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed out", slog.String("sub", s.user.Subject))
+		a.notifyEnded(r.Context(), s.Identity.Subject(), LogoutUser)
+		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed out", slog.String("sub", s.Identity.Subject()))
 	}
-	if k, ok := a.sessions.keeper.(*cookieSessions); ok {
-		last, _ := k.successors.last(&t)
-		t.refresh = last.refresh
-	}
-	a.revokeTokens(r.Context(), t.refresh)
-	return t.id, nil
+	a.revokeTokens(r.Context(), a.sessions.Latest(held).Refresh)
+	return held.ID, nil
 }
 
 // afterLogout is where a sign-out leads to.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cognate-auth/cognate/internal/cache"
 	"github.com/cognate-auth/cognate/internal/cookie"
+	"github.com/cognate-auth/cognate/internal/session"
 )
 
 // While the provider's own session is open, a sign-in needs nobody: a browser that loses what
@@ -98,22 +99,27 @@ func (m *transactions) ended(w http.ResponseWriter, t *transaction) {
 // arrived removes the cookie of ended: the session came back, so it is not lost. One of
 // several sign-ins in a row stays, because a page may ask for one more although somebody is
 // signed in. It is done once for each session: later requests cost nothing.
-func (m *transactions) arrived(w http.ResponseWriter, r *http.Request, s *session, now time.Time) {
-	if m.arrivals.Has(s.id, now) {
+func (m *transactions) arrived(w http.ResponseWriter, r *http.Request, s *session.Session, now time.Time) {
+	if !m.follows(s, now) || m.arrivals.Has(s.ID, now) {
 		return
 	}
-	m.arrivals.Add(s.id, s.created.Add(rowTime+2*m.skew), now)
+	m.arrivals.Add(s.ID, s.Created.Add(rowTime+2*m.skew), now)
 	if m.row(r).count == 1 {
 		m.cookie.Remove(w, m.names.row)
 	}
+}
+
+// follows reports whether the sign-in of a session was moments ago.
+func (m *transactions) follows(s *session.Session, now time.Time) bool {
+	return cache.Within(now, s.Created.Add(-m.skew), rowTime+m.skew)
 }
 
 // loop returns why no further sign-in may begin, or nil: too many in a row have gone well
 // without an effect.
 func (a *Auth) loop(w http.ResponseWriter, r *http.Request, t *transaction) *Error {
 	now := a.now()
-	s, present, err := a.sessions.read(r, now)
-	if t.inRow == 0 && s != nil && a.sessions.young(s, now) {
+	s, present, err := a.sessions.Read(r, now)
+	if t.inRow == 0 && s != nil && a.transactions.follows(s, now) {
 		t.inRow = 1 // arrived has removed the cookie that says so
 		t.state = a.transactions.seal(t)
 	}
@@ -124,19 +130,19 @@ func (a *Auth) loop(w http.ResponseWriter, r *http.Request, t *transaction) *Err
 	// Whoever mends it may try again.
 	a.transactions.cookie.Remove(w, a.transactions.names.row)
 	a.transactions.eachLost(r, func(name string, _ row) { a.transactions.cookie.Remove(w, name) })
-	count, whole := cookie.CountChunks(r.Header, a.sessions.cookie.Name, maxIdentityChunks)
+	count, whole := a.sessions.CountCookies(r.Header)
 	said := fmt.Sprintf("%d sign-ins in a row went well", t.inRow)
 	switch {
 	case s != nil:
 		return refuse(ReasonLoginLoop, "%s and somebody is signed in, but one more begins: a page or a rule asks for what no sign-in brings", said)
 	case count > 1:
-		return refuse(ReasonCookieTwice, "%s, but the browser sends two cookies of one name, %q among them", said, a.sessions.cookie.Name)
+		return refuse(ReasonCookieTwice, "%s, but the browser sends two cookies of one name, %q among them", said, a.sessions.CookieName())
 	case !whole && last.size > cookie.ChunkSize:
 		return refuse(ReasonSessionTooLarge, "%s, but the browser does not send the session's cookies back, which take %d bytes: "+
 			"they may be too large for it, or for something on the way; keep fewer claims, or use a Session.Store", said, last.size)
 	case !present || !whole:
 		return refuse(ReasonCookieBlocked, "%s, but the browser does not send the session's cookie %q back: it is blocked, or "+
-			"something on the way removes it", said, a.sessions.cookie.Name)
+			"something on the way removes it", said, a.sessions.CookieName())
 	}
 	return refuse(ReasonCookieUnknown, "%s, but the session's cookie that the browser sends is of no use here: do all processes "+
 		"have the same Config.Keys, share one Session.Store and have the right time, and does no other app of this host "+

@@ -59,7 +59,7 @@ func NewProviders(auths ...*Auth) (*Providers, error) {
 		}
 		for j, b := range auths {
 			// A cookie that begins so would be taken for one of the other's sign-ins.
-			if i != j && strings.HasPrefix(b.sessions.cookie.Name, a.transactions.names.prefix) {
+			if i != j && strings.HasPrefix(b.sessions.CookieName(), a.transactions.names.prefix) {
 				problems = append(problems, fmt.Errorf("the CookieName of %d begins like the cookies of %d", j, i))
 			}
 		}
@@ -73,7 +73,7 @@ func NewProviders(auths ...*Auth) (*Providers, error) {
 // identity is what no other Auth of the same app may have.
 func (a *Auth) identity() []string {
 	own := []string{
-		"CookieName " + a.sessions.cookie.Name, "DisplayName " + a.displayName,
+		"CookieName " + a.sessions.CookieName(), "DisplayName " + a.displayName,
 		"Issuer and ClientID " + a.client.Provider.Issuer() + " " + a.client.ID,
 	}
 	for _, p := range []string{a.callbackPath, a.loginPath, a.logoutPath, a.backchannelPath} {
@@ -104,11 +104,11 @@ func (p *Providers) RequireLogin(next http.Handler) http.Handler {
 		var useless []*Auth
 		for _, a := range p.auths {
 			now := a.now()
-			s, present, err := a.sessions.read(r, now)
+			s, present, err := a.sessions.Read(r, now)
 			switch {
 			case err != nil:
 				down, cause = a, err
-			case s != nil && a.pass(w, r, s, now, next):
+			case s != nil && a.serve(w, r, s, now, next):
 				return
 			case present:
 				useless = append(useless, a)

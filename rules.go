@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 // A Rule decides whether a user may pass: at every sign-in (Config.LoginRules), on a route
@@ -328,3 +330,18 @@ func textOf(rules []Rule) string {
 	}
 	return strings.Join(t, "; ")
 }
+
+// admit asks the rules of sign-in.
+func (a *Auth) admit(ctx context.Context, u *User) error {
+	if !a.vouchedFor(u) {
+		return refusal.New(refusal.EmailNotVerified, "the provider does not vouch for the e-mail address of subject %.255q", u.Subject)
+	}
+	if e := checkRules(ctx, a.loginRules, u); e != nil {
+		return e
+	}
+	return nil
+}
+
+// vouchedFor reports whether the provider vouches for what the configuration asks for. It
+// holds for sessions, too, that began when it did not ask.
+func (a *Auth) vouchedFor(u *User) bool { return u.EmailVerified || !a.verifiedEmail }

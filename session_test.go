@@ -401,38 +401,33 @@ func FuzzOpenCookie(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		if session, transaction := cognate.OpenCookie(a, value); session || transaction {
+		r := &http.Request{Header: http.Header{"Cookie": {"__Host-cognate=" + value}}}
+		if a.User(r) != nil || cognate.OpenState(a, value) {
 			t.Fatalf("%q opened without the key", value)
 		}
 	})
 }
 
-// FuzzReadSession reads what stands inside a sealed cookie: only what was written by
-// the library itself, and that in one spelling.
-func FuzzReadSession(f *testing.F) {
-	f.Add([]byte("\x02\x10idididididididid\x01\x02\x03\x04\x00\x03sub\x00\x00\x00\x01\x00\x00\x00"))
-	f.Add([]byte("\x03\x02\x07\x01\x20secretsecretsecretsecretsecretse\x04host\x01/\x00\x01\x00\x01\x01a"))
+// FuzzReadUser reads what a session holds of a user: only what was written by the library
+// itself, and that in one spelling.
+func FuzzReadUser(f *testing.F) {
+	f.Add([]byte("\x00\x01e\x00\x03\x01\x01g\x01\x06openid\x01\x01x\x011"))
+	f.Add([]byte("\x00\x00\x00\x01\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if again, ok := cognate.ReadSession(data); ok && !bytes.Equal(again, data) {
-			if second, ok := cognate.ReadSession(again); !ok || !bytes.Equal(again, second) {
-				t.Fatalf("%q became %q and then %q", data, again, second)
-			}
-		}
-		if again, ok := cognate.ReadTransaction(data); ok {
-			if second, ok := cognate.ReadTransaction(again); !ok || !bytes.Equal(again, second) {
+		if again, ok := cognate.ReadUser(data); ok && !bytes.Equal(again, data) {
+			if second, ok := cognate.ReadUser(again); !ok || !bytes.Equal(again, second) {
 				t.Fatalf("%q became %q and then %q", data, again, second)
 			}
 		}
 	})
 }
 
-// FuzzReadStored reads what somebody may have written to a store with the right keys: an
-// older or newer version of this package, at worst.
-func FuzzReadStored(f *testing.F) {
-	f.Add(cognate.SampleStored())
+// FuzzReadTransaction reads what stands inside a state.
+func FuzzReadTransaction(f *testing.F) {
+	f.Add([]byte("\x03\x02\x07\x01\x20secretsecretsecretsecretsecretse\x04host\x01/\x00\x01\x00\x01\x01a"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if again, ok := cognate.ReadStored(data); ok {
-			if second, ok := cognate.ReadStored(again); !ok || !bytes.Equal(again, second) {
+		if again, ok := cognate.ReadTransaction(data); ok {
+			if second, ok := cognate.ReadTransaction(again); !ok || !bytes.Equal(again, second) {
 				t.Fatalf("%q became %q and then %q", data, again, second)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/seal"
+	"github.com/cognate-auth/cognate/internal/session"
 	"github.com/cognate-auth/cognate/internal/testhook"
 )
 
@@ -41,11 +42,11 @@ func (a *Auth) testSession(ctx context.Context, u User) ([]*http.Cookie, error) 
 	}
 	u.Issuer = a.client.Provider.Issuer()
 	answer := cookieWriter{}
-	var t *tokenSet
-	if a.keepsTokens {
-		t = &tokenSet{access: "made-up-by-cognatetest"}
+	var t *session.Tokens
+	if a.sessions.KeepTokens() {
+		t = &session.Tokens{Access: "made-up-by-cognatetest"}
 	}
-	err = a.sessions.begin(answer, (&http.Request{}).WithContext(ctx), a.sessions.create(&u, ""), t)
+	err = a.sessions.Begin(answer, (&http.Request{}).WithContext(ctx), a.sessions.Create(identity{&u}, ""), t)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +73,7 @@ func (a *Auth) testBearer(u User) (string, error) {
 	if u.Issuer == "" {
 		u.Issuer = a.client.Provider.Issuer()
 	}
-	token := seal.Encoding.EncodeToString([]byte(seal.Random(sessionIDSize)))
+	token := seal.Encoding.EncodeToString([]byte(seal.Random(16)))
 	now := a.now()
 	a.bearer.seen.Put(tokenKey(token), &seenToken{user: &u, from: now, until: now.Add(time.Hour)})
 	return token, nil
@@ -86,7 +87,7 @@ func (a *Auth) couldSignIn(ctx context.Context, u *User) error {
 		return errors.New("the user has no Subject, which every user has")
 	case u.Issuer != "" && u.Issuer != a.client.Provider.Issuer():
 		return fmt.Errorf("the user's Issuer is %.200q, expected %q or nothing", u.Issuer, a.client.Provider.Issuer())
-	case !a.sessions.admits(u):
+	case !a.vouchedFor(u):
 		return errors.New("the user's e-mail address is not verified, and Config.RequireVerifiedEmail is set; " +
 			"set Email and EmailVerified")
 	}

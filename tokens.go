@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/cognate-auth/cognate/internal/cache"
-	"github.com/cognate-auth/cognate/internal/gate"
 	"github.com/cognate-auth/cognate/internal/loopback"
 	"github.com/cognate-auth/cognate/internal/refusal"
+	"github.com/cognate-auth/cognate/internal/session"
 )
 
 // RequireAccessToken is [Auth.RequireLogin] for pages that call APIs as the user: it lets a
@@ -50,7 +51,7 @@ func (a *Auth) AccessToken(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return t.access, nil
+	return t.Access, nil
 }
 
 // TokenSource returns the source of [Auth.AccessToken]'s tokens for one request, for
@@ -68,7 +69,7 @@ func (s tokenSource) Token() (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &oauth2.Token{AccessToken: t.access, TokenType: "Bearer", Expiry: t.expires}, nil
+	return &oauth2.Token{AccessToken: t.Access, TokenType: "Bearer", Expiry: t.Expires}, nil
 }
 
 // Client returns an HTTP client that calls APIs as the user who is signed in: every request
@@ -112,7 +113,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	out := req.Clone(req.Context())
-	out.Header.Set("Authorization", "Bearer "+token.access)
+	out.Header.Set("Authorization", "Bearer "+token.Access)
 	return loopback.RoundTripper{}.RoundTrip(out)
 }
 
@@ -148,19 +149,19 @@ func (a *Auth) Fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // freshTokens returns the tokens of the session that ctx belongs to.
-func (a *Auth) freshTokens(ctx context.Context) (*tokenSet, error) {
+func (a *Auth) freshTokens(ctx context.Context) (*session.Tokens, error) {
 	c, _ := ctx.Value(requestKey{}).(*requestContext)
 	if c == nil || c.auth != a {
 		return nil, errNoRequest()
 	}
-	s, t := c.held()
+	s, t := c.visit.Held()
 	if s == nil {
 		return nil, errNoRequest()
 	}
-	if t != nil && t.fresh(a.now()) {
+	if t != nil && t.Fresh(a.now()) {
 		return t, nil
 	}
-	t, err := a.refreshTokens(ctx, c, s, t)
+	t, err := a.refreshTokens(ctx, &c.visit, s, t)
 	return t, exported(err)
 }
 
@@ -170,68 +171,57 @@ func errNoRequest() *Error {
 
 // refreshTokens gets new tokens for a session whose own are missing or no longer fresh. As
 // long as the old one works, a provider that is down disturbs nobody.
-func (a *Auth) refreshTokens(ctx context.Context, c *requestContext, s *session, old *tokenSet) (*tokenSet, error) {
+func (a *Auth) refreshTokens(ctx context.Context, v *session.Visit, s *session.Session, old *session.Tokens) (*session.Tokens, error) {
 	switch {
-	case old == nil && (!a.keepsTokens || s.dropped):
+	case old == nil && (!a.sessions.KeepTokens() || s.TokensDropped):
 		return nil, refusal.New(refusal.NoTokens, "the session holds no tokens: set Session.Store, or Session.TokensInCookie if they are small")
 	case old == nil:
-		a.finish(ctx, s, LogoutRefused)
+		a.endSession(ctx, s, LogoutRefused)
 		if a.justBegun(s) {
 			return nil, refusal.New(refusal.NoTokens, "the tokens of a sign-in moments ago are lost: does the browser take all cookies of the session?")
 		}
-		return nil, errEnded
-	case old.refresh == "" && !old.usable(a.now()):
-		a.finish(ctx, s, LogoutRefused)
+		return nil, session.ErrEndedElsewhere
+	case old.Refresh == "" && !old.Usable(a.now()):
+		a.endSession(ctx, s, LogoutRefused)
 		if a.justBegun(s) {
 			return nil, refusal.New(refusal.NoTokens, "the access token of a sign-in moments ago has expired, and the provider gave no refresh token with it")
 		}
-		return nil, errEnded
-	case old.refresh == "":
+		return nil, session.ErrEndedElsewhere
+	case old.Refresh == "":
 		return old, nil
 	}
-	if e := a.refreshPaused(s); e != nil {
-		if old.usable(a.now()) {
+	if e := a.sessions.Paused(s); e != nil {
+		if old.Usable(a.now()) {
 			return old, nil
 		}
 		return nil, e
 	}
-	next, tokens, err := a.sessions.refresh(ctx, c, s, old, a.ask)
+	next, err := v.Refresh(ctx, s, old, a.refresh)
 	switch {
-	case err == nil && tokens != nil:
-		c.hold(next, tokens)
-		return tokens, nil
+	case err == nil && next != nil:
+		return next, nil
 	case err == nil:
 		return nil, refusal.New(refusal.NoTokens, "the new tokens are too large to be kept")
-	case errors.Is(err, errRefused):
+	case errors.Is(err, session.ErrEnded):
 		e := asError(err, ReasonRefreshRefused)
-		if e.Err != errRefused && a.justBegun(s) { //nolint:errorlint // errEnded alone has it bare: somebody signed out
+		if e.Err != session.ErrEnded && a.justBegun(s) { //nolint:errorlint // ErrEndedElsewhere alone has it bare: somebody signed out
 			e.final, e.Err = true, fmt.Errorf("the tokens of a sign-in moments ago were refused, as those of another sign-in would be: %w", e.Err)
 		}
 		return nil, e
-	case old.usable(a.now()):
+	case old.Usable(a.now()):
 		return old, nil
 	}
 	e := asError(err, ReasonRefreshFailed)
 	if e.RetryAfter == 0 {
-		e.RetryAfter = refreshPause
+		e.RetryAfter = session.RefreshPause
 	}
 	return nil, e
 }
 
+// loopTime is how young a session is whose tokens are lost already: another sign-in would
+// end the same way, and so on.
+const loopTime = 10 * time.Second
+
 // justBegun tells that the sign-in is so recent that another one would end the same way, and
 // so on: a browser must not be sent round without end.
-func (a *Auth) justBegun(s *session) bool { return cache.Within(a.now(), s.created, loopTime) }
-
-// refreshPaused returns why the session's tokens are not to be refreshed for a moment, or nil.
-func (a *Auth) refreshPaused(s *session) *refusal.Error {
-	if left := a.client.Gate.Left(); left > 0 {
-		return gate.HeldOff(left)
-	}
-	at, ok := a.failedRefresh.Get(s.id)
-	if !ok || !cache.Within(a.now(), at, refreshPause) {
-		return nil
-	}
-	e := refusal.New(refusal.RefreshFailed, "the provider could not refresh the tokens a moment ago")
-	e.RetryAfter = refreshPause
-	return e
-}
+func (a *Auth) justBegun(s *session.Session) bool { return cache.Within(a.now(), s.Created, loopTime) }

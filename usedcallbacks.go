@@ -8,14 +8,18 @@ import (
 
 	"github.com/cognate-auth/cognate/internal/cache"
 	"github.com/cognate-auth/cognate/internal/oidc"
+	"github.com/cognate-auth/cognate/internal/record"
 	"github.com/cognate-auth/cognate/internal/refusal"
-	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 const (
 	// callbackWait bounds how long the second of two equal callbacks waits for what comes
 	// of the first.
 	callbackWait = 2 * oidc.RequestTimeout
+	// callbackPoll is the pause between two looks at the first one.
+	callbackPoll = 50 * time.Millisecond
+	// maxAbandoned bounds how many sign-ins are remembered that must not end any more.
+	maxAbandoned = 100_000
 	// maxOutcomes bounds how many outcomes of callbacks a process remembers.
 	maxOutcomes = 10_000
 	// failedMark is how long the store keeps the mark of a callback that signed nobody in:
@@ -34,7 +38,8 @@ type usedCallbacks struct {
 	here     *cache.Set         // nonces of what was used in this process: a state can be spelled in two ways
 	outcomes *cache.Cache[bool] // of these: whether the browser was led on to its page
 	// shared, if not nil, keeps a mark for each in the store, for all processes.
-	shared *storeSessions
+	shared *record.Store
+	skew   time.Duration
 
 	mu     sync.Mutex
 	since  time.Time // when the count of failed began
@@ -49,14 +54,12 @@ func (u *usedCallbacks) take(ctx context.Context, t *transaction, now time.Time)
 	}
 	if u.shared != nil {
 		// Clocks of processes, and the store's, may differ by the skew each.
-		err := u.shared.store.Create(ctx, sessionstore.Record{
-			Key: u.key(t.nonce), Value: []byte{markLeadsOn}, Expires: until.Add(maxSkew),
-		})
-		if errors.Is(err, sessionstore.ErrRecordChanged) {
+		err := u.shared.Mark(ctx, record.Mark{Kind: callbackMark, Value: t.nonce, Says: markLeadsOn, Until: until.Add(maxSkew)})
+		if errors.Is(err, record.ErrMarked) {
 			return errCallbackUsed
 		}
 		if err != nil {
-			return storeDown(err)
+			return err
 		}
 	}
 	if !u.here.Add(t.nonce, until, now) {
@@ -67,7 +70,8 @@ func (u *usedCallbacks) take(ctx context.Context, t *transaction, now time.Time)
 
 var errCallbackUsed = refusal.New(refusal.Replay, "the callback was used before")
 
-func (u *usedCallbacks) key(nonce string) string { return u.shared.hash("callback", nonce) }
+// callbackMark is the kind of the marks in the store.
+const callbackMark = "callback"
 
 // What a mark in the store holds.
 const (
@@ -90,9 +94,8 @@ func (u *usedCallbacks) settle(ctx context.Context, nonce string, o outcome, now
 	if u.shared == nil || o.signedIn {
 		return
 	}
-	key := u.key(nonce)
 	if !o.spent || !u.mayStay(now) {
-		_ = u.shared.store.Delete(ctx, key) // or it ends by itself
+		u.shared.Unmark(ctx, callbackMark, nonce)
 		return
 	}
 	mark := byte(markFailed)
@@ -100,7 +103,7 @@ func (u *usedCallbacks) settle(ctx context.Context, nonce string, o outcome, now
 		mark = markLeadsOn
 	}
 	// The skew is for the store's clock.
-	_ = u.shared.store.Update(ctx, sessionstore.Record{Key: key, Version: 1, Value: []byte{mark}, Expires: now.Add(failedMark + u.shared.skew)})
+	u.shared.Remark(ctx, record.Mark{Kind: callbackMark, Value: nonce, Says: mark, Until: now.Add(failedMark + u.skew)})
 }
 
 // mayStay reports whether the mark of one more failed callback may stay in the store.
@@ -124,13 +127,15 @@ func (u *usedCallbacks) ledOn(ctx context.Context, nonce string, now time.Time) 
 		if ledOn, known := u.outcomes.Get(nonce); known {
 			return ledOn
 		}
-		if !pause(ctx, leasePoll) {
+		select {
+		case <-ctx.Done():
 			return false
+		case <-time.After(callbackPoll):
 		}
 	}
 	if u.shared == nil {
 		return false
 	}
-	mark, err := u.shared.store.LoadLatest(ctx, u.key(nonce))
-	return err == nil && len(mark.Value) == 1 && mark.Value[0] == markLeadsOn
+	says, marked, err := u.shared.Marked(ctx, callbackMark, nonce)
+	return err == nil && marked && says == markLeadsOn
 }

@@ -64,6 +64,15 @@ func misfit[T any](c oidc.Claims) string {
 	return ""
 }
 
+func sortedNames(c oidc.Claims) []string {
+	names := make([]string, 0, len(c))
+	for name := range c {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
 // fieldNames returns the names that encoding/json knows a struct's members by; ok is
 // false for another type, which takes what comes.
 func fieldNames(t reflect.Type) (names []string, ok bool) {

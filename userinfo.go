@@ -40,7 +40,7 @@ func (a *Auth) wantsUserInfo(ctx context.Context, c oidc.Claims) bool {
 		return false
 	}
 	_, said := c["email_verified"]
-	lacking := c.Text("email") == "" || a.sessions.verifiedEmail && !said
+	lacking := c.Text("email") == "" || a.verifiedEmail && !said
 	if !lacking || !slices.Contains(a.client.Scopes, "email") {
 		return false
 	}

@@ -16,15 +16,18 @@ import (
 // know. Make one longer only with a reason.
 var arrows = []struct{ packages, may string }{
 	// The library.
-	{".", "internal/cache internal/flight internal/gate internal/loopback internal/page " +
+	{".", "internal/cache internal/gate internal/loopback internal/page " +
 		"internal/refusal internal/returnto internal/testhook internal/utf8text " +
-		"sessionstore internal/cookie internal/seal internal/oidc"},
+		"sessionstore internal/cookie internal/oidc internal/record internal/seal internal/session"},
 	{"redisstore", "sessionstore"},
 	{"flaskoidc", ". internal/utf8text"},
 	{"devtls", "internal/loopback internal/utf8text"},
 	{"cognatetest", ". internal/testhook userpool userpool/devview userpool/memstore " +
 		"userpool/server userpool/store userpool/keys userpool/pool userpool/trace"},
 	{"internal/gate", "internal/flight internal/refusal"},
+	{"internal/record", "sessionstore internal/refusal internal/seal"},
+	{"internal/session", "sessionstore internal/cache internal/cookie internal/flight internal/gate " +
+		"internal/record internal/refusal internal/seal"},
 	{"internal/oidc", "internal/cache internal/flight internal/gate internal/loopback " +
 		"internal/refusal internal/utf8text"},
 	{"internal/...", ""},
