@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"github.com/cognate-auth/cognate/internal/record"
 	"github.com/cognate-auth/cognate/internal/seal"
 	"github.com/cognate-auth/cognate/internal/session"
+	"github.com/cognate-auth/cognate/internal/transaction"
 )
 
 // Auth signs people in to one web app with one provider. Make it with [New]. It is
@@ -25,7 +25,7 @@ type Auth struct {
 	client       *oidc.Client
 	bearer       *Bearer
 	sessions     *session.Sessions
-	transactions *transactions
+	transactions *transaction.Transactions
 	logoutTokens usedTokens
 	// crossOrigin refuses a POST that another site caused, by Fetch Metadata or the
 	// Origin header of older browsers.
@@ -134,17 +134,13 @@ func (s *settings) client() *oidc.Client {
 func (a *Auth) openSessions(s *settings) error {
 	bound := s.Issuer + "\x00" + s.ClientID
 	spec, store := cookie.NewSpec(s.CookieName, s.secure), record.NewStore(s.Session.Store, bound)
-	transactionSealer, err := seal.New(seal.KeysOf(s.Keys), "transaction", bound, maxState)
+	var err error
+	a.transactions, err = transaction.New(transaction.Config{
+		Keys: seal.KeysOf(s.Keys), Bound: bound, Cookie: spec, Store: store,
+		Skew: s.ClockSkew, MaxSkew: maxSkew, RequestTime: oidc.RequestTimeout, Now: s.Now,
+	})
 	if err != nil {
 		return err
-	}
-	a.transactions = &transactions{
-		cookie: spec, names: newTransactionNames(spec), sealer: transactionSealer, skew: s.ClockSkew, now: s.Now,
-		abandoned: cache.NewSet(maxAbandoned), arrivals: cache.NewSet(maxOutcomes), rows: cache.New[row](maxOutcomes),
-	}
-	a.transactions.next.Store(rand.Uint32()) //nolint:gosec // no secret: processes begin at different slots
-	a.transactions.used = &usedCallbacks{
-		here: cache.NewSet(maxAbandoned), outcomes: cache.New[bool](maxOutcomes), shared: store, skew: s.ClockSkew,
 	}
 	a.logoutTokens = usedTokens{store}
 	a.sessions, err = session.New(session.Config{
@@ -243,7 +239,7 @@ func (a *Auth) serve(w http.ResponseWriter, r *http.Request, s *session.Session,
 		return false
 	}
 	w.Header()["Cache-Control"] = privateNoCache
-	a.transactions.arrived(w, r, s, now)
+	a.transactions.Arrived(w, r, s.ID, s.Created, now)
 	c := &requestContext{Context: r.Context(), auth: a, user: userIn(s)}
 	w = c.visit.Begin(a.sessions, w, r, s, now)
 	defer c.visit.End()

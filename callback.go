@@ -12,6 +12,7 @@ import (
 	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/refusal"
 	"github.com/cognate-auth/cognate/internal/session"
+	"github.com/cognate-auth/cognate/internal/transaction"
 )
 
 // maxCallback bounds the callback's query or form, in bytes; a code is short, and an error
@@ -74,18 +75,18 @@ func parseResponse(raw string) (response, error) {
 func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	resp, err := readResponse(w, r)
 	if err != nil {
-		a.failLogin(w, r, asError(err, ReasonMalformedCallback), a.targetOf(a.transactions.open(resp.State)))
+		a.failLogin(w, r, asError(err, ReasonMalformedCallback), a.targetOf(a.transactions.Open(resp.State)))
 		return
 	}
-	if r.Method == http.MethodPost && !resp.again && a.transactions.awaits(r, resp.State) {
+	if r.Method == http.MethodPost && !resp.again && a.transactions.Awaits(r, resp.State) {
 		a.sendAgain(w, resp)
 		return
 	}
-	t, err := a.transactions.finish(w, r, resp.State)
+	t, err := a.transactions.Finish(w, r, resp.State)
 	target := a.targetOf(t)
 	if err != nil {
 		e := asError(err, ReasonState)
-		if a.User(r) != nil || e.Reason == ReasonReplay && a.transactions.used.ledOn(r.Context(), t.nonce, a.now()) {
+		if a.User(r) != nil || e.Reason == ReasonReplay && a.transactions.LedOn(r.Context(), t) {
 			// The back button, or the second click of two. Nothing is done with the request.
 			redirect(w, target, redirectStatus(r))
 			return
@@ -99,8 +100,8 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	// A second click ends the first one's request. Its code is spent by then.
 	r = r.WithContext(context.WithoutCancel(r.Context()))
-	came := outcome{spent: resp.Code != "" && resp.Error == ""}
-	defer func() { a.transactions.used.settle(r.Context(), t.nonce, came, a.now()) }()
+	came := transaction.Outcome{Spent: resp.Code != "" && resp.Error == ""}
+	defer func() { a.transactions.Settle(r.Context(), t, came) }()
 	got, err := a.redeem(r.Context(), resp, t)
 	if err == nil {
 		err = a.signIn(w, r, t, got)
@@ -108,8 +109,8 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 			a.dropTokens(r.Context(), got.tokens.Refresh)
 		}
 	}
-	came.signedIn, came.ledOn = err == nil, err == nil || t.inVain(err)
-	if !came.ledOn {
+	came.SignedIn, came.LedOn = err == nil, err == nil || inVain(t, err)
+	if !came.LedOn {
 		e := asError(err, ReasonTokenEndpoint)
 		if got != nil {
 			e.subject = got.user.Subject
@@ -122,11 +123,11 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 }
 
 // targetOf is the page that a sign-in was begun for; of none, the home page.
-func (a *Auth) targetOf(t *transaction) string {
+func (a *Auth) targetOf(t *transaction.Transaction) string {
 	if t == nil {
 		return a.homePath
 	}
-	return a.returnTarget(t.returnTo)
+	return a.returnTarget(t.ReturnTo)
 }
 
 // failLogin is fail for a sign-in.
@@ -147,11 +148,11 @@ type redeemed struct {
 }
 
 // redeem turns the response to a transaction into a user, or says what is wrong.
-func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (got *redeemed, err error) {
-	secrets := a.client.Secrets(resp.Code, resp.State, t.nonce, t.verifier)
+func (a *Auth) redeem(ctx context.Context, resp response, t *transaction.Transaction) (got *redeemed, err error) {
+	secrets := a.client.Secrets(resp.Code, resp.State, t.Nonce, t.Verifier)
 	claims, tokens, err := a.client.Exchange(ctx, resp.Response, attemptOf(t))
 	if err == nil {
-		got, err = a.identify(ctx, claims, tokens, t.nonce)
+		got, err = a.identify(ctx, claims, tokens, t.Nonce)
 	}
 	if err != nil {
 		a.dropTokens(ctx, tokens.Refresh)
@@ -160,10 +161,10 @@ func (a *Auth) redeem(ctx context.Context, resp response, t *transaction) (got *
 }
 
 // attemptOf is a sign-in under way as the provider and its ID token know it.
-func attemptOf(t *transaction) oidc.Attempt {
-	attempt := oidc.Attempt{State: t.state, Nonce: t.nonce, Verifier: t.verifier, ACR: t.acr}
-	if t.maxAge != noMaxAge {
-		attempt.NotBefore = t.started.Add(-time.Duration(t.maxAge) * time.Second)
+func attemptOf(t *transaction.Transaction) oidc.Attempt {
+	attempt := oidc.Attempt{State: t.State, Nonce: t.Nonce, Verifier: t.Verifier, ACR: t.ACR}
+	if t.MaxAge != transaction.NoMaxAge {
+		attempt.NotBefore = t.Started.Add(-time.Duration(t.MaxAge) * time.Second)
 	}
 	return attempt
 }
@@ -180,13 +181,13 @@ func (a *Auth) identify(ctx context.Context, c oidc.Claims, tokens oidc.Tokens, 
 }
 
 // signIn begins the session of a user who may have one.
-func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction, got *redeemed) error {
+func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction.Transaction, got *redeemed) error {
 	err := a.admit(r.Context(), got.user)
 	if err != nil {
 		return err
 	}
 	if a.hooks.OnLogin != nil {
-		err := a.hooks.OnLogin(r.Context(), LoginEvent{User: got.user, State: t.appState, ReturnTo: a.returnTarget(t.returnTo), Request: r})
+		err := a.hooks.OnLogin(r.Context(), LoginEvent{User: got.user, State: t.AppState, ReturnTo: a.returnTarget(t.ReturnTo), Request: r})
 		if err != nil {
 			return vetoed(err)
 		}
@@ -195,7 +196,7 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction, go
 	if err != nil {
 		return err
 	}
-	if a.transactions.abandoned.Has(t.proof, a.now()) {
+	if a.transactions.Abandoned(t) {
 		return refusal.New(refusal.State, "this browser signed out while the sign-in was under way")
 	}
 	err = a.sessions.Begin(w, r, a.sessions.Create(identity{a.keptClaims.trim(got.user)}, got.sid), got.tokens)
@@ -207,8 +208,8 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction, go
 	} else {
 		_ = a.sessions.Discard(r) // no more than tidy: nobody is signed in by it
 	}
-	a.transactions.ended(w, t)
-	a.metrics.Login(a.now().Sub(t.started))
+	a.transactions.Ended(w, t)
+	a.metrics.Login(a.now().Sub(t.Started))
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed in", slog.String("sub", got.user.Subject))
 	return nil
 }

@@ -50,9 +50,6 @@ func BearerWaits(b *Bearer, grace time.Duration) { b.tokens.SetGrace(grace) }
 
 // How sessions and sign-ins under way are kept.
 
-// OpenState reports whether value opens as the state of a sign-in.
-func OpenState(a *Auth, value string) bool { return a.transactions.open(value) != nil }
-
 // ReadUser decodes what a session holds of a user and encodes it again.
 func ReadUser(data []byte) (again []byte, ok bool) {
 	who, tokensDropped, err := decodeIdentity("https://provider.test", "sub", time.Time{}, data)
@@ -60,13 +57,4 @@ func ReadUser(data []byte) (again []byte, ok bool) {
 		return nil, false
 	}
 	return who.Encode(tokensDropped), true
-}
-
-// ReadTransaction decodes an encoded transaction and encodes it again.
-func ReadTransaction(data []byte) (again []byte, ok bool) {
-	t, err := decodeTransaction(data)
-	if err != nil {
-		return nil, false
-	}
-	return t.encode(), true
 }

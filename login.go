@@ -11,6 +11,7 @@ import (
 
 	"github.com/cognate-auth/cognate/internal/refusal"
 	"github.com/cognate-auth/cognate/internal/returnto"
+	"github.com/cognate-auth/cognate/internal/transaction"
 )
 
 // Login sends the browser to the provider to sign in, even if somebody is signed in
@@ -95,7 +96,7 @@ func (a *Auth) begin(w http.ResponseWriter, r *http.Request, l *loginRequest) {
 	}
 	l.check(a.dialect)
 	a.reportLeftOut(r, l)
-	t := a.transactions.start(r, l, a.foreign(r))
+	t := a.transactions.Start(r, l.asked(), a.foreign(r))
 	if e := a.loop(w, r, t); e != nil {
 		a.failLogin(w, r, e, l.returnTo)
 		return
@@ -107,7 +108,7 @@ func (a *Auth) begin(w http.ResponseWriter, r *http.Request, l *loginRequest) {
 	switch {
 	case err == nil:
 		a.warnOfOtherHost(r)
-		a.transactions.begin(w, t)
+		a.transactions.Begin(w, t)
 		redirect(w, address, status)
 	case l.silent() && (refusal.ProviderFault(err) || e.Reason == ReasonPushedRequest):
 		redirect(w, l.returnTo, status)
@@ -117,7 +118,7 @@ func (a *Auth) begin(w http.ResponseWriter, r *http.Request, l *loginRequest) {
 }
 
 // authorize returns where to send the browser for a sign-in that may begin.
-func (a *Auth) authorize(r *http.Request, l *loginRequest, t *transaction) (string, error) {
+func (a *Auth) authorize(r *http.Request, l *loginRequest, t *transaction.Transaction) (string, error) {
 	if len(l.mistakes) > 0 {
 		return "", refuse(ReasonLoginOption, "%w", errors.Join(l.mistakes...))
 	}

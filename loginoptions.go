@@ -14,6 +14,7 @@ import (
 
 	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/refusal"
+	"github.com/cognate-auth/cognate/internal/transaction"
 )
 
 const (
@@ -26,8 +27,6 @@ const (
 	// maxExtra bounds the names and values of Param together, in bytes: they travel in
 	// a URL.
 	maxExtra = 4 << 10
-	// noMaxAge is a maxAge that nobody asked for.
-	noMaxAge = -1
 )
 
 // A LoginOption changes one sign-in, as an argument of [Auth.Login], or every sign-in, in
@@ -50,7 +49,7 @@ type loginRequest struct {
 	hint     string
 	lang     string
 	idp      string
-	maxAge   int64 // seconds, or noMaxAge
+	maxAge   int64 // seconds, or transaction.NoMaxAge
 	formPost bool
 	acr      []string
 	extra    map[string]string
@@ -60,7 +59,7 @@ type loginRequest struct {
 
 // newLogin applies the options in their order.
 func newLogin(options ...[]LoginOption) *loginRequest {
-	l := &loginRequest{maxAge: noMaxAge, extra: map[string]string{}}
+	l := &loginRequest{maxAge: transaction.NoMaxAge, extra: map[string]string{}}
 	for _, o := range slices.Concat(options...) {
 		if o.apply != nil {
 			o.apply(l)
@@ -287,17 +286,22 @@ func (l *loginRequest) params(d *Dialect) url.Values {
 	if l.formPost {
 		q.Set("response_mode", "form_post")
 	}
-	if l.maxAge != noMaxAge {
+	if l.maxAge != transaction.NoMaxAge {
 		q.Set("max_age", strconv.FormatInt(l.maxAge, 10))
 	}
 	return q
 }
 
+// asked is what has to be known of it when the sign-in ends.
+func (l *loginRequest) asked() transaction.Request {
+	return transaction.Request{ReturnTo: l.returnTo, AppState: l.appState, MaxAge: l.maxAge, ACR: l.acr, Silent: l.silent()}
+}
+
 // inVain reports whether a silent sign-in ended as it may: the provider would have had to
 // ask the person for something (OpenID Connect Core 1.0, 3.1.2.6).
-func (t *transaction) inVain(err error) bool {
+func inVain(t *transaction.Transaction, err error) bool {
 	e, ok := errors.AsType[*refusal.Error](err)
-	return ok && t.silent && e.Reason == refusal.ProviderError && slices.Contains([]string{
+	return ok && t.Silent && e.Reason == refusal.ProviderError && slices.Contains([]string{
 		"login_required", "interaction_required", "consent_required", "account_selection_required",
 	}, e.ProviderCode)
 }

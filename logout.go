@@ -113,7 +113,7 @@ func (a *Auth) endHere(w http.ResponseWriter, r *http.Request) (idToken string, 
 		return "", err
 	}
 	a.sessions.Forget(w, r)
-	a.transactions.forget(w, r)
+	a.transactions.Forget(w, r)
 	if first {
 		a.notifyEnded(r.Context(), s.Identity.Subject(), LogoutUser)
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed out", slog.String("sub", s.Identity.Subject()))

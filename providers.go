@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/cognate-auth/cognate/internal/page"
 )
@@ -59,7 +58,7 @@ func NewProviders(auths ...*Auth) (*Providers, error) {
 		}
 		for j, b := range auths {
 			// A cookie that begins so would be taken for one of the other's sign-ins.
-			if i != j && strings.HasPrefix(b.sessions.CookieName(), a.transactions.names.prefix) {
+			if i != j && a.transactions.Names(b.sessions.CookieName()) {
 				problems = append(problems, fmt.Errorf("the CookieName of %d begins like the cookies of %d", j, i))
 			}
 		}

@@ -1,7 +1,6 @@
 package cognate
 
 import (
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -53,9 +52,4 @@ func withoutSecrets(err error, secrets oidc.Secrets) error {
 		own.ProviderCode = ""
 	}
 	return own
-}
-
-// equal compares in a time that does not depend on the contents.
-func equal(a, b string) bool {
-	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }

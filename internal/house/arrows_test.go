@@ -18,7 +18,8 @@ var arrows = []struct{ packages, may string }{
 	// The library.
 	{".", "internal/cache internal/gate internal/loopback internal/page " +
 		"internal/refusal internal/returnto internal/testhook internal/utf8text " +
-		"sessionstore internal/cookie internal/oidc internal/record internal/seal internal/session"},
+		"sessionstore internal/cookie internal/oidc internal/record internal/seal internal/session " +
+		"internal/transaction"},
 	{"redisstore", "sessionstore"},
 	{"flaskoidc", ". internal/utf8text"},
 	{"devtls", "internal/loopback internal/utf8text"},
@@ -28,6 +29,7 @@ var arrows = []struct{ packages, may string }{
 	{"internal/record", "sessionstore internal/refusal internal/seal"},
 	{"internal/session", "sessionstore internal/cache internal/cookie internal/flight internal/gate " +
 		"internal/record internal/refusal internal/seal"},
+	{"internal/transaction", "internal/cache internal/cookie internal/record internal/refusal internal/seal"},
 	{"internal/oidc", "internal/cache internal/flight internal/gate internal/loopback " +
 		"internal/refusal internal/utf8text"},
 	{"internal/...", ""},
