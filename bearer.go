@@ -52,7 +52,8 @@ func NewBearer(cfg BearerConfig) (*Bearer, error) {
 	cfg.defaults()
 	problems := cfg.check()
 	if len(cfg.Issuers) == 0 {
-		problems = append(problems, errors.New("Issuers is empty: whose tokens are to be accepted?")) //nolint:staticcheck // the field's name
+		//nolint:staticcheck // the field's name
+		problems = append(problems, errors.New("Issuers is empty: whose tokens are to be accepted?"))
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("cognate: bearer configuration: %w", errors.Join(problems...))
@@ -95,7 +96,8 @@ func (i *BearerIssuer) accept(c *BearerConfig, provider *oidc.Provider) *oidc.Ac
 	}
 	out := &oidc.AccessTokenIssuer{
 		TokenRules: oidc.TokenRules{Provider: provider, Algorithms: i.SigningAlgorithms, Skew: c.ClockSkew, Now: c.Now},
-		Audiences:  i.Audiences, Clients: i.Clients, ClientBound: i.Dialect.ClientBound, TokenUseClaim: i.Dialect.TokenUseClaim,
+		Audiences:  i.Audiences, Clients: i.Clients,
+		ClientBound: i.Dialect.ClientBound, TokenUseClaim: i.Dialect.TokenUseClaim,
 		RememberFor: rememberedFor,
 	}
 	if in := i.Introspection; in != nil {
@@ -140,7 +142,9 @@ func (b *Bearer) Optional(scopes ...string) func(http.Handler) http.Handler {
 
 // middleware passes requests with a good token to the next handler, and those without one
 // to what missing makes of it.
-func (b *Bearer) middleware(scopes []string, missing func(next http.Handler) http.Handler) func(http.Handler) http.Handler {
+func (b *Bearer) middleware(
+	scopes []string, missing func(next http.Handler) http.Handler,
+) func(http.Handler) http.Handler {
 	mustScopes(scopes)
 	return func(next http.Handler) http.Handler {
 		without := missing(next)
@@ -224,7 +228,8 @@ func tokenKey(raw string) string {
 // readable by [User.Claim].
 func (b *Bearer) check(ctx context.Context, raw, key string) (*seenToken, error) {
 	if !wellFormed(raw) { // whoever called Verify may have read it from a line
-		return nil, refuse(ReasonTokenMalformed, "the access token has a character that no token has, such as a line end")
+		return nil, refuse(ReasonTokenMalformed,
+			"the access token has a character that no token has, such as a line end")
 	}
 	now := b.now()
 	t, err := b.tokens.Verify(ctx, raw, key)

@@ -78,11 +78,13 @@ func (k ClientKey) parse(issuer string) (oidc.ClientKey, error) {
 		}
 	}
 	if fitting == nil {
-		return oidc.ClientKey{}, fmt.Errorf("the ClientKey is none of RSA with %d bits or more, or ECDSA on P-256", oidc.MinRSABits)
+		return oidc.ClientKey{}, fmt.Errorf("the ClientKey is none of RSA with %d bits or more, or ECDSA on P-256",
+			oidc.MinRSABits)
 	}
 	setDefault(&out.Algorithm, fitting[0])
 	if !slices.Contains(fitting, out.Algorithm) {
-		return oidc.ClientKey{}, fmt.Errorf("the ClientKey's Algorithm is %q; its key is for %q", out.Algorithm, fitting)
+		return oidc.ClientKey{}, fmt.Errorf("the ClientKey's Algorithm is %q; its key is for %q",
+			out.Algorithm, fitting)
 	}
 	return out, nil
 }
@@ -121,7 +123,9 @@ func untrimmed(value string) bool { return strings.Trim(value, " \t\r\n\uFEFF") 
 // what is wrong with the ClientKey, or nil.
 func (s *settings) checkClientAuth(keyProblem error) (problems []error) {
 	secret := s.ClientAuth == ClientSecretBasic || s.ClientAuth == ClientSecretPost
-	for _, f := range []struct{ name, value string }{{"ClientSecret", string(s.ClientSecret)}, {"ClientID", s.ClientID}} {
+	for _, f := range []struct{ name, value string }{
+		{"ClientSecret", string(s.ClientSecret)}, {"ClientID", s.ClientID},
+	} {
 		if untrimmed(f.value) {
 			problems = append(problems, fmt.Errorf("the %s %s", f.name, textUntrimmed))
 		}
@@ -154,13 +158,13 @@ func (s *settings) proofs() []*oidc.Proof {
 	case ClientAuthNone:
 		return []*oidc.Proof{oidc.PublicClient(s.ClientID)}
 	}
-	first, other := ClientSecretBasic, ClientSecretPost
-	if s.ClientAuth == ClientSecretPost {
-		first, other = other, first
-	}
-	proofs := []*oidc.Proof{proofBySecret(first, s.ClientID, s.ClientSecret), proofBySecret(other, s.ClientID, s.ClientSecret)}
-	if s.authConfigured {
-		return proofs[:1]
+	proofs := []*oidc.Proof{proofBySecret(s.ClientAuth, s.ClientID, s.ClientSecret)}
+	if !s.authConfigured {
+		other := ClientSecretPost
+		if s.ClientAuth == ClientSecretPost {
+			other = ClientSecretBasic
+		}
+		proofs = append(proofs, proofBySecret(other, s.ClientID, s.ClientSecret))
 	}
 	return proofs
 }

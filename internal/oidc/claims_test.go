@@ -48,7 +48,8 @@ func TestClaims(t *testing.T) {
 		}
 	}
 	for name, want := range map[string][]string{"s": {"a"}, "l": {"a", "b"}, "one": {"a", "b"}, "w": {"a", "b\tc"}} {
-		if got, err := c.Words(name); err != nil || !slices.Equal(got, want) {
+		got, err := c.Words(name)
+		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: words %q, %v, want %q", name, got, err, want)
 		}
 	}

@@ -34,14 +34,17 @@ func TestRepeatedIn(t *testing.T) {
 func TestRedact(t *testing.T) {
 	secrets := oidc.Secrets{"a-secret-of-some-length"}
 	fine := errors.New("fine")
-	if got := secrets.Redact(fine); got != fine { //nolint:errorlint // the error itself
+	got := secrets.Redact(fine)
+	if got != fine { //nolint:errorlint // the error itself
 		t.Errorf("got %v", got)
 	}
-	if got := secrets.Redact(nil); got != nil {
+	got = secrets.Redact(nil)
+	if got != nil {
 		t.Errorf("got %v of no error", got)
 	}
 	bad := errors.New("it says a-secret-of-some-length")
-	if got := secrets.Redact(bad); got != oidc.ErrRepeats { //nolint:errorlint // and nothing around it
+	got = secrets.Redact(bad)
+	if got != oidc.ErrRepeats { //nolint:errorlint // and nothing around it
 		t.Errorf("got %v", got)
 	}
 	refused := refusal.New(refusal.TokenIssuer, "wrong: %w", bad)
