@@ -234,10 +234,12 @@ func (c *BearerConfig) check() (problems []error) {
 		problems = append(problems, fmt.Errorf("ClockSkew is %s; expected at most %s", c.ClockSkew, maxSkew))
 	}
 	if !quotable.MatchString(c.Realm) {
-		problems = append(problems, errors.New(`the bearer Realm has quotes, backslashes or other than printable ASCII, or is longer than 200 bytes`))
+		problems = append(problems, errors.New(
+			`the bearer Realm has quotes, backslashes or other than printable ASCII, or is longer than 200 bytes`))
 	}
-	if c.ResourceMetadata != "" && (oidc.CheckURL(c.ResourceMetadata, c.InsecureHTTP) != nil || !quotable.MatchString(c.ResourceMetadata)) {
-		problems = append(problems, fmt.Errorf("ResourceMetadata is %q; expected an https URL", redactURL(c.ResourceMetadata)))
+	metadata := c.ResourceMetadata
+	if metadata != "" && (oidc.CheckURL(metadata, c.InsecureHTTP) != nil || !quotable.MatchString(metadata)) {
+		problems = append(problems, fmt.Errorf("ResourceMetadata is %q; expected an https URL", redactURL(metadata)))
 	}
 	return problems
 }
@@ -247,9 +249,8 @@ func (i *BearerIssuer) check(insecure bool) (problems []error) {
 	problem := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("the bearer issuer %q: "+format, append([]any{name}, args...)...))
 	}
-	if err := oidc.CheckURL(i.Issuer, insecure); err != nil {
-		problem("it %w", err)
-	} else if err := checkIssuer(i.Issuer, i.Dialect); err != nil {
+	err := checkIssuer(i.Issuer, insecure, i.Dialect)
+	if err != nil {
 		problem("it %w", err)
 	}
 	if i.JWKS != "" {
@@ -299,7 +300,8 @@ func (in *Introspection) check(insecure bool) (problems []error) {
 			problems = append(problems, fmt.Errorf("Auth %s needs a Token", in.Auth))
 		}
 	default:
-		problems = append(problems, fmt.Errorf("Auth is %q; expected %s, %s or %s", in.Auth, ClientSecretPost, ClientSecretBasic, BearerAuth))
+		problems = append(problems, fmt.Errorf("Auth is %q; expected %s, %s or %s",
+			in.Auth, ClientSecretPost, ClientSecretBasic, BearerAuth))
 	}
 	if untrimmed(string(in.ClientSecret)) || untrimmed(string(in.Token)) {
 		problems = append(problems, errors.New("the ClientSecret or Token "+textUntrimmed))

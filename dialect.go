@@ -143,13 +143,17 @@ func tellDialect(log *slog.Logger, issuer string) {
 		slog.String("issuer", issuer))
 }
 
-// checkIssuer finds what is no issuer identifier although it is a URL (OpenID Connect
+// checkIssuer finds what is no issuer identifier, also if it is a URL (OpenID Connect
 // Discovery 1.0, 3): mistakes that otherwise show when the first person signs in, as an
 // error about another issuer.
-func checkIssuer(issuer string, d *Dialect) error {
+func checkIssuer(issuer string, insecure bool, d *Dialect) error {
+	err := oidc.CheckURL(issuer, insecure)
+	if err != nil {
+		return err
+	}
 	u, err := url.Parse(issuer)
 	if err != nil {
-		return errors.New("is not an absolute URL")
+		return err
 	}
 	const pattern = "https://cognito-idp.<region>.amazonaws.com/<pool id>"
 	host, path, id := u.Hostname(), strings.TrimPrefix(u.Path, "/"), strings.Trim(u.Path, "/")
@@ -174,18 +178,17 @@ func (s *settings) checkProvider() (problems []error) {
 	if s.ClientID == "" {
 		problems = append(problems, errors.New("ClientID is missing: set it, or ClientSecretsFile"))
 	}
+	err := checkIssuer(s.Issuer, s.InsecureHTTP, s.Dialect)
 	if s.Issuer == "" {
 		problems = append(problems, errors.New("Issuer is missing: set it, or issuer in the client secrets"))
-	} else if err := oidc.CheckURL(s.Issuer, s.InsecureHTTP); err != nil {
-		problems = append(problems, fmt.Errorf("the Issuer %q %w", redactURL(s.Issuer), err))
-	} else if err := checkIssuer(s.Issuer, s.Dialect); err != nil {
+	} else if err != nil {
 		problems = append(problems, fmt.Errorf("the Issuer %q %w", redactURL(s.Issuer), err))
 	}
 	given := ClientSecrets{
 		Issuer: s.Issuer, ClientID: s.ClientID, ClientSecret: s.ClientSecret, RedirectURIs: []string{s.RedirectURL},
 		AuthURI: s.Endpoints.Authorization, TokenURI: s.Endpoints.Token, UserInfoURI: s.Endpoints.UserInfo,
 	}
-	err := given.checkPlaceholders()
+	err = given.checkPlaceholders()
 	if err != nil {
 		problems = append(problems, err)
 	}
