@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
@@ -151,7 +152,7 @@ func TestStaleDocuments(t *testing.T) {
 		if err != nil || m.Token != first.Token {
 			t.Errorf("%+v, %v", m, err)
 		}
-		time.Sleep(time.Second) // until the log is written
+		synctest.Wait() // until the log is written
 		if !strings.Contains(log.String(), "the discovery document can't be fetched anew") {
 			t.Errorf("log: %s", &log)
 		}
