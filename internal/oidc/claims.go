@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Claims is a JSON object of claims, each still encoded. Names are compared to the
@@ -124,4 +125,92 @@ func (c Claims) Date(name string) (t time.Time, ok bool, err error) {
 func (c Claims) Truth(name string) bool {
 	raw := string(c[name])
 	return raw == "true" || raw == `"true"`
+}
+
+// maxNesting bounds how deep objects and lists of a token may lie in each other. Tokens
+// have two or three levels.
+const maxNesting = 32
+
+// splitObject returns the members of the JSON object in data, which they keep. It sees
+// what encoding/json does, and refuses what that would guess at: a name that is there
+// twice, of which other readers take the other one, and text that is not UTF-8.
+func splitObject(data []byte) (Claims, error) {
+	if !utf8.Valid(data) || !json.Valid(data) {
+		return nil, errClaims
+	}
+	// From here on the JSON is known to be well formed, so every index exists.
+	i := skipSpace(data, 0)
+	if data[i] != '{' {
+		return nil, errClaims
+	}
+	text := string(data) // names are parts of it: one copy for all
+	c := make(Claims, min(bytes.Count(data, []byte(",")), 24)+1)
+	for {
+		i = skipSpace(data, i+1)
+		if data[i] == '}' { // the object is empty
+			return c, nil
+		}
+		end := stringEnd(data, i)
+		name := text[i+1 : end-1]
+		if strings.IndexByte(name, '\\') >= 0 {
+			name, _ = decodeString(data[i:end])
+		}
+		start := skipSpace(data, skipSpace(data, end)+1)
+		end = valueEnd(data, start)
+		if _, twice := c[name]; twice || end < 0 {
+			return nil, errClaims
+		}
+		c[name] = data[start:end:end]
+		i = skipSpace(data, end)
+		if data[i] == '}' {
+			return c, nil
+		}
+	}
+}
+
+func skipSpace(data []byte, i int) int {
+	for data[i] == ' ' || data[i] == '\t' || data[i] == '\n' || data[i] == '\r' {
+		i++
+	}
+	return i
+}
+
+// stringEnd returns the index after the string that begins at i.
+func stringEnd(data []byte, i int) int {
+	for i++; data[i] != '"'; i++ {
+		if data[i] == '\\' {
+			i++
+		}
+	}
+	return i + 1
+}
+
+// valueEnd returns the index after the value that begins at i, or -1 if it is nested too
+// deeply.
+func valueEnd(data []byte, i int) int {
+	switch data[i] {
+	case '"':
+		return stringEnd(data, i)
+	case '{', '[':
+		return nestedEnd(data, i)
+	}
+	return i + bytes.IndexAny(data[i:], ",} \t\r\n")
+}
+
+func nestedEnd(data []byte, i int) int {
+	for depth := 0; ; {
+		switch data[i] {
+		case '"':
+			i = stringEnd(data, i) - 1
+		case '{', '[':
+			if depth++; depth > maxNesting {
+				return -1
+			}
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+		i++
+	}
 }

@@ -2,11 +2,9 @@ package oidc
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -267,28 +265,6 @@ func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (st
 		body = text
 	}
 	return resp.StatusCode, body, nil
-}
-
-// withoutBody keeps the cause of a failed connection and drops every other text, which
-// could quote what was sent: net/http shows the beginning of an answer that is none.
-func withoutBody(err error) error {
-	for _, known := range []error{
-		context.DeadlineExceeded, context.Canceled, http.ErrSchemeMismatch, io.EOF, io.ErrUnexpectedEOF,
-	} {
-		if errors.Is(err, known) {
-			return known
-		}
-	}
-	if e, ok := errors.AsType[*net.OpError](err); ok {
-		return fmt.Errorf("no connection: %w", e)
-	}
-	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return fmt.Errorf("no connection: %w", e)
-	}
-	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
-		return errors.New("it took too long")
-	}
-	return errors.New("it broke off")
 }
 
 // hasError reports whether an answer has an OAuth error, of whatever form.

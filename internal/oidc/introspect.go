@@ -97,33 +97,3 @@ func (in *Introspector) endpoint(ctx context.Context) (string, error) {
 	}
 	return m.introspection, nil
 }
-
-// introspect has the issuer judge a token. What it says is then checked like the claims of a
-// token, as far as it says it.
-func (i *AccessTokenIssuer) introspect(ctx context.Context, raw, key string) (AccessToken, error) {
-	t, err := i.judge(ctx, raw, key)
-	return t, append(i.Introspector.config.Proof.secrets(), raw).Redact(err)
-}
-
-func (i *AccessTokenIssuer) judge(ctx context.Context, raw, key string) (AccessToken, error) {
-	c, err := i.Introspector.Ask(ctx, raw, key)
-	if err != nil {
-		return AccessToken{}, err
-	}
-	if string(c["active"]) != "true" {
-		return AccessToken{}, refusal.New(refusal.TokenInactive, "the issuer says that the token is not active")
-	}
-	iss, err := c.String("iss")
-	if err != nil || iss != "" && iss != i.Provider.Issuer() {
-		return AccessToken{}, refusal.New(refusal.TokenIssuer, "iss is %.200q, expected %q", iss, i.Provider.Issuer())
-	}
-	for _, check := range []func(Claims) error{
-		checkSubject, i.checkGivenDates, i.checkAudience, i.checkClient, i.checkKind,
-	} {
-		err := check(c)
-		if err != nil {
-			return AccessToken{}, err
-		}
-	}
-	return i.accepted(c)
-}

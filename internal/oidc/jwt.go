@@ -1,24 +1,17 @@
 package oidc
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
 	_ "crypto/sha256" // for crypto.SHA256
 	_ "crypto/sha512" // for crypto.SHA384 and crypto.SHA512
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"math/big"
 	"strings"
 	"sync/atomic"
-	"unicode/utf8"
 )
-
-// maxNesting bounds how deep objects and lists of a token may lie in each other. Tokens
-// have two or three levels.
-const maxNesting = 32
 
 // A signedToken is a compact JWS with claims (RFC 7515, 7.1; RFC 7519), taken apart.
 // Reading it verifies nothing.
@@ -157,88 +150,4 @@ func hashOf(alg string) crypto.Hash {
 		return crypto.SHA512
 	}
 	return 0
-}
-
-// splitObject returns the members of the JSON object in data, which they keep. It sees
-// what encoding/json does, and refuses what that would guess at: a name that is there
-// twice, of which other readers take the other one, and text that is not UTF-8.
-func splitObject(data []byte) (Claims, error) {
-	if !utf8.Valid(data) || !json.Valid(data) {
-		return nil, errClaims
-	}
-	// From here on the JSON is known to be well formed, so every index exists.
-	i := skipSpace(data, 0)
-	if data[i] != '{' {
-		return nil, errClaims
-	}
-	text := string(data) // names are parts of it: one copy for all
-	c := make(Claims, min(bytes.Count(data, []byte(",")), 24)+1)
-	for {
-		i = skipSpace(data, i+1)
-		if data[i] == '}' { // the object is empty
-			return c, nil
-		}
-		end := stringEnd(data, i)
-		name := text[i+1 : end-1]
-		if strings.IndexByte(name, '\\') >= 0 {
-			name, _ = decodeString(data[i:end])
-		}
-		start := skipSpace(data, skipSpace(data, end)+1)
-		end = valueEnd(data, start)
-		if _, twice := c[name]; twice || end < 0 {
-			return nil, errClaims
-		}
-		c[name] = data[start:end:end]
-		i = skipSpace(data, end)
-		if data[i] == '}' {
-			return c, nil
-		}
-	}
-}
-
-func skipSpace(data []byte, i int) int {
-	for data[i] == ' ' || data[i] == '\t' || data[i] == '\n' || data[i] == '\r' {
-		i++
-	}
-	return i
-}
-
-// stringEnd returns the index after the string that begins at i.
-func stringEnd(data []byte, i int) int {
-	for i++; data[i] != '"'; i++ {
-		if data[i] == '\\' {
-			i++
-		}
-	}
-	return i + 1
-}
-
-// valueEnd returns the index after the value that begins at i, or -1 if it is nested too
-// deeply.
-func valueEnd(data []byte, i int) int {
-	switch data[i] {
-	case '"':
-		return stringEnd(data, i)
-	case '{', '[':
-		return nestedEnd(data, i)
-	}
-	return i + bytes.IndexAny(data[i:], ",} \t\r\n")
-}
-
-func nestedEnd(data []byte, i int) int {
-	for depth := 0; ; {
-		switch data[i] {
-		case '"':
-			i = stringEnd(data, i) - 1
-		case '{', '[':
-			if depth++; depth > maxNesting {
-				return -1
-			}
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-		i++
-	}
 }

@@ -61,6 +61,17 @@ func setBasicAuth(header http.Header, id, secret string) {
 	r.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
 }
 
+// basicForms are the ways in which a secret goes to the provider, whatever the method: as it
+// is, and in the credentials of HTTP Basic (RFC 7617, 2), which nobody reads off the text.
+func basicForms(id, secret string) Secrets {
+	if secret == "" {
+		return nil
+	}
+	header := http.Header{}
+	setBasicAuth(header, id, secret)
+	return Secrets{secret, strings.TrimPrefix(header.Get("Authorization"), "Basic ")}
+}
+
 // SecretInBody proves a client by its secret in the form.
 func SecretInBody(id, secret string) *Proof {
 	add := func(form url.Values, _ http.Header) error {

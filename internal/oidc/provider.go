@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/loopback"
-	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 const (
@@ -128,10 +127,6 @@ func (p *Provider) SetGrace(grace time.Duration) { p.metadata.grace, p.keys.set.
 // Issuer returns the provider's issuer identifier.
 func (p *Provider) Issuer() string { return p.config.Issuer }
 
-// errOtherIssuer marks a discovery document that belongs to another issuer.
-var errOtherIssuer = errors.New("set Issuer to the one whose document it is, to the letter; " +
-	"an address that serves the tenants of a provider in common is none")
-
 // Metadata is what is used of a discovery document (OpenID Connect Discovery 1.0,
 // section 3), with the configured endpoints in the place of the discovered ones.
 type Metadata struct {
@@ -152,17 +147,6 @@ func (p *Provider) Ready(ctx context.Context) (Metadata, error) {
 		return Metadata{}, unavailable(err, p.metadata.retryAfter())
 	}
 	return m, nil
-}
-
-// unavailable is the error of a document of the provider's that can't be had, or is not
-// the provider's at all.
-func unavailable(err error, retryAfter time.Duration) *refusal.Error {
-	if errors.Is(err, errOtherIssuer) {
-		return refusal.New(refusal.ProviderIssuer, "%w", err)
-	}
-	e := refusal.New(refusal.ProviderDown, "%w", err)
-	e.RetryAfter = retryAfter
-	return e
 }
 
 // EndSession returns the end-session endpoint, or "" if the provider has none. It works

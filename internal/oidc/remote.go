@@ -2,17 +2,20 @@ package oidc
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/cache"
 	"github.com/cognate-auth/cognate/internal/flight"
+	"github.com/cognate-auth/cognate/internal/refusal"
 	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
@@ -191,6 +194,21 @@ func (r *remote[T]) retryAfter() time.Duration {
 	return max(r.failedAt.Add(r.pause()).Sub(r.now()), firstPause).Round(time.Second)
 }
 
+// errOtherIssuer marks a discovery document that belongs to another issuer.
+var errOtherIssuer = errors.New("set Issuer to the one whose document it is, to the letter; " +
+	"an address that serves the tenants of a provider in common is none")
+
+// unavailable is the error of a document of the provider's that can't be had, or is not
+// the provider's at all.
+func unavailable(err error, retryAfter time.Duration) *refusal.Error {
+	if errors.Is(err, errOtherIssuer) {
+		return refusal.New(refusal.ProviderIssuer, "%w", err)
+	}
+	e := refusal.New(refusal.ProviderDown, "%w", err)
+	e.RetryAfter = retryAfter
+	return e
+}
+
 // getJSON fetches a JSON document of at most maxDocument bytes into v.
 func getJSON(client *http.Client, req *http.Request, v any) error {
 	req.Header.Set("Accept", "application/json")
@@ -233,6 +251,28 @@ func fetchDocument(client *http.Client, req *http.Request) (body []byte, mediaTy
 		return nil, "", fmt.Errorf("the answer: %w", err)
 	}
 	return body, mediaType, nil
+}
+
+// withoutBody keeps the cause of a failed connection and drops every other text, which
+// could quote what was sent: net/http shows the beginning of an answer that is none.
+func withoutBody(err error) error {
+	for _, known := range []error{
+		context.DeadlineExceeded, context.Canceled, http.ErrSchemeMismatch, io.EOF, io.ErrUnexpectedEOF,
+	} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return fmt.Errorf("no connection: %w", e)
+	}
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("no connection: %w", e)
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return errors.New("it took too long")
+	}
+	return errors.New("it broke off")
 }
 
 // statusError is an HTTP status other than 200.

@@ -3,7 +3,6 @@ package oidc
 import (
 	"crypto/subtle"
 	"errors"
-	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -83,17 +82,6 @@ func sentIn(form url.Values) Secrets {
 		s = append(s, form.Get(name))
 	}
 	return s
-}
-
-// basicForms are the ways in which a secret goes to the provider, whatever the method: as it
-// is, and in the credentials of HTTP Basic (RFC 7617, 2), which nobody reads off the text.
-func basicForms(id, secret string) Secrets {
-	if secret == "" {
-		return nil
-	}
-	header := http.Header{}
-	setBasicAuth(header, id, secret)
-	return Secrets{secret, strings.TrimPrefix(header.Get("Authorization"), "Basic ")}
 }
 
 // oauthCode is what error codes are made of: RFC 6749, 5.2 allows more, which nobody
