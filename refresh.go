@@ -18,8 +18,12 @@ func sessionTokens(t oidc.Tokens, nonce string, old *session.Tokens, now time.Ti
 }
 
 // refresh redeems the refresh token, checks what comes back, and asks those who may refuse. A
-// refusal ends the session.
+// refusal ends the session, and so it ends one that has nothing to redeem.
 func (a *Auth) refresh(ctx context.Context, s *session.Session, old *session.Tokens) (*session.Refreshed, error) {
+	if old == nil || old.Refresh == "" {
+		a.endSession(ctx, s, LogoutRefused)
+		return nil, a.nothingToRedeem(s, old)
+	}
 	start := a.now()
 	got, err := a.redeemRefresh(ctx, s, old)
 	problem := err
@@ -53,6 +57,20 @@ func (a *Auth) refresh(ctx context.Context, s *session.Session, old *session.Tok
 	e := refusal.New(refusal.RefreshRefused, "%w: %w", session.ErrEnded, err)
 	e.ProviderCode = asError(err, reason).ProviderCode
 	return nil, e
+}
+
+// nothingToRedeem is the refusal of a session whose tokens are lost, or have expired without a
+// refresh token. Another sign-in leads out of it, unless this one's was moments ago.
+func (a *Auth) nothingToRedeem(s *session.Session, old *session.Tokens) error {
+	switch {
+	case !a.sessions.JustBegun(s):
+		return session.ErrEndedElsewhere
+	case old == nil:
+		return refusal.New(refusal.NoTokens, "the tokens of a sign-in moments ago are lost: "+
+			"does the browser take all cookies of the session?")
+	}
+	return refusal.New(refusal.NoTokens, "the access token of a sign-in moments ago has expired, "+
+		"and the provider gave no refresh token with it")
 }
 
 // redeemRefresh asks the token endpoint, with one request, and checks the answer. If that

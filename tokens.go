@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"golang.org/x/oauth2"
 
-	"github.com/cognate-auth/cognate/internal/cache"
 	"github.com/cognate-auth/cognate/internal/loopback"
-	"github.com/cognate-auth/cognate/internal/refusal"
 	"github.com/cognate-auth/cognate/internal/session"
 )
 
@@ -150,78 +147,20 @@ func (a *Auth) Fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // freshTokens returns the tokens of the session that ctx belongs to.
 func (a *Auth) freshTokens(ctx context.Context) (*session.Tokens, error) {
-	c, _ := ctx.Value(requestKey{}).(*requestContext)
-	if c == nil || c.auth != a {
-		return nil, errNoRequest()
+	var v *session.Visit
+	if c, _ := ctx.Value(requestKey{}).(*requestContext); c != nil && c.auth == a {
+		v = &c.visit
 	}
-	s, t := c.visit.Held()
-	if s == nil {
-		return nil, errNoRequest()
-	}
-	if t != nil && t.Fresh(a.now()) {
+	t, err := v.Tokens(ctx, a.refresh)
+	if err == nil {
 		return t, nil
 	}
-	t, err := a.refreshTokens(ctx, &c.visit, s, t)
-	return t, exported(err)
-}
-
-func errNoRequest() *Error {
-	return refuse(ReasonNotSignedIn, "the context is none of a request behind RequireLogin")
-}
-
-// refreshTokens gets new tokens for a session whose own are missing or no longer fresh. As
-// long as the old one works, a provider that is down disturbs nobody.
-func (a *Auth) refreshTokens(ctx context.Context, v *session.Visit, s *session.Session, old *session.Tokens) (*session.Tokens, error) {
-	switch {
-	case old == nil && (!a.sessions.KeepTokens() || s.TokensDropped):
-		return nil, refusal.New(refusal.NoTokens, "the session holds no tokens: set Session.Store, or Session.TokensInCookie if they are small")
-	case old == nil:
-		a.endSession(ctx, s, LogoutRefused)
-		if a.justBegun(s) {
-			return nil, refusal.New(refusal.NoTokens, "the tokens of a sign-in moments ago are lost: does the browser take all cookies of the session?")
-		}
-		return nil, session.ErrEndedElsewhere
-	case old.Refresh == "" && !old.Usable(a.now()):
-		a.endSession(ctx, s, LogoutRefused)
-		if a.justBegun(s) {
-			return nil, refusal.New(refusal.NoTokens, "the access token of a sign-in moments ago has expired, and the provider gave no refresh token with it")
-		}
-		return nil, session.ErrEndedElsewhere
-	case old.Refresh == "":
-		return old, nil
-	}
-	if e := a.sessions.Paused(s); e != nil {
-		if old.Usable(a.now()) {
-			return old, nil
-		}
-		return nil, e
-	}
-	next, err := v.Refresh(ctx, s, old, a.refresh)
-	switch {
-	case err == nil && next != nil:
-		return next, nil
-	case err == nil:
-		return nil, refusal.New(refusal.NoTokens, "the new tokens are too large to be kept")
-	case errors.Is(err, session.ErrEnded):
-		e := asError(err, ReasonRefreshRefused)
-		if e.Err != session.ErrEnded && a.justBegun(s) { //nolint:errorlint // ErrEndedElsewhere alone has it bare: somebody signed out
-			e.final, e.Err = true, fmt.Errorf("the tokens of a sign-in moments ago were refused, as those of another sign-in would be: %w", e.Err)
-		}
-		return nil, e
-	case old.Usable(a.now()):
-		return old, nil
-	}
 	e := asError(err, ReasonRefreshFailed)
-	if e.RetryAfter == 0 {
-		e.RetryAfter = session.RefreshPause
+	// ErrEndedElsewhere alone has ErrEnded bare: somebody signed out.
+	refused := errors.Is(err, session.ErrEnded) && e.Err != session.ErrEnded //nolint:errorlint // bare
+	if refused && v.JustBegun() {
+		e.final = true
+		e.Err = fmt.Errorf("the tokens of a sign-in moments ago were refused, as those of another sign-in would be: %w", e.Err)
 	}
 	return nil, e
 }
-
-// loopTime is how young a session is whose tokens are lost already: another sign-in would
-// end the same way, and so on.
-const loopTime = 10 * time.Second
-
-// justBegun tells that the sign-in is so recent that another one would end the same way, and
-// so on: a browser must not be sent round without end.
-func (a *Auth) justBegun(s *session.Session) bool { return cache.Within(a.now(), s.Created, loopTime) }

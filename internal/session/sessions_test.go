@@ -231,15 +231,14 @@ func TestRefresh(t *testing.T) {
 				t.Fatalf("session %v, error %v", s, err)
 			}
 			w := v.Begin(x.Sessions, answer, before, s, x.now)
-			s, held := v.Held()
-			if !held.Fresh(x.now) {
-				held, err = v.Refresh(t.Context(), s, held, ask)
+			for range 2 {
+				tokens, err := v.Tokens(t.Context(), ask)
+				if err != nil || tokens.Access != "a-2" {
+					t.Fatalf("not the new tokens, error %v", err)
+				}
 			}
-			if err != nil || held.Access != "a-2" {
-				t.Fatalf("tokens %q, error %v", held.Access, err)
-			}
-			if _, held := v.Held(); held.Access != "a-2" || x.Latest(old).Refresh == "" {
-				t.Error("the visit does not hold the new tokens")
+			if x.Latest(old).Refresh == "" || v.JustBegun() != x.JustBegun(s) {
+				t.Error("the visit does not have its session")
 			}
 			_, _ = w.Write(nil)
 			v.End()
@@ -262,34 +261,74 @@ func TestRefreshTooLate(t *testing.T) {
 	w := v.Begin(x.Sessions, httptest.NewRecorder(), x.request(t), x.who(t), x.now)
 	w.WriteHeader(http.StatusEarlyHints)
 	w.WriteHeader(http.StatusOK)
-	s, held := v.Held()
 	ask := func(context.Context, *session.Session, *session.Tokens) (*session.Refreshed, error) {
 		t.Error("the refresh token is spent for nothing")
 		return nil, session.ErrEndedElsewhere
 	}
-	_, err := v.Refresh(t.Context(), s, held, ask)
+	_, err := v.Tokens(t.Context(), ask)
 	if refusal.Of(err) != refusal.ResponseStarted {
 		t.Errorf("error %v", err)
 	}
 }
 
+// TestPausedRefreshes asks no more for a moment, after a refresh that failed; what still works is
+// used meanwhile.
 func TestPausedRefreshes(t *testing.T) {
 	x := newSite(t, "store")
-	x.signIn(t, "ann", &session.Tokens{Access: "a"})
-	s := x.who(t)
-	e := x.Paused(s)
-	if e != nil {
-		t.Errorf("paused for no reason: %v", e)
+	given := session.Tokens{Access: "a", Refresh: "r", Expires: x.now.Add(time.Minute)}
+	x.signIn(t, "ann", session.NewTokens(given, nil, x.now))
+	asked := 0
+	ask := func(_ context.Context, s *session.Session, _ *session.Tokens) (*session.Refreshed, error) {
+		asked++
+		x.PauseRefreshes(s)
+		return nil, refusal.New(refusal.ProviderDown, "nobody answers")
 	}
-	x.PauseRefreshes(s)
-	e = x.Paused(s)
-	if e == nil || e.RetryAfter != session.RefreshPause {
-		t.Errorf("not paused: %v", e)
+	tokens := func() (*session.Tokens, error) {
+		var v session.Visit
+		v.Begin(x.Sessions, httptest.NewRecorder(), x.request(t), x.who(t), x.now)
+		return v.Tokens(t.Context(), ask)
 	}
-	x.now = x.now.Add(session.RefreshPause)
-	e = x.Paused(s)
-	if e != nil {
-		t.Errorf("still paused: %v", e)
+	for _, tt := range []struct {
+		passes time.Duration
+		works  bool
+		asked  int
+	}{{55 * time.Second, true, 1}, {time.Second, true, 1}, {3 * time.Second, true, 2}, {2 * time.Second, false, 2}} {
+		x.now = x.now.Add(tt.passes)
+		got, err := tokens()
+		if (err == nil) != tt.works || tt.works && got.Access != "a" || asked != tt.asked {
+			t.Errorf("asked %d times, error %v; want %+v", asked, err, tt)
+		}
+		e, ok := errors.AsType[*refusal.Error](err)
+		if !tt.works && (!ok || e.RetryAfter <= 0) {
+			t.Errorf("error %v, which does not say when to try again", err)
+		}
+	}
+}
+
+// TestNoTokens is about visits that have none, and what is done with their sessions.
+func TestNoTokens(t *testing.T) {
+	ended := 0
+	ask := func(context.Context, *session.Session, *session.Tokens) (*session.Refreshed, error) {
+		ended++
+		return nil, session.ErrEndedElsewhere
+	}
+	var none *session.Visit
+	for _, v := range []*session.Visit{none, {}} {
+		_, err := v.Tokens(t.Context(), ask)
+		if refusal.Of(err) != refusal.NotSignedIn {
+			t.Errorf("error %v of no session", err)
+		}
+	}
+	x := newSite(t, "store")
+	expired := &session.Tokens{Access: "a", Expires: x.now, RefreshAt: x.now}
+	for want, tokens := range []*session.Tokens{{Access: "a"}, expired, nil} {
+		x.signIn(t, "ann", tokens)
+		var v session.Visit
+		v.Begin(x.Sessions, httptest.NewRecorder(), x.request(t), x.who(t), x.now)
+		_, err := v.Tokens(t.Context(), ask)
+		if errors.Is(err, session.ErrEnded) != (want > 0) || ended != want {
+			t.Errorf("%d sessions ended, error %v; want %d", ended, err, want)
+		}
 	}
 }
 

@@ -295,7 +295,7 @@ func (k *storedSessions) endAll(ctx context.Context, by Index, value string) (in
 
 func (k *storedSessions) tokens(_ *http.Request, s *Session) *Tokens { return s.stored.tokens }
 
-// latest returns the tokens themselves: the next request reads what became of them.
+// latest returns the tokens themselves: what became of them is in the store alone.
 func (k *storedSessions) latest(old *Tokens) *Tokens { return old }
 
 // loadLatest reads the session from the store itself.

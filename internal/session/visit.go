@@ -2,7 +2,6 @@ package session
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -52,29 +51,27 @@ func (v *Visit) End() {
 	}
 }
 
-// Held returns the session, or nil if there is none, and its tokens as they are known without
-// asking anybody.
-func (v *Visit) Held() (*Session, *Tokens) {
+// JustBegun reports whether the sign-in was moments ago; see [Sessions.JustBegun].
+func (v *Visit) JustBegun() bool {
+	s, _ := v.held()
+	return v.sessions.JustBegun(s)
+}
+
+// held returns the session and its tokens as they are known without asking anybody.
+func (v *Visit) held() (*Session, *Tokens) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.session != nil && v.tokens == nil {
+	if v.tokens == nil {
 		v.tokens = v.sessions.tokens(v.r, v.session)
 	}
 	return v.session, v.tokens
 }
 
-// Refresh gets new tokens in the place of old ones that are not fresh, asking the provider
-// with ask; for any number of visits of a session only one asks. The tokens are nil if the new
-// ones are too large to be kept.
-func (v *Visit) Refresh(ctx context.Context, s *Session, old *Tokens, ask Refresher) (*Tokens, error) {
-	next, t, err := v.sessions.refresh(ctx, v, s, old, ask)
-	if err != nil || t == nil {
-		return nil, err
-	}
+// hold keeps what came of a refresh.
+func (v *Visit) hold(s *Session, t *Tokens) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.session, v.tokens = next, t
-	return t, nil
+	v.session, v.tokens = s, t
 }
 
 // writable reports whether cookies can still be set: the error says that they can't.
