@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -31,11 +32,14 @@ func newHistory(t *testing.T) *history {
 	return h
 }
 
-// run runs a program in the repository, with no configuration of whose machine it is.
+// run runs a program in the repository, with no configuration of whose machine it is. Git tells
+// the programs that it runs, as in a rebase, where its own repository is: by variables, which
+// would have them work on that one.
 func (h *history) run(name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(h.Context(), name, args...)
 	cmd.Dir = h.dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1",
+	own := func(variable string) bool { return strings.HasPrefix(variable, "GIT_") }
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), own), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_CEILING_DIRECTORIES="+filepath.Dir(h.dir),
 		"GIT_AUTHOR_NAME=Ann", "GIT_AUTHOR_EMAIL=ann@example.com",
 		"GIT_COMMITTER_NAME=Ann", "GIT_COMMITTER_EMAIL=ann@example.com")
