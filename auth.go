@@ -6,15 +6,11 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/cache"
-	"github.com/cognate-auth/cognate/internal/cookie"
 	"github.com/cognate-auth/cognate/internal/gate"
 	"github.com/cognate-auth/cognate/internal/oidc"
-	"github.com/cognate-auth/cognate/internal/record"
-	"github.com/cognate-auth/cognate/internal/seal"
 	"github.com/cognate-auth/cognate/internal/session"
 	"github.com/cognate-auth/cognate/internal/transaction"
 )
@@ -22,42 +18,28 @@ import (
 // Auth signs people in to one web app with one provider. Make it with [New]. It is
 // safe for concurrent use; several can live in one process.
 type Auth struct {
+	*answerer
+
 	client       *oidc.Client
+	dialect      *Dialect
 	bearer       *Bearer
 	sessions     *session.Sessions
 	transactions *transaction.Transactions
 	logoutTokens usedTokens
+	admission    admission
 	// crossOrigin refuses a POST that another site caused, by Fetch Metadata or the
 	// Origin header of older browsers.
 	crossOrigin *http.CrossOriginProtection
 
-	origin       string // of this app, as browsers see it
-	hostWarning  sync.Once
-	callbackPath string
-	loginPath    string
-	logoutPath   string
-	homePath     string
-	logoutReturn string // absolute
-	// logoutReturns are all that LogoutTo may name.
-	logoutReturns   []string
-	backchannelPath string // empty: off
-	displayName     string
-	dialect         *Dialect
-	logoutOnGET     bool
-	userInfo        UserInfoMode
-	keptClaims      keptClaims
-	verifiedEmail   bool // Config.RequireVerifiedEmail
-	loginRules      []Rule
-	loginOptions    []LoginOption
-	pushes          bool // Config.PushedAuthorization
-	revokes         bool // Config.RevokeOnLogout
-	hooks           Hooks
-	metrics         Metrics
-	errorHandler    func(http.ResponseWriter, *http.Request, *Error)
-	quiet           cache.Throttle // for lines that an outage would repeat with every request
-	oddAuthTime     cache.Throttle // for the line about a provider that changes auth_time
-	log             *slog.Logger
-	now             func() time.Time
+	displayName  string
+	loginOptions []LoginOption
+	pushes       bool // Config.PushedAuthorization
+	// logoutReturns are all that LogoutTo may name, absolute; the first goes without saying.
+	logoutReturns []string
+	logoutOnGET   bool // Config.AllowGETLogout
+	revokes       bool // Config.RevokeOnLogout
+
+	oddAuthTime cache.Throttle // for the line about a provider that changes auth_time
 }
 
 // New checks the configuration and makes an Auth of it. It uses no network: the
@@ -69,18 +51,14 @@ func New(cfg Config) (*Auth, error) {
 		return nil, err
 	}
 	a := &Auth{
-		client:       s.client(),
-		origin:       s.origin,
-		callbackPath: s.callbackPath, loginPath: s.LoginPath, logoutPath: s.LogoutPath, homePath: s.HomePath,
-		logoutReturn: s.LogoutRedirectURL, logoutReturns: append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...),
-		logoutOnGET: s.AllowGETLogout, backchannelPath: s.BackchannelLogoutPath, displayName: s.DisplayName, dialect: s.Dialect,
-		userInfo: s.UserInfo, verifiedEmail: s.RequireVerifiedEmail,
+		answerer: newAnswerer(s), client: s.client(), dialect: s.Dialect, displayName: s.DisplayName,
 		loginOptions: s.LoginOptions, pushes: s.PushedAuthorization,
-		loginRules: s.LoginRules, revokes: s.RevokeOnLogout, hooks: s.Hooks, metrics: s.Metrics,
-		quiet: cache.Throttle{Every: time.Second}, oddAuthTime: cache.Throttle{Every: time.Minute},
-		errorHandler: s.ErrorHandler, log: s.Logger, now: s.Now,
+		logoutReturns: append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...),
+		logoutOnGET:   s.AllowGETLogout, revokes: s.RevokeOnLogout,
+		oddAuthTime: cache.Throttle{Every: time.Minute},
 	}
-	a.keptClaims.add(s.Claims...)
+	a.admission.require(s.RequireVerifiedEmail, s.LoginRules)
+	a.admission.claims.add(s.Claims...)
 	// The Host header need not be the one browsers see: proxies change it.
 	a.crossOrigin = http.NewCrossOriginProtection()
 	err = a.crossOrigin.AddTrustedOrigin(s.origin)
@@ -99,7 +77,8 @@ func New(cfg Config) (*Auth, error) {
 	}
 	s.tell()
 	if s.ephemeral {
-		a.log.Warn("cognate: no cookie keys are configured; sign-ins end with this process and are not shared with another")
+		a.log.Warn("cognate: no cookie keys are configured; sign-ins end with this process and are not shared with " +
+			"another")
 	}
 	return a, nil
 }
@@ -107,8 +86,9 @@ func New(cfg Config) (*Auth, error) {
 // client is the app client at its provider.
 func (s *settings) client() *oidc.Client {
 	config := oidc.ProviderConfig{
-		Issuer: s.Issuer, Endpoints: oidc.Endpoints(s.Endpoints), InsecureHTTP: s.InsecureHTTP, HTTPClient: s.HTTPClient,
-		Now: s.Now, Logger: s.Logger,
+		Issuer: s.Issuer, Endpoints: oidc.Endpoints(s.Endpoints), InsecureHTTP: s.InsecureHTTP,
+		HTTPClient: s.HTTPClient,
+		Now:        s.Now, Logger: s.Logger,
 	}
 	if s.dialectGuessed {
 		config.Discovered = func(e oidc.Endpoints) {
@@ -124,37 +104,9 @@ func (s *settings) client() *oidc.Client {
 	verifier.Trusted, verifier.TokenUseClaim = s.TrustedAudiences, s.Dialect.TokenUseClaim
 	return &oidc.Client{
 		Provider: provider, Verifier: verifier, ID: s.ClientID, RedirectURL: s.RedirectURL, Scopes: s.Scopes,
+		UserInfoMode: oidc.UserInfoMode(s.UserInfo), VerifiedEmail: s.RequireVerifiedEmail,
 		Proofs: s.proofs(), Gate: gate.New(s.Now), Now: s.Now,
 	}
-}
-
-// openSessions sets up the two kinds of cookies, and the store if there is one. Their seals are
-// bound to the provider and the client, so that keys shared by several apps don't make their
-// sessions shared.
-func (a *Auth) openSessions(s *settings) error {
-	bound := s.Issuer + "\x00" + s.ClientID
-	spec, store := cookie.NewSpec(s.CookieName, s.secure), record.NewStore(s.Session.Store, bound)
-	var err error
-	a.transactions, err = transaction.New(transaction.Config{
-		Keys: seal.KeysOf(s.Keys), Bound: bound, Cookie: spec, Store: store,
-		Skew: s.ClockSkew, MaxSkew: maxSkew, RequestTime: oidc.RequestTimeout, Now: s.Now,
-	})
-	if err != nil {
-		return err
-	}
-	a.logoutTokens = usedTokens{store}
-	a.sessions, err = session.New(session.Config{
-		Keys: seal.KeysOf(s.Keys), Bound: bound, Cookie: spec, Store: store, TokensInCookie: s.Session.TokensInCookie,
-		Lifetime: s.Session.Lifetime, IdleTime: s.Session.IdleTimeout, Skew: s.ClockSkew, CacheSize: s.Session.CacheSize,
-		RequestTime: oidc.RequestTimeout, Gate: a.client.Gate,
-		Decode: func(subject string, authTime time.Time, data []byte) (session.Identity, bool, error) {
-			return decodeIdentity(s.Issuer, subject, authTime, data)
-		},
-		Admits:  func(who session.Identity) bool { return a.vouchedFor(who.(identity).user) },
-		Expired: func(ctx context.Context, s *session.Session) { a.notifyEnded(ctx, s.Identity.Subject(), LogoutExpired) },
-		Log:     s.Logger, Now: s.Now,
-	})
-	return err
 }
 
 // Handler answers the callback, login and logout paths, and passes every other request
@@ -169,12 +121,12 @@ func (a *Auth) Handler(next http.Handler) http.Handler {
 		next = http.NotFoundHandler()
 	}
 	own := map[string]http.HandlerFunc{
-		a.callbackPath: only(a.callback, http.MethodGet, http.MethodPost),
-		a.loginPath:    only(a.login, http.MethodGet),
-		a.logoutPath:   only(a.logout, http.MethodGet, http.MethodPost),
+		a.paths.callback: only(a.callback, http.MethodGet, http.MethodPost),
+		a.paths.login:    only(a.login, http.MethodGet),
+		a.paths.logout:   only(a.logout, http.MethodGet, http.MethodPost),
 	}
-	if a.backchannelPath != "" {
-		own[a.backchannelPath] = only(a.backchannelLogout, http.MethodPost)
+	if a.paths.backchannel != "" {
+		own[a.paths.backchannel] = only(a.backchannelLogout, http.MethodPost)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := own[r.URL.Path]; ok {
@@ -220,7 +172,7 @@ func (a *Auth) RequireLogin(next http.Handler) http.Handler {
 		s, present, err := a.sessions.Read(r, now)
 		switch {
 		case err != nil:
-			a.fail(w, r, asError(err, ReasonStoreDown), a.wantedPage(r))
+			a.fail(w, r, asError(err, ReasonStoreDown), a.paths.wanted(r))
 		case s == nil || !a.serve(w, r, s, now, next):
 			a.challenge(w, r, present)
 		}
@@ -233,7 +185,8 @@ var privateNoCache = []string{"private, no-cache"}
 
 // serve serves a request with a live session. It reports false, and has done nothing, if the
 // session turns out to have ended.
-func (a *Auth) serve(w http.ResponseWriter, r *http.Request, s *session.Session, now time.Time, next http.Handler) bool {
+func (a *Auth) serve(w http.ResponseWriter, r *http.Request, s *session.Session, now time.Time,
+	next http.Handler) bool {
 	s = a.sessions.Roll(w, r, s, now)
 	if s == nil {
 		return false
@@ -252,7 +205,7 @@ func (a *Auth) serve(w http.ResponseWriter, r *http.Request, s *session.Session,
 // it when the routes are set up. Behind another middleware of this Auth that signed the
 // request in, such as [Auth.RequireBearer], it asks that one's user.
 func (a *Auth) Require(rules ...Rule) func(http.Handler) http.Handler {
-	a.keptClaims.add(claimsOf(rules)...)
+	a.admission.claims.add(claimsOf(rules)...)
 	signedInBy := func(ctx context.Context) *Auth {
 		if c, _ := ctx.Value(requestKey{}).(*requestContext); c != nil && c.auth == a {
 			return a
@@ -272,7 +225,7 @@ func requireRules(
 		checked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if e := checkRules(r.Context(), rules, UserFrom(r.Context())); e != nil {
 				a := signedInBy(r.Context())
-				a.fail(w, r, e, a.wantedPage(r))
+				a.fail(w, r, e, a.paths.wanted(r))
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -295,7 +248,8 @@ func requireRules(
 func (a *Auth) User(r *http.Request) *User {
 	s, _, err := a.sessions.Read(r, a.now())
 	if err != nil && a.quiet.Pass(a.now()) {
-		a.log.LogAttrs(r.Context(), slog.LevelError, "cognate: nobody is known: the session store can't be asked", errAttr(err))
+		a.log.LogAttrs(r.Context(), slog.LevelError,
+			"cognate: nobody is known: the session store can't be asked", errAttr(err))
 	}
 	if s == nil {
 		return nil

@@ -88,7 +88,8 @@ func readLogoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil || len(form["logout_token"]) != 1 {
-		return "", refusal.New(refusal.LogoutToken, "the body has %d logout_token, expected one", len(form["logout_token"]))
+		return "", refusal.New(refusal.LogoutToken, "the body has %d logout_token, expected one",
+			len(form["logout_token"]))
 	}
 	return form.Get("logout_token"), nil
 }

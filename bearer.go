@@ -273,7 +273,7 @@ func (a *Auth) RequireLoginOrBearer(scopes ...string) func(http.Handler) http.Ha
 		return a.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			err := checkScopes(UserFrom(r.Context()), scopes)
 			if err != nil {
-				a.fail(w, r, asError(err, ReasonInsufficientScope), a.wantedPage(r))
+				a.fail(w, r, asError(err, ReasonInsufficientScope), a.paths.wanted(r))
 				return
 			}
 			next.ServeHTTP(w, r)

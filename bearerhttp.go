@@ -59,7 +59,8 @@ func headerToken(values []string) (string, error) {
 	}
 	token := strings.TrimLeft(v[len(scheme):], " ")
 	if !wellFormed(token) {
-		return "", refuse(ReasonBearerMalformed, "the Authorization header has no token that can be read, of at most %d bytes", oidc.MaxAccessToken)
+		return "", refuse(ReasonBearerMalformed,
+			"the Authorization header has no token that can be read, of at most %d bytes", oidc.MaxAccessToken)
 	}
 	return token, nil
 }
@@ -95,7 +96,8 @@ func (b *Bearer) parameterTokens(w http.ResponseWriter, r *http.Request) (tokens
 			r.Body = http.MaxBytesReader(w, r.Body, maxTokenForm)
 		}
 		if r.ParseForm() != nil {
-			return nil, refuse(ReasonBearerMalformed, "the form can't be read, or is larger than %d bytes", maxTokenForm)
+			return nil, refuse(ReasonBearerMalformed,
+				"the form can't be read, or is larger than %d bytes", maxTokenForm)
 		}
 		tokens = append(tokens, r.PostForm["access_token"]...)
 	}
@@ -126,7 +128,9 @@ func answerTo(e *Error) bearerAnswer {
 	case e.Reason == ReasonInsufficientScope:
 		return bearerAnswer{"insufficient_scope", "The access token was not granted what this needs."}
 	case e.Status == http.StatusBadRequest:
-		return bearerAnswer{"invalid_request", "The access token can't be read from the request, or is there more than once."}
+		return bearerAnswer{
+			"invalid_request", "The access token can't be read from the request, or is there more than once.",
+		}
 	case e.Status == http.StatusUnauthorized:
 		return bearerAnswer{"invalid_token", "The access token is not valid here."}
 	case e.Reason == ReasonProviderIssuer:

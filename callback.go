@@ -1,6 +1,7 @@
 package cognate
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -36,11 +37,13 @@ func readResponse(w http.ResponseWriter, r *http.Request) (response, error) {
 	}
 	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || t != "application/x-www-form-urlencoded" {
-		return response{}, refusal.New(refusal.MalformedCallback, "the form's type is not application/x-www-form-urlencoded")
+		return response{}, refusal.New(refusal.MalformedCallback,
+			"the form's type is not application/x-www-form-urlencoded")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallback+1))
 	if err != nil {
-		return response{}, refusal.New(refusal.MalformedCallback, "the form can't be read, or is larger than %d bytes", maxCallback)
+		return response{}, refusal.New(refusal.MalformedCallback,
+			"the form can't be read, or is larger than %d bytes", maxCallback)
 	}
 	return parseResponse(string(body))
 }
@@ -50,7 +53,8 @@ func readResponse(w http.ResponseWriter, r *http.Request) (response, error) {
 // nothing but a state that can be read.
 func parseResponse(raw string) (response, error) {
 	if len(raw) > maxCallback {
-		return response{}, refusal.New(refusal.MalformedCallback, "the parameters are larger than %d bytes", maxCallback)
+		return response{}, refusal.New(refusal.MalformedCallback,
+			"the parameters are larger than %d bytes", maxCallback)
 	}
 	q, err := url.ParseQuery(raw)
 	if err != nil {
@@ -71,93 +75,97 @@ func parseResponse(raw string) (response, error) {
 	}, q.Has(againField)}, nil
 }
 
-// callback answers the redirect URL: it ends the sign-in that state belongs to.
+// callback answers the redirect URL: it ends the sign-in that state belongs to. What fails before
+// signIn has caused no request to the provider.
 func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
+	var in signedIn
 	resp, err := readResponse(w, r)
-	if err != nil {
-		a.failLogin(w, r, asError(err, ReasonMalformedCallback), a.targetOf(a.transactions.Open(resp.State)))
-		return
-	}
-	if r.Method == http.MethodPost && !resp.again && a.transactions.Awaits(r, resp.State) {
+	if err == nil && r.Method == http.MethodPost && !resp.again && a.transactions.Awaits(r, resp.State) {
 		a.sendAgain(w, resp)
 		return
 	}
-	t, err := a.transactions.Finish(w, r, resp.State)
-	target := a.targetOf(t)
-	if err != nil {
-		e := asError(err, ReasonState)
-		if a.User(r) != nil || e.Reason == ReasonReplay && a.transactions.LedOn(r.Context(), t) {
-			// The back button, or the second click of two. Nothing is done with the request.
-			redirect(w, target, redirectStatus(r))
-			return
-		}
-		e.ProviderCode = a.client.ErrorCode(resp.Error, resp.Code, resp.State)
-		a.failLogin(w, r, e, target)
-		return
-	}
-	if a.hooks.OnCallback != nil {
-		a.hooks.OnCallback(r.Context(), r)
-	}
-	// A second click ends the first one's request. Its code is spent by then.
-	r = r.WithContext(context.WithoutCancel(r.Context()))
-	came := transaction.Outcome{Spent: resp.Code != "" && resp.Error == ""}
-	defer func() { a.transactions.Settle(r.Context(), t, came) }()
-	got, err := a.redeem(r.Context(), resp, t)
 	if err == nil {
-		err = a.signIn(w, r, t, got)
-		if err != nil {
-			a.dropTokens(r.Context(), got.tokens.Refresh)
+		in.replaced, _, err = a.sessions.Read(r, a.now())
+	}
+	readable := err == nil
+	if readable {
+		in.transaction, err = a.transactions.Finish(w, r, resp.State)
+	} else {
+		in.transaction = a.transactions.Open(resp.State)
+	}
+	switch {
+	case err != nil && readable:
+		in.code = a.client.ErrorCode(resp.Error, resp.Code, resp.State)
+		in.again = in.replaced != nil ||
+			refusal.Of(err) == refusal.Replay && a.transactions.LedOn(r.Context(), in.transaction)
+	case err == nil:
+		if a.hooks.OnCallback != nil {
+			a.hooks.OnCallback(r.Context(), r)
 		}
+		// A second click ends the first one's request. Its code is spent by then.
+		r = r.WithContext(context.WithoutCancel(r.Context()))
+		err = a.signIn(w, r, resp, &in)
 	}
-	came.SignedIn, came.LedOn = err == nil, err == nil || inVain(t, err)
-	if !came.LedOn {
-		e := asError(err, ReasonTokenEndpoint)
-		if got != nil {
-			e.subject = got.user.Subject
-		}
-		a.failLogin(w, r, e, target)
-		return
-	}
-	w.Header().Set("Referrer-Policy", "no-referrer") // the code is in this URL
-	redirect(w, target, redirectStatus(r))
+	a.answerCallback(w, r, &in, err)
 }
 
-// targetOf is the page that a sign-in was begun for; of none, the home page.
-func (a *Auth) targetOf(t *transaction.Transaction) string {
-	if t == nil {
-		return a.homePath
-	}
-	return a.returnTarget(t.ReturnTo)
+// signedIn is what came of a callback.
+type signedIn struct {
+	transaction *transaction.Transaction // nil: not one of ours
+	// again says that the sign-in has ended before: by the back button, or the second click of
+	// two. Nothing is done with the request then.
+	again bool
+	// code is the error code of a callback that does not belong to a sign-in under way in this
+	// browser, and so comes from anybody.
+	code     string
+	replaced *session.Session // the one that this browser had until now; nil: none
+	user     *User            // with all claims; nil: nobody
+	// refreshToken is of no use if the sign-in fails after all.
+	refreshToken string
 }
 
-// failLogin is fail for a sign-in.
-func (a *Auth) failLogin(w http.ResponseWriter, r *http.Request, e *Error, target string) {
-	e = e.answerable(target)
-	e.signIn = true
-	if a.hooks.OnLoginError != nil {
-		a.hooks.OnLoginError(r.Context(), e)
-	}
-	a.answerRefusal(w, r, e)
-}
-
-// redeemed is what an authorization code was worth.
-type redeemed struct {
-	user   *User // with all claims
-	sid    string
-	tokens *session.Tokens
-}
-
-// redeem turns the response to a transaction into a user, or says what is wrong.
-func (a *Auth) redeem(ctx context.Context, resp response, t *transaction.Transaction) (got *redeemed, err error) {
+// signIn redeems the code of a sign-in that has come back, and begins the session of a user who
+// may have one.
+func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, resp response, in *signedIn) error {
+	t := in.transaction
+	attempt := attemptOf(t)
+	out := transaction.Outcome{Spent: resp.Code != "" && resp.Error == ""}
+	defer func() { a.transactions.Settle(r.Context(), t, out) }() // a hook may panic
 	secrets := a.client.Secrets(resp.Code, resp.State, t.Nonce, t.Verifier)
-	claims, tokens, err := a.client.Exchange(ctx, resp.Response, attemptOf(t))
-	if err == nil {
-		got, err = a.identify(ctx, claims, tokens, t.Nonce)
-	}
+	claims, tokens, err := a.client.Exchange(r.Context(), resp.Response, attempt)
+	in.refreshToken = tokens.Refresh
 	if err != nil {
-		a.dropTokens(ctx, tokens.Refresh)
+		out.LedOn = inVain(t, err)
+		return withoutSecrets(err, append(secrets, tokens.Access, tokens.Refresh))
 	}
-	return got, withoutSecrets(err, append(secrets, tokens.Access, tokens.Refresh))
+	in.user = userOf(claims, a.client.Provider.Issuer(), a.dialect, tokens.Scopes)
+	kept, err := a.admission.admit(r.Context(), in.user)
+	if err != nil {
+		return err
+	}
+	if a.hooks.OnLogin != nil {
+		err = a.hooks.OnLogin(r.Context(),
+			LoginEvent{User: in.user, State: t.AppState, ReturnTo: t.ReturnTo, Request: r})
+		if err != nil {
+			return vetoed(err)
+		}
+	}
+	if a.transactions.Abandoned(t) {
+		return refusal.New(refusal.State, "this browser signed out while the sign-in was under way")
+	}
+	s := a.sessions.Create(identity{kept}, claims.Text("sid"))
+	err = a.sessions.Begin(w, r, s, session.NewTokens(session.Tokens{
+		Access: tokens.Access, Refresh: tokens.Refresh, ID: tokens.ID, Nonce: t.Nonce, Expires: tokens.Expires,
+	}, nil, a.now()))
+	if err != nil {
+		return err
+	}
+	if in.replaced == nil {
+		_ = a.sessions.Discard(r) // no more than tidy: nobody is signed in by it
+	}
+	a.transactions.Ended(w, t)
+	out.SignedIn, out.LedOn = true, true
+	return nil
 }
 
 // attemptOf is a sign-in under way as the provider and its ID token know it.
@@ -169,47 +177,30 @@ func attemptOf(t *transaction.Transaction) oidc.Attempt {
 	return attempt
 }
 
-// identify reads the user out of the claims of the ID token and, if it is to be asked, of
-// userInfo.
-func (a *Auth) identify(ctx context.Context, c oidc.Claims, tokens oidc.Tokens, nonce string) (*redeemed, error) {
-	c, err := a.addUserInfo(ctx, c, tokens.Access)
-	if err != nil {
-		return nil, err
+// answerCallback sends the browser on to the page that the sign-in was begun for, or says what is
+// wrong.
+func (a *Auth) answerCallback(w http.ResponseWriter, r *http.Request, in *signedIn, err error) {
+	target := a.paths.home
+	if in.transaction != nil {
+		target = in.transaction.ReturnTo
 	}
-	u := userOf(c, a.client.Provider.Issuer(), a.dialect, tokens.Scopes)
-	return &redeemed{u, c.Text("sid"), sessionTokens(tokens, nonce, nil, a.now())}, nil
-}
-
-// signIn begins the session of a user who may have one.
-func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, t *transaction.Transaction, got *redeemed) error {
-	err := a.admit(r.Context(), got.user)
-	if err != nil {
-		return err
-	}
-	if a.hooks.OnLogin != nil {
-		err := a.hooks.OnLogin(r.Context(), LoginEvent{User: got.user, State: t.AppState, ReturnTo: a.returnTarget(t.ReturnTo), Request: r})
-		if err != nil {
-			return vetoed(err)
+	if err != nil && !in.again && !inVain(in.transaction, err) {
+		e := asError(err, ReasonTokenEndpoint)
+		e.ProviderCode = cmp.Or(in.code, e.ProviderCode)
+		if in.user != nil {
+			e.subject = in.user.Subject
 		}
+		a.failLogin(w, r, e, target)
+		a.dropTokens(r.Context(), in.refreshToken)
+		return
 	}
-	old, _, err := a.sessions.Read(r, a.now())
-	if err != nil {
-		return err
+	if err == nil {
+		a.endSession(r.Context(), in.replaced, LogoutReplaced)
+		a.metrics.Login(a.now().Sub(in.transaction.Started))
+		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed in", slog.String("sub", in.user.Subject))
 	}
-	if a.transactions.Abandoned(t) {
-		return refusal.New(refusal.State, "this browser signed out while the sign-in was under way")
+	if !in.again {
+		w.Header().Set("Referrer-Policy", "no-referrer") // the code is in this URL
 	}
-	err = a.sessions.Begin(w, r, a.sessions.Create(identity{a.keptClaims.trim(got.user)}, got.sid), got.tokens)
-	if err != nil {
-		return err
-	}
-	if old != nil { // it was this browser's until now
-		a.endSession(r.Context(), old, LogoutReplaced)
-	} else {
-		_ = a.sessions.Discard(r) // no more than tidy: nobody is signed in by it
-	}
-	a.transactions.Ended(w, t)
-	a.metrics.Login(a.now().Sub(t.Started))
-	a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed in", slog.String("sub", got.user.Subject))
-	return nil
+	redirect(w, target, redirectStatus(r))
 }

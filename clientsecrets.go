@@ -153,7 +153,8 @@ func parseClientMembers(outer string, data []byte) (*ClientSecrets, error) {
 // {{AWS_POOL_ID}} in the tutorial's, [[INSERT CLIENT ID HERE]] in Google's, ${CLIENT_ID} in
 // those of shells, <client ID> in manuals, as a whole value or after a slash, and an ellipsis
 // for a whole value in the documentation of this package.
-var placeholder = regexp.MustCompile(`\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]|\$\{[A-Za-z_][A-Za-z0-9_]*\}|^<[^<>]+>$|/<[^<>/]+>|^(?:…|\.\.\.)$`)
+var placeholder = regexp.MustCompile(`\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]|\$\{[A-Za-z_][A-Za-z0-9_]*\}|` +
+	`^<[^<>]+>$|/<[^<>/]+>|^(?:…|\.\.\.)$`)
 
 // exampleValue finds the pools and app clients of the documentation. They look like real
 // ones, and could be: nothing more is known of them than that they are in the examples.
@@ -163,7 +164,8 @@ var exampleValue = regexp.MustCompile(`_Example0[0-9]$|^[0-9](?:example|mobile)c
 func tellExamples(log *slog.Logger, values ...string) {
 	for _, v := range values {
 		if exampleValue.MatchString(v) {
-			log.Warn("cognate: a value of the configuration is the documentation's example; put in that of your user pool or app client",
+			log.Warn("cognate: a value of the configuration is the documentation's example; put in that of your "+
+				"user pool or app client",
 				slog.String("value", v))
 		}
 	}

@@ -356,9 +356,11 @@ func (s *settings) checkRoutes() (problems []error) {
 			like = "https://shop.example.com"
 		}
 		return []error{fmt.Errorf("the redirect URI %q has a *, and a redirect URI has no wildcard: "+
-			"set RedirectURL to the one address of the callback, such as %s/oidc_callback", redactURL(s.RedirectURL), like)}
+			"set RedirectURL to the one address of the callback, such as %s/oidc_callback",
+			redactURL(s.RedirectURL), like)}
 	}
-	if cs := s.ClientSecrets; cs != nil && len(cs.RedirectURIs) > 0 && !slices.ContainsFunc(cs.RedirectURIs, s.registered) {
+	if cs := s.ClientSecrets; cs != nil && len(cs.RedirectURIs) > 0 &&
+		!slices.ContainsFunc(cs.RedirectURIs, s.registered) {
 		problems = append(problems, fmt.Errorf("RedirectURL %q is none of the client secrets' redirect_uris %q; "+
 			"the provider compares to the letter, and queries, which are left out here, too",
 			withoutQueries(s.RedirectURL), withoutQueries(strings.Join(cs.RedirectURIs, " "))))
@@ -375,8 +377,9 @@ func (s *settings) checkRoutes() (problems []error) {
 	}
 	for _, u := range append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...) {
 		if strings.Contains(u, "*") {
-			problems = append(problems, fmt.Errorf("the address to return to after sign-out %q has a *, and such an address has no wildcard: "+
-				"set LogoutRedirectURL to one whole address", redactURL(u)))
+			problems = append(problems,
+				fmt.Errorf("the address to return to after sign-out %q has a *, and such an address has no wildcard: "+
+					"set LogoutRedirectURL to one whole address", redactURL(u)))
 		}
 	}
 	routes := map[string]string{}
@@ -391,7 +394,8 @@ func (s *settings) checkRoutes() (problems []error) {
 			continue
 		}
 		if clean, ok := returnto.Local(p.path); !ok || clean != p.path || strings.ContainsAny(p.path, "?#%") {
-			problems = append(problems, fmt.Errorf("%s is %q; expected a plain path such as /oidc_callback", p.name, p.path))
+			problems = append(problems,
+				fmt.Errorf("%s is %q; expected a plain path such as /oidc_callback", p.name, p.path))
 		}
 		if other, ok := routes[p.path]; ok {
 			problems = append(problems, fmt.Errorf("%s and %s are both %q", other, p.name, p.path))
@@ -419,18 +423,21 @@ func (s *settings) tell() {
 func (s *settings) checkPolicy() (problems []error) {
 	for _, scope := range s.Scopes {
 		if !scopeToken.MatchString(scope) {
-			problems = append(problems, fmt.Errorf("the Scopes have %.80q, which is none; give each as an entry of its own", scope))
+			problems = append(problems,
+				fmt.Errorf("the Scopes have %.80q, which is none; give each as an entry of its own", scope))
 		}
 	}
 	if slices.Contains(s.TrustedAudiences, "") {
 		problems = append(problems, errors.New("the TrustedAudiences have an empty name"))
 	}
 	if !slices.Contains(s.Scopes, "openid") {
-		problems = append(problems, fmt.Errorf("the Scopes %q lack openid, without which there is no ID token", s.Scopes))
+		problems = append(problems,
+			fmt.Errorf("the Scopes %q lack openid, without which there is no ID token", s.Scopes))
 	}
 	for _, alg := range s.SigningAlgorithms {
 		if !slices.Contains(oidc.SigningAlgorithms, alg) {
-			problems = append(problems, fmt.Errorf("SigningAlgorithms has %q; expected some of %q", alg, oidc.SigningAlgorithms))
+			problems = append(problems,
+				fmt.Errorf("SigningAlgorithms has %q; expected some of %q", alg, oidc.SigningAlgorithms))
 		}
 	}
 	if s.ClockSkew < 0 || s.ClockSkew > maxSkew {
@@ -454,27 +461,34 @@ func (s *settings) checkSession() (problems []error) {
 	}
 	for i, k := range s.Keys {
 		if len(k) < minKeySize {
-			problems = append(problems, fmt.Errorf("the secret Keys[%d] has %d bytes; expected at least %d random ones, "+
-				"as from: openssl rand -base64 32", i, len(k), minKeySize))
+			problems = append(problems,
+				fmt.Errorf("the secret Keys[%d] has %d bytes; expected at least %d random ones, "+
+					"as from: openssl rand -base64 32", i, len(k), minKeySize))
 		}
 	}
 	if s.Session.Lifetime < time.Minute || s.Session.Lifetime > maxLifetime {
-		problems = append(problems, fmt.Errorf("Session.Lifetime is %s; expected a minute to 400 days", s.Session.Lifetime))
+		problems = append(problems,
+			fmt.Errorf("Session.Lifetime is %s; expected a minute to 400 days", s.Session.Lifetime))
 	}
-	if s.Session.IdleTimeout != 0 && (s.Session.IdleTimeout < time.Minute || s.Session.IdleTimeout > s.Session.Lifetime) {
-		problems = append(problems, fmt.Errorf("Session.IdleTimeout is %s; expected 0, or a minute to the Lifetime", s.Session.IdleTimeout))
+	if s.Session.IdleTimeout != 0 &&
+		(s.Session.IdleTimeout < time.Minute || s.Session.IdleTimeout > s.Session.Lifetime) {
+		problems = append(problems,
+			fmt.Errorf("Session.IdleTimeout is %s; expected 0, or a minute to the Lifetime", s.Session.IdleTimeout))
 	}
 	if s.Session.CacheSize < 0 {
 		problems = append(problems, fmt.Errorf("Session.CacheSize is %d; expected 0 or more", s.Session.CacheSize))
 	}
 	if s.Session.Store != nil && s.Session.TokensInCookie {
-		problems = append(problems, errors.New("Session.TokensInCookie and Session.Store are both set; a store keeps the tokens"))
+		problems = append(problems,
+			errors.New("Session.TokensInCookie and Session.Store are both set; a store keeps the tokens"))
 	}
 	if s.BackchannelLogoutPath != "" && s.Session.Store == nil {
-		problems = append(problems, errors.New("BackchannelLogoutPath needs Session.Store: sessions in cookies can't be ended from outside"))
+		problems = append(problems,
+			errors.New("BackchannelLogoutPath needs Session.Store: sessions in cookies can't be ended from outside"))
 	}
 	if !cookieName.MatchString(s.CookieName) {
-		problems = append(problems, fmt.Errorf("CookieName is %q; expected letters, digits, - and _, beginning with neither of the last", s.CookieName))
+		problems = append(problems, fmt.Errorf("CookieName is %q; expected letters, digits, - and _, beginning with "+
+			"neither of the last", s.CookieName))
 	}
 	return problems
 }

@@ -95,7 +95,8 @@ func StandardDialect() *Dialect {
 // What Cognito's addresses look like in the partitions of AWS: issuers, which have one of
 // two hosts, and the domains of the pages that people see. The suffixes are those of the
 // commercial, Chinese, European Sovereign and isolated partitions.
-const awsSuffix = `(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)`
+const awsSuffix = `(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|` +
+	`c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)`
 
 // poolID is the pattern of the last path segment of Cognito's issuers (API reference,
 // UserPoolType).

@@ -294,14 +294,16 @@ func (l *loginRequest) params(d *Dialect) url.Values {
 
 // asked is what has to be known of it when the sign-in ends.
 func (l *loginRequest) asked() transaction.Request {
-	return transaction.Request{ReturnTo: l.returnTo, AppState: l.appState, MaxAge: l.maxAge, ACR: l.acr, Silent: l.silent()}
+	return transaction.Request{
+		ReturnTo: l.returnTo, AppState: l.appState, MaxAge: l.maxAge, ACR: l.acr, Silent: l.silent(),
+	}
 }
 
 // inVain reports whether a silent sign-in ended as it may: the provider would have had to
 // ask the person for something (OpenID Connect Core 1.0, 3.1.2.6).
 func inVain(t *transaction.Transaction, err error) bool {
 	e, ok := errors.AsType[*refusal.Error](err)
-	return ok && t.Silent && e.Reason == refusal.ProviderError && slices.Contains([]string{
+	return ok && t != nil && t.Silent && e.Reason == refusal.ProviderError && slices.Contains([]string{
 		"login_required", "interaction_required", "consent_required", "account_selection_required",
 	}, e.ProviderCode)
 }

@@ -3,13 +3,10 @@ package cognate
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/session"
@@ -19,26 +16,15 @@ import (
 // anybody out.
 func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet {
-		if !a.logoutOnGET || a.foreign(r) {
+		if !a.logoutOnGET || a.paths.foreign(r) {
 			a.askLogout(w)
 			return
 		}
 	} else if err := a.crossOrigin.Check(r); err != nil {
-		a.fail(w, r, refuse(ReasonCrossOrigin, "%w", err), a.homePath)
+		a.fail(w, r, refuse(ReasonCrossOrigin, "%w", err), a.paths.home)
 		return
 	}
 	a.Logout(w, r)
-}
-
-// foreign reports whether another site caused a GET. Sec-Fetch-Site is authoritative:
-// "none" is a person who typed the address. Browsers that don't send it send Referer;
-// what sends neither is no browser.
-func (a *Auth) foreign(r *http.Request) bool {
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
-		return site != "same-origin" && site != "none"
-	}
-	referer := r.Header.Get("Referer")
-	return referer != "" && referer != a.origin && !strings.HasPrefix(referer, a.origin+"/")
 }
 
 // A LogoutOption changes one sign-out; see [Auth.Logout].
@@ -85,7 +71,8 @@ func (a *Auth) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOpti
 	}
 	idToken, err := a.endHere(w, r)
 	if err != nil {
-		a.fail(w, r, asError(err, ReasonStoreDown), a.homePath) // the cookie stays, so that another try can end the session
+		// the cookie stays, so that another try can end the session
+		a.fail(w, r, asError(err, ReasonStoreDown), a.paths.home)
 		return
 	}
 	a.leave(w, r, a.afterLogout(r.Context(), l, idToken))
@@ -124,21 +111,22 @@ func (a *Auth) endHere(w http.ResponseWriter, r *http.Request) (idToken string, 
 
 // afterLogout is where a sign-out leads to.
 func (a *Auth) afterLogout(ctx context.Context, l logoutRequest, idToken string) string {
-	back := a.logoutReturn
+	back := a.logoutReturns[0]
 	if slices.Contains(a.logoutReturns, l.target) {
 		back = l.target
 	}
 	if !l.local {
-		if target := a.endSessionURL(ctx, back, idToken); target != "" {
+		if target := endSessionURL(ctx, a.client, a.dialect, back, idToken); target != "" {
 			return target
 		}
-		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the provider's own session stays: its end-session endpoint is not known")
+		a.log.LogAttrs(ctx, slog.LevelWarn,
+			"cognate: the provider's own session stays: its end-session endpoint is not known")
 		return back
 	}
 	if back == l.target {
 		return back
 	}
-	return a.returnTarget(l.target)
+	return a.paths.target(l.target)
 }
 
 // maxLogoutURL bounds the end-session URL with an ID token in it, in bytes: servers refuse
@@ -152,15 +140,15 @@ const maxLogoutURL = 8000
 // An ID token says whose session it is (OpenID Connect RP-Initiated Logout 1.0, 2); one that
 // would make the URL too long is left out. state comes back to a page that needs none: it
 // is there for providers that want one.
-func (a *Auth) endSessionURL(ctx context.Context, returnTo, idToken string) string {
+func endSessionURL(ctx context.Context, c *oidc.Client, d *Dialect, returnTo, idToken string) string {
 	ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
 	defer cancel()
-	endpoint := a.client.Provider.EndSession(ctx, a.dialect.LogoutPath)
+	endpoint := c.Provider.EndSession(ctx, d.LogoutPath)
 	if endpoint == "" {
 		return ""
 	}
-	params := url.Values{"client_id": {a.client.ID}, a.dialect.LogoutParam: {returnTo}}
-	if !a.dialect.LogoutHint {
+	params := url.Values{"client_id": {c.ID}, d.LogoutParam: {returnTo}}
+	if !d.LogoutHint {
 		return oidc.AddQuery(endpoint, params)
 	}
 	params.Set("state", rand.Text())
@@ -169,50 +157,4 @@ func (a *Auth) endSessionURL(ctx context.Context, returnTo, idToken string) stri
 		return address
 	}
 	return oidc.AddQuery(address, url.Values{"id_token_hint": {idToken}})
-}
-
-// leave sends the browser on from a sign-out.
-func (a *Auth) leave(w http.ResponseWriter, r *http.Request, target string) {
-	w.Header().Set("Cache-Control", "no-store")
-	if isNavigation(r) {
-		redirect(w, target, http.StatusSeeOther)
-		return
-	}
-	if r.Header.Get("HX-Request") == "true" {
-		w.Header().Set("HX-Redirect", target)
-	}
-	writeJSON(w, http.StatusOK, map[string]string{"logout_url": target})
-}
-
-// revokeTimeout bounds how long a sign-out, or a refusal, waits for the provider.
-const revokeTimeout = 2 * time.Second
-
-// revokeTokens makes the provider forget the refresh token of an ended session, if that is
-// wanted.
-func (a *Auth) revokeTokens(ctx context.Context, refreshToken string) {
-	if a.revokes {
-		a.revoke(ctx, refreshToken, true)
-	}
-}
-
-// dropTokens makes the provider forget a refresh token that nobody will ever use, because the
-// sign-in or the refresh that brought it was refused, if there is a place for that.
-func (a *Auth) dropTokens(ctx context.Context, refreshToken string) {
-	a.revoke(ctx, refreshToken, false)
-}
-
-// revoke asks the provider once, for two seconds at most. What it can't do it writes down; a
-// visitor who leaves meanwhile does not stop it. expected tells that the provider should have
-// a place for it.
-func (a *Auth) revoke(ctx context.Context, refreshToken string, expected bool) {
-	if refreshToken == "" {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
-	defer cancel()
-	err := a.client.Revoke(ctx, refreshToken)
-	if err != nil && (expected || !errors.Is(err, oidc.ErrNoRevocation)) {
-		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the refresh token of an ended session was not revoked",
-			errAttr(err))
-	}
 }

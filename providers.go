@@ -46,11 +46,11 @@ func NewProviders(auths ...*Auth) (*Providers, error) {
 	var problems []error
 	taken := map[string]int{} // what has to differ → whose it is
 	for i, a := range auths {
-		if a.origin != auths[0].origin {
+		if a.paths.origin != auths[0].paths.origin {
 			problems = append(problems, fmt.Errorf("the RedirectURLs of 0 and %d are on %s and %s; expected one origin",
-				i, auths[0].origin, a.origin))
+				i, auths[0].paths.origin, a.paths.origin))
 		}
-		for _, claim := range a.identity() {
+		for _, claim := range unshared(a) {
 			if other, ok := taken[claim]; ok {
 				problems = append(problems, fmt.Errorf("%d and %d have the same %s", other, i, claim))
 			}
@@ -69,13 +69,13 @@ func NewProviders(auths ...*Auth) (*Providers, error) {
 	return &Providers{auths: slices.Clone(auths)}, nil
 }
 
-// identity is what no other Auth of the same app may have.
-func (a *Auth) identity() []string {
+// unshared is what no other Auth of the same app may have.
+func unshared(a *Auth) []string {
 	own := []string{
 		"CookieName " + a.sessions.CookieName(), "DisplayName " + a.displayName,
 		"Issuer and ClientID " + a.client.Provider.Issuer() + " " + a.client.ID,
 	}
-	for _, p := range []string{a.callbackPath, a.loginPath, a.logoutPath, a.backchannelPath} {
+	for _, p := range []string{a.paths.callback, a.paths.login, a.paths.logout, a.paths.backchannel} {
 		if p != "" {
 			own = append(own, "path "+p)
 		}
@@ -114,7 +114,7 @@ func (p *Providers) RequireLogin(next http.Handler) http.Handler {
 			}
 		}
 		if down != nil {
-			down.fail(w, r, asError(cause, ReasonStoreDown), down.wantedPage(r))
+			down.fail(w, r, asError(cause, ReasonStoreDown), down.paths.wanted(r))
 			return
 		}
 		for _, a := range useless {
@@ -127,7 +127,7 @@ func (p *Providers) RequireLogin(next http.Handler) http.Handler {
 // Require is [Auth.Require] for a session with any of them.
 func (p *Providers) Require(rules ...Rule) func(http.Handler) http.Handler {
 	for _, a := range p.auths {
-		a.keptClaims.add(claimsOf(rules)...)
+		a.admission.claims.add(claimsOf(rules)...)
 	}
 	return requireRules(rules, p.Auth, p.RequireLogin)
 }
@@ -167,7 +167,7 @@ func (p *Providers) Logout(w http.ResponseWriter, r *http.Request, opts ...Logou
 		}
 		_, err := a.endHere(w, r)
 		if err != nil {
-			a.fail(w, r, asError(err, ReasonStoreDown), a.homePath)
+			a.fail(w, r, asError(err, ReasonStoreDown), a.paths.home)
 			return
 		}
 	}
@@ -179,7 +179,7 @@ func (p *Providers) Logout(w http.ResponseWriter, r *http.Request, opts ...Logou
 func (p *Providers) Choices(returnTo string) []ProviderChoice {
 	choices := make([]ProviderChoice, len(p.auths))
 	for i, a := range p.auths {
-		choices[i] = ProviderChoice{a.displayName, a.loginURL(a.returnTarget(returnTo))}
+		choices[i] = ProviderChoice{a.displayName, a.paths.loginURL(a.paths.target(returnTo))}
 	}
 	return choices
 }
@@ -187,12 +187,12 @@ func (p *Providers) Choices(returnTo string) []ProviderChoice {
 // challenge answers a request that needs a sign-in and has none.
 func (p *Providers) challenge(w http.ResponseWriter, r *http.Request) {
 	for _, a := range p.auths {
-		if len(p.auths) == 1 || r.URL.Path == a.callbackPath {
+		if len(p.auths) == 1 || r.URL.Path == a.paths.callback {
 			a.challenge(w, r, false)
 			return
 		}
 	}
-	choices := p.Choices(p.auths[0].wantedPage(r))
+	choices := p.Choices(p.auths[0].paths.wanted(r))
 	w.Header().Set("Cache-Control", "no-store")
 	for _, c := range choices {
 		w.Header().Add("WWW-Authenticate", authenticate(c.URL))
@@ -204,7 +204,7 @@ func (p *Providers) challenge(w http.ResponseWriter, r *http.Request) {
 		p.Choose(w, r, choices)
 	default:
 		m := reasons[ReasonNotSignedIn]
-		built := page.Page{Title: m.title, Text: m.text + " How do you want to sign in?", Home: p.auths[0].homePath}
+		built := page.Page{Title: m.title, Text: m.text + " How do you want to sign in?", Home: p.auths[0].paths.home}
 		for _, c := range choices {
 			built.Choices = append(built.Choices, page.Choice(c))
 		}

@@ -3,26 +3,18 @@ package cognate
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/refusal"
 	"github.com/cognate-auth/cognate/internal/session"
 )
 
-// sessionTokens makes a session's tokens of what the token endpoint gave. What it left out
-// stays as it was.
-func sessionTokens(t oidc.Tokens, nonce string, old *session.Tokens, now time.Time) *session.Tokens {
-	given := session.Tokens{Access: t.Access, Refresh: t.Refresh, ID: t.ID, Nonce: nonce, Expires: t.Expires}
-	return session.NewTokens(given, old, now)
-}
-
 // refresh redeems the refresh token, checks what comes back, and asks those who may refuse. A
 // refusal ends the session, and so it ends one that has nothing to redeem.
 func (a *Auth) refresh(ctx context.Context, s *session.Session, old *session.Tokens) (*session.Refreshed, error) {
 	if old == nil || old.Refresh == "" {
 		a.endSession(ctx, s, LogoutRefused)
-		return nil, a.nothingToRedeem(s, old)
+		return nil, nothingToRedeem(a.sessions.JustBegun(s), old)
 	}
 	start := a.now()
 	got, err := a.redeemRefresh(ctx, s, old)
@@ -45,11 +37,13 @@ func (a *Auth) refresh(ctx context.Context, s *session.Session, old *session.Tok
 	a.metrics.Refresh(a.now().Sub(start), reason)
 	if !reason.endsSession() {
 		a.sessions.PauseRefreshes(s)
-		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the tokens could not be refreshed; the session stays", slog.String("err", problem.Error()))
+		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: the tokens could not be refreshed; the session stays",
+			slog.String("err", problem.Error()))
 		return got, err
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "cognate: the tokens may not be refreshed; the session has ended",
-		slog.String("reason", string(reason)), slog.String("sub", s.Identity.Subject()), slog.String("err", err.Error()))
+		slog.String("reason", string(reason)), slog.String("sub", s.Identity.Subject()),
+		slog.String("err", err.Error()))
 	a.endSession(ctx, s, LogoutRefused)
 	if got != nil {
 		a.dropTokens(ctx, got.Tokens.Refresh)
@@ -61,9 +55,9 @@ func (a *Auth) refresh(ctx context.Context, s *session.Session, old *session.Tok
 
 // nothingToRedeem is the refusal of a session whose tokens are lost, or have expired without a
 // refresh token. Another sign-in leads out of it, unless this one's was moments ago.
-func (a *Auth) nothingToRedeem(s *session.Session, old *session.Tokens) error {
+func nothingToRedeem(justBegun bool, old *session.Tokens) error {
 	switch {
-	case !a.sessions.JustBegun(s):
+	case !justBegun:
 		return session.ErrEndedElsewhere
 	case old == nil:
 		return refusal.New(refusal.NoTokens, "the tokens of a sign-in moments ago are lost: "+
@@ -80,7 +74,9 @@ func (a *Auth) redeemRefresh(ctx context.Context, s *session.Session, old *sessi
 	if err != nil {
 		return nil, err
 	}
-	out := &session.Refreshed{Identity: s.Identity, Tokens: sessionTokens(t, old.Nonce, old, a.now())}
+	out := &session.Refreshed{Identity: s.Identity, Tokens: session.NewTokens(session.Tokens{
+		Access: t.Access, Refresh: t.Refresh, ID: t.ID, Nonce: old.Nonce, Expires: t.Expires,
+	}, old, a.now())}
 	now, err := a.acceptRefresh(ctx, t, userIn(s), old)
 	err = withoutSecrets(err, a.client.Secrets(old.Refresh, t.Refresh, t.Access))
 	if err == nil {
@@ -93,7 +89,8 @@ func (a *Auth) redeemRefresh(ctx context.Context, s *session.Session, old *sessi
 	// Nobody can say for now whether these tokens may be used, but a rotated refresh
 	// token can't be had a second time.
 	out.Unusable = refusal.New(refusal.RefreshFailed, "the new tokens can't be checked: %w", err)
-	out.Tokens.Access, out.Tokens.ID, out.Tokens.Expires, out.Tokens.RefreshAt = old.Access, old.ID, old.Expires, a.now()
+	out.Tokens.Access, out.Tokens.ID, out.Tokens.Expires, out.Tokens.RefreshAt = old.Access, old.ID,
+		old.Expires, a.now()
 	return out, nil
 }
 
@@ -126,11 +123,7 @@ func (a *Auth) acceptRefresh(ctx context.Context, t oidc.Tokens, was *User, old 
 // refreshedUser checks the ID token of a refresh, and reads the user as it is now.
 func (a *Auth) refreshedUser(ctx context.Context, t oidc.Tokens, was *User, old *session.Tokens) (*User, error) {
 	of := oidc.SignIn{Subject: was.Subject, Nonce: old.Nonce, AuthTime: was.AuthTime}
-	c, err := a.client.Verifier.VerifyRefreshed(ctx, t.ID, t.Access, of)
-	if err != nil {
-		return nil, err
-	}
-	c, err = a.addUserInfo(ctx, c, t.Access)
+	c, err := a.client.VerifyRefreshed(ctx, t, of)
 	if err != nil {
 		return nil, err
 	}
@@ -139,8 +132,7 @@ func (a *Auth) refreshedUser(ctx context.Context, t oidc.Tokens, was *User, old 
 	}
 	u := userOf(c, a.client.Provider.Issuer(), a.dialect, was.Scopes)
 	u.AuthTime = was.AuthTime // a refresh proves nobody's presence
-	err = a.admit(ctx, u)
-	return a.keptClaims.trim(u), err
+	return a.admission.admit(ctx, u)
 }
 
 // warnOfAuthTime says that a provider does not keep auth_time through a refresh, as it
@@ -148,7 +140,8 @@ func (a *Auth) refreshedUser(ctx context.Context, t oidc.Tokens, was *User, old 
 // minute tells as much.
 func (a *Auth) warnOfAuthTime(ctx context.Context, was *User) {
 	if a.oddAuthTime.Pass(a.now()) {
-		a.log.LogAttrs(ctx, slog.LevelWarn, "cognate: a refreshed ID token has another auth_time than that of the sign-in, "+
-			"or one that is no date; the session keeps its own", slog.String("sub", was.Subject))
+		a.log.LogAttrs(ctx, slog.LevelWarn,
+			"cognate: a refreshed ID token has another auth_time than that of the sign-in, "+
+				"or one that is no date; the session keeps its own", slog.String("sub", was.Subject))
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
 // A Rule decides whether a user may pass: at every sign-in (Config.LoginRules), on a route
@@ -331,17 +329,38 @@ func textOf(rules []Rule) string {
 	return strings.Join(t, "; ")
 }
 
-// admit asks the rules of sign-in.
-func (a *Auth) admit(ctx context.Context, u *User) error {
-	if !a.vouchedFor(u) {
-		return refusal.New(refusal.EmailNotVerified, "the provider does not vouch for the e-mail address of subject %.255q", u.Subject)
+// An admission says who may sign in, and what is kept of them.
+type admission struct {
+	verifiedEmail bool // Config.RequireVerifiedEmail
+	rules         []Rule
+	claims        keptClaims
+}
+
+// require sets who may sign in: the rule about the address comes first.
+func (a *admission) require(verifiedEmail bool, rules []Rule) {
+	a.verifiedEmail = verifiedEmail
+	a.rules = append([]Rule{a.vouched()}, rules...)
+}
+
+// admit asks the rules of sign-in, and returns the user as a session keeps them.
+func (a *admission) admit(ctx context.Context, u *User) (*User, error) {
+	if e := checkRules(ctx, a.rules, u); e != nil {
+		return nil, e
 	}
-	if e := checkRules(ctx, a.loginRules, u); e != nil {
-		return e
-	}
-	return nil
+	return a.claims.trim(u), nil
 }
 
 // vouchedFor reports whether the provider vouches for what the configuration asks for. It
 // holds for sessions, too, that began when it did not ask.
-func (a *Auth) vouchedFor(u *User) bool { return u.EmailVerified || !a.verifiedEmail }
+func (a *admission) vouchedFor(u *User) bool { return u.EmailVerified || !a.verifiedEmail }
+
+// vouched is vouchedFor as a rule, the first of all.
+func (a *admission) vouched() Rule {
+	return RuleFunc(func(_ context.Context, u *User) error {
+		if a.vouchedFor(u) {
+			return nil
+		}
+		return refuse(ReasonEmailNotVerified,
+			"the provider does not vouch for the e-mail address of subject %.255q", u.Subject)
+	})
+}

@@ -25,18 +25,18 @@ func init() {
 		return &u
 	}
 	testhook.Session = func(ctx context.Context, auth, user any) ([]*http.Cookie, error) {
-		return auth.(*Auth).testSession(ctx, *user.(*User))
+		return testSession(ctx, auth.(*Auth), *user.(*User))
 	}
 	testhook.Bearer = func(auth, user any) (string, error) {
-		return auth.(*Auth).testBearer(*user.(*User))
+		return testBearer(auth.(*Auth), *user.(*User))
 	}
 }
 
 // testSession begins a session as a sign-in would, with the same keys and in the same
 // place, for a user whom a sign-in could have brought. Where sessions hold tokens, it has a
 // made-up access token that no API will take.
-func (a *Auth) testSession(ctx context.Context, u User) ([]*http.Cookie, error) {
-	err := a.couldSignIn(ctx, &u)
+func testSession(ctx context.Context, a *Auth, u User) ([]*http.Cookie, error) {
+	err := couldSignIn(ctx, a, &u)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (w cookieWriter) Write(p []byte) (int, error) { return len(p), nil }
 func (w cookieWriter) WriteHeader(int) {}
 
 // testBearer makes up an access token that is taken for one that was checked, for an hour.
-func (a *Auth) testBearer(u User) (string, error) {
+func testBearer(a *Auth, u User) (string, error) {
 	if u.Subject == "" {
 		return "", errors.New("the user has no Subject, which every access token has")
 	}
@@ -81,20 +81,20 @@ func (a *Auth) testBearer(u User) (string, error) {
 
 // couldSignIn says why no sign-in could have brought this user, so that a test doesn't
 // pass with a user whom nobody will ever meet.
-func (a *Auth) couldSignIn(ctx context.Context, u *User) error {
+func couldSignIn(ctx context.Context, a *Auth, u *User) error {
 	switch {
 	case u.Subject == "":
 		return errors.New("the user has no Subject, which every user has")
 	case u.Issuer != "" && u.Issuer != a.client.Provider.Issuer():
 		return fmt.Errorf("the user's Issuer is %.200q, expected %q or nothing", u.Issuer, a.client.Provider.Issuer())
-	case !a.vouchedFor(u):
+	case !a.admission.vouchedFor(u):
 		return errors.New("the user's e-mail address is not verified, and Config.RequireVerifiedEmail is set; " +
 			"set Email and EmailVerified")
 	}
-	if e := checkRules(ctx, a.loginRules, u); e != nil {
+	if e := checkRules(ctx, a.admission.rules, u); e != nil {
 		return fmt.Errorf("Config.LoginRules refuse the user: %w", e)
 	}
-	kept := a.keptClaims.trim(u)
+	kept := a.admission.claims.trim(u)
 	for name := range u.extra {
 		if _, ok := kept.extra[name]; !ok {
 			return fmt.Errorf("the claim %.200q is not kept in sessions; name it in Config.Claims", name)

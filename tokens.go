@@ -137,12 +137,15 @@ func (a *Auth) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		e = &Error{Reason: ReasonInternal, Status: http.StatusInternalServerError, Err: err}
 	case e.Reason == ReasonNotSignedIn && a.User(r) != nil:
 		// Signing in would lead here again, and so on.
-		e = &Error{Reason: ReasonInternal, Status: http.StatusInternalServerError, Err: fmt.Errorf("put RequireLogin in front: %w", err)}
+		e = &Error{
+			Reason: ReasonInternal, Status: http.StatusInternalServerError,
+			Err: fmt.Errorf("put RequireLogin in front: %w", err),
+		}
 	case (e.Reason == ReasonRefreshRefused || e.Reason == ReasonNotSignedIn) && !e.final:
 		a.challenge(w, r, true)
 		return
 	}
-	a.fail(w, r, e, a.wantedPage(r))
+	a.fail(w, r, e, a.paths.wanted(r))
 }
 
 // freshTokens returns the tokens of the session that ctx belongs to.
@@ -160,7 +163,8 @@ func (a *Auth) freshTokens(ctx context.Context) (*session.Tokens, error) {
 	refused := errors.Is(err, session.ErrEnded) && e.Err != session.ErrEnded //nolint:errorlint // bare
 	if refused && v.JustBegun() {
 		e.final = true
-		e.Err = fmt.Errorf("the tokens of a sign-in moments ago were refused, as those of another sign-in would be: %w", e.Err)
+		e.Err = fmt.Errorf("the tokens of a sign-in moments ago were refused, as those of another sign-in would be: "+
+			"%w", e.Err)
 	}
 	return nil, e
 }

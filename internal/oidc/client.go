@@ -25,6 +25,10 @@ type Client struct {
 	ID, RedirectURL string
 	// Scopes are what a sign-in asks for.
 	Scopes []string
+	// UserInfoMode says when userInfo is asked beside the ID token, and VerifiedEmail that
+	// who has no verified address is of no use.
+	UserInfoMode  UserInfoMode
+	VerifiedEmail bool
 	// Proofs are ways to prove itself: the first that the provider announces is taken, or,
 	// if it announces none of them, the first of all. Apple and Twitch take
 	// client_secret_post alone.

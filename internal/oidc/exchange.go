@@ -37,16 +37,22 @@ type Response struct {
 const maxCode = 4 << 10
 
 // Exchange redeems the authorization code of the response to a sign-in, with one request, and
-// returns the claims of the ID token that it is worth. Of tokens that came with an ID token
-// that is refused, or with none, nobody may use more than to revoke them: they are returned
-// beside the error.
+// returns the claims of the ID token that it is worth, with those of userInfo where they are
+// wanted. Tokens that came with an ID token that is refused, or with none, are returned beside
+// the error: nobody may do more with them than revoke them.
 func (c *Client) Exchange(ctx context.Context, r Response, a Attempt) (Claims, Tokens, error) {
 	t, err := c.redeem(ctx, r, a)
 	if err != nil {
 		return nil, t, err
 	}
 	claims, err := c.Verifier.Verify(ctx, t.ID, t.Access, a)
-	return claims, t, err
+	if err == nil {
+		claims, err = c.withUserInfo(ctx, claims, t.Access)
+	}
+	if err != nil {
+		return nil, t, err
+	}
+	return claims, t, nil
 }
 
 // redeem is the request of Exchange.
@@ -113,6 +119,16 @@ func (c *Client) Refresh(ctx context.Context, refreshToken string) (Tokens, erro
 		failed: refusal.RefreshFailed, refused: refusal.RefreshRefused,
 		client: []string{"invalid_client", "unauthorized_client"},
 	})
+}
+
+// VerifyRefreshed returns the claims of the ID token that a refresh brought, of whom the sign-in
+// was, with those of userInfo where they are wanted.
+func (c *Client) VerifyRefreshed(ctx context.Context, t Tokens, of SignIn) (Claims, error) {
+	claims, err := c.Verifier.VerifyRefreshed(ctx, t.ID, t.Access, of)
+	if err != nil {
+		return nil, err
+	}
+	return c.withUserInfo(ctx, claims, t.Access)
 }
 
 // ErrNoRevocation says that there is nowhere to revoke a token.

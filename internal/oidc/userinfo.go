@@ -19,6 +19,35 @@ func (c *Client) UserInfo(ctx context.Context, accessToken string) (Claims, erro
 	return info, checkSubject(info)
 }
 
+// A UserInfoMode says when userInfo is asked about whom an ID token is about.
+type UserInfoMode int
+
+// The modes.
+const (
+	// UserInfoIfNeeded asks when the scope email is wanted and the ID token has no e-mail
+	// address, or says nothing on whether it is verified although Client.VerifiedEmail is set.
+	UserInfoIfNeeded UserInfoMode = iota
+	// UserInfoAlways asks each time.
+	UserInfoAlways
+	// UserInfoNever takes the claims of the ID token only.
+	UserInfoNever
+)
+
+// withUserInfo returns the claims of an ID token, with those of userInfo if it is wanted.
+func (c *Client) withUserInfo(ctx context.Context, token Claims, accessToken string) (Claims, error) {
+	wanted := c.UserInfoMode == UserInfoAlways
+	_, saysVerified := token["email_verified"]
+	lacking := token.Text("email") == "" || c.VerifiedEmail && !saysVerified
+	if c.UserInfoMode == UserInfoIfNeeded && lacking && slices.Contains(c.Scopes, "email") {
+		m, err := c.Provider.Ready(ctx)
+		wanted = err == nil && m.UserInfo != ""
+	}
+	if !wanted {
+		return token, nil
+	}
+	return c.AddUserInfo(ctx, token, accessToken)
+}
+
 // AddUserInfo adds the claims of userInfo to those of the ID token, which it must be about.
 func (c *Client) AddUserInfo(ctx context.Context, token Claims, accessToken string) (Claims, error) {
 	info, err := c.askUserInfo(ctx, accessToken)

@@ -52,6 +52,9 @@ type Config struct {
 	Skew, MaxSkew time.Duration
 	// RequestTime bounds a request to the provider.
 	RequestTime time.Duration
+	// ReturnTo makes any text a page that can be returned to. Rules may have changed since the
+	// sign-in began.
+	ReturnTo func(string) string
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -63,7 +66,9 @@ type Transactions struct {
 	names  names
 	sealer *seal.Sealer
 	skew   time.Duration
-	now    func() time.Time
+	// returnTo is Config.ReturnTo.
+	returnTo func(string) string
+	now      func() time.Time
 	// next is the slot that is tried first: tabs that are opened at once bring no cookie
 	// along, and get one each.
 	next atomic.Uint32
@@ -84,7 +89,8 @@ func New(c Config) (*Transactions, error) {
 		return nil, err
 	}
 	m := &Transactions{
-		cookie: c.Cookie, names: newNames(c.Cookie), sealer: sealer, skew: c.Skew, now: c.Now,
+		cookie: c.Cookie, names: newNames(c.Cookie), sealer: sealer,
+		skew: c.Skew, returnTo: c.ReturnTo, now: c.Now,
 		used:      newUsedCallbacks(c),
 		abandoned: cache.NewSet(maxAbandoned), arrivals: cache.NewSet(maxOutcomes), rows: cache.New[Row](maxOutcomes),
 	}
@@ -151,7 +157,7 @@ func (m *Transactions) Open(state string) *Transaction {
 	if err != nil {
 		return nil
 	}
-	t.State = state
+	t.State, t.ReturnTo = state, m.returnTo(t.ReturnTo)
 	return t
 }
 

@@ -28,7 +28,8 @@ func newSite(t *testing.T, store sessionstore.Store) *site {
 	x := &site{now: time.Unix(1_800_000_000, 0), jar: map[string]string{}}
 	var err error
 	x.Transactions, err = transaction.New(transaction.Config{
-		Keys: seal.Keys{strings.Repeat("k", 32)}, Bound: "provider and client", Cookie: cookie.NewSpec("s", true),
+		ReturnTo: func(target string) string { return target },
+		Keys:     seal.Keys{strings.Repeat("k", 32)}, Bound: "provider and client", Cookie: cookie.NewSpec("s", true),
 		Store: record.NewStore(store, "provider and client"), Skew: time.Minute, MaxSkew: 5 * time.Minute,
 		RequestTime: 10 * time.Second, Now: func() time.Time { return x.now },
 	})
