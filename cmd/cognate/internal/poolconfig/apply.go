@@ -17,9 +17,9 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-// kindConfig are the records of what a file said the last time, so that only
-// what changed in it is done again: who changes their password in the app keeps
-// it until the file names another one.
+// kindConfig is the kind of the records of what the file last said. Only what changed
+// in the file since then is applied again: users who change their passwords in the app
+// keep them until the file names another one.
 const kindConfig = "config"
 
 // Changes counts what [Apply] did.
@@ -28,7 +28,7 @@ type Changes struct {
 	UsersAdded, UsersChanged                     int
 }
 
-// String says what changed, or "nothing".
+// String lists the changes, or returns "nothing".
 func (c Changes) String() string {
 	var parts []string
 	for _, p := range []struct {
@@ -52,18 +52,18 @@ func (c Changes) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// Check tells, before anything is done, why the store's pool can't be made as p
-// says: what users are found by would change, or a user who is there can't be
-// made as the file now says.
+// Check returns an error, before anything is changed, if the pool in the store can't be
+// changed to what p says: because the attributes by which users are found would change,
+// or because a stored user can't be changed as the file says.
 func Check(ctx context.Context, s store.Store, up *pool.Pool, p Pool) error {
-	said := ledger{s, up.ID()}
-	_, err := said.checkSignInNames(ctx, p.Settings)
+	applied := lastApplied{s, up.ID()}
+	_, err := applied.checkSignInNames(ctx, p.Settings)
 	if err != nil {
 		return err
 	}
 	r := refusals{}
 	for _, u := range p.Users {
-		before, err := said.entry(ctx, keyOfUser(u), u)
+		before, err := applied.user(ctx, keyOfUser(u), u)
 		if err == nil && (before.Digest == "" || before.Digest != entryOf(up.ID(), u).digest) {
 			var n userpool.NewUser
 			n, err = withSub(ctx, up, u)
@@ -79,33 +79,33 @@ func Check(ctx context.Context, s store.Store, up *pool.Pool, p Pool) error {
 	return r.err()
 }
 
-// Apply gives a pool the clients and users of its file. Clients that an earlier
-// file had and this one has not are removed; users never are. Clients and users
-// that the file says nothing new about stay as they are. A user who cannot be
-// stored does not keep the others from it; the error names them all and is
-// [ErrUsers]. Any other error is one of the store: what was done stays, and
-// another call does the rest. Several processes may do this at once.
+// Apply gives a pool the clients and users of its file. It removes clients that an
+// earlier file had and this one does not have; it never removes users. Clients and
+// users whose entries did not change are not touched. A user who can't be stored does
+// not prevent the others from being stored; the error names all such users and is
+// [ErrUsers]. Any other error is the store's: the changes made so far remain, and
+// another call makes the rest. Several processes may call Apply at the same time.
 func Apply(ctx context.Context, s store.Store, up *pool.Pool, p Pool) (c Changes, err error) {
-	said := ledger{s, up.ID()}
-	known, err := said.checkSignInNames(ctx, p.Settings)
+	applied := lastApplied{s, up.ID()}
+	known, err := applied.checkSignInNames(ctx, p.Settings)
 	if err == nil && !known {
-		err = said.put(ctx, namesKey, signInNames(p.Settings))
+		err = applied.put(ctx, namesKey, signInNames(p.Settings))
 	}
 	if err != nil {
 		return c, err
 	}
-	err = applyClients(ctx, said, up, p.Clients, &c)
+	err = applyClients(ctx, applied, up, p.Clients, &c)
 	if err != nil {
 		return c, err
 	}
-	return c, applyUsers(ctx, said, up, p.Users, &c)
+	return c, applyUsers(ctx, applied, up, p.Users, &c)
 }
 
-func applyClients(ctx context.Context, said ledger, p *pool.Pool, clients []userpool.Client, c *Changes) error {
+func applyClients(ctx context.Context, applied lastApplied, p *pool.Pool, clients []userpool.Client, c *Changes) error {
 	for _, client := range clients {
 		key := clientKey + client.ID
 		digest := digestOf(p.ID()+key, client, client.Secret, client.SecondSecret)
-		last, err := said.get(ctx, key)
+		last, err := applied.get(ctx, key)
 		if err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func applyClients(ctx context.Context, said ledger, p *pool.Pool, clients []user
 		if err != nil {
 			return fmt.Errorf("the client %s can't be stored: %s", client.ID, sentence(err))
 		}
-		err = said.put(ctx, key, digest)
+		err = applied.put(ctx, key, digest)
 		if err != nil {
 			return err
 		}
@@ -131,13 +131,15 @@ func applyClients(ctx context.Context, said ledger, p *pool.Pool, clients []user
 			c.ClientsChanged++
 		}
 	}
-	return removeClients(ctx, said, p, clients, c)
+	return removeClients(ctx, applied, p, clients, c)
 }
 
-// removeClients removes those that a file had and no longer has. Those that
-// came another way stay.
-func removeClients(ctx context.Context, said ledger, p *pool.Pool, clients []userpool.Client, c *Changes) error {
-	keys, err := said.keys(ctx, clientKey)
+// removeClients removes clients that an earlier file had and this one does not have.
+// Clients that were added in another way remain.
+func removeClients(
+	ctx context.Context, applied lastApplied, p *pool.Pool, clients []userpool.Client, c *Changes,
+) error {
+	keys, err := applied.keys(ctx, clientKey)
 	if err != nil {
 		return err
 	}
@@ -151,7 +153,7 @@ func removeClients(ctx context.Context, said ledger, p *pool.Pool, clients []use
 			err = p.Clients.Delete(ctx, id)
 		}
 		if err == nil {
-			err = said.forget(ctx, key)
+			err = applied.forget(ctx, key)
 		}
 		if err != nil {
 			return err
@@ -163,17 +165,18 @@ func removeClients(ctx context.Context, said ledger, p *pool.Pool, clients []use
 	return nil
 }
 
-// ErrUsers says that some users can't be stored as the file says. The text of
-// the error names them.
+// ErrUsers says that some users can't be stored as the file says. The text of the error
+// names them.
 var ErrUsers = errors.New("users can't be stored")
 
 // refusals are the users who can't be stored.
 type refusals struct{ list []string }
 
-// maxRefusals is how many users that could not be stored are named.
+// maxRefusals limits how many users are named that could not be stored.
 const maxRefusals = 10
 
-// add notes what is wrong with a user. What is wrong with the store comes back.
+// add notes that a user could not be stored. It returns an error that is not about the
+// user.
 func (r *refusals) add(u User, err error) error {
 	_, rule := errors.AsType[*userpool.Error](err)
 	switch {
@@ -200,13 +203,13 @@ type usersError string
 
 func (e usersError) Error() string { return string(e) }
 
-// Is makes it [ErrUsers].
+// Is reports whether target is [ErrUsers].
 func (e usersError) Is(target error) bool { return target == ErrUsers }
 
-func applyUsers(ctx context.Context, said ledger, p *pool.Pool, users []User, c *Changes) error {
+func applyUsers(ctx context.Context, applied lastApplied, p *pool.Pool, users []User, c *Changes) error {
 	r := refusals{}
 	for _, u := range users {
-		err := r.add(u, applyUser(ctx, said, p, u, c))
+		err := r.add(u, applyUser(ctx, applied, p, u, c))
 		if err != nil {
 			return fmt.Errorf("storing the user %s: %w", clip(u.Username), err)
 		}
@@ -214,8 +217,8 @@ func applyUsers(ctx context.Context, said ledger, p *pool.Pool, users []User, c 
 	return r.err()
 }
 
-// entry is one of a user of the file: where in the ledger it is and how it is
-// told from another one.
+// entry identifies a user of the file: key is where the last-applied record is stored,
+// digest tells whether the user's entry changed.
 type entry struct{ key, digest string }
 
 func keyOfUser(u User) string { return userKey + hash(u.Sub) }
@@ -225,9 +228,9 @@ func entryOf(p string, u User) entry {
 	return entry{key, digestOf(p+key, u, u.Password, u.TOTPSecret)}
 }
 
-// saidUser is what a file said of a user the last time, without secrets and
-// values: enough to take back what it does not say any more.
-type saidUser struct {
+// appliedUser is what a file last said about a user, without secrets and values: enough
+// to remove what the file no longer says.
+type appliedUser struct {
 	Digest       string
 	Attributes   []string            `json:",omitempty"`
 	Groups, MFA  []string            `json:",omitempty"`
@@ -239,14 +242,14 @@ type saidUser struct {
 	now          userpool.Secret     // the password, if it is known to be the same
 }
 
-// user is what was said, as far as it is known.
-func (s saidUser) user() userpool.NewUser {
+// user returns what the file last said about the user, as far as it is recorded.
+func (s appliedUser) user() userpool.NewUser {
 	n := userpool.NewUser{
 		Attributes: map[string]string{}, Groups: s.Groups, MFA: s.MFA, PreferredMFA: s.PreferredMFA,
 		Status: s.Status, Temporary: s.Temporary, Password: s.now,
 	}
 	for _, name := range s.Attributes {
-		n.Attributes[name] = "" // the value does not matter
+		n.Attributes[name] = "" // only the name matters
 	}
 	if s.TOTP {
 		n.TOTPSecret = "another"
@@ -254,9 +257,9 @@ func (s saidUser) user() userpool.NewUser {
 	return n
 }
 
-// say is what is remembered of u.
-func (e entry) say(u User) saidUser {
-	return saidUser{
+// record returns what is recorded about u.
+func (e entry) record(u User) appliedUser {
+	return appliedUser{
 		Digest: e.digest, Attributes: slices.Sorted(maps.Keys(u.Attributes)), Groups: u.Groups, MFA: u.MFA,
 		PreferredMFA: u.PreferredMFA, Status: u.Status, Temporary: u.Temporary, TOTP: u.TOTPSecret != "",
 		Phrase: e.passwordDigest(u),
@@ -270,9 +273,9 @@ func (e entry) passwordDigest(u User) string {
 	return digestOf(e.key+" password", "", u.Password)
 }
 
-func applyUser(ctx context.Context, said ledger, p *pool.Pool, u User, c *Changes) error {
-	entry := entryOf(said.pool, u)
-	before, err := said.entry(ctx, entry.key, u)
+func applyUser(ctx context.Context, applied lastApplied, p *pool.Pool, u User, c *Changes) error {
+	entry := entryOf(applied.pool, u)
+	before, err := applied.user(ctx, entry.key, u)
 	if err != nil || before.Digest == entry.digest {
 		return err
 	}
@@ -280,7 +283,7 @@ func applyUser(ctx context.Context, said ledger, p *pool.Pool, u User, c *Change
 	if err != nil {
 		return err
 	}
-	now := entry.say(u)
+	now := entry.record(u)
 	if before.now == "" && before.Phrase == now.Phrase {
 		before.now = u.Password
 	}
@@ -295,13 +298,13 @@ func applyUser(ctx context.Context, said ledger, p *pool.Pool, u User, c *Change
 	}
 	text, err := json.Marshal(now)
 	if err != nil {
-		panic("poolconfig: " + err.Error()) // strings cannot fail
+		panic("poolconfig: " + err.Error()) // strings can always be encoded
 	}
-	return said.put(ctx, entry.key, string(text))
+	return applied.put(ctx, entry.key, string(text))
 }
 
-// Put creates a user or makes the one with this name as u says, and tells
-// which. Users who came another way keep their sub.
+// Put creates a user, or changes the user of this name to what u says, and reports
+// whether it created one. Users who were added in another way keep their sub.
 func Put(ctx context.Context, p *pool.Pool, u User) (created bool, err error) {
 	n, err := withSub(ctx, p, u)
 	if err != nil {
@@ -311,7 +314,7 @@ func Put(ctx context.Context, p *pool.Pool, u User) (created bool, err error) {
 	return created, err
 }
 
-// withSub gives a user without a sub of their own the one that they have already.
+// withSub gives a user whose sub was derived the sub that is already stored.
 func withSub(ctx context.Context, p *pool.Pool, u User) (userpool.NewUser, error) {
 	n := u.NewUser
 	if !u.derived {
@@ -331,47 +334,47 @@ func userSentence(err error) string {
 	return sentence(err)
 }
 
-// A ledger is what a file said about one pool the last time.
-type ledger struct {
+// lastApplied is the record in the store of what a file last said about one pool.
+type lastApplied struct {
 	store store.Store
 	pool  string
 }
 
-// The keys of what is in a ledger.
+// The first parts of the keys of lastApplied.
 const (
 	clientKey = "client/"
 	userKey   = "user/"
 	namesKey  = "sign-in names"
 )
 
-func (l ledger) get(ctx context.Context, key string) (string, error) {
+func (l lastApplied) get(ctx context.Context, key string) (string, error) {
 	r, _, err := l.store.Get(ctx, l.pool, kindConfig, key)
 	return string(r.Body), err
 }
 
-// entry is what was said of a user; a Digest that is empty: nothing.
-func (l ledger) entry(ctx context.Context, key string, u User) (s saidUser, err error) {
+// user returns what was recorded about a user. Without a record its Digest is empty.
+func (l lastApplied) user(ctx context.Context, key string, u User) (s appliedUser, err error) {
 	text, err := l.get(ctx, key)
 	if err != nil || text == "" {
 		return s, err
 	}
-	if !strings.HasPrefix(text, "{") { // a digest alone, of an earlier release
-		return saidUser{Digest: text, Status: u.Status, Temporary: u.Temporary, now: u.Password}, nil
+	if !strings.HasPrefix(text, "{") { // only a digest, as an earlier release stored it
+		return appliedUser{Digest: text, Status: u.Status, Temporary: u.Temporary, now: u.Password}, nil
 	}
 	err = json.Unmarshal([]byte(text), &s)
 	if err != nil {
-		return s, fmt.Errorf("the store's record of what the file said can't be read: %w", err)
+		return s, fmt.Errorf("the store's record of what the file last said can't be read: %w", err)
 	}
 	return s, nil
 }
 
-// put keeps a value, whatever another process does with it meanwhile.
-func (l ledger) put(ctx context.Context, key, value string) (err error) {
+// put stores a value, even if another process changes it at the same time.
+func (l lastApplied) put(ctx context.Context, key, value string) (err error) {
 	r := store.Record{Kind: kindConfig, ID: key, Body: []byte(value)}
 	const tries = 10
 	for range tries {
 		err = l.store.Apply(ctx, l.pool, store.Change{Op: store.Update, Record: r})
-		if errors.Is(err, store.ErrConflict) { // it is not there
+		if errors.Is(err, store.ErrConflict) { // there is no such record
 			err = l.store.Apply(ctx, l.pool, store.Change{Op: store.Create, Record: r})
 		}
 		if !errors.Is(err, store.ErrExists) {
@@ -381,22 +384,22 @@ func (l ledger) put(ctx context.Context, key, value string) (err error) {
 	return err
 }
 
-func (l ledger) forget(ctx context.Context, key string) error {
+func (l lastApplied) forget(ctx context.Context, key string) error {
 	r := store.Record{Kind: kindConfig, ID: key}
 	return l.store.Apply(ctx, l.pool, store.Change{Op: store.Delete, Record: r})
 }
 
-// keys returns those that begin like this.
-func (l ledger) keys(ctx context.Context, begin string) ([]string, error) {
+// keys returns the keys with this prefix.
+func (l lastApplied) keys(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
-	after := begin
+	after := prefix
 	for {
 		page, err := l.store.List(ctx, l.pool, kindConfig, store.Query{After: after, Limit: 200})
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range page {
-			if !strings.HasPrefix(r.ID, begin) {
+			if !strings.HasPrefix(r.ID, prefix) {
 				return keys, nil
 			}
 			keys = append(keys, r.ID)
@@ -408,27 +411,27 @@ func (l ledger) keys(ctx context.Context, begin string) ([]string, error) {
 	}
 }
 
-// checkSignInNames refuses what would make users unfindable; known reports whether
-// the ledger says by what they are found.
-func (l ledger) checkSignInNames(ctx context.Context, s userpool.Settings) (known bool, err error) {
+// checkSignInNames refuses a change after which users could not be found. known reports
+// whether the attributes by which they are found are recorded.
+func (l lastApplied) checkSignInNames(ctx context.Context, s userpool.Settings) (known bool, err error) {
 	before, err := l.get(ctx, namesKey)
 	if err == nil && before != "" && before != signInNames(s) {
 		err = fmt.Errorf("the pool %s has users who are found by %s; that cannot change: "+
-			"take them back, give the pool another id, or begin with an empty store", l.pool, before)
+			"undo the change, give the pool another id, or start with an empty store", l.pool, before)
 	}
 	return before != "", err
 }
 
-// signInNames is what users are found by.
+// signInNames describes the attributes by which users are found.
 func signInNames(s userpool.Settings) string {
 	return "username_attributes [" + strings.Join(s.UsernameAttributes, " ") +
 		"], alias_attributes [" + strings.Join(s.AliasAttributes, " ") + "]"
 }
 
-// digestOf is what reports whether an entry of a file changed. Secrets print as
-// [redacted] and are taken apart; a password could be guessed from the digest,
-// so that each guess is made to cost something, though who reads the store can
-// most likely read the file, too.
+// digestOf returns a digest that changes when an entry of the file changes. Secrets
+// print as [redacted], so they are passed separately. With a secret the digest is
+// expensive to compute, so that guessing a password from it is expensive too; but a
+// person who can read the store can probably read the file as well.
 func digestOf(salt string, entry any, secrets ...userpool.Secret) string {
 	rounds := 1
 	text, err := json.Marshal(entry)

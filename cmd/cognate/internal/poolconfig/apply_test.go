@@ -12,7 +12,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-// pair is made once: it takes its time.
+// pair is generated once, because that takes long.
 var pair = func() *keys.Pair {
 	k, err := keys.Generate()
 	if err != nil {
@@ -21,7 +21,7 @@ var pair = func() *keys.Pair {
 	return k
 }()
 
-// start is a start of the program with this file, on a store that stays.
+// start starts the program with this file, on a store that is used again.
 func start(t *testing.T, s store.Store, text string) (*pool.Pool, string, error) {
 	t.Helper()
 	f, err := loader(nil).Parse("c.yaml", []byte(text))
@@ -53,7 +53,7 @@ const applied = `pools:
         password: Battery-Staple-7
 `
 
-// TestApply starts again and again on one store, with changes in between.
+// TestApply starts several times on one store, with changes of the file in between.
 func TestApply(t *testing.T) {
 	s := memstore.New()
 	p, did, err := start(t, s, applied)
@@ -95,7 +95,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// TestApplySignInNames refuses what would lose users, with what there was.
+// TestApplySignInNames refuses a change after which users could not be found.
 func TestApplySignInNames(t *testing.T) {
 	s := memstore.New()
 	_, _, err := start(t, s, "pools:\n- id: local_A1\n  alias_attributes: [email]\n")
@@ -109,7 +109,8 @@ func TestApplySignInNames(t *testing.T) {
 	}
 }
 
-// TestApplyCollision names the user who cannot be stored, and stores the others.
+// TestApplyCollision checks that a user who can't be stored is named, and that the
+// others are stored.
 func TestApplyCollision(t *testing.T) {
 	s := memstore.New()
 	const text = `pools:
@@ -131,7 +132,7 @@ func TestApplyCollision(t *testing.T) {
 	}
 }
 
-// TestNoSecretInLedger looks for passwords in what is kept to compare with.
+// TestNoSecretInLedger searches for passwords in the last-applied records.
 func TestNoSecretInLedger(t *testing.T) {
 	s := memstore.New()
 	_, _, err := start(t, s, applied)

@@ -11,10 +11,10 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// FromAWS reads what aws cognito-idp describe-user-pool and
-// describe-user-pool-client print, each file one of them, in any order. What a
-// local pool has no use for is left out, and File.Notes says so, apart from
-// names, dates and tags of AWS's own. Path is the first of the files.
+// FromAWS reads the output of aws cognito-idp describe-user-pool and
+// describe-user-pool-client: one output per file, in any order. File.Notes lists what a
+// local pool has no use for and what was left out, except AWS's own names, dates and
+// tags. Path is the first of the files.
 func (l Loader) FromAWS(paths ...string) (*File, error) {
 	a, err := l.readAWS(paths)
 	if err != nil {
@@ -23,7 +23,7 @@ func (l Loader) FromAWS(paths ...string) (*File, error) {
 	return a.file(), nil
 }
 
-// awsFiles is what was read of several files.
+// awsFiles is what was read from several files.
 type awsFiles struct {
 	paths  []string
 	pools  []Pool
@@ -47,7 +47,7 @@ func (l Loader) readAWS(paths []string) (*awsFiles, error) {
 		}
 		in.parse(text)
 		if in.client != nil {
-			clients = append(clients, in) // its pool may come later
+			clients = append(clients, in) // the file of its pool may be later in the list
 		}
 		err = in.problems.err()
 		if err != nil {
@@ -67,8 +67,8 @@ func (l Loader) readAWS(paths []string) (*awsFiles, error) {
 	return a, nil
 }
 
-// awsReading is one of the files. JSON is YAML too, so that its mistakes have
-// their line and column as well.
+// awsReading is one of the files. JSON is also YAML, so its mistakes are reported with
+// line and column too.
 type awsReading struct {
 	reading
 	to     *awsFiles
@@ -99,7 +99,7 @@ func (in *awsReading) addPool(n ast.Node) {
 	}
 	m, notes := aws.model()
 	var p Pool
-	in.check(n, nil, func(node decoded) error {
+	in.check(n, nil, func(node partial) error {
 		var again awsPool
 		node.lenient(&again)
 		m, _ := again.model()
@@ -108,7 +108,7 @@ func (in *awsReading) addPool(n ast.Node) {
 		return err
 	})
 	if slices.ContainsFunc(in.to.pools, func(other Pool) bool { return other.ID == p.ID }) {
-		in.wrong(n, "Id", "the pool %q is there already", clip(p.ID))
+		in.problemf(n, "Id", "the pool %q appears twice", clip(p.ID))
 	}
 	in.note(notes...)
 	in.to.pools, in.to.models = append(in.to.pools, p), append(in.to.models, m)
@@ -128,20 +128,20 @@ func (in *awsReading) addClient() {
 	}
 	i := slices.IndexFunc(in.to.pools, func(p Pool) bool { return p.ID == aws.UserPoolID })
 	if i < 0 {
-		in.wrong(n, "UserPoolId", "no file has the pool %q of this client; "+
+		in.problemf(n, "UserPoolId", "no file has the pool %q of this client; "+
 			"add what aws cognito-idp describe-user-pool prints for it", clip(aws.UserPoolID))
 		return
 	}
 	pool, model := &in.to.pools[i], &in.to.models[i]
 	f := fitting{pool: pool.Settings}
-	m, notes, whole := f.client(aws)
-	if !whole {
+	m, notes, usable := f.client(aws)
+	if !usable {
 		in.note(notes...)
 		return
 	}
 	pool.Settings.ResourceServers, model.ResourceServers = f.pool.ResourceServers, serverModels(f.pool.ResourceServers)
 	var c userpool.Client
-	in.check(n, nil, func(node decoded) error {
+	in.check(n, nil, func(node partial) error {
 		var again awsClient
 		node.lenient(&again)
 		m, _, _ := (&fitting{pool: pool.Settings}).client(again)
@@ -153,7 +153,7 @@ func (in *awsReading) addClient() {
 		return err
 	})
 	if slices.ContainsFunc(pool.Clients, func(other userpool.Client) bool { return other.ID == c.ID }) {
-		in.wrong(n, "ClientId", "the client %q is there already", clip(c.ID))
+		in.problemf(n, "ClientId", "the client %q appears twice", clip(c.ID))
 	}
 	in.note(notes...)
 	pool.Clients, model.Clients = append(pool.Clients, c), append(model.Clients, m)
@@ -171,8 +171,8 @@ func serverModels(servers []userpool.ResourceServer) []resourceServerModel {
 	return out
 }
 
-// lenient decodes n, passing over members that are not known, and notes them.
-// It reports whether what is known has the right form.
+// lenient decodes n, skips unknown members, and notes them. It reports whether the
+// known ones have the right form.
 func (in *awsReading) lenient(n ast.Node, v reflect.Value, name string) bool {
 	d := in.decoder(&in.problems, nil)
 	d.unknown = func(key string, value ast.Node) {
@@ -184,10 +184,10 @@ func (in *awsReading) lenient(n ast.Node, v reflect.Value, name string) bool {
 	return len(in.problems.list) == 0
 }
 
-func (n decoded) lenient(model any) { n.decode(model, func(string, ast.Node) {}) }
+func (n partial) lenient(model any) { n.decode(model, func(string, ast.Node) {}) }
 
-// awsOwn are members that mean nothing outside of AWS, and those that say how
-// a pool is kept and paid.
+// awsOwn lists members that mean nothing outside of AWS, and members about how a pool
+// is operated and billed.
 var awsOwn = []string{
 	"Arn", "CreationDate", "LastModifiedDate", "EstimatedNumberOfUsers", "Status", "UserPoolTags", "UserPoolTier",
 	"DeletionProtection", "EmailConfiguration", "SmsConfiguration", "SmsConfigurationFailure",
@@ -195,8 +195,8 @@ var awsOwn = []string{
 	"UnusedAccountValidityDays",
 }
 
-// isEmpty reports whether a member says nothing: null, false, {}, [] or "", or a
-// mapping of such.
+// isEmpty reports whether a member has an empty value: null, false, {}, [] or "", or a
+// mapping whose values are all empty.
 func isEmpty(n ast.Node) bool {
 	switch v := n.(type) {
 	case nil:

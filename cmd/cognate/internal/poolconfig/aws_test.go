@@ -26,8 +26,8 @@ func awsLoader(t *testing.T) poolconfig.Loader {
 	return loader(files)
 }
 
-// TestFromAWS reads a pool and a client as the AWS command line prints them, in
-// either order.
+// TestFromAWS reads a pool and a client as the AWS command line prints them, in either
+// order.
 func TestFromAWS(t *testing.T) {
 	precise := userpool.Settings{
 		Name:                   "shop",
@@ -69,10 +69,10 @@ func TestFromAWS(t *testing.T) {
 			t.Errorf("access token validity = %v, want %v", got, want)
 		}
 		if got, want := c.IDTokenValidity, 2*time.Hour; got != want {
-			t.Errorf("id token validity = %v, want %v: hours are the unit of none", got, want)
+			t.Errorf("id token validity = %v, want %v: hours are the default unit", got, want)
 		}
 		if got, want := c.RefreshTokenValidity, 5*24*time.Hour; got != want {
-			t.Errorf("refresh token validity = %v, want %v: days are the unit of none", got, want)
+			t.Errorf("refresh token validity = %v, want %v: days are the default unit", got, want)
 		}
 		if !c.Secret.Equal("abcdefghijklmnopqrstuvwxyz0123456789") || c.DisableRevocation || c.RevealUserExistence {
 			t.Error("the client is not as the file says")
@@ -84,7 +84,7 @@ func TestFromAWS(t *testing.T) {
 			"pool.json: left out: UserPool.UserAttributeUpdateSettings",
 			"pool.json: left out: UserPool.DeviceConfiguration",
 			"pool.json: left out: UserPool.LambdaConfig.PreSignUp; a local pool calls triggers by URL",
-			"pool.json: mfa_types is SOFTWARE_TOKEN_MFA alone: describe-user-pool does not say which factors there are",
+			"pool.json: mfa_types has only SOFTWARE_TOKEN_MFA: describe-user-pool does not list the factors",
 			"client.json: left out: UserPoolClient.AuthSessionValidity",
 		}
 		if diff := cmp.Diff(want, f.Notes); diff != "" {
@@ -93,7 +93,8 @@ func TestFromAWS(t *testing.T) {
 	}
 }
 
-// TestConvert writes the same as YAML, which says the same when it is read.
+// TestConvert checks that the YAML of Convert gives the same configuration when it is
+// read.
 func TestConvert(t *testing.T) {
 	l := awsLoader(t)
 	text, err := l.Convert("pool.json", "client.json")
@@ -108,7 +109,7 @@ func TestConvert(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	// Secrets print as [redacted], and cmp would not see a difference.
+	// Secrets print as [redacted], so cmp would not see a difference.
 	equal := cmp.Comparer(func(a, b userpool.Secret) bool { return string(a) == string(b) })
 	if diff := cmp.Diff(direct.Pools, converted.Pools, equal); diff != "" {
 		t.Errorf("pools (-json +yaml):\n%s", diff)
@@ -136,7 +137,7 @@ func TestAWSMistakes(t *testing.T) {
 		{"a client alone", []string{`{"UserPoolClient": {"ClientId": "a", "UserPoolId": "local_A1"}}`},
 			`0.json:1:52: no file has the pool "local_A1" of this client; ` +
 				`add what aws cognito-idp describe-user-pool prints for it`},
-		{"a pool twice", []string{pool, pool}, `1.json:1:19: the pool "local_A1" is there already`},
+		{"a pool twice", []string{pool, pool}, `1.json:1:19: the pool "local_A1" appears twice`},
 		{"a wrong type", []string{`{"UserPool": {"Id": "local_A1", "UsernameAttributes": "email"}}`},
 			"0.json:1:55: expected a list: [one, two], or lines that begin with a dash"},
 		{"a bad value", []string{"{\"UserPool\": {\n  \"Id\": \"local_A1\",\n  \"UsernameAttributes\": [\"mail\"]}}"},

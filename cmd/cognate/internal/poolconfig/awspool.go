@@ -12,8 +12,8 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// The shapes of the API reference (UserPoolType, UserPoolClientType), as far as
-// a local pool has a use for them.
+// The types below have the form of the API reference (UserPoolType,
+// UserPoolClientType), with the members that a local pool has a use for.
 type awsPool struct {
 	ID           string `yaml:"Id"`
 	Name         string `yaml:"Name"`
@@ -124,15 +124,15 @@ type awsClient struct {
 	} `yaml:"RefreshTokenRotation"`
 }
 
-// model says the same in the words of the YAML file, with notes on what has
-// none.
+// model returns the same pool in the words of the YAML file, and notes on what those
+// can't say.
 func (a *awsPool) model() (poolModel, []string) {
 	m := poolModel{
 		ID: a.ID, Name: a.Name, Domain: a.Domain, CustomDomain: a.CustomDomain,
 		SelfSignUp:    !a.AdminCreateUser.AdminOnly,
 		ConfirmByLink: a.Verification.Option == "CONFIRM_WITH_LINK",
 	}
-	m.Name = strings.Join(strings.Fields(m.Name), " ") // AWS takes tabs and line ends
+	m.Name = strings.Join(strings.Fields(m.Name), " ") // AWS accepts tabs and line breaks
 	if p := a.Policies.Passwords; p != nil {
 		m.PasswordPolicy = &policyModel{
 			MinimumLength: p.MinimumLength, RequireUppercase: p.RequireUppercase, RequireLowercase: p.RequireLowercase,
@@ -140,13 +140,13 @@ func (a *awsPool) model() (poolModel, []string) {
 			TemporaryValidity: time.Duration(p.TemporaryDays) * 24 * time.Hour,
 		}
 	}
-	notes := slices.Concat(a.words(&m), a.domains(&m), a.recovery(&m), a.messages(&m), a.schema(&m))
+	notes := slices.Concat(a.knownWords(&m), a.domains(&m), a.recovery(&m), a.messages(&m), a.schema(&m))
 	return m, append(notes, a.notes(&m)...)
 }
 
-// words leaves out those that the pool does not know: factors and modes that it
-// has not, and what AWS will have one day.
-func (a *awsPool) words(m *poolModel) (notes []string) {
+// knownWords leaves out words that the pool does not know: factors and modes that it
+// does not have, and those that AWS adds later.
+func (a *awsPool) knownWords(m *poolModel) (notes []string) {
 	known := func(member string, list []string, settings func([]string) userpool.Settings) (out []string) {
 		for _, word := range addNew(nil, list...) {
 			err := userpool.CheckSettings(settings([]string{word}))
@@ -160,14 +160,14 @@ func (a *awsPool) words(m *poolModel) (notes []string) {
 	}
 	factors := slices.Clone(a.Policies.SignIn.FirstFactors)
 	for i, factor := range factors {
-		if factor == "SMS_OTP" { // as a first factor; userpool has one word for both
+		if factor == "SMS_OTP" { // as a first factor; userpool has one name for both
 			factors[i] = userpool.FactorSMS
 		}
 	}
 	m.FirstFactors = known("Policies.SignInPolicy.AllowedFirstAuthFactors", factors,
 		func(s []string) userpool.Settings { return userpool.Settings{FirstFactors: s} })
-	// Without one of these people would sign in with something else: the pool refuses
-	// those that it does not know.
+	// No unknown word is left out here: without one of these, people would sign in with
+	// something else. The pool refuses unknown ones.
 	m.UsernameAttributes, m.AliasAttributes = addNew(nil, a.UsernameAttributes...), addNew(nil, a.AliasAttributes...)
 	m.AutoVerifiedAttributes = known("AutoVerifiedAttributes", a.AutoVerifiedAttributes,
 		func(s []string) userpool.Settings { return userpool.Settings{AutoVerifiedAttributes: s} })
@@ -189,14 +189,14 @@ func (a *awsPool) words(m *poolModel) (notes []string) {
 	return notes
 }
 
-// mechanisms are those of the recovery in their order.
+// mechanisms returns the recovery mechanisms in the order of their priority.
 func (a *awsPool) mechanisms() []awsRecovery {
 	all := slices.Clone(a.Recovery.Mechanisms)
 	slices.SortStableFunc(all, func(x, y awsRecovery) int { return cmp.Compare(x.Priority, y.Priority) })
 	return all
 }
 
-// domains leaves out those that no pool of today may have.
+// domains leaves out domains that new pools can't have.
 func (a *awsPool) domains(m *poolModel) (notes []string) {
 	for member, name := range map[string]*string{"Domain": &m.Domain, "CustomDomain": &m.CustomDomain} {
 		one := poolModel{Domain: m.Domain}
@@ -213,11 +213,11 @@ func (a *awsPool) domains(m *poolModel) (notes []string) {
 	return notes
 }
 
-// recovery by an administrator alone stands alone.
+// recovery leaves out admin_only if there are other mechanisms: it can't be combined.
 func (a *awsPool) recovery(m *poolModel) (notes []string) {
 	if i := slices.Index(m.Recovery, "admin_only"); i >= 0 && len(m.Recovery) > 1 {
 		m.Recovery = slices.Delete(m.Recovery, i, i+1)
-		notes = append(notes, "left out: UserPool.AccountRecoverySetting admin_only: it stands alone")
+		notes = append(notes, "left out: UserPool.AccountRecoverySetting admin_only: it can't be combined with others")
 	}
 	return notes
 }
@@ -248,7 +248,7 @@ func (a *awsPool) messages(m *poolModel) (notes []string) {
 	return notes
 }
 
-// schema leaves out what is the same in every pool.
+// schema leaves out attributes that are the same in every pool.
 func (a *awsPool) schema(m *poolModel) (notes []string) {
 	left := func(name, format string, args ...any) {
 		notes = append(notes,
@@ -261,9 +261,10 @@ func (a *awsPool) schema(m *poolModel) (notes []string) {
 		err := checkAttribute(attributeModel{Name: s.Name})
 		switch {
 		case s.Name == "sub" || s.Name == "identities":
-			continue // Cognito keeps them
+			continue // Cognito sets them
 		case strings.HasPrefix(s.Name, "dev:"):
-			left(s.Name, "only a program with AWS credentials writes a developer-only attribute, and none does here")
+			left(s.Name, "only a program with AWS credentials writes a developer-only attribute, "+
+				"which a local pool does not have")
 			continue
 		case err != nil:
 			left(s.Name, "%s", sentence(err))
@@ -271,7 +272,7 @@ func (a *awsPool) schema(m *poolModel) (notes []string) {
 		case !custom && !s.Required && !fixed:
 			continue
 		case checkAttribute(attributeModel{Name: s.Name, Type: s.Type}) != nil:
-			out.Type = "" // a standard one has the type that it has
+			out.Type = "" // a standard attribute always has its own type
 			if custom {
 				left(s.Name, "its type %q, which is unknown; it is a String", clip(s.Type))
 			}
@@ -282,22 +283,22 @@ func (a *awsPool) schema(m *poolModel) (notes []string) {
 		required := out
 		required.Required = false
 		if s.Required && checkAttribute(out) != nil && checkAttribute(required) == nil {
-			left(s.Name, "that it is required; nobody can be asked for it here")
+			left(s.Name, "that it is required; a local pool can't ask for it")
 			out = required
 		}
 		bounded := out
 		if bounded.bounds(s) && checkAttribute(bounded) == nil {
 			out = bounded
 		} else {
-			left(s.Name, "its bounds, which are no whole numbers or contradict one another")
+			left(s.Name, "its bounds, which are not whole numbers or contradict each other")
 		}
 		m.Schema = append(m.Schema, out)
 	}
 	return notes
 }
 
-// bounds reads those of a string or a number; it reports whether there are none
-// that are not understood.
+// bounds reads the bounds of a string or a number, and reports whether it understood
+// them.
 func (m *attributeModel) bounds(s awsAttribute) bool {
 	good := true
 	read := func(text string) int64 {
@@ -323,10 +324,10 @@ func (a *awsPool) notes(m *poolModel) []string {
 	}
 	slices.Sort(notes)
 	if m.MFAConfiguration == "ON" || m.MFAConfiguration == "OPTIONAL" {
-		// describe-user-pool does not say which; get-user-pool-mfa-config would.
+		// describe-user-pool does not list the factors; get-user-pool-mfa-config does.
 		m.MFATypes = []string{userpool.FactorTOTP}
 		notes = append(notes,
-			"mfa_types is SOFTWARE_TOKEN_MFA alone: describe-user-pool does not say which factors there are")
+			"mfa_types has only SOFTWARE_TOKEN_MFA: describe-user-pool does not list the factors")
 	}
 	return notes
 }
@@ -351,8 +352,9 @@ func (a *awsClient) model() clientModel {
 	return m
 }
 
-// validity reads a token's validity: hours for access and ID tokens and days
-// for refresh tokens, unless TokenValidityUnits says otherwise.
+// validity returns how long a token is valid. The unit is otherwise if
+// TokenValidityUnits does not name one: hours for access and ID tokens, days for
+// refresh tokens.
 func validity(n int64, unit string, otherwise time.Duration) time.Duration {
 	length, ok := map[string]time.Duration{
 		"seconds": time.Second, "minutes": time.Minute, "hours": time.Hour, "days": 24 * time.Hour,
@@ -360,6 +362,6 @@ func validity(n int64, unit string, otherwise time.Duration) time.Duration {
 	if !ok {
 		length = otherwise
 	}
-	// More than anything allows is enough to be refused, and does not overflow.
+	// A value above every limit is refused later; it must not overflow here.
 	return time.Duration(min(max(n, -1), int64(maxDuration/length))) * length
 }

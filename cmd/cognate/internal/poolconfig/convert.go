@@ -13,21 +13,23 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// The limits of what is read besides the file. Those of logos and style sheets
-// are userpool's; one byte more shows that they are broken.
+// Limits of the files that the configuration names. The limits of logos and style
+// sheets are userpool's; one more byte is read so that userpool sees that a file is too
+// large.
 const (
 	maxBranding = 1 << 20
 	maxMetadata = 1 << 20
 )
 
-// beside reads a file that the configuration names, once, and remembers it.
-func (in *reading) beside(name string, limit int64) ([]byte, error) {
+// readNamed reads a file that the configuration names. It reads each file once and
+// keeps the result.
+func (in *reading) readNamed(name string, limit int64) ([]byte, error) {
 	path := filepath.Join(filepath.Dir(in.file.Path), name)
 	file, again := in.read[path]
 	if again {
 		return file.text, file.err
 	}
-	file.text, file.err = in.loader.below(in.file.Path, name, limit)
+	file.text, file.err = in.loader.readBelow(in.file.Path, name, limit)
 	missing := errors.As(file.err, new(*fs.PathError))
 	switch {
 	case errors.Is(file.err, textfile.ErrTooLarge):
@@ -44,11 +46,11 @@ func (in *reading) beside(name string, limit int64) ([]byte, error) {
 	return file.text, file.err
 }
 
-// pool is the pool that m describes, without clients and users.
+// pool returns the pool that m describes, without clients and users.
 func (m poolModel) pool(in *reading) (Pool, error) {
 	p := Pool{ID: m.ID, Domain: m.Domain, CustomDomain: m.CustomDomain}
 	if m.ID == "" {
-		return p, errors.New("the pool has no id; expected one such as local_Cognate01")
+		return p, errors.New("the pool has no id; expected an id such as local_Cognate01")
 	}
 	err := userpool.CheckPoolID(m.ID)
 	if err != nil {
@@ -72,7 +74,8 @@ func (m poolModel) pool(in *reading) (Pool, error) {
 	return p, userpool.CheckSettings(p.Settings)
 }
 
-// issuer writes the word aws out: https://cognito-idp.<region>.amazonaws.com/<id>.
+// issuer returns the issuer, with the word aws replaced by
+// https://cognito-idp.<region>.amazonaws.com/<id>.
 func (m poolModel) issuer() string {
 	if m.Issuer != "aws" {
 		return m.Issuer
@@ -129,7 +132,7 @@ func (m attributeModel) attribute() userpool.Attribute {
 	}
 }
 
-// multiFactor lets a passkey stand for two factors.
+// multiFactor makes a passkey count as two factors.
 const multiFactor = "MULTI_FACTOR_WITH_USER_VERIFICATION"
 
 func (m *passkeyModel) passkeys(s *userpool.Settings) error {
@@ -145,7 +148,7 @@ func (m *passkeyModel) passkeys(s *userpool.Settings) error {
 	return oneOf("factor_configuration", m.Factors, "SINGLE_FACTOR", multiFactor)
 }
 
-// oneOf holds a word of the file's own to the known ones, or none.
+// oneOf refuses a word that is not empty and not known.
 func oneOf(key, word string, known ...string) error {
 	if word == "" || slices.Contains(known, word) {
 		return nil
@@ -182,7 +185,7 @@ func (m providerModel) provider(in *reading) (userpool.IdentityProvider, error) 
 	if err != nil || m.MetadataFile == "" {
 		return p, err
 	}
-	metadata, err := in.beside(m.MetadataFile, maxMetadata)
+	metadata, err := in.readNamed(m.MetadataFile, maxMetadata)
 	p.Metadata = string(metadata)
 	return p, err
 }
@@ -227,11 +230,11 @@ func (m *brandingModel) branding(in *reading) (b userpool.Branding, err error) {
 		DarkPrimary: m.DarkPrimary, DarkBackground: m.DarkBackground,
 	}
 	if m.LogoFile != "" {
-		b.Logo, err = in.beside(m.LogoFile, maxBranding)
+		b.Logo, err = in.readNamed(m.LogoFile, maxBranding)
 	}
 	if err == nil && m.CSSFile != "" {
 		var css []byte
-		css, err = in.beside(m.CSSFile, maxBranding)
+		css, err = in.readNamed(m.CSSFile, maxBranding)
 		b.CSS = string(css)
 	}
 	return b, err

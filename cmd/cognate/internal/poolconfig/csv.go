@@ -13,13 +13,13 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// Cognito's limits of an import (developer guide, "importing users from a CSV
-// file"); a file that the YAML names is read at every start.
+// Cognito's limits of an import (developer guide, "importing users from a CSV file"). A
+// file that the YAML names is read at every start.
 const (
 	maxCSV       = 100 << 20
 	maxCSVRows   = 500_000
 	maxCSVBeside = 20 << 20
-	maxCSVCustom = 50 // columns: as many custom attributes as a pool can have
+	maxCSVCustom = 50 // as many as a pool can have
 )
 
 const (
@@ -27,18 +27,19 @@ const (
 	csvMFA      = "cognito:mfa_enabled"
 )
 
-// csvColumns are those of Cognito's header; custom ones may follow.
+// csvColumns are the columns of Cognito's header. Columns for custom attributes may
+// follow.
 var csvColumns = []string{
 	csvUsername, "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username",
 	"profile", "picture", "website", "email", "email_verified", "gender", "birthdate", "zoneinfo", "locale",
 	"phone_number", "phone_number_verified", "address", "updated_at", csvMFA,
 }
 
-// ReadCSV reads users in the form of Cognito's import, whose columns may come in
-// any order and be left out, and hands each one that is right to yield. All
-// lines are checked; the error is an [*Error] with the line of each problem,
-// those of yield among them. Imported users have no password: they are
-// RESET_REQUIRED and choose one by code.
+// ReadCSV reads users in the form of Cognito's import and passes each valid one to
+// yield. The columns may be in any order, and some may be missing. All lines are
+// checked; the error is an [*Error] with the line of each problem, including the errors
+// of yield. Imported users have no password: they are RESET_REQUIRED and choose one
+// with a code.
 func ReadCSV(r io.Reader, name string, p Pool, yield func(User) error) error {
 	in := &csvReading{problems: problems{file: name}, pool: p, yield: yield, names: map[string]bool{}}
 	text, err := io.ReadAll(io.LimitReader(r, maxCSV+1))
@@ -89,7 +90,7 @@ func (in *csvReading) header() bool {
 		_, column := in.csv.FieldPos(i)
 		switch {
 		case slices.Contains(in.columns[:i], c):
-			in.problems.add(1, column, "the column %q is there twice", clip(c))
+			in.problems.add(1, column, "the column %q appears twice", clip(c))
 		case !slices.Contains(csvColumns, c) && !customColumn(c):
 			in.problems.add(1, column, "unknown column %q; %s", clip(c), didYouMean(c, csvColumns))
 		}
@@ -100,7 +101,7 @@ func (in *csvReading) header() bool {
 	return len(in.problems.list) == 0
 }
 
-// customColumn asks userpool what a custom attribute may be called.
+// customColumn reports whether userpool accepts the name of a custom attribute.
 func customColumn(name string) bool {
 	custom := userpool.Settings{Schema: []userpool.Attribute{{Name: name}}}
 	return strings.HasPrefix(name, "custom:") && userpool.CheckSettings(custom) == nil
@@ -126,10 +127,10 @@ func (in *csvReading) rows() {
 		if e, ok := errors.AsType[*csv.ParseError](err); ok {
 			line, err = e.StartLine, e.Err
 			if errors.Is(err, csv.ErrFieldCount) {
-				err = fmt.Errorf("expected %d fields as in the header, and there are %d", len(in.columns), len(record))
+				err = fmt.Errorf("expected %d fields as in the header, got %d", len(in.columns), len(record))
 			}
 		} else if err != nil && line == 0 {
-			in.problems.add(0, 0, "%v", err) // the file can't be read further
+			in.problems.add(0, 0, "%v", err) // the rest of the file can't be read
 			return
 		}
 		if err != nil {
@@ -161,7 +162,7 @@ func (in *csvReading) row(record []string) error {
 	name := strings.ToLower(u.Username)
 	switch {
 	case in.names[name]:
-		return fmt.Errorf("the user %q is in the file already", clip(u.Username))
+		return fmt.Errorf("the user %q appears twice in the file", clip(u.Username))
 	case !isTrue(u, "email_verified") && !isTrue(u, "phone_number_verified"):
 		return errors.New("neither email_verified nor phone_number_verified is true; " +
 			"an imported user chooses a password by a code, which has to go somewhere")
@@ -176,8 +177,9 @@ func (in *csvReading) row(record []string) error {
 	return in.yield(u)
 }
 
-// dropEmptyVerified leaves out that an address is not verified which is not
-// there: Cognito's own template has both columns filled in for everyone.
+// dropEmptyVerified removes email_verified and phone_number_verified if they are false
+// and there is no such address: Cognito's own template fills in both columns for
+// everyone.
 func dropEmptyVerified(u User) {
 	for _, name := range []string{"email", "phone_number"} {
 		if u.Attributes[name] == "" && strings.EqualFold(u.Attributes[name+"_verified"], "false") {

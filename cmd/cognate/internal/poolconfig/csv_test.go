@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// aPool has user names of its own and an attribute of its own.
+// aPool has user names that are not addresses, and a custom attribute.
 var aPool = poolconfig.Pool{ID: "local_A1", Settings: userpool.Settings{
 	Schema: []userpool.Attribute{{Name: "custom:plan"}},
 }}
@@ -24,7 +24,7 @@ func readCSV(text string) (users []poolconfig.User, err error) {
 	return users, err
 }
 
-// TestCSV reads the whole header of Cognito, in its two orders, and part of it.
+// TestCSV reads Cognito's whole header in two orders, and a part of it.
 func TestCSV(t *testing.T) {
 	const header = "cognito:username,name,given_name,family_name,middle_name,nickname,preferred_username," +
 		"profile,picture,website,email,email_verified,gender,birthdate,zoneinfo,locale,phone_number," +
@@ -46,7 +46,7 @@ func TestCSV(t *testing.T) {
 				"name": "Ann", "email": "ann@example.com", "phone_number": "+491234567", "custom:plan": "gold, big",
 			}
 			for _, flag := range []string{"email_verified", "phone_number_verified"} {
-				want[flag] = u.Attributes[flag] // upper and lower case are the same
+				want[flag] = u.Attributes[flag] // upper and lower case are accepted
 			}
 			if diff := cmp.Diff(want, u.Attributes); diff != "" {
 				t.Errorf("attributes (-want +got):\n%s", diff)
@@ -61,7 +61,7 @@ func TestCSV(t *testing.T) {
 	}
 }
 
-// TestCSVWithoutPhone fills in every column that Cognito's template has.
+// TestCSVWithoutPhone fills in every column of Cognito's template.
 func TestCSVWithoutPhone(t *testing.T) {
 	users, err := readCSV("cognito:username,email,email_verified,phone_number,phone_number_verified," +
 		"cognito:mfa_enabled\n" +
@@ -71,7 +71,8 @@ func TestCSVWithoutPhone(t *testing.T) {
 	}
 }
 
-// TestCSVMistakes tells all of a file, and hands on the users that are right.
+// TestCSVMistakes checks that all mistakes of a file are reported, and that valid users
+// are passed on.
 func TestCSVMistakes(t *testing.T) {
 	const header = "cognito:username,email,email_verified,phone_number,cognito:mfa_enabled\n"
 	const good = "ann,ann@example.com,true,,\n"
@@ -89,15 +90,15 @@ func TestCSVMistakes(t *testing.T) {
 				"address, updated_at, cognito:mfa_enabled",
 		}, 0},
 		{"no user names", "email,email\n", []string{
-			"u.csv:1:1: the column cognito:username is missing", `u.csv:1:7: the column "email" is there twice`,
+			"u.csv:1:1: the column cognito:username is missing", `u.csv:1:7: the column "email" appears twice`,
 		}, 0},
 		{"several", header + good + "bob,bob@example.com\n" + ",c@example.com,true,,\n" + "ann,a@example.com,true,,\n" +
 			"dora,dora@example.com,maybe,,\n" + "erik,erik@example.com,true,,yes\n" + "fred,fred,true,,\n" +
 			"gus,g@example.com,true,,true\n" +
 			"hal,hal@example.com,true,,\n", []string{
-			"u.csv:3: expected 5 fields as in the header, and there are 2",
+			"u.csv:3: expected 5 fields as in the header, got 2",
 			"u.csv:4: cognito:username is empty",
-			`u.csv:5: the user "ann" is in the file already`,
+			`u.csv:5: the user "ann" appears twice in the file`,
 			"u.csv:6: neither email_verified nor phone_number_verified is true; an imported user chooses a password " +
 				"by a code, which has to go somewhere",
 			`u.csv:7: cognito:mfa_enabled: expected true or false, not "yes"`,
@@ -123,7 +124,7 @@ func TestCSVMistakes(t *testing.T) {
 	}
 }
 
-// FuzzCSV loses nobody: every line is a user or a mistake.
+// FuzzCSV checks that every line gives a user or a mistake.
 func FuzzCSV(f *testing.F) {
 	f.Add("cognito:username,email,email_verified\nann,ann@example.com,true\n")
 	f.Add("cognito:username,email\n\"a\n")

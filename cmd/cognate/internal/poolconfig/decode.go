@@ -21,27 +21,26 @@ import (
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/textfile"
 )
 
-// Limits of a file. They are far above what a person writes, and keep the
-// parser, which recurses and whose mappings take quadratic time, within reason.
+// Limits of a file. They are far above what a person writes. They protect the parser,
+// which is recursive and takes quadratic time for mappings.
 const (
 	maxFile   = 1 << 20
 	maxColumn = 4096
-	maxDepth  = 64      // of brackets
-	maxEmpty  = 100     // lines in a row: for each one the lexer copies the text before it
-	maxKeys   = 2000    // of one mapping
+	maxDepth  = 64      // of nested brackets
+	maxEmpty  = 100     // in a row: the lexer copies the text before it for each of them
+	maxKeys   = 2000    // of each mapping
 	maxNodes  = 200_000 // after aliases are followed
-	// maxWork is how many nodes are decoded to find where the mistakes of a file
-	// are. A file of some hundred lines has all of its mistakes told in a
-	// hundredth of that.
+	// maxWork limits how many nodes are decoded to find the places of a file's
+	// mistakes. For a file of some hundred lines a hundredth of it is enough.
 	maxWork = 1_000_000
 )
 
-// parse reads the YAML of a file. A nil node is an empty file.
+// parse reads the YAML of a file. The result is nil for an empty file.
 func parse(text []byte, p *problems) ast.Node {
 	text, err := textfile.Decode(text, maxFile)
 	switch {
 	case errors.Is(err, textfile.ErrTooLarge):
-		p.add(0, 0, "the file has more than 1 MB; users in great number go into a CSV file (users_csv)")
+		p.add(0, 0, "the file has more than 1 MB; for many users use a CSV file (users_csv)")
 		return nil
 	case err != nil:
 		p.add(0, 0, "%v", err)
@@ -50,8 +49,8 @@ func parse(text []byte, p *problems) ast.Node {
 		p.add(0, 0, "the file is not UTF-8")
 		return nil
 	}
-	if line := manyEmpty(text); line > 0 {
-		p.add(line, 1, "more than %d empty lines follow one another; leave some out", maxEmpty)
+	if line := tooManyEmptyLines(text); line > 0 {
+		p.add(line, 1, "there are more than %d empty lines in a row; remove some", maxEmpty)
 		return nil
 	}
 	tokens := lexer.Tokenize(string(text))
@@ -65,7 +64,7 @@ func parse(text []byte, p *problems) ast.Node {
 	}
 	switch {
 	case err != nil:
-		p.add(0, 0, "the file is not YAML that can be read: %v", err)
+		p.add(0, 0, "the file can't be read as YAML: %v", err)
 		return nil
 	case len(file.Docs) == 0:
 		return nil
@@ -76,10 +75,10 @@ func parse(text []byte, p *problems) ast.Node {
 	return file.Docs[0].Body
 }
 
-const secondDocument = "a second document begins here; a file is one, and pools has room for all"
+const secondDocument = "a second document begins here; expected one document, with all pools in the list pools"
 
-// documentLine is where a document begins: --- may be missing after the first
-// one ended with three dots.
+// documentLine is the line where a document begins: the --- may be missing after three
+// dots ended the first document.
 func documentLine(d *ast.DocumentNode) int {
 	if d.Start != nil {
 		return d.Start.Position.Line
@@ -87,7 +86,7 @@ func documentLine(d *ast.DocumentNode) int {
 	return line(d.Body)
 }
 
-// syntaxText adds the mend where the parser's words do not have it.
+// syntaxText adds advice to some of the parser's messages.
 func syntaxText(message string) string {
 	switch {
 	case strings.Contains(message, "'\t'"):
@@ -100,26 +99,26 @@ func syntaxText(message string) string {
 	return message
 }
 
-// manyEmpty is the line in which too many empty ones begin to be too many, or zero.
-func manyEmpty(text []byte) int {
+// tooManyEmptyLines returns the line at which there are too many empty lines in a row, or zero.
+func tooManyEmptyLines(text []byte) int {
 	line, empty := 1, 0
 	for i, c := range text {
 		switch {
-		case c == '\n' && i > 0 && text[i-1] == '\r': // one end of a line
+		case c == '\n' && i > 0 && text[i-1] == '\r': // the second character of one line break
 		case c == '\n' || c == '\r':
 			line++
 			empty++
 		case c != ' ' && c != '\t':
 			empty = 0
 		}
-		if empty > maxEmpty+1 { // the first one ends a line with text
-			return line - 1 // which ended here
+		if empty > maxEmpty+1 { // the first line break ends a line with text
+			return line - 1 // the line that just ended
 		}
 	}
 	return 0
 }
 
-// bounded reports whether the parser can be trusted with the tokens.
+// bounded reports whether the parser can process the tokens within the limits.
 func bounded(tokens token.Tokens, p *problems) bool {
 	depth, documents := 0, 0
 	keys := map[int]int{} // by column, of the mappings that are open
@@ -129,7 +128,7 @@ func bounded(tokens token.Tokens, p *problems) bool {
 		switch t.Type {
 		case token.DocumentHeaderType, token.DocumentEndType:
 			documents++
-			if documents > 3 { // more than one document can have; the parser copies the rest for each
+			if documents > 3 { // one document has at most three; the parser copies the rest for each
 				p.add(line, column, secondDocument)
 				return false
 			}
@@ -162,44 +161,44 @@ func bounded(tokens token.Tokens, p *problems) bool {
 	return true
 }
 
-// closeMappings forgets the mappings that began to the right of a column.
+// closeMappings removes the mappings that began to the right of a column.
 func closeMappings(keys map[int]int, column int) {
 	maps.DeleteFunc(keys, func(at, _ int) bool { return at > column })
 }
 
-// A decoder turns nodes into values, and collects what does not fit.
+// A decoder converts nodes to values, and collects what does not fit.
 type decoder struct {
 	problems *problems
 	getenv   func(string) (string, bool)
 	anchors  map[string]ast.Node
 	nodes    int
-	work     *int // nodes that all decoders of the file decoded
-	// places are the nodes that became values, in the order of the file. In a
-	// second run those in skip, and all after the first most, are treated as if
-	// they were not there; most zero: there is no such bound.
+	work     *int // nodes that all decoders of the file have decoded
+	// places are the nodes that became values, in the order of the file. In a further
+	// run, the nodes in skip and all after the first limit are treated as if they were
+	// missing. Zero is no limit.
 	places []place
 	skip   map[ast.Node]bool
-	most   int
+	limit  int
 	within int  // the place that is being decoded; -1: none
 	item   bool // the next place is an element of a list
-	// unknown takes the keys that are not known. Nil: they are mistakes.
+	// unknown receives unknown keys. If it is nil, they are mistakes.
 	unknown func(key string, value ast.Node)
 }
 
 // place is a node that became a value.
 type place struct {
 	node   ast.Node
-	parent int  // the place that it is in; -1: none
+	parent int  // the place that contains it; -1: none
 	item   bool // it is an element of a list
 }
 
-// left reports whether n is treated as if it were not there.
-func (d *decoder) left(n ast.Node) bool {
-	return d.skip[n] || d.most > 0 && len(d.places) >= d.most
+// skipped reports whether n is treated as if it were missing.
+func (d *decoder) skipped(n ast.Node) bool {
+	return d.skip[n] || d.limit > 0 && len(d.places) >= d.limit
 }
 
-// begin collects the anchors of a file.
-func (d *decoder) begin(root ast.Node) {
+// collectAnchors collects the anchors of a file.
+func (d *decoder) collectAnchors(root ast.Node) {
 	d.anchors = map[string]ast.Node{}
 	ast.Walk(visitor(func(n ast.Node) {
 		if a, ok := n.(*ast.AnchorNode); ok && a.Name != nil && a.Value != nil {
@@ -220,8 +219,8 @@ func line(n ast.Node) int {
 	return n.GetToken().Position.Line
 }
 
-// at is where a node begins for a reader: a mapping at its first key.
-func at(n ast.Node) (line, column int) {
+// position returns where a node begins for a reader: a mapping at its first key.
+func position(n ast.Node) (line, column int) {
 	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {
 		n = m.Values[0].Key
 	}
@@ -232,12 +231,12 @@ func at(n ast.Node) (line, column int) {
 	return pos.Line, pos.Column
 }
 
-func (d *decoder) wrong(n ast.Node, format string, args ...any) {
-	line, column := at(n)
+func (d *decoder) problemf(n ast.Node, format string, args ...any) {
+	line, column := position(n)
 	d.problems.add(line, column, format, args...)
 }
 
-// resolve follows anchors and aliases. A nil node has no value.
+// resolve follows anchors and aliases. The result is nil for a node without a value.
 func (d *decoder) resolve(n ast.Node) ast.Node {
 	for range 8 {
 		switch v := n.(type) {
@@ -248,18 +247,18 @@ func (d *decoder) resolve(n ast.Node) ast.Node {
 		case *ast.AliasNode:
 			target, ok := d.anchors[v.Value.GetToken().Value]
 			if !ok {
-				d.wrong(n, "the alias *%s has no anchor", clip(v.Value.GetToken().Value))
+				d.problemf(n, "the alias *%s has no anchor", clip(v.Value.GetToken().Value))
 				return nil
 			}
 			n = target
 		case *ast.TagNode:
-			d.wrong(n, "tags such as %s are not used here; leave it out", clip(v.GetToken().Value))
+			d.problemf(n, "tags such as %s are not supported; leave it out", clip(v.GetToken().Value))
 			return nil
 		default:
 			return n
 		}
 	}
-	d.wrong(n, "aliases of aliases of aliases are not used here")
+	d.problemf(n, "aliases of aliases of aliases are not supported")
 	return nil
 }
 
@@ -274,9 +273,9 @@ func (d *decoder) value(n ast.Node, v reflect.Value) {
 	d.item = false
 	d.nodes++
 	*d.work++
-	if d.left(n) || d.nodes > maxNodes {
+	if d.skipped(n) || d.nodes > maxNodes {
 		if d.nodes == maxNodes+1 {
-			d.wrong(n, "the aliases of this file make it too large")
+			d.problemf(n, "the aliases of this file make it too large")
 		}
 		return
 	}
@@ -285,7 +284,7 @@ func (d *decoder) value(n ast.Node, v reflect.Value) {
 	switch {
 	case n == nil:
 		if v.Type() == secretType && d.unknown == nil {
-			d.wrong(whole, emptySecret)
+			d.problemf(whole, emptySecret)
 		}
 		return
 	case v.Kind() == reflect.Pointer:
@@ -300,7 +299,7 @@ func (d *decoder) value(n ast.Node, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
 		d.structure(n, v)
-	case reflect.Interface: // whatever it is, that it is there
+	case reflect.Interface: // the value does not matter, only that it exists
 	case reflect.Map:
 		d.mapping(n, v)
 	case reflect.Slice:
@@ -311,7 +310,7 @@ func (d *decoder) value(n ast.Node, v reflect.Value) {
 	d.within = outer
 }
 
-// entries are the keys and values of a mapping, each key once.
+// entries returns the keys and values of a mapping, and reports repeated keys.
 func (d *decoder) entries(n ast.Node, what string) []*ast.MappingValueNode {
 	var values []*ast.MappingValueNode
 	switch m := n.(type) {
@@ -320,14 +319,14 @@ func (d *decoder) entries(n ast.Node, what string) []*ast.MappingValueNode {
 	case *ast.MappingValueNode:
 		values = []*ast.MappingValueNode{m}
 	default:
-		d.wrong(n, "expected %s", what)
+		d.problemf(n, "expected %s", what)
 	}
 	first := map[string]int{}
 	return slices.DeleteFunc(slices.Clone(values), func(e *ast.MappingValueNode) bool {
 		key := keyOf(e)
 		before, again := first[key]
 		if again {
-			d.wrong(e.Key, "the key %q is here a second time, after line %d", clip(key), before)
+			d.problemf(e.Key, "the key %q appears twice; the first is in line %d", clip(key), before)
 		}
 		if !again {
 			first[key] = line(e.Key)
@@ -354,15 +353,15 @@ func (d *decoder) structure(n ast.Node, v reflect.Value) {
 		case d.unknown != nil:
 			d.unknown(key, e.Value)
 		case key == "<<":
-			d.wrong(e.Key, "merge keys (<<) are not used here; an alias may stand for a whole value")
-		case d.problems.enough(): // to look for a likely word takes its time
+			d.problemf(e.Key, "merge keys (<<) are not supported; an alias may stand for a whole value")
+		case d.problems.enough(): // finding a similar word takes time
 		default:
-			d.wrong(e.Key, "unknown key %q; %s", clip(key), didYouMean(key, known))
+			d.problemf(e.Key, "unknown key %q; %s", clip(key), didYouMean(key, known))
 		}
 	}
 }
 
-// keysOf are the keys of a model, in the order of its fields.
+// keysOf returns the keys of a model, in the order of its fields.
 func keysOf(t reflect.Type) []string {
 	keys := make([]string, t.NumField())
 	for i := range keys {
@@ -374,7 +373,7 @@ func keysOf(t reflect.Type) []string {
 func (d *decoder) mapping(n ast.Node, v reflect.Value) {
 	v.Set(reflect.MakeMap(v.Type()))
 	for _, e := range d.entries(n, "keys and values") {
-		if d.left(e.Value) {
+		if d.skipped(e.Value) {
 			continue
 		}
 		element := reflect.New(v.Type().Elem()).Elem()
@@ -386,11 +385,11 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value) {
 func (d *decoder) list(n ast.Node, v reflect.Value) {
 	s, ok := n.(*ast.SequenceNode)
 	if !ok {
-		d.wrong(n, "expected a list: [one, two], or lines that begin with a dash")
+		d.problemf(n, "expected a list: [one, two], or lines that begin with a dash")
 		return
 	}
 	for _, n := range s.Values {
-		if d.left(n) || d.resolve(n) == nil {
+		if d.skipped(n) || d.resolve(n) == nil {
 			continue
 		}
 		element := reflect.New(v.Type().Elem()).Elem()
@@ -400,7 +399,7 @@ func (d *decoder) list(n ast.Node, v reflect.Value) {
 	}
 }
 
-// text is what a scalar says, as it is written.
+// text returns the text of a scalar as it is written.
 func text(n ast.Node) (string, bool) {
 	switch s := n.(type) {
 	case *ast.LiteralNode:
@@ -416,7 +415,7 @@ func text(n ast.Node) (string, bool) {
 func (d *decoder) scalar(n ast.Node, v reflect.Value) {
 	s, ok := text(n)
 	if !ok {
-		d.wrong(n, "expected a single value")
+		d.problemf(n, "expected a single value")
 		return
 	}
 	var err error
@@ -444,16 +443,16 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value) {
 		}
 	}
 	if err != nil {
-		d.wrong(n, "%v", err)
+		d.problemf(n, "%v", err)
 	}
 }
 
-const emptySecret = "this secret is empty; write it, or leave out its key"
+const emptySecret = "this secret is empty; give it a value, or leave out its key"
 
 var reference = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
 
-// secret replaces a value that is ${NAME}, and nothing else, by that variable of
-// the environment. A part of a value is never replaced: passwords have dollars.
+// secret replaces a value that is exactly ${NAME} by that environment variable. It
+// never replaces a part of a value: passwords may contain dollar signs.
 func (d *decoder) secret(s string) (string, error) {
 	if s == "" {
 		return "", errors.New(emptySecret)

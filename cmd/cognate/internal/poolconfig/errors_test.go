@@ -11,7 +11,7 @@ import (
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 )
 
-// loader reads from memory.
+// loader returns a Loader that reads from memory.
 func loader(files map[string]string) poolconfig.Loader {
 	return poolconfig.Loader{
 		ReadFile: func(path string) ([]byte, error) {
@@ -27,20 +27,19 @@ func loader(files map[string]string) poolconfig.Loader {
 	}
 }
 
-// TestMistakes holds every kind of mistake to its words, its line and its
-// column.
+// TestMistakes checks the text, line and column of every kind of mistake.
 func TestMistakes(t *testing.T) {
 	const start = "pools:\n  - id: local_A1\n"
 	for _, tt := range []struct {
 		name, text string
 		want       []string
 	}{
-		{"nothing", "", []string{"c.yaml: the file says nothing; cognate pool init writes one to begin with"}},
+		{"nothing", "", []string{"c.yaml: the file is empty; cognate pool init writes one to start from"}},
 		{"comments alone", "# soon\n",
-			[]string{"c.yaml: the file says nothing; cognate pool init writes one to begin with"}},
+			[]string{"c.yaml: the file is empty; cognate pool init writes one to start from"}},
 		{"not UTF-8", "pools: \xff\n", []string{"c.yaml: the file is not UTF-8"}},
 		{"too large", strings.Repeat("# long\n", 160_000), []string{
-			"c.yaml: the file has more than 1 MB; users in great number go into a CSV file (users_csv)",
+			"c.yaml: the file has more than 1 MB; for many users use a CSV file (users_csv)",
 		}},
 		{"no pool", "pools: []\n", []string{"c.yaml:1:1: expected pools, a list with at least one pool"}},
 		{"a list", "- a\n", []string{"c.yaml:1:1: expected keys and values, such as pools: ..."}},
@@ -53,7 +52,7 @@ func TestMistakes(t *testing.T) {
 			"c.yaml:3:11: a value that begins with such a character needs quotes",
 		}},
 		{"two documents", start + "---\n" + start, []string{
-			"c.yaml:3:1: a second document begins here; a file is one, and pools has room for all",
+			"c.yaml:3:1: a second document begins here; expected one document, with all pools in the list pools",
 		}},
 		{"misspelt", start + "    self_signup: true\n",
 			[]string{`c.yaml:3:5: unknown key "self_signup"; did you mean "self_sign_up"?`}},
@@ -66,14 +65,14 @@ func TestMistakes(t *testing.T) {
 			`c.yaml:4:9: unknown key "colour"; known here: name, description, role_arn, precedence`,
 		}},
 		{"twice", start + "    name: a\n    name: b\n", []string{
-			`c.yaml:4:5: the key "name" is here a second time, after line 3`,
+			`c.yaml:4:5: the key "name" appears twice; the first is in line 3`,
 		}},
 		{"a merge key", start + "    <<: *x\n", []string{
-			"c.yaml:3:5: merge keys (<<) are not used here; an alias may stand for a whole value",
+			"c.yaml:3:5: merge keys (<<) are not supported; an alias may stand for a whole value",
 		}},
 		{"no anchor", start + "    name: *x\n", []string{"c.yaml:3:11: the alias *x has no anchor"}},
 		{"a tag", start + "    name: !!str x\n",
-			[]string{"c.yaml:3:11: tags such as !!str are not used here; leave it out"}},
+			[]string{"c.yaml:3:11: tags such as !!str are not supported; leave it out"}},
 		{"a value for a list", start + "    clients: x\n", []string{
 			"c.yaml:3:14: expected a list: [one, two], or lines that begin with a dash",
 		}},
@@ -89,27 +88,27 @@ func TestMistakes(t *testing.T) {
 		}},
 
 		{"no id", "pools:\n  - name: x\n",
-			[]string{"c.yaml:2:5: the pool has no id; expected one such as local_Cognate01"}},
+			[]string{"c.yaml:2:5: the pool has no id; expected an id such as local_Cognate01"}},
 		{"a bad id", "pools:\n  - id: x\n", []string{
 			`c.yaml:2:9: the pool id "x" is not of the form <region>_<alphanumerics>, with at most 55 characters`,
 		}},
-		{"an id twice", start + "  - id: local_A1\n", []string{`c.yaml:3:9: the pool "local_A1" is there already`}},
+		{"an id twice", start + "  - id: local_A1\n", []string{`c.yaml:3:9: the pool "local_A1" appears twice`}},
 		{"a host twice", start + "    domain: a\n  - id: local_A2\n    domain: a\n", []string{
-			"c.yaml:5:13: the pool local_A1 has the host a.localhost already",
+			"c.yaml:5:13: the pool local_A1 already has the host a.localhost",
 		}},
 		{"a URL for a domain", start + "    domain: http://a\n", []string{
 			"c.yaml:3:13: a domain is a prefix of 1 to 63 of a-z, 0-9 and -, as in myapp for myapp.localhost; " +
-				`a whole name goes into custom_domain ("http://a")`,
+				`for a whole name use custom_domain ("http://a")`,
 		}},
 		{"a word of AWS's in a domain", start + "    domain: aws-x\n", []string{
-			`c.yaml:3:13: a domain has none of the words aws, amazon, cognito in it, which Cognito refuses ("aws-x")`,
+			`c.yaml:3:13: a domain must not contain the words aws, amazon, cognito, which Cognito refuses ("aws-x")`,
 		}},
 		{"another one", start + "    domain: my-cognito\n", []string{
-			`c.yaml:3:13: a domain has none of the words aws, amazon, cognito in it, ` +
+			`c.yaml:3:13: a domain must not contain the words aws, amazon, cognito, ` +
 				`which Cognito refuses ("my-cognito")`,
 		}},
 		{"a port in a domain", start + "    custom_domain: auth.example.test:9229\n", []string{
-			"c.yaml:3:20: a custom domain is a host name in small letters, without scheme and port, " +
+			"c.yaml:3:20: a custom domain is a host name in lower case, without scheme and port, " +
 				`such as auth.example.test ("auth.example.test:9229")`,
 		}},
 		{"another pool's issuer", start + "    issuer: https://idp.example/local_B1\n", []string{
@@ -145,21 +144,21 @@ func TestMistakes(t *testing.T) {
 			"c.yaml:4:9: the client has no id; expected 1 to 128 letters, digits, _ or +",
 		}},
 		{"a client twice", start + "    clients:\n      - id: a\n      - id: a\n", []string{
-			`c.yaml:5:13: the client "a" is there already`,
+			`c.yaml:5:13: the client "a" appears twice`,
 		}},
 		{"a short secret", start + "    clients:\n      - id: a\n        secret: short\n", []string{
 			"c.yaml:5:17: a client secret has 24 to 64 letters, digits, _ or +",
 		}},
 		{"an empty secret", start + "    clients:\n      - id: a\n        secret: \"\"\n", []string{
-			"c.yaml:5:17: this secret is empty; write it, or leave out its key",
+			"c.yaml:5:17: this secret is empty; give it a value, or leave out its key",
 		}},
 		{"no secret", start + "    clients:\n      - id: a\n        secret:\n        name: x\n", []string{
-			"c.yaml:5:16: this secret is empty; write it, or leave out its key",
+			"c.yaml:5:16: this secret is empty; give it a value, or leave out its key",
 		}},
 		{"an empty password",
 			start + "    users:\n      - username: a\n        password: ''\n        totp_secret: ~\n", []string{
-				"c.yaml:5:19: this secret is empty; write it, or leave out its key",
-				"c.yaml:6:22: this secret is empty; write it, or leave out its key",
+				"c.yaml:5:19: this secret is empty; give it a value, or leave out its key",
+				"c.yaml:6:22: this secret is empty; give it a value, or leave out its key",
 			}},
 		{"a secret that is not set", start + "    clients:\n      - id: a\n        secret: ${UNSET}\n", []string{
 			"c.yaml:5:17: the environment has no variable UNSET",
@@ -219,10 +218,10 @@ func TestMistakes(t *testing.T) {
 		}},
 
 		{"no user name", start + "    users:\n      - password: x\n", []string{
-			"c.yaml:4:9: the user has no username, and no email to take its place",
+			"c.yaml:4:9: the user has neither a username nor an email",
 		}},
 		{"a user twice", start + "    users:\n      - username: ann\n      - username: Ann\n", []string{
-			`c.yaml:5:19: the user "Ann" is there already`,
+			`c.yaml:5:19: the user "Ann" appears twice`,
 		}},
 		{"a status", start + "    users:\n      - username: ann\n        status: confirmed\n", []string{
 			`c.yaml:5:17: the status "confirmed" is unknown`,

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Keys are all keys of the YAML file, sorted, as in pools[].clients[].id.
+// Keys returns all keys of the YAML file, sorted, such as pools[].clients[].id.
 func Keys() []string {
 	keys := keysBelow("", reflect.TypeFor[fileModel]())
 	slices.Sort(keys)
@@ -38,7 +38,7 @@ func Work(l Loader, text []byte) (nodes int, err error) {
 	return in.work, err
 }
 
-// Fitted returns how many of a client's scopes and attributes are fitted.
+// Fitted returns how many of a client's scopes and attributes are converted.
 func Fitted(scopes, attributes []string) (int, int) {
 	m, _, _ := (&fitting{}).client(awsClient{Scopes: scopes, ReadAttributes: attributes})
 	return len(m.Scopes), len(m.ReadAttributes)

@@ -13,7 +13,8 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// TestEncodings has the file and what it names as programs on Windows write them.
+// TestEncodings reads the configuration and the files that it names in the encodings of
+// programs on Windows.
 func TestEncodings(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{
@@ -34,7 +35,7 @@ func TestEncodings(t *testing.T) {
 		}
 		return poolconfig.Loader{}.Load(filepath.Join(dir, "c.yaml"))
 	}
-	// Secrets print as [redacted], and cmp would not see a difference.
+	// Secrets print as [redacted], so cmp would not see a difference.
 	equal := cmp.Comparer(func(a, b userpool.Secret) bool { return string(a) == string(b) })
 	crlf := func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 	want, err := load(func(s string) string { return s })
@@ -61,12 +62,12 @@ func TestEncodings(t *testing.T) {
 		_, err = load(encode)
 		files["c.yaml"] = strings.Replace(files["c.yaml"], "css_flie", "css_file", 1)
 		if err == nil || !strings.Contains(err.Error(), `c.yaml:9:20: unknown key "css_flie"`) {
-			t.Errorf("%s: a mistake is told as %v", name, err)
+			t.Errorf("%s: a mistake is reported as %v", name, err)
 		}
 	}
 }
 
-// TestFilesBelow has links that lead out of the folder, and one that does not.
+// TestFilesBelow has links that lead out of the folder, and one that stays in it.
 func TestFilesBelow(t *testing.T) {
 	t.Parallel()
 	top := t.TempDir()

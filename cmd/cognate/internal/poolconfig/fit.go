@@ -9,31 +9,30 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// fitting makes a client of AWS one that a local pool takes: it converts what
-// can be said here, leaves out and names the rest. What it has nothing to say
-// about, the pool's own rules judge afterwards.
+// fitting converts an app client of AWS to one that a local pool accepts. What it can't
+// convert, it leaves out and names in a note. The pool's own rules check the result.
 type fitting struct {
-	// pool are the settings of the client's pool. Resource servers, which
-	// describe-user-pool does not list, are added from the scopes of clients.
+	// pool has the settings of the client's pool. Resource servers, which describe-user-pool
+	// does not list, are added from the scopes of the clients.
 	pool  userpool.Settings
 	notes []string
 }
 
-func (f *fitting) left(member, value, why string) {
+func (f *fitting) leaveOut(member, value, why string) {
 	f.notes = append(f.notes, fmt.Sprintf("left out: UserPoolClient.%s %s: %s", member, clip(value), why))
 }
 
-// client returns the client with what is to be said about it. whole is false
-// where too little is left of it; a note says so.
-func (f *fitting) client(a awsClient) (m clientModel, notes []string, whole bool) {
+// client returns the converted client and the notes about it. usable is false if too
+// little of the client is left; a note says so.
+func (f *fitting) client(a awsClient) (m clientModel, notes []string, usable bool) {
 	m = a.model()
-	m.Name = strings.Join(strings.Fields(m.Name), " ") // AWS takes tabs and line ends
-	f.words(a, &m)
+	m.Name = strings.Join(strings.Fields(m.Name), " ") // AWS accepts tabs and line breaks
+	f.knownWords(a, &m)
 	f.flows(&m)
 	f.scopes(&m)
 	machine := slices.Contains(m.Flows, userpool.FlowClientCredentials)
 	if machine && (len(m.Scopes) == 0 || m.Secret == "") {
-		f.left("ClientId", m.ID,
+		f.leaveOut("ClientId", m.ID,
 			"the client, because client_credentials needs a secret and a scope of a resource server")
 		return m, f.notes, false
 	}
@@ -43,7 +42,7 @@ func (f *fitting) client(a awsClient) (m clientModel, notes []string, whole bool
 	m.CallbackURLs = f.urls("CallbackURLs", m.CallbackURLs)
 	m.LogoutURLs = f.urls("LogoutURLs", m.LogoutURLs)
 	if m.DefaultRedirectURI != "" && !slices.Contains(m.CallbackURLs, m.DefaultRedirectURI) {
-		f.left("DefaultRedirectURI", m.DefaultRedirectURI, "it is none of the callback URLs")
+		f.leaveOut("DefaultRedirectURI", m.DefaultRedirectURI, "it is not one of the callback URLs")
 		m.DefaultRedirectURI = ""
 	}
 	f.providers(&m)
@@ -52,12 +51,12 @@ func (f *fitting) client(a awsClient) (m clientModel, notes []string, whole bool
 	return m, f.notes, true
 }
 
-// words leaves out those that are unknown here.
-func (f *fitting) words(a awsClient, m *clientModel) {
+// knownWords leaves out words that are not known here.
+func (f *fitting) knownWords(a awsClient, m *clientModel) {
 	known := func(member, word string, known ...string) bool {
 		err := oneOf(member, word, known...)
 		if err != nil {
-			f.left(member, word, "it is unknown")
+			f.leaveOut(member, word, "it is unknown")
 		}
 		return err == nil
 	}
@@ -75,13 +74,13 @@ func (f *fitting) words(a awsClient, m *clientModel) {
 		{"RefreshToken", a.Units.RefreshToken, &m.RefreshTokenValidity},
 	} {
 		if !known("TokenValidityUnits."+unit.member, unit.word, "seconds", "minutes", "hours", "days") {
-			*unit.drop = 0 // a number alone would say another time
+			*unit.drop = 0 // without its unit, the number would mean another time
 		}
 	}
 }
 
-// oldFlows are ExplicitAuthFlows as they were called before there was
-// ALLOW_REFRESH_TOKEN_AUTH (API reference, UserPoolClientType).
+// oldFlows are the values of ExplicitAuthFlows from before ALLOW_REFRESH_TOKEN_AUTH
+// (API reference, UserPoolClientType).
 var oldFlows = map[string]string{
 	"ADMIN_NO_SRP_AUTH":     "ALLOW_ADMIN_USER_PASSWORD_AUTH",
 	"CUSTOM_AUTH_FLOW_ONLY": "ALLOW_CUSTOM_AUTH",
@@ -96,7 +95,7 @@ func (f *fitting) flows(m *clientModel) {
 		}
 		err := userpool.CheckClient(userpool.Client{ExplicitAuthFlows: []string{flow}})
 		if err != nil {
-			f.left("ExplicitAuthFlows", flow, sentence(err))
+			f.leaveOut("ExplicitAuthFlows", flow, sentence(err))
 			continue
 		}
 		explicit = addNew(explicit, flow)
@@ -108,7 +107,7 @@ func (f *fitting) flows(m *clientModel) {
 			AllowedOAuthFlows: []string{flow}, AllowedOAuthScopes: []string{"a/b"}, GenerateSecret: true,
 		})
 		if err != nil {
-			f.left("AllowedOAuthFlows", flow, sentence(err))
+			f.leaveOut("AllowedOAuthFlows", flow, sentence(err))
 			continue
 		}
 		flows = append(flows, flow)
@@ -118,11 +117,12 @@ func (f *fitting) flows(m *clientModel) {
 	}
 	if m.Flows = flows; len(m.Flows) > 1 && slices.Contains(m.Flows, userpool.FlowClientCredentials) {
 		m.Flows = slices.DeleteFunc(m.Flows, func(s string) bool { return s == userpool.FlowClientCredentials })
-		f.left("AllowedOAuthFlows", userpool.FlowClientCredentials, "it stands alone; make a client of its own for it")
+		f.leaveOut("AllowedOAuthFlows", userpool.FlowClientCredentials,
+			"it can't be combined with others; create a separate client for it")
 	}
 }
 
-// addNew appends what is not in the list.
+// addNew appends the words that are not in the list.
 func addNew(list []string, words ...string) []string {
 	there := map[string]bool{}
 	for _, w := range list {
@@ -137,12 +137,12 @@ func addNew(list []string, words ...string) []string {
 	return list
 }
 
-// maxFitted is how many entries of a list are fitted. With more the list is refused
-// as a whole, so that what comes after them is not looked at.
+// maxFitted limits how many entries of a list are converted. A longer list is refused
+// as a whole, so the entries after them don't matter.
 const maxFitted = 200
 
-// scopes adds the resource servers that the client's scopes belong to, and
-// leaves out scopes that its flow has no use for.
+// scopes adds the resource servers of the client's scopes, and leaves out scopes that
+// its flow can't use.
 func (f *fitting) scopes(m *clientModel) {
 	machine := slices.Contains(m.Flows, userpool.FlowClientCredentials)
 	var scopes []string
@@ -158,10 +158,10 @@ func (f *fitting) scopes(m *clientModel) {
 		system := err == nil && userpool.CheckClientOf(userpool.Settings{Schema: f.pool.Schema}, c) == nil
 		switch {
 		case machine && system:
-			f.left("AllowedOAuthScopes", scope, "it is about a person, and client_credentials about none")
+			f.leaveOut("AllowedOAuthScopes", scope, "it is about a person, and client_credentials signs in no person")
 			continue
 		case err != nil && !f.addScope(scope):
-			f.left("AllowedOAuthScopes", scope, sentence(err))
+			f.leaveOut("AllowedOAuthScopes", scope, sentence(err))
 			continue
 		}
 		scopes = append(scopes, scope)
@@ -169,8 +169,8 @@ func (f *fitting) scopes(m *clientModel) {
 	person := func(s string) bool { return s == "email" || s == "phone" || s == "profile" }
 	if i := slices.IndexFunc(scopes, person); !machine && i >= 0 && !slices.Contains(scopes, "openid") {
 		scopes = append([]string{"openid"}, scopes...)
-		if userpool.CheckClient(userpool.Client{AllowedOAuthScopes: scopes}) != nil { // one too many
-			f.left("AllowedOAuthScopes", scopes[i+1], "openid, which it needs, has no room beside the others")
+		if userpool.CheckClient(userpool.Client{AllowedOAuthScopes: scopes}) != nil { // one scope too many
+			f.leaveOut("AllowedOAuthScopes", scopes[i+1], "it needs openid, and the list is full")
 			scopes = slices.Delete(scopes, i+1, i+2)
 		}
 		f.notes = append(f.notes, "added: UserPoolClient.AllowedOAuthScopes openid: email, phone and profile need it")
@@ -178,8 +178,8 @@ func (f *fitting) scopes(m *clientModel) {
 	m.Scopes = scopes
 }
 
-// addScope adds the scope and, if need be, its resource server to the pool, and
-// reports whether the pool takes that.
+// addScope adds the scope and, if necessary, its resource server to the pool. It
+// reports whether the pool accepts them.
 func (f *fitting) addScope(scope string) bool {
 	slash := strings.LastIndexByte(scope, '/')
 	if slash < 0 {
@@ -206,7 +206,7 @@ func (f *fitting) urls(member string, list []string) []string {
 	for _, u := range list {
 		err := userpool.CheckRedirectURI(u)
 		if err != nil {
-			f.left(member, u, sentence(err))
+			f.leaveOut(member, u, sentence(err))
 			continue
 		}
 		out = append(out, u)
@@ -214,25 +214,25 @@ func (f *fitting) urls(member string, list []string) []string {
 	return out
 }
 
-// providers leaves out those that describe-user-pool does not describe.
+// providers leaves out providers that describe-user-pool does not describe.
 func (f *fitting) providers(m *clientModel) {
 	var out []string
 	for _, name := range addNew(nil, m.Providers...) {
 		err := userpool.CheckClientOf(f.pool, userpool.Client{SupportedIdentityProviders: []string{name}})
 		if err != nil {
-			f.left("SupportedIdentityProviders", name, "describe-user-pool does not describe it; "+
+			f.leaveOut("SupportedIdentityProviders", name, "describe-user-pool does not describe it; "+
 				"write it into identity_providers to have it")
 			continue
 		}
 		out = append(out, name)
 	}
 	if len(out) == 0 && len(m.Providers) > 0 {
-		f.notes = append(f.notes, "the client had no identity provider left; here people sign in at the pool itself")
+		f.notes = append(f.notes, "the client had no identity provider left; here people sign in to the pool itself")
 	}
 	m.Providers = out
 }
 
-// attributes leaves out those that the pool has not.
+// attributes leaves out attributes that the pool does not have.
 func (f *fitting) attributes(m *clientModel) {
 	for _, list := range []struct {
 		member string
@@ -249,7 +249,7 @@ func (f *fitting) attributes(m *clientModel) {
 			}
 			err := userpool.CheckClientOf(withoutRequired(f.pool), c)
 			if err != nil {
-				f.left(list.member, name, sentence(err))
+				f.leaveOut(list.member, name, sentence(err))
 				continue
 			}
 			out = append(out, name)
@@ -271,7 +271,7 @@ func (f *fitting) attributes(m *clientModel) {
 	}
 }
 
-// withoutRequired has the attributes, and asks for none.
+// withoutRequired returns the settings without required attributes.
 func withoutRequired(s userpool.Settings) userpool.Settings {
 	s.Schema = slices.Clone(s.Schema)
 	for i := range s.Schema {
@@ -280,7 +280,7 @@ func withoutRequired(s userpool.Settings) userpool.Settings {
 	return s
 }
 
-// times leaves out those that the pool does not take.
+// times leaves out times that the pool does not accept.
 func (f *fitting) times(a awsClient, m *clientModel) {
 	for _, t := range []struct {
 		member string
@@ -297,7 +297,7 @@ func (f *fitting) times(a awsClient, m *clientModel) {
 	} {
 		err := userpool.CheckClient(t.c)
 		if err != nil {
-			f.left(t.member, fmt.Sprint(t.n), sentence(err))
+			f.leaveOut(t.member, fmt.Sprint(t.n), sentence(err))
 			t.drop()
 		}
 	}
@@ -308,7 +308,7 @@ func (f *fitting) times(a awsClient, m *clientModel) {
 		RetryGracePeriod: m.Rotation.RetryPeriod,
 	}})
 	if err != nil {
-		f.left("RefreshTokenRotation.RetryGracePeriodSeconds", fmt.Sprint(a.Rotation.Seconds), sentence(err))
+		f.leaveOut("RefreshTokenRotation.RetryGracePeriodSeconds", fmt.Sprint(a.Rotation.Seconds), sentence(err))
 		m.Rotation.RetryPeriod = 0
 	}
 }

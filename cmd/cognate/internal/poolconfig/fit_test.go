@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// caseFiles loads inputs by their names.
+// caseFiles returns a Loader for these files of the repository's cases.
 func caseFiles(t testing.TB, names ...string) poolconfig.Loader {
 	t.Helper()
 	files := map[string]string{}
@@ -27,7 +27,7 @@ func caseFiles(t testing.TB, names ...string) poolconfig.Loader {
 	return loader(files)
 }
 
-// TestAWSCases converts what AWS has been seen to print, and starts it.
+// TestAWSCases converts real output of AWS, and starts the pool.
 func TestAWSCases(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -55,7 +55,8 @@ func TestAWSCases(t *testing.T) {
 			func(s userpool.Settings, _ []userpool.Client) bool { return s.Schema[1].Name == "custom:tenant.id" }},
 		{"an attribute of developers", []string{"pool-developer-only-immutable.json"}, []string{
 			"pool-developer-only-immutable.json: left out: UserPool.SchemaAttributes dev:custom:isAdmin: " +
-				"only a program with AWS credentials writes a developer-only attribute, and none does here",
+				"only a program with AWS credentials writes a developer-only attribute, " +
+				"which a local pool does not have",
 		}, func(s userpool.Settings, _ []userpool.Client) bool { return len(s.Schema) == 1 }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -77,8 +78,8 @@ func TestAWSCases(t *testing.T) {
 	}
 }
 
-// TestWordsOfLater has words where AWS has enumerations that the pool does not
-// know: each is left out and named, and the rest is taken.
+// TestWordsOfLater uses words that the pool does not know for AWS's enumerations: each
+// is left out and named, and the rest is converted.
 func TestWordsOfLater(t *testing.T) {
 	t.Parallel()
 	list := []string{"LATER", "LATER"}
@@ -126,7 +127,7 @@ func TestWordsOfLater(t *testing.T) {
 	usable(t, l, []string{"p.json", "c.json"})
 }
 
-// TestFullOfScopes has as many scopes as there can be, and no room for openid.
+// TestFullOfScopes has as many scopes as are allowed, so that openid can't be added.
 func TestFullOfScopes(t *testing.T) {
 	t.Parallel()
 	scopes := []string{"email"}
@@ -142,7 +143,7 @@ func TestFullOfScopes(t *testing.T) {
 	usable(t, l, []string{"p.json", "c.json"})
 }
 
-// TestConvertUTF16 has the same output as PowerShell's > writes it.
+// TestConvertUTF16 reads the same output in the encoding that PowerShell's > writes.
 func TestConvertUTF16(t *testing.T) {
 	t.Parallel()
 	good := string(cases.Read(t, "describe-user-pool.json"))
@@ -160,7 +161,7 @@ func TestConvertUTF16(t *testing.T) {
 	}
 }
 
-// wide writes text in UTF-16 with its mark.
+// wide returns the text in UTF-16 with a byte order mark.
 func wide(text string) string {
 	out := "\xFF\xFE"
 	for _, r := range text {
@@ -169,8 +170,8 @@ func wide(text string) string {
 	return out
 }
 
-// usable converts files, has the result read as cognate pool does, and makes the
-// pool with its clients.
+// usable converts files, reads the result as cognate pool does, and creates the pool
+// with its clients.
 func usable(t testing.TB, l poolconfig.Loader, files []string) {
 	t.Helper()
 	direct, err := l.FromAWS(files...)
@@ -202,8 +203,8 @@ func usable(t testing.TB, l poolconfig.Loader, files []string) {
 	}
 }
 
-// TestCustomAttributeNames has every kind of name that the API takes: it is in
-// the schema, it can be set, and a client may read it.
+// TestCustomAttributeNames checks every kind of name that the API accepts: the
+// attribute is in the schema, can be set, and a client may read it.
 func TestCustomAttributeNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
@@ -253,7 +254,7 @@ func encode(t testing.TB, v any) string {
 	return string(text)
 }
 
-// some are a few of the words, in any order, or none.
+// some returns a few of the words in any order, or none.
 func some(r *rand.Rand, words ...string) []string {
 	out := slices.Clone(words)
 	r.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
@@ -262,12 +263,12 @@ func some(r *rand.Rand, words ...string) []string {
 
 func oneOf[T any](r *rand.Rand, values ...T) T { return values[r.IntN(len(values))] }
 
-// TestWhatAWSCanSay draws pools and clients from the enumerations and bounds of
-// the API's model: whatever is read of them is taken by the pool.
+// TestWhatAWSCanSay draws pools and clients from the enumerations and bounds of the
+// API's model: the pool must accept the conversion of each.
 func TestWhatAWSCanSay(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {
-		r := rand.New(rand.NewPCG(seed, 7)) // the same ones at every run
+		r := rand.New(rand.NewPCG(seed, 7)) // the same ones in every run
 		p, client := randomPool(r), randomClient(r)
 		files := map[string]string{
 			"p.json": encode(t, map[string]any{"UserPool": p}),

@@ -15,18 +15,18 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// reading is one file on its way from YAML to pools.
+// reading is the state of reading one file.
 type reading struct {
 	loader   Loader
 	file     *File
 	problems problems
 	anchors  map[string]ast.Node
-	nodes    []ast.Node // of the pools
+	nodes    []ast.Node // one per pool
 	work     int        // nodes that were decoded
 	read     map[string]readFile
 }
 
-// readFile is what became of a file beside the configuration.
+// readFile is the result of reading a file that the configuration names.
 type readFile struct {
 	text []byte
 	err  error
@@ -46,16 +46,16 @@ func (in *reading) pools(text []byte) {
 		return
 	}
 	if root == nil {
-		in.problems.add(0, 0, "the file says nothing; cognate pool init writes one to begin with")
+		in.problems.add(0, 0, "the file is empty; cognate pool init writes one to start from")
 		return
 	}
 	d := in.decoder(&in.problems, nil)
-	d.begin(root)
+	d.collectAnchors(root)
 	in.anchors = d.anchors
 	var model fileModel
 	d.value(root, valueOf(&model))
 	if len(in.problems.list) > 0 {
-		return // what is missing because it could not be read is not wrong as well
+		return // what could not be read is not reported as missing too
 	}
 	if len(model.Pools) == 0 {
 		in.problems.add(1, 1, "expected pools, a list with at least one pool")
@@ -64,10 +64,10 @@ func (in *reading) pools(text []byte) {
 	for _, n := range d.elements(d.child(root, "pools")) {
 		in.pool(n)
 	}
-	in.together()
+	in.checkAcrossPools()
 }
 
-// child is the value of a key of a mapping, or nil.
+// child returns the value of a key of a mapping, or nil.
 func (d *decoder) child(n ast.Node, key string) ast.Node {
 	quiet := *d
 	quiet.problems = &problems{}
@@ -79,7 +79,7 @@ func (d *decoder) child(n ast.Node, key string) ast.Node {
 	return nil
 }
 
-// elements are those of a list.
+// elements returns the elements of a list.
 func (d *decoder) elements(n ast.Node) []ast.Node {
 	s, ok := d.resolve(n).(*ast.SequenceNode)
 	if !ok {
@@ -88,15 +88,15 @@ func (d *decoder) elements(n ast.Node) []ast.Node {
 	return slices.DeleteFunc(slices.Clone(s.Values), func(n ast.Node) bool { return d.resolve(n) == nil })
 }
 
-// pool reads one pool: first itself, then its clients and users, each by itself
-// so that a rule that is broken can be traced to its place.
+// pool reads one pool: first its own settings, then its clients and users one by one,
+// so that an error can be traced to its place.
 func (in *reading) pool(n ast.Node) {
 	d := in.decoder(&problems{}, nil)
 	clients, users := d.child(n, "clients"), d.child(n, "users")
 	p := Pool{}
 	apart := map[ast.Node]bool{clients: true, users: true}
 	delete(apart, nil)
-	good := in.check(n, apart, func(node decoded) error {
+	good := in.check(n, apart, func(node partial) error {
 		var m poolModel
 		node.into(&m)
 		var err error
@@ -110,12 +110,12 @@ func (in *reading) pool(n ast.Node) {
 		}
 		c := in.client(n, p, good)
 		if c.ID != "" && seen[c.ID] {
-			in.wrong(n, "id", "the client %q is there already", clip(c.ID))
+			in.problemf(n, "id", "the client %q appears twice", clip(c.ID))
 		}
 		seen[c.ID] = true
 		p.Clients = append(p.Clients, c)
 	}
-	if !good { // what users may be depends on the pool
+	if !good { // the rules for users depend on the pool
 		return
 	}
 	p.Users = in.users(d.elements(users), p)
@@ -124,19 +124,20 @@ func (in *reading) pool(n ast.Node) {
 	in.nodes = append(in.nodes, n)
 }
 
-// wrong reports a problem with one key of a mapping, or with the mapping.
-func (in *reading) wrong(n ast.Node, key, format string, args ...any) {
+// problemf reports a problem with one key of a mapping, or with the whole mapping.
+func (in *reading) problemf(n ast.Node, key, format string, args ...any) {
 	d := in.decoder(&in.problems, nil)
 	if v := d.child(n, key); v != nil {
 		n = v
 	}
-	d.wrong(n, format, args...)
+	d.problemf(n, format, args...)
 }
 
-// client reads a client; good reports whether its pool can be compared with it.
+// client reads a client. good reports whether the settings of its pool are valid, so
+// that the client can be checked against them.
 func (in *reading) client(n ast.Node, p Pool, good bool) userpool.Client {
 	var c userpool.Client
-	in.check(n, nil, func(node decoded) error {
+	in.check(n, nil, func(node partial) error {
 		var m clientModel
 		node.into(&m)
 		var err error
@@ -149,32 +150,32 @@ func (in *reading) client(n ast.Node, p Pool, good bool) userpool.Client {
 	return c
 }
 
-// decoded is a node that can be decoded more than once, less some of its parts.
-type decoded struct {
+// partial is a node that can be decoded several times, each time without some of its
+// parts.
+type partial struct {
 	in     *reading
 	node   ast.Node
 	skip   map[ast.Node]bool
-	most   int // of the places; zero: all
+	limit  int // of the places; zero: all
 	places *[]place
 }
 
-// into decodes the node. It was decoded before, so that nothing can be wrong
-// with its form.
-func (n decoded) into(model any) { n.decode(model, nil) }
+// into decodes a node whose form has already been checked.
+func (n partial) into(model any) { n.decode(model, nil) }
 
-func (n decoded) decode(model any, unknown func(string, ast.Node)) {
+func (n partial) decode(model any, unknown func(string, ast.Node)) {
 	d := n.in.decoder(&problems{}, n.skip)
-	d.most, d.unknown = n.most, unknown
+	d.limit, d.unknown = n.limit, unknown
 	d.value(n.node, valueOf(model))
 	*n.places = d.places
 }
 
-// check reports everything that read finds wrong with a node, at the value that
-// it is about, and reports whether it can be read with that left out.
-func (in *reading) check(n ast.Node, skip map[ast.Node]bool, read func(decoded) error) bool {
-	s := search{in: in, node: n, left: maps.Clone(skip), read: read}
-	if s.left == nil {
-		s.left = map[ast.Node]bool{}
+// check reports everything that read finds wrong with a node, at the value that each
+// problem is about. It reports whether the node can be read without those values.
+func (in *reading) check(n ast.Node, skip map[ast.Node]bool, read func(partial) error) bool {
+	s := search{in: in, node: n, skip: maps.Clone(skip), read: read}
+	if s.skip == nil {
+		s.skip = map[ast.Node]bool{}
 	}
 	for i := range maxProblems {
 		err := s.all()
@@ -186,63 +187,65 @@ func (in *reading) check(n ast.Node, skip map[ast.Node]bool, read func(decoded) 
 			where, out = s.culprit(err)
 		}
 		if out == n && i > 0 {
-			return false // it follows from what was taken out
+			return false // the error is a consequence of the values that were left out
 		}
-		line, column := at(where)
+		line, column := position(where)
 		in.problems.add(line, column, "%s", sentence(err))
 		if out == n || in.problems.full() {
 			return false
 		}
-		s.left[out] = true
+		s.skip[out] = true
 	}
 	return false
 }
 
-// search looks for the value that an error is about. Rules do not say which one
-// it is. It is the one with which the error comes when the places of the node
-// are read one after the other; to find it takes as many reads as it takes to
-// halve their number down to one, however many mistakes there are.
+// search finds the value that an error is about, because the rules don't say which
+// value it is. It reads the first n places of the node, for growing n: the value is the
+// place with which the error first comes. It bisects, so the number of reads is
+// logarithmic, however many mistakes there are.
 type search struct {
 	in     *reading
 	node   ast.Node
-	left   map[ast.Node]bool
-	read   func(decoded) error
+	skip   map[ast.Node]bool
+	read   func(partial) error
 	places []place
 }
 
-// all reads what is not left out, and notes its places.
-func (s *search) all() error { return s.read(decoded{s.in, s.node, s.left, 0, &s.places}) }
+// all reads the places that are not left out, and notes them.
+func (s *search) all() error { return s.read(partial{s.in, s.node, s.skip, 0, &s.places}) }
 
-// first reads the first places, without one of them; nil: with all.
-func (s *search) first(most int, without ast.Node) error {
+// first reads the first limit places without one of them. If without is nil, it reads
+// all of them.
+func (s *search) first(limit int, without ast.Node) error {
 	if without != nil {
-		s.left[without] = true
-		defer delete(s.left, without)
+		s.skip[without] = true
+		defer delete(s.skip, without)
 	}
-	return s.read(decoded{s.in, s.node, s.left, most, new([]place)})
+	return s.read(partial{s.in, s.node, s.skip, limit, new([]place)})
 }
 
-// culprit returns the node to name, and the one to leave out to see what else is
-// wrong: of a list the whole element, if it would be incomplete otherwise.
+// culprit returns the node to name, and the node to leave out to see what else is
+// wrong: the whole element of a list, if the element would be incomplete otherwise.
 func (s *search) culprit(err error) (name, out ast.Node) {
 	if len(s.places) == 0 || same(s.first(1, nil), err) {
 		return s.node, s.node
 	}
-	// First by whole elements of lists, which are wrong in another way while parts
-	// are missing, then inside of the one where it begins.
-	clean, last := s.halve(s.wholes(), err)
+	// First search among whole elements of lists, because an incomplete element gives
+	// other errors; then within the element that has the error.
+	clean, last := s.bisect(s.elementEnds(), err)
 	between := []int{}
-	for most := clean; most <= last; most++ {
-		between = append(between, most)
+	for limit := clean; limit <= last; limit++ {
+		between = append(between, limit)
 	}
-	_, last = s.halve(between, err)
+	_, last = s.bisect(between, err)
 	i := last - 1
 	c := s.element(i)
 	if !same(s.first(last, s.places[i].node), s.first(last, s.places[c].node)) {
 		i = c
 	}
 	name = s.innermost(i, err)
-	// Of a list it may be all elements together: too many, or scopes that need another one.
+	// The error may be about all elements of a list together: there are too many, or a
+	// scope needs another one.
 	_, quoted := s.quoted(i, err)
 	together := s.single(i) || !quoted
 	if s.places[i].item && together && same(s.first(0, s.places[i].node), err) {
@@ -252,22 +255,23 @@ func (s *search) culprit(err error) (name, out ast.Node) {
 	return name, s.places[i].node
 }
 
-// wholes are the numbers of places after which no element of a list is cut.
-func (s *search) wholes() []int {
+// elementEnds returns the numbers of places after which no element of a list is
+// incomplete.
+func (s *search) elementEnds() []int {
 	all := []int{1}
-	for most := 2; most <= len(s.places); most++ {
-		within := s.element(most - 1)
-		if most == len(s.places) || !s.places[within].item || !s.inside(most, within) {
-			all = append(all, most)
+	for limit := 2; limit <= len(s.places); limit++ {
+		within := s.element(limit - 1)
+		if limit == len(s.places) || !s.places[within].item || !s.inside(limit, within) {
+			all = append(all, limit)
 		}
 	}
 	return all
 }
 
-// halve returns two neighbours in a list of numbers of places: with as many places
-// as the second one says the error comes, and with the first it does not. With
-// the last of the list it comes.
-func (s *search) halve(list []int, err error) (clean, last int) {
+// bisect returns two neighbours in a list of numbers of places: with the first number
+// of places the error does not come, and with the second one it does. It must come with
+// the last number of the list.
+func (s *search) bisect(list []int, err error) (clean, last int) {
 	from, to := 0, len(list)-1
 	for to-from > 1 {
 		middle := (from + to) / 2
@@ -284,7 +288,7 @@ func same(a, b error) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Error() == b.Error()
 }
 
-// element is the element of a list that a place is or is in, or the place itself.
+// element returns the element of a list that contains a place, or the place itself.
 func (s *search) element(i int) int {
 	for at := i; at >= 0; at = s.places[at].parent {
 		if s.places[at].item {
@@ -299,9 +303,9 @@ func (s *search) single(i int) bool {
 	return ok
 }
 
-// innermost looks in a place for the single value that an error quotes.
+// innermost returns the single value within a place that an error quotes.
 func (s *search) innermost(i int, err error) ast.Node {
-	_, alias := s.places[i].node.(*ast.AliasNode) // what it stands for may be right elsewhere
+	_, alias := s.places[i].node.(*ast.AliasNode) // the value that it stands for may be right elsewhere
 	if alias || s.single(i) {
 		return s.places[i].node
 	}
@@ -311,7 +315,7 @@ func (s *search) innermost(i int, err error) ast.Node {
 	return s.places[i].node
 }
 
-// quoted looks for the single value in a place that an error quotes.
+// quoted returns the place within place i of the single value that an error quotes.
 func (s *search) quoted(i int, err error) (at int, ok bool) {
 	for at := len(s.places) - 1; at > i; at-- {
 		value, single := text(s.places[at].node)
@@ -329,10 +333,11 @@ func (s *search) inside(at, i int) bool {
 	return at == i
 }
 
-// field is how an error says which setting it is about; people see the line.
+// field matches the name of the setting at the start of an error; the line is more
+// useful to people.
 var field = regexp.MustCompile(`^userpool: Settings\.[\w.\[\]]+: `)
 
-// sentence is what a person reads of an error of userpool's.
+// sentence returns the text of a userpool error for people.
 func sentence(err error) string {
 	if e, ok := errors.AsType[*userpool.Error](err); ok {
 		return e.Description
@@ -341,17 +346,17 @@ func sentence(err error) string {
 	return strings.TrimPrefix(text, "userpool: ")
 }
 
-// together checks what pools have to share.
-func (in *reading) together() {
+// checkAcrossPools checks what the pools of a file share.
+func (in *reading) checkAcrossPools() {
 	ids, hosts := map[string]bool{}, map[string]string{}
 	for i, p := range in.file.Pools {
 		if p.ID != "" && ids[p.ID] {
-			in.wrong(in.nodes[i], "id", "the pool %q is there already", clip(p.ID))
+			in.problemf(in.nodes[i], "id", "the pool %q appears twice", clip(p.ID))
 		}
 		ids[p.ID] = true
 		for key, host := range map[string]string{"domain": p.local(), "custom_domain": p.CustomDomain} {
 			if host != "" && hosts[host] != "" {
-				in.wrong(in.nodes[i], key, "the pool %s has the host %s already", hosts[host], host)
+				in.problemf(in.nodes[i], key, "the pool %s already has the host %s", hosts[host], host)
 			}
 			hosts[host] = p.ID
 		}
@@ -360,11 +365,11 @@ func (in *reading) together() {
 
 var prefix = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// hostName is a name of two labels or more, or of one below localhost.
+// hostName matches a name of two labels or more, such as one below localhost.
 var hostName = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// Hosts are the host names of the pool's own, the one that its endpoints are
-// named with first. A pool without any has the address of all pools.
+// Hosts returns the pool's own host names, the one for its endpoints first. A pool
+// without own hosts has the address of all pools.
 func (p *Pool) Hosts() []string {
 	var hosts []string
 	if p.CustomDomain != "" {
@@ -383,18 +388,18 @@ func (p *Pool) local() string {
 	return p.Domain + ".localhost"
 }
 
-// reservedWords are those that no prefix domain of Cognito has in it (developer
+// reservedWords are words that no prefix domain of Cognito may contain (developer
 // guide, page "cognito-user-pools-assign-domain-prefix").
 var reservedWords = []string{"aws", "amazon", "cognito"}
 
 func checkDomains(m poolModel) error {
 	if m.Domain != "" && !prefix.MatchString(m.Domain) {
 		return fmt.Errorf("a domain is a prefix of 1 to 63 of a-z, 0-9 and -, as in myapp for myapp.localhost; "+
-			"a whole name goes into custom_domain (%q)", clip(m.Domain))
+			"for a whole name use custom_domain (%q)", clip(m.Domain))
 	}
 	for _, word := range reservedWords {
 		if strings.Contains(m.Domain, word) {
-			return fmt.Errorf("a domain has none of the words %s in it, which Cognito refuses (%q)",
+			return fmt.Errorf("a domain must not contain the words %s, which Cognito refuses (%q)",
 				strings.Join(reservedWords, ", "), clip(m.Domain))
 		}
 	}
@@ -402,7 +407,7 @@ func checkDomains(m poolModel) error {
 		return nil
 	}
 	if len(m.CustomDomain) > 253 || !hostName.MatchString(m.CustomDomain) || m.CustomDomain == "localhost" {
-		return fmt.Errorf("a custom domain is a host name in small letters, without scheme and port, "+
+		return fmt.Errorf("a custom domain is a host name in lower case, without scheme and port, "+
 			"such as auth.example.test (%q)", clip(m.CustomDomain))
 	}
 	return nil

@@ -19,11 +19,11 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// svg is an image of the smallest kind.
+// svg is the smallest image.
 const svg = `<svg xmlns="http://www.w3.org/2000/svg"/>`
 
-// TestEverything reads a file that has every key, and finds every field of
-// userpool's types set: what a pool can be told, the file can say.
+// TestEverything reads a file with every key and checks that every field of userpool's
+// types is set: the file can express everything that a pool accepts.
 func TestEverything(t *testing.T) {
 	text, err := os.ReadFile("testdata/everything.yaml")
 	if err != nil {
@@ -58,8 +58,8 @@ func TestEverything(t *testing.T) {
 	}
 }
 
-// unset reports the fields that nothing set, in structs, and in the first
-// elements of lists. Of several alternatives some stay empty: those of known.
+// unset reports fields that are not set, in structs and in the first elements of lists.
+// Some alternatives stay empty: those in known.
 func unset(t *testing.T, name string, v reflect.Value, known ...string) {
 	t.Helper()
 	switch {
@@ -72,7 +72,7 @@ func unset(t *testing.T, name string, v reflect.Value, known ...string) {
 			unset(t, name+"."+v.Type().Field(i).Name, v.Field(i), known...)
 		}
 	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
-		// Together the elements set all there is.
+		// Together, the elements set all fields.
 		union := reflect.New(v.Type().Elem()).Elem()
 		for i := range v.Len() {
 			for f := range union.NumField() {
@@ -85,7 +85,7 @@ func unset(t *testing.T, name string, v reflect.Value, known ...string) {
 	}
 }
 
-// TestSubs holds the ids of users to what they were: apps keep them.
+// TestSubs checks that the ids of users don't change: apps store them.
 func TestSubs(t *testing.T) {
 	const text = "pools:\n- id: local_A1\n  users:\n  - username: Ann\n" +
 		"  - username: bob\n    sub: 00000000-0000-4000-8000-000000000001\n"
@@ -100,7 +100,7 @@ func TestSubs(t *testing.T) {
 	}
 }
 
-// TestAliases lets a value stand for several.
+// TestAliases uses one value in several places through an alias.
 func TestAliases(t *testing.T) {
 	const text = "pools:\n- id: local_A1\n  clients:\n  - id: a\n    callback_urls: &urls [https://a.example/]\n" +
 		"  - id: b\n    callback_urls: *urls\n"
@@ -113,8 +113,8 @@ func TestAliases(t *testing.T) {
 	}
 }
 
-// allocated is how much memory f asks for in all. It counts work as a machine's speed does
-// not, for tests that do not run beside others.
+// allocated returns how much memory f allocates in total. It measures work
+// independently of the machine's speed, for tests that do not run in parallel.
 func allocated(f func()) int {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -123,8 +123,8 @@ func allocated(f func()) int {
 	return int(after.TotalAlloc - before.TotalAlloc)
 }
 
-// TestBombs gives small files that would become large ones, and deep ones. An ordinary file
-// takes some 300 bytes of memory for each of its own.
+// TestBombs reads small files that would expand to large ones, and deep ones. An
+// ordinary file takes some 300 bytes of memory for each of its own.
 func TestBombs(t *testing.T) {
 	wide := "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
 	for i := range 8 {
@@ -160,8 +160,8 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// TestTemplate reads what cognate pool init writes, and reads it again with
-// every example in its comments switched on.
+// TestTemplate reads what cognate pool init writes, and reads it again with every
+// example in its comments uncommented.
 func TestTemplate(t *testing.T) {
 	text := poolconfig.Template()
 	f, err := loader(nil).Parse("c.yaml", text)
@@ -175,7 +175,7 @@ func TestTemplate(t *testing.T) {
 		t.Error("two files have the same secrets")
 	}
 	on := regexp.MustCompile(`(?m)^(    +)# ( *(?:- )?[a-z_]+:(?: .*)?)$`).ReplaceAll(text, []byte("$1$2"))
-	on = bytes.Replace(on, []byte("alias_attributes: [email"), []byte("# [email"), 1) // not beside username_attributes
+	on = bytes.Replace(on, []byte("alias_attributes: [email"), []byte("# [email"), 1) // excludes username_attributes
 	on = bytes.Replace(on, []byte("second_secret: ..."), []byte("second_secret: ${SET}"), 1)
 	on = bytes.Replace(on, []byte("${COMPANY_SECRET}"), []byte("${SET}"), 1)
 	_, err = loader(map[string]string{
@@ -189,7 +189,8 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// TestDocumented finds every key of the file in its documentation.
+// TestDocumented checks that the documentation has every key of the file, and no
+// others.
 func TestDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../../../docs/local-pool.md")
 	if err != nil {

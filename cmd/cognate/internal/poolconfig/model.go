@@ -2,10 +2,11 @@ package poolconfig
 
 import "time"
 
-// The types below are the file as it is written. A key is the yaml tag; what it
-// means is in docs/local-pool.md, which a test holds to these types. Where the
-// Terraform provider for AWS has a name for a thing, that is the key: it is the
-// API's own name in snake_case, and who configures Cognito has likely seen it.
+// The types below are the file as it is written. A key is the yaml tag;
+// docs/local-pool.md says what it means, and a test compares the page with these types.
+// If the Terraform provider for AWS has a name for something, that name is the key: it
+// is the API's own name in snake_case, and people who configure Cognito have probably
+// seen it.
 
 type fileModel struct {
 	Pools []poolModel `yaml:"pools"`
@@ -194,8 +195,8 @@ type userModel struct {
 	PreferredMFA string            `yaml:"preferred_mfa,omitempty"`
 }
 
-// secret is a value that may come from the environment, as ${NAME}, and that
-// no error repeats. It is written to a file as it is.
+// secret is a value that may come from the environment, written ${NAME}. No error
+// repeats it. MarshalYAML writes it in plain text.
 type secret string
 
 // String returns "[redacted]".
@@ -204,5 +205,5 @@ func (secret) String() string { return "[redacted]" }
 // GoString returns "[redacted]".
 func (secret) GoString() string { return "[redacted]" }
 
-// MarshalYAML is the deliberate way out.
+// MarshalYAML returns the secret in plain text, for a file.
 func (s secret) MarshalYAML() (any, error) { return string(s), nil }

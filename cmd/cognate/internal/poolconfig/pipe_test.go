@@ -13,7 +13,7 @@ import (
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 )
 
-// TestPipes names pipes that nobody writes to: they must not be waited for.
+// TestPipes names pipes to which nothing is written: reading must not block.
 func TestPipes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -42,7 +42,7 @@ func TestPipes(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), `"pipe" is not a regular file`) {
 				t.Errorf("%s: %v", name, err)
 			}
-		case <-time.After(time.Minute): // a thousand times what it takes
+		case <-time.After(time.Minute): // a thousand times longer than needed
 			t.Fatalf("%s: it waits for the pipe", name)
 		}
 	}

@@ -1,11 +1,11 @@
-// Package poolconfig reads what local user pools are told: the strict YAML file
+// Package poolconfig reads the configuration of local user pools: the strict YAML file
 // of cognate pool, the JSON that aws cognito-idp describe-user-pool and
 // describe-user-pool-client print, and the CSV of a user import.
 //
-// It knows how things are written and where they stand. What is allowed is
-// decided in package userpool, whose Check functions are asked about everything
-// that was read; their answers come back with the line and column of the value
-// that they are about.
+// It knows how the files are written, and at which line and column each value is. The
+// Check functions of package userpool decide what is allowed; poolconfig passes them
+// everything that it reads, and reports their errors with the line and column of the
+// value.
 package poolconfig
 
 import (
@@ -19,12 +19,12 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// File is what one configuration says.
+// File is what a configuration says.
 type File struct {
-	Path  string // of the YAML file
+	Path  string // the YAML file
 	Pools []Pool // at least one
-	// Sources are the files that were read: a change of one of them is a change
-	// of the configuration.
+	// Sources are the files that were read: if one of them changes, the configuration
+	// has changed.
 	Sources []string
 	// Notes say what was read and left out; see [FromAWS].
 	Notes []string
@@ -33,10 +33,10 @@ type File struct {
 // Pool is one user pool.
 type Pool struct {
 	ID string
-	// Domain is the prefix of a name below localhost, as in myapp for
-	// myapp.localhost; empty: none. CustomDomain is a whole host name.
+	// Domain is the prefix of a name below localhost: myapp is for myapp.localhost. If
+	// it is empty, there is no such name. CustomDomain is a whole host name.
 	Domain, CustomDomain string
-	// Issuer is the iss claim, when it is not the local address.
+	// Issuer is the iss claim, if it differs from the local address.
 	Issuer string
 
 	Settings userpool.Settings
@@ -44,23 +44,22 @@ type Pool struct {
 	Users    []User
 }
 
-// User is a user as a file describes them. Sub is always set, so that a test may
-// count on it: given, or made from the pool's id and the user name.
+// User is a user as a file describes them. Sub is always set, so that tests may rely on
+// it: it comes from the file, or is derived from the pool's id and the user name.
 type User struct {
 	userpool.NewUser
 
-	derived bool // Sub is made from the name
+	derived bool // Sub is derived from the name
 }
 
-// Loader reads files. The zero value reads those of the system, and its
-// environment.
+// Loader reads files. The zero value uses the system's files and environment.
 type Loader struct {
 	ReadFile func(path string) ([]byte, error)
 	Getenv   func(name string) (string, bool)
 }
 
-// Load reads a YAML file and what it names. The error is an [*Error] for what
-// the file says; then nothing of it counts.
+// Load reads a YAML file and the files that it names. If their content is wrong, the
+// error is an [*Error], and nothing of the configuration is returned.
 func (l Loader) Load(path string) (*File, error) {
 	in := l.reading(path)
 	text, err := in.config(path)
@@ -100,7 +99,7 @@ func (l Loader) getenv(name string) (string, bool) {
 func (in *reading) config(path string) ([]byte, error) {
 	text, err := in.loader.read(path)
 	if errors.Is(err, textfile.ErrTooLarge) {
-		return make([]byte, maxFile+1), nil // the parser has the sentence for it
+		return make([]byte, maxFile+1), nil // the parser reports that it is too large
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
@@ -119,8 +118,9 @@ func (l Loader) read(path string) ([]byte, error) {
 	return textfile.Decode(text, maxFile)
 }
 
-// below reads a file that the configuration names: one in its folder, or below.
-func (l Loader) below(config, name string, limit int64) ([]byte, error) {
+// readBelow reads a file that the configuration names; it must be in the
+// configuration's folder or below.
+func (l Loader) readBelow(config, name string, limit int64) ([]byte, error) {
 	if l.ReadFile == nil || !filepath.IsLocal(name) {
 		return textfile.ReadBelow(filepath.Dir(config), name, limit)
 	}
@@ -131,7 +131,8 @@ func (l Loader) below(config, name string, limit int64) ([]byte, error) {
 	return textfile.Decode(text, limit)
 }
 
-// reason leaves out the name of the file, which the sentence around it has.
+// reason removes the name of the file from an error, because the text around it has the
+// name.
 func reason(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err

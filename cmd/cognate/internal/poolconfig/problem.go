@@ -6,24 +6,24 @@ import (
 	"strings"
 )
 
-// maxProblems is how many problems of one file are told: with more, the first
-// ones are the cause of the others.
+// maxProblems limits how many problems of a file are reported. If there are more, the
+// first ones are the cause of the others.
 const maxProblems = 20
 
 // A Problem is one thing that is wrong with a file.
 type Problem struct {
-	Line, Column int    // counted from 1; zero: it is about the file as a whole
-	Text         string // a sentence without its full stop; it never holds a secret
+	Line, Column int    // counted from 1; zero: the problem is about the whole file
+	Text         string // a sentence without its full stop; it never contains a secret
 }
 
-// An Error is everything that is wrong with one file, in its order.
+// An Error lists everything that is wrong with a file, in the file's order.
 type Error struct {
 	File     string
 	Problems []Problem // 1 to 20
 }
 
-// Error returns one line per problem, each with file, line and column as
-// compilers and editors write them.
+// Error returns one line per problem, with file, line and column in the form of
+// compilers.
 func (e *Error) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
@@ -43,7 +43,7 @@ func (e *Error) at(p Problem) string {
 	}
 }
 
-// problems collects what is wrong with a file.
+// problems collects the problems of a file.
 type problems struct {
 	file string
 	list []Problem
@@ -52,7 +52,7 @@ type problems struct {
 
 func (p *problems) add(line, column int, format string, args ...any) {
 	problem := Problem{line, column, fmt.Sprintf(format, args...)}
-	// A node that is used twice, by an alias, is wrong once.
+	// A node that is used twice through an alias is reported once.
 	if p.seen[problem] || p.enough() {
 		return
 	}
@@ -65,11 +65,11 @@ func (p *problems) add(line, column int, format string, args ...any) {
 
 func (p *problems) full() bool { return len(p.list) >= maxProblems }
 
-// enough reports whether further problems are dropped: more than are told are
-// kept, because they are not found in the order of the file.
+// enough reports whether further problems are dropped. More problems are collected than
+// reported, because they are not found in the order of the file.
 func (p *problems) enough() bool { return len(p.list) >= 10*maxProblems }
 
-// err returns what was collected as an [*Error], or nil.
+// err returns the collected problems as an [*Error], or nil.
 func (p *problems) err() error {
 	if len(p.list) == 0 {
 		return nil

@@ -6,10 +6,10 @@ import (
 	"unicode"
 )
 
-// didYouMean ends the sentence about an unknown word: with the known one that
-// is nearest, or with all of them.
+// didYouMean ends the sentence about an unknown word with the most similar known word,
+// or with all known words.
 func didYouMean(word string, known []string) string {
-	// Who writes MfaConfiguration or mfa-types knows the name and not the habit.
+	// MfaConfiguration and mfa-types are the right names in another notation.
 	plain := snake(word)
 	best, distance := "", 1+max(2, len(plain)/3)
 	for _, k := range known {
@@ -43,10 +43,10 @@ func snake(word string) string {
 	return b.String()
 }
 
-// maxWord bounds what is compared and repeated of a word from a file.
+// maxWord limits how much of a word from a file is compared and repeated.
 const maxWord = 64
 
-// clip bounds what an error text repeats.
+// clip shortens what an error text repeats.
 func clip(s string) string {
 	if len(s) <= maxWord {
 		return s
@@ -54,8 +54,8 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s[:maxWord], "") + "..."
 }
 
-// editDistance counts the letters to insert, remove, replace or swap with their
-// neighbour (optimal string alignment).
+// editDistance counts the letters to insert, remove, replace or swap with a neighbour
+// (optimal string alignment).
 func editDistance(a, b string) int {
 	var before, last []int
 	row := make([]int, len(b)+1)

@@ -3,7 +3,7 @@ package poolconfig
 import (
 	"bytes"
 	"crypto/rand"
-	_ "embed" // for the file to begin with
+	_ "embed" // for the template
 	"fmt"
 	"strings"
 	"text/template"
@@ -17,8 +17,8 @@ var templateText string
 
 var fileTemplate = template.Must(template.New("cognate.yaml").Parse(templateText))
 
-// Template returns a file to begin with, every key explained, with a pool, an
-// app client and two users, whose ids and secrets are fresh.
+// Template returns a first configuration file, with comments on every key, a pool, an
+// app client and two users. Their ids and secrets are new in each call.
 func Template() []byte {
 	var b bytes.Buffer
 	err := fileTemplate.Execute(&b, map[string]string{
@@ -34,7 +34,7 @@ func Template() []byte {
 	return b.Bytes()
 }
 
-// alphanumerics are n random ones: upper-case letters and digits.
+// alphanumerics returns n random upper-case letters and digits.
 func alphanumerics(n int) string {
 	s := ""
 	for len(s) < n {
@@ -43,15 +43,15 @@ func alphanumerics(n int) string {
 	return s[:n]
 }
 
-// Convert returns what [Loader.FromAWS] reads as a YAML file, with its notes at
-// the top. [Loader.Parse] takes every file that it returns.
+// Convert returns what [Loader.FromAWS] reads as a YAML file, with the notes at the
+// top. [Loader.Parse] accepts every file that it returns.
 func (l Loader) Convert(paths ...string) ([]byte, error) {
 	a, err := l.readAWS(paths)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	b.WriteString("# The pools of cognate pool. What each key means is in docs/local-pool.md.\n")
+	b.WriteString("# The pools of cognate pool. docs/local-pool.md explains each key.\n")
 	b.WriteString("# Read from " + oneLine(strings.Join(paths, ", ")) + ".\n")
 	for _, note := range a.notes {
 		b.WriteString("# " + oneLine(note) + "\n")
@@ -64,14 +64,14 @@ func (l Loader) Convert(paths ...string) ([]byte, error) {
 	}
 	_, err = l.Parse("cognate.yaml", b.Bytes())
 	if err != nil {
-		return nil, fmt.Errorf("what was read can't be written as a file that says the same: %w", err)
+		return nil, fmt.Errorf("the configuration can't be written as an equivalent YAML file: %w", err)
 	}
 	return b.Bytes(), nil
 }
 
 func marshalDuration(d time.Duration) ([]byte, error) { return []byte(formatDuration(d)), nil }
 
-// formatDuration writes what parseDuration reads, in the largest unit.
+// formatDuration writes a duration in the largest unit; parseDuration reads it.
 func formatDuration(d time.Duration) string {
 	for _, unit := range []struct {
 		name   string
@@ -84,7 +84,7 @@ func formatDuration(d time.Duration) string {
 	return fmt.Sprintf("%ds", d/time.Second)
 }
 
-// oneLine keeps what comes from a file inside of its comment.
+// oneLine keeps text from a file within a comment of one line.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 {

@@ -22,7 +22,7 @@ func (in *reading) users(nodes []ast.Node, p Pool) []User {
 			break
 		}
 		var u User
-		in.check(n, nil, func(node decoded) error {
+		in.check(n, nil, func(node partial) error {
 			var m userModel
 			node.into(&m)
 			u = m.user(p)
@@ -30,7 +30,7 @@ func (in *reading) users(nodes []ast.Node, p Pool) []User {
 		})
 		name := strings.ToLower(u.Username)
 		if name != "" && names[name] {
-			in.wrong(n, "username", "the user %q is there already", clip(u.Username))
+			in.problemf(n, "username", "the user %q appears twice", clip(u.Username))
 		}
 		names[name] = true
 		all = append(all, u)
@@ -54,13 +54,13 @@ func (m userModel) user(p Pool) User {
 	return u
 }
 
-// In returns u as a user of p: with what follows from the rest filled in.
+// In returns u as a user of p, with the derived values filled in.
 func (u User) In(p Pool) User {
 	u.complete(p.ID)
 	return u
 }
 
-// complete fills in what follows from the rest.
+// complete fills in the values that are derived from others.
 func (u *User) complete(pool string) {
 	if u.Username == "" {
 		u.Username = u.Attributes["email"]
@@ -79,8 +79,8 @@ func (u *User) complete(pool string) {
 	}
 }
 
-// subOf makes the sub of a user who is given none: the same one wherever the
-// file is used, and another one in every pool. It is a UUID of version 8
+// subOf returns the sub of a user for whom the file gives none: always the same for the
+// same pool and user name, and a different one in every pool. It is a UUID of version 8
 // (RFC 9562 section 5.8).
 func subOf(pool, username string) string {
 	sum := sha256.Sum256([]byte("cognate user\x00" + pool + "\x00" + strings.ToLower(username)))
@@ -90,11 +90,11 @@ func subOf(pool, username string) string {
 	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }
 
-// check asks userpool, and before that what only a file can get wrong.
+// check checks what only a file can get wrong, and then asks userpool.
 func (u User) check(s userpool.Settings) error {
 	switch {
 	case u.Username == "":
-		return errors.New("the user has no username, and no email to take its place")
+		return errors.New("the user has neither a username nor an email")
 	case u.Temporary && u.Password == "":
 		return errors.New("temporary: a temporary password needs a password")
 	case u.Temporary != (u.Status == userpool.UserForceChange):
@@ -111,9 +111,9 @@ func (in *reading) usersCSV(n ast.Node, p *Pool) {
 	if m.UsersCSV == "" {
 		return
 	}
-	text, err := in.beside(m.UsersCSV, maxCSVBeside)
+	text, err := in.readNamed(m.UsersCSV, maxCSVBeside)
 	if err != nil {
-		in.wrong(n, "users_csv", "%v", err)
+		in.problemf(n, "users_csv", "%v", err)
 		return
 	}
 	before := map[string]bool{}
@@ -122,18 +122,18 @@ func (in *reading) usersCSV(n ast.Node, p *Pool) {
 	}
 	err = ReadCSV(bytes.NewReader(text), m.UsersCSV, *p, func(u User) error {
 		if before[strings.ToLower(u.Username)] {
-			return fmt.Errorf("the user %q is among the users of the pool already", clip(u.Username))
+			return fmt.Errorf("the user %q is already in the list users of the pool", clip(u.Username))
 		}
 		p.Users = append(p.Users, u)
 		return nil
 	})
 	if e, ok := errors.AsType[*Error](err); ok {
 		first := e.Problems[0]
-		in.wrong(n, "users_csv", "%s: %s%s", e.at(first), first.Text, more(len(e.Problems)-1))
+		in.problemf(n, "users_csv", "%s: %s%s", e.at(first), first.Text, more(len(e.Problems)-1))
 		return
 	}
 	if err != nil {
-		in.wrong(n, "users_csv", "%v", err)
+		in.problemf(n, "users_csv", "%v", err)
 	}
 }
 

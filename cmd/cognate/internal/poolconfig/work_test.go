@@ -9,7 +9,7 @@ import (
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 )
 
-// lines writes n lines, each with its number.
+// lines returns n lines, each with its number.
 func lines(n int, format string) string {
 	var b strings.Builder
 	for i := range n {
@@ -18,8 +18,8 @@ func lines(n int, format string) string {
 	return b.String()
 }
 
-// TestManyMistakes counts what it takes to say what is wrong: for four times the
-// lines not much more than four times the work, and never more than a bound.
+// TestManyMistakes counts the work of reporting mistakes: four times the lines take
+// little more than four times the work, and never more than a limit.
 func TestManyMistakes(t *testing.T) {
 	t.Parallel()
 	const start, most = "pools:\n- id: local_A1\n", 1_500_000
@@ -67,8 +67,8 @@ func TestManyMistakes(t *testing.T) {
 	}
 }
 
-// TestLongListsOfAWS counts what a long list makes the rules look at: entries that
-// come after those with which the list is refused are not fitted.
+// TestLongListsOfAWS counts the entries that are converted of a long list: entries
+// beyond the limit for which the list is refused are not.
 func TestLongListsOfAWS(t *testing.T) {
 	t.Parallel()
 	const n, most = 20_000, 201
@@ -78,16 +78,17 @@ func TestLongListsOfAWS(t *testing.T) {
 	}
 }
 
-// TestCopiesOfTheParser refuses at once what the lexer and the parser copy again
-// and again: a megabyte of it would take them hours.
+// TestCopiesOfTheParser checks that input which the lexer and the parser would copy
+// many times is refused at once: a megabyte of it would take hours.
 func TestCopiesOfTheParser(t *testing.T) {
 	t.Parallel()
 	const few = "pools:\n- id: local_A1\n  messages:\n    code_sms: |\n      {####}\n"
 	for name, tt := range map[string]struct{ text, says string }{
 		"empty lines": {few + strings.Repeat("\n", 1<<19),
-			"c.yaml:106:1: more than 100 empty lines follow one another; leave some out"},
-		"lines of spaces":     {few + strings.Repeat("  \t\r\n", 1<<17), "c.yaml:106:1: more than 100 empty lines"},
-		"empty lines of old":  {"a: >\r" + strings.Repeat("\r", 1<<19), "more than 100 empty lines"},
+			"c.yaml:106:1: there are more than 100 empty lines in a row; remove some"},
+		"lines of spaces": {few + strings.Repeat("  \t\r\n", 1<<17),
+			"c.yaml:106:1: there are more than 100 empty lines"},
+		"empty lines of old":  {"a: >\r" + strings.Repeat("\r", 1<<19), "there are more than 100 empty lines"},
 		"documents":           {strings.Repeat("--- a\n", 1<<17), "c.yaml:4:1: a second document begins here"},
 		"ends of documents":   {strings.Repeat("...\n", 1<<17), "c.yaml:4:1: a second document begins here"},
 		"two documents":       {few + "---\n" + few, "c.yaml:6:1: a second document begins here"},
@@ -102,7 +103,7 @@ func TestCopiesOfTheParser(t *testing.T) {
 	}
 }
 
-// TestEqualOnes names the second of them and those after it.
+// TestEqualOnes checks that of equal entries the second and later ones are named.
 func TestEqualOnes(t *testing.T) {
 	t.Parallel()
 	for name, line := range map[string]string{"by block": "  - name: a\n", "by flow": "  - {name: a}\n"} {
@@ -119,7 +120,7 @@ func TestEqualOnes(t *testing.T) {
 	}
 }
 
-// TestManyColumns has more columns than there can be: it is said once.
+// TestManyColumns checks that too many columns give a single problem.
 func TestManyColumns(t *testing.T) {
 	t.Parallel()
 	for name, header := range map[string]string{
