@@ -35,7 +35,7 @@ const (
 	dsigNS    = "http://www.w3.org/2000/09/xmldsig#"
 )
 
-// shape is a signature that is genuine whatever its form: the provider's key made
+// shape is a form of a signature. Each signature is genuine: the provider's key made
 // it.
 type shape struct {
 	canonicalization, method, digest, uri, transforms string
@@ -59,7 +59,7 @@ func fine() shape {
 	}
 }
 
-// sign signs the assertion and puts the signature behind its Issuer.
+// sign signs the assertion and inserts the signature after its Issuer.
 func (s shape) sign(t testing.TB, assertion string) string {
 	t.Helper()
 	text, err := saml.Canonical(assertion, "_a1", "")
@@ -94,7 +94,7 @@ func (s shape) sign(t testing.TB, assertion string) string {
 	return strings.Replace(assertion, "</saml:Issuer>", "</saml:Issuer>"+sig, 1)
 }
 
-// newEC makes an ECDSA key and its certificate.
+// newEC generates an ECDSA key and a certificate for it.
 func newEC(t testing.TB) (*ecdsa.PrivateKey, *x509.Certificate) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -120,8 +120,8 @@ func certificateOf(t testing.TB, public any, key crypto.Signer) *x509.Certificat
 	return c
 }
 
-// TestShapes are signatures that the provider's own key made, each in another
-// form: those that SAML has count, and no others.
+// TestShapes checks signatures of the provider's own key in various forms: those of
+// SAML are accepted, and no others.
 func TestShapes(t *testing.T) {
 	t.Parallel()
 	ec, ecCert := newEC(t)
@@ -148,7 +148,7 @@ func TestShapes(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		change func(*shape)
-		want   string // part of the error; empty: it counts
+		want   string // part of the error; empty: it is accepted
 	}{
 		"as it should be": {func(*shape) {}, ""},
 		"SHA-512": {func(s *shape) {
@@ -162,19 +162,19 @@ func TestShapes(t *testing.T) {
 		"ECDSA":          {curve(numbers), ""},
 		"ECDSA in ASN.1": {curve(asn1Value), ""},
 		"ECDSA of zeros": {curve(func([]byte) []byte { return make([]byte, 64) }),
-			"not that of a valid certificate"},
+			"does not match a valid certificate"},
 		"ECDSA, r is zero": {curve(func(sum []byte) []byte {
 			return raw(new(big.Int), new(big.Int).SetBytes(numbers(sum)[32:]))
-		}), "not that of a valid"},
+		}), "does not match a valid"},
 		"ECDSA, s is the order": {curve(func(sum []byte) []byte {
 			return raw(new(big.Int).SetBytes(numbers(sum)[:32]), ec.Params().N)
-		}), "not that of a valid"},
-		"ECDSA, cut":           {curve(func(sum []byte) []byte { return numbers(sum)[:63] }), "not that of a valid"},
-		"ECDSA, nothing":       {curve(func([]byte) []byte { return nil }), "not that of a valid"},
-		"RSA said to be ECDSA": {func(s *shape) { s.method = more + "ecdsa-sha256" }, "not that of a valid"},
+		}), "does not match a valid"},
+		"ECDSA, cut":           {curve(func(sum []byte) []byte { return numbers(sum)[:63] }), "does not match a valid"},
+		"ECDSA, nothing":       {curve(func([]byte) []byte { return nil }), "does not match a valid"},
+		"RSA said to be ECDSA": {func(s *shape) { s.method = more + "ecdsa-sha256" }, "does not match a valid"},
 		"ECDSA said to be RSA": {func(s *shape) { curve(numbers)(s); s.method = more + "rsa-sha256" },
-			"not that of a valid"},
-		"another hash":   {func(s *shape) { s.method = more + "rsa-sha384" }, "not that of a valid"},
+			"does not match a valid"},
+		"another hash":   {func(s *shape) { s.method = more + "rsa-sha384" }, "does not match a valid"},
 		"another digest": {func(s *shape) { s.digest = more + "sha384" }, "has changed"},
 		"SHA-1": {func(s *shape) { s.method, s.hash = dsigNS+"rsa-sha1", crypto.SHA1 },
 			"rsa-sha1\" is not accepted"},
@@ -247,8 +247,8 @@ func utf16Text(order binary.AppendByteOrder, text string) string {
 	return string(out)
 }
 
-// TestSameMessage sends one signed message as other writers of XML would: what it
-// says is the same, and so is the signature.
+// TestSameMessage sends one signed message as other XML programs would write it: the
+// content is the same, so the signature is valid.
 func TestSameMessage(t *testing.T) {
 	t.Parallel()
 	spaced := replaced(t, plain, ` Version="2.0"`, ` Version="2.0" xmlns:i="urn:i" i:where="a b  c"`)
@@ -315,9 +315,9 @@ func TestSameMessage(t *testing.T) {
 	}
 }
 
-// TestForeignAttributes pins that an attribute of another namespace is not taken
-// for SAML's of the same name (core section 2.7.3.1 and others let them in), and
-// neither is one that the provider calls NameID for the NameID.
+// TestForeignAttributes checks that an attribute of another namespace is not taken for
+// SAML's attribute of the same name (core section 2.7.3.1 and others allow both), and
+// that an attribute called NameID is not taken for the NameID.
 func TestForeignAttributes(t *testing.T) {
 	t.Parallel()
 	document := strings.NewReplacer(
@@ -342,8 +342,8 @@ func TestForeignAttributes(t *testing.T) {
 	}
 }
 
-// TestManyValues reads a person of many groups: what is short enough is read,
-// signed either way.
+// TestManyValues reads a person with many groups: values within the limit are read,
+// with the assertion or the response signed.
 func TestManyValues(t *testing.T) {
 	t.Parallel()
 	values := strings.Repeat("<saml:AttributeValue>g</saml:AttributeValue>", 1500)
@@ -360,8 +360,8 @@ func TestManyValues(t *testing.T) {
 	}
 }
 
-// signHere signs a response as sign does, which the library that sign uses
-// refuses to do with so many elements.
+// signHere signs a response as sign does. The library that sign uses refuses that many
+// elements.
 func (s signer) signHere(t testing.TB, response string) string {
 	t.Helper()
 	f := fine()
@@ -379,9 +379,9 @@ func (s signer) signHere(t testing.TB, response string) string {
 	return wrapped(response, sig)
 }
 
-// TestWorkIsBounded pins that the work grows with the length of a message: many
-// namespaces around many elements cost no more than each for itself. It counts
-// what is allocated, and is not parallel for that.
+// TestWorkIsBounded checks that the work grows with the length of a message: many
+// namespaces around many elements cost no more than each of them alone. It counts
+// allocations, so it is not parallel.
 func TestWorkIsBounded(t *testing.T) {
 	signed := envelope(fine().sign(t, plain))
 	allocated := func(n int) float64 {
@@ -400,13 +400,13 @@ func TestWorkIsBounded(t *testing.T) {
 		}
 		return float64(after.TotalAlloc - before.TotalAlloc)
 	}
-	allocated(10) // what is made once
+	allocated(10) // allocates what is allocated once
 	if small, large := allocated(400), allocated(1600); large > 8*small {
 		t.Errorf("four times the length costs %.1f times the work", large/small)
 	}
 }
 
-// TestCanonicalVectors holds canonical XML to what libxml2 makes of the same
+// TestCanonicalVectors compares canonical XML with the output of libxml2 for the same
 // documents: of the whole, or of one element with what it inherits.
 func TestCanonicalVectors(t *testing.T) {
 	t.Parallel()
@@ -427,8 +427,8 @@ func TestCanonicalVectors(t *testing.T) {
 	}
 }
 
-// TestCertificates pins which certificates of metadata count: a key is all that is
-// needed of one, and one that cannot be used does not keep a good one out.
+// TestCertificates checks which certificates of metadata are accepted: only the key is
+// needed, and an unusable certificate does not exclude a good one.
 func TestCertificates(t *testing.T) {
 	t.Parallel()
 	certificate := func(public any, extensions ...pkix.Extension) []byte {
@@ -459,7 +459,7 @@ func TestCertificates(t *testing.T) {
 	one := certificate(&rsa.PublicKey{N: own.N, E: 1})
 	other := key("signing", otherPair().cert.Raw)
 
-	// With an exponent of one, the signature is what is signed.
+	// With an exponent of one, the signature equals the signed hash.
 	trivial := fine()
 	trivial.value = func(info []byte) []byte {
 		sum := sha256.Sum256(info)
@@ -473,7 +473,7 @@ func TestCertificates(t *testing.T) {
 	for name, tt := range map[string]struct {
 		keys string
 		by   shape
-		want string // part of the error of metadata or response; empty: it counts
+		want string // part of the error of metadata or response; empty: it is accepted
 	}{
 		"a negative serial":         {key("signing", negative), fine(), ""},
 		"an extension twice":        {key("signing", double), fine(), ""},
@@ -489,11 +489,11 @@ func TestCertificates(t *testing.T) {
 		"not one": {key("signing", []byte("{}")) + key("signing", own509()), fine(),
 			"a certificate of the metadata"},
 		"for encryption": {key("encryption", own509()) + other, fine(),
-			"not that of a valid certificate"},
+			"does not match a valid certificate"},
 		"a negative serial of another": {key("signing",
 			bytes.Replace(otherPair().cert.Raw, []byte{2, 1, 1}, []byte{2, 1, 0xFF}, 1)), fine(),
-			"not that of a valid certificate"},
-		"an exponent of one": {key("signing", one), trivial, "not that of a valid certificate"},
+			"does not match a valid certificate"},
+		"an exponent of one": {key("signing", one), trivial, "does not match a valid certificate"},
 	} {
 		ip := provider()
 		ip.Metadata = replaced(t, ip.Metadata, "<SingleSignOnService", tt.keys+"<SingleSignOnService")

@@ -17,14 +17,15 @@ const (
 	nsXML   = "http://www.w3.org/XML/1998/namespace"
 	nsXMLNS = "http://www.w3.org/2000/xmlns/"
 
-	maxPrefixes = 32 // of a PrefixList
+	maxPrefixes = 32 // in a PrefixList
 )
 
 // canonical writes an element as exclusive canonical XML (W3C, Exclusive XML
-// Canonicalization 1.0): a namespace is declared where an element or attribute
-// first uses it, and one of the prefixes where it comes into scope. "" is the
-// prefix of the default namespace. The element without, which may be nil, is left
-// out. The work grows with the length of the document, however it is nested.
+// Canonicalization 1.0): a namespace is declared where an element or attribute first
+// uses it. A namespace whose prefix is in prefixes is declared where it comes into
+// scope; "" is the prefix of the default namespace. The element without, which may be
+// nil, is left out. The work grows with the length of the document, however deeply it
+// is nested.
 func canonical(e, without *etree.Element, prefixes map[string]bool) ([]byte, error) {
 	w := writer{without: without, prefixes: prefixes}
 	w.scope.set("xml", nsXML)
@@ -48,13 +49,13 @@ type writer struct {
 	without  *etree.Element
 	prefixes map[string]bool
 
-	// The namespaces that hold where the writer is, and those that are declared in
-	// what is written around it.
+	// scope has the namespaces that are in scope at the writer's position; written has
+	// those that are declared in the output around it.
 	scope, written namespaces
 }
 
-// element writes e. inherited are the prefixes that come into scope with it and
-// are not its own.
+// element writes e. inherited are the prefixes that come into scope with e and are not
+// declared by e itself.
 func (w *writer) element(e *etree.Element, inherited []string) error {
 	scope, written := len(w.scope.undo), len(w.written.undo)
 	declared, err := w.enter(e)
@@ -69,7 +70,7 @@ func (w *writer) element(e *etree.Element, inherited []string) error {
 			continue
 		}
 		attributes = append(attributes, a)
-		if a.Space != "" { // an attribute without prefix is in no namespace
+		if a.Space != "" { // an attribute without a prefix is in no namespace
 			shown = append(shown, a.Space)
 		}
 	}
@@ -87,13 +88,12 @@ func (w *writer) element(e *etree.Element, inherited []string) error {
 		return err
 	}
 	w.out.WriteString("</" + e.FullTag() + ">")
-	w.scope.back(scope)
-	w.written.back(written)
+	w.scope.restore(scope)
+	w.written.restore(written)
 	return nil
 }
 
-// enter takes the declarations of an element into scope and returns their
-// prefixes.
+// enter adds the declarations of an element to the scope, and returns their prefixes.
 func (w *writer) enter(e *etree.Element) (declared []string, err error) {
 	for _, a := range e.Attr {
 		prefix, ok := declares(a)
@@ -102,7 +102,7 @@ func (w *writer) enter(e *etree.Element) (declared []string, err error) {
 		}
 		reserved := prefix == "xmlns" || a.Value == nsXMLNS || (prefix == "xml") != (a.Value == nsXML)
 		if reserved || prefix != "" && a.Value == "" { // Namespaces in XML 1.0, sections 3 and 5
-			return nil, errors.New("it declares a namespace in a way that XML does not have")
+			return nil, errors.New("it declares a namespace in a way that XML does not allow")
 		}
 		w.scope.set(prefix, a.Value)
 		declared = append(declared, prefix)
@@ -110,7 +110,7 @@ func (w *writer) enter(e *etree.Element) (declared []string, err error) {
 	return declared, nil
 }
 
-// declares reports whether an attribute declares a namespace, and its prefix.
+// declares reports whether an attribute declares a namespace, and for which prefix.
 func declares(a etree.Attr) (prefix string, ok bool) {
 	if a.Space == "" && a.Key == "xmlns" {
 		return "", true
@@ -118,8 +118,8 @@ func declares(a etree.Attr) (prefix string, ok bool) {
 	return a.Key, a.Space == "xmlns"
 }
 
-// declare writes the declarations of those prefixes that are not written yet, in
-// their order, the default namespace first.
+// declare writes the declarations of the prefixes that are not written yet, in order,
+// the default namespace first.
 func (w *writer) declare(prefixes []string) error {
 	slices.Sort(prefixes)
 	for _, p := range prefixes {
@@ -153,14 +153,14 @@ func (w *writer) attributes(list []etree.Attr) error {
 	slices.SortFunc(list, order)
 	for i, a := range list {
 		if i > 0 && order(list[i-1], a) == 0 {
-			return errors.New("it has an attribute twice")
+			return errors.New("an attribute appears twice in it")
 		}
 		w.attribute(a.FullKey(), a.Value)
 	}
 	return nil
 }
 
-// What canonical XML escapes (Canonical XML 1.0, section 2.3).
+// The characters that canonical XML escapes (Canonical XML 1.0, section 2.3).
 var (
 	attributeEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", `"`, "&quot;", "\t", "&#x9;", "\n",
 		"&#xA;", "\r", "&#xD;")
@@ -181,8 +181,8 @@ func (w *writer) children(e *etree.Element) error {
 			}
 		case *etree.CharData:
 			w.out.WriteString(textEscaper.Replace(c.Data))
-		default: // checkXML lets nothing else in
-			err = errors.New("it holds something else than elements and text")
+		default: // checkXML accepts nothing else
+			err = errors.New("it contains something other than elements and text")
 		}
 		if err != nil {
 			return err
@@ -191,8 +191,8 @@ func (w *writer) children(e *etree.Element) error {
 	return nil
 }
 
-// namespaces are those that hold at a place, by prefix. They go back to what they
-// were when the place is left.
+// namespaces maps prefixes to namespaces at one position. Leaving the position restores
+// what was set there.
 type namespaces struct {
 	of   map[string]string
 	undo []binding
@@ -212,7 +212,7 @@ func (n *namespaces) set(prefix, uri string) {
 	n.of[prefix] = uri
 }
 
-func (n *namespaces) back(to int) {
+func (n *namespaces) restore(to int) {
 	for _, b := range slices.Backward(n.undo[to:]) {
 		if b.bound {
 			n.of[b.prefix] = b.uri

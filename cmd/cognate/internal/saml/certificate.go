@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// certificate is what is used of one: SAML trusts the key because it is in the
-// metadata, whoever issued the certificate (metadata interoperability profile
+// certificate has what is used of a certificate. SAML trusts the key because it is in
+// the metadata, whoever issued the certificate (metadata interoperability profile
 // section 2.6.1).
 type certificate struct {
-	key         crypto.PublicKey // RSA or ECDSA, once it is in use; nil: unknown
+	key         crypto.PublicKey // RSA or ECDSA in a usable certificate; nil: of another kind
 	from, until time.Time
 }
 
-// parseCertificates reads those of metadata. One whose key cannot be used is
-// passed over if there is another, as a provider has one for each kind.
+// parseCertificates parses the certificates of metadata. One with an unusable key is
+// skipped if there is another one: providers have one for each kind of key.
 func parseCertificates(texts []string) ([]certificate, error) {
 	unusable := errors.New("the metadata has no certificate to check signatures with (KeyDescriptor use signing)")
 	var out []certificate
@@ -52,7 +52,7 @@ func parseCertificates(texts []string) ([]certificate, error) {
 	return out, nil
 }
 
-const minRSA = 1024 // bits, of crypto/rsa
+const minRSA = 1024 // in bits; crypto/rsa has the same minimum
 
 func parseCertificate(text string) (certificate, error) {
 	der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
@@ -63,9 +63,9 @@ func parseCertificate(text string) (certificate, error) {
 	if err == nil {
 		return certificate{c.PublicKey, c.NotBefore, c.NotAfter}, nil
 	}
-	// Go refuses more than what its key is made of, such as a negative serial
-	// number, which some providers have, and RFC 5280 section 4.1.2.2 asks to be
-	// prepared for.
+	// crypto/x509 refuses more than is needed for the key, such as a negative serial
+	// number. Some providers have one, and RFC 5280 section 4.1.2.2 asks verifiers to
+	// accept it.
 	var raw rawCertificate
 	rest, rawErr := asn1.Unmarshal(der, &raw)
 	if rawErr != nil || len(rest) > 0 {
@@ -73,12 +73,12 @@ func parseCertificate(text string) (certificate, error) {
 	}
 	key, err := x509.ParsePKIXPublicKey(raw.Signed.Key.FullBytes)
 	if err != nil {
-		key = nil // as of a kind that crypto/x509 does not know
+		key = nil // of a kind that crypto/x509 does not know
 	}
 	return certificate{key, raw.Signed.Validity.NotBefore, raw.Signed.Validity.NotAfter}, nil
 }
 
-// rawCertificate is the ASN.1 of a certificate (RFC 5280 section 4.1).
+// rawCertificate is the ASN.1 form of a certificate (RFC 5280 section 4.1).
 type rawCertificate struct {
 	Signed struct {
 		Version   int `asn1:"optional,explicit,default:0,tag:0"`
@@ -95,10 +95,10 @@ type rawCertificate struct {
 
 func (c certificate) validAt(now time.Time) bool { return !now.Before(c.from) && !now.After(c.until) }
 
-// signed reports whether value is the signature of what has this hash. Of ECDSA
-// it is the two numbers one after the other (RFC 9231 section 2.3.6); some
-// programs write them as ASN.1.
-func (c certificate) signed(method string, sum, value []byte) bool {
+// verifies reports whether value is a signature of the hash sum. An ECDSA signature is
+// the concatenation of two numbers (RFC 9231 section 2.3.6); some programs write it as
+// ASN.1.
+func (c certificate) verifies(method string, sum, value []byte) bool {
 	ec := strings.Contains(method, "#ecdsa-")
 	switch key := c.key.(type) {
 	case *rsa.PublicKey:

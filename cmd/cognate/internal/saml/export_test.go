@@ -6,10 +6,10 @@ import (
 	"github.com/beevik/etree"
 )
 
-// Canonical is the canonical text of the element with this ID, or xml:id, in a
+// Canonical returns the canonical text of the element with this ID, or xml:id, in a
 // document as it was sent.
 func Canonical(document, id, prefixes string) (string, error) {
-	text, err := message([]byte(document))
+	text, err := decodeMessage([]byte(document))
 	if err != nil {
 		return "", err
 	}

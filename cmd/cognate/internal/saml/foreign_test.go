@@ -13,7 +13,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// described is a provider with the certificates of files.
+// described returns a provider with the certificates in these files.
 func described(t *testing.T, files ...string) userpool.IdentityProvider {
 	t.Helper()
 	keys := ""
@@ -34,9 +34,9 @@ func described(t *testing.T, files ...string) userpool.IdentityProvider {
 	return ip
 }
 
-// TestOtherImplementation reads what xmlsec1 (libxml2) signed, with prefixes in
-// PrefixList that are declared outside, inside, again and not at all, with the
-// default namespace among them, and with an elliptic curve.
+// TestOtherImplementation reads what xmlsec1 (libxml2) signed: with prefixes in
+// PrefixList that are declared outside, inside, again and not at all, including the
+// default namespace, and with an elliptic curve.
 func TestOtherImplementation(t *testing.T) {
 	t.Parallel()
 	then := sp
@@ -64,7 +64,7 @@ func TestOtherImplementation(t *testing.T) {
 			"</ds:SignatureValue>": "AAAA</ds:SignatureValue>",
 		} {
 			forged := strings.Replace(string(document), from, to, 1)
-			unlisted := name == "none" || name == "signedinfo" // then xs is not used, and not signed
+			unlisted := name == "none" || name == "signedinfo" // then xs is neither used nor signed
 			if forged == string(document) || unlisted && strings.Contains(to, "urn:others") {
 				continue
 			}
@@ -81,7 +81,7 @@ func TestOtherImplementation(t *testing.T) {
 	}
 }
 
-// TestForeignMetadata loads metadata as providers serve it.
+// TestForeignMetadata loads metadata in the forms that providers serve.
 func TestForeignMetadata(t *testing.T) {
 	t.Parallel()
 	s, err := saml.New(nil)
@@ -126,7 +126,7 @@ func TestForeignMetadata(t *testing.T) {
 	}
 }
 
-// TestEncryptedParts names what would have to be decrypted.
+// TestEncryptedParts checks that the error names the encrypted part.
 func TestEncryptedParts(t *testing.T) {
 	t.Parallel()
 	for part, want := range map[string]string{

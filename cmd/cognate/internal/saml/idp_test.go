@@ -30,7 +30,7 @@ import (
 
 const callback = "https://app.test/callback"
 
-// keyPair is a key with its certificate; making one takes long.
+// keyPair is a key with its certificate. Generating one takes long.
 type keyPair struct {
 	key  *rsa.PrivateKey
 	cert *x509.Certificate
@@ -41,8 +41,8 @@ var (
 	otherPair = sync.OnceValue(func() keyPair { return readPair("other") })
 )
 
-// readPair reads one that is there for tests alone. It is always the same one, so
-// that all processes of a fuzz test know it.
+// readPair reads a pair that is only for tests. It is always the same, so that all
+// processes of a fuzz test have it.
 func readPair(name string) keyPair {
 	pair, err := tls.LoadX509KeyPair("testdata/"+name+".pem", "testdata/"+name+".pem")
 	if err != nil {
@@ -51,15 +51,14 @@ func readPair(name string) keyPair {
 	return keyPair{pair.PrivateKey.(*rsa.PrivateKey), pair.Leaf}
 }
 
-// corp is another project's identity provider, to which everybody is signed in
-// as Ann.
+// corp is another project's identity provider, at which everybody is signed in as Ann.
 type corp struct {
 	t    *testing.T
 	idp  *idp.IdentityProvider
-	sp   *idp.EntityDescriptor // as the pool describes itself
-	name string                // of Ann
+	sp   *idp.EntityDescriptor // the pool's own description
+	name string                // Ann's name
 	url  string
-	seen *http.Request // the last one
+	seen *http.Request // the last request
 }
 
 func newCorp(t *testing.T) *corp {
@@ -125,7 +124,7 @@ func (c *corp) provider(changes ...func(*userpool.IdentityProvider)) userpool.Id
 	return ip
 }
 
-// poolOnPort is a user pool with the provider, on a port.
+// poolOnPort is a user pool with the provider, listening on a port.
 type poolOnPort struct {
 	*pool.Pool
 	url string
@@ -175,7 +174,7 @@ func (p *poolOnPort) authorize() string {
 		url.QueryEscape(callback)
 }
 
-// newBrowser follows redirects until one leads to the app.
+// newBrowser returns a client that follows redirects until one leads to the app.
 func newBrowser() *http.Client {
 	jar, _ := cookiejar.New(nil)
 	return &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
@@ -207,7 +206,7 @@ func body(t *testing.T, resp *http.Response) string {
 
 var hidden = regexp.MustCompile(`name="(SAMLResponse|RelayState)" value="([^"]*)"`)
 
-// form reads the form by which the provider answers.
+// form reads the form with which the provider answers.
 func form(page string) url.Values {
 	out := url.Values{}
 	for _, m := range hidden.FindAllStringSubmatch(page, -1) {
@@ -216,8 +215,8 @@ func form(page string) url.Values {
 	return out
 }
 
-// postFromAfar posts a form as a browser does from another site: without the
-// cookies, which are SameSite Lax, but with them on the redirect that follows.
+// postFromAfar posts a form as a browser does from another site: without the cookies,
+// which are SameSite=Lax, but with them on the redirect that follows.
 func (p *poolOnPort) postFromAfar(t *testing.T, b *http.Client, path string, f url.Values) *http.Response {
 	t.Helper()
 	bare := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -249,8 +248,8 @@ func location(t *testing.T, resp *http.Response) *url.URL {
 	return to
 }
 
-// TestProvider signs in at another project's identity provider: the first time,
-// again, and out.
+// TestProvider signs in at another project's identity provider, signs in again, and
+// signs out.
 func TestProvider(t *testing.T) {
 	t.Parallel()
 	c := newCorp(t)
@@ -277,7 +276,7 @@ func TestProvider(t *testing.T) {
 		t.Errorf("got identity %+v", id)
 	}
 
-	// The session does without the provider, and leaving ends both.
+	// With a session the provider is not needed, and a logout ends both sessions.
 	c.seen = nil
 	if to := location(t, get(t, b, p.authorize())); !strings.HasPrefix(to.String(), callback+"?code=") ||
 		c.seen != nil {
@@ -298,7 +297,7 @@ func TestProvider(t *testing.T) {
 	}
 }
 
-// TestUnasked is a response that nobody asked for.
+// TestUnasked sends a response that nobody requested (IdP-initiated sign-in).
 func TestUnasked(t *testing.T) {
 	t.Parallel()
 	relay := url.Values{
@@ -353,8 +352,8 @@ func without(v url.Values, name string) url.Values {
 	return out
 }
 
-// TestForeignBrowser gives the provider's answer for one browser to another: the
-// person there must not end up signed in as somebody else (login CSRF).
+// TestForeignBrowser sends the provider's answer for one browser from another browser:
+// the person there must not be signed in as somebody else (login CSRF).
 func TestForeignBrowser(t *testing.T) {
 	t.Parallel()
 	c := newCorp(t)
@@ -370,7 +369,7 @@ func TestForeignBrowser(t *testing.T) {
 	}
 }
 
-// TestSAMLForm are posts that are refused before anything is read.
+// TestSAMLForm sends posts that are refused before a message is read.
 func TestSAMLForm(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, newCorp(t))

@@ -13,7 +13,7 @@ import (
 
 const maxMetadata = 1 << 20
 
-// metadata is what we need to know of an identity provider.
+// metadata has what the service provider needs to know about an identity provider.
 type metadata struct {
 	entityID        string
 	signOn, signOut string // signOut may be empty
@@ -40,13 +40,13 @@ type endpoint struct {
 	Location string `xml:",attr"`
 }
 
-// parseMetadata reads the metadata of one identity provider (OASIS, "Metadata
-// for SAML V2.0").
+// parseMetadata parses the metadata of one identity provider (OASIS, "Metadata for SAML
+// V2.0").
 func parseMetadata(text string) (*metadata, error) {
 	if len(text) > maxMetadata {
 		return nil, errors.New("the metadata is longer than 1 MB")
 	}
-	decoded, err := utf8text.Decode([]byte(text)) // Entra's begins with a mark
+	decoded, err := utf8text.Decode([]byte(text)) // Entra's begins with a byte order mark
 	if err == nil {
 		err = checkXML(newDecoder(decoded, true), true, nil)
 	}
@@ -90,7 +90,8 @@ func parseMetadata(text string) (*metadata, error) {
 	return m, nil
 }
 
-// redirectEndpoint returns the one with the redirect binding; empty: none.
+// redirectEndpoint returns the location of the endpoint with the redirect binding, or
+// an empty string.
 func redirectEndpoint(list []endpoint) (string, error) {
 	for _, e := range list {
 		if e.Binding != bindingRedirect {

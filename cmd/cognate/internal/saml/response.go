@@ -18,9 +18,9 @@ import (
 
 const maxResponse = 100_000 // characters, before decoding
 
-// open decodes and parses a response and checks its form. Nothing in it is
-// believed yet.
-func open(response string) (*etree.Element, error) {
+// parseResponse decodes and parses a response and checks its form. Nothing in it is
+// trusted yet.
+func parseResponse(response string) (*etree.Element, error) {
 	if len(response) > maxResponse {
 		return nil, fmt.Errorf("the response has more than %d characters", maxResponse)
 	}
@@ -28,7 +28,7 @@ func open(response string) (*etree.Element, error) {
 	if err != nil {
 		return nil, errors.New("the response is not base64")
 	}
-	text, err := message(raw)
+	text, err := decodeMessage(raw)
 	if err != nil {
 		return nil, fmt.Errorf("the response: %w", err)
 	}
@@ -38,13 +38,14 @@ func open(response string) (*etree.Element, error) {
 		return nil, errors.New("the response is not XML")
 	}
 	root := document.Root()
-	if !is(root, nsProtocol, "Response") || attribute(root, "Version") != "2.0" {
+	if !isElement(root, nsProtocol, "Response") || attribute(root, "Version") != "2.0" {
 		return nil, errors.New("the document is not a Response of SAML 2.0")
 	}
 	return root, nil
 }
 
-// attribute returns the value of the attribute of e that is in no namespace.
+// attribute returns the value of the attribute of e that has this name and no
+// namespace.
 func attribute(e *etree.Element, name string) string {
 	for _, a := range e.Attr {
 		if a.Space == "" && a.Key == name {
@@ -54,11 +55,13 @@ func attribute(e *etree.Element, name string) string {
 	return ""
 }
 
-func is(e *etree.Element, space, tag string) bool { return e.Tag == tag && e.NamespaceURI() == space }
+func isElement(e *etree.Element, space, tag string) bool {
+	return e.Tag == tag && e.NamespaceURI() == space
+}
 
 // Issuer implements userpool.SAML.
 func (s *SP) Issuer(response string) (string, error) {
-	root, err := open(response)
+	root, err := parseResponse(response)
 	if err != nil {
 		return "", err
 	}
@@ -67,7 +70,7 @@ func (s *SP) Issuer(response string) (string, error) {
 		return "", err
 	}
 	for _, child := range assertion.ChildElements() {
-		if is(child, nsAssertion, "Issuer") {
+		if isElement(child, nsAssertion, "Issuer") {
 			return strings.TrimSpace(child.Text()), nil
 		}
 	}
@@ -82,17 +85,17 @@ func (s *SP) Read(
 	if err != nil {
 		return userpool.Assertion{}, err
 	}
-	root, err := open(response)
+	root, err := parseResponse(response)
 	if err != nil {
 		return userpool.Assertion{}, err
 	}
-	// First, so that a provider that refuses is told from one that is forged: a
-	// refusal has no assertion, and often no signature.
+	// This check comes first, so that a provider's refusal is not reported as a
+	// forgery: a refusal has no assertion, and often no signature.
 	err = checkResponse(root, sp, m, inResponseTo)
 	if err != nil {
 		return userpool.Assertion{}, err
 	}
-	signed, err := verified(root, m, sp.Now)
+	signed, err := verifiedAssertion(root, m, sp.Now)
 	if err != nil {
 		return userpool.Assertion{}, err
 	}
@@ -104,8 +107,8 @@ func (s *SP) Read(
 	return a.check(sp, m, inResponseTo)
 }
 
-// checkResponse looks at the envelope, which may be unsigned: it can only make
-// things worse.
+// checkResponse checks the envelope, which may be unsigned. An attacker who changes it
+// can only have it refused.
 func checkResponse(root *etree.Element, sp userpool.ServiceProvider, m *metadata, inResponseTo string) error {
 	destination := attribute(root, "Destination")
 	if destination != "" && destination != sp.ACS {
@@ -117,9 +120,9 @@ func checkResponse(root *etree.Element, sp userpool.ServiceProvider, m *metadata
 	status := ""
 	for _, child := range root.ChildElements() {
 		switch {
-		case is(child, nsAssertion, "Issuer") && strings.TrimSpace(child.Text()) != m.entityID:
-			return errors.New("the response is of another Issuer; expected " + m.entityID)
-		case is(child, nsProtocol, "Status"):
+		case isElement(child, nsAssertion, "Issuer") && strings.TrimSpace(child.Text()) != m.entityID:
+			return errors.New("the response has another Issuer; expected " + m.entityID)
+		case isElement(child, nsProtocol, "Status"):
 			status = statusOf(child)
 		}
 	}
@@ -131,14 +134,14 @@ func checkResponse(root *etree.Element, sp userpool.ServiceProvider, m *metadata
 
 func statusOf(status *etree.Element) string {
 	for _, code := range status.ChildElements() {
-		if is(code, nsProtocol, "StatusCode") {
+		if isElement(code, nsProtocol, "StatusCode") {
 			return attribute(code, "Value")
 		}
 	}
 	return ""
 }
 
-// assertion is what is read of one; all else is ignored.
+// assertion has the parts of an assertion that are read. The rest is ignored.
 type assertion struct {
 	XMLName xml.Name
 	ID      string `xml:",attr"`
@@ -180,13 +183,14 @@ type confirmation struct {
 	} `xml:"urn:oasis:names:tc:SAML:2.0:assertion SubjectConfirmationData"`
 }
 
-// period is a time in which something holds.
+// period is a time in which something is valid.
 type period struct {
 	NotBefore    string `xml:",attr"`
 	NotOnOrAfter string `xml:",attr"`
 }
 
-// check says from when on the period is over, with the skew; zero: never.
+// check checks that now is within the period, and returns its end, with the skew. The
+// zero time is no end.
 func (p period) check(now time.Time) (until time.Time, err error) {
 	if p.NotBefore != "" {
 		from, err := time.Parse(time.RFC3339Nano, p.NotBefore)
@@ -200,7 +204,7 @@ func (p period) check(now time.Time) (until time.Time, err error) {
 	until, err = time.Parse(time.RFC3339Nano, p.NotOnOrAfter)
 	until = until.Add(Skew)
 	if err != nil || !now.Before(until) {
-		return until, errors.New("it is not valid any more (NotOnOrAfter)")
+		return until, errors.New("it has expired (NotOnOrAfter)")
 	}
 	return until, nil
 }
@@ -209,9 +213,9 @@ func (a *assertion) check(sp userpool.ServiceProvider, m *metadata, inResponseTo
 	out := userpool.Assertion{ID: a.ID}
 	switch {
 	case a.XMLName != xml.Name{Space: nsAssertion, Local: "Assertion"} || a.Version != "2.0" || a.ID == "":
-		return out, errors.New("what is signed is not an Assertion of SAML 2.0 with an ID")
+		return out, errors.New("the signed element is not an Assertion of SAML 2.0 with an ID")
 	case strings.TrimSpace(a.Issuer) != m.entityID:
-		return out, errors.New("the assertion is of another Issuer; expected " + m.entityID)
+		return out, errors.New("the assertion has another Issuer; expected " + m.entityID)
 	case len(a.Subject.NameID) > 1:
 		return out, errors.New("the assertion has more than one NameID")
 	}
@@ -231,8 +235,8 @@ func (a *assertion) check(sp userpool.ServiceProvider, m *metadata, inResponseTo
 	return out, nil
 }
 
-// checkConditions holds time and audience (core section 2.5.1): each restriction
-// must name this service provider.
+// checkConditions checks time and audience (core section 2.5.1). Every restriction must
+// name this service provider.
 func (a *assertion) checkConditions(sp userpool.ServiceProvider) error {
 	if len(a.Conditions) != 1 || len(a.Conditions[0].Audiences) == 0 {
 		return errors.New("the assertion has no Conditions with an AudienceRestriction; expected the audience " +
@@ -250,8 +254,9 @@ func (a *assertion) checkConditions(sp userpool.ServiceProvider) error {
 	return nil
 }
 
-// confirm looks for a bearer confirmation that holds here and now, and says until
-// when one of them does: as long as that the assertion must not come again.
+// confirm checks that a bearer confirmation is valid here and now. It returns the
+// latest time at which one is valid: until then, the assertion must not be accepted
+// again.
 func (a *assertion) confirm(sp userpool.ServiceProvider, inResponseTo string) (until time.Time, err error) {
 	err = errors.New("the assertion has no bearer SubjectConfirmation")
 	for _, c := range a.Subject.Confirmations {
@@ -298,8 +303,9 @@ func (a *assertion) checkStatements(now time.Time) (index string, err error) {
 	return a.Statements[0].SessionIndex, nil
 }
 
-// profile is what the assertion says of the person. Attributes go by their
-// Name; NameID can be mapped too, and is never an attribute that is called so.
+// profile returns what the assertion says about the person. Attributes are identified
+// by their Name. NameID can be mapped too; an attribute that is called NameID is not
+// mistaken for it.
 func (a *assertion) profile(index string) userpool.Profile {
 	p := userpool.Profile{Claims: map[string]string{}, Issuer: strings.TrimSpace(a.Issuer)}
 	values := map[string][]string{}
@@ -320,7 +326,7 @@ func (a *assertion) profile(index string) userpool.Profile {
 		p.Claims["NameID"] = p.Subject
 		v := session{NameID: p.Subject, Format: n.Format, Qualifier: n.Q, SPQ: n.SPQ, Index: index}
 		text, err := json.Marshal(v)
-		if err == nil { // strings cannot fail
+		if err == nil { // strings can always be encoded
 			p.Session = string(text)
 		}
 	}

@@ -27,7 +27,7 @@ var sp = userpool.ServiceProvider{
 
 const request = "_request-1"
 
-// plain is an assertion that holds, unsigned.
+// plain is a valid assertion without a signature.
 var plain = `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="_a1" Version="2.0" IssueInstant="` +
 	at(0) + `">` +
 	`<saml:Issuer>https://idp.test</saml:Issuer>` +
@@ -43,7 +43,7 @@ var plain = `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" 
 	`<saml:AttributeStatement><saml:Attribute Name="mail"><saml:AttributeValue>ann@example.com</saml:AttributeValue>` +
 	`</saml:Attribute></saml:AttributeStatement></saml:Assertion>`
 
-// envelope is the response around an assertion.
+// envelope returns the response around an assertion.
 func envelope(assertion string) string {
 	return `<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="_r1" Version="2.0" IssueInstant="` +
 		at(0) +
@@ -58,7 +58,7 @@ type signer struct {
 	keyPair
 	method string
 	c14n   dsig.Canonicalizer
-	noInfo bool // no KeyInfo: no certificate is named
+	noInfo bool // without KeyInfo no certificate is named
 }
 
 func usual() signer {
@@ -127,8 +127,8 @@ func read(t testing.TB, document, inResponseTo string) (userpool.Assertion, erro
 	return s.Read(t.Context(), sp, provider(otherPair(), ownPair()), encoded, inResponseTo)
 }
 
-// TestLongestConfirmation pins how long an assertion is remembered, which counts
-// once: as long as any of its confirmations holds.
+// TestLongestConfirmation checks how long an assertion is remembered so that it is
+// accepted only once: as long as any of its confirmations is valid.
 func TestLongestConfirmation(t *testing.T) {
 	t.Parallel()
 	begin, end := strings.Index(plain, "<saml:SubjectConfirmation "), strings.Index(plain, "</saml:Subject>")
@@ -146,7 +146,7 @@ func TestLongestConfirmation(t *testing.T) {
 	}
 }
 
-// TestGenuine are responses that count, signed in each of the ways.
+// TestGenuine checks that responses signed in each of the ways are accepted.
 func TestGenuine(t *testing.T) {
 	t.Parallel()
 	s, noInfo := usual(), usual()
@@ -176,8 +176,8 @@ func TestGenuine(t *testing.T) {
 	}
 }
 
-// TestNotForUs are responses that are signed well and say something that does
-// not hold here and now.
+// TestNotForUs checks that responses with a good signature are refused if what they say
+// is not valid here and now.
 func TestNotForUs(t *testing.T) {
 	t.Parallel()
 	assertion := func(old, new string) func() string {
@@ -251,16 +251,16 @@ func replaced(t testing.TB, text, old, new string) string {
 	return strings.ReplaceAll(text, old, new)
 }
 
-// evil is the assertion of somebody else with its own ID.
+// evil is another person's assertion, with its own ID.
 var evil = strings.NewReplacer(">ann<", ">admin<", `ID="_a1"`, `ID="_evil"`).Replace(plain)
 
-// wrapped puts inner before the end tag of outer.
+// wrapped inserts inner before the end tag of outer.
 func wrapped(outer, inner string) string {
 	i := strings.LastIndex(outer, "</")
 	return outer[:i] + inner + outer[i:]
 }
 
-// signatureIn returns the signature of a signed document, and the rest.
+// signatureIn returns the signature of a signed document, and the rest of the document.
 func signatureIn(t testing.TB, signed string) (sig, rest string) {
 	t.Helper()
 	i, j := strings.Index(signed, "<ds:Signature "), strings.Index(signed, "</ds:Signature>")
@@ -271,8 +271,8 @@ func signatureIn(t testing.TB, signed string) (sig, rest string) {
 	return signed[i:j], signed[:i] + signed[j:]
 }
 
-// TestForged are the known ways to make a program read what was not signed, the
-// variants of signature wrapping among them.
+// TestForged tries the known ways to make a program read what was not signed, including
+// the variants of signature wrapping.
 func TestForged(t *testing.T) {
 	t.Parallel()
 	s := usual()
@@ -377,7 +377,7 @@ func cut(text, from, to string) string {
 	return text[:i] + text[j:]
 }
 
-// TestExpiredCertificate pins that a certificate of the metadata must be valid.
+// TestExpiredCertificate checks that a certificate of the metadata must be valid.
 func TestExpiredCertificate(t *testing.T) {
 	t.Parallel()
 	s, err := saml.New(nil)
@@ -399,7 +399,7 @@ func TestExpiredCertificate(t *testing.T) {
 	}
 }
 
-// TestMetadata are descriptions of providers, good and bad.
+// TestMetadata reads good and bad metadata.
 func TestMetadata(t *testing.T) {
 	t.Parallel()
 	good := provider(ownPair()).Metadata
@@ -426,8 +426,8 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// FuzzRead holds that a response is read only if it was signed: whatever is done
-// to a genuine one, the subject stays the same.
+// FuzzRead checks that a response is read only if it was signed: whatever is changed in
+// a genuine one, the subject stays the same.
 func FuzzRead(f *testing.F) {
 	f.Add(envelope(usual().sign(f, plain)))
 	f.Add(usual().sign(f, envelope(plain)))
@@ -440,7 +440,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// FuzzMetadata holds that what is accepted has all that is needed.
+// FuzzMetadata checks that accepted metadata has everything that is needed.
 func FuzzMetadata(f *testing.F) {
 	f.Add(provider(ownPair()).Metadata)
 	f.Fuzz(func(t *testing.T, metadata string) {
@@ -456,7 +456,7 @@ func FuzzMetadata(f *testing.F) {
 	})
 }
 
-// TestOwnMetadata pins that the certificate does not change with the start.
+// TestOwnMetadata checks that the certificate does not change with a restart.
 func TestOwnMetadata(t *testing.T) {
 	t.Parallel()
 	var certificates []string

@@ -1,16 +1,17 @@
-// Package saml is the SAML 2.0 of a user pool: a service provider of the web
-// browser SSO profile (OASIS, "Profiles for SAML V2.0", section 4.1) and the
-// asking side of single logout (section 4.4).
+// Package saml implements [userpool.SAML]: a SAML 2.0 service provider of the web
+// browser SSO profile (OASIS, "Profiles for SAML V2.0", section 4.1), which also
+// requests single logout (section 4.4). It knows no store and no pages; a pool passes
+// it messages and providers.
 //
-// # What is read is what was signed
+// # Only signed text is read
 //
-// XML signatures are easy to check and easy to get wrong: the signature covers
-// one element, the program reads another (signature wrapping). Here a document
-// that leaves any doubt is refused before a signature is looked at: a DTD, a
-// comment, a second assertion anywhere, an ID that is there twice, a signature
-// that is not the child of what it covers, that has more than one reference, an
-// unusual transform, or a hash that is broken. What is read afterwards is the
-// canonical text that the signature covers, parsed anew.
+// It is easy to check an XML signature and to get it wrong: the signature covers one
+// element, and the program reads another (signature wrapping). Here, a document that
+// leaves any doubt is refused before a signature is checked: one with a DTD, a comment,
+// a second assertion anywhere, or an ID that appears twice; and one with a signature
+// that is not the child of what it covers, has more than one reference, an unusual
+// transform, or a broken hash. Afterwards only the canonical text that the signature
+// covers is parsed and read.
 package saml
 
 import (
@@ -37,7 +38,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
-// The namespaces, bindings and the like of SAML 2.0 and XML Signature.
+// The namespaces, bindings and other names of SAML 2.0 and XML Signature.
 const (
 	nsProtocol  = "urn:oasis:names:tc:SAML:2.0:protocol"
 	nsAssertion = "urn:oasis:names:tc:SAML:2.0:assertion"
@@ -51,20 +52,20 @@ const (
 	rsaSHA256       = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 )
 
-// Skew is how far a provider's clock may be from the pool's.
+// Skew is how far a provider's clock may differ from the pool's.
 const Skew = time.Minute
 
 // SP implements userpool.SAML. Its methods are safe for concurrent use.
 type SP struct {
-	key         *rsa.PrivateKey // nil: nothing is signed
+	key         *rsa.PrivateKey // nil: messages are not signed
 	certificate []byte          // DER
 }
 
 var _ userpool.SAML = (*SP)(nil)
 
-// New returns a service provider that signs its messages with the key, of 2048
-// bits at least. Nil: it signs none, and a provider with SignRequests is an
-// error. The certificate in the metadata is the same for the same key.
+// New returns a service provider that signs its messages with the key, which must have
+// at least 2048 bits. With a nil key it signs nothing, and a provider with SignRequests
+// is an error. The same key always gives the same certificate in the metadata.
 func New(key *rsa.PrivateKey) (*SP, error) {
 	if key == nil {
 		return &SP{}, nil
@@ -72,8 +73,8 @@ func New(key *rsa.PrivateKey) (*SP, error) {
 	if key.N.BitLen() < 2048 {
 		return nil, errors.New("saml: the key is shorter than 2048 bits")
 	}
-	// A provider keeps the certificate for its key alone, so that name and time
-	// say nothing; they are fixed, so that it is always the same one.
+	// A provider uses only the key of the certificate. Name and time are fixed, so that
+	// the certificate is always the same.
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Cognate user pool"},
 		NotBefore: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC),
@@ -92,13 +93,13 @@ func (s *SP) CheckProvider(ip userpool.IdentityProvider) error {
 		return err
 	}
 	if s.key == nil && (ip.SignRequests || m.wantsSigned) {
-		return errors.New("the provider wants signed requests, and there is no key to sign with")
+		return errors.New("the provider requires signed requests, and there is no key to sign with")
 	}
 	return nil
 }
 
-// Signs reports whether requests to the provider are signed, because its
-// settings or its metadata say so. The error is about the metadata.
+// Signs reports whether requests to the provider are signed, because its settings or
+// its metadata say so. An error is about the metadata.
 func Signs(ip userpool.IdentityProvider) (bool, error) {
 	m, err := parseMetadata(ip.Metadata)
 	if err != nil {
@@ -113,7 +114,7 @@ func (s *SP) IsIssuer(ip userpool.IdentityProvider, entityID string) bool {
 	return err == nil && m.entityID == entityID
 }
 
-// instant is the form of xs:dateTime that SAML asks for (core section 1.3.3).
+// instant formats a time as xs:dateTime, as SAML requires (core section 1.3.3).
 func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
 type issuer struct {
@@ -132,7 +133,8 @@ type authnRequest struct {
 	Issuer       issuer
 }
 
-// SignIn implements userpool.SAML: an AuthnRequest by the redirect binding.
+// SignIn implements userpool.SAML: it returns an AuthnRequest with the redirect
+// binding.
 func (s *SP) SignIn(
 	_ context.Context, sp userpool.ServiceProvider, ip userpool.IdentityProvider, id, relayState string,
 ) (string, error) {
@@ -147,7 +149,7 @@ func (s *SP) SignIn(
 	return s.redirect(m.signOn, request, relayState, ip.SignRequests || m.wantsSigned)
 }
 
-// session is what a logout needs to know of a sign-in.
+// session is what a logout needs to know about a sign-in.
 type session struct {
 	NameID                 string
 	Format, Qualifier, SPQ string `json:",omitempty"`
@@ -174,9 +176,9 @@ type logoutRequest struct {
 	SessionIndex string `xml:"urn:oasis:names:tc:SAML:2.0:protocol SessionIndex,omitempty"`
 }
 
-// SignOut implements userpool.SAML: a LogoutRequest by the redirect binding,
-// signed if there is a key, since providers must know who asks (profiles
-// section 4.4.3.1).
+// SignOut implements userpool.SAML: it returns a LogoutRequest with the redirect
+// binding. The request is signed if there is a key, because providers must authenticate
+// it (profiles section 4.4.3.1).
 func (s *SP) SignOut(
 	_ context.Context, sp userpool.ServiceProvider, ip userpool.IdentityProvider, id, relayState, of string,
 ) (string, error) {
@@ -187,7 +189,7 @@ func (s *SP) SignOut(
 	var v session
 	err = json.Unmarshal([]byte(of), &v)
 	if err != nil {
-		return "", errors.New("the session does not say who is to be signed out")
+		return "", errors.New("the session does not name the user to sign out")
 	}
 	request := logoutRequest{
 		ID: id, Version: "2.0", IssueInstant: instant(sp.Now), Destination: m.signOut,
@@ -197,17 +199,17 @@ func (s *SP) SignOut(
 	return s.redirect(m.signOut, request, relayState, s.key != nil)
 }
 
-// redirect is the redirect binding with DEFLATE (OASIS, "Bindings for SAML
-// V2.0", section 3.4.4).
+// redirect writes the URL of the redirect binding with DEFLATE (OASIS, "Bindings for
+// SAML V2.0", section 3.4.4).
 func (s *SP) redirect(endpoint string, message any, relayState string, sign bool) (string, error) {
 	document, err := xml.Marshal(message)
 	if err != nil {
 		return "", fmt.Errorf("writing a message: %w", err)
 	}
-	query := "SAMLRequest=" + url.QueryEscape(deflated(document)) + "&RelayState=" + url.QueryEscape(relayState)
+	query := "SAMLRequest=" + url.QueryEscape(deflate(document)) + "&RelayState=" + url.QueryEscape(relayState)
 	if sign {
 		if s.key == nil {
-			return "", errors.New("the provider wants signed requests, and there is no key to sign with")
+			return "", errors.New("the provider requires signed requests, and there is no key to sign with")
 		}
 		query += "&SigAlg=" + url.QueryEscape(rsaSHA256)
 		sum := sha256.Sum256([]byte(query))
@@ -223,13 +225,13 @@ func (s *SP) redirect(endpoint string, message any, relayState string, sign bool
 	return endpoint + "?" + query, nil
 }
 
-func deflated(document []byte) string {
+func deflate(document []byte) string {
 	var out bytes.Buffer
 	w, err := flate.NewWriter(&out, flate.BestCompression)
 	if err != nil {
 		panic("saml: " + err.Error()) // the level is a constant
 	}
-	_, _ = w.Write(document) // to memory
+	_, _ = w.Write(document) // writing to memory does not fail
 	_ = w.Close()
 	return base64.StdEncoding.EncodeToString(out.Bytes())
 }

@@ -3,7 +3,7 @@ package saml
 import (
 	"bytes"
 	"crypto"
-	_ "crypto/sha512" // for signatures
+	_ "crypto/sha512" // registers the hashes
 	"encoding/base64"
 	"encoding/xml"
 	"errors"
@@ -24,11 +24,11 @@ const (
 	maxElements = 5000
 )
 
-// checkXML refuses what has no place in a SAML message and has been used to make
-// two readers see two things: a DTD with its entities, processing instructions,
-// an attribute that is there twice, and, in messages, comments. Depth and number
-// of elements are bounded. start, which may be nil, is called for each start tag
-// with where it begins and ends.
+// checkXML refuses constructs that SAML messages don't need and that attackers use to
+// make two parsers read different content: a DTD with its entities, processing
+// instructions, an attribute that appears twice, and, in messages, comments. Depth and
+// number of elements are limited. start, which may be nil, is called for each start tag
+// with the offsets of its beginning and end.
 func checkXML(decoder *xml.Decoder, comments bool, start func(from, to int64)) error {
 	depth, elements := 0, 0
 	for first := true; ; first = false {
@@ -45,8 +45,8 @@ func checkXML(decoder *xml.Decoder, comments bool, start func(from, to int64)) e
 			if depth == 0 && elements > 0 {
 				return errors.New("it has more than one root")
 			}
-			if twice(t.Attr) {
-				return errors.New("it has an attribute twice")
+			if hasDuplicate(t.Attr) {
+				return errors.New("an attribute appears twice in it")
 			}
 			if start != nil {
 				start(before, decoder.InputOffset())
@@ -73,7 +73,7 @@ func checkXML(decoder *xml.Decoder, comments bool, start func(from, to int64)) e
 	return nil
 }
 
-func twice(attributes []xml.Attr) bool {
+func hasDuplicate(attributes []xml.Attr) bool {
 	if len(attributes) < 2 {
 		return false
 	}
@@ -84,16 +84,15 @@ func twice(attributes []xml.Attr) bool {
 	return len(seen) < len(attributes)
 }
 
-// message decodes and checks a message. It writes tabs and line ends in tags as
-// spaces: readers of XML take those in the value of an attribute for spaces (XML
-// 1.0 section 3.3.3), which encoding/xml does not, and the signature is of what
-// they read.
-func message(raw []byte) ([]byte, error) {
+// decodeMessage decodes and checks a message. It replaces tabs and line breaks within
+// tags by spaces: XML parsers do so in the values of attributes (XML 1.0 section
+// 3.3.3), encoding/xml does not, and the signature covers what they read.
+func decodeMessage(raw []byte) ([]byte, error) {
 	text, err := utf8text.Decode(raw)
 	if err != nil {
 		return nil, err
 	}
-	wide := !bytes.HasSuffix(raw, text) // was UTF-16
+	wide := !bytes.HasSuffix(raw, text) // it was UTF-16
 	out, done := make([]byte, 0, len(text)), int64(0)
 	err = checkXML(newDecoder(text, wide), false, func(from, to int64) {
 		out = append(out, text[done:from]...)
@@ -105,8 +104,8 @@ func message(raw []byte) ([]byte, error) {
 
 var tagSpaces = strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\t", " ")
 
-// newDecoder reads text that is UTF-8. wide says that it may call itself UTF-16,
-// which it was before it was decoded.
+// newDecoder returns a decoder for text in UTF-8. wide says that the text was decoded
+// from UTF-16, and may still declare that encoding.
 func newDecoder(text []byte, wide bool) *xml.Decoder {
 	d := xml.NewDecoder(bytes.NewReader(text))
 	d.CharsetReader = func(label string, input io.Reader) (io.Reader, error) {
@@ -119,9 +118,9 @@ func newDecoder(text []byte, wide bool) *xml.Decoder {
 	return d
 }
 
-// unmarshal reads text without the attributes that have a prefix: none of SAML's
-// has one, others may be there with the same name (core section 2.7.3.1), and
-// encoding/xml tells neither them nor the declarations of namespaces from SAML's.
+// unmarshal reads text without the attributes that have a prefix. No attribute of SAML
+// has one, others may have the same local name (core section 2.7.3.1), and encoding/xml
+// does not distinguish them or the declarations of namespaces.
 func unmarshal(d *xml.Decoder, into any) error {
 	return xml.NewTokenDecoder(unprefixed{d}).Decode(into)
 }
@@ -130,7 +129,7 @@ type unprefixed struct{ *xml.Decoder }
 
 // Token implements xml.TokenReader.
 func (u unprefixed) Token() (xml.Token, error) {
-	token, err := u.Decoder.Token() // in which names have their namespaces
+	token, err := u.Decoder.Token() // names have their namespaces
 	if start, ok := token.(xml.StartElement); ok {
 		start.Attr = slices.DeleteFunc(start.Attr,
 			func(a xml.Attr) bool { return a.Name.Space != "" || a.Name.Local == "xmlns" })
@@ -139,22 +138,22 @@ func (u unprefixed) Token() (xml.Token, error) {
 	return token, err
 }
 
-// onlyAssertion returns the one assertion of a response: its child, and the only
-// one anywhere in it.
+// onlyAssertion returns the assertion of a response. It must be a child of the
+// response, and the only assertion anywhere in it.
 func onlyAssertion(root *etree.Element) (*etree.Element, error) {
 	var found *etree.Element
 	var fault error
 	walk(root, func(e *etree.Element) {
 		switch {
-		case is(e, nsAssertion, "EncryptedAssertion"):
+		case isElement(e, nsAssertion, "EncryptedAssertion"):
 			fault = encryptedError("assertion")
-		case is(e, nsAssertion, "EncryptedID"):
+		case isElement(e, nsAssertion, "EncryptedID"):
 			fault = encryptedError("NameID")
-		case is(e, nsAssertion, "EncryptedAttribute"):
+		case isElement(e, nsAssertion, "EncryptedAttribute"):
 			fault = encryptedError("attribute")
-		case is(e, nsAssertion, "Assertion") && (found != nil || e.Parent() != root):
-			fault = errors.New("there is more than one assertion in the response, or it is not in its place")
-		case is(e, nsAssertion, "Assertion"):
+		case isElement(e, nsAssertion, "Assertion") && (found != nil || e.Parent() != root):
+			fault = errors.New("there is more than one assertion in the response, or it is in the wrong place")
+		case isElement(e, nsAssertion, "Assertion"):
 			found = e
 		}
 	})
@@ -165,8 +164,8 @@ func onlyAssertion(root *etree.Element) (*etree.Element, error) {
 }
 
 func encryptedError(what string) error {
-	return fmt.Errorf("the %s is encrypted, which is not supported; turn that off at the provider: the response is "+
-		"sent by TLS", what)
+	return fmt.Errorf("the %s is encrypted, which is not supported; turn encryption off at the provider: the response "+
+		"is protected by TLS", what)
 }
 
 func walk(e *etree.Element, visit func(*etree.Element)) {
@@ -176,9 +175,10 @@ func walk(e *etree.Element, visit func(*etree.Element)) {
 	}
 }
 
-// verified returns the assertion as canonical XML, as it was signed: by its own
-// signature or by that of the response. Every signature that is there must hold.
-func verified(root *etree.Element, m *metadata, now time.Time) ([]byte, error) {
+// verifiedAssertion returns the assertion as the canonical XML that was signed, by its
+// own signature or by that of the response. Every signature in the response must be
+// valid.
+func verifiedAssertion(root *etree.Element, m *metadata, now time.Time) ([]byte, error) {
 	assertion, err := onlyAssertion(root)
 	if err == nil {
 		err = checkPlaces(root, assertion)
@@ -214,7 +214,7 @@ func assertionIn(response []byte) ([]byte, error) {
 	document := etree.NewDocument()
 	err := document.ReadFromBytes(response)
 	if err != nil || document.Root() == nil {
-		return nil, errors.New("what was signed cannot be read")
+		return nil, errors.New("the signed text cannot be read")
 	}
 	assertion, err := onlyAssertion(document.Root())
 	if err != nil {
@@ -223,8 +223,8 @@ func assertionIn(response []byte) ([]byte, error) {
 	return canonical(assertion, nil, nil)
 }
 
-// checkPlaces refuses signatures that are not children of response or
-// assertion, more than one of each, and IDs that are there twice.
+// checkPlaces refuses a signature that is not a child of the response or the assertion,
+// a second signature in one of them, and an ID that appears twice.
 func checkPlaces(root, assertion *etree.Element) error {
 	var fault error
 	ids, signatures := map[string]bool{}, map[*etree.Element]int{}
@@ -234,17 +234,17 @@ func checkPlaces(root, assertion *etree.Element) error {
 				continue
 			}
 			if ids[a.Value] {
-				fault = errors.New("an ID is there twice")
+				fault = errors.New("an ID appears twice")
 			}
 			ids[a.Value] = true
 		}
-		if is(e, nsSignature, "Signature") {
+		if isElement(e, nsSignature, "Signature") {
 			signatures[e.Parent()]++
 		}
 	})
 	for parent, n := range signatures {
 		if n > 1 || parent != root && parent != assertion {
-			fault = errors.New("there is a signature too many, or not in its place")
+			fault = errors.New("there is more than one signature, or one in the wrong place")
 		}
 	}
 	return fault
@@ -252,15 +252,15 @@ func checkPlaces(root, assertion *etree.Element) error {
 
 func signatureOf(e *etree.Element) *etree.Element {
 	for _, child := range e.ChildElements() {
-		if is(child, nsSignature, "Signature") {
+		if isElement(child, nsSignature, "Signature") {
 			return child
 		}
 	}
 	return nil
 }
 
-// What a signature may be made with (XML Signature; SAML core section 5.4).
-// SHA-1 is broken, and other transforms change what is signed.
+// The algorithms that are accepted (XML Signature; SAML core section 5.4). SHA-1 is
+// broken, and other transforms change what is signed.
 var (
 	signatureMethods = map[string]crypto.Hash{
 		rsaSHA256: crypto.SHA256,
@@ -279,8 +279,8 @@ var (
 
 const enveloped = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 
-// signedInfo is what a signature is made of. What is there twice is refused by
-// the count.
+// signedInfo is the content of SignedInfo. Elements are lists, so that repeated ones
+// are refused by their count.
 type signedInfo struct {
 	Canonicalization []algorithm `xml:"http://www.w3.org/2000/09/xmldsig# CanonicalizationMethod"`
 	Method           []algorithm `xml:"http://www.w3.org/2000/09/xmldsig# SignatureMethod"`
@@ -301,8 +301,8 @@ type inclusive struct {
 	Prefixes string `xml:"PrefixList,attr"`
 }
 
-// prefixes are those that exclusive canonical XML treats as inclusive one does
-// (Exclusive XML Canonicalization section 3).
+// prefixes returns the prefixes that exclusive canonical XML treats as inclusive
+// canonical XML does (Exclusive XML Canonicalization section 3).
 func (a algorithm) prefixes() (map[string]bool, error) {
 	all := map[string]bool{}
 	for _, list := range a.Inclusive {
@@ -314,32 +314,33 @@ func (a algorithm) prefixes() (map[string]bool, error) {
 		}
 	}
 	if len(a.Inclusive) > 1 || len(all) > maxPrefixes {
-		return nil, fmt.Errorf("its InclusiveNamespaces are there twice, or have more than %d prefixes", maxPrefixes)
+		return nil, fmt.Errorf("its InclusiveNamespaces appear twice, or have more than %d prefixes", maxPrefixes)
 	}
 	return all, nil
 }
 
-// A signature is one whose form is right.
+// A signature is a Signature element whose form has been checked.
 type signature struct {
 	info  signedInfo
-	text  []byte // the canonical SignedInfo, which info was read from
+	text  []byte // the canonical SignedInfo; info was parsed from it
 	value []byte
 }
 
-// readSignature holds a signature to what SAML allows (core section 5.4): one
-// reference, to the ID of the parent, enveloped, exclusive canonical XML. What it
-// returns is read from the text that the signature is made of.
+// readSignature checks that a signature has the form that SAML requires (core section
+// 5.4): one reference, to the ID of the parent, with the enveloped and exclusive
+// canonical XML transforms. The result is parsed from the text that the signature
+// covers.
 func readSignature(parent, sig *etree.Element) (*signature, error) {
 	parts := map[string]*etree.Element{}
 	for _, child := range sig.ChildElements() {
 		known := child.Tag == "SignedInfo" || child.Tag == "SignatureValue" || child.Tag == "KeyInfo"
 		if !known || child.NamespaceURI() != nsSignature || parts[child.Tag] != nil {
-			return nil, errors.New("it holds something else than one SignedInfo, SignatureValue and KeyInfo")
+			return nil, errors.New("it contains something other than one SignedInfo, SignatureValue and KeyInfo")
 		}
 		parts[child.Tag] = child
 	}
 	if parts["SignedInfo"] == nil || parts["SignatureValue"] == nil {
-		return nil, errors.New("it has not one SignedInfo and one SignatureValue")
+		return nil, errors.New("it does not have one SignedInfo and one SignatureValue")
 	}
 	var s signature
 	var err error
@@ -358,8 +359,9 @@ func readSignature(parent, sig *etree.Element) (*signature, error) {
 	return &s, s.info.check(parent)
 }
 
-// canonicalInfo is the text of a SignedInfo that is signed. How it is made is
-// read twice: here to make it, and from it again.
+// canonicalInfo returns the canonical text of a SignedInfo, which the signature covers.
+// The algorithm is read twice: here, to write the text, and again from the written
+// text.
 func canonicalInfo(e *etree.Element) ([]byte, error) {
 	text, err := canonical(e, nil, nil)
 	if err != nil {
@@ -368,7 +370,7 @@ func canonicalInfo(e *etree.Element) ([]byte, error) {
 	var info signedInfo
 	err = unmarshal(newDecoder(text, false), &info)
 	if err != nil || len(info.Canonicalization) != 1 {
-		return nil, errors.New("its SignedInfo has not one CanonicalizationMethod")
+		return nil, errors.New("its SignedInfo does not have one CanonicalizationMethod")
 	}
 	prefixes, err := info.Canonicalization[0].prefixes()
 	if err != nil {
@@ -380,35 +382,35 @@ func canonicalInfo(e *etree.Element) ([]byte, error) {
 func (info *signedInfo) check(parent *etree.Element) error {
 	if len(info.References) != 1 || len(info.References[0].Digest) != 1 || len(info.References[0].Value) != 1 ||
 		len(info.Canonicalization) != 1 || len(info.Method) != 1 {
-		return errors.New("it has not one SignedInfo with one Reference")
+		return errors.New("it does not have one SignedInfo with one Reference")
 	}
 	ref, id := info.References[0], attribute(parent, "ID")
 	switch {
 	case id == "" || ref.URI != "#"+id:
-		return errors.New("its Reference is not to the element that it is in")
-	case !exclusive(info.Canonicalization[0].Name):
+		return errors.New("its Reference is not to the element that contains it")
+	case !isExclusive(info.Canonicalization[0].Name):
 		return errors.New("its CanonicalizationMethod is not exclusive canonical XML")
 	case signatureMethods[info.Method[0].Name] == 0:
 		return fmt.Errorf("its SignatureMethod %.100q is not accepted; expected RSA or ECDSA with SHA-256 or better",
 			info.Method[0].Name)
 	case digestMethods[ref.Digest[0].Name] == 0:
 		return fmt.Errorf("its DigestMethod %.100q is not accepted; expected SHA-256 or better", ref.Digest[0].Name)
-	case len(ref.Transforms) != 2 || ref.Transforms[0].Name != enveloped || !exclusive(ref.Transforms[1].Name):
+	case len(ref.Transforms) != 2 || ref.Transforms[0].Name != enveloped || !isExclusive(ref.Transforms[1].Name):
 		return errors.New("its Transforms are not enveloped-signature and exclusive canonical XML")
 	}
 	return nil
 }
 
-// exclusive reports whether a name is that of exclusive canonical XML. With or
-// without comments is the same: there are none.
-func exclusive(name string) bool {
+// isExclusive reports whether a name is that of exclusive canonical XML, with or
+// without comments: messages have none.
+func isExclusive(name string) bool {
 	return name == exclusiveC14N || name == exclusiveC14N+"WithComments"
 }
 
-// checkSignature checks the signature of an element with the provider's
-// certificates and returns the text that was signed: the element without its
-// signature. Which certificate a provider says it was is not looked at: one of
-// its metadata must be, and be valid now.
+// checkSignature verifies the signature of an element with the provider's certificates,
+// and returns the text that was signed: the element without its signature. It ignores
+// the certificate in the message; one of the certificates of the metadata must match
+// and be valid now.
 func checkSignature(e, sig *etree.Element, m *metadata, now time.Time) ([]byte, error) {
 	s, err := readSignature(e, sig)
 	if err != nil {
@@ -418,22 +420,22 @@ func checkSignature(e, sig *etree.Element, m *metadata, now time.Time) ([]byte, 
 	h := signatureMethods[method].New()
 	h.Write(s.text)
 	sum := h.Sum(nil)
-	good := func(c certificate) bool { return c.validAt(now) && c.signed(method, sum, s.value) }
-	signed, digest, err := s.covered(e, sig)
+	good := func(c certificate) bool { return c.validAt(now) && c.verifies(method, sum, s.value) }
+	signed, digest, err := s.referenced(e, sig)
 	if err != nil {
 		return nil, err
 	}
 	want, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s.info.References[0].Value[0]), ""))
 	if err != nil || !bytes.Equal(digest, want) || !slices.ContainsFunc(m.certificates, good) {
-		return nil, errors.New("it is not that of a valid certificate of the provider's metadata, " +
-			"or what was signed has changed")
+		return nil, errors.New("it does not match a valid certificate of the provider's metadata, " +
+			"or the signed text has changed")
 	}
 	return signed, nil
 }
 
-// covered is the text that the reference is to: the element without its
-// signature, and its digest.
-func (s *signature) covered(e, sig *etree.Element) (text, digest []byte, err error) {
+// referenced returns the text that the reference points to, which is the element
+// without its signature, and its digest.
+func (s *signature) referenced(e, sig *etree.Element) (text, digest []byte, err error) {
 	ref := s.info.References[0]
 	prefixes, err := ref.Transforms[1].prefixes()
 	if err != nil {
