@@ -9,7 +9,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/storetest"
 )
 
-// seed stores the users from n on until there are size of them.
+// seed stores users from number n on, until there are size of them.
 func seed(b *testing.B, s store.Store, n, size int) {
 	b.Helper()
 	for n < size {
@@ -24,8 +24,8 @@ func seed(b *testing.B, s store.Store, n, size int) {
 	}
 }
 
-// BenchmarkTokenRequest is what the store does for a token request with a code:
-// take the code, read the user, keep a refresh token.
+// BenchmarkTokenRequest does what the store does for a token request with a code: take
+// the code, read the user, store a refresh token.
 func BenchmarkTokenRequest(b *testing.B) {
 	for name, database := range engines {
 		b.Run(name, func(b *testing.B) {
@@ -51,8 +51,8 @@ func BenchmarkTokenRequest(b *testing.B) {
 	}
 }
 
-// BenchmarkSize shows that the cost of everything hardly depends on how many
-// users there are. The metric B/user is what one takes on disk.
+// BenchmarkSize shows that the cost of each operation hardly depends on the number of
+// users. The metric B/user is the space that a user takes on disk.
 func BenchmarkSize(b *testing.B) {
 	path := sqlite(b)
 	s, n := open(b, path), 0

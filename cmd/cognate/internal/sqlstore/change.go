@@ -10,19 +10,19 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-// table is the records of one kind and pool, in a transaction.
+// table has the records of one kind and pool, in a transaction.
 type table struct {
 	q          querier
 	pool, kind []byte
 }
 
-// errAgain says that another transaction was in the way, and that the whole of
-// this one should be tried again.
-var errAgain = errors.New("changed meanwhile by others, again and again")
+// errRetry says that another transaction interfered, and that the whole transaction
+// should be tried again.
+var errRetry = errors.New("other transactions changed the records each time")
 
-// tries bounds how often a statement is repeated that another transaction
-// overtook.
-const tries = 100
+// maxTries limits how often a statement is repeated after another transaction
+// interfered.
+const maxTries = 100
 
 // apply makes one change.
 func (t table) apply(ctx context.Context, c store.Change) error {
@@ -49,9 +49,10 @@ func (t table) apply(ctx context.Context, c store.Change) error {
 	}
 }
 
-// crowd is how many records others may give an owner while one is given its
-// number: with a lower one than that there cannot be too many yet.
-const crowd = 128
+// maxConcurrent is how many records other transactions may create for an owner while
+// one record gets its number: if its number is more than that below the limit, the
+// limit can't be exceeded yet.
+const maxConcurrent = 128
 
 const nextSeq = `(SELECT COALESCE(MAX(seq), 0) + 1 FROM pool_records WHERE pool = $1 AND kind = $2 AND owner = $4)`
 
@@ -69,16 +70,16 @@ func (t table) create(ctx context.Context, c store.Change) error {
 		return err
 	}
 	err = t.addKeys(ctx, c.ID, distinct(c.Names), distinct(c.Terms))
-	if err != nil || c.Keep <= 0 || c.Owner == "" || seq+crowd < c.Keep {
+	if err != nil || c.Keep <= 0 || c.Owner == "" || seq+maxConcurrent < c.Keep {
 		return err
 	}
-	return t.keep(ctx, c.Owner, int64(c.Keep))
+	return t.trim(ctx, c.Owner, int64(c.Keep))
 }
 
-// insert adds the row. If another transaction added one of the same owner and
-// had the same number, it takes the next.
+// insert adds the row. If a concurrent transaction took the same number for a record of
+// the same owner, insert takes the next one.
 func (t table) insert(ctx context.Context, r store.Record) (seq int, err error) {
-	for range tries {
+	for range maxTries {
 		err = t.q.QueryRowContext(ctx, insertRecord, t.row(r)...).Scan(&seq)
 		if !errors.Is(err, sql.ErrNoRows) {
 			return seq, err
@@ -92,10 +93,10 @@ func (t table) insert(ctx context.Context, r store.Record) (seq int, err error) 
 			return 0, err
 		}
 	}
-	return 0, errAgain
+	return 0, errRetry
 }
 
-// row is what $1 to $8 stand for.
+// row returns the arguments $1 to $8.
 func (t table) row(r store.Record) []any {
 	var expires any
 	if !r.Expires.IsZero() {
@@ -169,9 +170,10 @@ const (
 		ORDER BY seq DESC LIMIT $4 OFFSET $5`
 )
 
-// keep removes the oldest records of an owner until keep are left. Counting them
-// takes as long as there are many, so it waits until there may be an eighth more.
-func (t table) keep(ctx context.Context, owner string, keep int64) error {
+// trim removes the oldest records of an owner until keep are left. Counting takes
+// longer the more records there are, so trim waits until there may be an eighth too
+// many.
+func (t table) trim(ctx context.Context, owner string, keep int64) error {
 	var first, last int64
 	err := t.q.QueryRowContext(ctx, ownedRange, t.pool, t.kind, []byte(owner)).Scan(&first, &last)
 	if err != nil || last-first < keep+keep/8 {
@@ -185,8 +187,8 @@ func (t table) keep(ctx context.Context, owner string, keep int64) error {
 	return err
 }
 
-// maxSurplus is how many records one creation removes at most; more are left
-// only where Keep was lowered.
+// maxSurplus limits how many records one creation removes. More remain only after Keep
+// was lowered.
 const maxSurplus = 10_000
 
 const (
@@ -202,7 +204,7 @@ const (
 )
 
 func (t table) update(ctx context.Context, next store.Record) error {
-	for range tries {
+	for range maxTries {
 		before := store.Record{}
 		var owner, names, terms []byte
 		err := t.q.QueryRowContext(ctx, currentRecord, t.pool, t.kind, []byte(next.ID)).
@@ -225,10 +227,10 @@ func (t table) update(ctx context.Context, next store.Record) error {
 			return t.updateKeys(ctx, next, names, terms)
 		}
 	}
-	return errAgain
+	return errRetry
 }
 
-// updateKeys brings the indexes from the lists before to those of r.
+// updateKeys changes the indexes from the lists before to those of r.
 func (t table) updateKeys(ctx context.Context, r store.Record, namesBefore, termsBefore []byte) error {
 	names, err := decodeList(namesBefore)
 	if err != nil {
@@ -245,7 +247,7 @@ func (t table) updateKeys(ctx context.Context, r store.Record, namesBefore, term
 	return t.addKeys(ctx, r.ID, distinct(without(r.Names, names)), distinct(without(r.Terms, terms)))
 }
 
-// without returns what is in list and not in others.
+// without returns the elements of list that are not in others.
 func without(list, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(others, s) })
 }
@@ -253,7 +255,7 @@ func without(list, others []string) []string {
 const deleteRecord = `DELETE FROM pool_records WHERE pool = $1 AND kind = $2 AND id = $3 AND (version = $4 OR $4 = 0)
 	RETURNING names, terms`
 
-// remove removes a record, if it is there and has the version; zero is any.
+// remove removes a record if it exists and has the version. Zero is any version.
 func (t table) remove(ctx context.Context, id string, version int64) (gone bool, err error) {
 	var encodedNames, encodedTerms []byte
 	err = t.q.QueryRowContext(ctx, deleteRecord, t.pool, t.kind, []byte(id), version).Scan(&encodedNames, &encodedTerms)
@@ -274,7 +276,7 @@ func (t table) remove(ctx context.Context, id string, version int64) (gone bool,
 	return true, t.removeKeys(ctx, id, names, terms)
 }
 
-// version is one version of a record.
+// version identifies one version of a record.
 type version struct {
 	id      []byte
 	version int64
@@ -292,12 +294,13 @@ const (
 		WHERE t.pool = $1 AND t.kind = $2 AND t.term = $3 ORDER BY t.id LIMIT $4`
 )
 
-// removeAll removes the records that a query lists, until it lists none. Another
-// transaction may be replacing one of them by a further one, which is seen only
-// after that one is done: what was to go must not live on in its successor.
+// removeAll removes the records that a query lists, until it lists none. A concurrent
+// transaction may be replacing one of them by another record, which becomes visible
+// only when that transaction ends: a record that had to be removed must not survive in
+// its successor.
 func (t table) removeAll(ctx context.Context, query string, key []byte) error {
-	for idle := 0; idle < tries; idle++ {
-		list, err := collect(ctx, t.q, scanVersion, query, t.pool, t.kind, key, portion)
+	for idle := 0; idle < maxTries; idle++ {
+		list, err := collect(ctx, t.q, scanVersion, query, t.pool, t.kind, key, batchSize)
 		if err != nil || len(list) == 0 {
 			return err
 		}
@@ -309,7 +312,7 @@ func (t table) removeAll(ctx context.Context, query string, key []byte) error {
 			idle = 0
 		}
 	}
-	return errAgain
+	return errRetry
 }
 
 func (t table) removeVersions(ctx context.Context, list []version) (n int, err error) {

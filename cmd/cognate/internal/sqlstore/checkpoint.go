@@ -6,19 +6,19 @@ import (
 )
 
 const (
-	// checkpointEvery is after how many statements the log is worked off; each
+	// checkpointEvery is the number of statements between checkpoints. Each statement
 	// changes a few pages.
 	checkpointEvery = 2000
-	// maxLog is how many pages of 4 KiB the log may have before writing waits
-	// until it is worked off, and begins anew.
+	// maxLog is how many pages of 4 KiB the log may have before writers wait until a
+	// checkpoint has copied all of it, so that it starts again at its beginning.
 	maxLog = 16_384
 )
 
-// checkpoints work the write-ahead log off, beside the work: to bring it to the
-// disk for certain can take longer than a thousand transactions.
+// checkpoints copy the write-ahead log into the database in the background: to make the
+// copy durable can take longer than a thousand transactions.
 type checkpoints struct {
-	last int           // statements at the last time; of the writer alone
-	due  chan struct{} // holds one value when it is time
+	last int           // statements at the last checkpoint; used only by the writer
+	due  chan struct{} // holds a value when a checkpoint is due
 	quit chan struct{}
 	done sync.WaitGroup
 }
@@ -38,8 +38,8 @@ func startCheckpoints(e *sqliteEngine) *checkpoints {
 	return c
 }
 
-// note is called after every transaction, while no other is under way, with the
-// number of statements so far.
+// note is called after every transaction, while no other is under way, with the number
+// of statements so far.
 func (c *checkpoints) note(statements int) {
 	if statements-c.last < checkpointEvery {
 		return
@@ -47,19 +47,20 @@ func (c *checkpoints) note(statements int) {
 	c.last = statements
 	select {
 	case c.due <- struct{}{}:
-	default: // one is due already
+	default: // a checkpoint is due already
 	}
 }
 
-// stop waits for the one that is under way.
+// stop waits for a checkpoint that is under way.
 func (c *checkpoints) stop() {
 	close(c.quit)
 	c.done.Wait()
 }
 
-// checkpoint works the log off. What is written meanwhile is left, so where
-// somebody always writes, the log would never begin anew: then writing waits.
-// A failure costs disk space and nothing else; the next one may succeed.
+// checkpoint copies the log into the database. It leaves what is written meanwhile, so
+// under constant writing the log would never start again at its beginning. When the log
+// is too long, the writers wait. A failure costs only disk space; the next checkpoint
+// may succeed.
 func (e *sqliteEngine) checkpoint(ctx context.Context) {
 	size := 0
 	work := func(ctx context.Context, s *session) error {

@@ -7,12 +7,14 @@ import (
 	"slices"
 )
 
-// maxIndexed is how long a name or a term in an index can be: PostgreSQL refuses
-// what takes more than a third of a page of 8 KiB together with pool, kind and ID.
+// maxIndexed is the maximum length of a name or term in an index: PostgreSQL refuses an
+// index entry of more than a third of a page of 8 KiB, which includes pool, kind and
+// ID.
 const maxIndexed = 1000
 
-// indexed is a name or a term as an index has it: whole, or, if it is too long,
-// its beginning and its digest. Nothing whole is as long as that.
+// indexed returns a name or a term as it is stored in an index: unchanged, or, if it is
+// too long, its beginning and its digest. No unchanged key is as long as a shortened
+// one.
 func indexed(key string) []byte {
 	if len(key) < maxIndexed {
 		return []byte(key)
@@ -21,8 +23,8 @@ func indexed(key string) []byte {
 	return slices.Concat([]byte(key[:maxIndexed-len(sum)]), sum[:])
 }
 
-// distinct returns the keys as an index has them, each once and in order, so
-// that two transactions take them in the same order.
+// distinct returns the keys as they are stored in an index, each once and sorted, so
+// that two transactions lock them in the same order.
 func distinct(keys []string) [][]byte {
 	out := make([][]byte, 0, len(keys))
 	for _, k := range keys {
@@ -32,7 +34,7 @@ func distinct(keys []string) [][]byte {
 	return slices.CompactFunc(out, slices.Equal[[]byte])
 }
 
-// encodeList writes each string after its length. No string is nil.
+// encodeList writes each string after its length. A list without strings is nil.
 func encodeList(list []string) []byte {
 	var out []byte
 	for _, s := range list {
@@ -55,7 +57,7 @@ func decodeList(data []byte) (out []string, err error) {
 	return out, nil
 }
 
-// orNull is the argument for a column that is NULL when there is nothing.
+// orNull returns the argument for a column that is NULL for an empty value.
 func orNull(b []byte) any {
 	if len(b) == 0 {
 		return nil

@@ -16,11 +16,10 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-// The test program is its own second process: with this variable it is child.
+// The test program is also the second process: with this variable it runs child.
 const childEnv = "SQLSTORE_TEST_CHILD"
 
-// child opens the database that it is told and does as it is told, until it is
-// killed.
+// child opens the database that childEnv names and works on it until it is killed.
 func child() {
 	work, rest, _ := strings.Cut(os.Getenv(childEnv), " ")
 	first, url, _ := strings.Cut(rest, " ")
@@ -40,11 +39,11 @@ func child() {
 			fmt.Println("failed:", err)
 			os.Exit(1)
 		}
-		fmt.Println(n) // not before the store has acknowledged it
+		fmt.Println(n) // only after the store has acknowledged it
 	}
 }
 
-// pair is one change of two records and a counter, which belong together.
+// pair returns a change of two records and a counter, which belong together.
 func pair(n int) []store.Change {
 	changes := []store.Change{}
 	for _, side := range []string{"a", "b"} {
@@ -74,8 +73,9 @@ func startChild(t *testing.T, work string, first int, url string) (*exec.Cmd, *b
 	return cmd, bufio.NewScanner(out)
 }
 
-// TestKill kills a process that writes, at any moment, again and again. All that
-// it acknowledged is there, and of what it did not, all or nothing.
+// TestKill kills a process that writes, at any time, several times. Everything that it
+// acknowledged must be in the store, and of a change that it did not acknowledge, all
+// or nothing.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	path, next := sqlite(t), 0
@@ -89,7 +89,7 @@ func TestKill(t *testing.T) {
 				t.Fatal(lines.Text())
 			}
 			acknowledged = n
-			if timer == nil { // it works; now its time is running out
+			if timer == nil { // it works; from now on its time is limited
 				timer = time.AfterFunc(rand.N(150*time.Millisecond), func() { _ = cmd.Process.Kill() })
 			}
 		}
@@ -101,8 +101,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// checkPairs looks for all pairs up to the acknowledged one, and perhaps one
-// more, and returns the number of the next.
+// checkPairs checks that all pairs up to the acknowledged one are in the store, and
+// possibly one more. It returns the number of the next pair.
 func checkPairs(t *testing.T, path string, acknowledged int) int {
 	t.Helper()
 	s := open(t, path)
@@ -141,26 +141,23 @@ func checkPairs(t *testing.T, path string, acknowledged int) int {
 // TestMigrateOnce starts processes on an empty database at the same time.
 func TestMigrateOnce(t *testing.T) {
 	t.Parallel()
-	for name, database := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for range 2 {
-				url := database(t)
-				var outputs []*bufio.Scanner
-				var children []*exec.Cmd
-				for range 3 {
-					cmd, lines := startChild(t, "open", 0, url)
-					outputs, children = append(outputs, lines), append(children, cmd)
-				}
-				for i, lines := range outputs {
-					lines.Scan()
-					if lines.Text() != "opened" {
-						t.Errorf("got %q, want that the database is opened", lines.Text())
-					}
-					_ = children[i].Wait() // what it printed counts
-				}
-				open(t, url)
+	eachEngine(t, func(t *testing.T, database func(testing.TB) string) {
+		for range 2 {
+			url := database(t)
+			var outputs []*bufio.Scanner
+			var children []*exec.Cmd
+			for range 3 {
+				cmd, lines := startChild(t, "open", 0, url)
+				outputs, children = append(outputs, lines), append(children, cmd)
 			}
-		})
-	}
+			for i, lines := range outputs {
+				lines.Scan()
+				if lines.Text() != "opened" {
+					t.Errorf("got %q, want that the database is opened", lines.Text())
+				}
+				_ = children[i].Wait() // only its output matters
+			}
+			open(t, url)
+		}
+	})
 }

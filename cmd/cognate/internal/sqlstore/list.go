@@ -9,7 +9,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-// List implements userpool.Store.
+// List implements store.Store.
 func (s *Store) List(ctx context.Context, pool, kind string, q store.Query) (out []store.Record, err error) {
 	if q.Limit <= 0 {
 		return nil, nil
@@ -35,7 +35,7 @@ type lister struct {
 	pool, kind string
 }
 
-// list is one query for q.
+// list runs one query for q.
 func (l lister) list(ctx context.Context, q store.Query) ([]store.Record, error) {
 	text, args := listQuery(l.pool, l.kind, q)
 	scan := func(row scanner) (store.Record, error) { return scanRecord(row, l.kind) }
@@ -55,8 +55,8 @@ func (c *condition) arg(v any) string {
 	return "$" + strconv.Itoa(len(c.args))
 }
 
-// listQuery has few forms, so that each is prepared once. Records of one owner
-// are few and are put in order; everything else is read in the order of an index.
+// listQuery has few forms, so that each is prepared once. An owner has few records, so
+// they are sorted; all other lists are read in the order of an index.
 func listQuery(pool, kind string, q store.Query) (text string, args []any) {
 	var c condition
 	p, k := c.arg([]byte(pool)), c.arg([]byte(kind))
@@ -90,14 +90,14 @@ func listQuery(pool, kind string, q store.Query) (text string, args []any) {
 	return c.String(), c.args
 }
 
-// lastWith is greater than everything in the index that begins with prefix, and
-// less than everything that comes after.
+// lastWith returns a key that is greater than every index entry with the prefix, and
+// less than all entries after those.
 func lastWith(prefix string) []byte {
 	return append([]byte(prefix), strings.Repeat("\xff", maxIndexed+1)...)
 }
 
-// maxFew is how many terms with a prefix are put in order of their records. If
-// there are more, a walk through all records meets the next one soon.
+// maxFew is how many terms with a prefix are sorted by their records. If there are
+// more, a scan of all records soon finds the next one.
 const maxFew = 4096
 
 const countTerms = `SELECT COUNT(*) FROM (
@@ -117,7 +117,7 @@ func (l lister) dense(ctx context.Context, q store.Query) (bool, error) {
 // maxRead is how many records filter reads at once.
 const maxRead = 250
 
-// filter reads all records, page by page, and picks those that have the prefix.
+// filter reads all records, page by page, and returns those with the prefix.
 func (l lister) filter(ctx context.Context, q store.Query) (out []store.Record, err error) {
 	prefix, limit := q.TermPrefix, q.Limit
 	q.TermPrefix, q.Limit = "", min(4*limit, maxRead)

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// migrations are the steps from an empty database to the present tables, in the
-// order of their names. One that was released never changes; and a program of
-// the version before must still work on the tables that a step leaves, since
-// both run while a new version takes over.
+// migrations are the steps from an empty database to the present tables, in the order of
+// their names. A released migration never changes. The previous version of the program
+// must work with the tables after a migration, because both versions run during an
+// upgrade.
 //
 //go:embed migrations/*.sql
 var migrations embed.FS
@@ -22,13 +22,13 @@ const (
 	writeVersion   = `INSERT INTO pool_migrations (version) VALUES ($1)`
 )
 
-// steps are the names of the migrations.
-func steps() ([]string, error) { return fs.Glob(migrations, "migrations/*.sql") }
+// migrationNames returns the names of the migrations.
+func migrationNames() ([]string, error) { return fs.Glob(migrations, "migrations/*.sql") }
 
-// migrate takes the steps that are missing. A second process waits for the
-// first and finds none.
+// migrate runs the migrations that are missing. If two processes do so, the second one
+// waits for the first and finds nothing to do.
 func migrate(ctx context.Context, e engine) error {
-	steps, err := steps()
+	steps, err := migrationNames()
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func migrate(ctx context.Context, e engine) error {
 			return err
 		}
 		for i, name := range steps[version:] {
-			err = takeStep(ctx, e, q, name, version+i+1)
+			err = runMigration(ctx, e, q, name, version+i+1)
 			if err != nil {
 				return fmt.Errorf("step %s: %w", name, err)
 			}
@@ -56,7 +56,7 @@ func migrate(ctx context.Context, e engine) error {
 	})
 }
 
-func takeStep(ctx context.Context, e engine, q querier, name string, version int) error {
+func runMigration(ctx context.Context, e engine, q querier, name string, version int) error {
 	text, err := migrations.ReadFile(name)
 	if err != nil {
 		return err

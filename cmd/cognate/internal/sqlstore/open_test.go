@@ -21,7 +21,8 @@ var user = store.Change{
 	Op: store.Create, Record: store.Record{Kind: "user", ID: "1", Names: []string{"ann"}},
 }
 
-// TestReopen keeps what was stored, under every spelling of a path.
+// TestReopen checks that data remain after reopening, for paths with various
+// characters.
 func TestReopen(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]string{
@@ -59,7 +60,7 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-// TestFilesArePrivate looks at the modes of all that a store makes.
+// TestFilesArePrivate checks the modes of all files that a store creates.
 func TestFilesArePrivate(t *testing.T) {
 	t.Parallel()
 	path := sqlite(t)
@@ -84,8 +85,8 @@ func TestFilesArePrivate(t *testing.T) {
 	}
 }
 
-// TestOpenIsRefused has URLs of nothing that can be opened. The sentence tells
-// why, and never the password.
+// TestOpenIsRefused opens URLs that can't be opened. The error says why, and never
+// contains the password.
 func TestOpenIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -127,25 +128,22 @@ func TestOpenIsRefused(t *testing.T) {
 	}
 }
 
-// TestNewerDatabase opens a database that a later program has changed.
+// TestNewerDatabase opens a database that a later version of the program has changed.
 func TestNewerDatabase(t *testing.T) {
 	t.Parallel()
-	for name, database := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			url := database(t)
-			open(t, url)
-			direct(t, url, "INSERT INTO pool_migrations (version) VALUES (99)")
-			_, err := sqlstore.Open(t.Context(), url)
-			if err == nil || !strings.Contains(err.Error(), "version 99") || !strings.Contains(err.Error(), "newer") {
-				t.Errorf("got error %v, want that the database is newer", err)
-			}
-		})
-	}
+	eachEngine(t, func(t *testing.T, database func(testing.TB) string) {
+		url := database(t)
+		open(t, url)
+		direct(t, url, "INSERT INTO pool_migrations (version) VALUES (99)")
+		_, err := sqlstore.Open(t.Context(), url)
+		if err == nil || !strings.Contains(err.Error(), "version 99") || !strings.Contains(err.Error(), "newer") {
+			t.Errorf("got error %v, want that the database is newer", err)
+		}
+	})
 }
 
-// TestMigrationFails leaves nothing of a step that fails, and is taken up when
-// what was in the way is gone.
+// TestMigrationFails checks that a failed migration leaves nothing behind, and succeeds
+// when the obstacle is gone.
 func TestMigrationFails(t *testing.T) {
 	t.Parallel()
 	for name, database := range engines {
@@ -157,7 +155,7 @@ func TestMigrationFails(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				direct(t, url, "PRAGMA application_id = 0x636f676e") // a pool's, so the name is in its way
+				direct(t, url, "PRAGMA application_id = 0x636f676e") // marked as a pool's, so that the name conflicts
 			}
 			direct(t, url, "CREATE TABLE pool_records_owner (other INTEGER)")
 			_, err := sqlstore.Open(t.Context(), url)
@@ -173,7 +171,7 @@ func TestMigrationFails(t *testing.T) {
 	}
 }
 
-// direct runs a statement beside the store.
+// direct runs a statement without the store.
 func direct(t *testing.T, url, statement string) {
 	t.Helper()
 	driver := "sqlite"
@@ -193,44 +191,42 @@ func direct(t *testing.T, url, statement string) {
 	}
 }
 
-// TestContext has calls whose context has ended, and one that ends while it
-// waits for its turn: they give up and leave nothing, and the store goes on.
+// TestContext calls the store with a context that has ended, and with one that ends
+// while the call waits: the calls fail and change nothing, and the store can still be
+// used.
 func TestContext(t *testing.T) {
 	t.Parallel()
-	for name, database := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := open(t, database(t))
-			ended, cancel := context.WithCancel(t.Context())
-			cancel()
-			_, _, getErr := s.Get(ended, "p", "user", "1")
-			_, listErr := s.List(ended, "p", "user", store.Query{Limit: 1})
-			_, _, takeErr := s.Take(ended, "p", "user", "1")
-			_, expireErr := s.DeleteExpired(ended, time.Now(), 1)
-			for _, err := range []error{getErr, listErr, takeErr, expireErr, s.Apply(ended, "p", user)} {
-				if !errors.Is(err, context.Canceled) {
-					t.Errorf("got %v, want that the context has ended", err)
-				}
+	eachEngine(t, func(t *testing.T, database func(testing.TB) string) {
+		s := open(t, database(t))
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, _, getErr := s.Get(ended, "p", "user", "1")
+		_, listErr := s.List(ended, "p", "user", store.Query{Limit: 1})
+		_, _, takeErr := s.Take(ended, "p", "user", "1")
+		_, expireErr := s.DeleteExpired(ended, time.Now(), 1)
+		for _, err := range []error{getErr, listErr, takeErr, expireErr, s.Apply(ended, "p", user)} {
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want that the context has ended", err)
 			}
-			var wg sync.WaitGroup
-			for range 20 {
-				wg.Go(func() {
-					ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-					defer cancel()
-					// any outcome will do
-					_ = s.Apply(ctx, "p", store.Change{Op: store.Update, Record: user.Record})
-				})
-			}
-			wg.Wait()
-			err := s.Apply(t.Context(), "p", user)
-			if err != nil {
-				t.Errorf("afterwards: %v", err)
-			}
-		})
-	}
+		}
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+				defer cancel()
+				// The result does not matter.
+				_ = s.Apply(ctx, "p", store.Change{Op: store.Update, Record: user.Record})
+			})
+		}
+		wg.Wait()
+		err := s.Apply(t.Context(), "p", user)
+		if err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
 }
 
-// TestDensePrefix asks for a prefix that more records have than are put in order.
+// TestDensePrefix lists a prefix that more records have than are sorted.
 func TestDensePrefix(t *testing.T) {
 	t.Parallel()
 	path := sqlite(t)
@@ -269,32 +265,30 @@ func TestDensePrefix(t *testing.T) {
 // TestDamagedRecord reads a record that no store wrote.
 func TestDamagedRecord(t *testing.T) {
 	t.Parallel()
-	for name, database := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			url := database(t)
-			s := open(t, url)
-			err := s.Apply(t.Context(), "p", user)
-			if err != nil {
-				t.Fatal(err)
+	eachEngine(t, func(t *testing.T, database func(testing.TB) string) {
+		url := database(t)
+		s := open(t, url)
+		err := s.Apply(t.Context(), "p", user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// This is text in SQLite and bytes in PostgreSQL. Its first byte is not a
+		// valid length.
+		direct(t, url, "UPDATE pool_records SET names = '~ann'")
+		for _, read := range []func() error{
+			func() error { _, _, err := s.Get(t.Context(), "p", "user", "1"); return err },
+			func() error { _, _, err := s.Take(t.Context(), "p", "user", "1"); return err },
+			func() error {
+				return s.Apply(t.Context(), "p", store.Change{Op: store.Delete, Record: user.Record})
+			},
+			func() error {
+				return s.Apply(t.Context(), "p", store.Change{Op: store.Update, Record: user.Record})
+			},
+		} {
+			err := read()
+			if err == nil || !strings.Contains(err.Error(), "damaged") {
+				t.Errorf("got error %v, want that it is damaged", err)
 			}
-			// In SQLite text and in PostgreSQL bytes, of which the first is no length.
-			direct(t, url, "UPDATE pool_records SET names = '~ann'")
-			for _, read := range []func() error{
-				func() error { _, _, err := s.Get(t.Context(), "p", "user", "1"); return err },
-				func() error { _, _, err := s.Take(t.Context(), "p", "user", "1"); return err },
-				func() error {
-					return s.Apply(t.Context(), "p", store.Change{Op: store.Delete, Record: user.Record})
-				},
-				func() error {
-					return s.Apply(t.Context(), "p", store.Change{Op: store.Update, Record: user.Record})
-				},
-			} {
-				err := read()
-				if err == nil || !strings.Contains(err.Error(), "damaged") {
-					t.Errorf("got error %v, want that it is damaged", err)
-				}
-			}
-		})
-	}
+		}
+	})
 }

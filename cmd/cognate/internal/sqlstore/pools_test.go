@@ -14,7 +14,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
-// signing are keys for all tests, since they take long to make.
+// signing has keys for all tests, because generating them takes long.
 var signing = sync.OnceValues(keys.Generate)
 
 // twoPools returns one pool as two processes have it, with an app and a user.
@@ -51,140 +51,129 @@ var request = url.Values{
 	"client_id": {"app"}, "redirect_uri": {"https://app.test/callback"}, "response_type": {"code"}, "scope": {"openid"},
 }
 
-// TestCodeOfAnotherProcess redeems a code where it was not issued, many times at
-// once: it works once. The tokens are good where they were not signed.
+// TestCodeOfAnotherProcess redeems a code in another process than issued it, several
+// times at once: it works once. The tokens are valid in a process that did not sign
+// them.
 func TestCodeOfAnotherProcess(t *testing.T) {
 	t.Parallel()
-	for name, database := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ctx := t.Context()
-			pools, app, user := twoPools(t, database(t))
-			session, _, err := pools[0].Sessions.Start(ctx, user.Sub, []string{"pwd"}, "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			a, err := pools[1].Grants.ParseAuthorization(ctx, request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			location, ok, err := pools[1].Grants.AuthorizeSilently(ctx, a, session)
-			if err != nil || !ok {
-				t.Fatalf("the session of the other process: got %v, error %v", ok, err)
-			}
-			target, err := url.Parse(location)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var won atomic.Int64
-			var wg sync.WaitGroup
-			for i := range 10 {
-				wg.Go(func() {
-					tokens, err := pools[i%2].Grants.RedeemCode(ctx, app, grants.CodeGrant{
-						Code: userpool.Secret(target.Query().Get("code")), RedirectURI: "https://app.test/callback",
-					})
-					if err == nil {
-						won.Add(1)
-						info, err := pools[1-i%2].Grants.UserInfo(ctx, tokens.AccessToken)
-						if err != nil || info["sub"] != user.Sub {
-							t.Errorf("a token of the other process: got %v, error %v", info, err)
-						}
-						return
-					}
-					if refusal, ok := errors.AsType[*userpool.Error](err); !ok ||
-						refusal.Code != userpool.CodeInvalidGrant {
-						t.Errorf("got error %v, want invalid_grant", err)
-					}
+	eachEngine(t, func(t *testing.T, database func(testing.TB) string) {
+		ctx := t.Context()
+		pools, app, user := twoPools(t, database(t))
+		session, _, err := pools[0].Sessions.Start(ctx, user.Sub, []string{"pwd"}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := pools[1].Grants.ParseAuthorization(ctx, request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		location, ok, err := pools[1].Grants.AuthorizeSilently(ctx, a, session)
+		if err != nil || !ok {
+			t.Fatalf("the session of the other process: got %v, error %v", ok, err)
+		}
+		target, err := url.Parse(location)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var won atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 10 {
+			wg.Go(func() {
+				tokens, err := pools[i%2].Grants.RedeemCode(ctx, app, grants.CodeGrant{
+					Code: userpool.Secret(target.Query().Get("code")), RedirectURI: "https://app.test/callback",
 				})
-			}
-			wg.Wait()
-			if won.Load() != 1 {
-				t.Errorf("the code was redeemed %d times, want once", won.Load())
-			}
-		})
-	}
-}
-
-// TestFlowOfAnotherProcess begins a sign-in here and goes on there; a step that
-// was done there is not done again here.
-func TestFlowOfAnotherProcess(t *testing.T) {
-	t.Parallel()
-	for name, database := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ctx := t.Context()
-			pools, _, _ := twoPools(t, database(t))
-			id, begun := pools[0].Flows.Start("browser", "request")
-			begun.Username = "ann"
-			err := pools[0].Flows.Save(ctx, begun)
-			if err != nil {
-				t.Fatal(err)
-			}
-			there, ok, err := pools[1].Flows.Get(ctx, id, "browser", "request")
-			if err != nil || !ok || there.Username != "ann" {
-				t.Fatalf("got %v, %v, error %v, want the flow", there, ok, err)
-			}
-			there.Step = userpool.StepSignedIn
-			err = pools[1].Flows.Save(ctx, there)
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = pools[0].Flows.Save(ctx, begun)
-			if !errors.Is(err, signin.ErrStale) {
-				t.Errorf("the same step again: got %v, want ErrStale", err)
-			}
-		})
-	}
-}
-
-// TestLockOverProcesses guesses at both processes in turn: the failures count
-// together.
-func TestLockOverProcesses(t *testing.T) {
-	t.Parallel()
-	for name, database := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			pools, _, _ := twoPools(t, database(t))
-			for i := range 12 {
-				_, err := pools[i%2].Users.SignIn(t.Context(), "ann", "wrong")
-				refusal, ok := errors.AsType[*userpool.Error](err)
-				if !ok {
-					t.Fatalf("got error %v, want a refusal", err)
-				}
-				if locked := refusal.Description == userpool.TextLocked; locked {
-					if i < 5 {
-						t.Errorf("locked after %d failures, want 5", i)
-					}
-					_, err = pools[1-i%2].Users.SignIn(t.Context(), "ann", "correct horse")
-					if refusal, ok := errors.AsType[*userpool.Error](err); !ok ||
-						refusal.Description != userpool.TextLocked {
-						t.Errorf("the other process: got %v, want that it is locked", err)
+				if err == nil {
+					won.Add(1)
+					info, err := pools[1-i%2].Grants.UserInfo(ctx, tokens.AccessToken)
+					if err != nil || info["sub"] != user.Sub {
+						t.Errorf("a token of the other process: got %v, error %v", info, err)
 					}
 					return
 				}
-			}
-			t.Error("12 failures at two processes did not lock")
-		})
-	}
+				if refusal, ok := errors.AsType[*userpool.Error](err); !ok ||
+					refusal.Code != userpool.CodeInvalidGrant {
+					t.Errorf("got error %v, want invalid_grant", err)
+				}
+			})
+		}
+		wg.Wait()
+		if won.Load() != 1 {
+			t.Errorf("the code was redeemed %d times, want once", won.Load())
+		}
+	})
 }
 
-// TestKeysOfTwo starts two processes on an empty database: they sign with the
-// same keys, and so does one that starts later.
+// TestFlowOfAnotherProcess starts a sign-in in one process and continues it in the
+// other. A step that was done there can't be repeated here.
+func TestFlowOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, database func(testing.TB) string) {
+		ctx := t.Context()
+		pools, _, _ := twoPools(t, database(t))
+		id, begun := pools[0].Flows.Start("browser", "request")
+		begun.Username = "ann"
+		err := pools[0].Flows.Save(ctx, begun)
+		if err != nil {
+			t.Fatal(err)
+		}
+		there, ok, err := pools[1].Flows.Get(ctx, id, "browser", "request")
+		if err != nil || !ok || there.Username != "ann" {
+			t.Fatalf("got %v, %v, error %v, want the flow", there, ok, err)
+		}
+		there.Step = userpool.StepSignedIn
+		err = pools[1].Flows.Save(ctx, there)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = pools[0].Flows.Save(ctx, begun)
+		if !errors.Is(err, signin.ErrStale) {
+			t.Errorf("the same step again: got %v, want ErrStale", err)
+		}
+	})
+}
+
+// TestLockOverProcesses guesses passwords at both processes in turn: the failures are
+// counted together.
+func TestLockOverProcesses(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, database func(testing.TB) string) {
+		pools, _, _ := twoPools(t, database(t))
+		for i := range 12 {
+			_, err := pools[i%2].Users.SignIn(t.Context(), "ann", "wrong")
+			refusal, ok := errors.AsType[*userpool.Error](err)
+			if !ok {
+				t.Fatalf("got error %v, want a refusal", err)
+			}
+			if locked := refusal.Description == userpool.TextLocked; locked {
+				if i < 5 {
+					t.Errorf("locked after %d failures, want 5", i)
+				}
+				_, err = pools[1-i%2].Users.SignIn(t.Context(), "ann", "correct horse")
+				if refusal, ok := errors.AsType[*userpool.Error](err); !ok ||
+					refusal.Description != userpool.TextLocked {
+					t.Errorf("the other process: got %v, want that it is locked", err)
+				}
+				return
+			}
+		}
+		t.Error("12 failures at two processes did not lock")
+	})
+}
+
+// TestKeysOfTwo starts two processes on an empty database: they sign with the same
+// keys, and so does one that starts later.
 func TestKeysOfTwo(t *testing.T) {
 	t.Parallel()
-	for name, database := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			url := database(t)
-			first, second := start(t, url), start(t, url)
-			want := keySet(t, first)
-			for _, p := range []*pool.Pool{second, start(t, url)} {
-				if got := keySet(t, p); got != want {
-					t.Errorf("got keys %s, want %s", got, want)
-				}
+	eachEngine(t, func(t *testing.T, database func(testing.TB) string) {
+		url := database(t)
+		first, second := start(t, url), start(t, url)
+		want := keySet(t, first)
+		for _, p := range []*pool.Pool{second, start(t, url)} {
+			if got := keySet(t, p); got != want {
+				t.Errorf("got keys %s, want %s", got, want)
 			}
-		})
-	}
+		}
+	})
 }
 
 // start starts a pool whose keys are in the database.

@@ -15,13 +15,13 @@ import (
 const (
 	// Connections of one process; PostgreSQL allows a hundred in all by default.
 	postgresConnections = 16
-	// No call waits longer for the server than this, whatever its caller says.
+	// No call waits longer for the server than this, even if its caller would.
 	postgresPatience = 15 * time.Second
-	// How often a transaction is tried again that others were in the way of.
+	// How often a transaction is tried again after others interfered.
 	postgresTries = 20
-	// Advisory locks are numbers from here on: the letters "cognate". The first
-	// 256 are of records, one is of those who migrate, and one of those who try
-	// again, who thereby go one by one.
+	// Advisory locks are numbers from here on: the letters "cognate". The first 256 are
+	// for records, one is for migrations, and one is for transactions that are tried
+	// again, so that those run one at a time.
 	postgresLocks     int64 = 0x636f676e617465 << 8
 	postgresMigrating int64 = 256
 	postgresTrying    int64 = 257
@@ -33,8 +33,8 @@ type postgresEngine struct{ db *sql.DB }
 func openPostgres(ctx context.Context, url string) (*postgresEngine, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		// Not its text, which has parts of the URL in it.
-		return nil, errors.New("the PostgreSQL URL is not understood; " +
+		// The text of the error contains parts of the URL.
+		return nil, errors.New("the PostgreSQL URL can't be parsed; " +
 			"expected postgres://user:password@host:5432/database, and parameters that PostgreSQL knows")
 	}
 	if config.ConnectTimeout == 0 {
@@ -49,7 +49,7 @@ func openPostgres(ctx context.Context, url string) (*postgresEngine, error) {
 		_ = db.Close() // the first error says more
 		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
 	}
-	err = lookAtSchema(ctx, db)
+	err = checkSchema(ctx, db)
 	if err != nil {
 		_ = db.Close() // as above
 		return nil, fmt.Errorf("looking at the PostgreSQL schema: %w", err)
@@ -57,15 +57,15 @@ func openPostgres(ctx context.Context, url string) (*postgresEngine, error) {
 	return &postgresEngine{db}, nil
 }
 
-// schemaTables are what has a name of a pool's in the schema where new tables are
-// made.
+// schemaTables lists the relations with names of a pool's tables in the schema where
+// new tables are created.
 const schemaTables = `SELECT c.relname::TEXT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE n.nspname = current_schema() AND c.relname = ANY($1::TEXT[])`
 
-// lookAtSchema refuses a schema where another program has tables of the same
-// names, before anything is made there. Other tables are nobody's concern: an app
-// may keep its own beside the pool's.
-func lookAtSchema(ctx context.Context, db *sql.DB) error {
+// checkSchema refuses a schema in which another program has tables of the same names,
+// before anything is created there. Other tables don't matter: an app may keep its own
+// beside the pool's.
+func checkSchema(ctx context.Context, db *sql.DB) error {
 	ctx, cancel := context.WithTimeout(ctx, postgresPatience)
 	defer cancel()
 	var schema sql.NullString
@@ -74,7 +74,7 @@ func lookAtSchema(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if !schema.Valid {
-		return errors.New("there is no schema of the name that search_path says; create it, or leave search_path out")
+		return errors.New("the schema that search_path names does not exist; create it, or leave search_path out")
 	}
 	scan := func(s scanner) (name string, err error) { return name, s.Scan(&name) }
 	tables, err := collect(ctx, db, scan, schemaTables, ownTables)
@@ -83,7 +83,7 @@ func lookAtSchema(ctx context.Context, db *sql.DB) error {
 	}
 	_, err = checkTables(tables)
 	if err != nil {
-		return fmt.Errorf("%s: %w; use a schema of the pool's own, such as with ?search_path=pool", schema.String, err)
+		return fmt.Errorf("%s: %w; use a schema for the pool only, such as with ?search_path=pool", schema.String, err)
 	}
 	return nil
 }
@@ -94,26 +94,26 @@ func (e *postgresEngine) read(ctx context.Context, work func(context.Context, qu
 	return work(ctx, e.db)
 }
 
-// write takes the locks of several records before it changes any, in one order
-// for all: otherwise two changes of the same records in opposite orders would
-// wait for each other, and PostgreSQL takes a second to notice.
+// write takes the locks of several records before it changes any, and always in the
+// same order: otherwise two transactions that change the same records in opposite
+// orders would wait for each other, and PostgreSQL takes a second to detect that.
 func (e *postgresEngine) write(
 	ctx context.Context, touched []int64, work func(context.Context, querier) error,
 ) error {
 	ctx, cancel := context.WithTimeout(ctx, postgresPatience)
 	defer cancel()
 	err := e.locked(ctx, touched, work)
-	for try := 1; try < postgresTries && overtaken(err) && ctx.Err() == nil; try++ {
+	for try := 1; try < postgresTries && isConflict(err) && ctx.Err() == nil; try++ {
 		err = e.locked(ctx, append([]int64{postgresTrying}, touched...), work)
 	}
 	return err
 }
 
-// locked runs work while nobody else has one of these locks.
+// locked runs work while no other process holds one of these locks.
 func (e *postgresEngine) locked(
 	ctx context.Context, locks []int64, work func(context.Context, querier) error,
 ) error {
-	return e.once(ctx, func(ctx context.Context, q querier) error {
+	return e.inTransaction(ctx, func(ctx context.Context, q querier) error {
 		if len(locks) > 0 {
 			_, err := q.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1 + lock) FROM unnest($2::BIGINT[]) AS lock",
 				postgresLocks, locks)
@@ -125,10 +125,10 @@ func (e *postgresEngine) locked(
 	})
 }
 
-// once runs work in one transaction. Its statements see what was committed
-// before each of them; the rules of the store are kept by the unique indexes and
-// by comparing versions, not by the isolation.
-func (e *postgresEngine) once(ctx context.Context, work func(context.Context, querier) error) error {
+// inTransaction runs work in one transaction. Each statement sees what was committed
+// before it. Unique indexes and the comparison of versions guarantee the store's rules;
+// the isolation level does not.
+func (e *postgresEngine) inTransaction(ctx context.Context, work func(context.Context, querier) error) error {
 	tx, err := e.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
 		return err
@@ -141,11 +141,11 @@ func (e *postgresEngine) once(ctx context.Context, work func(context.Context, qu
 	return tx.Commit()
 }
 
-// overtaken reports whether the transaction failed because of others, and left
-// nothing: a serialization failure, a deadlock, or the number of a new record of
-// one owner, which another one got.
-func overtaken(err error) bool {
-	if errors.Is(err, errAgain) {
+// isConflict reports whether the transaction failed because of others and changed
+// nothing: a serialization failure, a deadlock, or a number of a new record that
+// another record of the same owner got.
+func isConflict(err error) bool {
+	if errors.Is(err, errRetry) {
 		return true
 	}
 	e, ok := errors.AsType[*pgconn.PgError](err)

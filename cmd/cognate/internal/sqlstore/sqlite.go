@@ -16,14 +16,14 @@ import (
 	"modernc.org/sqlite"
 )
 
-// Connections of one process to a SQLite file: one writes, because SQLite lets
-// one write at a time, and some read meanwhile.
+// Connections of one process to a SQLite file: one writes, because SQLite allows one
+// writer at a time, and some read meanwhile.
 const sqliteReaders = 4
 
-// sqlitePragmas are for every connection. With a write-ahead log and NORMAL, a
-// commit survives the end of the process however it ends; only a power cut can
-// take the last ones, and never half of one. The log is worked off by checkpoints;
-// SQLite itself would do so only at 256 MiB.
+// sqlitePragmas are set on every connection. With a write-ahead log and NORMAL, a
+// commit survives every end of the process; only a power cut can lose the last commits,
+// and never a part of one. checkpoints copy the log into the database; SQLite itself
+// would do so only at 256 MiB.
 const sqlitePragmas = "_busy_timeout=5000&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)" +
 	"&_pragma=wal_autocheckpoint(65536)&_pragma=journal_size_limit(33554432)&_pragma=temp_store(MEMORY)"
 
@@ -35,15 +35,14 @@ type sqliteEngine struct {
 	checkpoints *checkpoints
 }
 
-// sessions are connections that nobody uses at present; nil is one that is not
-// open yet.
+// sessions are idle connections. nil stands for one that is not open yet.
 type sessions chan *session
 
 // session is a connection with its prepared statements.
 type session struct {
 	conn       *sql.Conn
 	prepared   map[string]*sql.Stmt
-	statements int // that were run
+	statements int // how many were run
 }
 
 func openSQLite(ctx context.Context, path string) (*sqliteEngine, error) {
@@ -85,13 +84,12 @@ func sqliteDB(path, parameters string) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-// creating is held while a file is made. To close a file takes away the locks
-// that SQLite has on it in the same process, so no other [Open] may come between.
+// creating is held while a file is created. Closing a file releases SQLite's locks on
+// it in the same process, so no other [Open] may run meanwhile.
 var creating sync.Mutex
 
-// createFile makes the file and its directory, if they are not there, so that
-// others cannot read what is in them. SQLite gives its further files the same
-// mode.
+// createFile creates the file and its directory, if they don't exist, so that others
+// can't read them. SQLite gives its other files the same mode.
 func createFile(path string) error {
 	creating.Lock()
 	defer creating.Unlock()
@@ -109,8 +107,8 @@ func createFile(path string) error {
 	return f.Close()
 }
 
-// use lends a connection to work. A statement is not cut off once it has begun:
-// none takes long, and SQLite would give up the connection.
+// use runs work with one of the connections. A statement that has begun is not
+// cancelled: none takes long, and SQLite would close the connection.
 func (e *sqliteEngine) use(ctx context.Context, idle sessions, work func(context.Context, *session) error) error {
 	var s *session
 	select {
@@ -137,8 +135,8 @@ func (e *sqliteEngine) read(ctx context.Context, work func(context.Context, quer
 	return e.use(ctx, e.readers, func(ctx context.Context, s *session) error { return work(ctx, s) })
 }
 
-// write takes the right to write before it reads, since SQLite refuses to hand
-// it to a transaction that has read what another one changed meanwhile.
+// write gets the right to write before it reads, because SQLite does not give it to a
+// transaction that has read what another one changed meanwhile.
 func (e *sqliteEngine) write(ctx context.Context, _ []int64, work func(context.Context, querier) error) error {
 	return e.use(ctx, e.writer, func(ctx context.Context, s *session) error {
 		_, err := s.ExecContext(ctx, "BEGIN IMMEDIATE")
@@ -148,7 +146,7 @@ func (e *sqliteEngine) write(ctx context.Context, _ []int64, work func(context.C
 		done := false
 		defer func() {
 			if !done {
-				_, _ = s.ExecContext(ctx, "ROLLBACK") // if COMMIT failed there may be nothing to take back
+				_, _ = s.ExecContext(ctx, "ROLLBACK") // if COMMIT failed there may be nothing to roll back
 			}
 		}()
 		err = work(ctx, s)
@@ -187,12 +185,12 @@ func (s *session) close() {
 		return
 	}
 	for _, stmt := range s.prepared {
-		_ = stmt.Close() // or SQLite keeps the connection, and the log
+		_ = stmt.Close() // otherwise SQLite keeps the connection and the log
 	}
 	_ = s.conn.Close() // nothing is under way
 }
 
-// prepare returns the statement of a query; the store has a few dozen.
+// prepare returns the prepared statement of a query. The store has a few dozen.
 func (s *session) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	s.statements++
 	if stmt := s.prepared[query]; stmt != nil {
@@ -207,7 +205,7 @@ func (s *session) prepare(ctx context.Context, query string) (*sql.Stmt, error) 
 
 // ExecContext implements querier.
 func (s *session) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // it is kept for the next time
+	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // it is kept for the next call
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +214,7 @@ func (s *session) ExecContext(ctx context.Context, query string, args ...any) (s
 
 // QueryContext implements querier.
 func (s *session) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // it is kept for the next time
+	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // it is kept for the next call
 	if err != nil {
 		return nil, err
 	}
@@ -225,9 +223,9 @@ func (s *session) QueryContext(ctx context.Context, query string, args ...any) (
 
 // QueryRowContext implements querier.
 func (s *session) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // it is kept for the next time
+	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // it is kept for the next call
 	if err != nil {
-		return s.conn.QueryRowContext(ctx, query, args...) // for its error
+		return s.conn.QueryRowContext(ctx, query, args...) // returns the error
 	}
 	return stmt.QueryRowContext(ctx, args...)
 }

@@ -15,41 +15,41 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-// Store is a userpool.Store in a database. It is safe for concurrent use, also
-// by several processes on one database.
+// Store is a store.Store in a database. It is safe for concurrent use, also by several
+// processes on one database.
 type Store struct{ engine engine }
 
 var _ store.Store = (*Store)(nil)
 
-// querier runs statements: a connection, or a transaction.
+// querier runs statements: it is a connection or a transaction.
 type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// engine is what SQLite and PostgreSQL do in their own ways.
+// engine is what SQLite and PostgreSQL do differently.
 type engine interface {
-	// read runs work, whose statements need not see the same moment.
+	// read runs work. Its statements may see different states.
 	read(ctx context.Context, work func(context.Context, querier) error) error
-	// write runs work in a transaction, again if another one was in its way. If
-	// work fails, nothing of it stays. touched are hashes of the records that it
-	// changes, if it changes several.
+	// write runs work in a transaction, and again if another transaction interfered. If
+	// work fails, nothing of it remains. If it changes several records, touched has a
+	// hash of each.
 	write(ctx context.Context, touched []int64, work func(context.Context, querier) error) error
-	// migrate runs work as write does, and in no other process meanwhile.
+	// migrate runs work as write does, while no other process migrates.
 	migrate(ctx context.Context, work func(context.Context, querier) error) error
-	// dialect turns the SQL text into the engine's.
+	// dialect converts the SQL text to the engine's dialect.
 	dialect(text string) string
 	close() error
 }
 
-// Open opens the database at a URL and brings its tables up to date. What
-// begins with postgres:// or postgresql:// is PostgreSQL, with the parameters
-// of its own clients; anything else is the path of a SQLite file, possibly after
-// "sqlite:". The file, and its directory, are made if they are not there,
-// for this user alone; the mode of a file that is there is made so. A database of
-// another program, and one of a later version of this one, is refused and stays as
-// it is. No error holds the password of the URL.
+// Open opens the database at a URL and brings its tables up to date. A URL that begins
+// with postgres:// or postgresql:// is PostgreSQL's, with the parameters of its own
+// clients; anything else is the path of a SQLite file, optionally after "sqlite:". If
+// the file or its directory does not exist, Open creates it for this user only, and an
+// existing file gets that mode. Open refuses a database of another program or of a
+// later version of this one, and does not change it. No error contains the password of
+// the URL.
 func Open(ctx context.Context, url string) (*Store, error) {
 	e, err := openEngine(ctx, url)
 	if err != nil {
@@ -75,21 +75,22 @@ func openEngine(ctx context.Context, url string) (engine, error) {
 			"postgres:// URL",
 			scheme)
 	case keywords.MatchString(url):
-		return nil, errors.New("keywords and values are not understood; use the path of a SQLite file or a " +
+		return nil, errors.New("keywords and values are not supported; use the path of a SQLite file or a " +
 			"postgres:// URL")
 	default:
 		return openSQLite(ctx, url)
 	}
 }
 
-// keywords is how a connection string of PostgreSQL's other form looks. Its
-// password must not become the name of a file.
+// keywords matches the other form of PostgreSQL's connection strings. Its password must
+// not become the name of a file.
 var keywords = regexp.MustCompile(`(?i)(^|\s)(host|hostaddr|port|user|dbname|password|passfile|service|sslmode)\s*=`)
 
-// Close ends all connections, when what is under way is done.
+// Close closes all connections, after what is under way has ended.
 func (s *Store) Close() error { return s.engine.close() }
 
-// describe says what failed; the errors that callers look for stay findable.
+// describe adds what failed to an error. Callers can still find the errors that they
+// look for.
 func describe(what string, err error) error {
 	if err == nil || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrConflict) {
 		return err
@@ -97,7 +98,8 @@ func describe(what string, err error) error {
 	return fmt.Errorf("sqlstore: %s: %w", what, err)
 }
 
-// columns are what makes a record, for scanRecord, where its table is called r.
+// columns are the columns of a record for scanRecord, in a query that calls the table
+// r.
 const (
 	columns = `r.id, ` + content
 	content = `owner, names, terms, expires, version, body`
@@ -135,7 +137,7 @@ func scanRecord(row scanner, kind string) (store.Record, error) {
 	return r, err
 }
 
-// scanOne scans a row that may be missing.
+// scanOne scans a row that may not exist.
 func scanOne(row *sql.Row, kind string) (store.Record, bool, error) {
 	r, err := scanRecord(row, kind)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -144,7 +146,7 @@ func scanOne(row *sql.Row, kind string) (store.Record, bool, error) {
 	return r, err == nil, err
 }
 
-// Get implements userpool.Store.
+// Get implements store.Store.
 func (s *Store) Get(ctx context.Context, pool, kind, id string) (r store.Record, ok bool, err error) {
 	err = s.engine.read(ctx, func(ctx context.Context, q querier) error {
 		r, ok, err = scanOne(q.QueryRowContext(ctx, getRecord, []byte(pool), []byte(kind), []byte(id)), kind)
@@ -153,7 +155,7 @@ func (s *Store) Get(ctx context.Context, pool, kind, id string) (r store.Record,
 	return r, ok, describe("reading a "+kind, err)
 }
 
-// Find implements userpool.Store.
+// Find implements store.Store.
 func (s *Store) Find(ctx context.Context, pool, kind, name string) (r store.Record, ok bool, err error) {
 	err = s.engine.read(ctx, func(ctx context.Context, q querier) error {
 		r, ok, err = scanOne(q.QueryRowContext(ctx, findRecord, []byte(pool), []byte(kind), indexed(name)), kind)
@@ -162,7 +164,7 @@ func (s *Store) Find(ctx context.Context, pool, kind, name string) (r store.Reco
 	return r, ok, describe("finding a "+kind, err)
 }
 
-// Take implements userpool.Store.
+// Take implements store.Store.
 func (s *Store) Take(ctx context.Context, pool, kind, id string) (r store.Record, ok bool, err error) {
 	err = s.engine.write(ctx, nil, func(ctx context.Context, q querier) error {
 		t := table{q, []byte(pool), []byte(kind)}
@@ -178,7 +180,7 @@ func (s *Store) Take(ctx context.Context, pool, kind, id string) (r store.Record
 	return r, ok, nil
 }
 
-// Apply implements userpool.Store.
+// Apply implements store.Store.
 func (s *Store) Apply(ctx context.Context, pool string, changes ...store.Change) error {
 	if len(changes) == 0 {
 		return nil
@@ -196,31 +198,31 @@ func (s *Store) Apply(ctx context.Context, pool string, changes ...store.Change)
 	return describe("changing records", err)
 }
 
-// touched returns a small hash of each record that is changed, in order and each
-// once. A single change needs none: it cannot wait for itself.
+// touched returns a small hash of each record that is changed, sorted and each once. A
+// single change needs none: it can't wait for itself.
 func touched(pool string, changes []store.Change) (out []int64) {
 	if len(changes) < 2 {
 		return nil
 	}
 	for _, c := range changes {
 		h := fnv.New32a()
-		_, _ = io.WriteString(h, pool+"\x00"+c.Kind+"\x00"+c.ID) // never fails
+		_, _ = io.WriteString(h, pool+"\x00"+c.Kind+"\x00"+c.ID) // it never fails
 		out = append(out, int64(h.Sum32()%256))
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// portion is how many records one transaction removes, so that others have
-// their turn in between.
-const portion = 250
+// batchSize is how many records one transaction removes, so that other transactions can
+// run in between.
+const batchSize = 250
 
 const expiredRecords = `SELECT pool, kind, id, version FROM pool_records WHERE expires <= $1 ORDER BY expires LIMIT $2`
 
-// DeleteExpired implements userpool.Store.
+// DeleteExpired implements store.Store.
 func (s *Store) DeleteExpired(ctx context.Context, now time.Time, limit int) (n int, err error) {
 	for n < limit {
-		size, removed := min(limit-n, portion), 0
+		size, removed := min(limit-n, batchSize), 0
 		err = s.engine.write(ctx, nil, func(ctx context.Context, q querier) error {
 			removed, err = deleteExpired(ctx, q, now, size)
 			return err
@@ -233,8 +235,8 @@ func (s *Store) DeleteExpired(ctx context.Context, now time.Time, limit int) (n 
 	return n, describe("removing expired records", err)
 }
 
-// deleteExpired removes at most limit records. What another process changed
-// meanwhile stays, until the next time.
+// deleteExpired removes at most limit records. A record that another process changes
+// meanwhile is left for the next call.
 func deleteExpired(ctx context.Context, q querier, now time.Time, limit int) (n int, err error) {
 	type row struct {
 		pool, kind, id []byte

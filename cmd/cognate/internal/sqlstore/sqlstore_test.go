@@ -12,8 +12,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/storetest"
 )
 
-// server is the PostgreSQL server of all tests, started by the first that needs
-// it.
+// server is the PostgreSQL server of all tests. The first test that needs it starts it.
 var server struct {
 	once sync.Once
 	*pgtest.Server
@@ -42,14 +41,25 @@ func postgres(t testing.TB) string {
 	return server.URL(t)
 }
 
-// sqlite returns the path of a SQLite file that is not there yet.
+// sqlite returns the path of a SQLite file that does not exist yet.
 func sqlite(t testing.TB) string {
 	t.Helper()
 	return filepath.Join(t.TempDir(), ".cognate", "pool.db")
 }
 
-// engines are the databases of each kind, empty.
+// engines returns an empty database of each kind.
 var engines = map[string]func(testing.TB) (url string){"SQLite": sqlite, "PostgreSQL": postgres}
+
+// eachEngine runs a test for each kind of database. database returns an empty one.
+func eachEngine(t *testing.T, test func(t *testing.T, database func(testing.TB) (url string))) {
+	t.Helper()
+	for name, database := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, database)
+		})
+	}
+}
 
 // open opens a store until the end of the test.
 func open(t testing.TB, url string) *sqlstore.Store {
@@ -69,39 +79,30 @@ func open(t testing.TB, url string) *sqlstore.Store {
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	for name, database := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			storetest.Run(t, func(t *testing.T) store.Store { return open(t, database(t)) })
-		})
-	}
+	eachEngine(t, func(t *testing.T, database func(testing.TB) string) {
+		storetest.Run(t, func(t *testing.T) store.Store { return open(t, database(t)) })
+	})
 }
 
-// TestStoreOfTwo runs the suite on two stores of one database, which take turns,
-// as two processes would.
+// TestStoreOfTwo runs the suite on two stores with the same database, in turn, as two
+// processes would use it.
 func TestStoreOfTwo(t *testing.T) {
 	t.Parallel()
-	for name, database := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			storetest.Run(t, func(t *testing.T) store.Store {
-				url := database(t)
-				return &alternating{stores: [2]store.Store{open(t, url), open(t, url)}}
-			})
+	eachEngine(t, func(t *testing.T, database func(testing.TB) string) {
+		storetest.Run(t, func(t *testing.T) store.Store {
+			url := database(t)
+			return &alternating{stores: [2]store.Store{open(t, url), open(t, url)}}
 		})
-	}
+	})
 }
 
-// TestOnce has two processes on one database.
+// TestOnce has two processes use one database.
 func TestOnce(t *testing.T) {
 	t.Parallel()
-	for name, database := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			storetest.RunOnce(t, func(t *testing.T) (one, other store.Store) {
-				url := database(t)
-				return open(t, url), open(t, url)
-			})
+	eachEngine(t, func(t *testing.T, database func(testing.TB) string) {
+		storetest.RunOnce(t, func(t *testing.T) (one, other store.Store) {
+			url := database(t)
+			return open(t, url), open(t, url)
 		})
-	}
+	})
 }

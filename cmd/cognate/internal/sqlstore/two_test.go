@@ -8,7 +8,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-// alternating hands every call to the other of two stores.
+// alternating passes each call to the other one of two stores.
 type alternating struct {
 	calls  atomic.Int64
 	stores [2]store.Store

@@ -1,12 +1,12 @@
--- Keys are bytes and not text: their order is that of bytes in every engine,
--- whatever its collation, and no key is refused for its spelling. Names and
--- terms lie twice: in their record, which is thereby read and removed as one row,
--- and in a table of their own, which finds it.
+-- Keys are bytes and not text: every engine sorts them as bytes, whatever its
+-- collation, and refuses none for its encoding. Names and terms are stored twice: in
+-- their record, so that it is read and removed as one row, and in their own tables,
+-- which are used to find the record.
 CREATE TABLE pool_records (
 	pool    BYTEA  NOT NULL,
 	kind    BYTEA  NOT NULL,
 	id      BYTEA  NOT NULL,
-	owner   BYTEA,           -- NULL: nobody's
+	owner   BYTEA,           -- NULL: no owner
 	seq     BIGINT NOT NULL, -- counts the records of one owner
 	names   BYTEA,           -- as a list; NULL: none
 	terms   BYTEA,
@@ -16,7 +16,7 @@ CREATE TABLE pool_records (
 	PRIMARY KEY (pool, kind, id)
 );
 
--- Unique, so that two transactions that add to one owner wait for each other.
+-- Unique, so that two transactions that add records of one owner wait for each other.
 CREATE UNIQUE INDEX pool_records_owner ON pool_records (pool, kind, owner, seq) WHERE owner IS NOT NULL;
 
 CREATE INDEX pool_records_expires ON pool_records (expires) WHERE expires IS NOT NULL;

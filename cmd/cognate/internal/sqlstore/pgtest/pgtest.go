@@ -26,11 +26,10 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver called pgx
 )
 
-// patience bounds every wait for the server. It is long, for machines that are
-// busy.
+// patience limits every wait for the server. It is long, for busy machines.
 const patience = 60 * time.Second
 
-// Password is the user's.
+// Password is the password of the server's user.
 const Password = "only-for-this-test"
 
 // A Server is one PostgreSQL server process.
@@ -44,7 +43,7 @@ type Server struct {
 	exited  chan struct{}
 }
 
-// Start starts a server with settings, such as "fsync=on", on top of ones that
+// Start starts a server with settings, such as "fsync=on", in addition to settings that
 // suit tests. The caller closes it.
 func Start(settings ...string) (s *Server, err error) {
 	s = &Server{exited: make(chan struct{})}
@@ -73,16 +72,16 @@ func Start(settings ...string) (s *Server, err error) {
 	return s, s.run(port, settings)
 }
 
-// initialize makes the server's data folder.
+// initialize creates the server's data folder.
 func (s *Server) initialize() error {
 	secret := filepath.Join(s.dir, "password")
-	// The server's user reads it, and it protects nothing.
+	// The server's user must be able to read it, and it protects nothing.
 	err := os.WriteFile(secret, []byte(Password+"\n"), 0o644) //nolint:gosec // see above
 	if err != nil {
 		return err
 	}
-	// The password goes as it is: to derive a key from it takes each connection
-	// longer, under the race detector, than what most tests do with it.
+	// The password is sent in plain text: under the race detector, deriving a key from
+	// it would take each connection longer than most tests.
 	initdb, err := s.command("initdb", "-D", s.data(), "-U", "cognate", "-A", "password", "--pwfile", secret,
 		"-E", "UTF8", "--no-sync")
 	if err != nil {
@@ -119,16 +118,17 @@ func (s *Server) run(port int, settings []string) (err error) {
 	return s.await()
 }
 
-// command prepares a program of PostgreSQL, which all refuse to run as root.
+// command returns a command of PostgreSQL, as another user if the tests run as root,
+// because these programs refuse to run as root.
 func (s *Server) command(name string, args ...string) (*exec.Cmd, error) {
 	path, err := find(name)
 	if err != nil {
 		return nil, fmt.Errorf("this test needs PostgreSQL: %w\nInstall it with `apt-get install postgresql` or "+
 			"`brew install postgresql`, or set POSTGRES_BIN to the folder of its programs", err)
 	}
-	cmd := exec.CommandContext(context.Background(), path, args...) //nolint:gosec // the tester's own server
+	cmd := exec.CommandContext(context.Background(), path, args...) //nolint:gosec // it is the tester's own server
 	cmd.Dir = s.dir
-	return cmd, asOther(cmd)
+	return cmd, asUnprivileged(cmd)
 }
 
 func find(name string) (string, error) {
@@ -146,8 +146,8 @@ func find(name string) (string, error) {
 	return all[len(all)-1], nil
 }
 
-// freePort returns a port on which nothing listens. Another program may take it
-// before the server does; then the server says so.
+// freePort returns a port on which nothing listens. If another program takes it first,
+// the server reports that.
 func freePort() (int, error) {
 	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -192,7 +192,7 @@ func (s *Server) url(schema string) string {
 	return u.String()
 }
 
-// URL returns the address of an empty schema of this test's own.
+// URL returns the address of an empty schema for this test only.
 func (s *Server) URL(tb testing.TB) string {
 	tb.Helper()
 	schema := "s" + strings.ToLower(rand.Text())
@@ -203,15 +203,15 @@ func (s *Server) URL(tb testing.TB) string {
 	return s.url(schema)
 }
 
-// Close ends the server and removes its data.
+// Close stops the server and removes its data.
 func (s *Server) Close() {
 	if s.process != nil {
 		_ = s.process.Process.Signal(os.Interrupt) // it may have ended
 		select {
 		case <-s.exited:
 		case <-time.After(patience):
-			_ = s.process.Process.Kill() // its data is removed next
+			_ = s.process.Process.Kill() // its data are removed next
 		}
 	}
-	_ = os.RemoveAll(s.dir) // it is below the folder for what may go
+	_ = os.RemoveAll(s.dir) // it is in the folder for temporary files
 }

@@ -4,6 +4,6 @@ package pgtest
 
 import "os/exec"
 
-func asOther(*exec.Cmd) error { return nil }
+func asUnprivileged(*exec.Cmd) error { return nil }
 
 func handOver(string) error { return nil }

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// other is the user that the server runs as, where the tests run as root.
-func other() (*syscall.Credential, error) {
+// unprivileged returns the user that the server runs as, if the tests run as root.
+func unprivileged() (*syscall.Credential, error) {
 	if os.Getuid() != 0 {
 		return nil, nil
 	}
@@ -31,16 +31,16 @@ func other() (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, err
 }
 
-// asOther makes the command run as that user.
-func asOther(cmd *exec.Cmd) error {
-	who, err := other()
+// asUnprivileged makes the command run as that user.
+func asUnprivileged(cmd *exec.Cmd) error {
+	who, err := unprivileged()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
 	return err
 }
 
-// handOver gives that user the folder.
+// handOver makes that user the owner of the folder.
 func handOver(dir string) error {
-	who, err := other()
+	who, err := unprivileged()
 	if err != nil || who == nil {
 		return err
 	}

@@ -17,16 +17,16 @@ import (
 	sqlitelib "modernc.org/sqlite/lib"
 )
 
-// applicationID says in the header of a SQLite file that a pool is in it: the
+// applicationID in the header of a SQLite file says that the file contains a pool: the
 // letters "cogn" (SQLite, "PRAGMA application_id").
 const applicationID = 0x636f676e
 
-// ownTables are in every database that has a pool, and all of them are made in
-// one transaction.
+// ownTables are in every database of a pool. All of them are created in one
+// transaction.
 var ownTables = []string{"pool_migrations", "pool_names", "pool_records", "pool_terms"}
 
-// checkTables tells by the names of its tables whether a database is a pool's.
-// fresh: there is none of a pool's.
+// checkTables checks by the names of its tables whether a database belongs to a pool.
+// fresh reports that it has none of a pool's tables.
 func checkTables(have []string) (fresh bool, err error) {
 	own := slices.DeleteFunc(slices.Clone(ownTables), func(name string) bool { return !slices.Contains(have, name) })
 	switch len(own) {
@@ -35,11 +35,11 @@ func checkTables(have []string) (fresh bool, err error) {
 	case len(ownTables):
 		return false, nil
 	}
-	return false, fmt.Errorf("it has %s, but not the other tables of a user pool: it is another program's",
+	return false, fmt.Errorf("it has %s, but not the other tables of a user pool: it belongs to another program",
 		strings.Join(own, " and "))
 }
 
-// checkVersion refuses a database that a later program has changed.
+// checkVersion refuses a database that a later version of the program has changed.
 func checkVersion(version, known int) error {
 	if version <= known {
 		return nil
@@ -47,7 +47,7 @@ func checkVersion(version, known int) error {
 	return &newerError{version, known}
 }
 
-// newerError says that a later program has changed a database.
+// newerError says that a later version of the program has changed a database.
 type newerError struct{ version, known int }
 
 // Error implements error.
@@ -56,11 +56,11 @@ func (e *newerError) Error() string {
 		"use the program that it was last used with, or a newer one", e.version, e.known)
 }
 
-// claim makes a SQLite file the store's: one that is empty, or that was before.
-// Until it is known to be that, it is read and nothing of it is changed, neither
-// its mode nor what is in it nor beside it. Others cannot read the store's.
+// claim makes a SQLite file the store's, if the file is empty or was the store's
+// before. Until that is certain, claim only reads: it changes neither the file and its
+// mode nor the files beside it. Afterwards nobody else can read the store's files.
 func claim(ctx context.Context, path string) error {
-	path, err := filepath.EvalSymlinks(path) // beside what it leads to is the log
+	path, err := filepath.EvalSymlinks(path) // the log is beside the file that a link leads to
 	if err != nil {
 		return err
 	}
@@ -69,12 +69,12 @@ func claim(ctx context.Context, path string) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return errors.New("it is no regular file; name a file, which is made if it is not there")
+		return errors.New("it is not a regular file; name a file, which is created if it does not exist")
 	}
-	if info.Size() > 0 && info.Size() < leastDatabase {
+	if info.Size() > 0 && info.Size() < minDatabaseSize {
 		return errNoDatabase
 	}
-	marked, err := look(ctx, path)
+	marked, err := inspect(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -90,50 +90,52 @@ func claim(ctx context.Context, path string) error {
 	return mark(ctx, path)
 }
 
-// leastDatabase is the least size of a database, that of one page; what is smaller
-// SQLite takes for empty, and writes over.
-const leastDatabase = 512
+// minDatabaseSize is the size of a database with one page. SQLite takes a smaller file
+// for an empty one, and overwrites it.
+const minDatabaseSize = 512
 
 var (
-	errNoDatabase = errors.New("it is not a database; name a file of the pool's own, which is made if it is not there")
-	errDamaged    = errors.New("it is a damaged database; name a file of the pool's own, " +
-		"which is made if it is not there")
-	errForeign = errors.New("it is the database of another program; name a file of the pool's own, " +
-		"which is made if it is not there")
+	errNoDatabase = errors.New("it is not a database; name a file for the pool only, " +
+		"which is created if it does not exist")
+	errDamaged = errors.New("it is a damaged database; name a file for the pool only, " +
+		"which is created if it does not exist")
+	errForeign = errors.New("it is the database of another program; name a file for the pool only, " +
+		"which is created if it does not exist")
 )
 
-// look reports whether the file has a pool's mark, and returns an error if it is
-// not for a pool to use. As an immutable file SQLite reads it without a lock and
-// without the log, both of which would leave something beside it. What a process
-// left that was killed as it worked off the log may seem damaged then, so that is
-// read again with the log, unless it has the mark.
-func look(ctx context.Context, path string) (marked bool, err error) {
-	marked, err = lookWith(ctx, path, "mode=ro&immutable=1&_pragma=writable_schema(1)") // or a short file has no header
+// inspect reports whether the file has a pool's mark. It returns an error if a pool
+// must not use the file. SQLite opens it as an immutable file, without a lock and
+// without the log, which would create files beside it. After a process was killed
+// during a checkpoint, a file may seem damaged without its log; a file without the mark
+// is then read again with the log.
+func inspect(ctx context.Context, path string) (marked bool, err error) {
+	// Without writable_schema, SQLite does not read the header of a short file.
+	marked, err = inspectWith(ctx, path, "mode=ro&immutable=1&_pragma=writable_schema(1)")
 	if hasCode(err, sqlitelib.SQLITE_CORRUPT) {
-		marked, err = lookWith(ctx, path, withLog)
+		marked, err = inspectWith(ctx, path, withLog)
 	}
 	if !marked || err != nil || !hasLog(path) {
 		return marked, err
 	}
-	// A later version's last step may be in the log yet. What can't be read at
-	// present, as after a kill, is opened: then migrate looks.
-	_, err = lookWith(ctx, path, withLog)
+	// The last migration of a later version may still be only in the log. A file that
+	// can't be read now, as after a kill, is accepted: migrate checks it.
+	_, err = inspectWith(ctx, path, withLog)
 	if _, newer := errors.AsType[*newerError](err); newer {
 		return true, err
 	}
 	return true, nil
 }
 
-// withLog reads a file as it is with its log, and leaves both.
+// withLog reads a file together with its log, and changes neither.
 const withLog = "mode=ro&_busy_timeout=5000"
 
-// hasLog reports whether there is something in the log of a file.
+// hasLog reports whether the log of a file has content.
 func hasLog(path string) bool {
 	info, err := os.Stat(path + "-wal")
 	return err == nil && info.Size() > 0
 }
 
-func lookWith(ctx context.Context, path, parameters string) (marked bool, err error) {
+func inspectWith(ctx context.Context, path, parameters string) (marked bool, err error) {
 	db, err := sqliteDB(path, parameters)
 	if err != nil {
 		return false, err
@@ -150,7 +152,7 @@ func lookWith(ctx context.Context, path, parameters string) (marked bool, err er
 	case id != 0 && id != applicationID:
 		return false, errForeign
 	case id == 0:
-		fresh, err := lookAtTables(ctx, db)
+		fresh, err := inspectTables(ctx, db)
 		switch {
 		case err != nil:
 			return false, noDatabase(err)
@@ -160,21 +162,21 @@ func lookWith(ctx context.Context, path, parameters string) (marked bool, err er
 			return false, checkFresh(ctx, db, path+"-wal")
 		}
 	}
-	steps, err := steps()
+	steps, err := migrationNames()
 	if err != nil {
 		return false, err
 	}
 	var version int
 	err = db.QueryRowContext(ctx, readVersion).Scan(&version)
 	if err != nil {
-		return id != 0, nil //nolint:nilerr // it is in the log; then migrate looks at the version
+		return id != 0, nil //nolint:nilerr // the version is in the log; migrate checks it
 	}
 	return id != 0, checkVersion(version, len(steps))
 }
 
-// lookAtTables tells by its tables whether a database is for a pool; fresh: there
-// is none.
-func lookAtTables(ctx context.Context, db *sql.DB) (fresh bool, err error) {
+// inspectTables checks by its tables whether a pool may use a database. fresh reports
+// that it has no tables.
+func inspectTables(ctx context.Context, db *sql.DB) (fresh bool, err error) {
 	scan := func(s scanner) (name string, err error) { return name, s.Scan(&name) }
 	tables, err := collect(ctx, db, scan, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') LIMIT 100")
 	if err != nil {
@@ -187,10 +189,10 @@ func lookAtTables(ctx context.Context, db *sql.DB) (fresh bool, err error) {
 	return fresh, nil
 }
 
-// checkFresh looks closer at a file in which no table was seen. They may all be in
-// the log, if a process was killed early that made them before files were marked;
-// they are the first that a pool writes. Without a log the file must be whole: a
-// damaged one of another program may only seem to have none.
+// checkFresh checks a file in which no table was found. All tables may be in the log,
+// if a process was killed early that created them before files had a mark; these tables
+// are the first thing that a pool writes. Without a log the file must be undamaged: a
+// damaged file of another program may only seem to have no tables.
 func checkFresh(ctx context.Context, db *sql.DB, log string) error {
 	begin, err := beginOf(log)
 	switch {
@@ -202,12 +204,13 @@ func checkFresh(ctx context.Context, db *sql.DB, log string) error {
 	var whole string
 	err = db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&whole)
 	if err != nil || whole != "ok" {
-		return errDamaged // the text names no more than a page
+		return errDamaged // the result only names a page
 	}
 	return nil
 }
 
-// beginOf is the beginning of a log, or nothing. SQLite has no locks on it.
+// beginOf returns the beginning of a log, or nothing if there is no log. SQLite has no
+// locks on it.
 func beginOf(log string) ([]byte, error) {
 	const enough = 1 << 20
 	f, err := os.Open(log)
@@ -221,8 +224,8 @@ func beginOf(log string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, enough))
 }
 
-// mark writes the application id, before there is a log: so that it is in the file
-// itself, where look finds it.
+// mark writes the application ID before there is a log, so that it is in the file
+// itself, where inspect finds it.
 func mark(ctx context.Context, path string) error {
 	db, err := sqliteDB(path, "_busy_timeout=5000")
 	if err != nil {
@@ -232,7 +235,7 @@ func mark(ctx context.Context, path string) error {
 	return errors.Join(lockedBy(err), db.Close())
 }
 
-// makePrivate takes the file from all but its owner.
+// makePrivate removes all permissions except the owner's.
 func makePrivate(file string) error {
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -247,13 +250,13 @@ func makePrivate(file string) error {
 	return nil
 }
 
-// hasCode reports whether an error is one of SQLite's with this primary code.
+// hasCode reports whether err is an error of SQLite with this primary code.
 func hasCode(err error, code int) bool {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	return ok && e.Code()&0xff == code
 }
 
-// noDatabase says in a sentence what SQLite says in a few words.
+// noDatabase replaces an error of SQLite by a sentence.
 func noDatabase(err error) error {
 	if hasCode(err, sqlitelib.SQLITE_NOTADB) {
 		return errNoDatabase
@@ -261,10 +264,10 @@ func noDatabase(err error) error {
 	return lockedBy(err)
 }
 
-// lockedBy says that a file is in use.
+// lockedBy explains the error for a file that is in use.
 func lockedBy(err error) error {
 	if hasCode(err, sqlitelib.SQLITE_BUSY) {
-		return fmt.Errorf("another program keeps the database locked; end it, or name another file (%w)", err)
+		return fmt.Errorf("another program has locked the database; end that program, or name another file (%w)", err)
 	}
 	return err
 }

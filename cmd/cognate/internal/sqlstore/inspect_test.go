@@ -12,7 +12,7 @@ import (
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/sqlstore"
 )
 
-// folder is all that is in a folder: names, modes and contents.
+// folder returns everything in a folder: names, modes and contents.
 func folder(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -37,8 +37,8 @@ func folder(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// makeDatabase makes a SQLite file that others can read. Those that stay open keep
-// their log.
+// makeDatabase creates a SQLite file that others can read. With stayOpen it stays open
+// and keeps its log.
 func makeDatabase(t *testing.T, path string, stayOpen bool, statements ...string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
@@ -66,8 +66,8 @@ func makeDatabase(t *testing.T, path string, stayOpen bool, statements ...string
 	}
 }
 
-// newer makes a pool's database of a later version; stayOpen: one that this has just changed,
-// and runs.
+// newer returns a function that creates a pool's database of a later version. With
+// stayOpen that version has just changed it, and runs.
 func newer(stayOpen bool) func(t *testing.T, path string) {
 	return func(t *testing.T, path string) {
 		t.Helper()
@@ -83,8 +83,8 @@ func newer(stayOpen bool) func(t *testing.T, path string) {
 	}
 }
 
-// TestForeignFile has files that are not for a pool to use: they are refused with
-// a sentence, and stay as they are, with nothing beside them.
+// TestForeignFile opens files that a pool must not use: each is refused with a sentence
+// and not changed, and nothing is created beside it.
 func TestForeignFile(t *testing.T) {
 	t.Parallel()
 	database := func(stayOpen bool, statements ...string) func(*testing.T, string) {
@@ -116,7 +116,8 @@ func TestForeignFile(t *testing.T) {
 			}
 		}
 	}
-	// A page of SQLite's begins with a header; the first one's is after the file's.
+	// A page of SQLite begins with a header; that of the first page follows the header
+	// of the file.
 	noCells := func(b []byte) []byte { b[103], b[104] = 0, 0; return b }
 	header := "SQLite format 3\x00"
 	for name, tt := range map[string]struct {
@@ -147,7 +148,7 @@ func TestForeignFile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-		}, "no regular file"},
+		}, "not a regular file"},
 	} {
 		for _, link := range []bool{false, true} {
 			if link {
@@ -182,7 +183,7 @@ func TestForeignFile(t *testing.T) {
 					}
 				}
 				for name, was := range before {
-					// Who reads with the log notes there up to where.
+					// A reader of the log writes into this file how far it has read.
 					if after[name] != was && !strings.HasSuffix(name, "-shm") {
 						t.Errorf("%s was changed", name)
 					}
@@ -192,7 +193,7 @@ func TestForeignFile(t *testing.T) {
 	}
 }
 
-// TestOwnFile has files that a pool may use: empty ones, and its own of before,
+// TestOwnFile opens files that a pool may use: empty ones, and its own earlier ones,
 // which others could read.
 func TestOwnFile(t *testing.T) {
 	t.Parallel()
@@ -238,7 +239,7 @@ func TestOwnFile(t *testing.T) {
 			for _, suffix := range []string{"", "-wal"} {
 				body, err := os.ReadFile(other + suffix)
 				if err == nil && suffix == "" {
-					body = body[:4096] // the first page, which says that there are more
+					body = body[:4096] // the first page, which says that there are more pages
 				}
 				if err == nil {
 					err = os.WriteFile(path+suffix, body, 0o644)
@@ -292,16 +293,16 @@ func TestOwnFile(t *testing.T) {
 	}
 }
 
-// TestForeignSchema has a schema in which another program has tables of the same
-// names, and one in which it has others, beside which a pool's may be.
+// TestForeignSchema opens a schema in which another program has tables of the same
+// names, and one in which it has other tables, beside which the pool's are allowed.
 func TestForeignSchema(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		tables string
-		want   string // of the error; empty: it is opened
+		want   string // part of the error; empty: it is opened
 	}{
-		"the same name":    {"CREATE TABLE pool_names (x INTEGER)", "another program's"},
-		"a view":           {"CREATE VIEW pool_migrations AS SELECT 1 AS version", "another program's"},
+		"the same name":    {"CREATE TABLE pool_names (x INTEGER)", "belongs to another program"},
+		"a view":           {"CREATE VIEW pool_migrations AS SELECT 1 AS version", "belongs to another program"},
 		"of its own, more": {"CREATE TABLE notes (x INTEGER)", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -321,7 +322,7 @@ func TestForeignSchema(t *testing.T) {
 		t.Parallel()
 		url, _, _ := strings.Cut(postgres(t), "search_path=")
 		_, err := sqlstore.Open(t.Context(), url+"search_path=nowhere")
-		if err == nil || !strings.Contains(err.Error(), "no schema") {
+		if err == nil || !strings.Contains(err.Error(), "does not exist") {
 			t.Errorf("got %v, want that there is no schema", err)
 		}
 	})

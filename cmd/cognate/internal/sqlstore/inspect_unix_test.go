@@ -13,7 +13,7 @@ import (
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/sqlstore"
 )
 
-// TestNoFile has names of what is not a file and can't become one.
+// TestNoFile opens names of things that are not files and can't become files.
 func TestNoFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -32,7 +32,8 @@ func TestNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		pipe: "no regular file", socket: "no regular file", "/dev/null": "no regular file", nowhere: "no such file",
+		pipe: "not a regular file", socket: "not a regular file", "/dev/null": "not a regular file",
+		nowhere: "no such file",
 	} {
 		_, err := sqlstore.Open(t.Context(), path)
 		if err == nil || !strings.Contains(err.Error(), want) {
