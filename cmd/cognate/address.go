@@ -17,22 +17,24 @@ import (
 
 // An address is where a service listens: a host and a port of this machine.
 type address struct {
-	flag string // that it came from, for what has to be said about it
+	flag string // the flag that the address came from, for messages
 	host string // as browsers write it
 	port string
-	// bind are the IP addresses of host. localhost has two, and a browser takes either:
-	// whoever listens on the other one would get the visitors.
+	// bind lists the IP addresses of host. localhost has two, and a browser may use
+	// either: another program that listens on the second one would receive the
+	// visitors.
 	bind []string
 }
 
-// parseAddress reads an address. The pool's passwords are printed for everyone to read,
-// and the app's certificate is worth nothing, so other machines are kept out.
+// parseAddress reads an address. Only addresses of this machine are accepted: the
+// pool's passwords are printed on the terminal, and the app's certificate protects
+// nothing.
 func parseAddress(flag, text string) (address, error) {
 	a := address{flag: flag}
 	var err error
 	a.host, a.port, err = net.SplitHostPort(text)
 	if err != nil {
-		return a, fmt.Errorf("%s %s is not an address; expected a host and a port, as in 127.0.0.1:9229", flag,
+		return a, fmt.Errorf("%s %s is not an address; expected a host and a port, such as 127.0.0.1:9229", flag,
 			quoted(text))
 	}
 	_, err = strconv.ParseUint(a.port, 10, 16)
@@ -42,13 +44,15 @@ func parseAddress(flag, text string) (address, error) {
 	var ok bool
 	a.host, a.bind, ok = devtls.Loopback(a.host)
 	if !ok {
-		return a, fmt.Errorf("%s %s is not on this machine alone; use 127.0.0.1:%s: "+
-			"nobody else may reach what runs here, because its passwords are no secret", flag, quoted(text), a.port)
+		return a, fmt.Errorf("%s %s is not an address of this machine; use 127.0.0.1:%s: "+
+			"other machines must not reach this program, because its passwords are not secret",
+			flag, quoted(text), a.port)
 	}
 	return a, nil
 }
 
-// quoted leaves plain words plain.
+// quoted returns s in quotes if it is empty or has characters that could mislead; plain
+// words stay as they are.
 func quoted(s string) string {
 	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return strconv.Quote(s)
@@ -56,8 +60,8 @@ func quoted(s string) string {
 	return s
 }
 
-// asLocalhost is the address under the name localhost, if it is 127.0.0.1: that name is
-// the one host that Amazon Cognito takes without TLS.
+// asLocalhost returns 127.0.0.1 under the name localhost, and other addresses
+// unchanged: localhost is the only host that Amazon Cognito accepts without TLS.
 func (a address) asLocalhost() address {
 	if a.host == "127.0.0.1" {
 		a.host, a.bind, _ = devtls.Loopback("localhost")
@@ -65,14 +69,14 @@ func (a address) asLocalhost() address {
 	return a
 }
 
-// url is how a browser reaches the address.
+// url returns the URL by which a browser reaches the address.
 func (a address) url(scheme string) string {
 	host := net.JoinHostPort(a.host, a.port)
 	return scheme + "://" + strings.TrimSuffix(host, map[string]string{"https": ":443", "http": ":80"}[scheme])
 }
 
-// listen listens on all IP addresses of a, at one port. Port 0 becomes one that is free
-// on all of them.
+// listen listens on all IP addresses of a, on the same port. Port 0 is replaced by one
+// that is free on all of them.
 func (a *address) listen(ctx context.Context) (all listeners, err error) {
 	for range 10 {
 		all, err = a.listenOnce(ctx)
@@ -87,8 +91,8 @@ func (a *address) listen(ctx context.Context) (all listeners, err error) {
 	return all, err
 }
 
-// listenOnce passes over an IPv6 address that the machine does not have, if there is
-// another.
+// listenOnce skips an IPv6 address that the machine does not have, if it can listen on
+// another address.
 func (a *address) listenOnce(ctx context.Context) (all listeners, err error) {
 	port := a.port
 	for _, ip := range a.bind {
@@ -105,7 +109,8 @@ func (a *address) listenOnce(ctx context.Context) (all listeners, err error) {
 	return all, nil
 }
 
-// explain says why an address could not be had, and what to do.
+// explain returns an error that says why the program can't listen on the address, and
+// what to do.
 func (a *address) explain(err error) error {
 	at := net.JoinHostPort(a.host, a.port)
 	switch {
@@ -117,19 +122,19 @@ func (a *address) explain(err error) error {
 		return fmt.Errorf("%s is taken by another program%s; stop that one, or choose another port with %s %s", at,
 			hint, a.flag, a.other())
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("listening on %s is not allowed here; choose a port above 1023 with %s %s",
+		return fmt.Errorf("this user may not listen on %s; choose a port above 1023 with %s %s",
 			at, a.flag, a.other())
 	}
 	return fmt.Errorf("%s %s can't be listened on (%w); choose another address, as in %s 127.0.0.1:%s", a.flag, at,
 		err, a.flag, a.port)
 }
 
-// taken tells that somebody else listens there.
+// taken reports whether another program listens on the address.
 func taken(err error) bool {
 	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.Errno(10048)) // Windows: WSAEADDRINUSE
 }
 
-// other is an example of another port on the same host.
+// other returns an example of another port on the same host.
 func (a *address) other() string {
 	port := map[string]string{"5000": "5001", "9229": "9230", "443": "5443", "80": "9229"}[a.port]
 	if port == "" {
@@ -148,7 +153,7 @@ func (l listeners) Close() {
 	}
 }
 
-// withTLS serves TLS on them.
+// withTLS returns the listeners with TLS.
 func (l listeners) withTLS(config *tls.Config) listeners {
 	secured := make(listeners, len(l))
 	for i, one := range l {

@@ -14,10 +14,10 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// A style marks text for a terminal, and leaves it alone for anything else.
+// A style marks text for a terminal, and leaves text for anything else unchanged.
 type style struct{ on bool }
 
-// styleOf follows https://no-color.org and the terminals that can't.
+// styleOf follows https://no-color.org, and terminals that show no colours.
 func styleOf(w io.Writer) style {
 	f, ok := w.(*os.File)
 	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
@@ -54,13 +54,13 @@ func announceDemo(term terminal, appURL, poolURL, developer string) {
 // maxAnnounced is how many clients, URLs and users of a pool are printed.
 const maxAnnounced = 5
 
-// announceSite says what there is, and where. news is what has to be said about the
-// certificate.
+// announceSite prints the pools and their addresses. news is a note about the
+// certificate, or empty.
 func announceSite(term terminal, s *site, f *poolconfig.File, store, news string) {
 	out, st := term.out, styleOf(term.out)
 	printf(out, "\n  %s\n", st.bold("Local user pools"))
 	if f.Path != "" {
-		printf(out, "  %s\n", st.dim("As "+f.Path+" says; a change counts as soon as it is saved."))
+		printf(out, "  %s\n", st.dim("Configured by "+f.Path+"; a change applies as soon as it is saved."))
 	}
 	for _, note := range f.Notes {
 		printf(out, "  %s\n", st.dim(note))
@@ -86,7 +86,8 @@ func announceSite(term terminal, s *site, f *poolconfig.File, store, news string
 	printf(out, "  Press Ctrl-C to stop.\n\n")
 }
 
-// announceHosts has the line of the hosts file by which every program finds the pools.
+// announceHosts prints the line for the hosts file that lets every program find the
+// pools.
 func announceHosts(out io.Writer, st style, s *site) {
 	names := s.names()
 	if len(names) == 0 {
@@ -113,7 +114,7 @@ func announcePool(out io.Writer, st style, s *site, p *running, fromFile bool) {
 	if !strings.HasPrefix(p.pool.Issuer(), s.base(s.addr.host)+"/") {
 		row("", st.dim("its documents: "+s.base(s.addr.host)+"/"+p.pool.ID()+"/.well-known/"))
 	}
-	row("Developer", s.view.of(home))
+	row("Developer", s.view.url(home))
 	for i, c := range p.config.Clients {
 		if i == maxAnnounced {
 			row("", st.dim(fmt.Sprintf("and %d more", len(p.config.Clients)-i)))
@@ -129,8 +130,8 @@ func announcePool(out io.Writer, st style, s *site, p *running, fromFile bool) {
 	}
 }
 
-// announcePoolUsers names users. Their passwords are in the file, unless they are in
-// the environment because nobody should see them.
+// announcePoolUsers prints user names. Passwords are not printed: they are in the file,
+// or in the environment because nobody should see them.
 func announcePoolUsers(out io.Writer, st style, p poolconfig.Pool) {
 	if len(p.Users) == 0 {
 		return
@@ -151,7 +152,7 @@ func announcePoolUsers(out io.Writer, st style, p poolconfig.Pool) {
 	_ = t.Flush() // as printf
 }
 
-// noteOf says what is special about a user.
+// noteOf returns what is special about a user.
 func noteOf(u poolconfig.User) string {
 	switch {
 	case u.Disabled:
@@ -176,7 +177,7 @@ func announceUsers(w io.Writer, s style) {
 	printf(w, "\n")
 }
 
-// stopped says goodbye after a clean stop.
+// stopped prints a line after a clean stop.
 func stopped(term terminal, err error) error {
 	if err == nil {
 		printf(term.out, "Stopped.\n")
@@ -184,8 +185,8 @@ func stopped(term terminal, err error) error {
 	return err
 }
 
-// interrupted is what ended a command that serves until Ctrl-C. If that came while all was
-// still being made, it is no failure either.
+// interrupted returns the result of a command that runs until Ctrl-C. Ctrl-C during the
+// start is not a failure.
 func interrupted(ctx context.Context, term terminal, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return stopped(term, nil)
@@ -193,7 +194,8 @@ func interrupted(ctx context.Context, term terminal, err error) error {
 	return err
 }
 
-// printf writes to the terminal. If that fails there is nobody to tell.
+// printf writes to the terminal. An error is ignored, because there is nowhere to
+// report it.
 func printf(w io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintf(w, format, args...)
 }

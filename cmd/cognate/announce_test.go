@@ -12,11 +12,12 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// TestAnnouncementsFit prints the longest addresses there are by default into 80 columns.
+// TestAnnouncementsFit prints the longest addresses that are possible by default into
+// 80 columns.
 func TestAnnouncementsFit(t *testing.T) {
 	var b strings.Builder
 	term := terminal{&b, &b}
-	announceDemo(term, "https://127.0.0.1:65535", "http://localhost:65535", newView().of("http://localhost:65535"))
+	announceDemo(term, "https://127.0.0.1:65535", "http://localhost:65535", newView().url("http://localhost:65535"))
 	flags := configFlags{clientFlags: defaultClientFlags()}
 	f, err := flags.quickFile()
 	if err != nil {
@@ -34,7 +35,7 @@ func TestAnnouncementsFit(t *testing.T) {
 	}
 }
 
-// TestLogLevel checks how much each level tells.
+// TestLogLevel checks how much each level logs.
 func TestLogLevel(t *testing.T) {
 	for level, want := range map[string]int{"debug": 4, "info": 3, "warn": 2, "error": 1} {
 		var b strings.Builder
@@ -49,8 +50,8 @@ func TestLogLevel(t *testing.T) {
 	}
 }
 
-// TestHostsLine prints what other programs than browsers need to find the pools, if they
-// have names of their own.
+// TestHostsLine checks the line that programs other than browsers need to find pools
+// with host names of their own.
 func TestHostsLine(t *testing.T) {
 	for name, tt := range map[string]struct {
 		pools []poolconfig.Pool
@@ -84,10 +85,10 @@ func TestViewsOfAllPools(t *testing.T) {
 	for _, m := range found {
 		looksInto(t, s, m[1])
 	}
-	looksInto(t, s, s.view.of("http://one.localhost:9229")) // of the same pool
+	looksInto(t, s, s.view.url("http://one.localhost:9229")) // the view of the same pool
 }
 
-// TestDemoPoolIsLookedInto opens the developer's view that the demo announces.
+// TestDemoPoolIsLookedInto opens the developer's view whose address the demo prints.
 func TestDemoPoolIsLookedInto(t *testing.T) {
 	const base = "http://localhost:9229"
 	view := newView()
@@ -100,11 +101,11 @@ func TestDemoPoolIsLookedInto(t *testing.T) {
 	if p.pool.Trace() == nil {
 		t.Error("the pool remembers no sign-in")
 	}
-	looksInto(t, p.handler, view.of(base))
+	looksInto(t, p.handler, view.url(base))
 }
 
-// looksInto opens an address as a browser does. Without its token, or its cookie,
-// nobody gets in, not even under the names of this machine.
+// looksInto opens an address as a browser does. Without the token or its cookie nobody
+// may see the view, not even under the names of this machine.
 func looksInto(t *testing.T, handler http.Handler, address string) {
 	t.Helper()
 	ask := func(address, cookie string) *httptest.ResponseRecorder {

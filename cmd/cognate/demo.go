@@ -29,8 +29,8 @@ func (c *demoCommand) Run(ctx context.Context, term terminal) error {
 	return interrupted(ctx, term, c.serve(ctx, term))
 }
 
-// serve lets both listen before either is set up, because each has to know the other's
-// address.
+// serve opens both listeners before it sets up the app and the pool, because each of
+// them needs the address of the other.
 func (c *demoCommand) serve(ctx context.Context, term terminal) error {
 	appAddr, poolAddr, err := c.addresses()
 	if err != nil {
@@ -75,9 +75,9 @@ func (c *demoCommand) serve(ctx context.Context, term terminal) error {
 	if err != nil {
 		return err
 	}
-	announceDemo(term, appURL, poolURL, view.of(poolURL))
+	announceDemo(term, appURL, poolURL, view.url(poolURL))
 	return stopped(term, serve(ctx, log,
-		service{appListening.withTLS(certificate), atHome(appURL, app.New(auth))},
+		service{appListening.withTLS(certificate), canonicalHost(appURL, app.New(auth))},
 		service{poolListening, p.handler}))
 }
 
@@ -97,10 +97,10 @@ func (c *demoCommand) addresses() (appAddr, poolAddr address, err error) {
 	return appAddr, poolAddr.asLocalhost(), nil
 }
 
-// atHome sends a visitor who opened the app under another of this machine's names to its
-// address: a sign-in that begins on localhost does not end on 127.0.0.1, which has cookies
-// of its own.
-func atHome(appURL string, next http.Handler) http.Handler {
+// canonicalHost redirects visitors who opened the app under another name of this
+// machine to the app's own address: a sign-in that starts on localhost can't end on
+// 127.0.0.1, which has its own cookies.
+func canonicalHost(appURL string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.EqualFold("https://"+r.Host, appURL) && r.Method == http.MethodGet {
 			w.Header().Set("Location", appURL+r.URL.RequestURI())

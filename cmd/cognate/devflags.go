@@ -11,9 +11,9 @@ import (
 	"github.com/cognate-auth/cognate/userpool/devview"
 )
 
-// mailFlags say where mail goes besides the outbox.
+// mailFlags say where mail is sent in addition to the outbox.
 type mailFlags struct {
-	SMTP         string         `name:"smtp" placeholder:"HOST:PORT" help:"SMTP server that gets the mail as well; without it mail stays in the outbox."`
+	SMTP         string         `name:"smtp" placeholder:"HOST:PORT" help:"SMTP server that also gets the mail; without it mail is only in the outbox."`
 	SMTPFrom     string         `name:"smtp-from" default:"no-reply@localhost.localdomain" placeholder:"ADDRESS" help:"Sender of the mail (default ${default})."`
 	SMTPUser     string         `name:"smtp-user" placeholder:"NAME" env:"COGNATE_SMTP_USER" help:"User name at the SMTP server."`
 	SMTPPassword cognate.Secret `name:"smtp-password" placeholder:"PASSWORD" env:"COGNATE_SMTP_PASSWORD" help:"Password at the SMTP server; better in the environment, as COGNATE_SMTP_PASSWORD."`
@@ -25,10 +25,10 @@ type mailFlags struct {
 type devViewFlags struct {
 	DevViewToken cognate.Secret `name:"dev-view-token" placeholder:"TOKEN" env:"COGNATE_DEV_VIEW_TOKEN" help:"Token that lets a browser see /_cognate/ (a new one at each start)."`
 
-	InsecureDevViewAnywhere bool `name:"insecure-dev-view-anywhere" help:"Show /_cognate/, with every code and link, to whoever asks, without a token."`
+	InsecureDevViewAnywhere bool `name:"insecure-dev-view-anywhere" help:"Show /_cognate/, with every code and link, to everybody, without a token."`
 }
 
-// view is who may see the developer's view of this start.
+// view returns who may see the developer's view until the program ends.
 func (f *devViewFlags) view() (view, error) {
 	v := view{token: userpool.Secret(f.DevViewToken), anywhere: f.InsecureDevViewAnywhere}
 	switch {
@@ -47,31 +47,31 @@ func (f *devViewFlags) view() (view, error) {
 	return v, nil
 }
 
-// A view is who may see the developer's view: who has the token, or whoever asks.
+// A view says who may see the developer's view: browsers with the token, or everybody.
 type view struct {
 	token    userpool.Secret
 	anywhere bool
 }
 
-// newView is for who has a new token.
+// newView returns a view that is protected by a new token.
 func newView() view { return view{token: devview.NewToken()} }
 
-// of is where a browser opens the view of the pool at base.
-func (v view) of(base string) string { return devview.Address(base, v.token) }
+// url returns the address at which a browser opens the view of the pool at base.
+func (v view) url(base string) string { return devview.Address(base, v.token) }
 
-// logFlags say what the terminal tells besides.
+// logFlags say how much is logged to the terminal.
 type logFlags struct {
-	LogLevel string `name:"log-level" default:"warn" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"How much the terminal tells: debug, info, warn or error (default ${default})."`
+	LogLevel string `name:"log-level" default:"warn" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"Level from which on events are logged: debug, info, warn or error (default ${default})."`
 }
 
-// logger logs what happens, from the level on, below what the command says.
+// logger returns a logger that writes records of the level and above to the terminal.
 func (f *logFlags) logger(term terminal) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(f.LogLevel)) // it is one of four words
 	return slog.New(slog.NewTextHandler(term.err, &slog.HandlerOptions{Level: level, ReplaceAttr: dropTime}))
 }
 
-// dropTime leaves out the time: a person is looking.
+// dropTime removes the time, which a person at the terminal does not need.
 func dropTime(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && a.Key == slog.TimeKey {
 		return slog.Attr{}
@@ -79,7 +79,7 @@ func dropTime(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// sender delivers the pools' mail. Nil: nobody does.
+// sender returns the sender of the pools' mail, or nil if mail stays in the outbox.
 func (f *mailFlags) sender() (*mail.Sender, error) {
 	if f.SMTP == "" {
 		if f.InsecureSMTP {

@@ -23,8 +23,8 @@ const two = aPool + `  - id: local_A2
         callback_urls: [https://app.example/cb]
 `
 
-// TestReloadAllOrNothing has a mistake in the second pool, of each kind that only
-// the pool itself or its store can tell: the first one stays as it was.
+// TestReloadAllOrNothing has mistakes in the second pool that only the pool or its
+// store can find: the first pool must not change either.
 func TestReloadAllOrNothing(t *testing.T) {
 	t.Parallel()
 	w := watch(t,
@@ -51,7 +51,7 @@ func TestReloadAllOrNothing(t *testing.T) {
 		"another sub": {with("username: ann", "username: ann\n        sub: other"), "has another sub already"},
 	} {
 		out, wrong := w.change(t, tt.text)
-		if !strings.Contains(wrong, "everything stays as it was") || !strings.Contains(wrong, tt.says) || out != "" {
+		if !strings.Contains(wrong, "nothing was changed") || !strings.Contains(wrong, tt.says) || out != "" {
 			t.Errorf("%s: it says %q and %q", name, out, wrong)
 		}
 		for id, want := range map[string]bool{"one": true, "changed": false} {
@@ -63,8 +63,8 @@ func TestReloadAllOrNothing(t *testing.T) {
 	}
 }
 
-// TestStartAllOrNothing starts on a store that has what an earlier start made, with
-// a file that the store of the second pool refuses: the first one stays as it was.
+// TestStartAllOrNothing starts on a store with data of an earlier start, with a file
+// whose second pool the store refuses: the first pool must not change.
 func TestStartAllOrNothing(t *testing.T) {
 	t.Parallel()
 	text := two + "    users:\n      - username: bob\n        password: Battery-Staple-7\n" +
@@ -82,7 +82,7 @@ func TestStartAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	pools := first.table.Load().pools
-	_, err = pools[1].pool.Users.Create(t.Context(), userpool.NewUser{ // as by a sign-up
+	_, err = pools[1].pool.Users.Create(t.Context(), userpool.NewUser{ // as a sign-up does
 		Username: "eve", Password: "Correct-Horse-7", Attributes: map[string]string{"nickname": "e"},
 	})
 	if err != nil {
@@ -111,7 +111,8 @@ func TestStartAllOrNothing(t *testing.T) {
 	}
 }
 
-// TestReloadTakesBack follows what the file says less of a user.
+// TestReloadTakesBack checks that what a file no longer says of a user is removed from
+// the user.
 func TestReloadTakesBack(t *testing.T) {
 	t.Parallel()
 	const start, user = "pools:\n- id: local_A1\n  users:\n", "  - username: ann\n    password: Correct-Horse-7\n"
@@ -161,7 +162,8 @@ func TestReloadTakesBack(t *testing.T) {
 				tt.name, out, wrong, ann().Status, ann().Groups, ann().Attributes, ann().MFA)
 		}
 	}
-	// What became of a temporary password is the user's, until the file says something new about it.
+	// After a temporary password was set, its state belongs to the user until the file
+	// changes the password.
 	w.change(t, start+user+"    temporary: true\n")
 	err := w.pool().Users.SetPassword(t.Context(), "ann", "Chosen-By-Ann-7", true)
 	if err != nil {
@@ -177,13 +179,13 @@ func TestReloadTakesBack(t *testing.T) {
 	}
 }
 
-// processes are several that share a store and follow one file.
+// processes share a store and apply the same file.
 type processes struct {
 	store store.Store
 	sites []*site
 }
 
-// each does something in all of them at the same instant, and returns the errors.
+// each calls do for all of them at the same time, and returns the errors.
 func (p *processes) each(do func(*site) error) []error {
 	errs := make([]error, len(p.sites))
 	var begin, done sync.WaitGroup
@@ -199,7 +201,8 @@ func (p *processes) each(do func(*site) error) []error {
 	return errs
 }
 
-// TestProcessesAtOnce start on an empty store and follow a file together.
+// TestProcessesAtOnce starts processes together on an empty store, and changes their
+// file.
 func TestProcessesAtOnce(t *testing.T) {
 	t.Parallel()
 	a, err := parseAddress("--addr", "127.0.0.1:9229")
@@ -237,8 +240,8 @@ func TestProcessesAtOnce(t *testing.T) {
 					if i == 0 {
 						return s.start(t.Context(), f)
 					}
-					_, refused, err := s.follow(t.Context(), f)
-					return errors.Join(s.possible(t.Context(), f), refused, err)
+					_, refused, err := s.apply(t.Context(), f)
+					return errors.Join(s.validate(t.Context(), f), refused, err)
 				}) {
 					if err != nil {
 						t.Errorf("text %d: %v", i, err)
@@ -253,10 +256,10 @@ func TestProcessesAtOnce(t *testing.T) {
 	}
 }
 
-// shaky is a store that fails while it is told to.
+// shaky is a store that fails while down is true.
 type shaky struct {
 	store.Store
-	down atomic.Bool // signing keys are made in the background
+	down atomic.Bool // atomic, because signing keys are made in the background
 }
 
 func (s *shaky) Apply(ctx context.Context, pool string, changes ...store.Change) error {
@@ -266,7 +269,8 @@ func (s *shaky) Apply(ctx context.Context, pool string, changes ...store.Change)
 	return s.Store.Apply(ctx, pool, changes...)
 }
 
-// TestReloadAgain asks a store that was down once more, and says so once.
+// TestReloadAgain checks that changes are tried again after the store was down, and
+// that the failure is reported once.
 func TestReloadAgain(t *testing.T) {
 	t.Parallel()
 	w := watch(t, aPool)
@@ -283,22 +287,22 @@ func TestReloadAgain(t *testing.T) {
 	}
 	s.down.Store(true)
 	_, wrong := w.change(t, strings.Replace(aPool, "id: one", "id: two", 1))
-	if !strings.Contains(wrong, "the store did not take all of it, and is asked again") {
+	if !strings.Contains(wrong, "the store failed for some of the changes, and will be tried again") {
 		t.Errorf("it says %q", wrong)
 	}
 	w.out.Reset()
 	w.err.Reset()
-	w.look(t.Context())
+	w.poll(t.Context())
 	if w.out.Len()+w.err.Len() > 0 {
 		t.Errorf("it says it again: %q%q", w.out.String(), w.err.String())
 	}
 	s.down.Store(false)
-	w.look(t.Context())
+	w.poll(t.Context())
 	if out := w.out.String(); !strings.Contains(out, "1 client added, 1 client removed") {
 		t.Errorf("with the store back it says %q%q", out, w.err.String())
 	}
 	w.out.Reset()
-	w.look(t.Context())
+	w.poll(t.Context())
 	if w.out.Len()+w.err.Len() > 0 {
 		t.Errorf("nothing changed, and it says %q%q", w.out.String(), w.err.String())
 	}

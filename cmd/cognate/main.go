@@ -2,7 +2,7 @@
 // in with it.
 //
 //	cognate demo             the app at https://127.0.0.1:5000, and the pool it uses
-//	cognate pool             the pool alone, at http://localhost:9229
+//	cognate pool             only the pool, at http://localhost:9229
 //	cognate pool init        the file that describes pools, to begin with
 //	cognate client-secrets   the pool's app client, as a client_secrets.json
 //	cognate trust            the certificate authority of cognate pool --tls
@@ -29,12 +29,12 @@ type cli struct {
 	Demo          demoCommand          `cmd:"" help:"Run the demo: a small app and the local pool that signs people in to it."`
 	Pool          poolCommand          `cmd:"" help:"Run local user pools, write their file, import users."`
 	ClientSecrets clientSecretsCommand `cmd:"" help:"Print a client_secrets.json for the local pool's app client."`
-	Trust         trustCommand         `cmd:"" help:"Explain the local certificate authority of --tls; install it or take it out."`
+	Trust         trustCommand         `cmd:"" help:"Explain the local certificate authority of --tls; install or remove it."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
 
-// terminal is where a command talks to the person who started it.
+// terminal is where a command writes for the person who started it.
 type terminal struct {
 	out, err io.Writer
 }
@@ -46,8 +46,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], terminal{os.Stdout, os.Stderr}))
 }
 
-// run runs one command line and returns the exit status: 0, 1 for what went wrong, 2
-// for a command line that can't be understood.
+// run runs one command line and returns the exit status: 0 for success, 1 for a
+// failure, 2 for a command line that can't be understood.
 func run(ctx context.Context, args []string, term terminal) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("cognate"),
@@ -64,14 +64,14 @@ func run(ctx context.Context, args []string, term terminal) int {
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		if strings.Contains(err.Error(), "<EOL>") { // kong's word for nothing more to read
+		if strings.Contains(err.Error(), "<EOL>") { // kong's name for the end of the command line
 			err = fmt.Errorf("%s needs a value", args[len(args)-1])
 		}
 		status := report(term, err, 2)
-		_, _ = fmt.Fprintln(term.err, "Run cognate --help to see what there is.")
+		_, _ = fmt.Fprintln(term.err, "Run cognate --help for the commands and flags.")
 		return status
 	}
-	err = givenEmpty(command)
+	err = checkEmpty(command)
 	if err != nil {
 		return report(term, err, 2)
 	}
@@ -82,10 +82,10 @@ func run(ctx context.Context, args []string, term terminal) int {
 	return 0
 }
 
-// givenEmpty finds what was given and is empty: an argument, a flag, or the variable of
-// the environment in its place. Mostly a shell had no value there, and what empty would
-// mean, such as an app client without a secret, is not what was meant.
-func givenEmpty(c *kong.Context) error {
+// checkEmpty refuses an argument, a flag or its environment variable that is given and
+// empty. Usually a shell variable had no value, and what an empty value would mean,
+// such as an app client without a secret, is not intended.
+func checkEmpty(c *kong.Context) error {
 	given := map[*kong.Flag]bool{}
 	for _, path := range c.Path {
 		if path.Flag != nil {
@@ -96,7 +96,7 @@ func givenEmpty(c *kong.Context) error {
 		}
 	}
 	for _, flag := range c.Flags() {
-		if !isEmpty(flag.Target) || strings.HasSuffix(flag.Name, "addr") { // an address says itself what it should be
+		if !isEmpty(flag.Target) || strings.HasSuffix(flag.Name, "addr") { // addresses have their own message
 			continue
 		}
 		if given[flag] {
@@ -111,7 +111,7 @@ func givenEmpty(c *kong.Context) error {
 	return nil
 }
 
-// isEmpty tells of a text that it is empty, and of several that one of them is.
+// isEmpty reports whether a string is empty, or one of several strings.
 func isEmpty(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.String:
@@ -128,13 +128,13 @@ func isEmpty(v reflect.Value) bool {
 	}
 }
 
-// report says what went wrong, in a sentence.
+// report prints an error as a sentence, and returns the status.
 func report(term terminal, err error, status int) int {
 	_, _ = fmt.Fprintf(term.err, "cognate: %v\n", err)
 	return status
 }
 
-// version is the module's version: of a release, of a commit, or "(devel)".
+// version returns the module's version: that of a release, of a commit, or "(devel)".
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -17,9 +17,9 @@ import (
 	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
-// clientFlags describe the pool and its one app client. The defaults are fixed, secret
-// included, so that client-secrets can print what pool serves; the secret protects
-// nothing but a pool on the same machine.
+// clientFlags describe the pool and its only app client. The defaults are constants,
+// even the secret, so that client-secrets prints what cognate pool serves; the secret
+// protects only a pool on the same machine.
 type clientFlags struct {
 	PoolID       string         `name:"pool-id" default:"local_Cognate01" placeholder:"ID" help:"Pool ID, of the form region_word (default ${default})."`
 	ClientID     string         `name:"client-id" default:"cognatelocalclient00000001" placeholder:"ID" help:"App client ID (default ${default})."`
@@ -27,7 +27,7 @@ type clientFlags struct {
 	RedirectURIs []string       `name:"redirect-uri" default:"https://127.0.0.1:5000/oidc_callback" sep:"none" placeholder:"URI" help:"Callback URL of the app; may be repeated (default ${default})."`
 }
 
-// defaultClientFlags are those of a command line without any.
+// defaultClientFlags returns the values of a command line without flags.
 func defaultClientFlags() clientFlags {
 	return clientFlags{
 		PoolID: "local_Cognate01", ClientID: "cognatelocalclient00000001",
@@ -44,14 +44,14 @@ var seedUsers = []struct {
 	{"bob@example.com", "Battery-Staple-7", "false", "it is not, so the app refuses this user"},
 }
 
-// localPool is the demo's: a pool in memory with its client and users.
+// localPool is the demo's pool: it is in memory, with its client and users.
 type localPool struct {
 	pool    *pool.Pool
 	client  userpool.Client
 	handler http.Handler
 }
 
-// newLocalPool makes the pool that is reached at base. People sign in with their e-mail
+// newLocalPool returns a pool that is served at base. People sign in with their e-mail
 // address, as in most Cognito pools.
 func newLocalPool(
 	ctx context.Context, base string, client userpool.Client, view view, log *slog.Logger,
@@ -94,15 +94,15 @@ func clientSecrets(base, issuer string, c userpool.Client) *cognate.ClientSecret
 	}
 }
 
-// client is the app client that the flags describe, checked by the pool's rules, as the
-// pool's ID is.
+// client returns the app client that the flags describe, after the pool's rules have
+// accepted the client and the pool's ID.
 func (f *clientFlags) client() (userpool.Client, error) {
 	c := userpool.Client{
 		ID: f.ClientID, Name: "Local app", Secret: userpool.Secret(f.ClientSecret), CallbackURLs: f.RedirectURIs,
 	}
 	for _, uri := range f.RedirectURIs {
 		if strings.Contains(uri, "*") {
-			break // no matter what it would be without it: CheckClient says that there are no wildcards
+			break // CheckClient explains that wildcards are not accepted
 		}
 		home, err := homeOf(uri)
 		if err != nil {
@@ -116,12 +116,13 @@ func (f *clientFlags) client() (userpool.Client, error) {
 	}
 	err = userpool.CheckClient(c)
 	if e, ok := errors.AsType[*userpool.Error](err); ok {
-		return userpool.Client{}, fmt.Errorf("the app client can't be made as the flags say: %s", e.Description)
+		return userpool.Client{}, fmt.Errorf("the app client of the flags is not valid: %s", e.Description)
 	}
 	return c, err
 }
 
-// homeOf is the home page of the app with this callback URL, where a sign-out ends.
+// homeOf returns the home page of the app with this callback URL, where a sign-out
+// ends.
 func homeOf(callback string) (string, error) {
 	u, err := url.Parse(callback)
 	if err != nil || u.Host == "" {

@@ -16,36 +16,36 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-// poolCommand is cognate pool: alone it serves.
+// poolCommand is cognate pool. Without a further word it serves the pools.
 type poolCommand struct {
-	Serve  poolServeCommand  `cmd:"" default:"withargs" help:"Run the local user pools, as cognate pool alone does; its --help lists the flags."`
+	Serve  poolServeCommand  `cmd:"" default:"withargs" help:"Run the local user pools, the same as cognate pool; its --help lists the flags."`
 	Init   poolInitCommand   `cmd:"" help:"Write a commented file that describes the pools."`
-	Import poolImportCommand `cmd:"" help:"Add users from a CSV file in the form of Cognito's import."`
+	Import poolImportCommand `cmd:"" help:"Add users from a CSV file in the format of Cognito's import."`
 }
 
-// defaultConfig is the file that describes the pools where it is there.
+// defaultConfig is the file that describes the pools, if it exists.
 const defaultConfig = "cognate.yaml"
 
-// configFlags say where pools are described: in a file, by AWS, or by the flags of
-// one client.
+// configFlags say where pools are described: in a file, in AWS's JSON, or by the flags
+// for a single client.
 type configFlags struct {
-	Config  string   `placeholder:"FILE" help:"YAML file that describes the pools (cognate.yaml, if there is one in this folder)."`
+	Config  string   `placeholder:"FILE" help:"YAML file that describes the pools (default cognate.yaml, if it exists)."`
 	FromAWS []string `name:"from-aws" sep:"none" placeholder:"JSON" help:"Output of aws cognito-idp describe-user-pool or describe-user-pool-client instead; may be repeated."`
 	clientFlags
 }
 
-// quick reports whether a flag describes the one client of a pool without a file.
+// quick reports whether a flag describes the client of a pool without a file.
 func (f *configFlags) quick() bool { return !reflect.DeepEqual(f.clientFlags, defaultClientFlags()) }
 
-// configuration reads what describes the pools. watch reports whether it can change
-// while they run.
+// configuration reads the description of the pools. load reads it again; it is nil if
+// the description can't change while the pools run.
 func (f *configFlags) configuration() (file *poolconfig.File, load func() (*poolconfig.File, error), err error) {
 	config := f.Config
 	_, statErr := os.Stat(defaultConfig)
 	implicit := config == "" && len(f.FromAWS) == 0 && !f.quick() && statErr == nil
 	switch {
 	case config != "" && len(f.FromAWS) > 0:
-		return nil, nil, errors.New("--config and --from-aws describe the pools both; leave one out")
+		return nil, nil, errors.New("--config and --from-aws both describe the pools; leave one out")
 	case f.quick() && (config != "" || len(f.FromAWS) > 0):
 		return nil, nil, errors.New("--pool-id, --client-id, --client-secret and --redirect-uri are for a pool " +
 			"without a file; write them into the file")
@@ -72,7 +72,7 @@ func (f *configFlags) configuration() (file *poolconfig.File, load func() (*pool
 
 func (f *configFlags) quickStart(config string) bool { return config == "" && len(f.FromAWS) == 0 }
 
-// mistakes puts the problems of a file below one another.
+// mistakes returns an error with each problem of a file on its own line.
 func mistakes(err error) error {
 	if e, ok := errors.AsType[*poolconfig.Error](err); ok {
 		return fmt.Errorf("the configuration can't be used:\n%s", indent(e.Error()))
@@ -80,7 +80,7 @@ func mistakes(err error) error {
 	return err
 }
 
-// quickFile is the pool of the flags, which begins with two users.
+// quickFile returns the pool that the flags describe, with two users.
 func (f *configFlags) quickFile() (*poolconfig.File, error) {
 	client, err := f.client()
 	if err != nil {
@@ -106,7 +106,7 @@ type poolServeCommand struct {
 	Addr  string `default:"127.0.0.1:9229" placeholder:"HOST:PORT" help:"Address to listen on, on this machine (default ${default})."`
 	Store string `default:"${store}" placeholder:"URL" help:"Where data are kept: a path (SQLite), postgres://..., or memory (default ${default})."`
 	TLS   bool   `name:"tls" help:"Serve https, with a certificate of a local authority; see cognate trust."`
-	Limit int    `name:"requests-per-second" placeholder:"N" help:"Answer 429 to an address that asks more often; Amazon Cognito's limit is 300 (default none)."`
+	Limit int    `name:"requests-per-second" placeholder:"N" help:"Answer 429 to an address that sends more requests; Amazon Cognito's limit is 300 (default none)."`
 	configFlags
 	mailFlags
 	devViewFlags
@@ -120,7 +120,8 @@ func (c *poolServeCommand) Run(ctx context.Context, term terminal) error {
 
 func (c *poolServeCommand) serve(ctx context.Context, term terminal) error {
 	if c.Limit < 0 {
-		return fmt.Errorf("--requests-per-second %d makes no sense; leave it out for no limit", c.Limit)
+		return fmt.Errorf("--requests-per-second %d is not a limit; give a number above 0, or leave out the flag for "+
+			"no limit", c.Limit)
 	}
 	file, load, err := c.configuration()
 	if err != nil {
@@ -170,7 +171,7 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal) error {
 			return err
 		}
 	}
-	debug.FreeOSMemory() // hashing passwords took some twenty megabytes, which the pool does not need again soon
+	debug.FreeOSMemory() // hashing passwords took about 20 MB, which the pool won't need again soon
 	announceSite(term, s, file, storeName(c.Store), news)
 	if len(file.Sources) > 0 {
 		go newWatcher(s, term, file, load).run(ctx)
@@ -179,11 +180,11 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal) error {
 }
 
 type poolInitCommand struct {
-	File    string   `arg:"" optional:"" default:"cognate.yaml" help:"The file to write (default ${default}). It must not be there yet."`
+	File    string   `arg:"" optional:"" default:"cognate.yaml" help:"The file to write (default ${default}). It must not exist."`
 	FromAWS []string `name:"from-aws" sep:"none" placeholder:"JSON" help:"Output of aws cognito-idp describe-user-pool or describe-user-pool-client to convert; may be repeated."`
 }
 
-// Run writes the file, and never over another.
+// Run writes the file. It never overwrites one.
 func (c *poolInitCommand) Run(term terminal) error {
 	text := poolconfig.Template()
 	if len(c.FromAWS) > 0 {
@@ -195,7 +196,7 @@ func (c *poolInitCommand) Run(term terminal) error {
 	}
 	f, err := os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there already, and stays as it is; name another file: cognate pool init FILE", c.File)
+		return fmt.Errorf("%s exists already and was not changed; name another file: cognate pool init FILE", c.File)
 	}
 	if err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
@@ -216,12 +217,11 @@ func (c *poolInitCommand) Run(term terminal) error {
 type poolImportCommand struct {
 	File  string `arg:"" help:"CSV file with the header of Cognito's import."`
 	Store string `default:"${store}" placeholder:"URL" help:"Where data are kept: a path (SQLite) or postgres://... (default ${default})."`
-	Pool  string `placeholder:"ID" help:"The pool, if the file describes several (the first)."`
+	Pool  string `placeholder:"ID" help:"The pool, if the file describes several (default the first)."`
 	configFlags
 }
 
-// Run checks all lines first, so that it adds all users or none because of a
-// mistake in the file.
+// Run checks all lines first: a mistake in the file means that no user is added.
 func (c *poolImportCommand) Run(ctx context.Context, term terminal) error {
 	file, _, err := c.configuration()
 	if err != nil {
@@ -241,7 +241,7 @@ func (c *poolImportCommand) Run(ctx context.Context, term terminal) error {
 		return fmt.Errorf("no user was added:\n%s", indent(err.Error()))
 	}
 	if c.Store == inMemory {
-		return errors.New("--store memory forgets users at the end of this command; name a database")
+		return errors.New("--store memory forgets the users when this command ends; name a database")
 	}
 	s, closeStore, err := openStore(ctx, c.Store)
 	if err != nil {
@@ -251,7 +251,7 @@ func (c *poolImportCommand) Run(ctx context.Context, term terminal) error {
 	return importUsers(ctx, term, s, p, users, c.File)
 }
 
-// importUsers adds the users of a CSV file that was checked.
+// importUsers adds the users of a CSV file that has been checked.
 func importUsers(
 	ctx context.Context, term terminal, s store.Store, p poolconfig.Pool, users io.ReadSeeker, name string,
 ) error {
@@ -281,20 +281,20 @@ func importUsers(
 		}
 		return nil
 	})
-	printf(term.out, "%d users added to %s, %d there already.\n", added, p.ID, changed)
+	printf(term.out, "%d users added to %s, %d existed already.\n", added, p.ID, changed)
 	if err != nil {
 		return fmt.Errorf("not all users could be stored:\n%s", indent(err.Error()))
 	}
 	return nil
 }
 
-// withoutTriggers is for a pool that signs nobody up or in.
+// withoutTriggers returns settings for a pool that signs nobody up or in.
 func withoutTriggers(s userpool.Settings) userpool.Settings {
 	s.Triggers = nil
 	return s
 }
 
-// poolOf is the pool with this id, or the first.
+// poolOf returns the pool with this ID, or the first pool if the ID is empty.
 func poolOf(f *poolconfig.File, id string) (poolconfig.Pool, error) {
 	for _, p := range f.Pools {
 		if id == "" || p.ID == id {
@@ -310,7 +310,7 @@ type clientSecretsCommand struct {
 	configFlags
 }
 
-// Run prints the file, for the first client of the first pool. The pool need not be
+// Run prints the file for the first client of the first pool. The pool need not be
 // running.
 func (c *clientSecretsCommand) Run(term terminal) error {
 	file, _, err := c.configuration()

@@ -13,13 +13,13 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-// samlKey is where the key is kept that signs what goes to SAML providers: they know
-// its certificate, so that it has to stay.
+// samlKey names the record of the key that signs messages to SAML providers. They have
+// its certificate, so the key must not change.
 var samlKey = store.Record{Kind: "config", ID: "saml key"}
 
-// signs reports whether a pool with these settings signs what goes to a SAML
-// provider. The error says which provider's metadata cannot be used, and why.
-func signs(s userpool.Settings) (bool, error) {
+// signsSAML reports whether a pool with these settings signs its messages to a SAML
+// provider. The error names the provider whose metadata can't be used, and says why.
+func signsSAML(s userpool.Settings) (bool, error) {
 	all := false
 	for _, p := range s.IdentityProviders {
 		if p.Type != userpool.ProviderSAML {
@@ -34,7 +34,8 @@ func signs(s userpool.Settings) (bool, error) {
 	return all, nil
 }
 
-// serviceProvider speaks SAML for a pool. Only one that signs needs a key.
+// serviceProvider returns the SAML service provider of a pool. It needs a key only if
+// signing is true.
 func serviceProvider(ctx context.Context, s store.Store, pool string, signing bool) (*saml.SP, error) {
 	if !signing {
 		return saml.New(nil)
@@ -48,7 +49,7 @@ func serviceProvider(ctx context.Context, s store.Store, pool string, signing bo
 			return signingProvider(r.Body)
 		}
 		err = putSAMLKey(ctx, s, pool)
-		if err != nil && !errors.Is(err, store.ErrExists) { // another process was faster
+		if err != nil && !errors.Is(err, store.ErrExists) { // another process stored its key first
 			return nil, err
 		}
 	}
@@ -59,7 +60,7 @@ func signingProvider(der []byte) (*saml.SP, error) {
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	key, ok := parsed.(*rsa.PrivateKey)
 	if err != nil || !ok {
-		return nil, errors.New("the store's key for SAML is none") // the error might repeat it
+		return nil, errors.New("the store's key for SAML is not an RSA key") // the parser's error might repeat the key
 	}
 	return saml.New(key)
 }

@@ -12,8 +12,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the program as a terminal does; each script shows one behaviour.
-// $TAKEN is an address that something else listens on; so is $TAKEN6, but over IPv6
-// alone where the machine has it.
+// $TAKEN is an address on which another listener waits. $TAKEN6 is one too, over IPv6
+// only if the machine has it.
 func TestScripts(t *testing.T) {
 	taken, err := listen(t, "127.0.0.1:0")
 	if err != nil {

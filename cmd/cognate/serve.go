@@ -51,18 +51,18 @@ func serve(ctx context.Context, log *slog.Logger, services ...service) error {
 	return nil
 }
 
-// newServer waits for nobody for long: who sends or reads slowly holds a
-// connection, and memory.
+// newServer returns a server with short timeouts: a client that sends or reads slowly
+// occupies a connection and memory.
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		// A visitor whose browser does not trust the certificate is no news.
+		// A browser that does not trust the certificate is not worth a warning.
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
-// shutdown lets requests under way end, for a while.
+// shutdown gives requests under way some time to finish.
 func shutdown(ctx context.Context, servers []*http.Server) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
 	defer cancel()

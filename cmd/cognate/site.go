@@ -25,15 +25,15 @@ import (
 	"github.com/cognate-auth/cognate/userpool/trigger"
 )
 
-// site is all pools behind one listener. Which pool a request is for is told by
-// its Host header, and nothing else is taken from there.
+// site serves all pools on one address. The Host header decides which pool a request is
+// for, and is used for nothing else.
 type site struct {
 	addr   address
 	scheme string
 	store  store.Store
 	log    *slog.Logger
 
-	deliver func(context.Context, userpool.Message) error // nil: mail stays in the outbox
+	deliver func(context.Context, userpool.Message) error // nil: mail is only in the outbox
 	limit   int                                           // requests per second of one address; 0: none
 	view    view                                          // start chooses a token if it is zero
 
@@ -41,7 +41,7 @@ type site struct {
 	handler http.Handler          // route, with the limit; set by start
 }
 
-// table is which pools there are.
+// table lists the pools.
 type table struct {
 	pools  []*running // in the order of the file
 	byHost map[string]http.Handler
@@ -55,14 +55,15 @@ type running struct {
 	hosts  []string // the first is where its endpoints are, for discovery
 	main   http.Handler
 	others map[string]http.Handler // by host
-	signs  bool                    // what goes to SAML providers
+	signs  bool                    // it signs messages to SAML providers
 }
 
-// ServeHTTP serves all pools. An address is counted once, whichever of them it asks.
+// ServeHTTP serves all pools. The rate limit counts a client's requests to all pools
+// together.
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// route hands a request to the pool of its host. At every host the pools can be
-// found by their id, because the issuer of all is at one.
+// route passes a request to the pool of its host. Every host also serves the documents
+// of all pools below their IDs, because the issuers of all pools are on one host.
 func (s *site) route(w http.ResponseWriter, r *http.Request) {
 	t := s.table.Load()
 	handler, ok := t.byHost[hostOf(r.Host)]
@@ -79,8 +80,8 @@ func (s *site) route(w http.ResponseWriter, r *http.Request) {
 
 var hostHeader = regexp.MustCompile(`^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+?)\.?(?::[0-9]{1,5})?$`)
 
-// hostOf is the host of a Host header, without port and as names are compared, or
-// nothing.
+// hostOf returns the host of a Host header without the port, in lower case, or an empty
+// string.
 func hostOf(header string) string {
 	m := hostHeader.FindStringSubmatch(header)
 	if m == nil {
@@ -89,8 +90,9 @@ func hostOf(header string) string {
 	return strings.ToLower(strings.Trim(m[1], "[]"))
 }
 
-// misdirected answers a request for a host that no pool has (RFC 9110 section
-// 15.5.20). A page of somebody else's that points its name here learns nothing.
+// misdirected answers a request for a host that no pool has (RFC 9110 section 15.5.20).
+// The answer repeats nothing of the request: another site may have pointed its name at
+// this address.
 func (s *site) misdirected(w http.ResponseWriter, t *table) {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
@@ -106,12 +108,12 @@ func (s *site) misdirected(w http.ResponseWriter, t *table) {
 	_, _ = io.WriteString(w, text)
 }
 
-// base is the URL of a host of the site.
+// base returns the URL of a host of the site.
 func (s *site) base(host string) string {
 	return address{host: host, port: s.addr.port}.url(s.scheme)
 }
 
-// hosts are all host names of the site.
+// hosts returns all host names of the site.
 func (s *site) hosts() []string {
 	hosts := []string{"localhost", "*.localhost", "127.0.0.1", "::1"}
 	t := s.table.Load()
@@ -125,8 +127,8 @@ func (s *site) hosts() []string {
 	return slices.Compact(hosts)
 }
 
-// names are the hosts that not every program finds: localhost is known to all
-// resolvers, and an address needs none.
+// names returns the host names that some programs can't resolve: all resolvers know
+// localhost, and an IP address needs no resolver.
 func (s *site) names() []string {
 	var names []string
 	for _, p := range s.table.Load().pools {
@@ -140,8 +142,8 @@ func (s *site) names() []string {
 	return names
 }
 
-// hostsOf are those of the pool at place i of the file. The first pool has the
-// site's own name as well; another one without a domain is given one.
+// hostsOf returns the hosts of the pool at position i of the file. The first pool has
+// the site's own name as well; another pool without a domain is given one.
 func (s *site) hostsOf(i int, p poolconfig.Pool) []string {
 	hosts := p.Hosts()
 	switch {
@@ -153,7 +155,7 @@ func (s *site) hostsOf(i int, p poolconfig.Pool) []string {
 	return slices.Compact(hosts)
 }
 
-// newPool makes the pool that p describes. What the store has of it stays.
+// newPool returns the pool that p describes. It keeps what the store has of the pool.
 func (s *site) newPool(ctx context.Context, p poolconfig.Pool, base string) (*pool.Pool, error) {
 	authenticators, err := passkeys.New(base)
 	if err != nil {
@@ -167,8 +169,8 @@ func (s *site) newPool(ctx context.Context, p poolconfig.Pool, base string) (*po
 	})
 }
 
-// canAdd tells why a pool that is not served yet can't be made as p says: the store
-// may have its users already.
+// canAdd returns an error if a pool that is not served yet can't be added as p
+// describes it: the store may already have its users.
 func (s *site) canAdd(ctx context.Context, p poolconfig.Pool, hosts []string) error {
 	up, err := s.newPool(ctx, p, s.base(hosts[0]))
 	if err != nil {
@@ -177,10 +179,10 @@ func (s *site) canAdd(ctx context.Context, p poolconfig.Pool, hosts []string) er
 	return poolconfig.Check(ctx, s.store, up, p)
 }
 
-// add makes a pool and what p says of it. It returns the pool with an error about
-// its clients and users, too.
-func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*running, poolconfig.Changes, error) {
-	signing, err := signs(p.Settings)
+// addPool adds a pool with the clients and users of p. If they can't be stored, it
+// returns both the pool and an error.
+func (s *site) addPool(ctx context.Context, p poolconfig.Pool, hosts []string) (*running, poolconfig.Changes, error) {
+	signing, err := signsSAML(p.Settings)
 	if err != nil {
 		return nil, poolconfig.Changes{}, err
 	}
@@ -197,7 +199,7 @@ func (s *site) add(ctx context.Context, p poolconfig.Pool, hosts []string) (*run
 	return r, changes, err
 }
 
-// handle makes the handlers of a pool.
+// handle creates the HTTP handlers of a pool.
 func (s *site) handle(ctx context.Context, r *running) error {
 	id := r.pool.ID()
 	sp, err := serviceProvider(ctx, s.store, id, r.signs)
@@ -231,8 +233,8 @@ func (s *site) newTable(pools []*running) (*table, error) {
 			t.byHost[host] = handler
 		}
 	}
-	// The addresses mean the first pool, as localhost does. After a reload the
-	// first may be one that was not the first when it started.
+	// The IP addresses mean the first pool, as localhost does. After a reload, the
+	// first pool may be one that was not first at the start.
 	if t.byHost[s.addr.host] == nil {
 		t.byHost[s.addr.host] = pools[0].main
 	}
@@ -242,7 +244,7 @@ func (s *site) newTable(pools []*running) (*table, error) {
 	return t, nil
 }
 
-// start makes all pools of a file.
+// start creates all pools of a file.
 func (s *site) start(ctx context.Context, f *poolconfig.File) error {
 	s.table.Store(&table{})
 	if s.view == (view{}) {
@@ -252,16 +254,16 @@ func (s *site) start(ctx context.Context, f *poolconfig.File) error {
 	if s.limit > 0 {
 		s.handler = server.LimitRequests(s.limit, s.handler)
 	}
-	err := s.possible(ctx, f)
+	err := s.validate(ctx, f)
 	if err == nil {
 		var refused error
-		_, refused, err = s.follow(ctx, f)
+		_, refused, err = s.apply(ctx, f)
 		err = errors.Join(err, refused)
 	}
 	return err
 }
 
-// sentence drops the package's name from an error that a person reads.
+// sentence removes the package's name from an error that a person reads.
 func sentence(err error) error {
 	if e, ok := errors.AsType[*userpool.Error](err); ok {
 		return errors.New(e.Description)
@@ -269,13 +271,13 @@ func sentence(err error) error {
 	return err
 }
 
-// possible tells why a file cannot be followed, before anything is done. The store
-// is asked last, when nothing else is wrong.
-func (s *site) possible(ctx context.Context, f *poolconfig.File) error {
+// validate returns an error if a file can't be applied, before anything is changed. The
+// store is asked last, after all other checks.
+func (s *site) validate(ctx context.Context, f *poolconfig.File) error {
 	before := s.table.Load()
 	at := map[string]string{}
 	for i, p := range f.Pools {
-		_, err := signs(p.Settings)
+		_, err := signsSAML(p.Settings)
 		if err != nil {
 			return err
 		}
@@ -304,7 +306,7 @@ func (s *site) possible(ctx context.Context, f *poolconfig.File) error {
 	return nil
 }
 
-// canChange tells why a pool that runs can't be made as p says.
+// canChange returns an error if a running pool can't be changed to what p describes.
 func (s *site) canChange(ctx context.Context, old *running, p poolconfig.Pool) error {
 	is := old.pool.Settings()
 	if !slices.Equal(is.UsernameAttributes, p.Settings.UsernameAttributes) ||
@@ -315,15 +317,16 @@ func (s *site) canChange(ctx context.Context, old *running, p poolconfig.Pool) e
 	return poolconfig.Check(ctx, s.store, old.pool, p)
 }
 
-// follow makes the pools as a file says that is possible, at the start and whenever
-// it changed, and reports line by line what it did. refused names users who can't be
-// stored; any other error is one that may go away, as of a store that is down. What
-// neither is about is done. What can only change with a new start is said and left.
-func (s *site) follow(ctx context.Context, f *poolconfig.File) (did []string, refused, err error) {
+// apply changes the pools to what a validated file says, at the start and after each
+// change of the file, and returns a line for each change. refused names the users who
+// can't be stored. err is any other error and may be temporary, as when a database is
+// down. Everything that neither error is about has been done. A change that needs a
+// restart is reported and not made.
+func (s *site) apply(ctx context.Context, f *poolconfig.File) (did []string, refused, err error) {
 	before := s.table.Load()
 	var pools []*running
 	for i, p := range f.Pools {
-		r, lines, fault := s.make(ctx, before.byID[p.ID], p, s.hostsOf(i, p))
+		r, lines, fault := s.applyPool(ctx, before.byID[p.ID], p, s.hostsOf(i, p))
 		switch {
 		case errors.Is(fault, poolconfig.ErrUsers):
 			refused = errors.Join(refused, fault)
@@ -337,7 +340,7 @@ func (s *site) follow(ctx context.Context, f *poolconfig.File) (did []string, re
 	}
 	for _, old := range before.pools {
 		if !slices.ContainsFunc(pools, func(r *running) bool { return r.pool.ID() == old.pool.ID() }) {
-			did = append(did, "the pool "+old.pool.ID()+" is gone; what the store has of it stays")
+			did = append(did, "the pool "+old.pool.ID()+" was removed; its data stay in the store")
 		}
 	}
 	if len(pools) > 0 {
@@ -350,28 +353,30 @@ func (s *site) follow(ctx context.Context, f *poolconfig.File) (did []string, re
 	return did, refused, err
 }
 
-// make makes one pool as p says: a new one, or the one that runs. It returns the
-// pool as it can be served with an error, too.
-func (s *site) make(ctx context.Context, old *running, p poolconfig.Pool, hosts []string) (*running, []string, error) {
+// applyPool creates the pool that p describes, or changes the one that runs. With an
+// error it may still return a pool that can be served.
+func (s *site) applyPool(
+	ctx context.Context, old *running, p poolconfig.Pool, hosts []string,
+) (*running, []string, error) {
 	if old != nil {
-		return s.change(ctx, old, p, hosts)
+		return s.changePool(ctx, old, p, hosts)
 	}
-	r, changes, err := s.add(ctx, p, hosts)
+	r, changes, err := s.addPool(ctx, p, hosts)
 	if r == nil {
 		return nil, nil, err
 	}
 	return r, []string{fmt.Sprintf("the pool %s is new: %s", p.ID, changes)}, err
 }
 
-// change makes a pool that is there as p says.
-func (s *site) change(
+// changePool changes a running pool to what p describes.
+func (s *site) changePool(
 	ctx context.Context, old *running, p poolconfig.Pool, hosts []string,
 ) (*running, []string, error) {
 	r := *old
 	var err error
-	r.signs, err = signs(p.Settings)
+	r.signs, err = signsSAML(p.Settings)
 	if err == nil && r.signs != old.signs {
-		err = s.handle(ctx, &r) // with a key, or without
+		err = s.handle(ctx, &r) // with a key, or without one
 	}
 	if err == nil {
 		err = old.pool.Configure(ctx, p.Settings)

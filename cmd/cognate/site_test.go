@@ -50,7 +50,7 @@ func get(t *testing.T, s *site, host, path string) (status int, body string) {
 	return w.Code, string(text)
 }
 
-// twoPools have a custom domain, and an issuer as AWS has.
+// twoPools returns one pool with a custom domain, and one with an issuer as AWS has.
 func twoPools() []poolconfig.Pool {
 	return []poolconfig.Pool{
 		{ID: "local_One", Domain: "one", CustomDomain: "auth.one.test"},
@@ -58,8 +58,8 @@ func twoPools() []poolconfig.Pool {
 	}
 }
 
-// TestHosts sends requests to the pool of their host, and to none for a host that
-// is no pool's: it might be a page of somebody else's that points its name here.
+// TestHosts checks that requests reach the pool of their host, and that a host of no
+// pool is refused: another site may have pointed its name at this address.
 func TestHosts(t *testing.T) {
 	s := newSite(t, twoPools()...)
 	for _, tt := range []struct {
@@ -114,7 +114,8 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// TestOneHostTwoPools is refused at the start.
+// TestOneHostTwoPools checks that two pools with the same host are refused at the
+// start.
 func TestOneHostTwoPools(t *testing.T) {
 	a, _ := parseAddress("--addr", "127.0.0.1:9229")
 	s := &site{addr: a.asLocalhost(), scheme: "http", store: memstore.New(), log: slog.New(slog.DiscardHandler)}
@@ -126,7 +127,8 @@ func TestOneHostTwoPools(t *testing.T) {
 	}
 }
 
-// TestRequestsPerSecond asks too often, each time another pool under another name.
+// TestRequestsPerSecond sends too many requests, each to another pool under another
+// name.
 func TestRequestsPerSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, twoPools()...)
@@ -157,7 +159,7 @@ func TestRequestsPerSecond(t *testing.T) {
 	})
 }
 
-// watched is a site that follows a file.
+// watched is a site whose file is watched.
 type watched struct {
 	*watcher
 	path     string
@@ -178,8 +180,8 @@ func watch(t *testing.T, text string) *watched {
 	return w
 }
 
-// write changes the file, at a time of its own: two edits may be of one size and
-// of one tick of the file system.
+// write changes the file and gives it a new modification time: two edits may have the
+// same size and the same time in the file system.
 func (w *watched) write(t *testing.T, text string) {
 	t.Helper()
 	err := os.WriteFile(w.path, []byte(text), 0o600)
@@ -194,13 +196,13 @@ func (w *watched) write(t *testing.T, text string) {
 	}
 }
 
-// change changes the file, looks, and returns what was said.
+// change changes the file, polls, and returns the output.
 func (w *watched) change(t *testing.T, text string) (out, wrong string) {
 	t.Helper()
 	w.write(t, text)
 	w.out.Reset()
 	w.err.Reset()
-	w.look(t.Context())
+	w.poll(t.Context())
 	return w.out.String(), w.err.String()
 }
 
@@ -216,7 +218,7 @@ const aPool = `pools:
         password: Correct-Horse-7
 `
 
-// TestReloadWaits leaves a file alone that is just being written.
+// TestReloadWaits checks that a file which is still being written is not read.
 func TestReloadWaits(t *testing.T) {
 	w := watch(t, aPool)
 	for i, step := range []struct {
@@ -232,10 +234,10 @@ func TestReloadWaits(t *testing.T) {
 	}
 }
 
-// TestReload follows the file while it runs.
+// TestReload changes the file while the pools run.
 func TestReload(t *testing.T) {
 	w := watch(t, aPool)
-	if w.look(t.Context()); w.out.Len()+w.err.Len() > 0 {
+	if w.poll(t.Context()); w.out.Len()+w.err.Len() > 0 {
 		t.Errorf("an unchanged file makes it say %q%q", w.out.String(), w.err.String())
 	}
 
@@ -264,7 +266,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("the new pool answers %d", status)
 	}
 	out, _ = w.change(t, aPool)
-	if !strings.Contains(out, "the pool local_A2 is gone") {
+	if !strings.Contains(out, "the pool local_A2 was removed") {
 		t.Errorf("it says %q", out)
 	}
 	if status, _ := get(t, w.site, "second.localhost", "/"); status != http.StatusMisdirectedRequest {
@@ -276,8 +278,8 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestReloadWithoutTheFirst takes away the pool that had the site's own address:
-// the issuers of the others are there, and their keys must be found.
+// TestReloadWithoutTheFirst removes the pool that had the site's own address: the
+// issuers of the other pools are at that address, so their keys must still be found.
 func TestReloadWithoutTheFirst(t *testing.T) {
 	const second = "  - id: local_A2\n    domain: second\n"
 	w := watch(t, aPool+second)
@@ -293,7 +295,7 @@ func TestReloadWithoutTheFirst(t *testing.T) {
 	}
 }
 
-// samlMetadata is that of a provider that wants signed requests, or not.
+// samlMetadata returns metadata of a provider that wants signed requests, or does not.
 func samlMetadata(t *testing.T, wants string) string {
 	t.Helper()
 	text, err := os.ReadFile("internal/saml/testdata/idp.pem")
@@ -313,9 +315,8 @@ func samlMetadata(t *testing.T, wants string) string {
 		` Location="https://corp.test/sso"/></IDPSSODescriptor></EntityDescriptor>`
 }
 
-// TestSAMLKey checks that requests are signed for who wants it, also when the
-// provider comes with a reload, and that metadata which cannot be used is told
-// before anything changes.
+// TestSAMLKey checks that requests are signed for providers that want it, even for one
+// added by a reload, and that unusable metadata is reported before anything changes.
 func TestSAMLKey(t *testing.T) {
 	const request = "/oauth2/authorize?client_id=one&redirect_uri=https://app.example/cb&response_type=code&" +
 		"identity_provider=Corp"
@@ -357,8 +358,8 @@ func TestSAMLKey(t *testing.T) {
 	}
 }
 
-// TestReloadKeepsTheOld when the new file is wrong, says so once, and says when it
-// is right again.
+// TestReloadKeepsTheOld checks that a wrong file changes nothing and is reported once,
+// and that a corrected file is reported too.
 func TestReloadKeepsTheOld(t *testing.T) {
 	w := watch(t, aPool)
 	for name, tt := range map[string]struct{ text, says string }{
@@ -374,11 +375,11 @@ func TestReloadKeepsTheOld(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, wrong := w.change(t, tt.text)
-			if !strings.Contains(wrong, "everything stays as it was") || !strings.Contains(wrong, tt.says) {
+			if !strings.Contains(wrong, "nothing was changed") || !strings.Contains(wrong, tt.says) {
 				t.Errorf("it says %q", wrong)
 			}
 			w.err.Reset()
-			if w.look(t.Context()); w.err.Len() > 0 {
+			if w.poll(t.Context()); w.err.Len() > 0 {
 				t.Errorf("it says it again: %q", w.err.String())
 			}
 			_, ok, err := w.pool().Clients.Get(t.Context(), "one")
@@ -393,8 +394,8 @@ func TestReloadKeepsTheOld(t *testing.T) {
 	}
 }
 
-// TestReloadKeepsPasswords that were changed in the app, until the file names
-// another one.
+// TestReloadKeepsPasswords checks that a password changed in the app remains until the
+// file names another one.
 func TestReloadKeepsPasswords(t *testing.T) {
 	w := watch(t, aPool)
 	hash := func() userpool.Secret {
@@ -422,5 +423,5 @@ func TestReloadKeepsPasswords(t *testing.T) {
 		t.Errorf("the file's new password does not count; it says %q", out)
 	}
 	w.change(t, strings.Split(aPool, "    users:")[0])
-	hash() // a user who left the file is still there
+	hash() // a user who is no longer in the file is still in the pool
 }

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// pipes is a listener whose connections are in memory. Virtual time waits for no network.
+// pipes is a listener whose connections are in memory: virtual time does not wait for
+// the network.
 type pipes struct {
 	dialed chan net.Conn
 	closed chan struct{}
@@ -30,15 +31,16 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error   { close(p.closed); return nil }
 func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
 
-// TestSlowClients has visitors that send little, or read nothing, and stay: each is let go
-// of. The server is the real one with all its patience, and time is virtual.
+// TestSlowClients has clients that send little, or read nothing, and stay connected:
+// the server closes each connection. It is the real server with its timeouts, and time
+// is virtual.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		sends   string
-		reads   bool // what comes back, until the end
-		reached bool // the handler
-		fails   bool // what it does with the request
+		reads   bool // it reads the answer until its end
+		reached bool // the handler is called
+		fails   bool // the handler fails
 	}{
 		"nothing":       {"", true, false, false},
 		"half a header": {"GET / HTTP/1.1\r\nHost: x\r\nX: ", true, false, false},
@@ -85,7 +87,7 @@ func TestSlowClients(t *testing.T) {
 						t.Error("the handler still waits, or was not reached")
 					}
 				}
-				// Nobody is left who waits for a visitor that does not read.
+				// No goroutine is left that waits for a client that does not read.
 				_ = conn.SetReadDeadline(time.Now().Add(time.Second))
 				_, err := io.Copy(io.Discard, conn)
 				if err != nil && !errors.Is(err, io.ErrClosedPipe) {

@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	inMemory     = "memory" // the store that forgets
+	inMemory     = "memory" // the store whose data end with the program
 	defaultStore = "./.cognate/pool.db"
 )
 
-// openStore opens the store at a URL; the caller closes it.
+// openStore opens the store at a URL. The caller closes it.
 func openStore(ctx context.Context, at string) (st store.Store, closeIt func(), err error) {
 	if at == inMemory {
 		return memstore.New(), func() {}, nil
@@ -34,11 +34,11 @@ func openStore(ctx context.Context, at string) (st store.Store, closeIt func(), 
 	if err != nil {
 		return nil, nil, err
 	}
-	return s, func() { _ = s.Close() }, nil // what was acknowledged is stored
+	return s, func() { _ = s.Close() }, nil // every acknowledged change is already stored
 }
 
-// keepFromGit makes the folder of the default store, with what keeps its data out of
-// a commit.
+// keepFromGit creates the folder of the default store, with a .gitignore so that its
+// data are not committed.
 func keepFromGit(folder string) error {
 	err := os.Mkdir(folder, 0o700)
 	if errors.Is(err, fs.ErrExist) {
@@ -50,7 +50,7 @@ func keepFromGit(folder string) error {
 	return os.WriteFile(filepath.Join(folder, ".gitignore"), []byte("*\n"), 0o600)
 }
 
-// storeName is what a person reads of a store: never its password.
+// storeName returns a store's URL for people, without its password.
 func storeName(at string) string {
 	if !strings.Contains(at, "://") {
 		return at

@@ -15,8 +15,8 @@ import (
 	"github.com/cognate-auth/cognate/devtls"
 )
 
-// authorityFolder is where the local authority is kept: among the user's
-// configuration.
+// authorityFolder returns the folder of the local certificate authority, which is below
+// the user's configuration folder.
 func authorityFolder() (string, error) {
 	folder, err := os.UserConfigDir()
 	if err != nil {
@@ -25,7 +25,7 @@ func authorityFolder() (string, error) {
 	return filepath.Join(folder, "cognate"), nil
 }
 
-// secure serves TLS for all hosts of the site.
+// secure adds TLS for all hosts of the site. news is a note for the user, or empty.
 func (s *site) secure(l listeners) (secured listeners, news string, err error) {
 	folder, err := authorityFolder()
 	if err != nil {
@@ -43,10 +43,10 @@ func (s *site) secure(l listeners) (secured listeners, news string, err error) {
 
 type trustCommand struct {
 	Install   bool `xor:"what" help:"Make this machine trust the local authority."`
-	Uninstall bool `xor:"what" help:"Take the local authority out of all lists again."`
+	Uninstall bool `xor:"what" help:"Make this machine no longer trust the local authority."`
 }
 
-// Run explains what trusting the local authority means, or does it.
+// Run explains what trusting the local authority means, or installs or removes it.
 func (c *trustCommand) Run(ctx context.Context, term terminal) error {
 	folder, err := authorityFolder()
 	if err != nil {
@@ -84,12 +84,12 @@ func (c *trustCommand) Run(ctx context.Context, term terminal) error {
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("not everything could be done:\n%s", indent(err.Error()))
+		return fmt.Errorf("not all steps succeeded:\n%s", indent(err.Error()))
 	}
 	if done == 0 {
-		return errors.New("nothing could be done; what is missing is said above")
+		return errors.New("no step could be taken; the lines above say what is missing")
 	}
-	printf(term.out, "Start the browser anew.\n")
+	printf(term.out, "Restart the browser.\n")
 	return nil
 }
 

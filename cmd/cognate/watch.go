@@ -10,24 +10,24 @@ import (
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 )
 
-// watchEvery is how often the files of the configuration are looked at.
+// watchEvery is how often the files of the configuration are checked for changes.
 const watchEvery = 500 * time.Millisecond
 
-// watcher makes a site follow its configuration.
+// watcher applies changes of the configuration to a site.
 type watcher struct {
 	site *site
 	term terminal
 	load func() (*poolconfig.File, error)
 
-	last  *poolconfig.File
-	seen  map[string]stamp
-	late  map[string]stamp // at the last look, if it was not seen yet
-	wrong string           // what was said about the file that is there now
-	again bool             // the store did not take all of it; it is asked once more
-	first bool             // nothing was looked at yet
+	last  *poolconfig.File // applied last
+	read  map[string]stamp // of the files when they were read
+	prev  map[string]stamp // of the files at the previous poll
+	wrong string           // the error that was printed about the present file
+	retry bool             // the store refused a part, and is tried again
+	first bool             // there was no poll yet
 }
 
-// stamp is how a file looks from outside.
+// stamp is what tells one version of a file from another without reading it.
 type stamp struct {
 	modified time.Time
 	size     int64
@@ -44,13 +44,13 @@ func stampsOf(paths []string) map[string]stamp {
 	return stamps
 }
 
-// newWatcher watches the files that f was read from. They may have changed while
-// the pools were made, so that the first look reads them again.
+// newWatcher watches the files that f was read from. They may have changed while the
+// pools were created, so the first poll reads them again.
 func newWatcher(s *site, term terminal, f *poolconfig.File, load func() (*poolconfig.File, error)) *watcher {
-	return &watcher{site: s, term: term, load: load, last: f, seen: stampsOf(f.Sources), first: true}
+	return &watcher{site: s, term: term, load: load, last: f, read: stampsOf(f.Sources), first: true}
 }
 
-// run looks until ctx ends.
+// run polls until ctx ends.
 func (w *watcher) run(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -60,25 +60,25 @@ func (w *watcher) run(ctx context.Context) {
 			return
 		case <-tick.C:
 			if w.settled() {
-				w.look(ctx)
+				w.poll(ctx)
 			}
 		}
 	}
 }
 
-// settled reports whether the files look as they did at the last look: one that
-// is just being written may be a whole file with half of its clients.
+// settled reports whether the files are the same as at the last poll. A file that is
+// still being written may parse, with half of its clients.
 func (w *watcher) settled() bool {
-	now, before := stampsOf(w.last.Sources), w.late
-	w.late = now
-	return reflect.DeepEqual(now, w.seen) || reflect.DeepEqual(now, before)
+	now, before := stampsOf(w.last.Sources), w.prev
+	w.prev = now
+	return reflect.DeepEqual(now, w.read) || reflect.DeepEqual(now, before)
 }
 
-// look reads the configuration if it changed, and as long as it is wrong: what
-// is wrong with it may be a file that it names.
-func (w *watcher) look(ctx context.Context) {
+// poll reads the configuration if it changed, and at every poll while it is wrong: the
+// mistake may be in a file that it names.
+func (w *watcher) poll(ctx context.Context) {
 	now := stampsOf(w.last.Sources)
-	if reflect.DeepEqual(now, w.seen) && w.wrong == "" && !w.again && !w.first {
+	if reflect.DeepEqual(now, w.read) && w.wrong == "" && !w.retry && !w.first {
 		return
 	}
 	w.first = false
@@ -87,42 +87,42 @@ func (w *watcher) look(ctx context.Context) {
 		w.complain(nothingDone, err)
 		return
 	}
-	w.seen = stampsOf(f.Sources)
-	for path := range w.seen {
+	w.read = stampsOf(f.Sources)
+	for path := range w.read {
 		if before, ok := now[path]; ok {
-			w.seen[path] = before // a change since then is for the next look
+			w.read[path] = before // a change since then is left for the next poll
 		}
 	}
-	if w.wrong == "" && !w.again && reflect.DeepEqual(f.Pools, w.last.Pools) {
+	if w.wrong == "" && !w.retry && reflect.DeepEqual(f.Pools, w.last.Pools) {
 		w.last = f
 		return
 	}
 	w.apply(ctx, f)
 }
 
-// What is said before an error.
+// These texts introduce an error.
 const (
-	nothingDone = "the changed configuration can't be used; everything stays as it was"
-	someLeft    = "not all of it could be done"
-	storeFailed = "the store did not take all of it, and is asked again"
+	nothingDone = "the changed configuration can't be used, and nothing was changed"
+	someLeft    = "some changes could not be made"
+	storeFailed = "the store failed for some of the changes, and will be tried again"
 )
 
 func (w *watcher) apply(ctx context.Context, f *poolconfig.File) {
-	err := w.site.possible(ctx, f)
+	err := w.site.validate(ctx, f)
 	if err != nil {
 		w.complain(nothingDone, err)
 		return
 	}
-	did, refused, err := w.site.follow(ctx, f)
-	if !w.again || len(did) > 0 || err == nil {
+	did, refused, err := w.site.apply(ctx, f)
+	if !w.retry || len(did) > 0 || err == nil {
 		printf(w.term.out, "  %s was read again.\n", f.Path)
 	}
 	for _, line := range did {
 		printf(w.term.out, "    %s\n", line)
 	}
 	w.last = f
-	w.again = err != nil
-	if w.again {
+	w.retry = err != nil
+	if w.retry {
 		w.complain(storeFailed, err)
 		return
 	}
@@ -132,7 +132,7 @@ func (w *watcher) apply(ctx context.Context, f *poolconfig.File) {
 	}
 }
 
-// complain says once what is wrong.
+// complain prints an error, unless it is the one that was printed last.
 func (w *watcher) complain(what string, err error) {
 	if err.Error() == w.wrong {
 		return

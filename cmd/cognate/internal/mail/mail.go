@@ -1,5 +1,6 @@
-// Package mail delivers the pool's e-mail messages to an SMTP server: one on
-// this machine that shows them, such as Mailpit, or one that sends them on.
+// Package mail delivers the pool's e-mail messages to an SMTP server: one on this
+// machine that shows them, such as Mailpit, or one that sends them. Of user pools it
+// knows only the messages of package userpool.
 package mail
 
 import (
@@ -20,42 +21,42 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// Config says where mail goes.
+// Config says where mail is sent.
 type Config struct {
 	// Server is the server's host and port, such as localhost:1025 or
-	// smtp.example.com:587. With port 465 TLS comes first. Required.
+	// smtp.example.com:587. Connections to port 465 begin with TLS. Required.
 	Server string
 
 	// From is the sender: an address, or a name and an address in angle
 	// brackets. Required.
 	From string
 
-	// Username and Password are sent to the server if Username is set, and never
-	// over a connection that others could read.
+	// Username and Password are sent to the server if Username is set, and only over
+	// TLS or to this machine.
 	Username string
 	Password userpool.Secret
 
-	// Timeout bounds one delivery. Zero: 20 s.
+	// Timeout limits one delivery. Zero: 20 s.
 	Timeout time.Duration
 
-	// InsecurePlaintext sends mail without TLS where the server has none. On
-	// this machine's own addresses it needs not be set.
+	// InsecurePlaintext sends mail without TLS if the server does not offer TLS. A
+	// server on this machine does not need it.
 	InsecurePlaintext bool
 }
 
-// Sender delivers messages. It is safe for concurrent use; each message has a
-// connection of its own. How many are under way is bounded by the pool.
+// Sender delivers messages. It is safe for concurrent use; each message has its own
+// connection. The pool limits how many deliveries are under way.
 type Sender struct {
 	host    string
 	from    *netmail.Address
 	timeout time.Duration
-	tls     bool // from the first byte
+	tls     bool // the connection begins with TLS (port 465)
 	options []smtp.Option
 }
 
 const implicitTLS = 465
 
-// New checks c; it does not ask the server.
+// New checks c. It does not connect to the server.
 func New(c Config) (*Sender, error) {
 	host, port, err := splitServer(c.Server)
 	if err != nil {
@@ -96,7 +97,8 @@ func splitServer(server string) (host string, port int, err error) {
 	return host, int(number), nil
 }
 
-// tlsPolicy demands STARTTLS, except where there is no one between.
+// tlsPolicy requires STARTTLS, except where nobody is between this program and the
+// server.
 func tlsPolicy(c Config, host string) smtp.TLSPolicy {
 	addr, err := netip.ParseAddr(host)
 	if c.InsecurePlaintext || host == "localhost" || err == nil && addr.IsLoopback() {
@@ -105,8 +107,8 @@ func tlsPolicy(c Config, host string) smtp.TLSPolicy {
 	return smtp.TLSMandatory
 }
 
-// Deliver sends m, and does nothing with short messages: those are in the
-// outbox alone. It is made for userpool.Config.Deliver.
+// Deliver sends m if it is an e-mail message. A short message stays only in the outbox.
+// Deliver is made for the pool's Config.Deliver.
 func (s *Sender) Deliver(ctx context.Context, m userpool.Message) error {
 	if m.Medium != userpool.MediumEmail {
 		return nil
@@ -130,8 +132,8 @@ func (s *Sender) Deliver(ctx context.Context, m userpool.Message) error {
 	return nil
 }
 
-// line is the connection of one delivery. It is closed however that ends, and
-// no answer of the server is waited for longer than the delivery may take.
+// line is the connection of one delivery. It is always closed at the end, and no answer
+// of the server is awaited longer than the delivery may take.
 type line struct {
 	tls  bool
 	conn net.Conn
@@ -159,12 +161,12 @@ func (l *line) dial(ctx context.Context, network, address string) (net.Conn, err
 
 func (l *line) close() {
 	if l.conn != nil {
-		_ = l.conn.Close() // the mail is with the server, or lost with an error
+		_ = l.conn.Close() // the server has the mail, or Deliver returned an error
 	}
 }
 
-// compose writes the mail. The address must be one and nothing beside it:
-// whoever chose it must not add a recipient or a header.
+// compose writes the mail. The recipient must be a single plain address: the person who
+// chose it must not add another recipient or a header.
 func (s *Sender) compose(m userpool.Message) (*smtp.Msg, error) {
 	to, err := netmail.ParseAddress(m.To)
 	if err != nil || to.Address != m.To || to.Name != "" {

@@ -1,4 +1,6 @@
-// Package passkeys checks passkeys for a user pool, with the WebAuthn library.
+// Package passkeys implements [userpool.Passkeys]: it creates the options of WebAuthn
+// ceremonies and verifies the browsers' answers, with the WebAuthn library. It knows no
+// store and no users; a passkey's record is opaque to the pool.
 package passkeys
 
 import (
@@ -18,11 +20,11 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 )
 
-// timeout is how long a browser waits for a person: as long as a sign-in lasts.
+// timeout is how long a browser waits for a person: as long as a sign-in may take.
 const timeout = signin.FlowLifetime
 
-// Checker implements userpool.Passkeys for the pages of one domain. It is safe
-// for concurrent use.
+// Checker implements userpool.Passkeys for the pages of one domain. It is safe for
+// concurrent use.
 type Checker struct {
 	origin string // of the pages, as browsers name it
 	host   string
@@ -30,8 +32,8 @@ type Checker struct {
 
 var _ userpool.Passkeys = (*Checker)(nil)
 
-// New returns the Checker for pages below baseURL, such as
-// http://localhost:9229. Browsers make passkeys on https and for localhost.
+// New returns the Checker for pages below baseURL, such as http://localhost:9229.
+// Browsers create passkeys only on https and on localhost.
 func New(baseURL string) (*Checker, error) {
 	u, err := url.Parse(baseURL)
 	if err != nil || u.Hostname() == "" {
@@ -40,9 +42,9 @@ func New(baseURL string) (*Checker, error) {
 	return &Checker{origin: u.Scheme + "://" + u.Host, host: u.Hostname()}, nil
 }
 
-// at returns the library for one relying party, which the settings of the pool
-// may change at any time.
-func (c *Checker) at(rp userpool.RelyingParty) (*webauthn.WebAuthn, error) {
+// webAuthn returns the library configured for rp. The settings of the pool may change
+// rp at any time.
+func (c *Checker) webAuthn(rp userpool.RelyingParty) (*webauthn.WebAuthn, error) {
 	id := rp.ID
 	if id == "" {
 		id = c.host
@@ -55,8 +57,8 @@ func (c *Checker) at(rp userpool.RelyingParty) (*webauthn.WebAuthn, error) {
 	w, err := webauthn.New(&webauthn.Config{
 		RPID: id, RPDisplayName: rp.Name, RPOrigins: []string{c.origin},
 		AttestationPreference: protocol.PreferNoAttestation,
-		// The sign-in page asks for no particular passkey, so that it tells
-		// nobody who has which: authenticators must find theirs themselves.
+		// The sign-in page asks for no particular passkey, because the list would
+		// reveal who has which. So authenticators must find their passkeys themselves.
 		AuthenticatorSelection: protocol.AuthenticatorSelection{
 			ResidentKey: protocol.ResidentKeyRequirementRequired, RequireResidentKey: protocol.ResidentKeyRequired(),
 			UserVerification: verify,
@@ -69,25 +71,25 @@ func (c *Checker) at(rp userpool.RelyingParty) (*webauthn.WebAuthn, error) {
 	return w, nil
 }
 
-// owner is the user of a passkey, as the library wants one.
+// owner is the user of a passkey, in the library's form.
 type owner struct {
-	sub, name string
-	have      []webauthn.Credential
+	sub, name   string
+	credentials []webauthn.Credential
 }
 
 // WebAuthnID is the user handle.
 func (o owner) WebAuthnID() []byte { return []byte(o.sub) }
 
-// WebAuthnName is what people know the account by.
+// WebAuthnName is the name that people know the account by.
 func (o owner) WebAuthnName() string { return o.name }
 
-// WebAuthnDisplayName is the same.
+// WebAuthnDisplayName is the same name.
 func (o owner) WebAuthnDisplayName() string { return o.name }
 
-// WebAuthnCredentials are those that may answer.
-func (o owner) WebAuthnCredentials() []webauthn.Credential { return o.have }
+// WebAuthnCredentials are the passkeys that may answer.
+func (o owner) WebAuthnCredentials() []webauthn.Credential { return o.credentials }
 
-// algorithms are those of Cognito.
+// algorithms are the ones that Cognito accepts.
 var algorithms = []protocol.CredentialParameter{
 	{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.AlgES256},
 	{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.AlgRS256},
@@ -95,7 +97,7 @@ var algorithms = []protocol.CredentialParameter{
 
 // BeginRegistration implements userpool.Passkeys.
 func (c *Checker) BeginRegistration(r userpool.PasskeyRegistration) (options, state []byte, err error) {
-	w, err := c.at(r.RelyingParty)
+	w, err := c.webAuthn(r.RelyingParty)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -107,8 +109,7 @@ func (c *Checker) BeginRegistration(r userpool.PasskeyRegistration) (options, st
 	return encode(creation.Response, session)
 }
 
-// descriptors are the passkeys that a user has, which one device is not to make
-// twice.
+// descriptors are the user's passkeys: a device that has one must not create a second.
 func descriptors(have []userpool.Passkey) []protocol.CredentialDescriptor {
 	out := make([]protocol.CredentialDescriptor, 0, len(have))
 	for _, k := range have {
@@ -140,7 +141,7 @@ func encode(options any, session *webauthn.SessionData) (optionsJSON, state []by
 func (c *Checker) FinishRegistration(
 	r userpool.PasskeyRegistration, state, response []byte,
 ) (userpool.Passkey, error) {
-	w, err := c.at(r.RelyingParty)
+	w, err := c.webAuthn(r.RelyingParty)
 	if err != nil {
 		return userpool.Passkey{}, err
 	}
@@ -156,14 +157,14 @@ func (c *Checker) FinishRegistration(
 	if err != nil {
 		return userpool.Passkey{}, explain(err)
 	}
-	// None was asked for, and none is looked at again.
+	// The attestation was not requested, and is not used again.
 	made.Attestation = webauthn.CredentialAttestation{}
-	return keep(userpool.Passkey{ID: base64.RawURLEncoding.EncodeToString(made.ID)}, made, made.Flags.UserVerified)
+	return updated(userpool.Passkey{ID: base64.RawURLEncoding.EncodeToString(made.ID)}, made, made.Flags.UserVerified)
 }
 
 // BeginAssertion implements userpool.Passkeys.
 func (c *Checker) BeginAssertion(rp userpool.RelyingParty) (options, state []byte, err error) {
-	w, err := c.at(rp)
+	w, err := c.webAuthn(rp)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -178,7 +179,7 @@ func (c *Checker) BeginAssertion(rp userpool.RelyingParty) (options, state []byt
 func (c *Checker) FinishAssertion(
 	rp userpool.RelyingParty, state, response []byte, stored userpool.Passkey,
 ) (userpool.Passkey, error) {
-	w, err := c.at(rp)
+	w, err := c.webAuthn(rp)
 	if err != nil {
 		return userpool.Passkey{}, err
 	}
@@ -197,30 +198,30 @@ func (c *Checker) FinishAssertion(
 	}
 	find := func(id, handle []byte) (webauthn.User, error) {
 		if !bytes.Equal(id, known.ID) || string(handle) != stored.Sub {
-			return nil, errors.New("the passkey is of somebody else")
+			return nil, errors.New("the passkey belongs to another user")
 		}
-		return owner{sub: stored.Sub, have: []webauthn.Credential{known}}, nil
+		return owner{sub: stored.Sub, credentials: []webauthn.Credential{known}}, nil
 	}
 	_, used, err := w.ValidatePasskeyLogin(find, session, parsed)
 	if err != nil {
 		return userpool.Passkey{}, explain(err)
 	}
 	if used.Authenticator.CloneWarning {
-		return userpool.Passkey{}, errors.New("passkeys: the sign count went back: there may be a copy")
+		return userpool.Passkey{}, errors.New("passkeys: the sign count went back: there may be a copy of the passkey")
 	}
-	return keep(stored, used, parsed.Response.AuthenticatorData.Flags.HasUserVerified())
+	return updated(stored, used, parsed.Response.AuthenticatorData.Flags.HasUserVerified())
 }
 
 func decodeState(state []byte) (webauthn.SessionData, error) {
 	var s webauthn.SessionData
 	err := json.Unmarshal(state, &s)
 	if err != nil || s.Challenge == "" {
-		return s, errors.New("passkeys: there is no ceremony that this could be of")
+		return s, errors.New("passkeys: the answer belongs to no known ceremony")
 	}
 	return s, nil
 }
 
-// explain puts the library's detail, which is for the log, into the text.
+// explain adds the library's detail, which is for the log, to the error.
 func explain(err error) error {
 	fault, ok := errors.AsType[*protocol.Error](err)
 	if ok && fault.DevInfo != "" {
@@ -229,8 +230,8 @@ func explain(err error) error {
 	return fmt.Errorf("passkeys: %w", err)
 }
 
-// keep is k with what the library knows of it now.
-func keep(k userpool.Passkey, c *webauthn.Credential, verified bool) (userpool.Passkey, error) {
+// updated returns k with what the library reports about the passkey now.
+func updated(k userpool.Passkey, c *webauthn.Credential, verified bool) (userpool.Passkey, error) {
 	body, err := json.Marshal(c)
 	if err != nil {
 		return k, fmt.Errorf("passkeys: encoding: %w", err)
@@ -243,14 +244,14 @@ func keep(k userpool.Passkey, c *webauthn.Credential, verified bool) (userpool.P
 	for _, t := range []protocol.AuthenticatorTransport{
 		protocol.Internal, protocol.Hybrid, protocol.USB, protocol.NFC, protocol.BLE, protocol.SmartCard,
 	} {
-		if slices.Contains(c.Transport, t) { // the rest of what a browser says is not for keeps
+		if slices.Contains(c.Transport, t) { // other names that a browser may send are not stored
 			k.Transports = append(k.Transports, string(t))
 		}
 	}
 	return k, nil
 }
 
-// modelOf writes an AAGUID; all zeros say nothing.
+// modelOf formats an AAGUID. All zeros mean that the model is unknown.
 func modelOf(aaguid []byte) string {
 	if len(aaguid) != 16 || bytes.Equal(aaguid, make([]byte, 16)) {
 		return ""

@@ -58,7 +58,7 @@ func must(t testing.TB, err error) {
 
 func encoded(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// data is authenticator data, with the credential if there is one.
+// data returns authenticator data, with the credential if there is one.
 func (a *authenticator) data(flags byte, credential []byte) []byte {
 	rp := sha256.Sum256([]byte(a.rp))
 	out := append(rp[:], a.flags|flags)
@@ -66,7 +66,7 @@ func (a *authenticator) data(flags byte, credential []byte) []byte {
 	return append(out, credential...)
 }
 
-// credential is attested credential data (section 6.5.1).
+// credential returns attested credential data (section 6.5.1).
 func (a *authenticator) credential(t testing.TB) []byte {
 	t.Helper()
 	public, err := a.key.PublicKey.Bytes() // 4, X, Y
@@ -94,7 +94,8 @@ func (a *authenticator) clientData(t testing.TB, kind string, options []byte) []
 	return out
 }
 
-// create answers the options of a registration, as the page's script sends it.
+// create answers the options of a registration in the form that the page's script
+// sends.
 func (a *authenticator) create(t testing.TB, options []byte) []byte {
 	t.Helper()
 	object, err := cbor.Marshal(map[string]any{
@@ -147,7 +148,7 @@ func registration(rp userpool.RelyingParty) userpool.PasskeyRegistration {
 
 var party = userpool.RelyingParty{Name: "Pool"}
 
-// register makes a passkey of the authenticator.
+// register registers a passkey of the authenticator.
 func register(t testing.TB, c *passkeys.Checker, a *authenticator) userpool.Passkey {
 	t.Helper()
 	options, state, err := c.BeginRegistration(registration(party))
@@ -158,7 +159,7 @@ func register(t testing.TB, c *passkeys.Checker, a *authenticator) userpool.Pass
 	return k
 }
 
-// TestOptions pins what browsers are told.
+// TestOptions checks the options that browsers receive.
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	c, a := newChecker(t), newAuthenticator(t)
@@ -189,7 +190,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestRegistration checks what is kept, and what is refused.
+// TestRegistration checks which registrations are accepted, and what is stored.
 func TestRegistration(t *testing.T) {
 	t.Parallel()
 	c := newChecker(t)
@@ -234,7 +235,7 @@ func TestRegistration(t *testing.T) {
 	}
 }
 
-// TestAssertion signs in, and refuses what is wrong.
+// TestAssertion checks which assertions are accepted.
 func TestAssertion(t *testing.T) {
 	t.Parallel()
 	strict := userpool.RelyingParty{Name: "Pool", VerifyUser: true}
@@ -276,7 +277,7 @@ func TestAssertion(t *testing.T) {
 	}
 }
 
-// TestCounts follows the sign count over several sign-ins.
+// TestCounts checks the sign count over several sign-ins.
 func TestCounts(t *testing.T) {
 	t.Parallel()
 	c, a := newChecker(t), newAuthenticator(t)

@@ -1,5 +1,6 @@
-// Package textfile reads the files that the program is given: of bounded size,
-// in whatever encoding of Unicode other people's programs wrote them.
+// Package textfile reads the text files that a user gives to the program: of limited
+// size, and in UTF-8 or UTF-16, as programs on any system write them. It knows nothing
+// of what the files say.
 package textfile
 
 import (
@@ -12,20 +13,20 @@ import (
 	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
-// ErrTooLarge says that a file has more bytes than it may have.
+// ErrTooLarge says that a file is larger than the limit.
 var ErrTooLarge = errors.New("the file is too large")
 
-// Read returns the text of a file of at most limit bytes without its byte order
-// mark, and in UTF-8 if it is in UTF-16. What is no text, such as an image, comes
-// back as it is. More than limit bytes are [ErrTooLarge].
+// Read returns the text of a file of at most limit bytes, without its byte order mark,
+// and converted to UTF-8 from UTF-16. A file that is not text, such as an image, is
+// returned unchanged. A file of more than limit bytes is [ErrTooLarge].
 func Read(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
 	return read(f, err, limit)
 }
 
-// ReadBelow is [Read] of a file in the folder or below it. Any other name is an
-// error, and so is a link that leads out of the folder. A pipe or a device is one
-// too: whoever names it in a file may not know that nobody writes to it.
+// ReadBelow is [Read] for a file in the folder or below it. Any other name is an error,
+// and so is a link that leads out of the folder, a pipe or a device: the person who
+// wrote the name into a file may not know that nothing is written to the pipe.
 func ReadBelow(folder, name string, limit int64) ([]byte, error) {
 	if !filepath.IsLocal(name) {
 		return nil, fmt.Errorf("%.100q is not below the folder of this file; put it there and name it from there", name)
@@ -38,7 +39,7 @@ func ReadBelow(folder, name string, limit int64) ([]byte, error) {
 	info, err := root.Stat(name)
 	_, elsewhere := os.Stat(filepath.Join(folder, name))
 	if err != nil && elsewhere == nil {
-		return nil, fmt.Errorf("%.100q leads out of the folder of this file by a link, or by a whole path in one; "+
+		return nil, fmt.Errorf("%.100q leads out of the folder of this file by a link, or by an absolute path in one; "+
 			"put the file itself there", name)
 	}
 	if err != nil {
@@ -63,7 +64,7 @@ func read(f *os.File, err error, limit int64) ([]byte, error) {
 	return Decode(text, limit)
 }
 
-// Decode is what [Read] does with the bytes of a file.
+// Decode does with text what [Read] does with the bytes of a file.
 func Decode(text []byte, limit int64) ([]byte, error) {
 	if int64(len(text)) > limit {
 		return nil, ErrTooLarge

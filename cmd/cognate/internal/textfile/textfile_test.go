@@ -22,7 +22,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// TestRead has each encoding, and the bound.
+// TestRead reads each encoding, and files at and above the limit.
 func TestRead(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -52,7 +52,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestReadBelow names files in every way that leaves the folder.
+// TestReadBelow tries every kind of name that leaves the folder.
 func TestReadBelow(t *testing.T) {
 	t.Parallel()
 	top := t.TempDir()

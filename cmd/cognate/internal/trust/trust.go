@@ -1,6 +1,7 @@
-// Package trust puts a local certificate authority into the lists of those that
-// this machine's programs trust, and takes it out again: with the programs that
-// the system has for it, and only when asked.
+// Package trust adds a local certificate authority to the lists of authorities that
+// this machine's programs trust, and removes it. It uses the system's own programs, and
+// changes nothing unless asked. It knows the authority's certificate file and nothing
+// of pools.
 package trust
 
 import (
@@ -15,19 +16,21 @@ import (
 	"strings"
 )
 
-// Name is what the authority is called in the lists.
+// Name is the authority's name in the lists.
 const Name = "Cognate local authority"
 
-// A Step puts the authority into one list.
+// A Step adds the authority to one list.
 type Step struct {
-	Where   string     // the list, for people
+	Where   string     // a description of the list, for people
 	Install [][]string // commands, with their arguments
 	Undo    [][]string
-	// Missing says why the step cannot be taken, and how it could; empty: it can.
+	// Missing says why the step can't be taken, and what would help. Empty: it can be
+	// taken.
 	Missing string
 }
 
-// System is what decides which lists there are. [This] is the one of the machine.
+// System describes the machine: it decides which lists there are. [This] returns the
+// present machine's.
 type System struct {
 	OS     string // as runtime.GOOS
 	Home   string
@@ -38,7 +41,7 @@ type System struct {
 	Run    func(ctx context.Context, command []string) error
 }
 
-// This is the system that the program runs on.
+// This returns the system that the program runs on.
 func This(goos string) (System, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -56,7 +59,7 @@ func This(goos string) (System, error) {
 	}, nil
 }
 
-// run runs one command, whose words are the error if it fails.
+// run runs one command. If it fails, its output becomes the error.
 func run(ctx context.Context, command []string) error {
 	var words bytes.Buffer
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // commands and paths of our own
@@ -69,8 +72,8 @@ func run(ctx context.Context, command []string) error {
 	return nil
 }
 
-// Steps are those for the authority whose certificate is in the file ca, with
-// this SHA-1 fingerprint for the systems that know certificates by it.
+// Steps returns the steps for the authority whose certificate is in the file ca. Some
+// systems name certificates by their SHA-1 fingerprint, sha1.
 func (s System) Steps(ca, sha1 string) []Step {
 	switch s.OS {
 	case "darwin":
@@ -93,7 +96,8 @@ func (s System) Steps(ca, sha1 string) []Step {
 	return append([]Step{s.systemList(ca)}, s.databases(ca)...)
 }
 
-// systemList is that of a Linux system, for programs such as curl.
+// systemList returns the step for a Linux system's list, which programs such as curl
+// use.
 func (s System) systemList(ca string) Step {
 	step := Step{Where: "the system's list, which curl, Python and Go programs use"}
 	for _, way := range []struct{ folder, update string }{
@@ -108,15 +112,16 @@ func (s System) systemList(ca string) Step {
 		step.Install = [][]string{{"install", "-m", "0644", ca, file}, {way.update}}
 		step.Undo = [][]string{{"rm", "-f", file}, {way.update}}
 		if !s.Root {
-			step.Missing = "it is the administrator's: run these commands with sudo"
+			step.Missing = "only the administrator can change it: run these commands with sudo"
 		}
 		return step
 	}
-	step.Missing = "there is no update-ca-certificates or update-ca-trust"
+	step.Missing = "neither update-ca-certificates nor update-ca-trust is installed"
 	return step
 }
 
-// databases are those of NSS: Chromium's, and one per profile of Firefox.
+// databases returns the steps for the databases of NSS: Chromium's, and one per profile
+// of Firefox.
 func (s System) databases(ca string) []Step {
 	var steps []Step
 	for _, place := range []struct{ where, pattern string }{
@@ -135,7 +140,7 @@ func (s System) databases(ca string) []Step {
 	if len(steps) > 0 || s.OS != "linux" {
 		return steps
 	}
-	// Chromium makes its list when it first needs it; so do we.
+	// Chromium creates its list when it first needs it; this step creates it too.
 	step := s.database("the list of Chromium and Chrome", filepath.Join(s.Home, ".pki/nssdb"), ca)
 	folder := filepath.Join(s.Home, ".pki/nssdb")
 	step.Install = slices.Insert(step.Install, 0,
@@ -151,23 +156,23 @@ func (s System) database(where, folder, ca string) Step {
 		Undo:    [][]string{{"certutil", "-d", "sql:" + folder, "-D", "-n", Name}},
 	}
 	if !s.Have("certutil") {
-		step.Missing = "certutil is not there: install libnss3-tools (Debian, Ubuntu), nss-tools (Fedora) or nss " +
+		step.Missing = "certutil is not installed: install libnss3-tools (Debian, Ubuntu), nss-tools (Fedora) or nss " +
 			"(Homebrew)"
 	}
 	return step
 }
 
-// Do takes all steps that can be taken, or undoes them, and says of each what
-// came of it. The error is that of all that failed.
-func (s System) Do(ctx context.Context, steps []Step, undo bool, say func(step Step, err error)) error {
+// Do takes all steps that can be taken, or undoes them, and reports the result of each.
+// It returns all errors joined.
+func (s System) Do(ctx context.Context, steps []Step, undo bool, report func(step Step, err error)) error {
 	var failed []error
 	for _, step := range steps {
 		if step.Missing != "" {
-			say(step, errors.New(step.Missing))
+			report(step, errors.New(step.Missing))
 			continue
 		}
 		err := s.all(ctx, step, undo)
-		say(step, err)
+		report(step, err)
 		if err != nil {
 			failed = append(failed, err)
 		}
@@ -189,7 +194,7 @@ func (s System) all(ctx context.Context, step Step, undo bool) error {
 	return nil
 }
 
-// Line writes a command so that it can be pasted into a shell.
+// Line formats a command so that it can be pasted into a shell.
 func Line(command []string) string {
 	words := slices.Clone(command)
 	for i, w := range words {

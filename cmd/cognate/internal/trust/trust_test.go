@@ -11,7 +11,8 @@ import (
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/trust"
 )
 
-// machine is one that has these files and programs; it notes what is run.
+// machine returns a System with these files and programs, and the list of commands that
+// were run.
 func machine(goos string, root bool, has ...string) (s trust.System, ran *[]string) {
 	ran = new([]string)
 	return trust.System{
@@ -78,7 +79,7 @@ func TestInstall(t *testing.T) {
 			undo: []string{"certutil -d sql:/home/ann/.pki/nssdb -D -n 'Cognate local authority'"},
 			says: "run these commands with sudo",
 		},
-		{name: "nothing there", goos: "linux", says: "certutil is not there"},
+		{name: "nothing there", goos: "linux", says: "certutil is not installed"},
 		{
 			name: "a step that fails", goos: "linux",
 			has:     []string{"certutil", "broken", "/home/ann/.pki/nssdb/cert9.db"},
