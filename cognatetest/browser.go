@@ -39,7 +39,7 @@ func newJar(tb testing.TB) http.CookieJar {
 	return jar
 }
 
-// inProcess takes requests to one origin to a handler.
+// inProcess passes requests to one origin to a handler.
 type inProcess struct {
 	origin string
 	app    http.Handler
@@ -62,7 +62,7 @@ func (t *inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	in := httptest.NewRequestWithContext(r.Context(), r.Method, r.URL.String(), bytes.NewReader(body))
 	in.Header = r.Header.Clone()
-	// A server is told the path alone; httptest keeps the whole address.
+	// A server gets only the path; httptest.NewRequest sets the whole address.
 	in.RequestURI = r.URL.RequestURI()
 	in.URL = &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
 	if r.Host != "" {
@@ -75,15 +75,15 @@ func (t *inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// SignIn does what a person does who wants to see a page of the app and isn't signed
-// in: it opens the page, follows to the pool, fills in the form, and comes back through
-// the app's callback. It returns the browser, signed in to the app; its Jar holds the
-// session. A browser without a Jar is copied and gets one.
+// SignIn does what people do who want to see a page of the app and are not signed in:
+// it opens the page, follows the redirects to the pool, fills in the form, and returns
+// through the app's callback. It returns the browser, signed in to the app; its Jar
+// holds the session. A browser without a Jar is copied and gets one.
 //
-// page is an absolute URL: of a running app, with its own client (srv.Client() of an
-// httptest.Server), or of one inside the test, with that of [NewBrowser]. A page that
-// doesn't lead to the pool, a refusal by the pool, or an answer of 400 and more at the
-// end ends the test.
+// page is an absolute URL: of a running app, with the app's own client (srv.Client() of
+// an httptest.Server), or of an app inside the test, with the client of [NewBrowser].
+// SignIn ends the test if the page does not lead to the pool, if the pool refuses the
+// sign-in, or if the last answer has a status of 400 or more.
 func (p *Pool) SignIn(tb testing.TB, browser *http.Client, page, username, password string) *http.Client {
 	tb.Helper()
 	own := *browser
@@ -101,8 +101,8 @@ func (p *Pool) SignIn(tb testing.TB, browser *http.Client, page, username, passw
 }
 
 // Visit is SignIn for sign-ins that the app may refuse: it returns the app's last
-// answer, whatever it is, with its body in memory. The browser needs a cookie jar. If
-// the app asks for no sign-in, there is none.
+// answer, whatever its status, with the body in memory. The browser needs a cookie jar.
+// If the app does not require a sign-in for the page, Visit does not sign in.
 func (p *Pool) Visit(tb testing.TB, browser *http.Client, page, username, password string) *http.Response {
 	tb.Helper()
 	v, err := p.visit(tb, browser, page, username, password)
@@ -112,25 +112,26 @@ func (p *Pool) Visit(tb testing.TB, browser *http.Client, page, username, passwo
 	return v.last
 }
 
-// visited is the end of a way through app and pool.
+// visited is where a visit ended.
 type visited struct {
 	last *http.Response
-	pool bool // the way led through the pool
+	pool bool // the visit led through the pool
 }
 
-// refusal says why the way was no sign-in.
+// refusal returns an error that says why there was no sign-in.
 func (v visited) refusal(page string) error {
 	switch {
 	case v.last.StatusCode >= 400:
 		return fmt.Errorf("the app answered %d at %s: %s", v.last.StatusCode, v.last.Request.URL.Path, pageText(v.last))
 	case !v.pool:
-		return fmt.Errorf("%s did not lead to the pool; is the page behind RequireLogin, and nobody signed in?", page)
+		return fmt.Errorf("%s did not lead to the pool; is the page behind RequireLogin, "+
+			"and is the browser not signed in yet?", page)
 	}
 	return nil
 }
 
-// visit follows redirects to their end, as a browser does, and signs in when it is
-// asked to.
+// visit follows redirects to their end, as a browser does, and signs in when the pool
+// asks.
 func (p *Pool) visit(tb testing.TB, browser *http.Client, address, username, password string) (visited, error) {
 	const most = 20 // Chromium's limit
 	var v visited
@@ -163,7 +164,7 @@ func (p *Pool) visit(tb testing.TB, browser *http.Client, address, username, pas
 	return v, errors.New("too many redirects")
 }
 
-// navigate opens one page as a browser does, and follows nothing.
+// navigate opens one page as a browser does, and follows no redirects.
 func navigate(tb testing.TB, browser *http.Client, address, site string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, address, nil)
 	if err != nil {
@@ -195,9 +196,9 @@ var (
 	spaces    = regexp.MustCompile(`\s+`)
 )
 
-// pageText is what a person would read on a page, shortened, for the failure message.
+// pageText returns the visible text of a page, shortened, for the failure message.
 func pageText(resp *http.Response) string {
-	body, _ := io.ReadAll(resp.Body) // in memory
+	body, _ := io.ReadAll(resp.Body) // it is in memory
 	text := spaces.ReplaceAllString(invisible.ReplaceAllString(string(body), " "), " ")
 	return strings.ToValidUTF8(text[:min(len(text), 300)], "")
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// TestSignInToHandler signs in to an app that no port leads to.
+// TestSignInToHandler signs in to an app that listens on no port.
 func TestSignInToHandler(t *testing.T) {
 	t.Parallel()
 	pool, client := poolFor(t, appURL)
@@ -28,7 +28,7 @@ func TestSignInToHandler(t *testing.T) {
 		t.Errorf("with the jar that was passed: %q", body)
 	}
 
-	// The jar is all that it takes.
+	// The session is in the jar.
 	u, err := url.Parse(appURL)
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestSignInToHandler(t *testing.T) {
 	}
 }
 
-// TestSignInToServer signs in to an app behind TLS on a port.
+// TestSignInToServer signs in to an app that serves TLS on a port.
 func TestSignInToServer(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewUnstartedServer(nil)
@@ -60,8 +60,8 @@ func TestSignInToServer(t *testing.T) {
 	}
 }
 
-// TestSignInTwice has a second app at the same pool: the browser is known there, and no
-// password is asked for.
+// TestSignInTwice signs in to a second app of the same pool: the browser has a session
+// there, so the pool does not ask for a password.
 func TestSignInTwice(t *testing.T) {
 	t.Parallel()
 	pool, client := poolFor(t, appURL)
@@ -98,7 +98,7 @@ func TestVisit(t *testing.T) {
 	}
 }
 
-// TestSignInSaysWhatWentWrong has what a test's author reads.
+// TestSignInSaysWhatWentWrong checks the messages for the test's author.
 func TestSignInSaysWhatWentWrong(t *testing.T) {
 	t.Parallel()
 	pool, client := poolFor(t, appURL)
@@ -132,8 +132,8 @@ func TestSignInSaysWhatWentWrong(t *testing.T) {
 	}
 }
 
-// TestBrowserIsLikeANetwork compares what a handler sees with what it would see behind
-// a listener.
+// TestBrowserIsLikeANetwork compares the request that a handler gets with the request
+// that it would get from a listener.
 func TestBrowserIsLikeANetwork(t *testing.T) {
 	t.Parallel()
 	app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -158,7 +158,7 @@ func TestBrowserIsLikeANetwork(t *testing.T) {
 	}
 }
 
-// TestClock turns one clock for the pool and the app.
+// TestClock moves one clock for the pool and the app.
 func TestClock(t *testing.T) {
 	t.Parallel()
 	clock := cognatetest.NewClock(t)

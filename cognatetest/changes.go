@@ -19,15 +19,16 @@ import (
 // A change alters the claims of a token before it is signed.
 type change = func(claims map[string]any)
 
-// changes stands in front of the token endpoint and signs tokens anew, with the pool's
-// keys, once a test has changed what they say. The pool itself can't be made to lie.
+// changes is in front of the token endpoint. It applies the test's changes to the
+// tokens and signs them again with the pool's keys. The pool itself never issues wrong
+// tokens.
 type changes struct {
 	next http.Handler
 	keys *signingKeys
 
 	mu         sync.Mutex
 	id, access change
-	forged     bool // ID tokens are signed by the wrong key
+	forged     bool // ID tokens are signed with the wrong key
 }
 
 func (c *changes) set(id, access change) {
@@ -37,30 +38,30 @@ func (c *changes) set(id, access change) {
 }
 
 // ChangeIDToken lets change alter the claims of every ID token from now on, until
-// another call or [Pool.Repair]; nil ends it. The token is signed by the pool's key
-// and good but for what change did: another nonce, audience or subject, a date long
-// ago. change is called by the pool's goroutines. Numbers are float64.
+// another call or [Pool.Repair]. Nil ends it. The token is signed with the pool's key
+// and is valid except for what change did: another nonce, audience or subject, or a
+// time in the past. change is called in the pool's goroutines. Numbers are float64.
 func (p *Pool) ChangeIDToken(change func(claims map[string]any)) {
 	p.changes.mu.Lock()
 	defer p.changes.mu.Unlock()
 	p.changes.id = change
 }
 
-// ChangeAccessToken is [Pool.ChangeIDToken] for access tokens. The ID token's at_hash
-// fits the changed one.
+// ChangeAccessToken is [Pool.ChangeIDToken] for access tokens. The at_hash of the ID
+// token matches the changed access token.
 func (p *Pool) ChangeAccessToken(change func(claims map[string]any)) {
 	p.changes.mu.Lock()
 	defer p.changes.mu.Unlock()
 	p.changes.access = change
 }
 
-// WrongNonce gives every ID token a nonce that no app asked for, until [Pool.Repair].
+// WrongNonce gives every ID token a nonce that no app sent, until [Pool.Repair].
 func (p *Pool) WrongNonce() {
 	p.ChangeIDToken(func(claims map[string]any) { claims["nonce"] = userpool.NewUUID() })
 }
 
-// ForgeIDToken signs every ID token, from now on until [Pool.Repair], with a key that is
-// not the one its header names: what somebody without the key would have to do.
+// ForgeIDToken signs every ID token, from now on until [Pool.Repair], with another key
+// than the one that its header names, as an attacker without the key would.
 func (p *Pool) ForgeIDToken() {
 	p.changes.mu.Lock()
 	defer p.changes.mu.Unlock()
@@ -122,14 +123,15 @@ func (c *changes) rewrite(body []byte, id, access change, forged bool) ([]byte, 
 	return json.Marshal(members)
 }
 
-// accessHash is at_hash (OpenID Connect Core section 3.1.3.6).
+// accessHash returns the at_hash of an access token (OpenID Connect Core section
+// 3.1.3.6).
 func accessHash(access string) string {
 	sum := sha256.Sum256([]byte(access))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// resign changes the claims of a token, if there is one, and keeps header and, unless it
-// forges, key.
+// resign changes the claims of a token, if the response has it, and signs it again. It
+// keeps the header and, unless forged is true, the key.
 func (c *changes) resign(members map[string]any, name string, change change, forged bool) error {
 	raw, ok := members[name].(string)
 	if !ok {
@@ -143,11 +145,11 @@ func (c *changes) resign(members map[string]any, name string, change change, for
 	kid, _ := token.Header["kid"].(string)
 	key, ok := c.keys.find(kid)
 	if !ok {
-		return fmt.Errorf("the %s is signed by a key that this package did not make", name)
+		return fmt.Errorf("the %s is signed with a key that this package did not generate", name)
 	}
 	change(claims)
 	if forged {
-		key = c.keys.stranger()
+		key = c.keys.wrongKey()
 	}
 	signed, err := sign(claims, signer{kid, key}, "")
 	if err != nil {
@@ -169,13 +171,13 @@ func sign(claims map[string]any, key signer, typ string) (string, error) {
 }
 
 // LogoutToken returns a logout token (OpenID Connect Back-Channel Logout 1.0, section
-// 2.4) of the pool's issuer for an app client, signed with the pool's key and good for
-// two minutes: what a provider would post to the app as logout_token. subject or
-// session may be empty. change, if there is one, alters the claims before they are
-// signed, so as to try what the app must refuse.
+// 2.4) of the pool's issuer for an app client, signed with the pool's key and valid for
+// two minutes: a provider would post it to the app as logout_token. subject or session
+// may be empty. change, if there is one, alters the claims before they are signed, to
+// test what the app must refuse.
 //
-// Amazon Cognito sends no logout tokens, and neither does the pool; this is a tool for
-// the tests of an app that may meet another provider.
+// Amazon Cognito sends no logout tokens, and neither does the pool. LogoutToken is for
+// tests of an app that may use another provider.
 func (p *Pool) LogoutToken(clientID, subject, session string, change ...func(claims map[string]any)) string {
 	p.tb.Helper()
 	now := p.now()

@@ -20,8 +20,8 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// verified checks a token against the keys that the pool publishes, with another
-// package's parser, and returns header and claims.
+// verified verifies a token with the keys that the pool publishes and another package's
+// parser, and returns header and claims.
 func verified(t *testing.T, pool *cognatetest.Pool, raw string, now func() time.Time) (header, claims map[string]any) {
 	t.Helper()
 	parser := jwt.NewParser(jwt.WithIssuer(pool.Issuer), jwt.WithTimeFunc(now), jwt.WithExpirationRequired())
@@ -35,7 +35,7 @@ func verified(t *testing.T, pool *cognatetest.Pool, raw string, now func() time.
 	return token.Header, token.Claims.(jwt.MapClaims)
 }
 
-// TestChangedTokens changes both tokens: they differ in that alone and are genuine.
+// TestChangedTokens changes both tokens: they are valid and differ only in the changes.
 func TestChangedTokens(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, userpool.RefreshTokenRotation{})
@@ -56,7 +56,7 @@ func TestChangedTokens(t *testing.T) {
 		t.Error("at_hash does not fit the access token")
 	}
 	if head, _, _ := strings.Cut(changed.ID, "."); len(head) == 0 || strings.Contains(decode(t, head), "typ") {
-		t.Errorf("header %s, want kid and alg alone", decode(t, head))
+		t.Errorf("header %s, want only kid and alg", decode(t, head))
 	}
 
 	a.ChangeIDToken(nil)
@@ -74,7 +74,7 @@ func TestChangedTokens(t *testing.T) {
 	}
 }
 
-// TestForgedIDToken looks at a forged token: its signature is wrong, and nothing else.
+// TestForgedIDToken checks that only the signature of a forged token is wrong.
 func TestForgedIDToken(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, userpool.RefreshTokenRotation{})
@@ -92,7 +92,7 @@ func TestForgedIDToken(t *testing.T) {
 	verified(t, a.Pool, a.signIn(t).ID, time.Now)
 }
 
-// TestChangesSpareErrors leaves what is no token response alone.
+// TestChangesSpareErrors checks that answers without tokens are not changed.
 func TestChangesSpareErrors(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, userpool.RefreshTokenRotation{})
@@ -104,7 +104,7 @@ func TestChangesSpareErrors(t *testing.T) {
 	}
 }
 
-// TestRotatedKeys signs in before and after, with an app that stays.
+// TestRotatedKeys signs in before and after a rotation, to the same app.
 func TestRotatedKeys(t *testing.T) {
 	t.Parallel()
 	clock := cognatetest.NewClock(t)
@@ -120,7 +120,7 @@ func TestRotatedKeys(t *testing.T) {
 	if got := len(published(t, pool)); got != 4 {
 		t.Errorf("%d keys are published, want 4", got)
 	}
-	clock.Advance(2 * time.Minute) // an app looks for new keys only now and then
+	clock.Advance(2 * time.Minute) // an app fetches the keys again only after some time
 	signIn()
 	pool.WithdrawKeys()
 	after := published(t, pool)
@@ -139,7 +139,7 @@ func TestRotatedKeys(t *testing.T) {
 	}
 }
 
-// TestConcurrentUse has everything at once, for the race detector.
+// TestConcurrentUse uses everything at the same time, for the race detector.
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, userpool.RefreshTokenRotation{})
@@ -205,7 +205,7 @@ func decode(t *testing.T, part string) string {
 	return string(raw)
 }
 
-// published returns the pool's keys by their ID, as an app gets them.
+// published returns the pool's published keys by their IDs.
 func published(t *testing.T, pool *cognatetest.Pool) map[string]*rsa.PublicKey {
 	t.Helper()
 	resp, err := http.Get(pool.Issuer + string(cognatetest.KeySet))

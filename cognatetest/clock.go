@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Clock is a clock that stands still until it is turned. Give its Now to the pool
-// ([Options]) and to the app (cognate.Config.Now), and both see the same time. It is
-// safe for concurrent use.
+// Clock is a clock that only the test moves. Give its Now to the pool ([Options]) and
+// to the app (cognate.Config.Now), and both have the same time. It is safe for
+// concurrent use.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// NewClock returns a clock that shows the present, in whole seconds as tokens do.
+// NewClock returns a clock set to the present time, in whole seconds, as in tokens.
 func NewClock(tb testing.TB) *Clock {
 	tb.Helper()
 	return &Clock{now: time.Now().Truncate(time.Second)}
@@ -27,7 +27,7 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
-// Advance turns the clock, back if d is negative.
+// Advance moves the clock forward, or back if d is negative.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,22 +1,23 @@
-// Package cognatetest tests apps that sign people in with package cognate: as somebody,
-// without any sign-in; against a real local user pool, inside the test; and against a
-// pool that fails in the way the test wants.
+// Package cognatetest helps to test apps that sign people in with package cognate: as a
+// given user, without a sign-in; against a real local user pool inside the test; and
+// against a pool that fails as the test wants. It uses only the exported names of package
+// cognate, except where it makes a session or a token without a provider.
 //
 // # Handlers, as a user
 //
-// A handler that is called directly finds the user whom [WithUser] puts there. A route
-// with its middleware lets through a request with a session of [SignedIn], sealed with
-// the app's own keys. Neither needs a provider.
+// [WithUser] adds a user to a request for a handler that is called directly. [SignedIn]
+// adds a session, sealed with the app's own keys, for a route with its middleware.
+// Neither needs a provider.
 //
 //	ann := &cognate.User{Subject: "ann", Email: "ann@example.com", EmailVerified: true}
 //	r := httptest.NewRequest(http.MethodGet, "/hello", nil)
-//	hello(w, cognatetest.WithUser(t, r, ann))               // the handler alone
+//	hello(w, cognatetest.WithUser(t, r, ann))               // only the handler
 //	app.ServeHTTP(w, cognatetest.SignedIn(t, auth, r, ann)) // behind RequireLogin
 //
 // # The whole sign-in
 //
-// [New] starts a pool on a free port, and [Pool.SignIn] does what a person with a
-// browser does: it opens a page of the app, fills in the pool's form, and comes back.
+// [New] starts a pool on a free port, and [Pool.SignIn] does what a person with a browser
+// does: it opens a page of the app, fills in the pool's form, and returns to the app.
 //
 //	func TestHello(t *testing.T) {
 //		pool := cognatetest.New(t)
@@ -30,26 +31,26 @@
 //		resp, err := browser.Get("https://app.example/hello") // signed in
 //	}
 //
-// It is the same pool, with the same endpoints and pages, that serves people. Nothing
-// is faked, but it is made to start in a few milliseconds: passwords are hashed cheaply,
-// and all pools sign with the same two keys, which everyone knows, until
-// [Pool.RotateKeys]. Tokens of two pools differ in their issuer. The time is that of
-// [Options], so that a test can turn the [Clock].
+// It is the same pool, with the same endpoints and pages, as in the program cognate. Only
+// its costs are reduced, so that it starts in a few milliseconds: passwords are hashed
+// cheaply, and all pools sign with the same two keys, which are published here, until
+// [Pool.RotateKeys]. Tokens of two pools differ in their issuer. [Options] has the clock,
+// so that a test can move the [Clock].
 //
 // # Faults
 //
 // [Pool.Break] makes an endpoint slow, refuse, or drop the connection, for all requests
 // or the next few; [Pool.Requests] counts. [Pool.RotateKeys], [Pool.ChangeIDToken],
-// [Pool.WrongNonce] and [Pool.ForgeIDToken] make tokens that an app must look at twice,
-// and [Pool.LogoutToken] signs what a provider sends to end a session.
+// [Pool.WrongNonce] and [Pool.ForgeIDToken] make tokens that an app must check carefully,
+// and [Pool.LogoutToken] signs the token that a provider sends to end a session.
 //
 // # Messages
 //
 // The codes and links that the pool would send are in its outbox: [Pool.Code],
 // [Pool.Link], [Pool.Messages].
 //
-// Every function wants a [testing.TB], directly or to make its pool, so that no program
-// gets here by accident.
+// Every function needs a [testing.TB], directly or for its pool, so that no program calls
+// it by accident.
 package cognatetest
 
 import (
@@ -73,33 +74,33 @@ import (
 
 // Options are the options of [New]. The zero value means the defaults.
 type Options struct {
-	// PoolID is the pool id. Empty: a fresh one.
+	// PoolID is the pool ID. Empty: a new one.
 	PoolID string
 
-	// Now tells the pool the time. Nil: time.Now.
+	// Now is the pool's clock. Nil: time.Now.
 	Now func() time.Time
 
-	// Logger takes the pool's log. Nil: no log.
+	// Logger receives the pool's log. Nil: no log.
 	Logger *slog.Logger
 
-	// Store keeps the pool's data. Nil: a fresh memstore.
+	// Store keeps the pool's data. Nil: a new memstore.
 	Store store.Store
 
-	// Settings are those of userpool.Config.
+	// Settings are the settings of the pool's configuration.
 	Settings userpool.Settings
 
-	// DevView serves the developer's view, at the pool's DevViewURL: what a browser
-	// test can look at, or a person while the test stands still.
+	// DevView serves the developer's view at the pool's DevViewURL, for a browser test,
+	// or for a person while the test is paused.
 	DevView bool
 }
 
 // Pool is a running user pool.
 type Pool struct {
-	URL    string // the domain, http://localhost:<port>
-	Issuer string // URL, a slash and the pool id
+	URL    string // the domain: http://localhost:<port>
+	Issuer string // URL, a slash and the pool ID
 
-	// DevViewURL is where a browser opens the developer's view, with the token that
-	// lets it in. Empty without Options.DevView.
+	// DevViewURL is the address of the developer's view with its access token. Empty
+	// without Options.DevView.
 	DevViewURL string
 
 	tb      testing.TB
@@ -112,8 +113,8 @@ type Pool struct {
 	cookieKey cognate.Secret
 }
 
-// New starts a pool on a free port of 127.0.0.1 and stops it when the test
-// ends. At most one Options may be given. A failure ends the test.
+// New starts a pool on a free port of 127.0.0.1 and stops it when the test ends. It
+// accepts at most one Options. A failure ends the test.
 func New(tb testing.TB, options ...Options) *Pool {
 	tb.Helper()
 	var opts Options
@@ -122,7 +123,7 @@ func New(tb testing.TB, options ...Options) *Pool {
 	case 1:
 		opts = options[0]
 	default:
-		tb.Fatalf("cognatetest: %d options, at most one is expected", len(options))
+		tb.Fatalf("cognatetest: got %d Options, expected at most one", len(options))
 	}
 	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -160,7 +161,7 @@ func New(tb testing.TB, options ...Options) *Pool {
 	return p
 }
 
-// cheap is a cost of hashing that lets a test add users and sign in often.
+// cheap is a hashing cost that lets a test add users and sign in often.
 var cheap = userpool.HashCost{MemoryKiB: 8, Passes: 1, Lanes: 1}
 
 func newPool(tb testing.TB, base string, opts Options, keys *signingKeys) *pool.Pool {
@@ -182,7 +183,7 @@ func newPool(tb testing.TB, base string, opts Options, keys *signingKeys) *pool.
 		Logger:   opts.Logger,
 		Settings: opts.Settings,
 		Hashing:  cheap,
-		HashWait: time.Minute, // a test machine may be busy with other tests
+		HashWait: time.Minute, // the machine may be busy with other tests
 	})
 	if err != nil {
 		tb.Fatalf("cognatetest: %v", err)
@@ -203,7 +204,7 @@ func serve(tb testing.TB, listener net.Listener, handler http.Handler) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = srv.Serve(listener) // always an error; Close below is the only cause
+		_ = srv.Serve(listener) // always an error, caused by the Close below
 	}()
 	tb.Cleanup(func() {
 		_ = srv.Close()
@@ -211,12 +212,13 @@ func serve(tb testing.TB, listener net.Listener, handler http.Handler) {
 	})
 }
 
-// UserPool returns the rules behind the endpoints.
+// UserPool returns the pool behind the endpoints, for its rules and data.
 func (p *Pool) UserPool() *pool.Pool { return p.pool }
 
-// AppConfig returns a configuration for an app that signs in with the client c: issuer,
-// client and the first of its callback and logout URLs, a cookie key that is the same for
-// all apps of this pool, the pool's clock, and no log. Change the copy as you like.
+// AppConfig returns a configuration for an app that signs in with the client c: the
+// issuer, the client with the first of its callback and logout URLs, a cookie key that
+// is the same for all apps of this pool, the pool's clock, and no log. The caller may
+// change it.
 func (p *Pool) AppConfig(c userpool.Client) cognate.Config {
 	p.tb.Helper()
 	if len(c.CallbackURLs) == 0 {
@@ -233,8 +235,8 @@ func (p *Pool) AppConfig(c userpool.Client) cognate.Config {
 	return cfg
 }
 
-// AddClient adds a confidential app client, with a generated secret unless c
-// has one, and returns it. A failure ends the test.
+// AddClient adds a confidential app client, with a generated secret unless c has one,
+// and returns it. A failure ends the test.
 func (p *Pool) AddClient(c userpool.Client) userpool.Client {
 	p.tb.Helper()
 	c.GenerateSecret = c.Secret == ""

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Endpoint names an endpoint of the pool: a path, without the pool's id.
+// Endpoint names an endpoint of the pool: its path, without the pool's ID.
 type Endpoint string
 
 // The endpoints of a pool.
@@ -27,70 +27,71 @@ const (
 	RevocationEndpoint    Endpoint = "/oauth2/revoke"
 	LogoutEndpoint        Endpoint = "/logout"
 
-	// CodeGrant and RefreshGrant are the token endpoint's two uses: the end of a
+	// CodeGrant and RefreshGrant are the token endpoint's two grants: the end of a
 	// sign-in, and the refresh of its tokens.
 	CodeGrant    Endpoint = "/oauth2/token authorization_code"
 	RefreshGrant Endpoint = "/oauth2/token refresh_token"
 
-	// Everything is all of the above.
+	// Everything means all endpoints.
 	Everything Endpoint = ""
 )
 
-// Fault is what a request meets in the pool's place. Fields that are not empty come
-// one after the other: the request waits, then the connection is closed or the error
-// answered; if it only waited, the pool answers.
+// Fault says how a request fails. Fields that are not zero apply one after the other:
+// the request waits, and then the connection is closed or the error is answered. If the
+// request only waits, the pool answers it afterwards.
 type Fault struct {
-	// Times is how many requests meet the fault. Zero: all, until [Pool.Repair].
+	// Times is the number of requests that fail. Zero: all, until [Pool.Repair].
 	Times int
 
 	// Delay is how long a request waits, in real time.
 	Delay time.Duration
-	// Hold makes requests wait until it is closed: to have several under way at the
-	// same time without counting seconds.
+	// Hold makes requests wait until it is closed. With it a test can have several
+	// requests under way at the same time without relying on real time.
 	Hold <-chan struct{}
 
-	// Drop closes the connection without an answer, as a provider that is down does.
-	// (http.Transport asks once more if it was a GET on a connection used before.)
+	// Drop closes the connection without an answer, as a provider does that is down.
+	// (http.Transport retries a GET on a connection that it used before.)
 	Drop bool
-	// DropAnswer lets the pool do its part and closes the connection then: a code is
-	// spent, a refresh token rotated, and the app doesn't know.
+	// DropAnswer lets the pool process the request and then closes the connection: a
+	// code is used, or a refresh token rotated, and the app does not know it.
 	DropAnswer bool
 
-	// Status is answered with Error as the OAuth error code (RFC 6749, section 5.2),
-	// such as 400 and invalid_grant; if Error is empty, with an empty body.
+	// Status is the status of the answer, with Error as the OAuth error code (RFC 6749,
+	// section 5.2), such as 400 and invalid_grant. If Error is empty, so is the body.
 	Status int
 	Error  string
-	// RetryAfter goes into the header of that name, in whole seconds.
+	// RetryAfter is the value of the Retry-After header, in whole seconds.
 	RetryAfter time.Duration
 }
 
-// faults stands in front of the pool's handler and does what the test says.
+// faults is in front of the pool's handler and makes requests fail as the test says.
 type faults struct {
 	poolID string
 	next   http.Handler
-	done   <-chan struct{} // the test is over
+	done   <-chan struct{} // closed at the end of the test
 
 	mu     sync.Mutex
-	broken map[Endpoint][]Fault // each with one use at least, the next one first
+	broken map[Endpoint][]Fault // each with at least one use left, the next one first
 	counts map[Endpoint]int
 }
 
-// Break makes an endpoint of the pool fail. Faults of one endpoint come one after
-// another; a fault of [CodeGrant] or [RefreshGrant] comes before one of
-// [TokenEndpoint], and one of [Everything] last. A Fault that is no fault ends the
+// Break makes an endpoint of the pool fail. Several faults of one endpoint apply one
+// after the other; a fault of [CodeGrant] or [RefreshGrant] applies before one of
+// [TokenEndpoint], and a fault of [Everything] last. A Fault that breaks nothing ends the
 // test.
 func (p *Pool) Break(e Endpoint, f Fault) {
 	p.tb.Helper()
 	idle := f.Delay <= 0 && f.Hold == nil && !f.Drop && !f.DropAnswer && f.Status == 0
 	if idle || f.Times < 0 || f.Status != 0 && (f.Status < 400 || f.Status > 599) {
-		p.tb.Fatalf("cognatetest: %+v is no fault: set Delay, Hold, Drop, DropAnswer or an error Status", f)
+		p.tb.Fatalf("cognatetest: %+v is not a fault: set Delay, Hold, Drop, DropAnswer or an error Status", f)
 	}
 	p.faults.mu.Lock()
 	defer p.faults.mu.Unlock()
 	p.faults.broken[e] = append(p.faults.broken[e], f)
 }
 
-// Repair ends all faults, and all changes of tokens. Requests that wait go on waiting.
+// Repair ends all faults and all changes of tokens. Requests that wait continue to
+// wait.
 func (p *Pool) Repair() {
 	p.faults.mu.Lock()
 	clear(p.faults.broken)
@@ -98,15 +99,15 @@ func (p *Pool) Repair() {
 	p.changes.set(nil, nil)
 }
 
-// Requests returns how many requests an endpoint has had so far, those that met a
-// fault among them. What a browser asks before a script's request does not count.
+// Requests returns how many requests an endpoint has received so far, including those
+// that failed. CORS preflight requests are not counted.
 func (p *Pool) Requests(e Endpoint) int {
 	p.faults.mu.Lock()
 	defer p.faults.mu.Unlock()
 	return p.faults.counts[e]
 }
 
-// endpoints returns the endpoints that a request belongs to, the narrowest first.
+// endpoints returns the endpoints that a request belongs to, the most specific first.
 func (f *faults) endpoints(r *http.Request) []Endpoint {
 	path := Endpoint(strings.TrimPrefix(r.URL.Path, "/"+f.poolID))
 	if path == TokenEndpoint {
@@ -117,7 +118,7 @@ func (f *faults) endpoints(r *http.Request) []Endpoint {
 	return []Endpoint{path, Everything}
 }
 
-// grantType reads the form and puts the body back.
+// grantType reads the form and restores the body.
 func grantType(r *http.Request) string {
 	const most = 1 << 20
 	body, err := io.ReadAll(io.LimitReader(r.Body, most))
@@ -135,7 +136,7 @@ func grantType(r *http.Request) string {
 	return form.Get("grant_type")
 }
 
-// take counts a request and returns the fault it meets.
+// take counts a request and returns its fault.
 func (f *faults) take(r *http.Request) (Fault, bool) {
 	endpoints := f.endpoints(r)
 	f.mu.Lock()
@@ -162,7 +163,7 @@ func (f *faults) take(r *http.Request) (Fault, bool) {
 }
 
 func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodOptions { // a browser asks whether a script may ask
+	if r.Method == http.MethodOptions { // a CORS preflight
 		f.next.ServeHTTP(w, r)
 		return
 	}
@@ -175,7 +176,7 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case fault.DropAnswer:
 		f.next.ServeHTTP(httptest.NewRecorder(), r)
-		panic(http.ErrAbortHandler) // which closes the connection
+		panic(http.ErrAbortHandler) // it closes the connection
 	case fault.Drop:
 		panic(http.ErrAbortHandler)
 	case fault.Status != 0:
@@ -185,7 +186,7 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wait ends early when the client gives up, or the test.
+// wait ends early when the client cancels the request, or the test ends.
 func (f *faults) wait(r *http.Request, fault Fault) {
 	timer := time.NewTimer(fault.Delay)
 	defer timer.Stop()
@@ -205,7 +206,7 @@ func (f *faults) wait(r *http.Request, fault Fault) {
 }
 
 func (f Fault) answer(w http.ResponseWriter) {
-	w.Header().Set("Access-Control-Allow-Origin", "*") // as the pool's own refusals
+	w.Header().Set("Access-Control-Allow-Origin", "*") // like the pool's own errors
 	w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter/time.Second)))

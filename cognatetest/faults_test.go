@@ -17,8 +17,8 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// visit signs in with a fresh browser and returns the app's answer and the reason that
-// it was refused for, if it was.
+// visit signs in with a new browser and returns the app's answer, and the reason if the
+// app refused the sign-in.
 func visit(t *testing.T, pool *cognatetest.Pool, client userpool.Client) (status int, reason cognate.Reason) {
 	t.Helper()
 	cfg := pool.AppConfig(client)
@@ -30,7 +30,7 @@ func visit(t *testing.T, pool *cognatetest.Pool, client userpool.Client) (status
 	return pool.Visit(t, cognatetest.NewBrowser(t, appURL, app), appURL+"/hello", "ann", password).StatusCode, reason
 }
 
-// TestAppMeetsFaults signs in while something is broken, and once it is repaired.
+// TestAppMeetsFaults signs in while something is broken, and again after the repair.
 func TestAppMeetsFaults(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -79,7 +79,7 @@ func TestAppMeetsFaults(t *testing.T) {
 	}
 }
 
-// api is an app's half of the token endpoint, without an app.
+// api calls the token endpoint as an app would.
 type api struct {
 	*cognatetest.Pool
 
@@ -103,7 +103,7 @@ type tokens struct {
 	Refresh string `json:"refresh_token"`
 }
 
-// post asks the token endpoint.
+// post calls the token endpoint.
 func (a *api) post(ctx context.Context, form url.Values) (out tokens, err error) {
 	form.Set("client_id", a.client.ID)
 	form.Set("client_secret", string(a.client.Secret))
@@ -119,7 +119,7 @@ func (a *api) post(ctx context.Context, form url.Values) (out tokens, err error)
 	defer resp.Body.Close()
 	err = json.NewDecoder(resp.Body).Decode(&out)
 	if errors.Is(err, io.EOF) {
-		err = nil // no body
+		err = nil // there is no body
 	}
 	out.Status = resp.StatusCode
 	return out, err
@@ -140,7 +140,7 @@ func (a *api) code(t *testing.T) url.Values {
 	}
 }
 
-// signIn returns the tokens of a fresh sign-in.
+// signIn returns the tokens of a new sign-in.
 func (a *api) signIn(t *testing.T) tokens {
 	t.Helper()
 	out, err := a.post(t.Context(), a.code(t))
@@ -150,7 +150,7 @@ func (a *api) signIn(t *testing.T) tokens {
 	return out
 }
 
-// want checks a status of the token endpoint; 0 is no answer at all.
+// want checks the status of the token endpoint. Zero means no answer.
 func want(t *testing.T, what string, status int, got tokens, err error) {
 	t.Helper()
 	if got.Status != status || (err != nil) != (status == 0) {
@@ -158,7 +158,8 @@ func want(t *testing.T, what string, status int, got tokens, err error) {
 	}
 }
 
-// TestFaultsInTurn has faults that come one after another, and at one of the two grants.
+// TestFaultsInTurn has faults that apply one after another, and faults of a single
+// grant.
 func TestFaultsInTurn(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, userpool.RefreshTokenRotation{})
@@ -166,7 +167,7 @@ func TestFaultsInTurn(t *testing.T) {
 	a.Break(cognatetest.RefreshGrant, cognatetest.Fault{Status: 503, RetryAfter: 7 * time.Second, Times: 2})
 	a.Break(cognatetest.RefreshGrant, cognatetest.Fault{Drop: true, Times: 1})
 	a.Break(cognatetest.RefreshGrant, cognatetest.Fault{Status: 400, Error: "invalid_grant", Times: 1})
-	a.signIn(t) // is another grant
+	a.signIn(t) // it uses another grant
 	for i, status := range []int{503, 503, 0, 400, 200} {
 		got, err := a.refresh(t.Context(), token)
 		want(t, "refresh "+string(rune('1'+i)), status, got, err)
@@ -187,7 +188,7 @@ func TestFaultsInTurn(t *testing.T) {
 	}
 }
 
-// TestNarrowFaultsComeFirst breaks the same request thrice over.
+// TestNarrowFaultsComeFirst gives one request three faults.
 func TestNarrowFaultsComeFirst(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, userpool.RefreshTokenRotation{})
@@ -218,8 +219,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestFaultsOfScripts breaks an endpoint that a script asks: it can read the fault, and
-// what its browser asks before meets none.
+// TestFaultsOfScripts breaks an endpoint that a script calls: the script can read the
+// error, and its CORS preflight does not fail.
 func TestFaultsOfScripts(t *testing.T) {
 	t.Parallel()
 	pool := cognatetest.New(t)
@@ -247,7 +248,7 @@ func TestFaultsOfScripts(t *testing.T) {
 	}
 }
 
-// TestDropAnswer spends a code without telling.
+// TestDropAnswer uses a code without the app receiving the answer.
 func TestDropAnswer(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, userpool.RefreshTokenRotation{})
@@ -266,8 +267,8 @@ func TestDropAnswer(t *testing.T) {
 	want(t, "came", http.StatusOK, got, err)
 }
 
-// TestRotationReuse loses the answer to a refresh with rotation, and uses the token that
-// was rotated within its grace period and after.
+// TestRotationReuse loses the answer to a refresh with rotation, and uses the rotated
+// token within its grace period and after it.
 func TestRotationReuse(t *testing.T) {
 	t.Parallel()
 	clock := cognatetest.NewClock(t)
@@ -285,7 +286,7 @@ func TestRotationReuse(t *testing.T) {
 	want(t, "after its grace", http.StatusBadRequest, got, err)
 }
 
-// TestHold has three requests under way at once.
+// TestHold has three requests under way at the same time.
 func TestHold(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, userpool.RefreshTokenRotation{})
@@ -311,7 +312,7 @@ func TestHold(t *testing.T) {
 	wg.Wait()
 }
 
-// TestDelay lets a client lose its patience, and one that has some wait.
+// TestDelay has a client that gives up, and one that waits.
 func TestDelay(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, userpool.RefreshTokenRotation{})
@@ -321,7 +322,7 @@ func TestDelay(t *testing.T) {
 	ctx, giveUp := context.WithCancel(t.Context())
 	defer giveUp()
 	go func() {
-		for a.Requests(cognatetest.RefreshGrant) == 0 { // or the second request would get the hour
+		for a.Requests(cognatetest.RefreshGrant) == 0 { // otherwise the second request would be delayed by an hour
 			time.Sleep(time.Millisecond)
 		}
 		giveUp()
@@ -338,7 +339,7 @@ func TestDelay(t *testing.T) {
 	}
 }
 
-// TestHeldRequestsEndWithTheTest leaves a request behind.
+// TestHeldRequestsEndWithTheTest ends a test while a request is held.
 func TestHeldRequestsEndWithTheTest(t *testing.T) {
 	t.Parallel()
 	ended := make(chan error, 1)
@@ -355,19 +356,20 @@ func TestHeldRequestsEndWithTheTest(t *testing.T) {
 	})
 	select {
 	case <-ended:
-	case <-time.After(time.Minute): // a thousand times what it takes
+	case <-time.After(time.Minute): // a thousand times longer than needed
 		t.Error("a held request outlives its pool")
 	}
 }
 
-// TestNoFault refuses what would break nothing, so that no test passes for that.
+// TestNoFault checks that a Fault which breaks nothing is refused, so that no test
+// passes because of one.
 func TestNoFault(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]cognatetest.Fault{
 		"nothing": {}, "times alone": {Times: 2}, "error without status": {Error: "invalid_grant"},
 		"a success": {Status: 200}, "negative": {Drop: true, Times: -1}, "no status": {Status: 1000},
 	} {
-		checkFatal(t, name, "is no fault", func(tb testing.TB) {
+		checkFatal(t, name, "is not a fault", func(tb testing.TB) {
 			cognatetest.New(tb).Break(cognatetest.TokenEndpoint, f)
 		})
 	}

@@ -19,8 +19,8 @@ const (
 	password = "correct horse"
 )
 
-// newApp is an app as its authors would write it: a public page, and a private one at
-// /hello.
+// newApp returns an app as its authors would write it, with a public page, and a
+// private one at /hello.
 func newApp(tb testing.TB, cfg cognate.Config) (*cognate.Auth, http.Handler) {
 	tb.Helper()
 	auth, err := cognate.New(cfg)
@@ -44,8 +44,8 @@ func hello(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "hello, %s (%v)", u.Email, u.Claim("custom:plan"))
 }
 
-// poolFor is a pool with a client of the app at origin, and Ann and Bob, whose address
-// is not verified.
+// poolFor returns a pool with a client for the app at origin, and the users Ann and
+// Bob; Bob's address is not verified.
 func poolFor(tb testing.TB, origin string, options ...cognatetest.Options) (*cognatetest.Pool, userpool.Client) {
 	tb.Helper()
 	pool := cognatetest.New(tb, options...)
@@ -61,7 +61,7 @@ func poolFor(tb testing.TB, origin string, options ...cognatetest.Options) (*cog
 	return pool, client
 }
 
-// get asks the handler as a script does, so that nobody is 401.
+// get calls the handler as a script does: it gets 401 if nobody is signed in.
 func get(tb testing.TB, app http.Handler, r *http.Request) (status int, body string) {
 	tb.Helper()
 	r.Header.Set("Accept", "application/json")
@@ -74,7 +74,7 @@ func request(path string) *http.Request {
 	return httptest.NewRequest(http.MethodGet, appURL+path, nil)
 }
 
-// read asks for an address and returns the answer.
+// read requests an address and returns the answer.
 func read(tb testing.TB, client *http.Client, address string) (status int, body string) {
 	tb.Helper()
 	resp, err := client.Get(address)
@@ -89,7 +89,7 @@ func read(tb testing.TB, client *http.Client, address string) (status int, body 
 	return resp.StatusCode, string(raw)
 }
 
-// checkFatal calls use with a test that may fail, and checks how it does.
+// checkFatal calls use with a test that may fail, and checks its failure message.
 func checkFatal(t *testing.T, name, want string, use func(tb testing.TB)) {
 	t.Helper()
 	tb := &failing{TB: t}
@@ -104,7 +104,7 @@ func checkFatal(t *testing.T, name, want string, use func(tb testing.TB)) {
 	}
 }
 
-// failing is a test whose failure is looked at.
+// failing is a test whose failure is examined.
 type failing struct {
 	testing.TB
 

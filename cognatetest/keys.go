@@ -16,42 +16,43 @@ import (
 	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
-// keyPair is the two keys of a pool. The test package makes them itself, so that it
-// can sign what the pool never would.
+// keyPair has the two keys of a pool. This package generates them itself, so that it
+// can sign what the pool would never sign.
 type keyPair struct {
 	id, access *rsa.PrivateKey
 	set        *keys.Pair
 }
 
-// firstKeys are two private keys that everyone knows: making keys would take longer than
-// all else at the start of a test. What they sign means nothing outside of it.
+// firstKeys are two private keys that are published in this repository: generating keys
+// would take longer than everything else at the start of a test. Outside of a test, their
+// signatures mean nothing.
 //
 //go:embed keys.pem
 var firstKeys []byte
 
-// made holds the pairs of this process, for all its pools.
-var made struct {
+// generated holds the pairs that this process generated, for all its pools.
+var generated struct {
 	mu    sync.Mutex
 	pairs []*keyPair
 }
 
-// sharedKeys returns the pair of number n: the known one for 0, or one that is made once
-// per process.
+// sharedKeys returns pair number n: the published one for 0, or one that is generated
+// once per process.
 func sharedKeys(n int) (*keyPair, error) {
-	made.mu.Lock()
-	defer made.mu.Unlock()
-	for len(made.pairs) <= n {
+	generated.mu.Lock()
+	defer generated.mu.Unlock()
+	for len(generated.pairs) <= n {
 		source := makeKey
-		if len(made.pairs) == 0 {
+		if len(generated.pairs) == 0 {
 			source = knownKeys()
 		}
 		pair, err := newKeyPair(source)
 		if err != nil {
 			return nil, fmt.Errorf("making keys: %w", err)
 		}
-		made.pairs = append(made.pairs, pair)
+		generated.pairs = append(generated.pairs, pair)
 	}
-	return made.pairs[n], nil
+	return generated.pairs[n], nil
 }
 
 func newKeyPair(source func() (*rsa.PrivateKey, error)) (*keyPair, error) {
@@ -69,14 +70,14 @@ func newKeyPair(source func() (*rsa.PrivateKey, error)) (*keyPair, error) {
 
 func makeKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
 
-// knownKeys returns one key of firstKeys after the other.
+// knownKeys returns a function that returns the keys of firstKeys one after the other.
 func knownKeys() func() (*rsa.PrivateKey, error) {
 	rest := firstKeys
 	return func() (*rsa.PrivateKey, error) {
 		var block *pem.Block
 		block, rest = pem.Decode(rest)
 		if block == nil {
-			return nil, errors.New("keys.pem holds no further key")
+			return nil, errors.New("keys.pem has no further key")
 		}
 		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 		if err != nil {
@@ -84,28 +85,28 @@ func knownKeys() func() (*rsa.PrivateKey, error) {
 		}
 		private, ok := key.(*rsa.PrivateKey)
 		if !ok {
-			return nil, errors.New("keys.pem holds a key that is not RSA")
+			return nil, errors.New("keys.pem has a key that is not an RSA key")
 		}
 		return private, nil
 	}
 }
 
-// signer is a private key with the key ID that the pool publishes it under.
+// signer is a private key with the key ID under which the pool publishes it.
 type signer struct {
 	kid string
 	key *rsa.PrivateKey
 }
 
-// signingKeys are those that the pool signed with so far.
+// signingKeys are the keys that the pool has signed with so far.
 type signingKeys struct {
 	mu      sync.Mutex
-	number  int // of the pair in use, see sharedKeys
+	number  int // the number of the pair in use, see sharedKeys
 	current *keyPair
-	idKey   signer // of current
+	idKey   signer // in current
 	byID    map[string]*rsa.PrivateKey
 }
 
-// use notes the pair that the pool signs with now.
+// use records the pair that the pool signs with now.
 func (k *signingKeys) use(p *pool.Pool, pair *keyPair) error {
 	raw, err := p.Keys.JWKS(context.Background())
 	if err != nil {
@@ -120,7 +121,7 @@ func (k *signingKeys) use(p *pool.Pool, pair *keyPair) error {
 	if err != nil {
 		return err
 	}
-	// The pair that signs comes first, its ID tokens' key before the other.
+	// The pair that signs is first, its key for ID tokens before the other one.
 	if k.byID == nil {
 		k.byID = make(map[string]*rsa.PrivateKey)
 	}
@@ -142,17 +143,17 @@ func (k *signingKeys) forID() signer {
 	return k.idKey
 }
 
-// stranger is a key that signs no ID token: that of the access tokens.
-func (k *signingKeys) stranger() *rsa.PrivateKey {
+// wrongKey returns a key that signs no ID tokens: the key for access tokens.
+func (k *signingKeys) wrongKey() *rsa.PrivateKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.current.access
 }
 
-// RotateKeys makes the pool sign with other keys from now on. The old ones stay
-// published, and their tokens good, until [Pool.WithdrawKeys]. An app has to fetch
-// the key set again when it meets the new key, and may not do so at every request
-// with an unknown one.
+// RotateKeys makes the pool sign with other keys from now on. The old keys are still
+// published, and their tokens valid, until [Pool.WithdrawKeys]. An app must fetch the
+// key set again when a token has the new key's ID, and must not fetch it at every
+// request with an unknown key ID.
 func (p *Pool) RotateKeys() {
 	p.tb.Helper()
 	err := p.rotateKeys()
@@ -176,8 +177,8 @@ func (p *Pool) rotateKeys() error {
 	return p.keys.use(p.pool, next)
 }
 
-// WithdrawKeys takes back all keys but those that sign now: tokens of the old ones
-// can't be verified any more, by whoever fetches the key set anew.
+// WithdrawKeys withdraws all keys except the present ones: after an app fetches the key
+// set again, it can't verify tokens of the old keys.
 func (p *Pool) WithdrawKeys() {
 	p.tb.Helper()
 	err := p.pool.Keys.Withdraw(context.Background())

@@ -10,9 +10,9 @@ import (
 // messagePatience is how long Code and Link wait for a message under way.
 const messagePatience = 5 * time.Second
 
-// Messages returns the mails and short messages that the pool sent to an
-// address, or all of them if to is empty, the newest first. Nothing leaves the
-// process. A failure ends the test.
+// Messages returns the e-mails and short messages that the pool sent to an address, or
+// all if to is empty, the newest first. No message leaves the process. A failure ends
+// the test.
 func (p *Pool) Messages(tb testing.TB, to string) []userpool.Message {
 	tb.Helper()
 	list, err := p.pool.Outbox.List(tb.Context(), userpool.MessageQuery{To: to})
@@ -22,8 +22,8 @@ func (p *Pool) Messages(tb testing.TB, to string) []userpool.Message {
 	return list
 }
 
-// Code returns the code, or the temporary password, of the newest message to an
-// address that has one. If there is none it waits a moment, and then ends the test.
+// Code returns the code, or the temporary password, in the newest message to an address
+// that has one. If there is none, it waits a few seconds and then ends the test.
 func (p *Pool) Code(tb testing.TB, to string) string {
 	tb.Helper()
 	return p.awaitMessage(tb, to, "code", func(m userpool.Message) string { return string(m.Code) })

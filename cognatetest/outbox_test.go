@@ -12,7 +12,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/accounts"
 )
 
-// TestMessages reads what the pool sent.
+// TestMessages reads messages of the pool.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	pool := cognatetest.New(t, cognatetest.Options{Settings: userpool.Settings{
@@ -38,12 +38,12 @@ func TestMessages(t *testing.T) {
 		t.Errorf("the link is %q", got)
 	}
 	if got := pool.Messages(t, "ANN@example.com"); len(got) != 1 {
-		t.Errorf("got %v, want Ann's message alone", got)
+		t.Errorf("got %v, want only Ann's message", got)
 	}
 }
 
-// TestDevView opens the developer's view, if there is one, as a browser does. Who has
-// not its address does not get in.
+// TestDevView opens the developer's view as a browser does, if it is enabled. Without
+// its access token the view is not shown.
 func TestDevView(t *testing.T) {
 	t.Parallel()
 	for _, on := range []bool{true, false} {

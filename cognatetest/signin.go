@@ -17,11 +17,11 @@ import (
 	"testing"
 )
 
-// Authorize is the pool's half of a sign-in: it opens the authorization URL, fills
-// in the sign-in form as a person would, and returns the redirect back to the app
-// without following it. The browser needs a cookie jar; if it holds a live session
-// there is no form, only the redirect. A refused sign-in, or an answer that leads
-// nowhere, ends the test. [Pool.SignIn] is the whole of it.
+// Authorize does the pool's part of a sign-in: it opens the authorization URL, fills in
+// the sign-in form as a person would, and returns the redirect to the app without
+// following it. The browser needs a cookie jar; if the jar holds a valid session, the
+// pool redirects without a form. A refused sign-in, or an answer that is neither a form
+// nor a redirect, ends the test. [Pool.SignIn] does a whole sign-in.
 func (p *Pool) Authorize(
 	tb testing.TB, browser *http.Client, authorizationURL, username, password string,
 ) (location *url.URL) {
@@ -42,8 +42,8 @@ func (p *Pool) signIn(
 		return nil, errNoJar
 	}
 	page, err := p.open(tb, browser, authorizationURL)
-	if err != nil || page.leaves != nil {
-		return page.leaves, err
+	if err != nil || page.redirect != nil {
+		return page.redirect, err
 	}
 	for range 3 { // name, password, and the code of an authenticator app
 		form, action, err := page.form()
@@ -56,8 +56,8 @@ func (p *Pool) signIn(
 			form.Set("code", p.TOTP(tb, username))
 		}
 		page, err = p.submit(tb, browser, action, form)
-		if err != nil || page.leaves != nil {
-			return page.leaves, err
+		if err != nil || page.redirect != nil {
+			return page.redirect, err
 		}
 		if page.status != http.StatusOK {
 			break
@@ -66,9 +66,9 @@ func (p *Pool) signIn(
 	return nil, fmt.Errorf("the pool answered %d: %s", page.status, page.alert())
 }
 
-// TOTP returns what the authenticator app of the user shows now. Each code signs in
-// once; [Pool.SignIn] and [Pool.Authorize] type it by themselves. A user without an app
-// ends the test.
+// TOTP returns the code that the user's authenticator app shows now. Each code can be
+// used once; [Pool.SignIn] and [Pool.Authorize] enter it themselves. A user without an
+// authenticator app ends the test.
 func (p *Pool) TOTP(tb testing.TB, username string) string {
 	tb.Helper()
 	u, _, err := p.pool.Users.Find(tb.Context(), username)
@@ -80,21 +80,21 @@ func (p *Pool) TOTP(tb testing.TB, username string) string {
 		tb.Fatalf("cognatetest: the user %q has no authenticator app", username)
 	}
 	mac := hmac.New(sha1.New, key)
-	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(p.now().Unix()/30))) //nolint:gosec // after 1970
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(p.now().Unix()/30))) //nolint:gosec // the time is after 1970
 	sum := mac.Sum(nil)
 	from := sum[len(sum)-1] & 15
 	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[from:from+4])&(1<<31-1)%1_000_000)
 }
 
-// page is an answer of the pool: a page, or a redirect that leaves it.
+// page is an answer of the pool: a page, or a redirect to another site.
 type page struct {
-	at     *url.URL
-	status int
-	body   string
-	leaves *url.URL
+	at       *url.URL
+	status   int
+	body     string
+	redirect *url.URL
 }
 
-// open follows redirects as long as they stay on the pool.
+// open follows redirects as long as they are to the pool.
 func (p *Pool) open(tb testing.TB, browser *http.Client, address string) (page, error) {
 	const most = 10
 	for range most {
@@ -128,8 +128,8 @@ func (p *Pool) submit(tb testing.TB, browser *http.Client, action string, form u
 	return p.open(tb, browser, next.String())
 }
 
-// send makes one request. A redirect to the pool itself is next; one to
-// anywhere else is the answer's leaves.
+// send makes one request. If the answer redirects to the pool itself, the address is
+// next; any other address is in answer.redirect.
 func (p *Pool) send(browser *http.Client, req *http.Request) (answer page, next *url.URL, err error) {
 	client := *browser
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -153,12 +153,12 @@ func (p *Pool) send(browser *http.Client, req *http.Request) (answer page, next 
 	if p.owns(to) {
 		return page{}, to, nil
 	}
-	answer.leaves = to
+	answer.redirect = to
 	return answer, nil, nil
 }
 
-// owns tells the pool's pages from everything else, also from an app that happens to
-// share its address.
+// owns reports whether an address is one of the pool's pages. An app may have the same
+// host and port.
 func (p *Pool) owns(u *url.URL) bool {
 	if u.Scheme+"://"+u.Host != p.URL {
 		return false
@@ -173,7 +173,7 @@ func (p *Pool) owns(u *url.URL) bool {
 		})
 }
 
-// The pages are our own, so that these need not understand all of HTML.
+// These expressions only need to match the pool's own pages, not all of HTML.
 var (
 	formTag  = regexp.MustCompile(`<form[^>]*\saction="([^"]*)"`)
 	inputTag = regexp.MustCompile(`<input[^>]*>`)
@@ -182,11 +182,11 @@ var (
 	alertTag = regexp.MustCompile(`role="alert"[^>]*>(?s:.*?)<span>([^<]*)</span>`)
 )
 
-// form returns the fields of the sign-in form and where it goes.
+// form returns the fields of the sign-in form and its action.
 func (p page) form() (fields url.Values, action string, err error) {
 	tag := formTag.FindStringSubmatch(p.body)
 	if tag == nil {
-		return nil, "", fmt.Errorf("%s answered %d and shows no sign-in form", p.at.Path, p.status)
+		return nil, "", fmt.Errorf("%s answered %d without a sign-in form", p.at.Path, p.status)
 	}
 	to, err := p.at.Parse(html.UnescapeString(tag[1]))
 	if err != nil {
@@ -207,7 +207,7 @@ func attr(re *regexp.Regexp, tag string) string {
 	return html.UnescapeString(m[1])
 }
 
-// alert returns what the page announces, for the failure message.
+// alert returns the message that the page shows, for the failure message.
 func (p page) alert() string {
 	return attr(alertTag, p.body)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// TestSignInExplains checks what a test's author reads when a sign-in fails.
+// TestSignInExplains checks the messages for a test's author when a sign-in fails.
 func TestSignInExplains(t *testing.T) {
 	t.Parallel()
 	pool := New(t)

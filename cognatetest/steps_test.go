@@ -10,8 +10,8 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// TestAuthorizeInSteps signs in where the name comes first, and where an
-// authenticator app is asked for.
+// TestAuthorizeInSteps signs in to a pool that asks for the user name first, and for a
+// code of an authenticator app.
 func TestAuthorizeInSteps(t *testing.T) {
 	t.Parallel()
 	pool := cognatetest.New(t, cognatetest.Options{Settings: userpool.Settings{
@@ -21,7 +21,7 @@ func TestAuthorizeInSteps(t *testing.T) {
 	pool.AddUser(userpool.NewUser{Username: "bob", Password: "correct horse"})
 	for _, flows := range [][]string{nil, {"ALLOW_USER_AUTH"}} {
 		for _, user := range []string{"ann", "bob"} {
-			// its codes are fresh again
+			// The codes can be used again.
 			err := pool.UserPool().Users.SetTOTP(t.Context(), "bob", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
 			if err != nil {
 				t.Fatal(err)

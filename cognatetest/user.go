@@ -10,8 +10,8 @@ import (
 )
 
 // WithUser returns a copy of r in which u is signed in: cognate.UserFrom returns u. It
-// is for handlers that are called directly, without the middleware in front of them,
-// which would decide anew. A user without Subject ends the test.
+// is for handlers that are called directly. Middleware in front of the handler would
+// ignore it and look for a session. A user without Subject ends the test.
 func WithUser(tb testing.TB, r *http.Request, u *cognate.User) *http.Request {
 	tb.Helper()
 	if u == nil || u.Subject == "" {
@@ -20,15 +20,15 @@ func WithUser(tb testing.TB, r *http.Request, u *cognate.User) *http.Request {
 	return r.WithContext(testhook.Context(r.Context(), u))
 }
 
-// SignedIn adds a session of u to r, and returns r. The cookie is a genuine one, sealed
+// SignedIn adds a session of u to r, and returns r. The cookie is a real one, sealed
 // with auth's keys: RequireLogin and auth.User open and check it like any other. No
-// provider is asked and nothing is sent; auth may be configured for one that doesn't
-// exist. A session that r had before is replaced. Where auth keeps tokens the session has a
-// made-up access token, which no API takes.
+// request is sent to a provider; auth may be configured for one that does not exist. A
+// session that r already has is replaced. If auth keeps tokens, the session has an
+// invented access token, which no API accepts.
 //
-// u's Issuer may be empty. What no sign-in could lead to ends the test: a user without
-// Subject, with an unverified address where auth wants them verified, or with a claim
-// that auth doesn't keep.
+// u's Issuer may be empty. A user whom no sign-in could bring ends the test: one
+// without Subject, with an unverified address if auth requires a verified one, or with
+// a claim that auth does not keep.
 func SignedIn(tb testing.TB, auth *cognate.Auth, r *http.Request, u *cognate.User) *http.Request {
 	tb.Helper()
 	if auth == nil || u == nil {
@@ -42,10 +42,10 @@ func SignedIn(tb testing.TB, auth *cognate.Auth, r *http.Request, u *cognate.Use
 	return r
 }
 
-// Bearer gives r an access token of u that was granted the scopes, and returns r. The
-// token is a random word that auth takes, for an hour, for one that it has checked:
-// RequireBearer, RequireLoginOrBearer and VerifyAccessToken accept it, and no other Auth
-// does. No provider is asked and nothing is sent.
+// Bearer adds to r an access token of u with the given scopes, and returns r. The token
+// is a random word. For an hour auth treats it as a token that it has already verified:
+// RequireBearer, RequireLoginOrBearer and VerifyAccessToken accept it, and no other
+// Auth does. No request is sent to a provider.
 func Bearer(tb testing.TB, auth *cognate.Auth, r *http.Request, u *cognate.User, scopes ...string) *http.Request {
 	tb.Helper()
 	if auth == nil || u == nil {
@@ -61,7 +61,7 @@ func Bearer(tb testing.TB, auth *cognate.Auth, r *http.Request, u *cognate.User,
 	return r
 }
 
-// addCookies gives r the cookies, in the place of those of the same name.
+// addCookies adds the cookies to r, instead of those of the same name.
 func addCookies(r *http.Request, cookies []*http.Cookie) {
 	fresh := make(map[string]bool)
 	for _, c := range cookies {
@@ -75,12 +75,12 @@ func addCookies(r *http.Request, cookies []*http.Cookie) {
 		}
 	}
 	for _, c := range cookies {
-		r.AddCookie(c) // name and value alone
+		r.AddCookie(c) // only name and value
 	}
 }
 
-// WithClaims returns a copy of u that has these claims, and no others, for u.Claim and
-// what else reads claims. Their values are encoded as JSON.
+// WithClaims returns a copy of u that has these claims and no others, for u.Claim and
+// everything else that reads claims. The values are encoded as JSON.
 func WithClaims(tb testing.TB, u *cognate.User, claims map[string]any) *cognate.User {
 	tb.Helper()
 	if u == nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/cognate-auth/cognate/sessionstore"
 )
 
-// offline is the configuration of an app whose provider doesn't exist.
+// offline is the configuration of an app whose provider does not exist.
 func offline() cognate.Config {
 	return cognate.Config{
 		Issuer: "https://provider.invalid", ClientID: "app", RedirectURL: appURL + "/oidc_callback",
@@ -44,7 +44,7 @@ func TestWithUser(t *testing.T) {
 	}
 }
 
-// TestSignedIn goes through the middleware, with the provider out of reach.
+// TestSignedIn calls the middleware while the provider can't be reached.
 func TestSignedIn(t *testing.T) {
 	t.Parallel()
 	auth, app := newApp(t, offline())
@@ -72,7 +72,7 @@ func TestSignedIn(t *testing.T) {
 	}
 }
 
-// TestSignedInIsGenuine holds the session to what every session is held to.
+// TestSignedInIsGenuine checks that the session is treated like every other session.
 func TestSignedInIsGenuine(t *testing.T) {
 	t.Parallel()
 	clock := cognatetest.NewClock(t)
@@ -98,7 +98,7 @@ func TestSignedInIsGenuine(t *testing.T) {
 }
 
 // TestImpossibleUsers has users whom no sign-in could bring: a test with one of them
-// would pass for nothing.
+// would prove nothing.
 func TestImpossibleUsers(t *testing.T) {
 	t.Parallel()
 	auth, _ := newApp(t, offline())
@@ -138,7 +138,8 @@ func TestImpossibleUsers(t *testing.T) {
 	}
 }
 
-// TestSignedInWithTokens has a token to hand to an API that the test made up, too.
+// TestSignedInWithTokens checks that the session has an invented access token for calls
+// of an API.
 func TestSignedInWithTokens(t *testing.T) {
 	t.Parallel()
 	for name, session := range map[string]cognate.SessionConfig{
@@ -159,7 +160,7 @@ func TestSignedInWithTokens(t *testing.T) {
 	}
 }
 
-// TestBearer calls a route for programs, with the provider out of reach.
+// TestBearer calls a route for programs while the provider can't be reached.
 func TestBearer(t *testing.T) {
 	t.Parallel()
 	auth, _ := newApp(t, offline())
