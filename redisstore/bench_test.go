@@ -43,7 +43,7 @@ func BenchmarkUpdate(b *testing.B) {
 	})
 }
 
-// A sign-in and a sign-out.
+// This is a sign-in and a sign-out.
 func BenchmarkCreateDelete(b *testing.B) {
 	other := record("bob", "x", "y")
 	benchmark(b, redisstore.Config{}, func(ctx context.Context, s *redisstore.Store, _ *sessionstore.Record) error {

@@ -13,49 +13,52 @@ import (
 
 // Config says where the server is and how to use it. Only Addresses is required.
 type Config struct {
-	// Addresses are host:port of the server. With one, the server is asked whether it is
-	// part of a cluster; two or more are nodes of a cluster, from which the others are
-	// learned. With SentinelMaster they are those of the Sentinels.
+	// Addresses are the host:port of servers. With a single address, the store asks the
+	// server whether it belongs to a cluster. Two or more are nodes of a cluster, which
+	// name the other nodes. With SentinelMaster they are the addresses of the
+	// Sentinels.
 	Addresses []string
-	// SentinelMaster is the name by which the Sentinels know the master, such as
-	// mymaster. Empty means that there are no Sentinels.
+	// SentinelMaster is the Sentinels' name for the master, such as mymaster. Empty
+	// means that there are no Sentinels.
 	SentinelMaster string
-	// SentinelUsername and SentinelPassword sign in to the Sentinels, which have users of
-	// their own. Empty means without.
+	// SentinelUsername and SentinelPassword authenticate at the Sentinels, which have
+	// their own users. Empty means no authentication.
 	SentinelUsername string
 	SentinelPassword Secret
-	// Username and Password sign in to the server. Empty means the default user, and no
-	// password.
+	// Username and Password authenticate at the server. Empty means the default user,
+	// and no password.
 	Username string
 	Password Secret
-	// DB is the number of the database; a cluster has only 0.
+	// DB is the number of the database. A cluster has only 0.
 	DB int
-	// TLS, if not nil, encrypts the connections, those to Sentinels too. An empty
-	// tls.Config is fine for a certificate of a public authority.
+	// TLS, if not nil, encrypts the connections, including those to Sentinels. An empty
+	// tls.Config is enough for a certificate of a public authority.
 	TLS *tls.Config
 
-	// KeyPrefix begins the name of everything the store keeps, so that several apps can
-	// share a server. Empty means "cognate:". In a cluster, a part in braces would put
+	// KeyPrefix is the prefix of all the store's keys, so that several apps can share a
+	// server. Empty means "cognate:". In a cluster, a part in braces would store
 	// everything on one node.
 	KeyPrefix string
-	// DialTimeout bounds connecting, TLS included. Zero means 5 seconds. A call doesn't
-	// wait longer than its Timeout for that.
+	// DialTimeout limits connecting, including TLS. Zero means 5 seconds. A call waits
+	// for a connection at most for its Timeout.
 	DialTimeout time.Duration
-	// Timeout bounds each call, on top of its context's deadline. Zero means 2 seconds.
-	// DeleteIndexed takes as many as it needs, each of up to 500 records.
+	// Timeout limits each call, in addition to its context's deadline. Zero means 2
+	// seconds. DeleteIndexed makes as many calls as it needs, each for up to 500
+	// records.
 	Timeout time.Duration
-	// DisableCache makes Load ask the server every time, for servers and proxies without
-	// CLIENT TRACKING.
+	// DisableCache makes Load ask the server every time. It is for servers and proxies
+	// without CLIENT TRACKING.
 	DisableCache bool
-	// LocalTTL is how long Load may use what it has in memory if the server, against its
-	// promise, sends no word of a change. Zero means 10 seconds.
+	// LocalTTL is how long Load may use a record in memory if the server's notice of a
+	// change does not arrive. Zero means 10 seconds.
 	LocalTTL time.Duration
-	// CacheBytes bounds the memory for that, per connection: at most 4 to one server, or
-	// one to each node of a cluster. Zero means 32 MiB, for about 40,000 sessions.
+	// CacheBytes limits the memory for these records, per connection: there are at most
+	// 4 connections to a single server, or one to each node of a cluster. Zero means 32
+	// MiB, for about 40,000 sessions.
 	CacheBytes int
 }
 
-// withDefaults checks the configuration and fills in what was left out.
+// withDefaults checks the configuration and fills in the defaults.
 func (c Config) withDefaults() (Config, error) {
 	for name, d := range map[string]time.Duration{
 		"DialTimeout": c.DialTimeout, "Timeout": c.Timeout, "LocalTTL": c.LocalTTL,
@@ -90,7 +93,7 @@ func (c Config) checkAddresses() error {
 		return errors.New("redisstore: Config.Addresses is empty, expected host:port of the server")
 	}
 	for i, a := range c.Addresses {
-		// Not printed: somebody may have put a URL with a password here.
+		// The address is not printed: it may be a URL with a password.
 		_, _, err := net.SplitHostPort(a)
 		if err != nil || strings.ContainsAny(a, "/@") {
 			return fmt.Errorf("redisstore: Config.Addresses[%d] is not host:port, such as localhost:6379", i)
@@ -99,7 +102,7 @@ func (c Config) checkAddresses() error {
 	return nil
 }
 
-// clientOption is the configuration in the client's words.
+// clientOption returns the configuration for the client.
 func (c Config) clientOption() rueidis.ClientOption {
 	dialer := net.Dialer{Timeout: c.DialTimeout, KeepAlive: time.Second}
 	return rueidis.ClientOption{
@@ -108,21 +111,23 @@ func (c Config) clientOption() rueidis.ClientOption {
 		Sentinel: rueidis.SentinelOption{
 			MasterSet: c.SentinelMaster, Dialer: dialer, TLSConfig: c.TLS,
 			Username: c.SentinelUsername, Password: string(c.SentinelPassword),
-			// A switch that was missed would leave the client with the old master.
+			// If the client missed a fail-over, it would stay connected to the old
+			// master.
 			TopologyRefreshInterval: 5 * time.Second,
 		},
 		ClusterOption: rueidis.ClusterOption{ShardsRefreshInterval: 5 * time.Second, MaxMovedRedirections: 8},
-		// A connection on which nothing comes back for this long is given up.
+		// A connection without an answer for this long is closed.
 		ConnWriteTimeout:  c.Timeout,
 		DisableCache:      c.DisableCache,
 		CacheSizeEachConn: c.CacheBytes,
-		// Otherwise a call's deadline would end the connection that it shares with others.
+		// Otherwise a call's deadline would close the connection that it shares with
+		// others.
 		AlwaysPipelining: true,
 	}
 }
 
-// New connects to the server, and fails if it can't. From then on the store connects
-// anew by itself, whenever it has to.
+// New connects to the server, and fails if it can't. Later the store reconnects by
+// itself when necessary.
 func New(config Config) (*Store, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -144,9 +149,9 @@ func New(config Config) (*Store, error) {
 	return s, nil
 }
 
-// NewFromClient makes a store on a client of the app's own, which stays the app's to
-// close. What config says about connecting means nothing then, nor does CacheBytes. A
-// client without client-side caching needs DisableCache.
+// NewFromClient returns a store that uses the app's own client; the app closes that
+// client. The connection settings in config and CacheBytes are ignored. A client
+// without client-side caching needs DisableCache.
 func NewFromClient(client rueidis.Client, config Config) (*Store, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -156,12 +161,12 @@ func NewFromClient(client rueidis.Client, config Config) (*Store, error) {
 }
 
 func newStore(config Config, client rueidis.Client) *Store {
-	return &Store{config: config, client: client, written: newWritten(config.LocalTTL), close: func() {}}
+	return &Store{config: config, client: client, written: newRecentWrites(config.LocalTTL), close: func() {}}
 }
 
-// wrap says what failed. A context's error and the server's stay visible to errors.Is
-// and errors.As, unless the text holds a password: some servers answer a command that
-// they don't know with its arguments.
+// wrap adds what failed. errors.Is and errors.As still find a context's error and the
+// server's, unless the text contains a password: some servers answer an unknown command
+// with its arguments.
 func (c *Config) wrap(doing string, err error) error {
 	for _, secret := range []Secret{c.Password, c.SentinelPassword} {
 		if secret != "" && strings.Contains(err.Error(), string(secret)) {

@@ -49,7 +49,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// roundTrip checks that the store works at all.
+// roundTrip checks that the store works.
 func roundTrip(t *testing.T, s *redisstore.Store) {
 	t.Helper()
 	must(t, s.Ping(t.Context()))
@@ -68,7 +68,7 @@ func TestPassword(t *testing.T) {
 	t.Parallel()
 	const password = "correct-horse-battery"
 	server := redistest.Start(t, "requirepass "+password,
-		// All that the store needs.
+		// These are all commands that the store needs.
 		"user app on >"+password+" ~cognate:* resetchannels -@all +@connection +cluster|slots +get +getrange +set"+
 			" +del +zadd +zrem +zrange +zremrangebyscore +pexpireat +pttl +time +eval +evalsha +multi +exec +hello")
 	for name, row := range map[string]struct {
@@ -103,8 +103,8 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// TestErrorsHoldNoPassword has a server that answers with what it was sent, as some do
-// to a command they don't know.
+// TestErrorsHoldNoPassword has a server that answers with what it was sent, as some
+// servers do for an unknown command.
 func TestErrorsHoldNoPassword(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

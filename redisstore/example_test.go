@@ -22,5 +22,5 @@ func Example() {
 
 	config := cognate.Config{}
 	config.Session.Store = store
-	_ = config // and the rest of it, and cognate.New
+	_ = config // with the rest of the configuration, for cognate.New
 }

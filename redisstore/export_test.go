@@ -2,7 +2,7 @@ package redisstore
 
 import "time"
 
-// Reencode parses a record's stored form and writes what it read.
+// Reencode parses a record's stored form and encodes the result.
 func Reencode(stored []byte) (again []byte, ok bool) {
 	h, value, err := parse(stored)
 	if err != nil {
@@ -11,10 +11,10 @@ func Reencode(stored []byte) (again []byte, ok bool) {
 	return append(h.append(nil), value...), true
 }
 
-// A Written is what a process remembers of its writes.
-type Written struct{ w *written }
+// A Written is a process's memory of its writes.
+type Written struct{ w *recentWrites }
 
-func NewWritten(ttl time.Duration) Written { return Written{newWritten(ttl)} }
+func NewWritten(ttl time.Duration) Written { return Written{newRecentWrites(ttl)} }
 
 func (w Written) Note(key string, version uint64, now time.Time) { w.w.note(key, version, now) }
 func (w Written) Oldest(key string, now time.Time) uint64        { return w.w.oldest(key, now) }

@@ -10,7 +10,7 @@ import (
 	"github.com/cognate-auth/cognate/redisstore/redistest"
 )
 
-// TestHang is about a server that accepts and doesn't answer.
+// TestHang has a server that accepts connections and does not answer.
 func TestHang(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/cognate-auth/cognate/redisstore/redistest"
 )
 
-// number asks the server for one.
+// number asks the server for a number.
 func number(t *testing.T, server *redistest.Server, command ...string) int64 {
 	t.Helper()
 	answer, err := server.Do(command...)
@@ -21,8 +21,9 @@ func number(t *testing.T, server *redistest.Server, command ...string) int64 {
 	return int64(n)
 }
 
-// TestIndexOutlives checks what no test can wait for: that an index holds a record at
-// least as long as the record lives, however often it is made to live longer.
+// TestIndexOutlives checks that an index keeps a record at least as long as the record
+// lives, however often the record is prolonged. A test can't wait that long, so it
+// compares the times.
 func TestIndexOutlives(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -42,7 +43,7 @@ func TestIndexOutlives(t *testing.T) {
 		}
 		for _, x := range r.Indexes {
 			index := "cognate:x:" + x
-			// The members of the record that ends first come first.
+			// The members of the record that expires first come first.
 			answer, err := server.Do("ZRANGE", index, "0", "-1")
 			must(t, err)
 			kept := int64(math.MaxInt64)
@@ -61,7 +62,7 @@ func TestIndexOutlives(t *testing.T) {
 	}
 }
 
-// TestIndexStaysSmall is about someone who signs in often.
+// TestIndexStaysSmall has a person who signs in often.
 func TestIndexStaysSmall(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -92,8 +93,8 @@ func TestIndexStaysSmall(t *testing.T) {
 	}
 }
 
-// TestLivesAreApart: when a key is used again, what still hangs about of its first life
-// can't touch the second.
+// TestLivesAreApart checks that what remains of the first record under a key can't
+// affect a second record under that key.
 func TestLivesAreApart(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -113,7 +114,7 @@ func TestLivesAreApart(t *testing.T) {
 	must(t, s.Create(t.Context(), r))
 	n, err := s.DeleteIndexed(t.Context(), name("x"))
 	if n != 0 || err != nil {
-		t.Errorf("deleted %d records, error %v, want none: the second life has not the index", n, err)
+		t.Errorf("deleted %d records, error %v, want none: the second record does not have the index", n, err)
 	}
 	_, err = s.LoadLatest(t.Context(), r.Key)
 	must(t, err)

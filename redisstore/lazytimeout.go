@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// A patience is a context with a timeout whose timer starts when somebody first waits.
-// Nobody does for what is in memory, and a timer would cost as much as finding that.
-type patience struct {
+// lazyTimeout is a context with a timeout whose timer starts when something first waits
+// for it. A record in memory needs no wait, and a timer would cost as much as finding
+// the record.
+type lazyTimeout struct {
 	context.Context // the caller's
 	timeout         time.Duration
 
@@ -17,26 +18,26 @@ type patience struct {
 	cancel context.CancelFunc
 }
 
-// patient returns a context for one call; stop must be called in the end.
-func (s *Store) patient(ctx context.Context) *patience {
-	return &patience{Context: ctx, timeout: s.config.Timeout}
+// withTimeout returns a context for one call. The caller must call stop at the end.
+func (s *Store) withTimeout(ctx context.Context) *lazyTimeout {
+	return &lazyTimeout{Context: ctx, timeout: s.config.Timeout}
 }
 
-func (p *patience) start() context.Context {
+func (p *lazyTimeout) start() context.Context {
 	p.once.Do(func() { p.timed, p.cancel = context.WithTimeout(p.Context, p.timeout) })
 	return p.timed
 }
 
-func (p *patience) stop() {
+func (p *lazyTimeout) stop() {
 	p.once.Do(func() { p.timed, p.cancel = p.Context, func() {} })
 	p.cancel()
 }
 
 // Deadline implements context.Context.
-func (p *patience) Deadline() (time.Time, bool) { return p.start().Deadline() }
+func (p *lazyTimeout) Deadline() (time.Time, bool) { return p.start().Deadline() }
 
 // Done implements context.Context.
-func (p *patience) Done() <-chan struct{} { return p.start().Done() }
+func (p *lazyTimeout) Done() <-chan struct{} { return p.start().Done() }
 
 // Err implements context.Context.
-func (p *patience) Err() error { return p.start().Err() }
+func (p *lazyTimeout) Err() error { return p.start().Err() }

@@ -12,8 +12,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// An oldMemory is a client whose memory the server's word doesn't reach: once frozen, it
-// answers what it answered before.
+// An oldMemory is a client that receives no notice of changes: once frozen, it repeats
+// its earlier answers.
 type oldMemory struct {
 	rueidis.Client
 	frozen  bool
@@ -40,8 +40,8 @@ func freezable(t *testing.T) (*redisstore.Store, *oldMemory) {
 	return s, memory
 }
 
-// TestOwnWrites: what this process did its Load sees at once, however late the server's
-// word of it comes.
+// TestOwnWrites checks that Load sees a change of its own process at once, however late
+// the server's notice arrives.
 func TestOwnWrites(t *testing.T) {
 	t.Parallel()
 	s, memory := freezable(t)
@@ -74,8 +74,8 @@ func TestOwnWrites(t *testing.T) {
 	sees("created again", bob.Key, 1)
 }
 
-// TestOthersContext: who waits for the answer to somebody else's question must not get
-// the error of that one's context.
+// TestOthersContext checks that a call which waits for another call's answer does not
+// get the error of that call's context.
 func TestOthersContext(t *testing.T) {
 	t.Parallel()
 	s, memory := freezable(t)

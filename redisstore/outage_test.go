@@ -12,7 +12,7 @@ import (
 	"github.com/cognate-auth/cognate/sessionstore"
 )
 
-// calls is every method, on a record that exists.
+// calls has every method, on a record that exists.
 func calls(t *testing.T, s *redisstore.Store, r sessionstore.Record) map[string]func() error {
 	ctx := t.Context()
 	return map[string]func() error{
@@ -26,11 +26,11 @@ func calls(t *testing.T, s *redisstore.Store, r sessionstore.Record) map[string]
 	}
 }
 
-// outage bounds what an outage of the server may make somebody wait for. The stores' own
-// bounds are a fiftieth of it or less; a busy machine adds to them.
+// outage limits how long a call may wait during an outage of the server. The stores'
+// own limits are at most a fiftieth of it; a busy machine needs more.
 const outage = time.Minute
 
-// down checks that all calls fail within the bound, without a word about the record.
+// down checks that all calls fail within the limit, and say nothing about the record.
 func down(t *testing.T, s *redisstore.Store, r sessionstore.Record) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -49,7 +49,7 @@ func down(t *testing.T, s *redisstore.Store, r sessionstore.Record) {
 	wg.Wait()
 }
 
-// up waits until all calls work, and checks that the record is there.
+// up waits until all calls work, and checks that the record still exists.
 func up(t *testing.T, s *redisstore.Store, r sessionstore.Record) {
 	t.Helper()
 	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
@@ -66,7 +66,7 @@ func up(t *testing.T, s *redisstore.Store, r sessionstore.Record) {
 	for name, call := range calls(t, s, r) {
 		err := call()
 		for start := time.Now(); err != nil && time.Since(start) < outage; time.Sleep(10 * time.Millisecond) {
-			err = call() // the first may meet a connection that is just breaking
+			err = call() // the first call may use a connection that is just breaking
 		}
 		if err != nil {
 			t.Errorf("%s after the outage: %v", name, err)
@@ -84,7 +84,8 @@ func TestRestart(t *testing.T) {
 		_, err := s.Load(t.Context(), r.Key)
 		must(t, err)
 		end()
-		// Until the connection is seen to be closed, Load may answer from memory.
+		// Until the client notices that the connection is closed, Load may answer from
+		// memory.
 		for start := time.Now(); err == nil && time.Since(start) < outage; {
 			_, err = s.Load(t.Context(), r.Key)
 		}
@@ -97,8 +98,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestBrokenConnections: with its connection, all that the server promised to report is
-// void.
+// TestBrokenConnections checks that memory is not used after the connection has broken
+// on which the server would send its notices.
 func TestBrokenConnections(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -151,7 +152,7 @@ func TestScriptFlush(t *testing.T) {
 	}
 }
 
-// replicated waits until a server's replica has all that was written.
+// replicated waits until a server's replica has all writes.
 func replicated(t *testing.T, server *redistest.Server) {
 	t.Helper()
 	_, err := server.Do("WAIT", "1", "10000")

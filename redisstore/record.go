@@ -37,7 +37,7 @@ const (
 	lastMilli = 253402300799999
 )
 
-// A head is the part of a record that is not its value.
+// A head is the part of a record before its value.
 type head struct {
 	version uint64
 	life    [lifeSize]byte
@@ -46,22 +46,24 @@ type head struct {
 	indexes []string
 }
 
-// errForeign is something under a record's name that is no record: it counts as none.
-var errForeign = fmt.Errorf("%w: what the server holds under its name was not written by this version of the store",
+// errForeign says that the value under a record's key is not a record. It is treated as
+// a missing record.
+var errForeign = fmt.Errorf("%w: the value under its key was not written by this version of the store",
 	sessionstore.ErrNoRecord)
 
-// errForeignIndex is something under an index's name that is no index.
-var errForeignIndex = errors.New("what the server held in the place of an index was none, and is removed; " +
-	"records that only it named live on until they expire")
+// errForeignIndex says that the value under an index's key was not an index.
+var errForeignIndex = errors.New("a value under an index's key was not an index, and was removed; " +
+	"records that were only in that index remain until they expire")
 
-// isWrongType reports whether the server says that a key holds another kind of value than a
-// command is for.
+// isWrongType reports whether the server refused a command because the key has another
+// type of value.
 func isWrongType(err error) bool {
 	e, ok := rueidis.IsRedisErr(err)
 	return ok && strings.HasPrefix(e.Error(), "WRONGTYPE")
 }
 
-// parse reads a record's stored form. It doesn't trust it: others may have written it.
+// parse reads a record's stored form. It checks everything, because another program may
+// have written it.
 func parse(stored []byte) (h head, value []byte, err error) {
 	if len(stored) < headSize || len(stored) > maxSize || stored[0] != format {
 		return head{}, nil, errForeign
@@ -92,7 +94,7 @@ func (h *head) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, h.version)
 	b = append(b, h.life[:]...)
 	b = append(b, decimal(h.indexed)...)
-	b = binary.BigEndian.AppendUint64(b, uint64(h.expires)) //nolint:gosec // never negative
+	b = binary.BigEndian.AppendUint64(b, uint64(h.expires)) //nolint:gosec // it is never negative
 	b = append(b, byte(len(h.indexes)))                     //nolint:gosec // at most sessionstore.MaxRecordIndexes
 	for _, x := range h.indexes {
 		b = append(b, x...)
@@ -100,10 +102,10 @@ func (h *head) append(b []byte) []byte {
 	return b
 }
 
-// decimal is how a time that scripts read stands in a head.
+// decimal writes a time for a head in the form that scripts read.
 func decimal(milli int64) string { return fmt.Sprintf("%016d", milli) }
 
-// parseDecimal reads what decimal wrote, and nothing else.
+// parseDecimal reads the form that decimal writes, and no other.
 func parseDecimal(b []byte) (n int64, ok bool) {
 	for _, c := range b {
 		if c < '0' || c > '9' {
@@ -114,7 +116,7 @@ func parseDecimal(b []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// newHead makes the head of a record that is being created.
+// newHead returns the head of a new record.
 func newHead(r sessionstore.Record, now time.Time) head {
 	h := head{version: 1, expires: milli(r.Expires), indexes: r.Indexes}
 	copy(h.life[:], rand.Text())
@@ -122,18 +124,18 @@ func newHead(r sessionstore.Record, now time.Time) head {
 	return h
 }
 
-// indexedUntil is how long an index holds a member: twice as long as the record lives,
-// so that a session that is made longer with each request needs a change of its
-// indexes only now and then. A minute is for clocks that differ.
+// indexedUntil returns how long an index keeps a member: twice as long as the record
+// lives, so that a session that every request prolongs rarely needs a change of its
+// indexes. A minute is added for clocks that differ.
 func indexedUntil(expires int64, now time.Time) int64 {
 	return expires + max(expires-now.UnixMilli(), time.Minute.Milliseconds())
 }
 
-// milli is an expiry as the server takes it: it refuses 0 and less.
+// milli returns an expiry in the form that the server accepts. It refuses 0 and less.
 func milli(t time.Time) int64 { return min(max(t.UnixMilli(), 1), lastMilli) }
 
-// member is how an index names a life of a record: a later one of the same key
-// is another member.
+// member returns the member of an index for one life of a record. A later record with
+// the same key is another member.
 func (h *head) member(key string) string { return key + string(h.life[:]) }
 
 // keyOf returns the key in a member of an index.
@@ -144,7 +146,7 @@ func keyOf(member string) (string, bool) {
 	return member[:nameSize], true
 }
 
-// check refuses what is not in the form that sessionstore.Record states.
+// check refuses records that are not in the form that sessionstore.Record requires.
 func check(r sessionstore.Record) error {
 	if len(r.Value) > sessionstore.MaxRecordValue {
 		return fmt.Errorf("redisstore: a record's value has %d bytes, expected at most %d",
@@ -162,7 +164,7 @@ func check(r sessionstore.Record) error {
 	return checkKey(r.Key)
 }
 
-var errName = errors.New("redisstore: a key or index is not in the form that sessionstore.Record states: " +
+var errName = errors.New("redisstore: a key or index is not in the form that sessionstore.Record requires: " +
 	"43 characters of base64url")
 
 func checkKey(key string) error {

@@ -88,8 +88,9 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestForeignIndex is about a server where others wrote over an index: the next sign-in makes
-// it one again, and an end that can't be complete says so once.
+// TestForeignIndex has a server where another program overwrote an index: the next
+// sign-in creates the index again, and DeleteIndexed reports once that it may have
+// missed records.
 func TestForeignIndex(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -126,7 +127,8 @@ func TestForeignIndex(t *testing.T) {
 	}
 }
 
-// TestServerErrors are no word about a record: who may not ask does not know.
+// TestServerErrors checks that a server's error, as for missing permissions, is not
+// reported as a missing record.
 func TestServerErrors(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t,

@@ -2,8 +2,9 @@ package redisstore
 
 import "github.com/redis/rueidis"
 
-// headFunction begins the scripts that read a record: head(key) is the record's first bytes,
-// or "" if there is none. What others may have written counts as none, by the rules of parse.
+// headFunction is the beginning of scripts that read a record: head(key) returns the
+// first bytes of the record, or "" if there is none. A value that parse would refuse
+// counts as none.
 const headFunction = `
 local function head(key)
   local h = redis.pcall('GETRANGE', key, 0, 213)
@@ -19,13 +20,14 @@ local function head(key)
   return h
 end`
 
-// Each script touches one key, so that a cluster can run it. rueidis sends the script's
-// hash, and the script itself to a server that doesn't know it yet.
+// Each script uses one key, so that a cluster can run it. rueidis sends the script's
+// hash, and the whole script to a server that does not have it yet.
 var (
 	// update replaces a record's value and expiry. ARGV: the version it must have, the
-	// next one, the expiry as stored and in decimal, until when the indexes hold the
-	// record or "", the value. It returns 0 for no record, 1 for another version, 2 when
-	// done; and the head when the indexes would forget the record before it expires.
+	// next version, the expiry as stored and in decimal, the time until which the
+	// indexes keep the record or "", the value. It returns 0 if there is no record, 1
+	// if it has another version, 2 if it is updated, and the head if the indexes would
+	// drop the record before it expires.
 	update = rueidis.NewLuaScript(headFunction + `
 local h = head(KEYS[1])
 if h == '' then return 0 end
@@ -38,14 +40,14 @@ redis.call('SET', KEYS[1], string.sub(h, 1, 1) .. ARGV[2] .. string.sub(h, 10, 1
   string.sub(h, 42, 42 + 43 * n) .. ARGV[6], 'PXAT', ARGV[4])
 return 2`)
 
-	// remove deletes a record and returns the head it had, or "".
+	// remove deletes a record and returns its head, or "".
 	remove = rueidis.NewLuaScript(headFunction + `
 local h = head(KEYS[1])
 redis.call('DEL', KEYS[1])
 return h`)
 
-	// removeForeign deletes what is no record: ARGV[1], or, if that is missing, a value of
-	// another kind.
+	// removeForeign deletes a value that is not a record: the value ARGV[1], or,
+	// without an argument, a value of another type.
 	removeForeign = rueidis.NewLuaScript(`
 local v = redis.pcall('GET', KEYS[1])
 if type(v) == 'table' then
@@ -55,14 +57,14 @@ elseif v ~= ARGV[1] then
 end
 return redis.call('DEL', KEYS[1])`)
 
-	// removeForeignIndex deletes what has an index's name and is none.
+	// removeForeignIndex deletes a value under an index's key that is not an index.
 	removeForeignIndex = rueidis.NewLuaScript(`
 local v = redis.pcall('ZRANGE', KEYS[1], 0, 0)
 if v.err and string.find(v.err, 'WRONGTYPE', 1, true) then return redis.call('DEL', KEYS[1]) end
 return 0`)
 
-	// removeIndexed deletes a record if it has the index ARGV[1], and returns how many
-	// records that were.
+	// removeIndexed deletes a record if it has the index ARGV[1], and returns the
+	// number of records that it deleted.
 	removeIndexed = rueidis.NewLuaScript(headFunction + `
 local h = head(KEYS[1])
 for i = 43, #h - 42, 43 do
@@ -72,10 +74,10 @@ for i = 43, #h - 42, 43 do
 end
 return 0`)
 
-	// addMember puts a member into an index until ARGV[2], or longer if it was to stay
-	// longer, and drops those whose time is over. The index expires with its last member. A
-	// key that holds another kind of value becomes an index: whoever signs in next must not
-	// be kept out by it.
+	// addMember adds a member to an index until ARGV[2], or until a later time if it
+	// has one, and removes members whose time has passed. The index expires with its
+	// last member. If the key has a value of another type, an index replaces it: it
+	// must not prevent the next sign-in.
 	addMember = rueidis.NewLuaScript(`
 local now = redis.call('TIME')
 local milli = now[1] .. string.format('%03d', math.floor(now[2] / 1000))

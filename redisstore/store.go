@@ -16,23 +16,23 @@ import (
 type Store struct {
 	config  Config
 	client  rueidis.Client
-	written *written
+	written *recentWrites
 	close   func()
 }
 
 var _ sessionstore.Store = (*Store)(nil)
 
-// Close ends the connections, unless they are those of [NewFromClient]'s caller, and
-// waits for calls that are under way.
+// Close closes the connections, unless they belong to the caller of [NewFromClient],
+// and waits for calls that are under way.
 func (s *Store) Close() { s.close() }
 
-// Ping asks the server, or one node of a cluster, for a sign of life.
+// Ping checks that the server, or one node of a cluster, answers.
 func (s *Store) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
 	err := s.client.Do(ctx, s.client.B().Ping().Build()).Error()
 	if err != nil {
-		return s.config.wrap("asking the server for a sign of life", err)
+		return s.config.wrap("pinging the server", err)
 	}
 	return nil
 }
@@ -59,8 +59,8 @@ func (s *Store) Create(ctx context.Context, r sessionstore.Record) error {
 	if err != nil {
 		return err
 	}
-	// After the record: whoever removes a member whose record is gone then knows that it
-	// isn't still to come.
+	// The record is saved first: so if a member's record does not exist, the record is
+	// gone, and not about to be saved.
 	err = s.index(ctx, r.Key, &h)
 	if err != nil {
 		s.undo(ctx, r.Key)
@@ -69,9 +69,9 @@ func (s *Store) Create(ctx context.Context, r sessionstore.Record) error {
 	return nil
 }
 
-// set saves a record that must be new.
+// set saves a record that must not exist yet.
 func (s *Store) set(ctx context.Context, key, stored string, expires int64) error {
-	wait := s.patient(ctx)
+	wait := s.withTimeout(ctx)
 	defer wait.stop()
 	err := s.client.Do(wait, s.client.B().Set().Key(s.recordKey(key)).Value(stored).Nx().
 		PxatMillisecondsTimestamp(expires).Build()).Error()
@@ -86,9 +86,10 @@ func (s *Store) set(ctx context.Context, key, stored string, expires int64) erro
 	return s.config.wrap("creating a record", err)
 }
 
-// clear removes what is in the way of a new record and is none, and reports whether it did.
+// clear removes a value that is not a record and prevents a new one, and reports
+// whether it did.
 func (s *Store) clear(ctx context.Context, key string) bool {
-	wait := s.patient(ctx)
+	wait := s.withTimeout(ctx)
 	defer wait.stop()
 	stored, err := s.client.Do(wait, s.client.B().Get().Key(s.recordKey(key)).Build()).ToString()
 	var seen []string
@@ -106,18 +107,18 @@ func (s *Store) clear(ctx context.Context, key string) bool {
 	return err == nil && n > 0
 }
 
-// undo removes a record whose Create fails, even when the caller has gone.
+// undo removes a record whose Create fails, even if the caller's context has ended.
 func (s *Store) undo(ctx context.Context, key string) {
-	// Nobody knows its key. If it stays, it ends when it expires.
+	// Nobody knows the key. If this fails, the record remains until it expires.
 	_ = s.Delete(context.WithoutCancel(ctx), key)
 }
 
-// index puts a record into its indexes.
+// index adds a record to its indexes.
 func (s *Store) index(ctx context.Context, key string, h *head) error {
 	if len(h.indexes) == 0 {
 		return nil
 	}
-	wait := s.patient(ctx)
+	wait := s.withTimeout(ctx)
 	defer wait.stop()
 	return each(h.indexes, func(index string) error {
 		return addMember.Exec(wait, s.client, []string{s.indexKey(index)},
@@ -144,12 +145,12 @@ func (s *Store) Load(ctx context.Context, key string) (sessionstore.Record, erro
 	if oldest == unknown {
 		return s.LoadLatest(ctx, key)
 	}
-	wait := s.patient(ctx)
+	wait := s.withTimeout(ctx)
 	defer wait.stop()
 	r, err := s.record(key, now, s.client.DoCache(wait,
 		s.client.B().Get().Key(s.recordKey(key)).Cache(), s.config.LocalTTL))
-	// Calls that wait for the same answer get the error of the one who asked, and that
-	// one's context is none of ours.
+	// Calls that wait for the same answer all get the error of the call that asked. If
+	// its context ended, that is not an error of this call.
 	others := err != nil && isContext(err) && wait.Err() == nil
 	if others || r.Version < oldest && (err == nil || errors.Is(err, sessionstore.ErrNoRecord)) {
 		return s.LoadLatest(ctx, key)
@@ -167,12 +168,12 @@ func (s *Store) LoadLatest(ctx context.Context, key string) (sessionstore.Record
 	if err != nil {
 		return sessionstore.Record{}, s.config.wrap("loading a record", err)
 	}
-	wait := s.patient(ctx)
+	wait := s.withTimeout(ctx)
 	defer wait.stop()
 	return s.record(key, time.Now(), s.client.Do(wait, s.client.B().Get().Key(s.recordKey(key)).Build()))
 }
 
-// record reads the server's answer. The value is shared with the client's memory.
+// record parses the server's answer. The value is shared with the client's memory.
 func (s *Store) record(key string, now time.Time, answer rueidis.RedisResult) (sessionstore.Record, error) {
 	stored, err := answer.AsBytes()
 	switch {
@@ -208,7 +209,7 @@ func (s *Store) Update(ctx context.Context, r sessionstore.Record) error {
 	if err != nil || short == nil {
 		return err
 	}
-	// The indexes first: they must hold the record as long as it lives.
+	// The indexes come first: they must keep the record as long as it lives.
 	short.indexed = indexedUntil(milli(r.Expires), time.Now())
 	err = s.index(ctx, r.Key, short)
 	if err != nil {
@@ -221,10 +222,10 @@ func (s *Store) Update(ctx context.Context, r sessionstore.Record) error {
 	return err
 }
 
-// update runs the script. If the record's indexes would forget it too early, it changes
-// nothing and returns the record's head.
+// update runs the script. If the record's indexes would drop it too early, update
+// changes nothing and returns the record's head.
 func (s *Store) update(ctx context.Context, r sessionstore.Record, indexed string) (*head, error) {
-	wait := s.patient(ctx)
+	wait := s.withTimeout(ctx)
 	defer wait.stop()
 	expires := milli(r.Expires)
 	answer, err := update.Exec(wait, s.client, []string{s.recordKey(r.Key)}, []string{
@@ -265,7 +266,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	if err != nil {
 		return s.config.wrap("deleting a record", err)
 	}
-	wait := s.patient(ctx)
+	wait := s.withTimeout(ctx)
 	defer wait.stop()
 	stored, err := remove.Exec(wait, s.client, []string{s.recordKey(key)}, nil).AsBytes()
 	s.note(key, unknown)
@@ -274,21 +275,21 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	}
 	h, _, err := parse(stored)
 	if err != nil {
-		return nil // there was none, or nothing of ours
+		return nil // there was no record, or not one of this store
 	}
-	// A dead member does no harm, so that it stays is no error: it leaves in its time.
+	// A member without a record does no harm and expires, so a failure is ignored.
 	_ = each(h.indexes, func(index string) error {
 		return s.client.Do(wait, s.client.B().Zrem().Key(s.indexKey(index)).Member(h.member(key)).Build()).Error()
 	})
 	return nil
 }
 
-// page is how many records DeleteIndexed handles at once.
+// page is how many records DeleteIndexed deletes per call.
 const page = 500
 
-// DeleteIndexed implements [sessionstore.Store]. If it fails, the records that it
-// deleted until then stay deleted; calling it again continues. If somebody put something else
-// in the place of the index, it removes that and says so, once.
+// DeleteIndexed implements [sessionstore.Store]. If it fails, the records that it has
+// deleted remain deleted; another call continues. If another program overwrote the
+// index, DeleteIndexed removes the value and returns an error, once.
 func (s *Store) DeleteIndexed(ctx context.Context, index string) (int, error) {
 	err := checkKey(index)
 	if err != nil {
@@ -312,14 +313,16 @@ func (s *Store) DeleteIndexed(ctx context.Context, index string) (int, error) {
 }
 
 // deletePage deletes the records of some members of an index, and then the members. It
-// returns how many live records there were, and whether the index may have more members.
+// returns how many live records there were, and whether the index may have more
+// members.
 func (s *Store) deletePage(ctx context.Context, index string) (live int, more bool, err error) {
-	wait := s.patient(ctx)
+	wait := s.withTimeout(ctx)
 	defer wait.stop()
 	members, err := s.client.Do(wait, s.client.B().Zrange().Key(s.indexKey(index)).
 		Min("0").Max(strconv.Itoa(page-1)).Build()).AsStrSlice()
 	if isWrongType(err) {
-		// Removed, so that calling again goes well; but said, for nobody knows what it named.
+		// The value is removed so that another call succeeds. The error is reported,
+		// because it is unknown which records the index named.
 		err = errors.Join(errForeignIndex,
 			removeForeignIndex.Exec(wait, s.client, []string{s.indexKey(index)}, nil).Error())
 	}
@@ -330,7 +333,7 @@ func (s *Store) deletePage(ctx context.Context, index string) (live int, more bo
 	err = each(members, func(member string) error {
 		key, ok := keyOf(member)
 		if !ok {
-			return nil // nothing of ours
+			return nil // it was not a record of this store
 		}
 		n, err := removeIndexed.Exec(wait, s.client, []string{s.recordKey(key)}, []string{index}).AsInt64()
 		s.note(key, unknown)
@@ -353,13 +356,13 @@ func (s *Store) note(key string, version uint64) {
 	}
 }
 
-// isContext reports whether an error is that of some context.
+// isContext reports whether an error is that of a context.
 func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// each calls do for all items, some at a time, and returns one of the errors. The client
-// sends what is under way at the same time together.
+// each calls do for all items, some at the same time, and returns one of the errors.
+// The client sends concurrent commands together.
 func each(items []string, do func(string) error) error {
 	if len(items) == 1 {
 		return do(items[0])

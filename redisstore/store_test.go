@@ -15,7 +15,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// patient is for machines that are busy with other tests as well.
+// patient is for machines that are busy with other tests.
 const patient = 10 * time.Second
 
 func open(tb testing.TB, config redisstore.Config) *redisstore.Store {
@@ -28,7 +28,7 @@ func open(tb testing.TB, config redisstore.Config) *redisstore.Store {
 	return s
 }
 
-// conform runs the suite; each of its tests has a prefix of its own on one server.
+// conform runs the suite. Each of its tests has its own prefix on one server.
 func conform(t *testing.T, config redisstore.Config) {
 	t.Helper()
 	var count atomic.Int64
@@ -46,7 +46,7 @@ func conform(t *testing.T, config redisstore.Config) {
 	}), storetest.Unreadable(unreadable(&configs)), storetest.Staleness(patient))
 }
 
-// unreadable is what others may have put in the place of a record.
+// unreadable are values that another program may have written under a record's key.
 func unreadable(configs *sync.Map) map[string]func(*testing.T, sessionstore.Store, string) {
 	ways := map[string]func(*testing.T, sessionstore.Store, string){}
 	for name, command := range map[string][]string{

@@ -9,11 +9,11 @@ import (
 
 // A Sentinel is a master with one replica, and three Sentinels that watch them.
 type Sentinel struct {
-	// Addrs are those of the Sentinels.
+	// Addrs are the addresses of the Sentinels.
 	Addrs []string
-	// MasterName is what they call the master.
+	// MasterName is the Sentinels' name for the master.
 	MasterName string
-	// Master and Replica are the servers, by what they were at the start.
+	// Master and Replica are the servers in their roles at the start.
 	Master, Replica *Server
 
 	sentinels []*Server
@@ -29,12 +29,13 @@ func StartSentinel(tb testing.TB) *Sentinel {
 	for range 3 {
 		s := start(tb, []string{"--sentinel"}, []string{
 			fmt.Sprintf("sentinel monitor %s %s %s 2", g.MasterName, host, port),
-			// FailOver doesn't wait for the Sentinels to notice and to vote, which on a busy
-			// machine can take many rounds.
+			// FailOver does not wait until the Sentinels notice the failure and vote,
+			// which can take many rounds on a busy machine.
 			"sentinel down-after-milliseconds " + g.MasterName + " 60000",
 			"sentinel failover-timeout " + g.MasterName + " 3000",
 		})
-		// Faster than they are in production, to find each other in less than seconds.
+		// This is faster than in production, so that the servers find each other
+		// quickly.
 		s.must("SENTINEL", "DEBUG", "INFO-PERIOD", "200", "PING-PERIOD", "100", "PUBLISH-PERIOD", "200",
 			"ASK-PERIOD", "100", "TILT-PERIOD", "100")
 		g.sentinels = append(g.sentinels, s)
@@ -46,8 +47,8 @@ func StartSentinel(tb testing.TB) *Sentinel {
 	return g
 }
 
-// FailOver kills the master, has a Sentinel make the replica master, and waits until all
-// of them know.
+// FailOver kills the master, makes a Sentinel promote the replica, and waits until all
+// Sentinels know the new master.
 func (g *Sentinel) FailOver() {
 	g.Master.tb.Helper()
 	g.Master.Kill()
@@ -61,10 +62,10 @@ func (g *Sentinel) FailOver() {
 
 // A Cluster is three masters, each with a replica.
 type Cluster struct {
-	// Addrs are those of all six servers, the masters' first.
+	// Addrs are the addresses of all six servers, the masters' first.
 	Addrs []string
-	// Masters and Replicas are the servers, by what they were at the start; Replicas[i]
-	// is that of Masters[i].
+	// Masters and Replicas are the servers in their roles at the start. Replicas[i]
+	// replicates Masters[i].
 	Masters, Replicas []*Server
 }
 
@@ -93,14 +94,16 @@ func StartCluster(tb testing.TB) *Cluster {
 	}
 	c.replicate(nodes)
 	for _, n := range nodes {
-		// They have told each other everything, which a short time-out hurries. From here on it
-		// would take a node that a busy machine holds up for one that has failed.
+		// All nodes know each other now, which took less time with a short timeout.
+		// From now on a short timeout would treat a slow node on a busy machine as
+		// failed.
 		n.must("CONFIG", "SET", "cluster-node-timeout", "60000")
 	}
 	return c
 }
 
-// replicate makes the replicas such, once all nodes know all others.
+// replicate makes the replicas replicate their masters, after all nodes know each
+// other.
 func (c *Cluster) replicate(nodes []*Server) {
 	for _, n := range nodes {
 		n.tb.Helper()
@@ -119,8 +122,8 @@ func (c *Cluster) replicate(nodes []*Server) {
 	}
 }
 
-// FailOver kills a master, has its replica take over, and waits until it has. Nobody waits
-// for the others to notice and to vote.
+// FailOver kills a master, makes its replica take over, and waits until it has. It does
+// not wait until the other nodes notice the failure and vote.
 func (c *Cluster) FailOver(i int) {
 	c.Masters[i].tb.Helper()
 	c.Masters[i].Kill()

@@ -10,7 +10,7 @@ func (s *Server) Hang() {
 	s.signal(syscall.SIGSTOP)
 }
 
-// Continue ends what Hang began.
+// Continue ends Hang.
 func (s *Server) Continue() {
 	s.tb.Helper()
 	s.signal(syscall.SIGCONT)

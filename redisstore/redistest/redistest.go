@@ -24,7 +24,7 @@ import (
 	"github.com/cognate-auth/cognate/internal/freeport"
 )
 
-// patience bounds every wait for a server. It is long, for machines that are busy.
+// patience limits every wait for a server. It is long, for busy machines.
 const patience = 60 * time.Second
 
 // A Server is one redis-server process. Its methods are for the test's goroutine.
@@ -33,17 +33,17 @@ type Server struct {
 	Addr string
 
 	tb      testing.TB
-	bus     string // the port of its cluster bus, should it have one
+	bus     string // the port of its cluster bus, if it has one
 	args    []string
 	process *exec.Cmd
 	output  *output
 	exited  chan struct{}
 }
 
-// Start starts a server with lines of configuration, such as "requirepass secret", on
-// top of its defaults. Without persistence it is empty after a restart; the line
-// "appendonly yes" changes that. tb fails at once if there is no redis-server, or if it
-// doesn't start.
+// Start starts a server with lines of configuration, such as "requirepass secret", in
+// addition to its defaults. Without persistence the server is empty after a restart;
+// the line "appendonly yes" changes that. tb fails at once if there is no redis-server,
+// or if it does not start.
 func Start(tb testing.TB, config ...string) *Server {
 	tb.Helper()
 	return start(tb, nil, config)
@@ -115,8 +115,8 @@ func program(tb testing.TB) string {
 	return path
 }
 
-// Start starts the server again, on the same port, after Stop or Kill, and waits until
-// it accepts connections. While it runs, Start does nothing.
+// Start starts the server again on the same port, after Stop or Kill, and waits until
+// it accepts connections. If it is running, Start does nothing.
 func (s *Server) Start() {
 	s.tb.Helper()
 	if s.process == nil && !s.launch() {
@@ -124,11 +124,12 @@ func (s *Server) Start() {
 	}
 }
 
-// launch starts the process and waits until it accepts connections. It returns false if it
-// ended instead.
+// launch starts the process and waits until it accepts connections. It returns false if
+// the process ended instead.
 func (s *Server) launch() bool {
 	s.tb.Helper()
-	// Not the test's context: that ends before the clean-up, which has to wait for it.
+	// The test's context can't be used: it ends before the clean-up, which has to wait
+	// for the process.
 	//nolint:gosec // the tester's own server
 	s.process = exec.CommandContext(context.Background(), program(s.tb), s.args...)
 	s.output, s.exited = &output{}, make(chan struct{})
@@ -145,7 +146,8 @@ func (s *Server) launch() bool {
 	return s.accepts()
 }
 
-// accepts waits for the server's own word: on its port, somebody else may answer.
+// accepts waits for the message in the server's own output: another program might
+// answer on its port.
 func (s *Server) accepts() bool {
 	s.tb.Helper()
 	for begin := time.Now(); time.Since(begin) < patience; time.Sleep(5 * time.Millisecond) {
@@ -199,8 +201,8 @@ func (s *Server) signal(signal os.Signal) {
 	}
 }
 
-// Do sends a command as a connection of its own and returns the answer as text; lists
-// are joined by spaces. It is for servers without password and TLS.
+// Do sends a command on its own connection and returns the answer as text; lists are
+// joined by spaces. It works only without password and TLS.
 func (s *Server) Do(command ...string) (string, error) {
 	client, err := rueidis.NewClient(rueidis.ClientOption{
 		InitAddress: []string{s.Addr}, ForceSingleClient: true, DisableCache: true, AlwaysRESP2: true,
@@ -219,7 +221,7 @@ func (s *Server) Do(command ...string) (string, error) {
 	return fmt.Sprint(answer), err
 }
 
-// must is Do for commands that can't fail.
+// must is Do for commands that must not fail.
 func (s *Server) must(command ...string) string {
 	s.tb.Helper()
 	answer, err := s.Do(command...)
@@ -243,7 +245,7 @@ func (s *Server) until(ok func(answer string) bool, command ...string) {
 	s.tb.Fatalf("%s: still answers %s\n%s", strings.Join(command, " "), answer, s.output)
 }
 
-// contains is an argument for until.
+// contains returns an argument for until.
 func contains(parts ...string) func(string) bool {
 	return func(answer string) bool {
 		for _, p := range parts {
@@ -255,7 +257,7 @@ func contains(parts ...string) func(string) bool {
 	}
 }
 
-// output keeps what a server prints, for the test that fails.
+// output keeps what a server prints, for failure messages.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
