@@ -21,8 +21,8 @@ func guide(t *testing.T) string {
 	return string(page)
 }
 
-// TestGuideListsEveryKey: the guide's tables of settings and the loader know the same keys,
-// and agree on which have lost their purpose.
+// TestGuideListsEveryKey checks that the guide's tables of settings and the loader have
+// the same keys, and agree on which have lost their purpose.
 func TestGuideListsEveryKey(t *testing.T) {
 	_, settings, _ := strings.Cut(guide(t), "## Every setting")
 	settings, _, _ = strings.Cut(settings, "## Every call")
@@ -40,7 +40,7 @@ func TestGuideListsEveryKey(t *testing.T) {
 	}
 }
 
-// TestGuideProgram builds the program that the guide shows.
+// TestGuideProgram builds the program in the guide.
 func TestGuideProgram(t *testing.T) {
 	program := regexp.MustCompile("(?s)```go\n(package main.*?)```").FindStringSubmatch(guide(t))
 	if program == nil {

@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// FromEnv is [Load] for environment variables in the form of os.Environ. It takes those
-// that are named like a setting, or like one with FLASK_ before it, whose values Flask's
-// from_prefixed_env reads as JSON where they are; and those that are nearly named so.
-// Other variables are ignored.
+// FromEnv is [Load] for environment variables in the form of os.Environ. It reads
+// variables whose names are those of settings, and names with the prefix FLASK_, whose
+// values are parsed as JSON if possible, as Flask's from_prefixed_env does. Names that
+// are similar to those are errors. Other variables are ignored.
 func FromEnv(environ []string) (*Loaded, error) {
 	settings := map[string]any{}
 	var problems []error
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
 		key, prefixed := strings.CutPrefix(name, "FLASK_")
-		if !slices.Contains(known, key) && !stray(key) {
+		if !slices.Contains(known, key) && !misspelt(key) {
 			continue
 		}
 		var v any = value
@@ -27,7 +27,8 @@ func FromEnv(environ []string) (*Loaded, error) {
 		}
 		if other, ok := settings[key]; ok && fmt.Sprint(other) != fmt.Sprint(v) {
 			problems = append(problems,
-				fmt.Errorf("%.80q: it is there twice, with FLASK_ before it perhaps, and differs; remove one", key))
+				fmt.Errorf("%.80q: it is given twice with different values, perhaps once with the prefix FLASK_; "+
+					"remove one", key))
 		}
 		settings[key] = v
 	}
@@ -38,7 +39,7 @@ func FromEnv(environ []string) (*Loaded, error) {
 	return loaded, err
 }
 
-// flaskValue reads a variable as Flask does: as JSON, or else as it is.
+// flaskValue parses a variable as Flask does: as JSON, or else as plain text.
 func flaskValue(s string) any {
 	dec := json.NewDecoder(strings.NewReader(s))
 	dec.UseNumber()

@@ -29,5 +29,5 @@ func ExampleLoad() {
 	_, err := flaskoidc.Load(map[string]any{"OIDC_VALID_ISSUER": "https://id.example.com"})
 	fmt.Println(err)
 	// Output:
-	// flaskoidc: settings: "OIDC_VALID_ISSUER" is no key of flask-oidc; the nearest that is, is OIDC_VALID_ISSUERS
+	// flaskoidc: settings: "OIDC_VALID_ISSUER" is not a key of flask-oidc; did you mean OIDC_VALID_ISSUERS?
 }

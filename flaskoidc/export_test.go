@@ -2,7 +2,7 @@ package flaskoidc
 
 import "maps"
 
-// What the tests of the outside need of the inside.
+// These names are for the external tests.
 
 var (
 	Known    = known

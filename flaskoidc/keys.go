@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// obsolete are the keys that have lost their purpose, and the warning for each.
+// obsolete has the keys that have lost their purpose, and the warning for each.
 var obsolete = map[string]string{
-	"OIDC_ACCESS_TOKEN_PARAMS":    "is not sent: a token request has what the standard asks for, and nothing else",
+	"OIDC_ACCESS_TOKEN_PARAMS":    "is not sent: a token request has only the parameters of the standard",
 	"OIDC_API_BASE_URL":           "is not needed: give Auth.Client whole URLs",
 	"OIDC_CLIENT_KWARGS":          "is not needed: PKCE is always on, and flask-oidc never read it",
 	"OIDC_CREDENTIALS_STORE":      "can't be taken over: to keep tokens on the server, set Config.Session.Store",
-	"OIDC_ID_TOKEN_COOKIE_PATH":   "is not needed: the cookie's path is /, which its __Host- prefix demands",
-	"OIDC_OPENID_REALM":           "is not sent: it served the move from OpenID 2.0, which is over",
-	"OIDC_PRESERVE_NEXT_ON_ERROR": "is not needed: whoever has to sign in again comes back to the page they were on",
-	"OIDC_REFRESH_TOKEN_PARAMS":   "is not sent: a token request has what the standard asks for, and nothing else",
-	"OIDC_REQUEST_TOKEN_PARAMS":   "is not needed: it is OAuth 1's",
-	"OIDC_REQUEST_TOKEN_URL":      "is not needed: it is OAuth 1's",
-	"OIDC_REQUEST_URL_ON_LOGOUT":  "is not needed: whoever has to sign in again comes back to the page they were on",
+	"OIDC_ID_TOKEN_COOKIE_PATH":   "is not needed: the cookie's path is /, which its __Host- prefix requires",
+	"OIDC_OPENID_REALM":           "is not sent: it was for the migration from OpenID 2.0, which is over",
+	"OIDC_PRESERVE_NEXT_ON_ERROR": "is not needed: after signing in again, people return to the page they were on",
+	"OIDC_REFRESH_TOKEN_PARAMS":   "is not sent: a token request has only the parameters of the standard",
+	"OIDC_REQUEST_TOKEN_PARAMS":   "is not needed: it is for OAuth 1",
+	"OIDC_REQUEST_TOKEN_URL":      "is not needed: it is for OAuth 1",
+	"OIDC_REQUEST_URL_ON_LOGOUT":  "is not needed: after signing in again, people return to the page they were on",
 	"OIDC_USER_CLASS":             "is not needed: cognate.UserAs decodes a user's claims into a type of yours",
 }
 
-// meaningful are the keys that say something.
+// meaningful lists the keys that have a meaning.
 var meaningful = []string{
 	"COGNITO_UI_BASE_URL",
 	"COGNITO_UI_CLIENT_ID",
@@ -59,15 +59,15 @@ var meaningful = []string{
 	"SECRET_KEY",
 }
 
-// known are all keys, sorted.
+// known lists all keys, sorted.
 var known = slices.Sorted(slices.Values(slices.Concat(meaningful, slices.Collect(maps.Keys(obsolete)))))
 
-// maxName is how long a name can be for the nearest one to be looked for, in bytes. The
-// longest that is known has 30.
+// maxName is the maximum length in bytes of a name for which a similar key is searched.
+// The longest known key has 30.
 const maxName = 64
 
-// stray reports whether a key looks like one of flask-oidc's and is none.
-func stray(name string) bool {
+// misspelt reports whether a name looks like one of flask-oidc's keys and is not one.
+func misspelt(name string) bool {
 	if slices.Contains(known, name) {
 		return false
 	}
@@ -81,7 +81,7 @@ func stray(name string) bool {
 	})
 }
 
-// nearest returns the known key that takes the fewest changes to make of name.
+// nearest returns the known key with the smallest distance from name.
 func nearest(name string) string {
 	if len(name) > maxName {
 		return ""
@@ -90,8 +90,8 @@ func nearest(name string) string {
 	return slices.MinFunc(known, func(a, b string) int { return distance(upper, a) - distance(upper, b) })
 }
 
-// distance counts the bytes that have to be put in, taken out, changed, or swapped with
-// their neighbour to make b of a (optimal string alignment).
+// distance counts the bytes to insert, remove, change, or swap with their neighbour to
+// turn a into b (optimal string alignment).
 func distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {

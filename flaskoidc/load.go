@@ -17,26 +17,27 @@ import (
 	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
-// Loaded is what the settings of a flask-oidc app mean here.
+// Loaded is the meaning of a flask-oidc app's settings.
 type Loaded struct {
-	// Config is for [cognate.New]. What flask-oidc has no word for is left at its zero
-	// value; change what you like before.
+	// Config is for [cognate.New]. Fields that flask-oidc has no setting for are zero;
+	// the caller may set them.
 	Config cognate.Config
-	// ResourceServerOnly says that the app signs nobody in and only takes access tokens:
-	// [cognate.NewBearer] is for it.
+	// ResourceServerOnly says that the app signs nobody in and only accepts access
+	// tokens. Use [cognate.NewBearer] for it.
 	ResourceServerOnly bool
-	// Warnings say which settings have no effect, or another one, one sentence each.
+	// Warnings name the settings that have no effect, or another one than before, one
+	// sentence each.
 	Warnings []string
 }
 
-// maxSettings bounds how many settings are looked at.
+// maxSettings limits the number of settings.
 const maxSettings = 10_000
 
-// Load reads settings as app.config holds them, by name. It reads the client secrets file
-// that they name, and changes nothing in the map. The error lists all that is wrong.
+// Load reads settings by name, as in app.config. It reads the client secrets file that
+// they name, and does not change the map. The error lists all problems.
 func Load(settings map[string]any) (*Loaded, error) {
 	if len(settings) > maxSettings {
-		return nil, fmt.Errorf("flaskoidc: %d settings; expected at most %d", len(settings), maxSettings)
+		return nil, fmt.Errorf("flaskoidc: there are %d settings; expected at most %d", len(settings), maxSettings)
 	}
 	l := &loader{settings: settings, file: &cognate.ClientSecrets{}, params: map[string]string{}}
 	for _, step := range []func(){
@@ -51,13 +52,13 @@ func Load(settings map[string]any) (*Loaded, error) {
 	return &l.out, nil
 }
 
-// loader gathers what the settings mean.
+// loader collects the meaning of the settings.
 type loader struct {
 	settings map[string]any
 	out      Loaded
-	file     *cognate.ClientSecrets // empty if there is none
+	file     *cognate.ClientSecrets // empty if there is no file
 	introURI string                 // token_introspection_uri of the file
-	params   map[string]string      // further parameters of the authorization request
+	params   map[string]string      // additional parameters of the authorization request
 	problems []error
 }
 
@@ -69,14 +70,14 @@ func (l *loader) warn(key, format string, args ...any) {
 	l.out.Warnings = append(l.out.Warnings, "flaskoidc: "+key+" "+fmt.Sprintf(format, args...))
 }
 
-// get reads one setting; ok is false if it is not there, or wrong, which is noted.
+// get reads one setting. ok is false if it is missing, or wrong, which get reports.
 func get[T any](l *loader, key, want string, read func(any) (T, bool)) (v T, ok bool) {
 	raw := l.settings[key]
 	if raw == nil {
 		return v, false
 	}
 	if s, isText := textOf(raw); isText && strings.TrimSpace(s) == "" {
-		l.problem(key, "it is empty; expected %s, or that it is not there", want)
+		l.problem(key, "it is empty; expected %s, or no such key", want)
 		return v, false
 	}
 	v, ok = read(raw)
@@ -91,7 +92,7 @@ func (l *loader) text(key string) string {
 	return s
 }
 
-// flag returns a boolean, and the default if it is not there.
+// flag returns a boolean, or the default if the setting is missing.
 func (l *loader) flag(key string, byDefault bool) bool {
 	b, ok := get(l, key, "a boolean such as True or False", flagOf)
 	if !ok {
@@ -100,7 +101,7 @@ func (l *loader) flag(key string, byDefault bool) bool {
 	return b
 }
 
-// seconds returns whole seconds within bounds.
+// seconds returns a number of seconds between low and high.
 func (l *loader) seconds(key string, low, high time.Duration) (d time.Duration, ok bool) {
 	n, ok := get(l, key, "a whole number of seconds", numberOf)
 	if !ok {
@@ -113,15 +114,15 @@ func (l *loader) seconds(key string, low, high time.Duration) (d time.Duration, 
 	return time.Duration(n) * time.Second, true
 }
 
-// checkNames refuses what nobody knows, and warns of what is obsolete.
+// checkNames reports unknown keys, and warns of obsolete ones.
 func (l *loader) checkNames() {
 	for _, key := range slices.Sorted(maps.Keys(l.settings)) {
-		if stray(key) {
+		if misspelt(key) {
 			hint := ""
 			if near := nearest(key); near != "" {
-				hint = "; the nearest that is, is " + near
+				hint = "; did you mean " + near + "?"
 			}
-			l.problems = append(l.problems, fmt.Errorf("%.80q is no key of flask-oidc%s", key, hint))
+			l.problems = append(l.problems, fmt.Errorf("%.80q is not a key of flask-oidc%s", key, hint))
 		}
 		if why, ok := obsolete[key]; ok && l.settings[key] != nil {
 			l.warn(key, "%s", why)
@@ -129,10 +130,11 @@ func (l *loader) checkNames() {
 	}
 }
 
-// readClient reads the app client, from the file and from the settings that win over it.
+// readClient reads the app client from the file and from the settings, which take
+// precedence.
 func (l *loader) readClient() {
 	c := &l.out.Config
-	if cs, ok := get(l, "OIDC_CLIENT_SECRETS", "the path of the client secrets file, or what is in it",
+	if cs, ok := get(l, "OIDC_CLIENT_SECRETS", "the path of the client secrets file, or its content",
 		l.clientSecrets); ok && cs != nil {
 		l.file, c.ClientSecrets = cs, cs
 	}
@@ -143,17 +145,17 @@ func (l *loader) readClient() {
 		if len(k) < minKey {
 			l.problem("SECRET_KEY",
 				"key %d has %d bytes; expected at least %d random ones, as from: openssl rand -base64 32. "+
-					"A new key costs nothing: sessions of flask-oidc can't be taken over", i+1, len(k), minKey)
+					"A new key is no loss: sessions of flask-oidc can't be kept anyway", i+1, len(k), minKey)
 		}
 	}
 	c.Keys = keys
 }
 
-// minKey is how long [cognate.Config].Keys have to be, in bytes.
+// minKey is the minimum length of the keys in [cognate.Config].Keys, in bytes.
 const minKey = 32
 
 func keysOf(v any) (keys []cognate.Secret, ok bool) {
-	if s, ok := textOf(v); ok { // whatever it looks like
+	if s, ok := textOf(v); ok { // even if it looks like a list
 		return []cognate.Secret{cognate.Secret(s)}, true
 	}
 	list, ok := listOf(v)
@@ -163,8 +165,8 @@ func keysOf(v any) (keys []cognate.Secret, ok bool) {
 	return keys, ok
 }
 
-// clientSecrets reads the client secrets from a path, a dictionary, or JSON. It notes by
-// itself what is wrong with them, and returns nil then.
+// clientSecrets reads the client secrets from a path, a dictionary, or JSON. If they
+// are wrong, it reports the problem and returns nil and true.
 func (l *loader) clientSecrets(v any) (*cognate.ClientSecrets, bool) {
 	data, err := clientSecretsData(v)
 	if err == nil && data == nil {
@@ -193,7 +195,7 @@ func (l *loader) clientSecrets(v any) (*cognate.ClientSecrets, bool) {
 	return cs, true
 }
 
-// clientSecretsData returns the JSON; nil if v can't be client secrets.
+// clientSecretsData returns the JSON. It is nil if v can't be client secrets.
 func clientSecretsData(v any) ([]byte, error) {
 	s, isText := textOf(v)
 	if !isText {
@@ -208,7 +210,7 @@ func clientSecretsData(v any) ([]byte, error) {
 		return data, nil
 	}
 	if trimmed := strings.TrimSpace(s); strings.ContainsAny(trimmed, "{\"\n") {
-		return []byte(trimmed), nil // and no path, which the error would show
+		return []byte(trimmed), nil // it can't be a path, which the error would show
 	}
 	f, err := os.Open(s)
 	if err != nil {
@@ -222,7 +224,7 @@ func clientSecretsData(v any) ([]byte, error) {
 	return data, nil
 }
 
-// readParams reads the further parameters of the authorization request.
+// readParams reads the additional parameters of the authorization request.
 func (l *loader) readParams() {
 	for _, key := range []string{"OIDC_AUTHORIZE_PARAMS", "OIDC_EXTRA_REQUEST_AUTH_PARAMS"} {
 		dict, _ := get(l, key, "a dictionary, or a JSON object", dictOf)
@@ -232,7 +234,7 @@ func (l *loader) readParams() {
 			case !ok:
 				l.problem(key, "the value of %.40q is not a text", name)
 			case slices.Contains(ownParams, strings.ToLower(name)):
-				l.problem(key, "%s is the sign-in's own and can't be set", name)
+				l.problem(key, "%s is set by the sign-in itself; remove it", name)
 			default:
 				l.param(key, name, value)
 			}
@@ -240,13 +242,13 @@ func (l *loader) readParams() {
 	}
 }
 
-// ownParams are parameters that belong to the sign-in itself.
+// ownParams are the parameters that the sign-in itself sets.
 var ownParams = []string{
 	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
 	"code_challenge_method", "request", "request_uri",
 }
 
-// param adds a parameter, which must not be there with another value.
+// param adds a parameter. It reports one that another setting has given another value.
 func (l *loader) param(key, name, value string) {
 	if other, ok := l.params[name]; ok {
 		if other != value {
@@ -256,7 +258,7 @@ func (l *loader) param(key, name, value string) {
 	}
 	l.params[name] = value
 	option := cognate.Param(name, value)
-	switch name { // of what these ask for, the answer is checked
+	switch name { // the answer to these is checked
 	case "prompt":
 		option = cognate.Prompt(value)
 	case "acr_values":
@@ -272,10 +274,10 @@ func (l *loader) param(key, name, value string) {
 	l.out.Config.LoginOptions = append(l.out.Config.LoginOptions, option)
 }
 
-// maxAge is the longest lifetime, and age of a sign-in, that Config takes.
+// maxAge is the maximum lifetime, and the maximum age of a sign-in, in Config.
 const maxAge = 400 * 24 * time.Hour
 
-// readIssuer settles which one provider it is.
+// readIssuer determines the single provider.
 func (l *loader) readIssuer() {
 	const wellKnown = "/.well-known/openid-configuration"
 	issuer := l.file.Issuer
@@ -304,11 +306,11 @@ func (l *loader) readIssuer() {
 		l.out.Config.Issuer = valid[0]
 	case valid[0] != issuer:
 		l.problem("OIDC_VALID_ISSUERS",
-			"it is not the issuer %.200q of the client secrets, to the letter; the two have to agree", issuer)
+			"it is not exactly the issuer %.200q of the client secrets; the two must be equal", issuer)
 	}
 }
 
-// distinctIssuers takes Google's two spellings of itself for one: it uses the longer one.
+// distinctIssuers treats Google's two names for itself as one, and uses the longer one.
 func distinctIssuers(list []string) []string {
 	const google = "accounts.google.com"
 	list = slices.Compact(slices.Sorted(slices.Values(list)))
@@ -318,7 +320,7 @@ func distinctIssuers(list []string) []string {
 	return list
 }
 
-// readEndpoints reads addresses that win over those of the client secrets.
+// readEndpoints reads addresses that take precedence over those of the client secrets.
 func (l *loader) readEndpoints() {
 	e := &l.out.Config.Endpoints
 	e.Authorization = l.text("OIDC_AUTHORIZE_URL")
@@ -334,7 +336,7 @@ func (l *loader) readEndpoints() {
 	}
 }
 
-// readRedirect settles the callback URL. It never depends on what a request says.
+// readRedirect determines the callback URL. It never depends on a request.
 func (l *loader) readRedirect() {
 	redirect := l.override("OIDC_OVERWRITE_REDIRECT_URI")
 	old := l.override("OVERWRITE_REDIRECT_URI")
@@ -351,7 +353,7 @@ func (l *loader) readRedirect() {
 		if path := pathOf(redirect); path != route {
 			l.warn("OIDC_CALLBACK_ROUTE",
 				"has no effect: the callback is answered at the path of the redirect URI, %.200q; "+
-					"a proxy in front has to leave the path as it is", path)
+					"a proxy in front must not change the path", path)
 		}
 	default:
 		i := slices.IndexFunc(l.file.RedirectURIs, func(u string) bool { return pathOf(u) == route })
@@ -365,7 +367,7 @@ func (l *loader) readRedirect() {
 	l.out.Config.RedirectURL = redirect
 }
 
-// override reads a redirect URI; False is none.
+// override reads a redirect URI. False means that there is none.
 func (l *loader) override(key string) string {
 	if b, ok := flagOf(l.settings[key]); ok && !b {
 		return ""

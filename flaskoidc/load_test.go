@@ -20,11 +20,11 @@ import (
 	"github.com/cognate-auth/cognate/flaskoidc"
 )
 
-const secret = "verysecret" // must be in no text
+const secret = "verysecret" // no message may contain it
 
 const issuer = "https://provider.test/realm"
 
-// web is what is in a client secrets file.
+// web is the content of a client secrets file.
 func web() map[string]any {
 	return map[string]any{"web": map[string]any{
 		"issuer": issuer, "client_id": "client-1", "client_secret": secret,
@@ -42,14 +42,14 @@ func webJSON(t testing.TB) string {
 	return string(data)
 }
 
-// with returns a good configuration with more settings.
+// with returns a good configuration with additional settings.
 func with(settings map[string]any) map[string]any {
 	all := map[string]any{"OIDC_CLIENT_SECRETS": web(), "SECRET_KEY": strings.Repeat("k", 32)}
 	maps.Copy(all, settings)
 	return all
 }
 
-// load loads settings that are good, and that New takes.
+// load loads good settings, which New accepts.
 func load(t *testing.T, settings map[string]any) *flaskoidc.Loaded {
 	t.Helper()
 	loaded, err := flaskoidc.Load(settings)
@@ -86,7 +86,7 @@ func TestClientSecretsInEveryForm(t *testing.T) {
 	}
 }
 
-// TestEveryKey has one row for each thing that a key can say.
+// TestEveryKey has a row for each meaning that a key can have.
 func TestEveryKey(t *testing.T) {
 	type rows []struct {
 		name     string
@@ -100,7 +100,7 @@ func TestEveryKey(t *testing.T) {
 	redirect := func(l *flaskoidc.Loaded) any { return l.Config.RedirectURL }
 	three := []string{"openid", "email", "profile"}
 	for _, tt := range (rows{
-		{"nothing said", nil, func(l *flaskoidc.Loaded) (any, any) {
+		{"nothing set", nil, func(l *flaskoidc.Loaded) (any, any) {
 			c := l.Config
 			return []any{c.RequireVerifiedEmail, c.UserInfo, c.LoginRules, c.ClockSkew, c.Session.Lifetime,
 					c.CookieName, c.Endpoints, len(c.LoginOptions)},
@@ -237,7 +237,7 @@ func TestEveryKey(t *testing.T) {
 func authorize(t *testing.T, l *flaskoidc.Loaded) url.Values {
 	t.Helper()
 	cfg := l.Config
-	cfg.Endpoints.JWKS = issuer + "/keys" // with all of them there, nothing is asked of the provider
+	cfg.Endpoints.JWKS = issuer + "/keys" // with all endpoints given, no request is sent to the provider
 	auth, err := cognate.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -251,7 +251,7 @@ func authorize(t *testing.T, l *flaskoidc.Loaded) url.Values {
 	return location.Query()
 }
 
-// TestParameters: further parameters reach the authorization request.
+// TestParameters checks that additional parameters are in the authorization request.
 func TestParameters(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -324,7 +324,8 @@ func TestIntrospection(t *testing.T) {
 	}
 }
 
-// TestObsoleteKeys: they start, with one warning that names the key.
+// TestObsoleteKeys checks that each gives one warning, which names the key, and no
+// error.
 func TestObsoleteKeys(t *testing.T) {
 	for key := range flaskoidc.Obsolete {
 		for _, value := range []any{"x", false, map[string]any{"a": 1}, struct{}{}} {
@@ -357,11 +358,12 @@ func TestOtherWarnings(t *testing.T) {
 	}
 }
 
-// TestCookieSwitches: the cookie is Secure only if both switches are on, or for https.
+// TestCookieSwitches checks that the cookie is Secure only if both settings are on, or
+// if the redirect URI is https.
 func TestCookieSwitches(t *testing.T) {
 	for _, tt := range []struct {
 		first, second   any
-		overHTTP, https string // part of the error, and of the warning
+		overHTTP, https string // a part of the error, and of the warning
 	}{
 		{nil, nil, "", ""},
 		{true, true, "OIDC_COOKIE_SECURE", ""},
@@ -402,7 +404,7 @@ func TestBooleans(t *testing.T) {
 	}
 }
 
-// TestRedirectURIThatIsNone: New says what is wrong with it.
+// TestRedirectURIThatIsNone checks that New reports a wrong redirect URI.
 func TestRedirectURIThatIsNone(t *testing.T) {
 	l, err := flaskoidc.Load(with(map[string]any{"OIDC_COOKIE_SECURE": true,
 		"OIDC_OVERWRITE_REDIRECT_URI": "http://[::1]:port/cb"}))
@@ -428,14 +430,14 @@ func TestErrors(t *testing.T) {
 		want     []string
 	}{
 		{"misspelt", map[string]any{"OIDC_CLIENT_SECRTES": "x"},
-			[]string{`"OIDC_CLIENT_SECRTES"`, "nearest", "OIDC_CLIENT_SECRETS"}},
+			[]string{`"OIDC_CLIENT_SECRTES"`, "did you mean", "OIDC_CLIENT_SECRETS"}},
 		{"one letter too few", map[string]any{"OIDC_REQUIRE_VERIFED_EMAIL": true},
 			[]string{"OIDC_REQUIRE_VERIFIED_EMAIL"}},
 		{"letters swapped in the prefix", map[string]any{"ODIC_SCOPES": "openid"},
 			[]string{"ODIC_SCOPES", "OIDC_SCOPES"}},
 		{"lower case", map[string]any{"oidc_google_apps_domain": "example.com"}, []string{"OIDC_GOOGLE_APPS_DOMAIN"}},
 		{"misspelt and None", map[string]any{"OIDC_VALID_ISSUER": nil}, []string{"OIDC_VALID_ISSUERS"}},
-		{"unknown and long", map[string]any{"OIDC_" + strings.Repeat("X", 5000): 1}, []string{"OIDC_XXX", "no key"}},
+		{"unknown and long", map[string]any{"OIDC_" + strings.Repeat("X", 5000): 1}, []string{"OIDC_XXX", "not a key"}},
 		{"all at once", map[string]any{"OIDC_A": 1, "OIDC_COOKIE_SECURE": "perhaps", "OIDC_ENABLED": false},
 			[]string{"OIDC_A", "OIDC_COOKIE_SECURE", "OIDC_ENABLED"}},
 		{"no such file", map[string]any{"OIDC_CLIENT_SECRETS": missing}, []string{missing, "OIDC_CLIENT_SECRETS"}},
@@ -473,7 +475,7 @@ func TestErrors(t *testing.T) {
 		{"an issuer that is part of the other", map[string]any{"OIDC_VALID_ISSUERS": "https://provider.test"},
 			[]string{"OIDC_VALID_ISSUERS"}},
 		{"the issuer and a slash", map[string]any{"OIDC_VALID_ISSUERS": issuer + "/"},
-			[]string{"OIDC_VALID_ISSUERS", "to the letter"}},
+			[]string{"OIDC_VALID_ISSUERS", "not exactly"}},
 		{"Google beside another", map[string]any{"OIDC_VALID_ISSUERS": []any{issuer, "accounts.google.com"}},
 			[]string{"OIDC_VALID_ISSUERS"}},
 		{"issuers are empty", map[string]any{"OIDC_VALID_ISSUERS": ""}, []string{"OIDC_VALID_ISSUERS", "empty"}},
@@ -527,7 +529,7 @@ func TestErrors(t *testing.T) {
 			[]string{"OIDC_SCOPES"}},
 		{"too many scopes as a list of Go", map[string]any{"OIDC_SCOPES": slices.Repeat([]string{"s"}, 101)},
 			[]string{"OIDC_SCOPES"}},
-		{"age that is none", map[string]any{"OIDC_AUTHORIZE_PARAMS": map[string]any{"max_age": "soon"}},
+		{"age that is not a number", map[string]any{"OIDC_AUTHORIZE_PARAMS": map[string]any{"max_age": "soon"}},
 			[]string{"OIDC_AUTHORIZE_PARAMS", "max_age"}},
 		{"age below zero", map[string]any{"OIDC_AUTHORIZE_PARAMS": map[string]any{"max_age": "-1"}},
 			[]string{"OIDC_AUTHORIZE_PARAMS", "max_age"}},
@@ -545,7 +547,7 @@ func TestErrors(t *testing.T) {
 		{"sign-out of another client", map[string]any{"COGNITO_UI_CLIENT_ID": "client-2"},
 			[]string{"COGNITO_UI_CLIENT_ID"}},
 		{"sign-out not filled in", map[string]any{"COGNITO_UI_BASE_URL": "{{AWS_DOMAIN_PREFIX}}"},
-			[]string{"COGNITO_UI_BASE_URL", "filled in"}},
+			[]string{"COGNITO_UI_BASE_URL", "placeholder"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, err := flaskoidc.Load(with(tt.settings))
@@ -567,7 +569,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestEveryKeyIsRead: a value that makes no sense is noticed, whatever the key.
+// TestEveryKeyIsRead checks that a meaningless value of any key is reported.
 func TestEveryKeyIsRead(t *testing.T) {
 	for _, key := range flaskoidc.Known {
 		if _, ok := flaskoidc.Obsolete[key]; ok {
@@ -580,7 +582,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	}
 }
 
-// TestScopesWithoutOpenID: the settings are read; New refuses them.
+// TestScopesWithoutOpenID checks that the settings are read, and that New refuses them.
 func TestScopesWithoutOpenID(t *testing.T) {
 	for _, scopes := range []any{"email", []any{}, []string{"email"}} {
 		l, err := flaskoidc.Load(with(map[string]any{"OIDC_SCOPES": scopes}))

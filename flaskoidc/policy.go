@@ -8,10 +8,10 @@ import (
 	"github.com/cognate-auth/cognate"
 )
 
-// readPolicy reads what is asked of tokens and of people.
+// readPolicy reads the requirements for tokens and people.
 func (l *loader) readPolicy() {
 	c := &l.out.Config
-	c.Scopes, _ = get(l, "OIDC_SCOPES", "scopes, as a list or with blanks between them", listOf)
+	c.Scopes, _ = get(l, "OIDC_SCOPES", "scopes, as a list or separated by spaces", listOf)
 	c.RequireVerifiedEmail = l.flag("OIDC_REQUIRE_VERIFIED_EMAIL", false)
 	if !l.flag("OIDC_USER_INFO_ENABLED", true) {
 		c.UserInfo = cognate.UserInfoNever
@@ -21,27 +21,28 @@ func (l *loader) readPolicy() {
 		l.param("OIDC_GOOGLE_APPS_DOMAIN", "hd", domain)
 	}
 	skew, ok := l.seconds("OIDC_CLOCK_SKEW", 0, 5*time.Minute)
-	if ok && skew == 0 { // which would mean the default
+	if ok && skew == 0 { // zero would mean the default
 		skew = time.Second
-		l.warn("OIDC_CLOCK_SKEW", "is taken for one second, the least there is")
+		l.warn("OIDC_CLOCK_SKEW", "is set to one second, the minimum")
 	}
 	c.ClockSkew = skew
 }
 
-// readSession reads what was the ID token's cookie.
+// readSession reads the settings of the ID token's cookie.
 func (l *loader) readSession() {
 	c := &l.out.Config
 	c.CookieName = l.text("OIDC_ID_TOKEN_COOKIE_NAME")
 	c.Session.Lifetime, _ = l.seconds("OIDC_ID_TOKEN_COOKIE_TTL", time.Minute, maxAge)
 }
 
-// readCookieSwitches reads the two switches of the cookie's attribute Secure, which it has
-// only if both are on. Here it follows from the redirect URI, so that has to agree.
+// readCookieSwitches reads the two settings of the cookie's attribute Secure.
+// flask-oidc sets the attribute only if both are on. Here it follows from the redirect
+// URI, so the settings must agree with that.
 func (l *loader) readCookieSwitches() {
-	key, secure, said := "", true, false
+	key, secure, isSet := "", true, false
 	for _, k := range []string{"OIDC_COOKIE_SECURE", "OIDC_ID_TOKEN_COOKIE_SECURE"} {
 		on := l.flag(k, true)
-		said = said || l.settings[k] != nil
+		isSet = isSet || l.settings[k] != nil
 		if !on || key == "" && l.settings[k] != nil {
 			key = k
 		}
@@ -53,20 +54,20 @@ func (l *loader) readCookieSwitches() {
 	}
 	u, err := url.Parse(redirect)
 	switch {
-	case !said || err != nil || redirect == "": // New complains about the redirect URI
+	case !isSet || err != nil || redirect == "": // New reports the problem with the redirect URI
 	case !secure && u.Scheme == "https":
 		l.warn(key, "has no effect: the redirect URI is https, so cookies are Secure")
 	case secure && u.Scheme == "http":
-		l.problem(key, "the cookie can't be Secure with a redirect URI of http; use https, or switch it off to "+
-			"develop on this machine")
+		l.problem(key, "the cookie can't be Secure with a redirect URI of http; use https, or switch the setting "+
+			"off to develop on this machine")
 	}
 }
 
-// readBearer reads how access tokens are checked.
+// readBearer reads how access tokens are verified.
 func (l *loader) readBearer() {
 	l.out.ResourceServerOnly = l.flag("OIDC_RESOURCE_SERVER_ONLY", false)
 	if !l.flag("OIDC_RESOURCE_CHECK_AUD", true) {
-		l.warn("OIDC_RESOURCE_CHECK_AUD", "has no effect: whom an access token is for is always checked")
+		l.warn("OIDC_RESOURCE_CHECK_AUD", "has no effect: the audience of an access token is always checked")
 	}
 	in := cognate.Introspection{Endpoint: l.introURI, Auth: cognate.ClientSecretPost, TokenTypeHint: "access_token"}
 	const methodKey, hintKey = "OIDC_INTROSPECTION_AUTH_METHOD", "OIDC_TOKEN_TYPE_HINT"
@@ -75,7 +76,7 @@ func (l *loader) readBearer() {
 	case string(cognate.ClientSecretBasic):
 		in.Auth = cognate.ClientSecretBasic
 	case "bearer":
-		l.problem(methodKey, "bearer can't be taken over: it needs an access token of the app's own; "+
+		l.problem(methodKey, "bearer is not supported: it needs an access token of the app's own; "+
 			"use client_secret_post or client_secret_basic, or set up introspection in Go")
 	default:
 		l.problem(methodKey, "expected client_secret_post or client_secret_basic")
@@ -91,15 +92,16 @@ func (l *loader) readBearer() {
 		}
 	}
 	if in.Endpoint != "" {
-		// Without an issuer's name it is the app's own provider.
+		// An empty issuer means the app's own provider.
 		l.out.Config.Bearer.Issuers = []cognate.BearerIssuer{{Introspection: &in}}
 	}
 	if c := &l.out.Config; c.ClientSecret != "" || l.file.ClientSecret != "" {
-		c.ClientAuth = in.Auth // flask-oidc has one setting for both, and posts without it
+		c.ClientAuth = in.Auth // flask-oidc has one setting for both, and uses client_secret_post by default
 	}
 }
 
-// readCognitoUI reads what apps build the address of Cognito's sign-out of.
+// readCognitoUI reads the settings with which apps build the address of Cognito's
+// sign-out.
 func (l *loader) readCognitoUI() {
 	c := &l.out.Config
 	base := l.text("COGNITO_UI_BASE_URL")
@@ -109,7 +111,7 @@ func (l *loader) readCognitoUI() {
 		{"COGNITO_UI_BASE_URL", base}, {"COGNITO_UI_LOGOUT_REDIRECT", back}, {"COGNITO_UI_CLIENT_ID", id},
 	} {
 		if strings.Contains(s.value, "{{") {
-			l.problem(s.key, "it was never filled in")
+			l.problem(s.key, "it still has its placeholder; fill it in or remove it")
 		}
 	}
 	if base != "" {
@@ -121,18 +123,18 @@ func (l *loader) readCognitoUI() {
 		client = l.file.ClientID
 	}
 	if id != "" && id != client {
-		l.problem("COGNITO_UI_CLIENT_ID", "it is not the client that people sign in with; the two have to be the same")
+		l.problem("COGNITO_UI_CLIENT_ID", "it is not the client that people sign in with; the two must be equal")
 	}
 }
 
-// refuseTestMode refuses what would let everybody in.
+// refuseTestMode refuses settings that would let everybody in.
 func (l *loader) refuseTestMode() {
 	const instead = "sign-in can't be switched off or faked in a program; in tests use package cognatetest, which " +
-		"brings a provider of its own"
+		"has its own provider"
 	if !l.flag("OIDC_ENABLED", true) {
 		l.problem("OIDC_ENABLED", instead)
 	}
-	if profile, ok := get(l, "OIDC_TESTING_PROFILE", "a dictionary, or that it is not there", dictOf); ok &&
+	if profile, ok := get(l, "OIDC_TESTING_PROFILE", "a dictionary, or no such key", dictOf); ok &&
 		len(profile) > 0 {
 		l.problem("OIDC_TESTING_PROFILE", instead)
 	}

@@ -14,13 +14,14 @@ import (
 )
 
 const (
-	// maxText bounds a value that is text, in bytes: a client secrets file and a bit.
+	// maxText limits a text value, in bytes: more than a client secrets file has.
 	maxText = 80 << 10
-	// maxMembers bounds lists and dictionaries.
+	// maxMembers limits lists and dictionaries.
 	maxMembers = 100
 )
 
-// textOf reads a text. A number counts as its digits, as far as they are still known.
+// textOf returns a text. For a number it returns the digits, if they are still known
+// exactly.
 func textOf(v any) (s string, ok bool) {
 	switch v := v.(type) {
 	case string:
@@ -42,8 +43,8 @@ var words = map[string]bool{
 	"false": false, "f": false, "no": false, "n": false, "off": false,
 }
 
-// flagOf reads a boolean. Python would take the text "False" for true; nobody who wrote it
-// meant that.
+// flagOf returns a boolean. Python treats the text "False" as true, which its author
+// can't have meant.
 func flagOf(v any) (flag, ok bool) {
 	if b, ok := v.(bool); ok {
 		return b, true
@@ -56,7 +57,7 @@ func flagOf(v any) (flag, ok bool) {
 	return flag, ok
 }
 
-// numberOf reads a whole number.
+// numberOf returns a whole number.
 func numberOf(v any) (n int64, ok bool) {
 	switch v := v.(type) {
 	case int:
@@ -73,14 +74,16 @@ func numberOf(v any) (n int64, ok bool) {
 	return n, err == nil
 }
 
-// pythonList is a list or tuple of texts as Python prints it, and pythonText one of them.
+// pythonList matches a list or tuple of texts as Python prints it, and pythonText one
+// text.
 var (
 	pythonText = `'[^'"\\]*'|"[^'"\\]*"`
 	pythonList = regexp.MustCompile(`^[\[(]\s*((` + pythonText + `)\s*,\s*)*((` + pythonText + `)\s*)?[\])]$`)
 	pythonItem = regexp.MustCompile(pythonText)
 )
 
-// listOf reads a list of texts. One text is its words, unless it is written as a list.
+// listOf returns a list of texts. A single text is a list of its words, unless it is
+// written as a list.
 func listOf(v any) (list []string, ok bool) {
 	switch v := v.(type) {
 	case []string:
@@ -121,7 +124,7 @@ func listOf(v any) (list []string, ok bool) {
 	return list, len(list) <= maxMembers
 }
 
-// dictOf reads a dictionary.
+// dictOf returns a dictionary.
 func dictOf(v any) (dict map[string]any, ok bool) {
 	switch v := v.(type) {
 	case map[string]any:
