@@ -26,25 +26,25 @@ import (
 )
 
 const (
-	// authorityValidity is long, because every renewal has to be trusted by hand.
+	// authorityValidity is long, because people must trust every new authority by hand.
 	authorityValidity = 5 * 365 * 24 * time.Hour
-	// renewal is how old a certificate that the authority issued gets in use.
+	// renewal is how long a certificate of the authority is used before a new one is
+	// issued.
 	renewal = 24 * time.Hour
 
 	authorityFile = "ca.pem"
 	keyFile       = "ca-key.pem"
 )
 
-// reserved are the names that nobody can own: RFC 2606, RFC 6761, RFC 6762 and
-// ICANN's internal. Each stands for the names below it as well.
+// reserved lists the domains that nobody can own: RFC 2606, RFC 6761, RFC 6762 and
+// ICANN's internal. Each includes the names below it.
 var reserved = []string{"localhost", "test", "example", "invalid", "internal", "home.arpa"}
 
-// Authority is a certificate authority of this machine's own. Whoever trusts it
-// sees no warning at the certificates that it issues. It can vouch for nothing
-// but loopback addresses, names that nobody can own, and the names it was made
-// for: its certificate says so (RFC 5280 section 4.2.1.10), and browsers hold it
-// to that, so that its key is of no use for the rest of the web. It is safe for
-// concurrent use.
+// Authority is a certificate authority for this machine. A person who trusts it sees no
+// warning about the certificates that it issues. It can issue certificates only for
+// loopback addresses, names that nobody can own, and the names that it was made for:
+// its certificate says so (RFC 5280 section 4.2.1.10), and browsers enforce that, so
+// its key is useless for the rest of the web. It is safe for concurrent use.
 type Authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -57,10 +57,10 @@ type Authority struct {
 	issued time.Time
 }
 
-// OpenAuthority returns the authority whose files are in a folder, where its key
-// is readable by its owner alone. If there is none, or if it has expired or may
-// not vouch for one of the hosts, a new one takes its place and has to be
-// trusted anew; see [Authority.Made].
+// OpenAuthority returns the authority whose files are in a folder. Only the owner can
+// read its key there. If there is none, or if it has expired or may not issue
+// certificates for one of the hosts, a new one replaces it, which people must trust
+// again; see [Authority.Made].
 func OpenAuthority(folder string, hosts ...string) (*Authority, error) {
 	a, err := readAuthority(folder)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -84,13 +84,13 @@ func OpenAuthority(folder string, hosts ...string) (*Authority, error) {
 	return a, nil
 }
 
-// Path is the file of the authority's certificate, in PEM.
+// Path returns the file of the authority's certificate, in PEM.
 func (a *Authority) Path() string { return a.path }
 
-// Made reports whether the authority is new, so that nobody can trust it yet.
+// Made reports whether the authority is new, so that nobody trusts it yet.
 func (a *Authority) Made() bool { return a.made }
 
-// Fingerprint is the SHA-256 of the certificate, in hexadecimal.
+// Fingerprint returns the SHA-256 of the certificate, in hexadecimal.
 func (a *Authority) Fingerprint() string {
 	sum := sha256.Sum256(a.cert.Raw)
 	return strings.ToUpper(hex.EncodeToString(sum[:]))
@@ -99,8 +99,8 @@ func (a *Authority) Fingerprint() string {
 // Certificate returns the authority's certificate.
 func (a *Authority) Certificate() *x509.Certificate { return a.cert }
 
-// Config returns a server configuration as [Config] does, with a certificate of
-// the authority for the hosts that the function returns at the time.
+// Config returns a server configuration as [Config] does, with a certificate of the
+// authority for the hosts that the function returns at the time of a connection.
 func (a *Authority) Config(hosts func() []string) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -126,8 +126,9 @@ func (a *Authority) certificate(hosts []string) (*tls.Certificate, error) {
 	return leaf, nil
 }
 
-// issue makes a certificate for the hosts, less those that it may not vouch for:
-// one of them would spoil it for the others.
+// issue returns a certificate for the hosts, except those that the authority may not
+// issue certificates for: one of them would make the certificate invalid for the
+// others.
 func (a *Authority) issue(hosts []string, now time.Time) (*tls.Certificate, error) {
 	hosts = slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return !a.covers([]string{h}) })
 	template, err := newTemplate(hosts, now)
@@ -145,7 +146,7 @@ func (a *Authority) issue(hosts []string, now time.Time) (*tls.Certificate, erro
 	return &tls.Certificate{Certificate: [][]byte{der, a.cert.Raw}, PrivateKey: key}, nil
 }
 
-// covers reports whether the authority may vouch for the hosts.
+// covers reports whether the authority may issue certificates for the hosts.
 func (a *Authority) covers(hosts []string) bool {
 	return !slices.ContainsFunc(hosts, func(host string) bool {
 		if ip := net.ParseIP(host); ip != nil {
@@ -192,8 +193,7 @@ func newAuthority(hosts []string) (*Authority, error) {
 	return &Authority{cert: cert, key: key, made: true}, nil
 }
 
-// permitted are the reserved names and those of the hosts that are not below
-// them.
+// permitted returns the reserved names, and the hosts that are not below one of them.
 func permitted(hosts []string) []string {
 	all := slices.Clone(reserved)
 	for _, h := range hosts {
@@ -224,9 +224,10 @@ func (a *Authority) write(folder string) error {
 	return replaceFile(a.path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
 }
 
-// replaceFile writes a file that only its owner can read, whole or not at all.
+// replaceFile writes a file that only its owner can read. It writes all of it or
+// nothing.
 func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // with mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // the mode is 0600
 	if err != nil {
 		return err
 	}
@@ -236,7 +237,7 @@ func replaceFile(path string, data []byte) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		_ = os.Remove(f.Name()) // the first error is the one to tell
+		_ = os.Remove(f.Name()) // the first error is the one to return
 	}
 	return err
 }
@@ -258,17 +259,17 @@ func readAuthority(folder string) (*Authority, error) {
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("%s holds no key", keyPath) // the error might repeat it
+		return nil, fmt.Errorf("%s has no key in it", keyPath) // the parser's error might repeat the key
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok || !key.PublicKey.Equal(cert.PublicKey) {
-		// A start that was interrupted, or files that somebody mixed up.
+		// A start was interrupted, or somebody mixed files of two authorities.
 		return nil, fmt.Errorf("%s is not the key of %s: %w", keyPath, path, fs.ErrNotExist)
 	}
 	return &Authority{cert: cert, key: key, path: path}, nil
 }
 
-// maxPEM is far more than a key or a certificate has.
+// maxPEM is far more than the size of a key or a certificate.
 const maxPEM = 1 << 20
 
 func readPEM(path, kind string) ([]byte, error) {
@@ -287,7 +288,7 @@ func readPEM(path, kind string) ([]byte, error) {
 	}
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != kind {
-		return nil, fmt.Errorf("%s is not a PEM file with a %s; remove it to have a new one", path,
+		return nil, fmt.Errorf("%s is not a PEM file with a %s; remove it to get a new one", path,
 			strings.ToLower(kind))
 	}
 	return block.Bytes, nil

@@ -24,7 +24,7 @@ func openAuthority(t *testing.T, folder string, hosts ...string) *devtls.Authori
 	return a
 }
 
-// issued is the chain that a server with this configuration shows.
+// issued returns the certificate chain of a server with this configuration.
 func issued(t *testing.T, config *tls.Config) []*x509.Certificate {
 	t.Helper()
 	cert, err := config.GetCertificate(&tls.ClientHelloInfo{})
@@ -42,7 +42,8 @@ func issued(t *testing.T, config *tls.Config) []*x509.Certificate {
 	return chain
 }
 
-// TestAuthority vouches for the hosts of a server, with a client that trusts it.
+// TestAuthority connects to a server with a certificate of the authority, as a client
+// that trusts the authority.
 func TestAuthority(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "cognate")
 	hosts := []string{"localhost", "*.localhost", "127.0.0.1", "::1", "auth.example.com"}
@@ -68,8 +69,8 @@ func TestAuthority(t *testing.T) {
 	}
 }
 
-// TestAuthorityIsLimited signs with the stolen key for other hosts: no client may
-// believe it.
+// TestAuthorityIsLimited signs certificates for other hosts with the authority's key,
+// as a thief would: no client may accept them.
 func TestAuthorityIsLimited(t *testing.T) {
 	folder := t.TempDir()
 	a := openAuthority(t, folder, "auth.example.com")
@@ -108,12 +109,13 @@ func TestAuthorityIsLimited(t *testing.T) {
 		}
 		_, err = cert.Verify(x509.VerifyOptions{DNSName: host, Roots: roots})
 		if (err == nil) != want {
-			t.Errorf("%s: %v, want it believed: %v", host, err, want)
+			t.Errorf("%s: %v, want it accepted: %v", host, err, want)
 		}
 	}
 }
 
-// TestAuthorityLeavesOut a host that it may not vouch for, and keeps the others.
+// TestAuthorityLeavesOut checks that a host which the authority may not issue a
+// certificate for is left out, and the others are not.
 func TestAuthorityLeavesOut(t *testing.T) {
 	a := openAuthority(t, t.TempDir())
 	chain := issued(t, a.Config(func() []string { return []string{"localhost", "late.example.com"} }))
@@ -122,7 +124,8 @@ func TestAuthorityLeavesOut(t *testing.T) {
 	}
 }
 
-// TestAuthorityStays between starts, until it cannot vouch for a host.
+// TestAuthorityStays checks that the authority is kept between starts, until it may not
+// issue a certificate for a host.
 func TestAuthorityStays(t *testing.T) {
 	folder := t.TempDir()
 	first := openAuthority(t, folder, "auth.example.com")
@@ -158,7 +161,7 @@ func TestAuthorityMark(t *testing.T) {
 	}
 }
 
-// TestAuthorityFollowsHosts that come while the server runs.
+// TestAuthorityFollowsHosts adds hosts while the server runs.
 func TestAuthorityFollowsHosts(t *testing.T) {
 	a := openAuthority(t, t.TempDir())
 	hosts := []string{"localhost"}
@@ -174,7 +177,8 @@ func TestAuthorityFollowsHosts(t *testing.T) {
 	}
 }
 
-// TestAuthorityFiles are for their owner alone, and mended when they were cut off.
+// TestAuthorityFiles checks that only the owner can read the files, and that truncated
+// files are replaced or reported.
 func TestAuthorityFiles(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "new", "folder")
 	a := openAuthority(t, folder)
@@ -195,7 +199,7 @@ func TestAuthorityFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = devtls.OpenAuthority(folder)
-	if err == nil || !strings.Contains(err.Error(), "remove it to have a new one") ||
+	if err == nil || !strings.Contains(err.Error(), "remove it to get a new one") ||
 		strings.Contains(err.Error(), string(text)[40:80]) {
 		t.Errorf("error = %v", err)
 	}

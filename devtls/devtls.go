@@ -7,16 +7,17 @@
 //	}
 //	log.Fatal(http.Serve(ln, handler))
 //
-// A sign-in needs HTTPS even there: its cookies are Secure and carry the __Host-
-// prefix, and not every browser keeps such a cookie over plain HTTP.
+// A sign-in needs HTTPS even there: its cookies are Secure and have the __Host- prefix,
+// and some browsers refuse such a cookie over plain HTTP. The package knows nothing of
+// sign-ins or of package cognate.
 //
-// # What the browser says
+// # The browser's warning
 //
-// Nobody vouches for the certificate, so every browser shows a warning page before
-// the first visit and again after each restart, because each start makes a new
-// certificate. "Advanced" and then "Proceed" lead on. A certificate without a
-// warning comes from a tool that adds its own authority to the system's list; serve
-// it with [net/http.Server.ListenAndServeTLS].
+// No authority has signed the certificate, so every browser shows a warning page before
+// the first visit, and again after each restart, because each start makes a new
+// certificate. "Advanced" and then "Proceed" lead to the app. [OpenAuthority] makes
+// certificates without a warning, once a person has trusted the authority. A certificate
+// of another tool can be served with [net/http.Server.ListenAndServeTLS].
 //
 // # Security
 //
@@ -41,21 +42,21 @@ import (
 )
 
 const (
-	// validity covers a machine that is suspended over a holiday, and ends before
-	// anyone comes to rely on the certificate.
+	// validity is longer than a machine is suspended over a holiday, and short enough
+	// that nobody relies on the certificate.
 	validity = 30 * 24 * time.Hour
 
-	// backdating keeps the certificate valid for a client in a container or a
-	// virtual machine whose clock is behind.
+	// backdating makes the certificate valid for a client in a container or a virtual
+	// machine whose clock is slow.
 	backdating = time.Hour
 )
 
-// loopbackNames are the hosts of a certificate when the caller names none.
+// loopbackNames are the hosts of a certificate if the caller names none.
 var loopbackNames = []string{"localhost", "127.0.0.1", "::1"}
 
-// Certificate makes a new self-signed server certificate with a fresh ECDSA P-256
-// key, valid from one hour ago for 30 days. The hosts are DNS names, which may start
-// with "*.", and IP addresses without a port; with none it is valid for localhost,
+// Certificate returns a new self-signed server certificate with a new ECDSA P-256 key,
+// valid from one hour ago for 30 days. The hosts are DNS names, which may start with
+// "*.", and IP addresses without a port. Without hosts it is valid for localhost,
 // 127.0.0.1 and ::1. An empty host is an error.
 func Certificate(hosts ...string) (tls.Certificate, error) {
 	if len(hosts) == 0 {
@@ -80,7 +81,7 @@ func Certificate(hosts ...string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
 }
 
-// newTemplate describes a certificate for the hosts.
+// newTemplate returns the template of a certificate for the hosts.
 func newTemplate(hosts []string, now time.Time) (*x509.Certificate, error) {
 	// RFC 5280 section 4.1.2.2: at most 20 octets. Firefox refuses two certificates
 	// of one issuer with the same number, so it is random.
@@ -95,7 +96,8 @@ func newTemplate(hosts []string, now time.Time) (*x509.Certificate, error) {
 		NotAfter:     now.Add(validity),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		// It is nobody's authority: who trusts it, trusts this one server.
+		// It can't sign other certificates: a person who trusts it trusts only this
+		// server.
 		BasicConstraintsValid: true,
 	}
 	for _, host := range hosts {
@@ -121,20 +123,20 @@ func Config(hosts ...string) (*tls.Config, error) {
 	return &tls.Config{
 		Certificates: []tls.Certificate{cert},
 		MinVersion:   tls.VersionTLS12,
-		// An http.Server on a listener of our own speaks what was agreed here.
+		// An http.Server on one of our own listeners uses the protocol that is
+		// negotiated here.
 		NextProtos: []string{"h2", "http/1.1"},
 	}, nil
 }
 
-// Listen listens on a TCP address of the loopback interface, such as
-// "127.0.0.1:5000" or "localhost:0", and serves TLS with a new certificate for
-// localhost, 127.0.0.1, ::1 and the host of the address. Port 0 means any free port;
-// the listener's Addr tells which.
+// Listen listens on a TCP address of the loopback interface, such as "127.0.0.1:5000"
+// or "localhost:0", and serves TLS with a new certificate for localhost, 127.0.0.1, ::1
+// and the host of the address. Port 0 means any free port; the listener's Addr has its
+// number.
 //
 // The host must be localhost, a name under .localhost or a loopback IP address. An
-// empty host would mean every interface of the machine and is refused like any other
-// address; the error says so. To serve other addresses, pass [Config] to
-// [crypto/tls.Listen].
+// empty host would mean every interface of the machine; it is refused like any other
+// address. To serve other addresses, pass [Config] to [crypto/tls.Listen].
 func Listen(addr string) (net.Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -142,8 +144,8 @@ func Listen(addr string) (net.Listener, error) {
 	}
 	_, addrs, ok := Loopback(host)
 	if !ok {
-		return nil, fmt.Errorf("a development certificate is for this machine alone and %q is not a loopback "+
-			"address: use 127.0.0.1, [::1] or localhost", host)
+		return nil, fmt.Errorf("a development certificate is only for this machine, and %q is not a loopback "+
+			"address; use 127.0.0.1, [::1] or localhost", host)
 	}
 	config, err := Config(certificateHosts(host)...)
 	if err != nil {

@@ -112,7 +112,7 @@ func TestCertificateRefusesEmptyHost(t *testing.T) {
 func TestListen(t *testing.T) {
 	tests := []struct {
 		name, addr string
-		serverName string // what the client calls the server
+		serverName string // the server name that the client asks for
 	}{
 		{"IPv4", "127.0.0.1:0", "127.0.0.1"},
 		{"another loopback address", "127.0.0.2:0", "127.0.0.2"},
@@ -146,7 +146,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// handshake connects to ln and checks that its certificate is the server's own.
+// handshake connects to ln and checks that the server sends its certificate.
 func handshake(t *testing.T, ln net.Listener, serverName string) tls.ConnectionState {
 	t.Helper()
 	go func() {
@@ -158,7 +158,7 @@ func handshake(t *testing.T, ln net.Listener, serverName string) tls.ConnectionS
 		_ = conn.(*tls.Conn).HandshakeContext(t.Context())
 	}()
 	dialer := &tls.Dialer{Config: &tls.Config{
-		InsecureSkipVerify: true, // nobody vouches for it; the name is checked below
+		InsecureSkipVerify: true, // no authority has signed it; the name is checked below
 		NextProtos:         []string{"h2"},
 	}}
 	conn, err := dialer.DialContext(t.Context(), "tcp", ln.Addr().String())
@@ -200,8 +200,8 @@ func TestListenRefuses(t *testing.T) {
 	}
 }
 
-// hasAddress reports whether this machine has the loopback address: not all have IPv6, or
-// more than one of IPv4.
+// hasAddress reports whether this machine has the loopback address: some machines have
+// no IPv6, or only one loopback address of IPv4.
 func hasAddress(t *testing.T, host string) bool {
 	t.Helper()
 	if net.ParseIP(host) == nil {

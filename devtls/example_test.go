@@ -23,7 +23,7 @@ func ExampleListen() {
 	defer server.Close()
 
 	browser := &http.Client{Transport: &http.Transport{
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // the warning, accepted
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // as a person who accepts the warning
 		ForceAttemptHTTP2: true,
 	}}
 	resp, err := browser.Get("https://" + ln.Addr().String())
