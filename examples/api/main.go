@@ -1,7 +1,7 @@
-// Api is a JSON API that people and programs share: a browser comes with the cookie of its
-// sign-in, a program with an access token in the Authorization header (RFC 6750).
+// Api is a JSON API for people and programs: a browser sends the cookie of its sign-in, and
+// a program an access token in the Authorization header (RFC 6750).
 //
-//	GET    /api/notes   people and programs, each with notes of their own
+//	GET    /api/notes   people and programs, each with their own notes
 //	POST   /api/notes   the same; a browser's request must come from this site
 //	GET    /api/me      programs only, with the scope email
 //	DELETE /api/notes   programs only, with the scope notes/admin, for everybody's notes
@@ -21,12 +21,12 @@
 //	curl -k https://127.0.0.1:5000/api/notes -H "Authorization: Bearer $TOKEN" -d '{"text": "milk"}'
 //	curl -k https://127.0.0.1:5000/api/notes -H "Authorization: Bearer $TOKEN" -X DELETE -i   403
 //
-// On the shared routes, a request without a token that doesn't say it is a script's (Accept:
-// application/json does) is taken for a person's and led to the sign-in page.
+// On the shared routes, a request without a token is redirected to the sign-in page, as a
+// person's, unless it says that it comes from a script (as Accept: application/json does).
 //
-// Against Amazon Cognito nothing changes but that file. There, a resource server called
-// notes has the scope admin, and a program gets a token for it with the grant
-// client_credentials; Config.Bearer names its app client if it is another one.
+// For Amazon Cognito only that file changes. There, a resource server called notes has the
+// scope admin, and a program gets a token for it with the grant client_credentials. If the
+// program has its own app client, name that in Config.Bearer.
 package main
 
 import (

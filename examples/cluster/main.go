@@ -1,12 +1,12 @@
-// Cluster is an app that runs as two processes behind a reverse proxy, which sends each the
-// next request in turn. The sessions are in Redis or Valkey, so it doesn't matter who
-// answers: each page says which process did.
+// Cluster is an app that runs as two processes behind a reverse proxy, which sends requests
+// to them in turn. The sessions are in Redis or Valkey, so it does not matter which process
+// answers. Each page says which one did.
 //
-//   - Signed in by one process is signed in at the other, and so is signed out.
+//   - A person who signs in or out at one process is signed in or out at the other too.
 //   - When the access token has to be refreshed, one of them does it, once.
 //   - "Sign out everywhere" ends the sessions in all browsers.
-//   - While Redis is down, private pages are 503; nobody has to sign in again afterwards,
-//     if Redis keeps its data.
+//   - While Redis is down, private pages answer 503. If Redis keeps its data, nobody has to
+//     sign in again afterwards.
 //
 // To run it against a pool on this machine:
 //
@@ -15,7 +15,7 @@
 //	cognate client-secrets > client_secrets.json
 //	go run ./examples/cluster
 //
-// Against Amazon Cognito nothing changes but that file.
+// For Amazon Cognito only that file changes.
 package main
 
 import (
@@ -57,14 +57,14 @@ func main() {
 	serve.Main(proxy)
 }
 
-// proxy starts the processes and returns what shares the requests out to them.
+// proxy starts the processes and returns a handler that distributes requests to them.
 func proxy(ctx context.Context, cfg cognate.Config) (http.Handler, error) {
 	if len(cfg.Keys) == 0 {
-		cfg.Keys = []cognate.Secret{cognate.Secret(rand.Text() + rand.Text())} // all processes need the same
+		cfg.Keys = []cognate.Secret{cognate.Secret(rand.Text() + rand.Text())} // the same for all processes
 	}
 	_, err := cognate.New(cfg)
 	if err != nil {
-		return nil, err // better told once, here
+		return nil, err // a wrong configuration is reported once, here
 	}
 	var backends []http.Handler
 	for range processes {
@@ -77,7 +77,8 @@ func proxy(ctx context.Context, cfg cognate.Config) (http.Handler, error) {
 	return app.RoundRobin(backends...), nil
 }
 
-// work is the app, as one of the processes. It ends with the one that started it.
+// work runs the app as one of the processes. It ends when the process that started it
+// ends.
 func work() error {
 	cfg, err := serve.Config()
 	if err != nil {
@@ -85,23 +86,23 @@ func work() error {
 	}
 	store, err := redisstore.New(redisstore.Config{Addresses: []string{*redis}})
 	if err != nil {
-		return fmt.Errorf("%w; start one, or name one with -redis", err)
+		return fmt.Errorf("%w; start Redis or Valkey, or give its address with -redis", err)
 	}
 	defer store.Close()
 	handler, err := app.New(cfg, store, fmt.Sprint("process ", os.Getpid()))
 	if err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing to wait for
+	ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait for anything
 	if err != nil {
 		return err
 	}
 	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // nothing comes; the end does
+		_, _ = io.Copy(io.Discard, os.Stdin) // it only waits for the end of the input
 		_ = srv.Close()
 	}()
-	fmt.Println(ln.Addr()) // for startWorker
+	fmt.Println(ln.Addr()) // startWorker reads it
 	err = srv.Serve(ln)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil

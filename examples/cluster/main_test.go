@@ -20,7 +20,8 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// TestMain lets the test's program be the example, too: nothing has to be built for it.
+// TestMain lets the test's program also run the example, so that nothing has to be
+// built for it.
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
@@ -31,10 +32,11 @@ func TestMain(m *testing.M) {
 
 const asProgram = "CLUSTER_TEST_AS_PROGRAM"
 
-// patience bounds the start of three processes, which takes half a second on a quiet machine.
+// patience limits the start of three processes, which takes half a second on an idle
+// machine.
 const patience = time.Minute
 
-// TestProgram runs the whole: the proxy, two processes, Redis and a pool.
+// TestProgram runs everything: the proxy, two processes, Redis and a pool.
 func TestProgram(t *testing.T) {
 	port, err := freeport.Find(t.Context())
 	if err != nil {
@@ -88,7 +90,7 @@ func answeredBy(t *testing.T, browser *http.Client, page string) string {
 	return string(process)
 }
 
-// clientSecrets writes the file that leads the program to the pool.
+// clientSecrets writes the file for the program.
 func clientSecrets(t *testing.T, pool *cognatetest.Pool, c userpool.Client) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "client_secrets.json")
@@ -108,7 +110,7 @@ func clientSecrets(t *testing.T, pool *cognatetest.Pool, c userpool.Client) (pat
 	return path
 }
 
-// launch starts the program, and stops it, as Ctrl-C does, when the test ends.
+// launch starts the program, and stops it as Ctrl-C does when the test ends.
 func launch(t *testing.T, args ...string) {
 	t.Helper()
 	program, err := os.Executable()

@@ -23,7 +23,7 @@ func startWorker(ctx context.Context, key string) (http.Handler, error) {
 	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // this program, with its own arguments
 	cmd.Env = append(os.Environ(), "COOKIE_KEY="+key)
 	cmd.Stderr = os.Stderr
-	_, err = cmd.StdinPipe() // the worker ends when this end is closed, however we end
+	_, err = cmd.StdinPipe() // the worker ends when this end is closed, however this process ends
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func startWorker(ctx context.Context, key string) (http.Handler, error) {
 func proxyTo(target *url.URL) http.Handler {
 	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
-		r.Out.Host = r.In.Host // the app's own, which its checks of where a request comes from need
+		r.Out.Host = r.In.Host // the app's own host, which its checks of a request's origin need
 		r.SetXForwarded()
 	}}
 }

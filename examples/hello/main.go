@@ -1,13 +1,15 @@
 // Hello is the smallest app with a sign-in: a public page, a private page and a logout.
 //
-// It reads client_secrets.json from the current folder, and listens where the callback
-// URL in it leads. To run it against a pool on this machine:
+// It reads client_secrets.json from the current folder, and listens at the address of its
+// callback URL. To run it with a pool on this machine:
 //
 //	cognate pool                                    (in another terminal)
 //	cognate client-secrets > client_secrets.json
 //	go run ./examples/hello
 //
-// Against Amazon Cognito nothing changes but that file.
+// For Amazon Cognito only that file changes.
+//
+// The file is complete, to be copied; the other examples share internal/serve.
 package main
 
 import (
@@ -82,8 +84,8 @@ func run(ctx context.Context, file, addr string) error {
 	return nil
 }
 
-// cookieKeys reads the secret that seals the cookies, if there is one. Without it
-// sign-ins end with the program.
+// cookieKeys returns the secret that seals the cookies, if the environment has one.
+// Without it sign-ins end with the program.
 func cookieKeys() []cognate.Secret {
 	key := os.Getenv("COOKIE_KEY") // openssl rand -base64 32
 	if key == "" {

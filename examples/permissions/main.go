@@ -1,10 +1,11 @@
-// Permissions is an app that decides by its own database who may do what: the provider says
-// who somebody is, and a table says that this person is a reader, or an admin.
+// Permissions is an app whose own database decides who may do what: the provider says who a
+// person is, and a table says that this person is a reader or an admin.
 //
-//   - /hello is for readers and admins. Whoever has no role gets a page with status 403.
-//   - /admin is for admins, who give roles to people and take them away. That works with
-//     the next request; nobody has to sign out for it.
-//   - If the database can't be asked the answer is 503 and not 403: nothing is decided.
+//   - /hello is for readers and admins. A person without a role gets a page with status 403.
+//   - /admin is for admins, who grant and revoke roles. A change applies from the next
+//     request on; nobody has to sign out for it.
+//   - If the database can't be asked, the answer is 503 and not 403, because nothing has
+//     been decided.
 //
 // To run it against a pool on this machine:
 //
@@ -12,7 +13,7 @@
 //	cognate client-secrets > client_secrets.json
 //	go run ./examples/permissions -admin ann@example.com
 //
-// Against Amazon Cognito nothing changes but that file, and who the first admin is.
+// For Amazon Cognito only that file and the first admin change.
 package main
 
 import (
@@ -26,8 +27,8 @@ import (
 )
 
 var (
-	database = flag.String("db", "permissions.db", "the SQLite database, a `file` that is made if it isn't there")
-	admin    = flag.String("admin", "", "the e-mail `address` of who becomes admin at sign-in while there is none")
+	database = flag.String("db", "permissions.db", "the SQLite database, a `file` that is created if it does not exist")
+	admin    = flag.String("admin", "", "the e-mail `address` of the first admin, used while there is none")
 )
 
 func main() {

@@ -1,5 +1,5 @@
-// Routers is one app with three routers: chi, gin and echo. What each needs stands in a
-// file of its own, chi/chi.go, gin/gin.go and echo/echo.go; they answer alike.
+// Routers is one app with three routers: chi, gin and echo. The code for each is in its own
+// file, chi/chi.go, gin/gin.go or echo/echo.go, and all give the same answers.
 //
 // To run it against a pool on this machine:
 //
@@ -7,8 +7,7 @@
 //	cognate client-secrets > client_secrets.json
 //	go run ./examples/routers -router gin
 //
-// Against Amazon Cognito nothing changes but that file. People in the group admins see
-// /admin.
+// For Amazon Cognito only that file changes. People in the group admins see /admin.
 package main
 
 import (
@@ -40,6 +39,6 @@ func main() {
 		case "echo":
 			return echo.New(auth), nil
 		}
-		return nil, fmt.Errorf("-router %q is none of chi, gin and echo", *router)
+		return nil, fmt.Errorf("-router %q is unknown; expected chi, gin or echo", *router)
 	})
 }

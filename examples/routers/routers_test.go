@@ -21,10 +21,10 @@ const site = "https://app.example"
 var routers = map[string]func(*cognate.Auth) http.Handler{"chi": chi.New, "gin": gin.New, "echo": echo.New}
 
 func init() {
-	router.SetMode(router.TestMode) // it lists its routes otherwise
+	router.SetMode(router.TestMode) // otherwise it lists its routes
 }
 
-// start makes a pool with ann, who is an admin, and bob, who isn't, and an app.
+// start returns a pool with ann, who is an admin, and bob, who is not, and an app.
 func start(t *testing.T, newApp func(*cognate.Auth) http.Handler) (*cognatetest.Pool, http.Handler) {
 	t.Helper()
 	pool := cognatetest.New(t)
@@ -44,7 +44,8 @@ func start(t *testing.T, newApp func(*cognate.Auth) http.Handler) (*cognatetest.
 	return pool, newApp(auth)
 }
 
-// visit makes a request as a person in a browser does and returns the status and the page.
+// visit sends a request as a person's browser does, and returns the status and the
+// page.
 func visit(t *testing.T, browser *http.Client, method, path string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, site+path, nil)
@@ -95,7 +96,8 @@ func TestRouters(t *testing.T) {
 	}
 }
 
-// TestDenialIsWhole: what the middleware refuses has no word of the page behind it.
+// TestDenialIsWhole checks that a refusal by the middleware contains nothing of the
+// page behind it.
 func TestDenialIsWhole(t *testing.T) {
 	for name, newApp := range routers {
 		t.Run(name, func(t *testing.T) {

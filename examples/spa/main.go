@@ -1,11 +1,11 @@
 // Spa is a single-page app: static HTML and JavaScript, and a JSON API behind a cookie. No
-// token ever reaches the browser, so no script, not even an injected one, can take it away.
+// token ever reaches the browser, so no script can steal one, not even an injected script.
 //
 //   - A fetch without a session gets 401 with login_url; the script sends the person there,
 //     and the sign-in returns to the page.
-//   - Requests that change something are taken from this site only
-//     (http.CrossOriginProtection): the cookie alone proves nothing about who asked.
-//   - The Content-Security-Policy allows nothing but the app's own three files.
+//   - Requests that change something are accepted only from this site
+//     (http.CrossOriginProtection): the cookie does not prove which site sent a request.
+//   - The Content-Security-Policy allows only the app's own three files.
 //
 // To run it against a pool on this machine:
 //
@@ -13,7 +13,7 @@
 //	cognate client-secrets > client_secrets.json
 //	go run ./examples/spa
 //
-// Against Amazon Cognito nothing changes but that file.
+// For Amazon Cognito only that file changes.
 package main
 
 import (

@@ -12,16 +12,16 @@ import (
 
 // New returns the API.
 func New(cfg cognate.Config) (http.Handler, error) {
-	cfg.Session.Store = sessionstore.NewMemory(0) // it keeps the tokens, for /token
+	cfg.Session.Store = sessionstore.NewMemory(0) // it keeps the access tokens, for /token
 	cfg.ErrorHandler = jsonError
 	auth, err := cognate.New(cfg)
 	if err != nil {
 		return nil, err
 	}
 	var notes notebook
-	either := auth.RequireLoginOrBearer() // takes scopes, too; they hold for both
-	// A browser sends the cookie with requests that another site made it send. A token
-	// comes only from a program that has one.
+	either := auth.RequireLoginOrBearer() // it accepts scopes too, which then apply to both
+	// A browser adds the cookie even to requests that another site made it send. A
+	// token comes only from a program that has one.
 	ownSite := http.NewCrossOriginProtection()
 
 	mux := http.NewServeMux()
@@ -36,15 +36,15 @@ func New(cfg cognate.Config) (http.Handler, error) {
 	return auth.Handler(mux), nil
 }
 
-// me answers who the token speaks for. An access token of Amazon Cognito holds neither
-// e-mail address nor name: the subject is what there is, and what to key data by.
+// me returns the subject of the token. An access token of Amazon Cognito has neither an
+// e-mail address nor a name, so use the subject as the key of data.
 func me(w http.ResponseWriter, r *http.Request) {
 	user := cognate.UserFrom(r.Context())
 	reply(w, http.StatusOK, map[string]any{"sub": user.Subject, "username": user.Username, "scopes": user.Scopes})
 }
 
-// token shows the access token to the person it belongs to. An API has no such page: it is
-// here so that you can try the others with curl.
+// token shows people their own access token. An API has no such page: it is here so
+// that you can try the other routes with curl.
 func token(auth *cognate.Auth) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := auth.AccessToken(r.Context())
@@ -58,8 +58,8 @@ func token(auth *cognate.Auth) http.Handler {
 	})
 }
 
-// jsonError answers what the library refuses, as programs expect it. Refused tokens have
-// their own answer, by RFC 6750.
+// jsonError answers what the library refuses, in JSON, for programs. Refused tokens
+// have their own answers, by RFC 6750.
 func jsonError(w http.ResponseWriter, _ *http.Request, e *cognate.Error) {
 	reply(w, e.Status, map[string]string{"error": string(e.Reason), "reference": e.Reference})
 }
@@ -68,5 +68,5 @@ func reply(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the caller has left if this fails
+	_ = json.NewEncoder(w).Encode(v) // if this fails, the client has left
 }

@@ -13,8 +13,9 @@ import (
 
 const site = "https://notes.example"
 
-// start makes a pool with ann and bob and an API that they can sign in to. token is how a
-// program gets a token with other scopes: from a sign-in of its own with the same client.
+// start returns a pool with ann and bob, and an API that they can sign in to. token
+// gets a token with other scopes for a program, by a separate sign-in with the same
+// client.
 func start(t *testing.T) (pool *cognatetest.Pool, api http.Handler, token func(user string, scopes ...string) string) {
 	t.Helper()
 	pool = cognatetest.New(t, cognatetest.Options{Settings: userpool.Settings{
@@ -50,7 +51,7 @@ func start(t *testing.T) (pool *cognatetest.Pool, api http.Handler, token func(u
 	}
 }
 
-// do makes a request and returns the answer and its body.
+// do sends a request and returns the answer and its body.
 func do(t *testing.T, client *http.Client, method, path, body string,
 	header map[string]string) (*http.Response, string) {
 	t.Helper()
@@ -73,7 +74,7 @@ func do(t *testing.T, client *http.Client, method, path, body string,
 	return resp, string(text)
 }
 
-// TestProgram is what somebody with a token is told, and somebody without one.
+// TestProgram checks the answers to a program with a token, and without one.
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	_, api, token := start(t)
@@ -114,7 +115,7 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-// TestPerson is the same API with the cookie of a browser.
+// TestPerson uses the same API with a browser's cookie.
 func TestPerson(t *testing.T) {
 	t.Parallel()
 	pool, api, _ := start(t)
@@ -148,7 +149,8 @@ func TestPerson(t *testing.T) {
 	}
 }
 
-// TestOwners: each has notes of their own, though ann and bob use one client.
+// TestOwners checks that people have their own notes, although ann and bob use one
+// client.
 func TestOwners(t *testing.T) {
 	t.Parallel()
 	_, api, token := start(t)

@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	maxNotes    = 1_000   // of all together; the oldest goes
+	maxNotes    = 1_000   // of all people together; after that the oldest is removed
 	maxNoteBody = 4 << 10 // bytes of a request
 )
 
-// A note belongs to a subject: an e-mail address can be given to somebody else.
+// A note belongs to a subject: an e-mail address can later be given to another person.
 type note struct {
 	owner string
 	Text  string `json:"text"`
@@ -27,7 +27,7 @@ type notebook struct {
 
 func (b *notebook) list(w http.ResponseWriter, r *http.Request) {
 	owner := cognate.UserFrom(r.Context()).Subject
-	found := []note{} // [] and not null, if there are none
+	found := []note{} // an empty list is [] and not null
 	b.mu.Lock()
 	for _, n := range b.notes {
 		if n.owner == owner {

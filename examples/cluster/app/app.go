@@ -10,8 +10,8 @@ import (
 	"github.com/cognate-auth/cognate/sessionstore"
 )
 
-// New returns one process's app. Every process has the same cfg, with the same Keys, and a
-// store on the same server; name tells one from the other.
+// New returns one process's app. Every process has the same cfg, with the same Keys,
+// and a store on the same server; name is the name of the process.
 func New(cfg cognate.Config, store sessionstore.Store, name string) (http.Handler, error) {
 	cfg.Session.Store = store
 	auth, err := cognate.New(cfg)
@@ -22,7 +22,7 @@ func New(cfg cognate.Config, store sessionstore.Store, name string) (http.Handle
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		show(w, name, auth.User(r), "Public page", "Load it a few times to see both processes at work.")
 	})
-	// A page that calls APIs as the user: its access token is fresh, whichever process
+	// This page calls APIs as the user: its access token is valid, whichever process
 	// refreshed it.
 	mux.Handle("GET /hello", auth.RequireAccessToken(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user := cognate.UserFrom(r.Context())
@@ -35,7 +35,7 @@ func New(cfg cognate.Config, store sessionstore.Store, name string) (http.Handle
 				auth.Fail(w, r, err)
 				return
 			}
-			auth.Logout(w, r) // here the provider's session, too
+			auth.Logout(w, r) // here, this also ends the provider's session
 		})))
 	return auth.Handler(http.NewCrossOriginProtection().Handler(mux)), nil
 }
@@ -53,7 +53,7 @@ func show(w http.ResponseWriter, name string, user *cognate.User, title, text st
 	page.Write(w, http.StatusOK, p)
 }
 
-// RoundRobin sends each request to the next of the backends.
+// RoundRobin sends each request to the next backend.
 func RoundRobin(backends ...http.Handler) http.Handler {
 	var n atomic.Uint64
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -20,7 +20,7 @@ const (
 	password = "Correct-Horse-7"
 )
 
-// fixture is a pool with ann, a Redis that keeps its data, and two apps of it.
+// fixture is a pool with ann, a Redis that keeps its data, and two processes' apps.
 type fixture struct {
 	*testing.T
 	pool  *cognatetest.Pool
@@ -29,8 +29,8 @@ type fixture struct {
 	a, b  http.Handler
 }
 
-// patient is how long the apps wait for Redis. Every write waits for the disk, which may be
-// busy with other tests.
+// patient is how long the apps wait for Redis. Every write waits for the disk, which
+// other tests may keep busy.
 const patient = 10 * time.Second
 
 func start(t *testing.T, timeout time.Duration) *fixture {
@@ -61,8 +61,8 @@ func start(t *testing.T, timeout time.Duration) *fixture {
 	return f
 }
 
-// browser signs ann in by the round-robin and returns two views of her browser, one that
-// reaches process a and one that reaches b, with the same cookies.
+// browser signs ann in through the round-robin and returns two views of her browser
+// with the same cookies: one reaches process a, the other process b.
 func (f *fixture) browser() (a, b *http.Client) {
 	f.Helper()
 	both := cognatetest.NewBrowser(f, site, app.RoundRobin(f.a, f.b))
@@ -72,7 +72,7 @@ func (f *fixture) browser() (a, b *http.Client) {
 	return a, b
 }
 
-// visit makes a request as a page of the app does.
+// visit sends a request as a page of the app does.
 func (f *fixture) visit(browser *http.Client, method, path string) (*http.Response, string) {
 	f.Helper()
 	req, err := http.NewRequestWithContext(f.Context(), method, site+path, nil)
@@ -93,8 +93,8 @@ func (f *fixture) visit(browser *http.Client, method, path string) (*http.Respon
 	return resp, string(body)
 }
 
-// eventually visits a page until the answer is as it should be: what one process did
-// reaches the other in a moment.
+// eventually visits a page until the answer is as expected: a change by one process
+// reaches the other after a moment.
 func (f *fixture) eventually(step string, browser *http.Client, path string, status int, want string) *http.Response {
 	f.Helper()
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
@@ -102,7 +102,7 @@ func (f *fixture) eventually(step string, browser *http.Client, path string, sta
 		if resp.StatusCode == status && strings.Contains(body, want) {
 			return resp
 		}
-		if time.Since(began) > time.Minute { // a thousand times what it takes
+		if time.Since(began) > time.Minute { // a thousand times longer than needed
 			f.Fatalf("%s: got %s, want %d with %q in:\n%s", step, resp.Status, status, want, body)
 		}
 	}
@@ -142,8 +142,9 @@ func TestBothProcesses(t *testing.T) {
 	f.expect("signed out at b", b, "/hello", http.StatusOK, signInPage)
 }
 
-// TestStolenCookie: signing out in one process ends the session itself, not only the cookie
-// of this browser: a copy of it is worth nothing at the other process.
+// TestStolenCookie checks that signing out at one process ends the session itself, not
+// only the cookie in this browser: a copy of the cookie does not work at the other
+// process.
 func TestStolenCookie(t *testing.T) {
 	t.Parallel()
 	f := start(t, patient)
@@ -157,7 +158,7 @@ func TestStolenCookie(t *testing.T) {
 	f.eventually("the copy works no more", thief, "/hello", http.StatusOK, signInPage)
 }
 
-// secured makes of cookies as a jar returns them such as a jar takes.
+// secured returns the cookies of a jar in the form that a jar accepts.
 func secured(cookies []*http.Cookie) []*http.Cookie {
 	for _, c := range cookies {
 		c.Secure, c.Path = true, "/"
@@ -178,7 +179,8 @@ func TestLogoutEverywhere(t *testing.T) {
 	f.eventually("the phone is not known", phone, "/", http.StatusOK, "Log in")
 }
 
-// TestOneRefresh: many requests to both processes at once, with a token that has expired.
+// TestOneRefresh sends many requests to both processes at the same time with an expired
+// token.
 func TestOneRefresh(t *testing.T) {
 	t.Parallel()
 	f := start(t, patient)
@@ -195,10 +197,11 @@ func TestOneRefresh(t *testing.T) {
 	}
 }
 
-// TestRedisRestart: 503 while Redis is down, and the same session afterwards.
+// TestRedisRestart checks for 503 while Redis is down, and for the same session
+// afterwards.
 func TestRedisRestart(t *testing.T) {
 	t.Parallel()
-	f := start(t, time.Second) // which is waited for
+	f := start(t, time.Second) // the test waits for it
 	a, b := f.browser()
 	f.redis.Stop()
 	for name, browser := range map[string]*http.Client{"a": a, "b": b} {

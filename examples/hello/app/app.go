@@ -1,5 +1,5 @@
-// Package app is the tutorial's web app: a public page, a private page and a logout.
-// It uses nothing but the library's public API.
+// Package app is the tutorial's web app: a public page, a private page and a logout. It
+// uses only the library's public API.
 package app
 
 import (
@@ -21,7 +21,7 @@ func New(auth *cognate.Auth) http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		user := auth.User(r)
 		if user != nil {
-			w.Header().Set("Cache-Control", "private, no-cache") // the page shows who it is
+			w.Header().Set("Cache-Control", "private, no-cache") // the page shows who is signed in
 		}
 		show(w, http.StatusOK, view{Text: "Everyone may read this page.", User: user})
 	})
@@ -30,8 +30,8 @@ func New(auth *cognate.Auth) http.Handler {
 	return auth.Handler(mux)
 }
 
-// hello is the private page. The sign-in says who somebody is; what they may do is for
-// the app to decide.
+// hello is the private page. The sign-in says who a person is; the app decides what
+// they may do.
 func hello(w http.ResponseWriter, r *http.Request) {
 	user := cognate.UserFrom(r.Context())
 	if !hasPermission(user.Email) {
@@ -42,7 +42,7 @@ func hello(w http.ResponseWriter, r *http.Request) {
 }
 
 // hasPermission decides who may see the private page: here, everybody with an address.
-// Ask your own database in its place.
+// Ask your own database instead.
 func hasPermission(email string) bool {
 	return email != ""
 }
@@ -57,5 +57,5 @@ func show(w http.ResponseWriter, status int, v view) {
 	w.Header().Set("Content-Security-Policy",
 		"default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'")
 	w.WriteHeader(status)
-	_ = page.Execute(w, v) // the visitor has left if this fails
+	_ = page.Execute(w, v) // if this fails, the visitor has left
 }

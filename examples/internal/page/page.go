@@ -1,4 +1,5 @@
-// Package page is how the examples look, so that their own code is about signing in.
+// Package page has the design of the examples' pages, so that their own code is only
+// about signing in.
 package page
 
 import (
@@ -21,8 +22,9 @@ var style string
 var (
 	tmpl = template.Must(template.New("page").Parse(layout))
 
-	// policy allows the one style sheet in the page. form-action is left open, because
-	// browsers apply it to redirects, too, and signing out leads to the provider.
+	// policy allows the single style sheet in the page. form-action is not restricted,
+	// because browsers apply it to redirects too, and signing out redirects to the
+	// provider.
 	policy = func() string {
 		sum := sha256.Sum256([]byte(style))
 		return "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src 'sha256-" +
@@ -37,17 +39,17 @@ type Page struct {
 	Body  template.HTML // below the text
 	User  *cognate.User // who is signed in, or nil
 	Links []Link        // in the head of the page
-	Facts []Fact        // a list below everything
+	Facts []Fact        // a list at the end of the page
 }
 
 // A Link leads to another page of the example.
 type Link struct{ Name, URL string }
 
-// A Fact is a line of the list: a name, and what is to be said about it.
+// A Fact is a line of the list: a name and its value.
 type Fact struct{ Name, Value string }
 
-// Write answers with the page. A page that shows who is signed in must not be kept for
-// others.
+// Write answers with the page. A page that shows who is signed in must not be cached
+// for others.
 func Write(w http.ResponseWriter, status int, p Page) {
 	var b bytes.Buffer
 	err := tmpl.Execute(&b, struct {
@@ -65,5 +67,5 @@ func Write(w http.ResponseWriter, status int, p Page) {
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cache-Control", "private, no-cache")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the visitor has left if this fails
+	_, _ = w.Write(b.Bytes()) // if this fails, the visitor has left
 }

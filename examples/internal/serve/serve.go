@@ -1,5 +1,5 @@
-// Package serve runs an example on this machine: its flags, its client_secrets.json, TLS.
-// What it does stands in one piece in examples/hello, to be copied.
+// Package serve runs an example on this machine: its flags, its client_secrets.json,
+// and TLS. examples/hello has the same code in one file, to be copied.
 package serve
 
 import (
@@ -25,8 +25,8 @@ var (
 	addr = flag.String("addr", "", "the loopback `address` to listen on (default: that of the callback URL)")
 )
 
-// Main reads the flags, of which an example may have defined more, and serves what newApp
-// makes of the configuration until Ctrl-C. The context ends then.
+// Main reads the flags, including those that an example has added, and serves the
+// handler of newApp until Ctrl-C. Then the context ends.
 func Main(newApp func(ctx context.Context, cfg cognate.Config) (http.Handler, error)) {
 	flag.Parse()
 	log.SetFlags(0)
@@ -69,9 +69,9 @@ func run(ctx context.Context, newApp func(context.Context, cognate.Config) (http
 	return nil
 }
 
-// Config reads the client secrets that the flag names and, from COOKIE_KEY, the secret that
-// seals the cookies (openssl rand -base64 32). Without that, sign-ins end with the program.
-// Call it after flag.Parse.
+// Config reads the client secrets that the flag names and, from COOKIE_KEY, the secret
+// that seals the cookies (openssl rand -base64 32). Without it sign-ins end with the
+// program. Call it after flag.Parse.
 func Config() (cognate.Config, error) {
 	secrets, err := cognate.LoadClientSecrets(*file)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -16,17 +16,17 @@ var adminHTML string
 
 var adminTemplate = template.Must(template.New("admin").Parse(adminHTML))
 
-// maxForm bounds a form, in bytes.
+// maxForm limits a form, in bytes.
 const maxForm = 4 << 10
 
-// adminPanel is where admins give roles and take them away.
+// adminPanel is where admins grant and revoke roles.
 type adminPanel struct {
 	auth  *cognate.Auth
 	roles *Roles
 }
 
 func (p *adminPanel) show(w http.ResponseWriter, r *http.Request) {
-	p.write(w, r, http.StatusOK, "Who may do what. It holds from the next request on.")
+	p.write(w, r, http.StatusOK, "Who may do what. A change applies from the next request on.")
 }
 
 func (p *adminPanel) write(w http.ResponseWriter, r *http.Request, status int, text string) {
@@ -57,7 +57,7 @@ func (p *adminPanel) revoke(w http.ResponseWriter, r *http.Request) {
 	p.done(w, r, p.roles.Revoke(r.Context(), r.PostFormValue("subject"), r.PostFormValue("role")))
 }
 
-// done leads back to the list, or says what was wrong.
+// done redirects to the list, or says what was wrong.
 func (p *adminPanel) done(w http.ResponseWriter, r *http.Request, err error) {
 	mistake, ok := errors.AsType[Mistake](err)
 	switch {

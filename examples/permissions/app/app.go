@@ -1,4 +1,4 @@
-// Package app is the tutorial's app with has_permissions made real.
+// Package app is the tutorial's app with a has_permissions that asks a database.
 package app
 
 import (
@@ -12,10 +12,10 @@ import (
 	"github.com/cognate-auth/cognate/examples/internal/page"
 )
 
-// New returns the app. Who signs in with the address firstAdmin becomes admin as long as
-// there is none; empty is nobody.
+// New returns the app. A person who signs in with the address firstAdmin becomes admin
+// while there is none. An empty firstAdmin means nobody.
 func New(cfg cognate.Config, roles *Roles, firstAdmin string) (http.Handler, error) {
-	cfg.RequireVerifiedEmail = true // or anybody could claim to be firstAdmin
+	cfg.RequireVerifiedEmail = true // otherwise anybody could claim to be firstAdmin
 	cfg.Hooks.OnLogin = func(ctx context.Context, e cognate.LoginEvent) error {
 		first := firstAdmin != "" && strings.EqualFold(e.User.Email, firstAdmin)
 		return undecided(roles.SignedIn(ctx, e.User, first))
@@ -36,13 +36,13 @@ func New(cfg cognate.Config, roles *Roles, firstAdmin string) (http.Handler, err
 	mux.Handle("GET /admin", admins(http.HandlerFunc(panel.show)))
 	mux.Handle("POST /admin/grant", admins(http.HandlerFunc(panel.grant)))
 	mux.Handle("POST /admin/revoke", admins(http.HandlerFunc(panel.revoke)))
-	// An admin's browser sends the cookie with forms of other sites, too.
+	// A browser sends an admin's cookie with other sites' forms too.
 	return auth.Handler(http.NewCrossOriginProtection().Handler(mux)), nil
 }
 
-// hasPermission is a rule that asks the database, at each request: it lets those pass who
-// have one of the roles. It asks by Subject, which is one account for good; an e-mail
-// address can be given to somebody else.
+// hasPermission returns a rule that asks the database at each request: it accepts
+// people who have one of the roles. It asks by Subject, which always is the same
+// account; an e-mail address can later be given to another person.
 func hasPermission(roles *Roles, oneOf ...string) cognate.Rule {
 	return cognate.RuleFunc(func(ctx context.Context, user *cognate.User) error {
 		ok, err := roles.Has(ctx, user.Subject, oneOf...)
@@ -50,14 +50,14 @@ func hasPermission(roles *Roles, oneOf ...string) cognate.Rule {
 			return undecided(err)
 		}
 		if !ok {
-			return fmt.Errorf("%s has none of the roles %q", user.Subject, oneOf) // 403; for the log
+			return fmt.Errorf("%s has none of the roles %q", user.Subject, oneOf) // 403; the text is for the log
 		}
 		return nil
 	})
 }
 
-// undecided makes an error of the database one that is answered with 503: that nobody can
-// tell whether this person may is not the same as that they may not.
+// undecided marks an error of the database, so that it is answered with 503: that the
+// app can't check a permission does not mean that a person does not have it.
 func undecided(err error) error {
 	if err == nil {
 		return nil

@@ -45,7 +45,7 @@ func start(t *testing.T) *fixture {
 	return f
 }
 
-// browser adds a person to the pool and signs them in. It returns their subject, too.
+// browser adds a person to the pool and signs them in. It also returns their subject.
 func (f *fixture) browser(name, email string) (*http.Client, string) {
 	f.Helper()
 	user := f.pool.AddUser(userpool.NewUser{
@@ -56,7 +56,7 @@ func (f *fixture) browser(name, email string) (*http.Client, string) {
 	return browser, user.Sub
 }
 
-// expect makes a request as a page of the site from does, and checks the answer.
+// expect sends a request as a page of the site from does, and checks the answer.
 func (f *fixture) expect(step string, browser *http.Client, from, method, path string, form url.Values,
 	status int, want string) {
 	f.Helper()
@@ -97,7 +97,7 @@ func role(who, name string) url.Values { return url.Values{"who": {who}, "role":
 
 func held(subject, name string) url.Values { return url.Values{"subject": {subject}, "role": {name}} }
 
-// TestRoles follows bob from nobody to reader and back.
+// TestRoles gives bob a role and takes it away.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	f := start(t)
@@ -135,8 +135,8 @@ func TestRoles(t *testing.T) {
 	f.expect("after it", bob, here, get, "/admin", nil, 200, `name="password"`)
 }
 
-// TestSameAddress: roles are a subject's. Another account with the address of one that has a
-// role has none.
+// TestSameAddress checks that roles belong to a subject: another account with the same
+// address has no role.
 func TestSameAddress(t *testing.T) {
 	t.Parallel()
 	f := start(t)
@@ -151,7 +151,8 @@ func TestSameAddress(t *testing.T) {
 	f.expect("the twin, by subject", twin, here, get, "/hello", nil, 200, "ann@example.com")
 }
 
-// TestDatabaseDown: 503 while nobody can tell who may do what, and nobody is signed out.
+// TestDatabaseDown checks for 503 while the database can't be asked, and that nobody is
+// signed out.
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	f := start(t)
@@ -175,7 +176,7 @@ func TestDatabaseDown(t *testing.T) {
 	f.expect("afterwards", ann, here, get, "/hello", nil, 200, "Signed in as ann@example.com")
 }
 
-// TestDatabaseDownAtSignIn: a sign-in that can't be written down is no sign-in.
+// TestDatabaseDownAtSignIn checks that a sign-in fails if it can't be stored.
 func TestDatabaseDownAtSignIn(t *testing.T) {
 	t.Parallel()
 	f := start(t)
@@ -203,7 +204,7 @@ func TestDatabaseDownAtSignIn(t *testing.T) {
 	}
 }
 
-// TestReopen: roles outlive the program.
+// TestReopen checks that roles are still there after a restart.
 func TestReopen(t *testing.T) {
 	t.Parallel()
 	f := start(t)

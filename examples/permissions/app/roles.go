@@ -20,11 +20,11 @@ const (
 	Admin  = "admin"
 )
 
-// maxPeople bounds the admins' list.
+// maxPeople limits the admins' list.
 const maxPeople = 500
 
-// schema keys everything by subject. One provider signs people in here; with several, the
-// issuer belongs into the keys, too.
+// schema uses the subject as key. Here a single provider signs people in; with several,
+// the key must include the issuer.
 const schema = `
 CREATE TABLE IF NOT EXISTS people (
 	subject TEXT PRIMARY KEY,
@@ -38,14 +38,14 @@ CREATE TABLE IF NOT EXISTS roles (
 	PRIMARY KEY (subject, role)
 ) STRICT, WITHOUT ROWID;`
 
-// Roles says who may do what. It is safe for concurrent use, by several processes too.
+// Roles says who may do what. It is safe for concurrent use, even by several processes.
 type Roles struct{ db *sql.DB }
 
-// Open opens the database in a file, or makes it.
+// Open opens the database in a file, or creates it.
 func Open(ctx context.Context, file string) (*Roles, error) {
 	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: url.Values{
 		"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", "foreign_keys(1)"},
-		"_txlock": {"immediate"}, // a transaction that reads and then writes would fail at once
+		"_txlock": {"immediate"}, // otherwise a transaction that reads and then writes would fail at once
 	}.Encode()}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
@@ -74,8 +74,8 @@ func (s *Roles) of(ctx context.Context, subject string) ([]string, error) {
 	return strings.Fields(list), err
 }
 
-// SignedIn writes down who signed in, so that admins find them, and makes them admin if
-// first is set and there is no admin.
+// SignedIn stores who signed in, so that admins can find them. If first is true and
+// there is no admin, it makes them admin.
 func (s *Roles) SignedIn(ctx context.Context, user *cognate.User, first bool) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -105,7 +105,7 @@ type Person struct {
 	Roles          []string
 }
 
-// People returns who has signed in, the last first; 500 at most.
+// People returns the people who have signed in, the latest first; at most 500.
 func (s *Roles) People(ctx context.Context) ([]Person, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT subject, email, coalesce(group_concat(role, ' '), '')
 		FROM people LEFT JOIN roles USING (subject) GROUP BY subject ORDER BY seen DESC, subject LIMIT ?`, maxPeople)
@@ -127,13 +127,13 @@ func (s *Roles) People(ctx context.Context) ([]Person, error) {
 	return people, rows.Err()
 }
 
-// A Mistake is what an admin asked for and can't have; its text is for them.
+// A Mistake says why an admin's request can't be done. Its text is for the admin.
 type Mistake string
 
 func (m Mistake) Error() string { return string(m) }
 
-// Grant gives a role to the person with a subject or, if there is only one, an e-mail
-// address. It goes by the subject from then on.
+// Grant gives a role to the person with a subject or with an e-mail address that only
+// one person has. The role is stored by the subject.
 func (s *Roles) Grant(ctx context.Context, who, role, by string) error {
 	if role != Reader && role != Admin {
 		return Mistake("There is no such role.")
@@ -163,7 +163,7 @@ func (s *Roles) Grant(ctx context.Context, who, role, by string) error {
 	return tx.Commit()
 }
 
-// Revoke takes a role from a subject. One admin always stays.
+// Revoke takes a role from a subject. The last admin can't be removed.
 func (s *Roles) Revoke(ctx context.Context, subject, role string) error {
 	result, err := s.db.ExecContext(ctx, `DELETE FROM roles WHERE subject = ? AND role = ?
 		AND (role <> 'admin' OR (SELECT count(*) FROM roles WHERE role = 'admin') > 1)`, subject, role)
@@ -172,7 +172,7 @@ func (s *Roles) Revoke(ctx context.Context, subject, role string) error {
 	}
 	n, err := result.RowsAffected()
 	if err == nil && n == 0 {
-		return Mistake("That role is not held, or it is the last admin’s.")
+		return Mistake("This person does not have the role, or is the last admin.")
 	}
 	return err
 }

@@ -1,5 +1,5 @@
-// Package chi is the app with github.com/go-chi/chi. Its middleware is that of net/http, so
-// there is nothing to adapt.
+// Package chi is the app with github.com/go-chi/chi. chi uses net/http's middleware
+// unchanged.
 package chi
 
 import (
@@ -18,7 +18,7 @@ func New(auth *cognate.Auth) http.Handler {
 	r.Get("/", func(w http.ResponseWriter, r *http.Request) {
 		pages.Home(w, "chi", auth.User(r))
 	})
-	r.Group(func(r chi.Router) { // private: everything in here
+	r.Group(func(r chi.Router) { // everything in this group is private
 		r.Use(auth.RequireLogin)
 		r.Get("/hello/{name}", func(w http.ResponseWriter, r *http.Request) {
 			pages.Hello(w, chi.URLParam(r, "name"), cognate.UserFrom(r.Context()))

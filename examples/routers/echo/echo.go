@@ -1,5 +1,5 @@
-// Package echo is the app with github.com/labstack/echo, which adapts middleware of
-// net/http by itself.
+// Package echo is the app with github.com/labstack/echo, which can adapt middleware of
+// net/http itself.
 package echo
 
 import (

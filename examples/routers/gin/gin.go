@@ -1,5 +1,5 @@
-// Package gin is the app with github.com/gin-gonic/gin. Its middleware has a form of its
-// own; adapt turns that of net/http into it.
+// Package gin is the app with github.com/gin-gonic/gin. gin's middleware has its own
+// form; adapt converts middleware of net/http to it.
 package gin
 
 import (
@@ -27,9 +27,9 @@ func New(auth *cognate.Auth) http.Handler {
 	return auth.Handler(r) // answers /oidc_callback, /login and /logout
 }
 
-// adapt makes gin's middleware of net/http's. The handlers behind it get the request with
-// the user in its context; if the middleware answered by itself, as with a redirect to sign
-// in, they are not called. The writer stays gin's own.
+// adapt converts middleware of net/http to gin's. The handlers behind it get the
+// request with the user in its context. If the middleware answers itself, for example
+// with a redirect to the sign-in, they are not called. The writer is still gin's own.
 func adapt(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		passed := false

@@ -13,12 +13,13 @@ import (
 //go:embed static
 var files embed.FS
 
-// policy allows the app's own files and its own API. Forms are sent by the script, so none
-// may be sent by the browser; what gets into the page as text stays text.
+// policy allows the app's own files and its own API. The script sends the forms, so the
+// browser itself must not send any. Text that gets into the page can't become markup.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-// New returns the app: the static files for everybody, the API for who is signed in.
+// New returns the app: the static files for everybody, and the API for people who are
+// signed in.
 func New(cfg cognate.Config) (http.Handler, error) {
 	auth, err := cognate.New(cfg)
 	if err != nil {
@@ -46,14 +47,16 @@ func secure(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
-		// The sign-in returns to the page that a script's request came from.
+		// After the sign-in, people return to the page that the script's request came
+		// from.
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-cache")
 		next.ServeHTTP(w, r)
 	})
 }
 
-// me tells the script whom to greet. It is all the browser learns of the sign-in.
+// me tells the script the name to show. The browser gets nothing else about the
+// sign-in.
 func me(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]string{"email": cognate.UserFrom(r.Context()).Email})
 }
@@ -62,5 +65,5 @@ func reply(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the script has left if this fails
+	_ = json.NewEncoder(w).Encode(v) // if this fails, the script has left
 }

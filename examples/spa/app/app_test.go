@@ -15,7 +15,7 @@ import (
 
 const site = "https://list.example"
 
-// start makes a pool with ann and bob, and the app.
+// start returns a pool with ann and bob, and the app.
 func start(t *testing.T) (*cognatetest.Pool, http.Handler) {
 	t.Helper()
 	pool := cognatetest.New(t)
@@ -35,7 +35,8 @@ func start(t *testing.T) (*cognatetest.Pool, http.Handler) {
 	return pool, handler
 }
 
-// fetch makes a request as the page's script does, or as from is: same-origin or cross-site.
+// fetch sends a request as the page's script does, or as another one: from is
+// same-origin or cross-site.
 func fetch(t *testing.T, browser *http.Client, from, method, path, body string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, site+path, strings.NewReader(body))
@@ -57,7 +58,8 @@ func fetch(t *testing.T, browser *http.Client, from, method, path, body string) 
 	return resp, string(text)
 }
 
-// TestStatic: the files are public and set no cookie, and the page allows nothing inline.
+// TestStatic checks that the files are public and set no cookie, and that the page
+// allows nothing inline.
 func TestStatic(t *testing.T) {
 	t.Parallel()
 	_, handler := start(t)
@@ -90,7 +92,7 @@ func TestList(t *testing.T) {
 		!strings.Contains(body, `"login_url":"/login?return_to=%2F%3Ffrom%3Dtest"`) {
 		t.Fatalf("before signing in: got %s, %s, want 401 with a login_url that returns to the page", resp.Status, body)
 	}
-	pool.SignIn(t, ann, site+"/login", "ann", "Correct-Horse-7") // where the script leads
+	pool.SignIn(t, ann, site+"/login", "ann", "Correct-Horse-7") // where the script sends people
 	bob := cognatetest.NewBrowser(t, site, handler)
 	pool.SignIn(t, bob, site+"/login", "bob", "Correct-Horse-7")
 
@@ -129,8 +131,8 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestNoToken: what the browser holds and is told has no token in it, only sealed cookies
-// that scripts can't read.
+// TestNoToken checks that the browser receives no token, only sealed cookies that
+// scripts can't read.
 func TestNoToken(t *testing.T) {
 	t.Parallel()
 	pool, handler := start(t)

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	maxItems = 100     // of one person
-	maxLists = 1_000   // of all together
+	maxItems = 100     // of each person
+	maxLists = 1_000   // of all people together
 	maxText  = 200     // bytes of an item
 	maxBody  = 1 << 10 // bytes of a request
 )
@@ -36,7 +36,7 @@ func (l *lists) show(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	items := slices.Clone(l.items[cognate.UserFrom(r.Context()).Subject])
 	l.mu.Unlock()
-	reply(w, http.StatusOK, append([]item{}, items...)) // [] and not null, if there are none
+	reply(w, http.StatusOK, append([]item{}, items...)) // an empty list is [] and not null
 }
 
 func (l *lists) add(w http.ResponseWriter, r *http.Request) {
@@ -60,9 +60,9 @@ func (l *lists) add(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusCreated, in)
 }
 
-// remove removes an item of the person's own: ids of others are not found.
+// remove removes an item of the person's own list: another person's item is not found.
 func (l *lists) remove(w http.ResponseWriter, r *http.Request) {
-	id, _ := strconv.Atoi(r.PathValue("id")) // 0, which no item has, if it is no number
+	id, _ := strconv.Atoi(r.PathValue("id")) // not a number: 0, which no item has
 	owner := cognate.UserFrom(r.Context()).Subject
 	l.mu.Lock()
 	defer l.mu.Unlock()

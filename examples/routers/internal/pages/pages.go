@@ -1,4 +1,4 @@
-// Package pages is what the three apps have in common: what their pages say.
+// Package pages has the content of the pages, which the three apps share.
 package pages
 
 import (

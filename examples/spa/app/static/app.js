@@ -1,9 +1,9 @@
-// The page, drawn from what the API says. The session is a cookie that scripts can't read:
-// whether somebody is signed in, the script learns from the API's answers alone.
+// The page shows what the API answers. The session is a cookie that scripts can't read, so
+// only the API's answers tell the script whether somebody is signed in.
 
 const $ = (id) => document.getElementById(id);
 
-// LoginRequired is the API's 401: the session has ended, or there was none.
+// LoginRequired is the API's 401: there is no session, or it has ended.
 class LoginRequired extends Error {
   constructor(url) {
     super("Sign in first.");
@@ -11,7 +11,7 @@ class LoginRequired extends Error {
   }
 }
 
-// api makes a request and returns what the answer holds, or throws what to tell the person.
+// api sends a request and returns the content of the answer, or throws an error for people.
 async function api(method, path, body) {
   let response;
   try {
@@ -26,8 +26,8 @@ async function api(method, path, body) {
   return answer;
 }
 
-// attempt runs what a person asked for. If the session has ended meanwhile it leads to the
-// sign-in, and what was typed is there again afterwards.
+// attempt does what a person asked for. If the session has ended, it goes to the sign-in,
+// and restores the typed text afterwards.
 async function attempt(action) {
   $("status").textContent = "";
   try {
@@ -54,7 +54,7 @@ function row(item) {
     await api("DELETE", `/api/items/${item.id}`);
     li.remove();
     count();
-    $("items").focus(); // the button that had it is gone
+    $("items").focus(); // the focused button was removed
     $("status").textContent = `Removed ${item.text}.`;
   }));
   li.append(text, button);
@@ -69,7 +69,7 @@ async function start() {
     [me, items] = await Promise.all([api("GET", "/api/me"), api("GET", "/api/items")]);
   } catch (error) {
     if (error instanceof LoginRequired) {
-      $("login").href = error.url; // it leads back to this page
+      $("login").href = error.url; // it returns to this page
       $("welcome").hidden = false;
     } else {
       $("status").textContent = error.message;
@@ -89,7 +89,7 @@ async function start() {
 $("add").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = $("text").value;
-  $("text").value = ""; // at once: the next item may be typed before the answer is there
+  $("text").value = ""; // the next item may be typed before the answer arrives
   $("text").focus();
   attempt(async () => {
     try {
@@ -106,7 +106,7 @@ $("logout").addEventListener("click", () => attempt(async () => {
   location.assign((await api("POST", "/logout")).logout_url);
 }));
 
-// Coming back with the Back button may show the page as it was before signing out.
+// The Back button may show the page in its state from before the sign-out.
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
 start();
