@@ -63,7 +63,7 @@ func TestSignInAndOut(t *testing.T) {
 
 	tab.Visit(d.AppURL + "/hello")
 	tab.WaitForURL(d.PoolURL + "/login*")
-	tab.WaitForText("Password") // the pool's session is gone, too
+	tab.WaitForText("Password") // the pool's session has ended too
 	signIn(tab, ann)
 	tab.WaitForText(privateText)
 	if errs := tab.ConsoleErrors(); len(errs) != 0 {
@@ -71,7 +71,7 @@ func TestSignInAndOut(t *testing.T) {
 	}
 }
 
-// checkSessionCookie looks at the app's cookie as the browser has it.
+// checkSessionCookie checks the app's cookie in the browser.
 func checkSessionCookie(t *testing.T, tab *browser.Tab) {
 	t.Helper()
 	for _, c := range tab.Cookies() {
@@ -99,8 +99,8 @@ func TestWrongPassword(t *testing.T) {
 	tab.WaitForText(privateText)
 }
 
-// TestUnverifiedEmail signs in a user whose address nobody has checked. The app refuses
-// them, and lets them change to another account.
+// TestUnverifiedEmail signs in a user whose address is not verified. The app refuses
+// the user, and offers to change to another account.
 func TestUnverifiedEmail(t *testing.T) {
 	d, tab := start(t)
 	tab.Visit(d.AppURL + "/hello")
@@ -119,7 +119,7 @@ func TestUnverifiedEmail(t *testing.T) {
 	tab.WaitForText(privateText)
 }
 
-// TestTwoTabs begins two sign-ins before it finishes either.
+// TestTwoTabs starts two sign-ins before it ends the first.
 func TestTwoTabs(t *testing.T) {
 	d, first := start(t)
 	first.Visit(d.AppURL + "/hello?tab=1")
@@ -131,13 +131,13 @@ func TestTwoTabs(t *testing.T) {
 	first.WaitForURL(d.AppURL + "/hello?tab=1")
 	first.WaitForText(privateText)
 
-	signIn(second, d.Users[0]) // the page is still there
+	signIn(second, d.Users[0]) // the page is still open
 	second.WaitForURL(d.AppURL + "/hello?tab=2")
 	second.WaitForText(privateText)
 }
 
-// TestOtherName opens the app under another name of this machine, whose cookies are not
-// those of the callback's.
+// TestOtherName opens the app under another name of this machine, which does not share
+// its cookies with the callback's.
 func TestOtherName(t *testing.T) {
 	d, tab := start(t)
 	tab.Visit(strings.Replace(d.AppURL, "127.0.0.1", "localhost", 1) + "/hello?from=elsewhere")
@@ -162,8 +162,8 @@ func TestKeyboardOnly(t *testing.T) {
 	tab.WaitForText(privateText)
 }
 
-// lookAt looks at a page in light and dark, wide and on a phone. With SCREENSHOTS set to a
-// folder, the pictures are kept there.
+// lookAt checks a page in light and dark, on a wide window and on a phone. If
+// SCREENSHOTS is set to a folder, it stores pictures there.
 func lookAt(t *testing.T, tab *browser.Tab, page string) {
 	t.Helper()
 	folder := os.Getenv("SCREENSHOTS")
@@ -183,7 +183,7 @@ func lookAt(t *testing.T, tab *browser.Tab, page string) {
 	tab.Window(1100, 720)
 }
 
-// TestPages looks at every page.
+// TestPages checks every page.
 func TestPages(t *testing.T) {
 	d, tab := start(t)
 	look := func(page string) {

@@ -10,8 +10,8 @@ import (
 	"github.com/cognate-auth/cognate/e2e/demo"
 )
 
-// TestHello runs what the README tells readers of examples/hello to run: the pool alone,
-// the file for its client, and the example.
+// TestHello runs the README's commands for examples/hello: the pool, the file for its
+// client, and the example.
 func TestHello(t *testing.T) {
 	app := startExample(t, "hello")
 	tab := browser.Start(t).NewVisitor(t)
@@ -26,7 +26,7 @@ func TestHello(t *testing.T) {
 	tab.WaitForText("Password")
 }
 
-// startExample starts a pool and one of the examples, and returns where the example is.
+// startExample starts a pool and an example, and returns the example's address.
 func startExample(t *testing.T, name string, args ...string) (url string) {
 	t.Helper()
 	cognate := demo.Program(t)
@@ -43,7 +43,7 @@ func startExample(t *testing.T, name string, args ...string) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := filepath.Join(t.TempDir(), name+".exe") // the ending is for Windows
+	program := filepath.Join(t.TempDir(), name+".exe") // Windows needs the ending
 	build := exec.Command("go", "build", "-o", program, "./examples/"+name)
 	build.Dir = ".."
 	out, err := build.CombinedOutput()

@@ -8,8 +8,7 @@ import (
 	"github.com/cognate-auth/cognate/e2e/demo"
 )
 
-// TestPermissions gives a role on the page that examples/permissions has for it, and takes
-// it away.
+// TestPermissions grants and revokes a role on the admin page of examples/permissions.
 func TestPermissions(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "permissions.db")
 	app := startExample(t, "permissions", "-admin", "ann@example.com", "-db", file)

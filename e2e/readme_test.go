@@ -14,8 +14,8 @@ import (
 	"github.com/cognate-auth/cognate/e2e/demo"
 )
 
-// TestReadmeCommands runs the README's first command as it stands there, on other ports,
-// and looks for the second.
+// TestReadmeCommands runs the README's first command unchanged except for the ports,
+// and checks that the second one is there.
 func TestReadmeCommands(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
@@ -30,7 +30,7 @@ func TestReadmeCommands(t *testing.T) {
 		t.Fatalf("the README's first commands are %q, want the demo and make test", commands)
 	}
 	words := strings.Fields(commands[0])
-	// It compiles first, which takes as long as it takes; started, it has little time.
+	// This compiles first, without a time limit; afterwards the start has a short one.
 	build := exec.Command("go", "build", "-o", os.DevNull, words[2])
 	build.Dir = ".."
 	out, err := build.CombinedOutput()

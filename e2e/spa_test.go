@@ -8,8 +8,8 @@ import (
 	"github.com/cognate-auth/cognate/e2e/demo"
 )
 
-// TestSinglePageApp uses examples/spa as a person does, with a mouse and with the keyboard
-// alone, and lets the session end in the middle of it.
+// TestSinglePageApp uses examples/spa as a person does, with a mouse and with only the
+// keyboard, and ends the session meanwhile.
 func TestSinglePageApp(t *testing.T) {
 	app := startExample(t, "spa")
 	chromium := browser.Start(t)
@@ -29,7 +29,7 @@ func TestSinglePageApp(t *testing.T) {
 	tab.WaitForText("Removed Milk.")
 	lookAt(t, tab, "spa-list")
 
-	// Sign out in another tab; this one finds out when it asks for something.
+	// This signs out in another tab. The first tab notices it at its next request.
 	other := tab.NewTab()
 	other.Visit(app + "/")
 	other.Click("Log out")
@@ -43,10 +43,10 @@ func TestSinglePageApp(t *testing.T) {
 	if got, want := tab.Focused(), `textbox "What do you need?"`; got != want {
 		t.Errorf("got the focus on %s, want %s", got, want)
 	}
-	tab.Press("Enter") // what was typed is still there
+	tab.Press("Enter") // the typed text is still there
 	tab.WaitForText("Eggs")
 	for _, e := range tab.ConsoleErrors() {
-		if !strings.Contains(e, "status of 401") { // which the browser reports and the script handles
+		if !strings.Contains(e, "status of 401") { // the browser reports it, and the script handles it
 			t.Errorf("in the console: %s", e)
 		}
 	}

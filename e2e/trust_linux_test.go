@@ -17,8 +17,7 @@ import (
 	"github.com/cognate-auth/cognate/e2e/demo"
 )
 
-// home is a person's home folder with nothing in it, and programs that can change
-// nothing outside of it.
+// home is an empty home folder, and programs that can change nothing outside of it.
 type home struct {
 	program string
 	env     []string
@@ -42,7 +41,7 @@ func newHome(t *testing.T) *home {
 	}}
 }
 
-// run runs cognate to its end.
+// run runs cognate until it ends.
 func (h *home) run(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), h.program, args...)
@@ -91,14 +90,15 @@ func (h *home) pool(t *testing.T) string {
 	return ""
 }
 
-// page is what Chromium shows of a URL, with nobody there to dismiss a warning.
+// page returns what Chromium shows at a URL, while nobody can dismiss a warning.
 func (h *home) page(t *testing.T, url string) string {
 	t.Helper()
 	program, err := browser.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Chromium takes a second. Left to itself it would show a page that is not there yet.
+	// Chromium takes a second. Without this it would show a page that is not loaded
+	// yet.
 	const patience = time.Minute
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
@@ -113,8 +113,9 @@ func (h *home) page(t *testing.T, url string) string {
 	return string(out)
 }
 
-// TestTrust shows a page of cognate pool --tls without a warning once its authority is
-// trusted, limited as its certificate is, at each kind of name; and not before or after.
+// TestTrust checks that a page of cognate pool --tls has no warning once its authority
+// is trusted, with the limits in its certificate, at each kind of name; and has a
+// warning before and afterwards.
 func TestTrust(t *testing.T) {
 	h := newHome(t)
 	url := h.pool(t)

@@ -17,31 +17,32 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// The roles of what can be filled in and what can be clicked, by the names of WAI-ARIA.
+// The roles of elements that can be filled in and that can be clicked, by their
+// WAI-ARIA names.
 var (
 	fieldRoles = []string{"textbox", "searchbox", "spinbutton", "combobox"}
 	clickRoles = []string{"button", "link", "checkbox", "radio", "switch", "tab", "menuitem", "DisclosureTriangle"}
 )
 
-// Fill types a value into the field with that label, in place of what it held. It waits
-// for the field to appear, and fails when two fields have the label.
+// Fill types a value into the field with that label, and replaces what was there. It
+// waits for the field to appear, and fails if two fields have the label.
 func (t *Tab) Fill(label, value string) {
 	t.tb.Helper()
 	x, y := t.locate("field", label, fieldRoles)
 	t.do(fmt.Sprintf("filling in %q", label), chromedp.Steps(
-		// The third click of a triple selects the whole line, as it does for a person.
+		// A triple click selects the whole line, as it does for a person.
 		chromedp.MouseClickXY(x, y, chromedp.ClickCount(3)),
 		chromedp.KeyEvent(kb.Backspace),
 		chromedp.KeyEvent(value),
 	))
 }
 
-// Click clicks the button, link or box with that name: the visible text or the label,
-// whole and with the same capitals. It waits for the thing to appear, and fails when
-// two have the name.
+// Click clicks the button, link or box with that name, which is the complete visible
+// text or label, with the same capitals. It waits for the element to appear, and fails
+// if two have the name.
 //
-// It does not wait for what the click brings about: follow it with WaitForText or
-// WaitForURL, for something that only the next page has.
+// It does not wait for the result of the click: call WaitForText or WaitForURL
+// afterwards, for something that only the next page has.
 func (t *Tab) Click(name string) {
 	t.tb.Helper()
 	x, y := t.locate("button or link", name, clickRoles)
@@ -49,8 +50,8 @@ func (t *Tab) Click(name string) {
 }
 
 // Press presses keys one after the other: "Tab", "Shift+Tab", "Enter", "Escape",
-// "Space", "Backspace", the four arrows as "ArrowDown" and so on, or any text to type.
-// Like Click, it does not wait for what the keys bring about.
+// "Space", "Backspace", the arrows ("ArrowDown" and so on), or any text to type. Like
+// Click, it does not wait for the result.
 func (t *Tab) Press(keys ...string) {
 	t.tb.Helper()
 	for _, key := range keys {
@@ -73,9 +74,9 @@ func keyAction(key string) chromedp.Action[chromedp.Void] {
 	return chromedp.KeyEvent(key)
 }
 
-// Focused returns the role and the name of what has the keyboard's attention, as a
-// screen reader would announce it, such as `textbox "Password"`; empty when nothing
-// has.
+// Focused returns the role and the name of the element with the keyboard focus, as a
+// screen reader would announce it, such as `textbox "Password"`. It is empty if no
+// element has the focus.
 func (t *Tab) Focused() string {
 	t.tb.Helper()
 	var focused string
@@ -90,8 +91,8 @@ func (t *Tab) Focused() string {
 	return focused
 }
 
-// locate waits for the one element with the name and one of the roles, and returns the
-// middle of it within the window.
+// locate waits for the single element with the name and one of the roles, and returns
+// its middle within the window.
 func (t *Tab) locate(kind, name string, roles []string) (x, y float64) {
 	t.tb.Helper()
 	t.until(fmt.Sprintf("a %s %q", kind, name), func(ctx context.Context) (bool, error) {
@@ -133,8 +134,8 @@ func pick(nodes []*accessibility.Node, name string, roles []string) (*accessibil
 	return nil, fmt.Errorf("the page has %s", strings.Join(others, ", "))
 }
 
-// axNodes returns what the browser tells a screen reader about the element that the
-// script yields and all that is in it, or about it alone.
+// axNodes returns the accessibility nodes of the element that the script returns and of
+// everything in it, or only of the element itself.
 func axNodes(ctx context.Context, script string, alone bool) ([]*accessibility.Node, error) {
 	root, err := chromedp.Run(ctx, chromedp.Evaluate[*runtime.RemoteObject](script))
 	if err != nil || root == nil || root.ObjectID == "" {
@@ -150,7 +151,7 @@ func axNodes(ctx context.Context, script string, alone bool) ([]*accessibility.N
 	return result.Nodes, err
 }
 
-// axText returns a role or a name as text; empty when there is none.
+// axText returns a role or a name as text, or an empty string if there is none.
 func axText(value *accessibility.Value) string {
 	if value == nil {
 		return ""
@@ -158,13 +159,13 @@ func axText(value *accessibility.Value) string {
 	var text string
 	err := json.Unmarshal(value.Value, &text)
 	if err != nil {
-		return "" // a number or a flag, which no role and no name is
+		return "" // a number or a flag, which can't be a role or a name
 	}
 	return text
 }
 
-// middle scrolls the element into the window and returns its middle. It reports an
-// error when something else lies on top, because then a person could not click it.
+// middle scrolls the element into the window and returns its middle. It returns an
+// error if another element is on top, because then a person could not click it.
 func middle(ctx context.Context, id cdp.BackendNodeID) (x, y float64, err error) {
 	_, err = chromedp.Call(ctx, dom.ScrollIntoViewIfNeeded,
 		dom.ScrollIntoViewIfNeededParams{BackendNodeID: id})
@@ -183,7 +184,7 @@ func middle(ctx context.Context, id cdp.BackendNodeID) (x, y float64, err error)
 	return x, y, uncovered(ctx, id, x, y)
 }
 
-// uncovered reports an error unless a click at the point reaches the element or its
+// uncovered returns an error unless a click at the point reaches the element or its
 // label.
 func uncovered(ctx context.Context, id cdp.BackendNodeID, x, y float64) error {
 	node, err := chromedp.Call(ctx, dom.ResolveNode, dom.ResolveNodeParams{BackendNodeID: id})

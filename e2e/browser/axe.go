@@ -9,16 +9,16 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Violation is something on a page that keeps people from using it.
+// Violation is something on a page that makes it harder for some people to use.
 type Violation struct {
 	Rule  string   // such as color-contrast
-	Help  string   // what the rule asks for
+	Help  string   // what the rule requires
 	Where []string // the elements, as CSS selectors
 }
 
-// Axe runs the accessibility checks of axe-core, whose script is in the file, on the page
-// as it looks now, and returns what they found: breaches of WCAG 2.2 A and AA, and of
-// good practice. The page's own policy for scripts does not stop it.
+// Axe runs the accessibility checks of axe-core, whose script is in the file, on the
+// page in its present state. It returns the violations of WCAG 2.2 A and AA and of good
+// practice. The page's content security policy does not stop it.
 func (t *Tab) Axe(file string) []Violation {
 	t.tb.Helper()
 	script, err := os.ReadFile(file)

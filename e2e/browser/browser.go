@@ -14,11 +14,12 @@
 // without a label or a button without a text is not found, and the test fails as a
 // blind person would.
 //
-// Nothing here returns an error and nothing waits for ever. What does not happen
-// within [Patience] fails the test with the page's address and text. The functions end
-// the test, so they belong on the test's own goroutine.
+// No function returns an error, and none waits for ever: what does not happen within
+// [Patience] fails the test with the page's address and text. The functions end the test,
+// so they must be called in the test's own goroutine.
 //
-// The browser accepts every certificate. It must not be pointed at the internet.
+// The browser accepts every certificate. It must not be used on the internet. The package
+// knows nothing of sign-ins.
 package browser
 
 import (
@@ -34,32 +35,33 @@ import (
 )
 
 const (
-	// Patience is how long any one step may take: fifty times what the slowest takes on an
-	// idle machine, a second. What is waited for ends the wait, so it costs time only where
-	// a test fails, and two cores may run several browsers, the race detector and other
-	// people's work at once.
+	// Patience is how long a single step may take: fifty times as long as the slowest
+	// takes on an idle machine, which is a second. A wait ends when its condition is
+	// met, so the limit costs time only if a test fails. Two processor cores may run
+	// several browsers, the race detector and other people's work at the same time.
 	Patience = time.Minute
 
-	// startPatience is how long the browser may take to start. It takes half a second, and
-	// several on a machine that has never read its files.
+	// startPatience is how long the browser may take to start. It takes half a second,
+	// and several seconds on a machine that has not read its files before.
 	startPatience = 2 * time.Minute
 )
 
-// Browser is one running Chromium with a profile of its own, which is empty.
+// Browser is a running Chromium with its own empty profile.
 type Browser struct {
 	ctx context.Context
 }
 
-// Start starts a headless Chromium, which is found by [Find] and stops when the test
-// ends. Starting takes half a second; visitors are cheaper, so tests of one kind may
-// share a browser.
+// Start starts a headless Chromium, which [Find] finds, and stops it when the test
+// ends. Starting takes half a second. Visitors are faster, so similar tests may share a
+// browser.
 func Start(tb testing.TB) *Browser {
 	tb.Helper()
 	path, err := Find()
 	if err != nil {
 		tb.Fatalf("finding a browser: %v", err)
 	}
-	// Closing takes a live context, and tb.Context ends before the cleanups run.
+	// Closing needs a context that has not ended, and tb.Context ends before the
+	// cleanups run.
 	base := context.WithoutCancel(tb.Context())
 	output := &tail{limit: 4096}
 	allocator, stop := chromedp.NewExecAllocator(base, options(path, output)...)
@@ -75,7 +77,7 @@ func Start(tb testing.TB) *Browser {
 }
 
 // quit closes the browser as a person does. A browser that is killed leaves files in
-// the temporary folder, and so it is killed only when it does not go.
+// the temporary folder, so it is killed only if it does not end.
 func quit(tb testing.TB, ctx context.Context) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(ctx, Patience)
@@ -92,32 +94,33 @@ func options(path string, output *tail) []chromedp.ExecAllocatorOption {
 		chromedp.ExecPath(path),
 		chromedp.CombinedOutput(output),
 		chromedp.DisableGPU,
-		chromedp.IgnoreCertErrors, // the demo's certificate is made anew at every start
+		chromedp.IgnoreCertErrors, // the demo makes a new certificate at every start
 		chromedp.WindowSize(1280, 800),
-		// A browser that calls home makes a test depend on the internet.
+		// Requests of the browser to its maker would make a test depend on the
+		// internet.
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-domain-reliability", true),
-		// Never offered to a person who is not there.
+		// These would ask a person who is not there.
 		chromedp.Flag("disable-features", "Translate,PasswordLeakDetection,MediaRouter"),
 	)
 	if os.Getuid() == 0 {
-		// Chromium's sandbox refuses to be set up by root, which CI often is.
+		// root can't set up Chromium's sandbox, and CI often runs as root.
 		opts = append(opts, chromedp.NoSandbox)
 	}
 	return opts
 }
 
-// NewVisitor opens the first tab of a new person: nothing is shared with the other
-// visitors, no cookie, no cache, no sign-in. The tab closes when the test ends.
+// NewVisitor opens the first tab of a new visitor, who shares nothing with the other
+// visitors: no cookie, no cache, no sign-in. The tab closes when the test ends.
 func (b *Browser) NewVisitor(tb testing.TB) *Tab {
 	tb.Helper()
 	return newTab(tb, b.ctx, chromedp.WithNewBrowserContext())
 }
 
 // open makes the first call on a chromedp context, which starts a browser or opens a
-// tab. What it opens lives as long as the context of that call, so the time limit
-// cannot be a context's.
+// tab. Both end with the context of that call, so that context can't have the time
+// limit.
 func open(ctx context.Context, limit time.Duration) error {
 	done := make(chan error, 1)
 	go func() { done <- chromedp.Do(ctx) }()
@@ -131,8 +134,8 @@ func open(ctx context.Context, limit time.Duration) error {
 
 var errTooSlow = errors.New("the browser is too slow or hangs")
 
-// tail is a writer that remembers the last bytes written to it. It may be used by
-// several goroutines.
+// tail is a writer that keeps the last bytes written to it. It is safe for concurrent
+// use.
 type tail struct {
 	limit int
 

@@ -15,7 +15,7 @@ import (
 	"github.com/cognate-auth/cognate/e2e/browser"
 )
 
-// page has what a sign-in has: a form with labels, an error text, links, a cookie.
+// page has the parts of a sign-in: a form with labels, an error text, links, a cookie.
 var page = template.Must(template.New("").Parse(`<!doctype html>
 <html lang="en"><head><title>{{.Title}}</title><meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,">
@@ -36,7 +36,7 @@ const signInForm = `
 </form>
 <input name="nolabel">`
 
-// newSite serves a small site over TLS with a certificate that nobody knows.
+// newSite serves a small site over TLS with a certificate that no authority has signed.
 func newSite(t *testing.T) string {
 	t.Helper()
 	mux := http.NewServeMux()

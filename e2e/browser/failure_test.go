@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// recorder is a test that keeps its failure to itself.
+// recorder is a test whose failure does not fail the real test.
 type recorder struct {
 	testing.TB
 
@@ -22,8 +22,8 @@ func (r *recorder) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// failureOf runs a step on a tab with that much patience and returns how it failed. The page
-// is looked at once, however little it is.
+// failureOf runs a step on a tab with the given patience and returns how it failed. The
+// page is looked at once, even with very little patience.
 func failureOf(t *testing.T, tab *Tab, patience time.Duration, step func(tab *Tab)) string {
 	t.Helper()
 	r := &recorder{TB: t}
@@ -57,7 +57,7 @@ func TestFailures(t *testing.T) {
 		says []string
 	}{
 		{"no such text", func(tab *Tab) { tab.WaitForText("Thank you") },
-			[]string{`the text "Thank you"`, "not there after 1ms"}},
+			[]string{`the text "Thank you"`, "did not appear within 1ms"}},
 		{"no such address", func(tab *Tab) { tab.WaitForURL("https://elsewhere/") },
 			[]string{"the address https://elsewhere/"}},
 		{"no such element", func(tab *Tab) { tab.Text("table") }, []string{"an element table"}},
@@ -72,7 +72,7 @@ func TestFailures(t *testing.T) {
 			tab.Visit(server.URL + "/form")
 			patience := time.Millisecond
 			if tt.name == "nobody answers" {
-				patience = Patience // the refusal is what ends it
+				patience = Patience // the refusal ends it
 			}
 			failure := failureOf(t, tab, patience, tt.step)
 			for _, want := range append(tt.says, "address: ") {

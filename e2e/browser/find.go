@@ -7,8 +7,8 @@ import (
 	"os/exec"
 )
 
-// names are the programs to look for, the free browser before the branded one.
-// `make test` looks for the same.
+// names are the programs that Find looks for, Chromium before Chrome. `make test` looks
+// for the same ones.
 var names = []string{
 	"chromium",
 	"chromium-browser",
@@ -18,9 +18,9 @@ var names = []string{
 	"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 }
 
-// Find returns the path of the browser to use: the one that the environment variable
-// CHROMIUM names or else the first of Chromium and Chrome that is installed. The error
-// says how to get one.
+// Find returns the path of the browser: the one that the environment variable CHROMIUM
+// names, or the first of Chromium and Chrome that is installed. The error says how to
+// install one.
 func Find() (string, error) {
 	if name := os.Getenv("CHROMIUM"); name != "" {
 		path, err := exec.LookPath(name)

@@ -5,8 +5,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Passkeys gives the tab a device that makes and keeps passkeys, whose owner is always
-// there and recognized. No window asks anything.
+// Passkeys gives the tab an authenticator that makes and keeps passkeys. Its owner is
+// always present and verified, and no dialog appears.
 func (t *Tab) Passkeys() {
 	t.tb.Helper()
 	t.do("plugging in a device for passkeys", chromedp.Steps(

@@ -22,7 +22,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Tab is one tab of one visitor. Several tabs may be used in turns, but only by one
+// Tab is a tab of a visitor. A test may use several tabs in turn, but each only in one
 // goroutine at a time.
 type Tab struct {
 	tb       testing.TB
@@ -62,8 +62,8 @@ func (t *Tab) NewTab() *Tab {
 	return newTab(t.tb, t.ctx)
 }
 
-// Popup does what opens a window, and returns that window as a tab. The window stays
-// connected with the page that opened it, as far as the pages let it.
+// Popup does what opens a window, and returns the window as a tab. The window stays
+// connected with the page that opened it, if the pages allow that.
 func (t *Tab) Popup(open func()) *Tab {
 	t.tb.Helper()
 	ctx, cancel := context.WithTimeout(t.ctx, t.patience)
@@ -79,22 +79,22 @@ func (t *Tab) Popup(open func()) *Tab {
 	}
 }
 
-// Visit types an address into the address bar and waits until the page is loaded,
-// after any redirects. An address that cannot be loaded fails the test; a page that
-// says 404 or 500 is a page.
+// Visit types an address into the address bar and waits until the page is loaded, after
+// any redirects. An address that can't be loaded fails the test; a page with status 404
+// or 500 counts as loaded.
 func (t *Tab) Visit(url string) {
 	t.tb.Helper()
 	t.do("visiting "+url, chromedp.Navigate(url))
 }
 
-// Reload loads the page again and waits until it is there.
+// Reload loads the page again and waits until it is loaded.
 func (t *Tab) Reload() {
 	t.tb.Helper()
 	t.do("reloading", chromedp.Reload())
 }
 
 // Back presses the browser's Back button. Like Click, it does not wait for the page,
-// because one that the browser kept in memory appears without being loaded.
+// because a page that the browser kept in memory appears without being loaded.
 func (t *Tab) Back() {
 	t.tb.Helper()
 	t.do("going back", func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
@@ -112,7 +112,7 @@ func (t *Tab) Back() {
 	})
 }
 
-// URL returns what the address bar shows.
+// URL returns the address in the address bar.
 func (t *Tab) URL() string {
 	t.tb.Helper()
 	return evaluate[string](t, "reading the address", `location.href`)
@@ -124,17 +124,17 @@ func (t *Tab) Title() string {
 	return evaluate[string](t, "reading the title", `document.title`)
 }
 
-// PageText returns the text on the page as a person sees it: hidden parts are left out
-// and lines are where they are on the screen.
+// PageText returns the text of the page as a person sees it: without hidden parts, and
+// with lines as on the screen.
 func (t *Tab) PageText() string {
 	t.tb.Helper()
 	return evaluate[string](t, "reading the page", pageText)
 }
 
-// A page that is being replaced has no body for a moment.
+// While a page is being replaced, it may have no body.
 const pageText = `document.body ? document.body.innerText : ""`
 
-// Text returns the visible text of the first element that the CSS selector finds, and
+// Text returns the visible text of the first element that matches the CSS selector. It
 // waits for one to appear.
 func (t *Tab) Text(selector string) string {
 	t.tb.Helper()
@@ -148,7 +148,8 @@ func (t *Tab) Text(selector string) string {
 	return *text
 }
 
-// WaitForText waits until the text is on the page, in one line as a person reads it.
+// WaitForText waits until the text is on the page. Line breaks on the page count as
+// spaces.
 func (t *Tab) WaitForText(text string) {
 	t.tb.Helper()
 	t.until(fmt.Sprintf("the text %q", text), func(ctx context.Context) (bool, error) {
@@ -157,8 +158,8 @@ func (t *Tab) WaitForText(text string) {
 	})
 }
 
-// WaitForChange waits until the visible text of the first element that the CSS selector
-// finds is another than before, and returns it.
+// WaitForChange waits until the visible text of the first element that matches the CSS
+// selector differs from before, and returns it.
 func (t *Tab) WaitForChange(selector, before string) string {
 	t.tb.Helper()
 	text := before
@@ -169,13 +170,13 @@ func (t *Tab) WaitForChange(selector, before string) string {
 	return text
 }
 
-// WaitForURL waits until the address bar shows the address and the page is loaded. An
-// address that ends in "*" stands for all that begin with what is before it.
+// WaitForURL waits until the address bar has the address and the page is loaded. An
+// address that ends in "*" matches all addresses that begin with the rest.
 func (t *Tab) WaitForURL(want string) {
 	t.tb.Helper()
 	prefix, isPrefix := strings.CutSuffix(want, "*")
 	t.until("the address "+want, func(ctx context.Context) (bool, error) {
-		// Both in one script, so that they speak of one page.
+		// One script reads both, so that they belong to the same page.
 		const script = `document.readyState === "complete" ? location.href : ""`
 		url, err := chromedp.Run(ctx, chromedp.Evaluate[string](script))
 		if isPrefix {
@@ -185,8 +186,8 @@ func (t *Tab) WaitForURL(want string) {
 	})
 }
 
-// Screenshot writes a picture of the window to a PNG file and creates its folder when
-// there is none.
+// Screenshot writes a picture of the window to a PNG file, and creates the folder if it
+// does not exist.
 func (t *Tab) Screenshot(path string) {
 	t.tb.Helper()
 	ctx, cancel := context.WithTimeout(t.ctx, t.patience)
@@ -205,7 +206,7 @@ func (t *Tab) Screenshot(path string) {
 	}
 }
 
-// ColorScheme makes pages see a person who prefers "dark" or "light".
+// ColorScheme sets the visitor's preferred colour scheme, "dark" or "light".
 func (t *Tab) ColorScheme(scheme string) {
 	t.tb.Helper()
 	t.do("preferring "+scheme, call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -213,29 +214,29 @@ func (t *Tab) ColorScheme(scheme string) {
 	}))
 }
 
-// Phone makes the tab a phone of 375 by 812 points with a touch screen.
+// Phone makes the tab a phone with 375 by 812 points and a touch screen.
 func (t *Tab) Phone() {
 	t.tb.Helper()
 	t.do("becoming a phone", chromedp.EmulateViewport(375, 812,
 		chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulatePortrait))
 }
 
-// Window gives the tab a window of that many points.
+// Window sets the size of the tab's window in points.
 func (t *Tab) Window(width, height int64) {
 	t.tb.Helper()
 	t.do("resizing the window", chromedp.EmulateViewport(width, height))
 }
 
-// ScrollsSideways reports whether the page is wider than the window, which on a phone
-// is a mistake.
+// ScrollsSideways reports whether the page is wider than the window, which is a mistake
+// on a phone.
 func (t *Tab) ScrollsSideways() bool {
 	t.tb.Helper()
 	return evaluate[bool](t, "measuring the page",
 		`document.documentElement.scrollWidth > document.documentElement.clientWidth`)
 }
 
-// DisableJavaScript lets the scripts of pages visited from now on not run. The other
-// functions of the tab go on working.
+// DisableJavaScript stops scripts on all pages visited from now on. The other functions
+// of the tab still work.
 func (t *Tab) DisableJavaScript() {
 	t.tb.Helper()
 	t.do("disabling scripts", call(emulation.SetScriptExecutionDisabled,
@@ -243,7 +244,7 @@ func (t *Tab) DisableJavaScript() {
 }
 
 // Cookies returns the visitor's cookies for all sites, sorted by domain and name. A
-// cookie that ends with the browser has a zero Expires.
+// session cookie has a zero Expires.
 func (t *Tab) Cookies() []*http.Cookie {
 	t.tb.Helper()
 	ctx, cancel := context.WithTimeout(t.ctx, t.patience)
@@ -283,12 +284,12 @@ func httpCookie(c *network.Cookie) *http.Cookie {
 	return cookie
 }
 
-// ConsoleErrors returns what the browser wrote to this tab's console as an error, since
-// the tab was opened: violations of a content security policy, uncaught exceptions, and
-// every answer of 400 and above, with its address.
+// ConsoleErrors returns the errors in this tab's console since the tab was opened:
+// violations of a content security policy, uncaught exceptions, and every answer with a
+// status of 400 or more, with its address.
 func (t *Tab) ConsoleErrors() []string {
 	t.tb.Helper()
-	// Messages come in order, so once this one is here, all before it are, too.
+	// Messages arrive in order, so when this one is here, all earlier ones are too.
 	marker := fmt.Sprintf("marker %d", time.Now().UnixNano())
 	t.do("reading the console", chromedp.Evaluate[chromedp.Void](`console.error(`+quote(marker)+`)`))
 	var found []string
@@ -306,7 +307,7 @@ func (t *Tab) ConsoleErrors() []string {
 	return found
 }
 
-// note keeps a console message if it is an error.
+// note stores a console message if it is an error.
 func (t *Tab) note(m chromedp.ConsoleMessage) {
 	if m.Type != chromedp.ConsoleError && !m.IsException() {
 		return
@@ -320,7 +321,7 @@ func (t *Tab) note(m chromedp.ConsoleMessage) {
 	t.errors = append(t.errors, text)
 }
 
-// call makes an action of a command of the browser's protocol.
+// call returns an action that runs a command of the browser's protocol.
 func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, command, params)

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// pollInterval is the pause between two looks at a page.
+	// pollInterval is the time between two looks at a page.
 	pollInterval = 40 * time.Millisecond
 
-	// lookPatience limits one look, which takes a tenth of a second at most on an idle
-	// machine. The browser may never answer a question about a page that is being replaced,
-	// and then it is asked again.
+	// lookPatience limits one look, which takes at most a tenth of a second on an idle
+	// machine. The browser may never answer a question about a page that is being
+	// replaced; then it is asked again.
 	lookPatience = 6 * time.Second
 )
 
@@ -31,9 +31,9 @@ func (t *Tab) do(what string, action chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// until looks at the page until the look says true, or fails the test after the tab's patience.
-// An error of the look means "not yet", because a page on its way out answers nothing
-// sensible; the last one is part of the failure.
+// until looks at the page until look returns true, or fails the test after the tab's
+// patience. An error of look means "not yet", because a page that is being replaced
+// gives no useful answer; the last error is part of the failure.
 func (t *Tab) until(what string, look func(ctx context.Context) (bool, error)) {
 	t.tb.Helper()
 	deadline := time.Now().Add(t.patience)
@@ -46,7 +46,7 @@ func (t *Tab) until(what string, look func(ctx context.Context) (bool, error)) {
 		}
 		if time.Now().After(deadline) || t.ctx.Err() != nil {
 			if err == nil {
-				err = fmt.Errorf("not there after %v", t.patience)
+				err = fmt.Errorf("it did not appear within %v", t.patience)
 			}
 			t.fail("waiting for "+what, err)
 		}
@@ -54,8 +54,8 @@ func (t *Tab) until(what string, look func(ctx context.Context) (bool, error)) {
 	}
 }
 
-// evaluate returns the value of a script that only reads, so it may run again when the
-// page was replaced under it.
+// evaluate returns the value of a script that only reads, so that it can be repeated if
+// the page was replaced meanwhile.
 func evaluate[T any](t *Tab, what, script string) T {
 	t.tb.Helper()
 	var value T
@@ -67,8 +67,7 @@ func evaluate[T any](t *Tab, what, script string) T {
 	return value
 }
 
-// fail ends the test with what a person would want to see: where the tab is and what
-// is written there.
+// fail ends the test with the tab's address and text.
 func (t *Tab) fail(what string, err error) {
 	t.tb.Helper()
 	t.tb.Fatalf("%s: %v\n%s", what, err, t.describe())
@@ -92,7 +91,7 @@ func (t *Tab) describe() string {
 	return description
 }
 
-// indent sets a text off from the message around it, and shortens a very long one.
+// indent separates a text from the message around it, and shortens a very long one.
 func indent(text string) string {
 	const limit = 4000
 	if len(text) > limit {
@@ -101,9 +100,9 @@ func indent(text string) string {
 	return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
 }
 
-// quote makes a JavaScript literal of a text.
+// quote returns a JavaScript literal for a text.
 func quote(text string) string {
-	// A string always has a JSON form.
+	// Every string can be encoded as JSON.
 	literal, _ := json.Marshal(text)
 	return string(literal)
 }

@@ -17,14 +17,15 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// apache is Apache with mod_auth_openidc in front of an app. The module's pages are all
-// at its redirect URI, by their parameters.
+// apache is Apache with mod_auth_openidc in front of an app. All pages of the module
+// are at its redirect URI; a parameter selects one.
 type apache struct {
 	app
 	client userpool.Client
 }
 
-// TestApache is Debian's libapache2-mod-auth-openidc, as a client and as a resource server.
+// TestApache uses Debian's libapache2-mod-auth-openidc, as a client and as a resource
+// server.
 func TestApache(t *testing.T) {
 	t.Parallel()
 	x, b := newApache(t), newBrowser(t)
@@ -62,7 +63,7 @@ func newApache(t *testing.T) apache {
 	return apache{app{pool: pool, url: base, pkce: true, nonce: true}, client}
 }
 
-// withTLS is a server at another address.
+// withTLS returns a server for the same pool at another address.
 func withTLS(t *testing.T, address string) *httptest.Server {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -91,7 +92,7 @@ func findApache(t *testing.T) (program, modules string) {
 	return program, modules
 }
 
-// echo is the app: it shows the claims that came with a request.
+// echo is the app. It shows the claims that it receives with a request.
 func echo(w http.ResponseWriter, r *http.Request) {
 	header := func(name string) string { return r.Header.Get("OIDC_CLAIM_" + name) }
 	_ = json.NewEncoder(w).Encode(map[string]any{
@@ -99,7 +100,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// info is what the module says about the session.
+// info is the module's information about the session.
 type info struct {
 	Access  string `json:"access_token"`
 	Refresh string `json:"refresh_token"`
@@ -161,7 +162,7 @@ func (x apache) checksBearers(t *testing.T, b *browser) {
 	}
 }
 
-// leaves signs out. The module revokes the tokens by itself.
+// leaves signs out. The module itself revokes the tokens.
 func (x apache) leaves(t *testing.T, b *browser) {
 	session := x.info(t, b)
 	p := b.get(t, x.url+"/callback?"+url.Values{"logout": {x.url + "/"}}.Encode())

@@ -32,8 +32,8 @@ const (
 	awsIssuer = "https://cognito-idp.eu-central-1.amazonaws.com/" + awsPool
 )
 
-// TestAWSJWTVerify has aws-jwt-verify look at tokens of a pool whose issuer is of AWS's
-// form, the only one that its CognitoJwtVerifier takes.
+// TestAWSJWTVerify verifies tokens with aws-jwt-verify. The pool's issuer has AWS's
+// form, because CognitoJwtVerifier accepts no other.
 func TestAWSJWTVerify(t *testing.T) {
 	t.Parallel()
 	p := newAWSPool(t)
@@ -53,7 +53,7 @@ func TestAWSJWTVerify(t *testing.T) {
 		client, groups          = "CognitoJwtInvalidClientIdError", "CognitoJwtInvalidGroupError"
 		use, expired            = "CognitoJwtInvalidTokenUseError", "JwtExpiredError"
 		forged, unsigned        = "JwtInvalidSignatureError", "JwtInvalidSignatureAlgorithmError"
-		unknown                 = "ParameterValidationError" // no pool of this issuer
+		unknown                 = "ParameterValidationError" // no pool has this issuer
 	)
 	is := func(id, access, expired, forged, unsigned string) map[string]string {
 		return map[string]string{"id": id, "access": access, "expired": expired, "forged": forged, "unsigned": unsigned}
@@ -75,7 +75,7 @@ func TestAWSJWTVerify(t *testing.T) {
 	}
 }
 
-// withoutAlgorithm is a token's header that wants no signature.
+// withoutAlgorithm is a token's header for an unsigned token.
 func withoutAlgorithm(t *testing.T, header string) string {
 	t.Helper()
 	text, err := base64.RawURLEncoding.DecodeString(header)
@@ -85,7 +85,7 @@ func withoutAlgorithm(t *testing.T, header string) string {
 	return base64.RawURLEncoding.EncodeToString(bytes.Replace(text, []byte("RS256"), []byte("none"), 1))
 }
 
-// awsTest is a pool with TLS, and with an issuer that is not where it is served.
+// awsTest is a pool with TLS whose issuer is not its real address.
 type awsTest struct {
 	srv    *httptest.Server
 	client userpool.Client
@@ -150,7 +150,7 @@ var (
 	hidden = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
 )
 
-// submit sends the sign-in form of a page, and ends at the app.
+// submit sends the sign-in form of a page, and returns at the app.
 func (b *browser) submit(t *testing.T, p page, form url.Values) page {
 	t.Helper()
 	to := action.FindStringSubmatch(p.body)
@@ -174,7 +174,7 @@ func (b *browser) submit(t *testing.T, p page, form url.Values) page {
 	return b.do(t, req)
 }
 
-// verify runs aws-jwt-verify, which fetches the keys for JwtVerifier itself.
+// verify runs aws-jwt-verify. JwtVerifier fetches the keys itself.
 func (p *awsTest) verify(t *testing.T, tokens map[string]string) (results map[string]map[string]string) {
 	t.Helper()
 	ca := filepath.Join(t.TempDir(), "ca.pem")

@@ -15,7 +15,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/server"
 )
 
-// TestOIDCClientTS is oidc-client-ts. Of an ID token it looks at the nonce alone.
+// TestOIDCClientTS uses oidc-client-ts. It checks only the nonce of an ID token.
 func TestOIDCClientTS(t *testing.T) {
 	t.Parallel()
 	pool, addr := newPool(t), demo.FreeAddr(t)
@@ -35,17 +35,17 @@ func TestOIDCClientTS(t *testing.T) {
 	t.Run("revocation", func(t *testing.T) { w.revokes(t, b.NewVisitor(t)) })
 }
 
-// popup signs in with a window of its own.
+// popup signs in in a separate window.
 func (w webApp) popup(t *testing.T, tab *chromium.Tab) {
 	t.Helper()
 	tab.Visit(w.url + "/")
 	popup := tab.Popup(func() { tab.Click("Sign in with a popup") })
 	popup.WaitForURL(w.domain + "/login*")
-	w.password(popup) // which then closes
+	w.password(popup) // the app then closes it
 	w.wantClaims(t, tab)
 }
 
-// revokes revokes the refresh token: the next refresh is refused.
+// revokes revokes the refresh token: the next refresh must fail.
 func (w webApp) revokes(t *testing.T, tab *chromium.Tab) {
 	t.Helper()
 	tab.Visit(w.url + "/")
@@ -74,8 +74,8 @@ func serveBrowserApp(t *testing.T, addr, script string, settings map[string]stri
 	serve(t, addr, cmd)
 }
 
-// TestAmplify is Amplify, which looks at no ID token but to read it. It refreshes, and at
-// sign-out revokes, by Cognito's API, which the pool has not.
+// TestAmplify uses Amplify, which reads ID tokens and does not verify them. It
+// refreshes and revokes through Cognito's API, which the pool does not have.
 func TestAmplify(t *testing.T) {
 	t.Parallel()
 	pool, addr := newPool(t), demo.FreeAddr(t)
@@ -92,7 +92,7 @@ func TestAmplify(t *testing.T) {
 	}.journey(t, chromium.Start(t))
 }
 
-// overTLS serves a pool at a domain with TLS, too, and returns its address.
+// overTLS also serves a pool at a domain with TLS, and returns its address.
 func overTLS(t *testing.T, pool *cognatetest.Pool) string {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(nil)

@@ -10,31 +10,32 @@ import (
 	chromium "github.com/cognate-auth/cognate/e2e/browser"
 )
 
-// webApp is a running app that a person uses in Chromium. Its page says
+// webApp is a running app that a person uses in Chromium. Its page shows
 //
 //	Nobody is signed in.    and has the button "Sign in", or
-//	the claims of a token   and has "Refresh", where the library can do that, and "Sign out".
+//	the claims of a token   and has "Sign out", and "Refresh" if the library can refresh.
 //
-// A refresh changes the claims: jti is another.
+// A refresh changes the claims: jti differs.
 type webApp struct {
 	pool   *cognatetest.Pool
-	domain string // where the pool's pages are
+	domain string // the host of the pool's pages
 	url    string
 
-	signIn, signOut []string // what to click at the app, one after the other
+	signIn, signOut []string // the names to click in the app, one after the other
 	cannotRefresh   bool
 
-	pkce, nonce bool // what the library sends, beside state
+	pkce, nonce bool // what the library sends in addition to state
 
-	forgeries []string // what it refuses, by the names of forgeries
-	refused   string   // what it says then
+	forgeries []string // what it refuses, by the names in forgeries
+	refused   string   // its message then
 
-	lacks string // an address that it asks and that the pool has not
+	lacks string // an address that it requests and the pool does not have
 }
 
 const nobody = "Nobody is signed in."
 
-// journey is the life of a session in a browser, and what must not become one.
+// journey is the life of a session in a browser, and the attempts that must not give
+// one.
 func (w webApp) journey(t *testing.T, b *chromium.Browser) {
 	t.Helper()
 	tab := b.NewVisitor(t)
@@ -51,7 +52,7 @@ func (w webApp) journey(t *testing.T, b *chromium.Browser) {
 	}
 }
 
-// signsIn signs in, and looks at the authorization request.
+// signsIn signs in, and checks the authorization request.
 func (w webApp) signsIn(t *testing.T, tab *chromium.Tab) {
 	t.Helper()
 	tab.Visit(w.url + "/")
@@ -60,7 +61,7 @@ func (w webApp) signsIn(t *testing.T, tab *chromium.Tab) {
 	w.checkRequest(t, tab)
 	w.password(tab)
 	w.wantClaims(t, tab)
-	tab.Visit(w.url + "/") // it is remembered
+	tab.Visit(w.url + "/") // the session is remembered
 	w.wantClaims(t, tab)
 }
 
@@ -83,7 +84,8 @@ func click(tab *chromium.Tab, names []string) {
 	}
 }
 
-// checkRequest looks at the authorization request, whose parameters the pool's page has.
+// checkRequest checks the authorization request, whose parameters are in the address of
+// the pool's page.
 func (w webApp) checkRequest(t *testing.T, tab *chromium.Tab) {
 	t.Helper()
 	u, err := url.Parse(tab.URL())
@@ -93,7 +95,7 @@ func (w webApp) checkRequest(t *testing.T, tab *chromium.Tab) {
 	checkParameters(t, u.Query(), w.pkce, w.nonce)
 }
 
-// wantClaims waits until the page says who is signed in.
+// wantClaims waits until the page shows who is signed in.
 func (w webApp) wantClaims(t *testing.T, tab *chromium.Tab) string {
 	t.Helper()
 	tab.WaitForURL(w.url + "/")
@@ -110,7 +112,7 @@ func (w webApp) wantClaims(t *testing.T, tab *chromium.Tab) string {
 	return text
 }
 
-// refreshes asks for new tokens.
+// refreshes requests new tokens.
 func (w webApp) refreshes(t *testing.T, tab *chromium.Tab) {
 	t.Helper()
 	if w.cannotRefresh {
@@ -125,7 +127,7 @@ func (w webApp) refreshes(t *testing.T, tab *chromium.Tab) {
 	}
 }
 
-// signsOut signs out, and must find the pool's form at the next attempt.
+// signsOut signs out. The next attempt must lead to the pool's form.
 func (w webApp) signsOut(t *testing.T, tab *chromium.Tab) {
 	t.Helper()
 	click(tab, w.signOut)
@@ -134,7 +136,7 @@ func (w webApp) signsOut(t *testing.T, tab *chromium.Tab) {
 	w.toPool(t, tab)
 }
 
-// refuses signs in while the pool answers with an ID token that no app must take.
+// refuses signs in while the pool answers with an ID token that no app may accept.
 func (w webApp) refuses(t *testing.T, tab *chromium.Tab, forge func()) {
 	t.Helper()
 	forge()

@@ -45,9 +45,9 @@ func register(pool *cognatetest.Pool, base, callback string) userpool.Client {
 // app is a running app that signs in with a client library. Its pages are
 //
 //	/         for everybody; the logout URL
-//	/hello    the claims of the ID token, for who is signed in
-//	/userinfo what userInfo says
-//	/refresh  refreshes, and is /hello; an error is its OAuth code with status 400
+//	/hello    the claims of the ID token, for people who are signed in
+//	/userinfo the answer of userInfo
+//	/refresh  refreshes, and shows /hello; an error is its OAuth code with status 400
 //	/revoke   revokes the refresh token
 //	/logout   ends the session here and at the pool
 //
@@ -56,11 +56,11 @@ type app struct {
 	pool *cognatetest.Pool
 	url  string
 
-	pkce, nonce bool // what the library sends, beside state
-	trusting    bool // takes an ID token from the token endpoint without its signature
+	pkce, nonce bool // what the library sends in addition to state
+	trusting    bool // it accepts an ID token from the token endpoint without checking the signature
 }
 
-// journey is the life of a session, and what must not become one.
+// journey is the life of a session, and the attempts that must not give one.
 func (a app) journey(t *testing.T) {
 	t.Helper()
 	b := newBrowser(t)
@@ -72,7 +72,7 @@ func (a app) journey(t *testing.T) {
 	t.Run("forged tokens", a.refusesForgeries)
 }
 
-// signIn signs in and looks at what went over the wire on the way.
+// signIn signs in and checks the requests and answers on the way.
 func (a app) signIn(t *testing.T, b *browser) {
 	t.Helper()
 	a.pool.SignIn(t, b.client, a.url+"/hello", name, password)
@@ -80,7 +80,7 @@ func (a app) signIn(t *testing.T, b *browser) {
 	checkClaims(t, b.get(t, a.url+"/hello"))
 }
 
-// checkRequest looks at the authorization request, and at the answer to it.
+// checkRequest checks the authorization request and its answer.
 func (a app) checkRequest(t *testing.T, b *browser) {
 	t.Helper()
 	q := b.sent(t, a.pool.URL, "/oauth2/authorize").Query()
@@ -95,7 +95,7 @@ func (a app) checkRequest(t *testing.T, b *browser) {
 	}
 }
 
-// checkParameters looks at an authorization request.
+// checkParameters checks the parameters of an authorization request.
 func checkParameters(t *testing.T, q url.Values, pkce, nonce bool) {
 	t.Helper()
 	openid := slices.Contains(strings.Fields(q.Get("scope")), "openid")
@@ -127,7 +127,7 @@ func (a app) userInfo(t *testing.T, b *browser) {
 	t.Helper()
 	var info struct {
 		Email    string `json:"email"`
-		Verified any    `json:"email_verified"` // some libraries make a boolean of it
+		Verified any    `json:"email_verified"` // some libraries convert it to a boolean
 	}
 	p := b.get(t, a.url+"/userinfo")
 	p.decode(t, &info)
@@ -159,7 +159,7 @@ func (a app) revoke(t *testing.T, b *browser) {
 	}
 }
 
-// signOut signs out, and must find the pool's form at the next attempt.
+// signOut signs out. The next attempt must lead to the pool's form.
 func (a app) signOut(t *testing.T, b *browser) {
 	t.Helper()
 	p := b.get(t, a.url+"/logout")
@@ -173,7 +173,7 @@ func (a app) signOut(t *testing.T, b *browser) {
 	a.wantStranger(t, b)
 }
 
-// wantStranger checks that neither the app nor the pool knows the browser.
+// wantStranger checks that the browser has no session at the app or the pool.
 func (a app) wantStranger(t *testing.T, b *browser) {
 	t.Helper()
 	p := b.get(t, a.url+"/hello")
@@ -182,7 +182,7 @@ func (a app) wantStranger(t *testing.T, b *browser) {
 	}
 }
 
-// What makes the pool answer with ID tokens that are not what they seem.
+// These make the pool answer with false ID tokens.
 const (
 	anotherKey      = "another key"
 	anotherNonce    = "another nonce"
@@ -220,16 +220,16 @@ func (a app) refuses(t *testing.T, forge func()) {
 	b := newBrowser(t)
 	before := a.pool.Requests(cognatetest.CodeGrant)
 	resp := a.pool.Visit(t, b.client, a.url+"/hello", name, password)
-	// At its callback, then. Not each has an error status for that.
+	// Then the app refuses it at its callback. Some apps do so without an error status.
 	if resp.Request.URL.Path == "/hello" || a.pool.Requests(cognatetest.CodeGrant) == before {
 		t.Errorf("the app answered %d at %s", resp.StatusCode, resp.Request.URL.Path)
 	}
-	// Without the pool's session, who has none here has to sign in.
+	// Without a session at the app or the pool, the browser must sign in.
 	b.forget(t, a.pool.URL)
 	a.wantStranger(t, b)
 }
 
-// browser follows redirects, keeps cookies, and remembers where it has been.
+// browser follows redirects, keeps cookies, and records its requests.
 type browser struct {
 	client *http.Client
 	trail  *trail
@@ -243,7 +243,7 @@ func newBrowser(t *testing.T) *browser {
 	return b
 }
 
-// page is the answer at the end of all redirects.
+// page is the answer after all redirects.
 type page struct {
 	at     *url.URL
 	status int
@@ -322,7 +322,7 @@ func (b *browser) forget(t *testing.T, origin string) {
 	b.client.Jar.SetCookies(u, over)
 }
 
-// trail notes requests, and holds answers to what a browser takes.
+// trail records requests, and checks that a browser would accept the answers.
 type trail struct {
 	tb testing.TB
 
@@ -346,7 +346,8 @@ func (tr *trail) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	for _, c := range resp.Cookies() {
-		// Browsers drop a cookie whose name and value are longer (RFC 6265bis section 5.6).
+		// Browsers drop a cookie whose name and value are longer (RFC 6265bis section
+		// 5.6).
 		if size := len(c.Name) + len(c.Value); size > 4096 {
 			tr.tb.Errorf("%s sets a cookie %s of %d bytes", r.URL.Host, c.Name, size)
 		}

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestDocumentedVersions compares the page's versions with those that the tests use.
+// TestDocumentedVersions compares the versions in the documentation with those of the
+// tests.
 func TestDocumentedVersions(t *testing.T) {
 	t.Parallel()
 	page := read(t, "../../docs/clients.md")

@@ -12,14 +12,15 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// answer is one of the token endpoint.
+// answer is an answer of the token endpoint.
 type answer struct {
 	Access string `json:"access_token"`
 	ID     string `json:"id_token"`
 	Error  string `json:"error"`
 }
 
-// token asks the pool itself, as a client that the test need not trust.
+// token calls the pool's token endpoint directly, so that the test need not trust a
+// client.
 func (a app) token(t *testing.T, client userpool.Client, form url.Values) (got answer) {
 	t.Helper()
 	resp := a.post(t, "/oauth2/token", client, form)
@@ -31,7 +32,7 @@ func (a app) token(t *testing.T, client userpool.Client, form url.Values) (got a
 	return got
 }
 
-// revokeToken revokes a token in a client's name.
+// revokeToken revokes a token as a client.
 func (a app) revokeToken(t *testing.T, client userpool.Client, token string) {
 	t.Helper()
 	resp := a.post(t, "/oauth2/revoke", client, url.Values{"token": {token}})

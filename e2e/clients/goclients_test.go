@@ -22,21 +22,21 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// TestGoOIDC is go-oidc with x/oauth2, put together by hand as both document it.
+// TestGoOIDC uses go-oidc with x/oauth2, combined as both document it.
 func TestGoOIDC(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t)
 	goApp(t, pool, newGoOIDC).journey(t)
 }
 
-// TestZitadel is the relying party of zitadel/oidc, with its handlers.
+// TestZitadel uses the relying party of zitadel/oidc, with its handlers.
 func TestZitadel(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t)
 	goApp(t, pool, newZitadel).journey(t)
 }
 
-// library is one of the two, in an app.
+// library is one of the two libraries.
 type library interface {
 	login(w http.ResponseWriter, r *http.Request)
 	// callback returns the tokens of the sign-in, with the claims of the ID token.
@@ -46,22 +46,22 @@ type library interface {
 	revoke(ctx context.Context, refreshToken string) error
 }
 
-// tokens is what the app keeps of a sign-in.
+// tokens are what the app keeps after a sign-in.
 type tokens struct {
 	access, refresh string
 	claims          map[string]any
 }
 
-// site is the app around the library.
+// site is the app that uses the library.
 type site struct {
 	library
-	logout string // the way out of the pool
+	logout string // the address of the pool's logout
 
 	mu   sync.Mutex
 	kept map[string]tokens // by the cookie
 }
 
-// start makes a library ready for an app at base.
+// start prepares a library for an app at base.
 type start func(t *testing.T, pool *cognatetest.Pool, base string, client userpool.Client) library
 
 func goApp(t *testing.T, pool *cognatetest.Pool, with start) app {
@@ -84,7 +84,7 @@ func goApp(t *testing.T, pool *cognatetest.Pool, with start) app {
 		if err != nil {
 			return nil, err
 		}
-		fresh.refresh = had.refresh // it stays as it is
+		fresh.refresh = had.refresh // the old one stays valid
 		*had = fresh
 		return fresh.claims, nil
 	}))
@@ -135,7 +135,7 @@ func (s *site) back(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/hello", http.StatusFound)
 }
 
-// with serves a page for who is signed in; what it changes is kept.
+// with serves a page for people who are signed in, and keeps its changes of the tokens.
 func (s *site) with(page func(r *http.Request, had *tokens) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, had, ok := s.session(r)
@@ -153,7 +153,7 @@ func (s *site) with(page func(r *http.Request, had *tokens) (any, error)) http.H
 	}
 }
 
-// errorCode is the OAuth error of either library.
+// errorCode returns the OAuth error code in the error of either library.
 func errorCode(err error) string {
 	if e, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		return e.ErrorCode
@@ -220,7 +220,7 @@ func (g *goOIDC) callback(_ http.ResponseWriter, r *http.Request) (tokens, error
 	return g.verified(r.Context(), got, cookie("nonce"))
 }
 
-// verified checks the ID token, and that the access token belongs to it.
+// verified verifies the ID token, and that the access token belongs to it.
 func (g *goOIDC) verified(ctx context.Context, got *oauth2.Token, nonce string) (tokens, error) {
 	raw, _ := got.Extra("id_token").(string)
 	id, err := g.verifier.Verify(ctx, raw)
@@ -243,7 +243,7 @@ func (g *goOIDC) refresh(ctx context.Context, refreshToken string) (tokens, erro
 	if err != nil {
 		return tokens{}, err
 	}
-	return g.verified(ctx, got, "") // no request, no nonce
+	return g.verified(ctx, got, "") // there is no request, so no nonce
 }
 
 func (g *goOIDC) userInfo(ctx context.Context, accessToken, _ string) (any, error) {
@@ -254,7 +254,7 @@ func (g *goOIDC) userInfo(ctx context.Context, accessToken, _ string) (any, erro
 	return map[string]any{"email": info.Email, "email_verified": info.EmailVerified}, nil
 }
 
-// revoke is RFC 7009 by hand: neither module has it.
+// revoke is written by hand after RFC 7009: neither module has it.
 func (g *goOIDC) revoke(ctx context.Context, refreshToken string) error {
 	form := url.Values{"token": {refreshToken}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.revoking, strings.NewReader(form.Encode()))
@@ -276,7 +276,7 @@ func (g *goOIDC) revoke(ctx context.Context, refreshToken string) error {
 
 type zitadel struct{ party rp.RelyingParty }
 
-// nonceKey is where zitadel's verifier finds the nonce of a request.
+// nonceKey is the key under which zitadel's verifier finds the nonce of a request.
 type nonceKey struct{}
 
 func newZitadel(t *testing.T, pool *cognatetest.Pool, base string, client userpool.Client) library {
@@ -308,7 +308,7 @@ func (z zitadel) callback(w http.ResponseWriter, r *http.Request) (t tokens, err
 	if err != nil {
 		return tokens{}, err
 	}
-	answer := httptest.NewRecorder() // the page of its refusal
+	answer := httptest.NewRecorder() // the page with its error
 	err = errors.New("the exchange failed")
 	rp.CodeExchangeHandler(func(
 		_ http.ResponseWriter, _ *http.Request, got *oidc.Tokens[*oidc.IDTokenClaims], _ string, _ rp.RelyingParty,

@@ -2,5 +2,5 @@ package clients
 
 import "syscall"
 
-// A test that ends by its -timeout cleans up nothing; here the programs end with it.
+// A test that ends by its -timeout runs no cleanups, so the kernel ends its programs.
 func init() { attributes.Pdeathsig = syscall.SIGTERM }

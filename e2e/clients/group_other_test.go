@@ -4,7 +4,7 @@ package clients
 
 import "os/exec"
 
-// ownGroup does nothing here; what a program starts is left to it.
+// ownGroup does nothing here. A program must end its own children.
 func ownGroup(*exec.Cmd) {}
 
 func terminate(cmd *exec.Cmd) { _ = cmd.Process.Kill() }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// attributes lets terminate and kill reach what a program starts, too.
+// attributes let terminate and kill reach a program's children too.
 var attributes = syscall.SysProcAttr{Setpgid: true}
 
 func ownGroup(cmd *exec.Cmd) {

@@ -11,14 +11,15 @@ import (
 	"github.com/cognate-auth/cognate/e2e/demo"
 )
 
-// TestOpenIDClient is openid-client.
+// TestOpenIDClient uses openid-client.
 func TestOpenIDClient(t *testing.T) {
 	t.Parallel()
 	nodeApp(t, "openid-client.mjs", "/callback").journey(t)
 }
 
-// TestExpressOpenIDConnect is express-openid-connect. It looks at no signature: OpenID
-// Connect Core section 3.1.3.7, item 6, lets it believe the token endpoint.
+// TestExpressOpenIDConnect uses express-openid-connect. It does not verify the
+// signature of ID tokens: OpenID Connect Core section 3.1.3.7, item 6, allows that for
+// tokens from the token endpoint.
 func TestExpressOpenIDConnect(t *testing.T) {
 	t.Parallel()
 	a := nodeApp(t, "express.mjs", "/callback")
@@ -43,7 +44,7 @@ func nodeApp(t *testing.T, script, callback string) app {
 	return app{pool: pool, url: base, pkce: true, nonce: true}
 }
 
-// TestNextAuth is next-auth 4.
+// TestNextAuth uses next-auth 4.
 func TestNextAuth(t *testing.T) {
 	t.Parallel()
 	a := nodeApp(t, "next-auth.mjs", "/api/auth/callback/cognito")
@@ -55,7 +56,8 @@ func TestNextAuth(t *testing.T) {
 	}.journey(t, chromium.Start(t))
 }
 
-// TestAuthExpress is @auth/express. It looks at no signature, as [TestExpressOpenIDConnect].
+// TestAuthExpress uses @auth/express. Like [TestExpressOpenIDConnect], it verifies no
+// signature.
 func TestAuthExpress(t *testing.T) {
 	t.Parallel()
 	a := nodeApp(t, "auth-express.mjs", "/auth/callback/cognito")
@@ -67,7 +69,7 @@ func TestAuthExpress(t *testing.T) {
 	}.journey(t, chromium.Start(t))
 }
 
-// node is a script of the folder node.
+// node returns a command for a script in the folder node.
 func node(t *testing.T, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	program := os.Getenv("NODE")
@@ -78,7 +80,7 @@ func node(t *testing.T, script string, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatalf("%v; install Node.js 18 or newer, or set NODE to its path", err)
 	}
-	// npm writes this file at the end.
+	// npm writes this file last.
 	_, err = os.Stat(filepath.Join("node", "node_modules", ".package-lock.json"))
 	if err != nil {
 		t.Fatalf("the packages are not installed; make e2e does that, as does npm ci in e2e/clients/node: %v", err)

@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// patience is how long a program may take to listen, and to answer: fifty times what the
-// slowest takes on an idle machine, two seconds, which are those of an app that is bundled or
-// has a database made first.
+// patience is how long a program may take to listen, and to answer: fifty times as long as
+// the slowest takes on an idle machine. That takes two seconds, because it is bundled or
+// creates a database first.
 const patience = 100 * time.Second
 
-// transport does not ask who signed the certificate: an app with TLS makes its own.
+// transport accepts every certificate, because an app with TLS makes its own.
 var transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 
-// output is what a program has printed.
+// output keeps what a program prints.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -41,8 +41,8 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// serve starts a program that is to listen on addr, waits until it does, and stops it and
-// all that it started when the test ends.
+// serve starts a program that listens on addr, waits until it does, and stops it and
+// its children when the test ends.
 func serve(t *testing.T, addr string, cmd *exec.Cmd) {
 	t.Helper()
 	out := &output{}
@@ -64,14 +64,14 @@ func serve(t *testing.T, addr string, cmd *exec.Cmd) {
 	await(t, addr, exited)
 }
 
-// stop asks a program to end, and then sees to it.
+// stop asks a program to end, and kills it if it does not.
 func stop(cmd *exec.Cmd, exited <-chan error) {
 	terminate(cmd)
 	select {
 	case <-exited:
 	case <-time.After(5 * time.Second):
 	}
-	kill(cmd) // what it left behind, or itself
+	kill(cmd) // the children that it left behind, or the program itself
 }
 
 // await waits until something listens on addr.

@@ -20,7 +20,8 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// TestAuthlib is Authlib's client for Flask, in the version of Debian's python3-authlib.
+// TestAuthlib uses Authlib's client for Flask, in the version of Debian's
+// python3-authlib.
 func TestAuthlib(t *testing.T) {
 	t.Parallel()
 	pool, addr := newPool(t), demo.FreeAddr(t)
@@ -31,7 +32,7 @@ func TestAuthlib(t *testing.T) {
 	app{pool: pool, url: base, pkce: true, nonce: true}.journey(t)
 }
 
-// systemPython is the Python for which the distribution has Authlib.
+// systemPython returns the Python for which the distribution has Authlib.
 func systemPython(t *testing.T) string {
 	t.Helper()
 	candidates := []string{"/usr/bin/python3", "python3"}
@@ -65,7 +66,8 @@ const (
 	tutorialPrivate = "Only " + email + " may read this."
 )
 
-// tutorial is the tutorial's app on the real flask-oidc, with a clock to turn.
+// tutorial is the tutorial's app on the real flask-oidc, with a clock that the test can
+// move.
 type tutorial struct {
 	app
 	client userpool.Client
@@ -93,7 +95,7 @@ func newTutorial(t *testing.T) tutorial {
 	return x
 }
 
-// clientSecrets is the file that flask-oidc reads.
+// clientSecrets returns the file that flask-oidc reads.
 func clientSecrets(t *testing.T, pool *cognatetest.Pool, client userpool.Client) string {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"web": map[string]any{
@@ -109,7 +111,7 @@ func clientSecrets(t *testing.T, pool *cognatetest.Pool, client userpool.Client)
 	return string(text)
 }
 
-// venvPython is the one with the packages of requirements.txt.
+// venvPython returns the Python that has the packages of requirements.txt.
 func venvPython(t *testing.T) string {
 	t.Helper()
 	python, err := filepath.Abs("python/.venv/bin/python")
@@ -122,8 +124,8 @@ func venvPython(t *testing.T) string {
 	return python
 }
 
-// TestTutorialOnFlaskOIDC is the tutorial's app on the real flask-oidc, which sends no
-// challenge and revokes nothing.
+// TestTutorialOnFlaskOIDC runs the tutorial's app on the real flask-oidc, which sends
+// no code challenge and revokes nothing.
 func TestTutorialOnFlaskOIDC(t *testing.T) {
 	t.Parallel()
 	x, b := newTutorial(t), newBrowser(t)
@@ -149,7 +151,7 @@ func (x tutorial) wantPrivate(t *testing.T, b *browser) {
 	}
 }
 
-// refreshes lets an hour pass for the app: its tokens are over.
+// refreshes moves the app's clock by an hour, after which its tokens have expired.
 func (x tutorial) refreshes(t *testing.T, b *browser) {
 	write(t, x.clock, "3590")
 	defer write(t, x.clock, "0")
@@ -160,7 +162,7 @@ func (x tutorial) refreshes(t *testing.T, b *browser) {
 	}
 }
 
-// revoked revokes the refresh token: at the next refresh the app signs out.
+// revoked revokes the refresh token: at the next refresh the app signs the person out.
 func (x tutorial) revoked(t *testing.T) {
 	b := newBrowser(t)
 	x.pool.SignIn(t, b.client, x.url+"/hello", name, password)
@@ -201,8 +203,9 @@ func refreshToken(t *testing.T, b *browser, origin string) string {
 	return session.Token.Refresh
 }
 
-// TestDjangoAllauth is django-allauth, with the providers openid_connect, which looks at no
-// signature, and amazon_cognito, which asks userInfo and looks at no ID token.
+// TestDjangoAllauth uses django-allauth, with the providers openid_connect, which
+// verifies no signature, and amazon_cognito, which calls userInfo and does not use the
+// ID token.
 func TestDjangoAllauth(t *testing.T) {
 	t.Parallel()
 	w := djangoApp(t, "allauth_app.py", "/accounts/oidc/pool/login/callback/",
@@ -220,8 +223,8 @@ func TestDjangoAllauth(t *testing.T) {
 	})
 }
 
-// TestPythonSocialAuth is Python Social Auth for Django, with the backends oidc, and cognito,
-// which asks userInfo and looks at no ID token.
+// TestPythonSocialAuth uses Python Social Auth for Django, with the backends oidc, and
+// cognito, which calls userInfo and does not use the ID token.
 func TestPythonSocialAuth(t *testing.T) {
 	t.Parallel()
 	w := djangoApp(t, "social_app.py", "/complete/oidc/", "/complete/cognito/")
@@ -238,7 +241,7 @@ func TestPythonSocialAuth(t *testing.T) {
 	})
 }
 
-// djangoApp starts an app for Django with its callbacks.
+// djangoApp starts a Django app with its callbacks.
 func djangoApp(t *testing.T, file string, callbacks ...string) webApp {
 	t.Helper()
 	pool, addr := newPool(t), demo.FreeAddr(t)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Announcement is what `cognate demo` tells the person who started it.
+// Announcement is what `cognate demo` prints for the person who started it.
 type Announcement struct {
 	// AppURL and PoolURL are the addresses of the app (https) and of the local pool
 	// (http), without a slash at the end.
@@ -24,12 +24,12 @@ var (
 	appURL  = regexp.MustCompile(`https://[^\s/]+:\d+`)
 	poolURL = regexp.MustCompile(`http://[^\s/]+:\d+`)
 
-	// A line with an address and a password, and perhaps words before and after.
+	// This matches a line with an address and a password, and perhaps other words.
 	userLine = regexp.MustCompile(`(?m)^\s*(\S+@\S+)\s+(\S+)`)
 )
 
-// parse reads an announcement. It is complete when it says how to stop, which is its
-// last line.
+// parse reads an announcement. It is complete if it says how to stop, which is its last
+// line.
 func parse(text string) (Announcement, bool) {
 	_, rest, found := strings.Cut(text, "Ctrl-C")
 	if !found || !strings.Contains(rest, "\n") {

@@ -1,8 +1,8 @@
 // Package demo builds the cognate program and starts `cognate demo`, as a person in a
 // terminal would.
 //
-// Tests that use it must run with -count=1, as `make test` runs them: go test does not
-// know that they depend on the program and would repeat an old result.
+// Tests that use it must run with -count=1, as `make test` does: go test does not know that
+// they depend on the program, and would repeat an old result.
 package demo
 
 import (
@@ -22,9 +22,9 @@ import (
 )
 
 const (
-	// startPatience is how long the program may take to say where it listens, and
-	// stopPatience how long it may take to end after Ctrl-C: fifty times what they take on
-	// an idle machine, a second.
+	// startPatience is how long the program may take to print its addresses, and
+	// stopPatience how long it may take to end after Ctrl-C: fifty times as long as on
+	// an idle machine, which is a second.
 	startPatience = time.Minute
 	stopPatience  = time.Minute
 )
@@ -41,28 +41,29 @@ type Demo struct {
 	once   sync.Once
 }
 
-// Start builds the program when this test run has not yet, starts `cognate demo` on
-// free ports and waits until it has printed its announcement. More arguments follow the
-// ones that choose the ports, and so may override them.
+// Start builds the program if this test run has not built it yet, starts `cognate demo`
+// on free ports and waits for its announcement. The arguments follow the ones that set
+// the ports, so they may override them.
 //
-// When the test ends the program is interrupted as by Ctrl-C, and the test fails unless
-// it ends by itself with status 0. What it printed is in the log of a failed test.
+// When the test ends, the program is interrupted as by Ctrl-C. The test fails unless
+// the program then ends by itself with status 0. The log of a failed test has the
+// program's output.
 func Start(tb testing.TB, args ...string) *Demo {
 	tb.Helper()
 	program := Program(tb)
 	args = append([]string{"demo", "--addr", "127.0.0.1:0", "--pool-addr", "127.0.0.1:0"}, args...)
-	// Stop ends it; the test's own context would kill it before.
+	// Stop ends it. The test's own context would kill it earlier.
 	return Run(tb, exec.CommandContext(context.WithoutCancel(tb.Context()), program, args...))
 }
 
-// Run starts a command that is to become the demo and waits for its announcement, as Start
-// does. The command gets a process group of its own, as in a terminal, so that Ctrl-C
-// reaches the program behind `go run`, too.
+// Run starts a command that runs the demo and waits for its announcement, as Start
+// does. The command gets its own process group, as in a terminal, so that Ctrl-C also
+// reaches the program that `go run` started.
 func Run(tb testing.TB, cmd *exec.Cmd) *Demo {
 	tb.Helper()
 	out := &output{ready: make(chan Announcement, 1)}
 	cmd.Stdout, cmd.Stderr = out, out
-	// A child that keeps the output open cannot make Wait hang.
+	// A child that keeps the output open must not make Wait hang.
 	cmd.WaitDelay = stopPatience
 	ownGroup(cmd)
 	err := cmd.Start()
@@ -87,9 +88,8 @@ func Run(tb testing.TB, cmd *exec.Cmd) *Demo {
 // Output returns what the program has printed so far.
 func (d *Demo) Output() string { return d.output.String() }
 
-// Stop interrupts the program as Ctrl-C does and waits for its end. Anything but an
-// exit with status 0 within a minute fails the test. Only the first call
-// does something.
+// Stop interrupts the program as Ctrl-C does and waits for its end. The test fails
+// unless it ends with status 0 within a minute. Further calls do nothing.
 func (d *Demo) Stop() {
 	d.tb.Helper()
 	d.once.Do(func() {
@@ -110,7 +110,7 @@ func (d *Demo) stop() error {
 	}
 	select {
 	case err := <-d.exited:
-		// `go run` ends with status 1 after Ctrl-C, whatever its program does.
+		// `go run` ends with status 1 after Ctrl-C, whatever the status of its program.
 		if e, ok := errors.AsType[*exec.ExitError](err); ok && e.ExitCode() == 1 && d.cmd.Args[0] == "go" {
 			return nil
 		}
@@ -120,10 +120,10 @@ func (d *Demo) stop() error {
 	}
 }
 
-// output remembers what a program prints and sends the announcement once it is
-// complete. It may be used by several goroutines.
+// output keeps what a program prints, and sends the announcement when it is complete.
+// It is safe for concurrent use.
 type output struct {
-	ready chan Announcement // has room for the one announcement
+	ready chan Announcement // has room for the single announcement
 
 	mu        sync.Mutex
 	text      bytes.Buffer
@@ -148,7 +148,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// workspace is where this test run keeps the program it built. Main sets it.
+// workspace is the folder of the program that this test run built. Main sets it.
 var workspace string
 
 // Main runs the tests of a package whose tests call Start, and removes what was built
@@ -161,12 +161,12 @@ func Main(m interface{ Run() int }) int {
 		fmt.Fprintln(os.Stderr, "making a folder for the program:", err)
 		return 1
 	}
-	defer func() { _ = os.RemoveAll(folder) }() // the system empties the temporary folder, too
+	defer func() { _ = os.RemoveAll(folder) }() // the system empties the temporary folder anyway
 	workspace = folder
 	return m.Run()
 }
 
-// built builds the program once, whatever the number of tests.
+// built builds the program, once for all tests.
 var built = sync.OnceValues(func() (string, error) {
 	program := filepath.Join(workspace, "cognate")
 	if runtime.GOOS == "windows" {
@@ -174,10 +174,10 @@ var built = sync.OnceValues(func() (string, error) {
 	}
 	args := []string{"build", "-o", program}
 	if raceDetector {
-		// Then a race in the program, too, ends it with a status other than 0.
+		// With this, a data race in the program also gives a status other than 0.
 		args = append(args, "-race")
 	}
-	// The compiler takes its time; that of the whole test run bounds it.
+	// Compiling may take long; only the limit of the whole test run applies.
 	cmd := exec.CommandContext(context.Background(), "go", append(args, ".")...)
 	cmd.Dir = sourceFolder()
 	out, err := cmd.CombinedOutput()
@@ -187,8 +187,8 @@ var built = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
-// Program returns the path of the cognate program, which it builds when this test run
-// has not yet.
+// Program returns the path of the cognate program. It builds it if this test run has
+// not built it yet.
 func Program(tb testing.TB) string {
 	tb.Helper()
 	if workspace == "" {
@@ -201,8 +201,8 @@ func Program(tb testing.TB) string {
 	return program
 }
 
-// sourceFolder returns the folder of cmd/cognate, whichever package's folder the tests
-// run in.
+// sourceFolder returns the folder of cmd/cognate, in whichever package's folder the
+// tests run.
 func sourceFolder() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..", "cmd", "cognate")

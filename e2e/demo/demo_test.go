@@ -51,7 +51,7 @@ func TestParseIncomplete(t *testing.T) {
 	}
 }
 
-// The test binary plays the program when this variable says how.
+// With this variable, the test binary plays the program.
 const roleVariable = "COGNATE_DEMO_ROLE"
 
 func TestMain(m *testing.M) {
@@ -76,7 +76,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// play starts this binary in a role, on a test that keeps its failures to itself.
+// play starts this binary in a role, with a test whose failures are only recorded.
 func play(t *testing.T, role string) (*Demo, *recorder) {
 	t.Helper()
 	self, err := os.Executable()
@@ -96,7 +96,7 @@ func play(t *testing.T, role string) (*Demo, *recorder) {
 	return d, r
 }
 
-// recorder is a test that keeps its failures and clean-ups to itself.
+// recorder is a test that records its failures and clean-ups.
 type recorder struct {
 	testing.TB
 

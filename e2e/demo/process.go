@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// FreeAddr returns an address that nobody listens on at the moment.
+// FreeAddr returns an address on which nothing listens at the moment.
 func FreeAddr(tb testing.TB) string {
 	tb.Helper()
 	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp4", "127.0.0.1:0")
@@ -22,7 +22,7 @@ func FreeAddr(tb testing.TB) string {
 	return l.Addr().String()
 }
 
-// Launch starts a program and stops it, as Ctrl-C does, when the test ends.
+// Launch starts a program, and stops it as Ctrl-C does when the test ends.
 func Launch(tb testing.TB, cmd *exec.Cmd) {
 	tb.Helper()
 	var out bytes.Buffer

@@ -17,7 +17,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/server"
 )
 
-// believer takes every response for genuine: the browser is what is looked at.
+// believer accepts every response: the test is about the browser.
 type believer struct {
 	userpool.SAML
 
@@ -38,8 +38,8 @@ func (b believer) Read(
 	}, nil
 }
 
-// TestPostFromAnotherSite comes back from a SAML provider as a browser does: with a
-// form of another site, which brings no cookie of SameSite Lax along.
+// TestPostFromAnotherSite returns from a SAML provider as a browser does: with a form
+// of another site, so that the browser sends no SameSite=Lax cookies.
 func TestPostFromAnotherSite(t *testing.T) {
 	t.Parallel()
 	var p http.Handler
@@ -49,7 +49,7 @@ func TestPostFromAnotherSite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := "http://localhost:" + port // another site than 127.0.0.1
+	base := "http://localhost:" + port // a site other than 127.0.0.1
 	idp := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		page(w, "The provider", fmt.Sprintf(`<form method="post" action="%s/saml2/idpresponse">`+
 			`<input type="hidden" name="SAMLResponse" value="%s"><input type="hidden" name="RelayState" value="%s">`+
@@ -91,11 +91,11 @@ func TestPostFromAnotherSite(t *testing.T) {
 	tab.Click("I am Ann")
 	tab.WaitForText("A code: true")
 
-	// The session does without the provider now.
+	// The session does not need the provider any more.
 	tab.Visit(start + "&identity_provider=Corp")
 	tab.WaitForText("A code: true")
 
-	// A form that is still good, in another browser, which never was at the pool.
+	// This sends a valid form from another browser, which has not been at the pool.
 	tab.Visit(start + "&identity_provider=Corp&prompt=login")
 	tab.WaitForText("The provider")
 	victim := b.NewVisitor(t)

@@ -1,3 +1,3 @@
-// Package federation signs people in to a local pool at other people's identity
-// providers, as they were published. It has tests alone.
+// Package federation signs people in to a local pool through other people's identity
+// providers in their published versions. It has only tests.
 package federation

@@ -26,8 +26,7 @@ const (
 	secret   = "of_the_pool_at_zitadel"
 )
 
-// startZitadel starts the example provider of zitadel/oidc, which knows the pool
-// as a client.
+// startZitadel starts the example provider of zitadel/oidc with the pool as a client.
 func startZitadel(t *testing.T, pool *cognatetest.Pool) (issuer string) {
 	t.Helper()
 	var handler http.Handler
@@ -36,13 +35,13 @@ func startZitadel(t *testing.T, pool *cognatetest.Pool) (issuer string) {
 	}))
 	t.Cleanup(srv.Close)
 	storage.RegisterClients(storage.WebClient("pool", secret, pool.URL+"/oauth2/idpresponse"))
-	// Its requests are logged by the process's default, which this sets.
+	// The provider logs requests to the process's default logger, which this sets.
 	silent := slog.New(slog.DiscardHandler)
 	handler = exampleop.SetupServer(srv.URL, storage.NewStorage(storage.NewUserStore(srv.URL)), silent, false)
 	return srv.URL
 }
 
-// TestZitadel signs in at the provider and comes back as a user of the pool.
+// TestZitadel signs in at the provider and returns to the app as a user of the pool.
 func TestZitadel(t *testing.T) {
 	pool := cognatetest.New(t)
 	issuer := startZitadel(t, pool)
@@ -87,7 +86,7 @@ func TestZitadel(t *testing.T) {
 	}
 }
 
-// newBrowser follows redirects until one leads to the app.
+// newBrowser returns a client that follows redirects until one leads to the app.
 func newBrowser(t *testing.T) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -104,8 +103,8 @@ func newBrowser(t *testing.T) *http.Client {
 
 var requestID = regexp.MustCompile(`name="id" value="([^"]*)"`)
 
-// signIn opens the address, which leads to the provider, fills in its form, and
-// returns where the browser is sent in the end.
+// signIn opens the address, which leads to the provider, fills in its form, and returns
+// the last address to which the browser is redirected.
 func signIn(t *testing.T, browser *http.Client, address string) *url.URL {
 	t.Helper()
 	resp, err := browser.Get(address)

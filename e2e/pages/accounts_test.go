@@ -7,7 +7,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
-// open is a pool that anyone may register at.
+// open is a pool at which everybody may sign up.
 var open = userpool.Settings{
 	UsernameAttributes: []string{"email"}, SelfSignUp: true, AutoVerifiedAttributes: []string{"email"},
 	Schema:    []userpool.Attribute{{Name: "given_name", Required: true}, {Name: "birthdate"}},

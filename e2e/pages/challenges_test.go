@@ -13,10 +13,11 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// byChoice is a client whose people choose how to sign in.
+// byChoice is a client at which people choose how to sign in.
 var byChoice = userpool.Client{ExplicitAuthFlows: []string{"ALLOW_USER_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}}
 
-// totp is what an authenticator app shows (RFC 6238 with SHA-1, 30 seconds and six digits).
+// totp returns the code of an authenticator app (RFC 6238 with SHA-1, 30 seconds and
+// six digits).
 func totp(t *testing.T, secret string, at time.Time) string {
 	t.Helper()
 	key, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(secret, " ", ""))
@@ -24,13 +25,13 @@ func totp(t *testing.T, secret string, at time.Time) string {
 		t.Fatalf("the secret %q: %v", secret, err)
 	}
 	mac := hmac.New(sha1.New, key)
-	_ = binary.Write(mac, binary.BigEndian, at.Unix()/30) // a hash takes all
+	_ = binary.Write(mac, binary.BigEndian, at.Unix()/30) // writing to a hash does not fail
 	sum := mac.Sum(nil)
 	offset := sum[len(sum)-1] & 0xf
 	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[offset:])&0x7fffffff%1_000_000)
 }
 
-// newestCode is the code of the newest message to the address.
+// newestCode returns the code in the newest message to the address.
 func (s *site) newestCode(t *testing.T, to string) string {
 	t.Helper()
 	messages, err := s.UserPool().Outbox.List(t.Context(), userpool.MessageQuery{To: to, Limit: 1})

@@ -7,7 +7,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// developersView looks at everything a developer sees after a few sign-ins.
+// developersView checks everything that a developer sees after a few sign-ins.
 func developersView(t *testing.T) (*site, func(*person)) {
 	t.Helper()
 	s := newSiteWith(t, cognatetest.Options{Settings: open, DevView: true}, userpool.Client{})
@@ -33,7 +33,7 @@ func developersView(t *testing.T) (*site, func(*person)) {
 		p.tab.Visit(s.URL + "/_cognate/")
 		p.sees("Open it from the terminal")
 		p.tab.Visit(s.DevViewURL)
-		p.tab.WaitForURL(s.URL + "/_cognate/") // without the token
+		p.tab.WaitForURL(s.URL + "/_cognate/") // the token is removed
 		p.sees("Sign-ins")
 		p.tab.Visit(s.URL + "/_cognate/flows/2")
 		p.sees("Back at the app, the code is not redeemed yet")

@@ -1,4 +1,4 @@
-// Package pages holds the tests of the local pool's pages in a real browser: every way
-// through them with a mouse and scripts, without scripts, and with the keyboard alone on
-// a phone; and the checks of axe-core on every page, in light and dark.
+// Package pages tests the local pool's pages in a real browser: every way through them
+// with a mouse and scripts, without scripts, and with only the keyboard on a phone; and
+// every page with the checks of axe-core, in light and dark.
 package pages

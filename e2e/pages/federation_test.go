@@ -7,7 +7,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// otherProvider signs in at another pool, which is the provider of the first.
+// otherProvider signs in at another pool, which is the first pool's identity provider.
 func otherProvider(t *testing.T) (*site, func(*person)) {
 	t.Helper()
 	const secret = "of_one_pool_at_the_other_one"

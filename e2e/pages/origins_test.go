@@ -12,7 +12,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// serve serves an app at http://127.0.0.1, which is another site than the pool's.
+// serve serves an app at http://127.0.0.1, which is not the pool's site.
 func serve(t *testing.T, handler http.HandlerFunc) string {
 	t.Helper()
 	srv := httptest.NewServer(handler)
@@ -20,7 +20,7 @@ func serve(t *testing.T, handler http.HandlerFunc) string {
 	return srv.URL
 }
 
-// newApp is a pool with ann, and a client whose callback is at app.
+// newApp returns a pool with ann, and a client whose callback is at app.
 func newApp(t *testing.T, app string, settings userpool.Settings) *site {
 	t.Helper()
 	s := &site{Pool: cognatetest.New(t, cognatetest.Options{Settings: settings}), app: app}
@@ -32,8 +32,8 @@ func newApp(t *testing.T, app string, settings userpool.Settings) *site {
 	return s
 }
 
-// TestCallbackLeadsOn signs in at an app whose callback redirects on to its front
-// end, at another origin: after the password, and after a second factor.
+// TestCallbackLeadsOn signs in at an app whose callback redirects to its front end at
+// another origin: after the password, and after a second factor.
 func TestCallbackLeadsOn(t *testing.T) {
 	t.Parallel()
 	b := browser.Start(t)
@@ -67,8 +67,8 @@ func TestCallbackLeadsOn(t *testing.T) {
 	}
 }
 
-// popupPage signs in as oidc-client-ts does in a popup: it waits for a message of the
-// callback there, and gives up when the popup is gone.
+// popupPage signs in as oidc-client-ts does in a popup: it waits for a message from the
+// callback in the popup, and gives up when the popup is closed.
 const popupPage = `<!DOCTYPE html><html lang="en"><title>App</title><h1>The app</h1>
 <button>Sign in there</button><p id="state"></p>
 <script>
@@ -93,19 +93,19 @@ const code = new URLSearchParams(location.search).has("code");
 if (window.opener) opener.postMessage(code ? "code" : "failure", location.origin);
 </script>`
 
-// TestPopup opens the sign-in page in a popup. The app keeps hold of it until its
-// callback is there; a page of somebody else's does not for a moment.
+// TestPopup opens the sign-in page in a popup. The app keeps its reference to the popup
+// until the callback is loaded; another site's page never has one.
 func TestPopup(t *testing.T) {
 	t.Parallel()
 	b := browser.Start(t)
-	var request string // of the app, for everyone to open
+	var request string // the app's request, which anybody may open
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if r.URL.Path == "/callback" {
 			_, _ = fmt.Fprint(w, popupCallback)
 			return
 		}
-		if r.URL.Path == "/quiet" { // as many apps are told to be
+		if r.URL.Path == "/quiet" { // many apps are advised to have such a page
 			w.Header().Set("Referrer-Policy", "no-referrer")
 		}
 		_, _ = fmt.Fprintf(w, popupPage, request)
@@ -135,7 +135,7 @@ func TestPopup(t *testing.T) {
 				tab.WaitForText("The popup is out of reach.")
 			}
 			popup.Fill("Username", "ann")
-			popup.Fill("Password", "wrong") // the page comes once more
+			popup.Fill("Password", "wrong") // the form appears again
 			popup.Click("Sign in")
 			popup.WaitForText(userpool.TextIncorrect)
 			popup.Fill("Password", password)
@@ -149,8 +149,8 @@ func TestPopup(t *testing.T) {
 	}
 }
 
-// TestLinkToDevView comes to the developer's view by a link on a page of another site,
-// such as a terminal in the browser: the token counts, after one more click.
+// TestLinkToDevView opens the developer's view by a link on another site's page, such
+// as a terminal in the browser: the token is accepted after one more click.
 func TestLinkToDevView(t *testing.T) {
 	t.Parallel()
 	pool := cognatetest.New(t, cognatetest.Options{DevView: true})

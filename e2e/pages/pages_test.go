@@ -14,7 +14,7 @@ import (
 
 const password = "Correct-Horse-7"
 
-// A site is a pool and an app that shows what the pool sends back.
+// A site is a pool, and an app that shows what the pool returns.
 type site struct {
 	*cognatetest.Pool
 
@@ -22,7 +22,7 @@ type site struct {
 	app    string
 }
 
-// newSite starts a pool with these settings and a client of this kind.
+// newSite starts a pool with these settings and such a client.
 func newSite(t *testing.T, settings userpool.Settings, client userpool.Client) *site {
 	t.Helper()
 	return newSiteWith(t, cognatetest.Options{Settings: settings}, client)
@@ -42,7 +42,8 @@ func newSiteWith(t *testing.T, options cognatetest.Options, client userpool.Clie
 	return s
 }
 
-// address is that of a page, or of /oauth2/authorize, with an authorization request.
+// address returns the address of a page, or of /oauth2/authorize, with an authorization
+// request.
 func (s *site) address(path string) string {
 	return s.URL + path + "?" + s.request()
 }
@@ -54,7 +55,7 @@ func (s *site) request() string {
 	}.Encode()
 }
 
-// TestWays walks every way through the pages in all three ways of a person.
+// TestWays takes every way through the pages as each kind of person.
 func TestWays(t *testing.T) {
 	t.Parallel()
 	b := browser.Start(t)

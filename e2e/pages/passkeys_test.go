@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(demo.Main(m)) }
 
-// keyPool is the file of a pool whose people can have passkeys.
+// keyPool is the file of a pool in which people can have passkeys.
 const keyPool = `pools:
   - id: local_Keys1
     name: Keys
@@ -32,7 +32,7 @@ const keyPool = `pools:
         password: Correct-Horse-7
 `
 
-// keySite is the program itself: passkeys are checked there and nowhere else.
+// keySite runs the program itself, because only the program verifies passkeys.
 type keySite struct{ pool, callback string }
 
 func newKeySite(t *testing.T) keySite {
@@ -67,7 +67,8 @@ func (s keySite) address(path string) string {
 	}.Encode()
 }
 
-// TestPasskeys makes a passkey and signs in with it, with the name and without.
+// TestPasskeys registers a passkey and signs in with it, with and without the user
+// name.
 func TestPasskeys(t *testing.T) {
 	t.Parallel()
 	b := browser.Start(t)
@@ -109,7 +110,7 @@ func TestPasskeys(t *testing.T) {
 }
 
 // TestNoPasskeyOnThisDevice has a device without a passkey, and a browser without
-// scripts: both say so, and there is another way.
+// scripts: both get a message, and can sign in in another way.
 func TestNoPasskeyOnThisDevice(t *testing.T) {
 	t.Parallel()
 	b := browser.Start(t)

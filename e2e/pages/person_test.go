@@ -11,7 +11,7 @@ import (
 	"github.com/cognate-auth/cognate/e2e/browser"
 )
 
-// A person walks through the pages in one of three ways, and sees every page on the way.
+// A person uses the pages in one of three ways, and checks every page on the way.
 type person struct {
 	t    *testing.T
 	tab  *browser.Tab
@@ -19,7 +19,7 @@ type person struct {
 	seen int
 }
 
-// The ways of a person.
+// The ways to use the pages.
 const (
 	withMouse       = "with a mouse"
 	withoutScripts  = "without scripts"
@@ -43,7 +43,7 @@ func newPerson(t *testing.T, b *browser.Browser, way string) *person {
 	return p
 }
 
-// sees waits for the page with this heading and looks at all of it.
+// sees waits for the page with this heading and checks all of it.
 func (p *person) sees(heading string) {
 	p.t.Helper()
 	p.tab.WaitForText(heading)
@@ -66,7 +66,7 @@ func (p *person) sees(heading string) {
 	}
 }
 
-// screenshot writes a picture of the page to the folder SCREENSHOTS, if that is set.
+// screenshot stores a picture of the page in the folder SCREENSHOTS, if that is set.
 func (p *person) screenshot(heading, scheme string) {
 	p.t.Helper()
 	dir := os.Getenv("SCREENSHOTS")
@@ -108,8 +108,8 @@ func (p *person) presses(name string) {
 	}
 }
 
-// reach moves the keyboard's attention to what has this name, by Tab alone (and the
-// arrows among radio buttons), and returns its role.
+// reach moves the keyboard focus to the element with this name, only with Tab (and with
+// the arrows among radio buttons), and returns its role.
 func (p *person) reach(role, name string) string {
 	p.t.Helper()
 	var passed []string

@@ -1,5 +1,5 @@
-// An app with @auth/express, as its documentation shows it. The pages of sign-in and sign-out
-// are the library's.
+// An app with @auth/express, as its documentation shows. The library has its own pages for
+// sign-in and sign-out.
 import './old-node.mjs';
 import { ExpressAuth, getSession } from '@auth/express';
 import Cognito from '@auth/express/providers/cognito';
@@ -16,7 +16,7 @@ app.use('/auth', (req, res, next) => ExpressAuth(config('early' in req.query))(r
 
 app.get('/', async (req, res) => {
   const session = await getSession(req, config());
-  // The library sets cookies at its own address alone.
+  // The library sets cookies only at its own address.
   const refresh = "javascript:fetch('/auth/session?early').then(() => location.reload())";
   const links = session
     ? { Refresh: refresh, 'Sign out': `/auth/signout?callbackUrl=${BASE_URL}/goodbye` }

@@ -1,10 +1,10 @@
-// What the apps with next-auth and @auth/express say to their library, which takes the same.
+// The configuration that the apps with next-auth and @auth/express give to their library.
 import { refreshed } from './page.mjs';
 
 const { ISSUER, CLIENT_ID, CLIENT_SECRET } = process.env;
 
-// The library leaves it to the app to refresh, when it asks for the session: early does it
-// before the time.
+// The app itself has to refresh tokens, when it asks for the session; early refreshes them
+// before they expire.
 export const settings = (Cognito, early) => ({
   secret: CLIENT_SECRET,
   providers: [
@@ -14,7 +14,7 @@ export const settings = (Cognito, early) => ({
       clientSecret: CLIENT_SECRET,
       authorization: { params: { scope: 'openid email' } },
       checks: ['pkce', 'state', 'nonce'],
-      style: { logo: 'data:,' }, // instead of one of authjs.dev
+      style: { logo: 'data:,' }, // instead of a logo from authjs.dev
     }),
   ],
   callbacks: {

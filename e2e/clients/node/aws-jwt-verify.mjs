@@ -1,5 +1,5 @@
 // Verifies tokens with aws-jwt-verify. It reads one JSON object from standard input, and
-// writes what became of each token with each verifier: "ok" or the class of the error.
+// writes the result for each token and verifier: "ok" or the class of the error.
 import { text } from 'node:stream/consumers';
 import { CognitoJwtVerifier, JwtVerifier } from 'aws-jwt-verify';
 
@@ -7,7 +7,7 @@ const { issuer, jwksUri, jwks, userPoolId, clientId, group, tokens } = JSON.pars
 
 const plain = (more) => JwtVerifier.create({ issuer, jwksUri, audience: null, ...more });
 
-// cognito gets its keys by hand: it would ask AWS.
+// cognito gets its keys here; otherwise it would fetch them from AWS.
 function cognito(more) {
   const verifier = CognitoJwtVerifier.create({ userPoolId, clientId, tokenUse: null, ...more });
   verifier.cacheJwks(jwks);

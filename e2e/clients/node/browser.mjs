@@ -1,5 +1,5 @@
-// Serves an app that runs in the browser: the script of the folder browser that the command
-// line names, in one file with what it imports. Every address shows its page.
+// Serves an app that runs in the browser: the command line names its script in the folder
+// browser, which is bundled with its imports. Every address shows the app's page.
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';

@@ -1,5 +1,5 @@
-// An app with express-openid-connect, as its documentation shows it. The pages are those of
-// app in clients_test.go; sign-in and /logout are the library's.
+// An app with express-openid-connect, as its documentation shows. The pages are those of
+// app in clients_test.go; the library serves the sign-in and /logout.
 import './old-node.mjs';
 import { createRequire } from 'node:module';
 
@@ -20,7 +20,7 @@ app.use(
     secret: CLIENT_SECRET + CLIENT_SECRET,
     authorizationParams: { response_type: 'code', scope: 'openid email' },
     idpLogout: true,
-    // What Cognito asks for instead of post_logout_redirect_uri.
+    // Cognito requires these instead of post_logout_redirect_uri.
     logoutParams: { client_id: CLIENT_ID, logout_uri: `${BASE_URL}/` },
   }),
 );
@@ -33,7 +33,7 @@ app.get('/refresh', requiresAuth(), async (req, res) => {
   res.json(req.oidc.idTokenClaims);
 });
 
-// The library has no revocation; this is RFC 7009 by hand.
+// The library can't revoke tokens, so this sends RFC 7009's request.
 app.get('/revoke', requiresAuth(), async (req, res) => {
   const metadata = await (await fetch(`${ISSUER}/.well-known/openid-configuration`)).json();
   const answer = await fetch(metadata.revocation_endpoint, {

@@ -1,8 +1,8 @@
-// An app with next-auth 4, as its documentation shows it. The pages of sign-in and sign-out are
-// the library's.
+// An app with next-auth 4, as its documentation shows. The library has its own pages for
+// sign-in and sign-out.
 //
-// The library is an API route of Next, a function of a request and an answer. Express calls it
-// here, with what Next adds to them; so there is nothing to build.
+// The library is an API route of Next, which is a function of a request and a response. Here
+// Express calls it, and adds to them what Next adds; so no build is needed.
 import './old-node.mjs';
 import { createRequire } from 'node:module';
 import express from 'express';

@@ -1,5 +1,5 @@
-// Lets the clients run on Node 18, Debian 12's, as they are: what they expect and newer
-// versions have is a global crypto (20) and require() of ES modules (20.19).
+// Lets the unchanged clients run on Node 18, the version of Debian 12. They expect a global
+// crypto (Node 20) and require() of ES modules (Node 20.19).
 import { webcrypto } from 'node:crypto';
 import Module from 'node:module';
 
@@ -12,7 +12,7 @@ if (!process.features.require_module) {
     try {
       return load(name, ...rest);
     } catch (err) {
-      // next-auth has older ones of its own, which load.
+      // next-auth has its own older versions, which can be loaded.
       if (err.code !== 'ERR_REQUIRE_ESM' || !(name in modules)) throw err;
       return modules[name];
     }

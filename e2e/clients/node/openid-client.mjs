@@ -1,5 +1,5 @@
-// An app with openid-client, as its documentation shows it. The pages are those of app in
-// clients_test.go. There is one visitor at a time; who has the cookie has the session.
+// An app with openid-client, as its documentation shows. The pages are those of app in
+// clients_test.go. There is one visitor at a time; the visitor with the cookie has the session.
 import './old-node.mjs';
 import { createServer } from 'node:http';
 import * as client from 'openid-client';
@@ -8,8 +8,8 @@ const { ISSUER, CLIENT_ID, CLIENT_SECRET, BASE_URL, PORT } = process.env;
 const redirect_uri = `${BASE_URL}/callback`;
 
 const config = await client.discovery(new URL(ISSUER), CLIENT_ID, CLIENT_SECRET, undefined, {
-  // The first for http on this machine; the second for the signature of ID tokens, which
-  // the library otherwise believes because of the connection they came over.
+  // The first is for http on this machine. The second verifies the signature of ID tokens;
+  // otherwise the library trusts them because of the TLS connection.
   execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks],
 });
 
@@ -40,7 +40,7 @@ async function callback(session, url) {
   return new URL('/hello', BASE_URL);
 }
 
-// page returns where to go, or what to say.
+// page returns an address to redirect to, or the text of the page.
 async function page(session, url) {
   switch (url.pathname) {
     case '/':

@@ -1,14 +1,14 @@
 // The page of an app on a server. See webApp in chromium_test.go.
 
-// page says who is signed in, by the claims of the ID token, and has links to what can be done.
+// page shows the claims of the ID token if somebody is signed in, and links to the actions.
 export function page(claims, links) {
   const text = claims ? JSON.stringify(claims).replaceAll('<', '\\u003c') : 'Nobody is signed in.';
   const anchors = Object.entries(links).map(([name, href]) => `<a href="${href}">${name}</a>`);
   return `<!doctype html><title>app</title><pre>${text}</pre>${anchors.join(' ')}`;
 }
 
-// refreshed has what a refresh brings, in the place of what was there; the new refresh token
-// is there if the pool rotates them.
+// refreshed replaces the old tokens by those of a refresh. There is a new refresh token only
+// if the pool rotates them.
 export async function refreshed(refreshToken) {
   const { ISSUER, CLIENT_ID, CLIENT_SECRET } = process.env;
   const metadata = await (await fetch(`${ISSUER}/.well-known/openid-configuration`)).json();
@@ -23,7 +23,7 @@ export async function refreshed(refreshToken) {
   return { claims, refreshToken: tokens.refresh_token ?? refreshToken };
 }
 
-// goodbye is where the pool's own session ends, as Cognito has it.
+// goodbye is the address of Cognito's logout endpoint, which ends the pool's own session.
 export async function goodbye() {
   const { ISSUER, CLIENT_ID, BASE_URL } = process.env;
   const metadata = await (await fetch(`${ISSUER}/.well-known/openid-configuration`)).json();

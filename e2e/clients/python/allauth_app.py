@@ -17,7 +17,7 @@ configure(
     middleware=["allauth.account.middleware.AccountMiddleware"],
     backends=["allauth.account.auth_backends.AuthenticationBackend"],
     ACCOUNT_EMAIL_VERIFICATION="none",
-    # One person, whichever provider they come from, if the pool has verified the address.
+    # The same user for all providers, if the pool has verified the address.
     SOCIALACCOUNT_EMAIL_AUTHENTICATION=True,
     SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT=True,
     SOCIALACCOUNT_PROVIDERS={

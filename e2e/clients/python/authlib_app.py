@@ -23,7 +23,7 @@ oauth.register(
     client_secret=os.environ["CLIENT_SECRET"],
     client_kwargs={"scope": "openid email", "code_challenge_method": "S256"},
 )
-# Authlib does not look at aud unless it is told to, and then wants to know about iss, too.
+# Authlib checks aud only if it is configured to, and then iss must be configured too.
 CLAIMS = {
     "iss": {"essential": True, "values": [ISSUER]},
     "aud": {"essential": True, "values": [CLIENT_ID]},
@@ -76,7 +76,7 @@ def refresh():
     metadata = oauth.cognito.load_server_metadata()
     with client() as c:
         fresh = c.refresh_token(metadata["token_endpoint"], refresh_token=current()["refresh_token"])
-    # A refreshed ID token answers no request, and has no nonce.
+    # A refreshed ID token belongs to no authorization request, and has no nonce.
     fresh["userinfo"] = oauth.cognito.parse_id_token(fresh, nonce=None, claims_options=CLAIMS)
     tokens[session["id"]].update(fresh)
     return jsonify(fresh["userinfo"])

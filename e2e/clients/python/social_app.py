@@ -35,7 +35,7 @@ def index(request):
     data = request.user.social_auth.get().extra_data
     if "id_token" not in data:
         return page(request, {"sub": data["sub"], "email": request.user.email}, {"Sign out": "/logout"})
-    claims = jwt.decode(data["id_token"], options={"verify_signature": False})  # it was verified
+    claims = jwt.decode(data["id_token"], options={"verify_signature": False})  # it has been verified
     return page(request, claims, {"Refresh": "/refresh", "Sign out": "/logout"})
 
 

@@ -1,4 +1,4 @@
-// An app with Amplify, as its documentation shows it. SETTINGS are the pool's id, its domain
+// An app with Amplify, as its documentation shows. SETTINGS are the pool's id, its domain
 // without https, which Amplify adds, and the client's id.
 import { Amplify } from 'aws-amplify';
 import { fetchAuthSession, signInWithRedirect, signOut } from 'aws-amplify/auth';
@@ -18,7 +18,7 @@ Amplify.configure({
     Cognito: {
       userPoolId: poolID,
       userPoolClientId: clientID,
-      // Amazon's own would be asked otherwise.
+      // Otherwise Amplify would use Amazon's own endpoints.
       userPoolEndpoint: `https://${domain}/`,
       loginWith: {
         oauth: {

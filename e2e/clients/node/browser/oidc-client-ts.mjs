@@ -1,4 +1,4 @@
-// An app with oidc-client-ts, as its documentation shows it. SETTINGS are the issuer and the
+// An app with oidc-client-ts, as its documentation shows. SETTINGS are the issuer and the
 // client's id.
 import { UserManager } from 'oidc-client-ts';
 import { refuse, say, show } from './page.mjs';
@@ -13,10 +13,10 @@ const manager = new UserManager({
   popup_redirect_uri: `${home}popup`,
   scope: 'openid email',
   loadUserInfo: true,
-  filterProtocolClaims: false, // the page shows all, jti too
+  filterProtocolClaims: false, // the page shows all claims, including jti
 });
 
-// The library sends a nonce only if it is given one.
+// The library sends a nonce only if the app gives it one.
 const nonce = () => ({ nonce: crypto.randomUUID() });
 
 function draw(user) {
@@ -28,15 +28,15 @@ function draw(user) {
     return;
   }
   show(user.profile, {
-    // With the refresh token; it is also what the library does before the access token is over.
+    // This uses the refresh token, as the library itself does before the access token expires.
     Refresh: async () => draw(await manager.signinSilent()),
     Revoke: async () => {
       const refreshToken = user.refresh_token;
-      await manager.revokeTokens(['refresh_token']); // and forgets it
+      await manager.revokeTokens(['refresh_token']); // and removes it
       await manager.storeUser(Object.assign(user, { refresh_token: refreshToken }));
       say('Revoked.');
     },
-    // What Cognito asks for instead of post_logout_redirect_uri.
+    // Cognito requires these instead of post_logout_redirect_uri.
     'Sign out': () => manager.signoutRedirect({ extraQueryParams: { client_id: clientID, logout_uri: home } }),
   });
 }

@@ -1,6 +1,6 @@
 // The page of an app that runs in the browser. See site in chromium_test.go.
 
-// show says who is signed in, by the claims of the ID token, and has a button for each action.
+// show shows the claims of the ID token if somebody is signed in, and a button for each action.
 export function show(claims, actions) {
   const text = document.createElement('pre');
   const buttons = Object.entries(actions).map(([name, action]) => {
@@ -17,7 +17,7 @@ export function say(text) {
   document.querySelector('pre').textContent = text;
 }
 
-// refuse says what went wrong.
+// refuse shows what went wrong.
 export function refuse(err) {
   document.querySelector('main').textContent = `Refused: ${err.message}`;
 }

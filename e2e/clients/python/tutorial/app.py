@@ -23,7 +23,7 @@ app.config.update(
     COGNITO_UI_LOGOUT_REDIRECT=os.environ["BASE_URL"] + "/",
 )
 
-# 2.x brings a /logout, which knows nothing of the pool's; the prefix makes room for ours.
+# 2.x has its own /logout, which does not end the pool's session; the prefix moves it away.
 oidc = OpenIDConnect(app, prefix="/oidc")
 
 
