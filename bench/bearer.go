@@ -16,10 +16,10 @@ import (
 	"github.com/cognate-auth/cognate/userpool/grants"
 )
 
-// A trial is a verifier with what was measured.
+// A trial is a verifier with its measurements.
 type trial struct {
 	verifier
-	cpu, allocs []float64 // µs and allocations per token, one of each round
+	cpu, allocs []float64 // µs and allocations per token, one value per round
 	err         error
 	verify      func(raw string) error
 }
@@ -44,7 +44,7 @@ func measureBearer(ctx context.Context, say progress, p *provider, all []verifie
 	}
 	for i := range pc.rounds {
 		say("  round %d of %d", i+1, pc.rounds)
-		for _, j := range rand.Perm(len(checks)) { //nolint:gosec // an order is no secret
+		for _, j := range rand.Perm(len(checks)) { //nolint:gosec // the order is not secret
 			if c := checks[j]; c.err == nil {
 				c.err = c.measure(tokens.tokens, pc.slot)
 			}
@@ -56,9 +56,9 @@ func measureBearer(ctx context.Context, say progress, p *provider, all []verifie
 	return checks, nil
 }
 
-var errTakesAll = errors.New("it takes a token with a wrong signature")
+var errTakesAll = errors.New("it accepts a token with a wrong signature")
 
-// proves makes sure that a verifier takes the tokens and no other.
+// proves checks that a verifier accepts the tokens and no others.
 func proves(verify func(string) error, t *issued) error {
 	for _, raw := range t.tokens {
 		err := verify(raw)
@@ -74,12 +74,12 @@ func proves(verify func(string) error, t *issued) error {
 	return nil
 }
 
-// batch is how many tokens are checked between two looks at the clock.
+// batch is how many tokens are verified between two readings of the clock.
 const batch = 32
 
-// measure checks tokens in turn for a while, a batch at least.
+// measure verifies tokens in turn for a while, and at least one batch.
 func (c *trial) measure(tokens []string, d time.Duration) error {
-	runtime.GC() // what another one left behind is not this one's to collect
+	runtime.GC() // so that the previous verifier's garbage is not collected here
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start, n := clock(), 0
@@ -101,8 +101,8 @@ func (c *trial) measure(tokens []string, d time.Duration) error {
 
 var started = time.Now()
 
-// clock is the CPU time of this process, or the time of day where that is not told: nothing
-// else runs meanwhile.
+// clock returns the CPU time of this process, or the time of day if the system does not
+// measure that: nothing else runs meanwhile.
 func clock() time.Duration {
 	t, err := machine.SelfCPU()
 	if err != nil {

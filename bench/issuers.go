@@ -23,7 +23,7 @@ import (
 	"github.com/cognate-auth/cognate/bench/report"
 )
 
-// issuers are the programs of the table about issuers.
+// issuers are the programs in the table of issuers.
 func issuers(most int) []issuer {
 	return []issuer{
 		cognatePool("pool", "Cognate, SQLite", 0),
@@ -40,20 +40,20 @@ func issuers(most int) []issuer {
 	}
 }
 
-// endpoints are how an issuer's endpoints are called.
+// endpoints are the addresses of an issuer's endpoints.
 type endpoints struct {
 	authorize, token string
-	more             url.Values // of the authorization request
+	more             url.Values // additional parameters of the authorization request
 	client           tokenClient
 	user, password   string
-	rotates          bool // a refresh token is good once
+	rotates          bool // a refresh token can be used once
 }
 
-// manyUsers is how many users a pool is measured with that has many.
+// manyUsers is the number of users of the pool with many users.
 const manyUsers = 1_000_000
 
-// cognatePool is the program with a database of its own, which gets so many users before it
-// is started.
+// cognatePool is the program with its own database, into which so many users are
+// imported before it is started.
 func cognatePool(key, label string, users int) issuer {
 	return issuer{
 		key: key, label: label, kind: report.Ours, signatures: 2,
@@ -79,18 +79,18 @@ func cognatePool(key, label string, users int) issuer {
 
 const database = "pool.db"
 
-// cognate is a command of the program for the pool in the issuer's folder.
+// cognate returns a command of the program for the pool in the issuer's folder.
 func (p issuerPlace) cognate(ctx context.Context, args ...string) *exec.Cmd {
 	args = append(args, "--pool-id", poolID, "--store", filepath.Join(p.dir, database))
-	cmd := exec.CommandContext(ctx, p.program, args...) //nolint:gosec // built by us
+	cmd := exec.CommandContext(ctx, p.program, args...) //nolint:gosec // this benchmark built it
 	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), "GOMAXPROCS=1")
 	return cmd
 }
 
-// mostImported is how many users one import takes, as Cognito's.
+// mostImported is how many users one import accepts, as Cognito's.
 const mostImported = 500_000
 
-// importUsers adds users to the database by the program's own import.
+// importUsers adds users to the database with the program's own import.
 func importUsers(ctx context.Context, p issuerPlace, first, end int) error {
 	file := filepath.Join(p.dir, "users.csv")
 	var csv bytes.Buffer
@@ -140,7 +140,7 @@ func nodeCommand(ctx context.Context, p issuerPlace, peer, script string, env ..
 	return cmd, nil
 }
 
-// zitadel's example has its clients and users in its source.
+// zitadel's example has its clients and users in its source code.
 func zitadel(issuerPlace) endpoints {
 	c := tokenClient{"web", "secret", "http://localhost:9999/auth/callback"}
 	return endpoints{"/auth", "/oauth/token", url.Values{"scope": {"openid email offline_access"}}, c,
@@ -193,11 +193,11 @@ func dexCommand(ctx context.Context, p issuerPlace) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// dexHash is the bcrypt hash of the password, at the least cost that dex takes.
+// dexHash is the bcrypt hash of the password, at the lowest cost that dex accepts.
 const dexHash = "$2a$10$qI58xLsuEC779aikF08FSONtEpoamgPRkI97Nwau92DUSIhi5wPum"
 
 // codeLogin signs in as a browser does, redeems the code, and returns the request that
-// refreshes the tokens; one for each connection, where refresh tokens are rotated.
+// refreshes the tokens. If refresh tokens are rotated, it does so for each connection.
 func codeLogin(of func(issuerPlace) endpoints) func(context.Context, issuerPlace) (load.Target, error) {
 	return func(ctx context.Context, p issuerPlace) (load.Target, error) {
 		e := of(p)
@@ -240,8 +240,8 @@ func (e endpoints) refreshToken(ctx context.Context, base, basic string) (string
 
 const formType = "application/x-www-form-urlencoded"
 
-// signIn opens the authorization endpoint and fills in every form until the browser comes
-// to the callback, whose code it returns.
+// signIn opens the authorization endpoint and fills in every form until the browser
+// reaches the callback. It returns the code there.
 func (e endpoints) signIn(ctx context.Context, base string) (string, error) {
 	q := url.Values{
 		"response_type": {"code"}, "client_id": {e.client.id}, "redirect_uri": {e.client.callback},
@@ -282,7 +282,7 @@ func codeOf(address string) (string, error) {
 	return "", fmt.Errorf("the sign-in ended with %s", u.Query().Get("error"))
 }
 
-// step makes one request and returns the next.
+// step sends one request and returns the next one.
 func (e endpoints) step(
 	ctx context.Context, client *http.Client, address string, form url.Values,
 ) (string, url.Values, error) {
@@ -376,7 +376,7 @@ func post(ctx context.Context, address, body, kind string, header http.Header) (
 	return out, err
 }
 
-// cognito-local has no pages and no OAuth endpoints; its tokens come from the API.
+// cognito-local has no pages and no OAuth endpoints. It issues tokens through the API.
 func cognitoLocalCommand(ctx context.Context, p issuerPlace) (*exec.Cmd, error) {
 	return nodeCommand(ctx, p, "cognito-local",
 		filepath.Join("node_modules", "cognito-local", "lib", "bin", "start.js"),
@@ -388,7 +388,7 @@ const (
 	apiType   = "application/x-amz-json-1.1"
 )
 
-// apiHeader is what the API wants to see; it checks no signature.
+// apiHeader has the form that the API requires. cognito-local checks no signature.
 func apiHeader(operation string) http.Header {
 	return http.Header{
 		"X-Amz-Target": {apiTarget + operation},

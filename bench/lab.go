@@ -18,26 +18,27 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// A spec describes a server to measure: how it starts, and how people sign in to it.
+// A spec describes a server to measure: how it is started, and how people sign in to
+// it.
 type spec struct {
 	command  func(context.Context, place) (*exec.Cmd, error)
-	callback string // path of its redirect URI
-	signIn   string // path that begins a sign-in; empty: nobody signs in
-	sessions int    // how many sign in
-	counts   bool   // it tells its allocations
+	callback string // the path of its redirect URI
+	signIn   string // the path that starts a sign-in; empty: nobody signs in
+	sessions int    // how many people sign in
+	counts   bool   // it reports its allocations
 }
 
-// A place is what a server gets: where to listen, and its client at the pool.
+// A place is where a server runs: its address, its folder, and its client at the pool.
 type place struct {
 	addr, statsAddr  string
-	base, callback   string // of the app
+	base, callback   string // the app's
 	issuer           string
 	client           userpool.Client
-	dir, peers       string // a folder of its own; the folder of bench/peers
+	dir, peers       string // the server's own folder; the folder bench/peers
 	startRedisServer func(context.Context) (string, error)
 }
 
-// A running server, or why it does not run.
+// A running server, or the reason why it does not run.
 type running struct {
 	spec
 	place
@@ -46,24 +47,25 @@ type running struct {
 	err     error
 }
 
-// lab holds what is started for a part of the benchmark.
+// lab has the programs that run for a part of the benchmark.
 type lab struct {
 	dir, peers string
 	provider   *provider
 	serverCPU  int // -1: any
 	loadCPU    int
 	servers    map[string]*running
-	redis      string // address, once it runs
+	redis      string // its address, if it runs
 	processes  []*machine.Process
 }
 
 const (
 	startPatience = 30 * time.Second
-	// fillPatience is more: a store gets a million sessions before it serves.
+	// fillPatience is longer: a store is filled with a million sessions before the
+	// server answers.
 	fillPatience = 2 * time.Minute
 )
 
-// start starts a server and signs in to it. What goes wrong is kept with it.
+// start starts a server and signs in to it. It stores an error in the result.
 func (l *lab) start(ctx context.Context, name string, s spec) *running {
 	if r, ok := l.servers[name]; ok {
 		return r
@@ -129,7 +131,7 @@ func (l *lab) stop() {
 	l.processes, l.servers, l.redis = nil, map[string]*running{}, ""
 }
 
-// startRedis starts the one Redis server of a part, beside the load.
+// startRedis starts the Redis server of a part, on the processor of the load.
 func (l *lab) startRedis(ctx context.Context) (string, error) {
 	if l.redis != "" {
 		return l.redis, nil
@@ -181,7 +183,7 @@ func goServer(kind string, useRedis bool, records int) spec {
 	return s
 }
 
-// freeAddrs finds addresses on loopback that nobody listens on.
+// freeAddrs returns loopback addresses on which nothing listens.
 func freeAddrs(ctx context.Context, n int) ([]string, error) {
 	var addrs []string
 	for len(addrs) < n {

@@ -1,10 +1,10 @@
-// Command bench measures what sign-in costs, side by side: a handler without it, the same
-// handler behind Cognate, and behind what else there is. It signs in to each server with a
-// local pool, sends requests with the cookie it got, and reads how much CPU time the server
-// used for them. A table goes to the standard output and, with -o, to performance.md and
+// Command bench compares the cost of sign-in: of a handler without it, the same handler
+// behind Cognate, and behind other software. It signs in to each server with a local pool,
+// sends requests with the cookie from that, and measures the server's CPU time for them. It
+// writes a table to the standard output and, with -o, to performance.md and
 // images/performance.svg.
 //
-// What is not installed is listed with the reason, and how to get it.
+// If software is not installed, the table says so, and how to install it.
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 )
 
 func main() {
-	servers.Main() // does not return in a server's process
+	servers.Main() // in a server's process it does not return
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -34,9 +34,9 @@ func main() {
 	}
 }
 
-// options are the command line's.
+// options are the options of the command line.
 type options struct {
-	rows  string // what to run, by the beginning of a key
+	rows  string // which rows to run, by the beginning of their keys
 	quick bool
 	out   string
 	peers string
@@ -58,7 +58,8 @@ func parseOptions(args []string, help io.Writer) (options, error) {
 	return o, err
 }
 
-// picked reports whether a part or row is asked for. Of one part, growth, bearer or issuers, all rows are.
+// picked reports whether a part or row was requested. The parts growth, bearer and
+// issuers always have all their rows.
 func (o options) picked(key string) bool {
 	return o.rows == "" || slices.Contains(strings.Split(strings.ReplaceAll(o.rows, " ", ""), ","), key)
 }
@@ -70,7 +71,7 @@ func (o options) pace() pace {
 	return pace{rounds: 8, warmUp: 150 * time.Millisecond, slot: 900 * time.Millisecond}
 }
 
-// most is how large something is made that grows.
+// most is the maximum size of what grows.
 func (o options) most(n int) int {
 	if o.quick {
 		return n / 1_000
@@ -78,22 +79,22 @@ func (o options) most(n int) int {
 	return n
 }
 
-// findings are all that was measured.
+// findings are all measurements.
 type findings struct {
 	requests, growth []*result
 	checks           []*trial
 	issuers          []*issuing
 	signature        float64 // µs of one RSA signature
 	pace             pace
-	pinned           bool // servers and load have a processor each
+	pinned           bool // the servers and the load have their own processors
 	date             time.Time
 }
 
-// progress tells how far it is, in lines.
+// progress returns a function that prints lines about the progress.
 type progress func(format string, args ...any)
 
 func run(ctx context.Context, args []string, out, stderr io.Writer) error {
-	say := func(format string, args ...any) { _, _ = fmt.Fprintf(stderr, format+"\n", args...) } // as good as it goes
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(stderr, format+"\n", args...) } // an error is ignored
 	o, err := parseOptions(args, stderr)
 	if err != nil {
 		return err
@@ -142,7 +143,7 @@ func (l *lab) measureGrowth(ctx context.Context, say progress, o options) ([]*re
 	return l.measure(ctx, say, all, rows, o.pace())
 }
 
-// requestRows are the rows that were asked for, in the table's order.
+// requestRows returns the requested rows, in the table's order.
 func (o options) requestRows() ([]row, error) {
 	known := []string{"growth", "bearer", "issuers"}
 	var rows []row
@@ -163,7 +164,8 @@ func (o options) requestRows() ([]row, error) {
 	return rows, nil
 }
 
-// newLab starts the pool and chooses the processors: the servers' own one, if there are two.
+// newLab starts the pool and chooses the processors: the servers have their own one, if
+// there are two.
 func newLab(ctx context.Context, o options) (*lab, func(), error) {
 	l := &lab{peers: o.peers, serverCPU: -1, loadCPU: -1, servers: map[string]*running{}}
 	if cpus := machine.CPUs(); len(cpus) > 0 {
@@ -184,7 +186,7 @@ func newLab(ctx context.Context, o options) (*lab, func(), error) {
 	}
 	cleanUp := func() {
 		l.stop()
-		_ = l.provider.server.Close() // nothing is left to save
+		_ = l.provider.server.Close() // there is nothing to save
 		_ = os.RemoveAll(l.dir)
 	}
 	return l, cleanUp, os.Chmod(l.dir, 0o755) //nolint:gosec // a server with fewer rights reads in it

@@ -16,14 +16,14 @@ import (
 	"github.com/cognate-auth/cognate/bench/servers"
 )
 
-// TestMain lets the test's program be a server's process, too.
+// TestMain lets the test's program also be a server's process.
 func TestMain(m *testing.M) {
 	servers.Main()
 	os.Exit(m.Run())
 }
 
-// TestRun measures the first rows: servers start, people sign in, requests are counted, and
-// the table says what they cost.
+// TestRun measures the first rows: servers start, people sign in, requests are counted,
+// and the table has their costs.
 func TestRun(t *testing.T) {
 	var out, say strings.Builder
 	err := run(t.Context(), []string{"-quick", "-rows", "bare-cookie,cognate,cognate-memory,bearer"}, &out, &say)
@@ -43,7 +43,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestMeasure looks at the figures themselves.
+// TestMeasure checks the figures.
 func TestMeasure(t *testing.T) {
 	l, cleanUp, err := newLab(t.Context(), options{})
 	if err != nil {
@@ -82,7 +82,7 @@ func TestMeasure(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]string{
-		"other": "status 302, expected 200", "open": "shown to everybody", "tokens": "holds no tokens",
+		"other": "status 302, expected 200", "open": "shown without a session", "tokens": "contain the tokens",
 		"none": `no server "none"`,
 	} {
 		err := find(results, key).err
@@ -99,7 +99,7 @@ func TestOptions(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		args []string
-		want []string // keys of the rows; nil: an error
+		want []string // the keys of the rows; nil: an error
 	}{
 		"some":     {[]string{"-rows", "scs, cognate,growth"}, []string{"bare", "cognate", "scs"}},
 		"a part":   {[]string{"-rows", "bearer"}, []string{"bare"}},
@@ -127,7 +127,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestRows finds rows that name servers which don't exist, and keys that two rows have.
+// TestRows checks that rows name servers that exist, and have different keys.
 func TestRows(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{"growth": true, "bearer": true, "issuers": true}
@@ -153,7 +153,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// TestWrite writes a page, and what could not be measured is in it.
+// TestWrite writes a page, and checks that it lists what could not be measured.
 func TestWrite(t *testing.T) {
 	t.Parallel()
 	f := findings{
@@ -203,7 +203,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// TestProves has verifiers that take everything, or nothing.
+// TestProves has verifiers that accept everything, or nothing.
 func TestProves(t *testing.T) {
 	t.Parallel()
 	tokens := &issued{tokens: []string{"a.b.cd", "e.f.gh"}}
@@ -227,7 +227,7 @@ func TestProves(t *testing.T) {
 	}
 }
 
-// TestSignInForm reads pages that are not the form.
+// TestSignInForm parses pages that have no form, or another one.
 func TestSignInForm(t *testing.T) {
 	t.Parallel()
 	at := &url.URL{Scheme: "http", Host: "localhost", Path: "/login"}
@@ -244,7 +244,7 @@ func TestSignInForm(t *testing.T) {
 	}
 }
 
-// TestStop takes the context away in the middle.
+// TestStop ends the context during a run.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -19,25 +19,25 @@ import (
 // connections is how many requests are under way at a time.
 const connections = 16
 
-// minTokens is what a cookie with the tokens has at least, in bytes.
+// minTokens is the minimum size of a cookie with the tokens, in bytes.
 const minTokens = 2_000
 
-// pace is how often and how long everything is measured.
+// pace says how often and how long everything is measured.
 type pace struct {
 	rounds       int
 	warmUp, slot time.Duration
 }
 
-// A sample is one slot of one row. What was not measured is NaN.
+// A sample is one slot of one row. Values that were not measured are NaN.
 type sample struct {
 	cpu, rps, p50, p99, allocs float64 // CPU and latencies in µs, CPU and allocations per request
 }
 
-// A result is a row with what was measured, or why nothing was.
+// A result is a row with its samples, or the reason why there are none.
 type result struct {
 	row
 	samples []sample
-	cookie  int // bytes of the Cookie header, on average
+	cookie  int // the average size of the Cookie header, in bytes
 	err     error
 
 	target load.Target
@@ -61,9 +61,9 @@ func p50Of(s sample) float64    { return s.p50 }
 func p99Of(s sample) float64    { return s.p99 }
 func allocsOf(s sample) float64 { return s.allocs }
 
-// measure starts the servers that the rows need, measures the rows in rounds, each in
-// another order, and ends the servers. A first round does not count: a compiler at work, or
-// a heap that grows, is not what a request costs.
+// measure starts the servers that the rows need, measures the rows in rounds, each
+// round in another order, and stops the servers. The first round does not count, so
+// that compilers at work and growing heaps are not included.
 func (l *lab) measure(ctx context.Context, say progress, all map[string]spec, rows []row, p pace) ([]*result, error) {
 	defer l.stop()
 	var results []*result
@@ -84,7 +84,7 @@ func (l *lab) measure(ctx context.Context, say progress, all map[string]spec, ro
 	}
 	for i := range p.rounds + 1 {
 		say("  round %d of %d", i, p.rounds)
-		for _, j := range rand.Perm(len(results)) { //nolint:gosec // an order is no secret
+		for _, j := range rand.Perm(len(results)) { //nolint:gosec // the order is not secret
 			r := results[j]
 			if r.err != nil {
 				continue
@@ -106,7 +106,7 @@ func (l *lab) measure(ctx context.Context, say progress, all map[string]spec, ro
 	return results, nil
 }
 
-// prepare starts what a row needs and makes sure that the answer is the page.
+// prepare starts what a row needs and checks that the answer is the page.
 func (l *lab) prepare(ctx context.Context, r *result, all map[string]spec) error {
 	r.server = l.start(ctx, r.row.server, all[r.row.server])
 	if r.server.err != nil {
@@ -127,7 +127,7 @@ func (l *lab) prepare(ctx context.Context, r *result, all map[string]spec) error
 		r.cookie += len(c) / len(cookies)
 	}
 	if r.tokens && r.cookie < minTokens {
-		return fmt.Errorf("the cookie of %d bytes holds no tokens", r.cookie)
+		return fmt.Errorf("the cookie of %d bytes can't contain the tokens", r.cookie)
 	}
 	return check(ctx, r.target, r.kind != report.Limit)
 }
@@ -143,8 +143,8 @@ func (l *lab) cookies(ctx context.Context, r *result, all map[string]spec) ([]st
 	return other.cookies, other.err
 }
 
-// check asks for the page once with each cookie, and once without where there should be no
-// page then: what is not protected is not worth measuring.
+// check requests the page once with each cookie, and once without a cookie if that must
+// be refused: a measurement of an unprotected page is worthless.
 func check(ctx context.Context, t load.Target, protected bool) error {
 	for _, cookie := range t.Cookies {
 		status, err := get(ctx, t, cookie)
@@ -160,7 +160,7 @@ func check(ctx context.Context, t load.Target, protected bool) error {
 	}
 	status, err := get(ctx, t, "")
 	if err == nil && status == t.Status {
-		return errors.New("the page is shown to everybody")
+		return errors.New("the page is shown without a session")
 	}
 	return err
 }
@@ -216,7 +216,7 @@ func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsec
 // usage is what a server has used so far.
 type usage struct {
 	cpu     machine.Usage // nil: not measured
-	mallocs float64       // NaN: not told
+	mallocs float64       // NaN: not reported
 }
 
 func (u usage) cpuSince(before usage) float64 {

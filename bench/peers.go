@@ -15,7 +15,7 @@ import (
 	"github.com/cognate-auth/cognate/bench/machine"
 )
 
-// express is express-openid-connect as its documentation shows it.
+// express is express-openid-connect as its documentation shows.
 func express() spec {
 	return spec{command: expressCommand, callback: "/callback", signIn: "/hello"}
 }
@@ -40,7 +40,7 @@ func expressCommand(ctx context.Context, p place) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// npmInstall installs the pinned packages unless they are there.
+// npmInstall installs the pinned packages, unless they are installed already.
 func npmInstall(ctx context.Context, dir string) error {
 	wanted, err := os.Stat(filepath.Join(dir, "package-lock.json"))
 	if err != nil {
@@ -66,10 +66,10 @@ func lastLine(out []byte) []byte {
 	return out[bytes.LastIndexByte(out, '\n')+1:]
 }
 
-// modules is where Debian and Ubuntu install Apache's.
+// modules is the folder of Apache's modules on Debian and Ubuntu.
 const modules = "/usr/lib/apache2/modules"
 
-// apache is Apache with mod_auth_openidc, with a session type and a folder of its own.
+// apache is Apache with mod_auth_openidc, with a session type and its own folder.
 func apache(sessionType string) spec {
 	return spec{
 		callback: "/callback", signIn: "/hello",
@@ -107,9 +107,9 @@ func apacheCommand(ctx context.Context, p place, sessionType string) (*exec.Cmd,
 	return cmd, machine.Unprivileged(cmd, p.dir)
 }
 
-// apacheConf is a whole configuration: what is not in it is Apache's default. One process
-// serves all connections, as one processor has to. There is no access log: none of the other
-// servers writes one.
+// apacheConf is the complete configuration: everything else is Apache's default. One
+// process serves all connections, as a server on one processor does. There is no access
+// log, because the other servers write none.
 var apacheConf = template.Must(template.New("httpd.conf").Parse(`
 ServerRoot "{{.Dir}}"
 ServerName 127.0.0.1
@@ -147,8 +147,8 @@ OIDCSessionType {{.SessionType}}
 </LocationMatch>
 `))
 
-// oauth2Proxy is the endpoint that a reverse proxy asks before each request. Its logs are off:
-// none of the other servers writes one.
+// oauth2Proxy is the endpoint that a reverse proxy calls before each request. Its logs
+// are off, because the other servers write none.
 func oauth2Proxy() spec {
 	return spec{command: oauth2ProxyCommand, callback: "/oauth2/callback", signIn: "/oauth2/start?rd=%2Foauth2%2Fauth"}
 }

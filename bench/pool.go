@@ -27,12 +27,12 @@ const (
 	password = "Correct-Horse-7"
 )
 
-// provider is the local pool that everybody signs in with. It idles while it is measured.
+// provider is the local pool for all sign-ins. It is idle during the measurements.
 type provider struct {
 	base, issuer string
 	pool         *pool.Pool
 	server       *http.Server
-	cookies      http.CookieJar // of the one who signs in; the password is asked for once
+	cookies      http.CookieJar // of the person who signs in, who enters the password once
 }
 
 // startProvider starts a pool with one user on a free port.
@@ -69,16 +69,17 @@ func startProvider(ctx context.Context) (*provider, error) {
 	p.server = &http.Server{
 		Handler: longRefreshTokens(handler), ReadHeaderTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
 	}
-	go func() { _ = p.server.Serve(listener) }() // ends with Close
+	go func() { _ = p.server.Serve(listener) }() // it ends with Close
 	return p, err
 }
 
 // refreshSize is the length of Amazon Cognito's refresh tokens, in bytes.
 const refreshSize = 1780
 
-// longRefreshTokens makes the pool's refresh tokens, which are short, as long as Amazon
-// Cognito's: who keeps the tokens in a cookie pays for their length with every request. They
-// are of no use then, but nobody refreshes within the hour that the others live.
+// longRefreshTokens makes the pool's short refresh tokens as long as Amazon Cognito's,
+// because software that keeps the tokens in a cookie pays for their length with every
+// request. These tokens can't be used, but nothing refreshes within the hour for which
+// the other tokens are valid.
 func longRefreshTokens(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/oauth2/token" {
@@ -92,16 +93,16 @@ func longRefreshTokens(next http.Handler) http.Handler {
 		if json.Unmarshal(body, &tokens) == nil {
 			if t, ok := tokens["refresh_token"].(string); ok {
 				tokens["refresh_token"] = t + strings.Repeat("A", max(0, refreshSize-len(t)))
-				body, _ = json.Marshal(tokens) // was JSON before
+				body, _ = json.Marshal(tokens) // the body was JSON before
 			}
 		}
 		w.Header().Del("Content-Length")
 		w.WriteHeader(answer.status)
-		_, _ = w.Write(body) // nothing is left to do if nobody reads it
+		_, _ = w.Write(body) // if this fails, nobody reads the answer
 	})
 }
 
-// heldAnswer is an answer that is not sent yet.
+// heldAnswer is an answer that has not been sent yet.
 type heldAnswer struct {
 	http.ResponseWriter
 	status int
@@ -116,7 +117,8 @@ func (p *provider) client(ctx context.Context, callback string) (userpool.Client
 	return p.pool.Clients.Create(ctx, userpool.Client{GenerateSecret: true, CallbackURLs: []string{callback}})
 }
 
-// jars keep the pool's cookies apart from the app's: every sign-in begins without the latter.
+// jars keeps the pool's cookies apart from the app's: every sign-in starts without the
+// app's cookies.
 type jars struct {
 	poolHost  string
 	pool, app http.CookieJar
@@ -135,8 +137,8 @@ func (j jars) SetCookies(u *url.URL, cookies []*http.Cookie) { j.of(u).SetCookie
 // Cookies implements http.CookieJar.
 func (j jars) Cookies(u *url.URL) []*http.Cookie { return j.of(u).Cookies(u) }
 
-// signIn opens an app's page as a browser does, fills in the pool's form if it is shown, and
-// returns the Cookie header for the page when the app answers at last.
+// signIn opens an app's page as a browser does, fills in the pool's form if it appears,
+// and returns the Cookie header for the page when the app finally answers.
 func (p *provider) signIn(ctx context.Context, page string) (string, error) {
 	app, err := cookiejar.New(nil)
 	if err != nil {
@@ -165,8 +167,8 @@ type browser struct {
 
 const maxSteps = 20
 
-// visit returns the address of the page that is shown at last: the first that is neither a
-// redirect nor the pool's. An address that begins with stop is not opened.
+// visit returns the address of the last page: the first that is neither a redirect nor
+// the pool's. It does not open an address that begins with stop.
 func (b *browser) visit(ctx context.Context, address, stop string) (*url.URL, error) {
 	client := &http.Client{
 		Jar: b.jar, Timeout: 30 * time.Second,
@@ -183,7 +185,7 @@ func (b *browser) visit(ctx context.Context, address, stop string) (*url.URL, er
 			return nil, err
 		}
 		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-		_ = resp.Body.Close() // was only read
+		_ = resp.Body.Close() // only read
 		if err != nil {
 			return nil, err
 		}
@@ -211,7 +213,7 @@ func statusError(resp *http.Response) error {
 	return fmt.Errorf("%s answered %d", resp.Request.URL.Path, resp.StatusCode)
 }
 
-// request is a page's GET or a form's POST, with the headers of a browser.
+// request returns the request for a page or of a form, with the headers of a browser.
 func (b *browser) request(ctx context.Context, address string, form url.Values) (*http.Request, error) {
 	method := http.MethodGet
 	if form != nil {
@@ -232,7 +234,7 @@ func (b *browser) request(ctx context.Context, address string, form url.Values) 
 	return req, nil
 }
 
-// The page is our own, so that these need not understand all of HTML.
+// These expressions only need to match the pool's own page, not all of HTML.
 var (
 	formTag  = regexp.MustCompile(`<form name="cognitoSignInForm"[^>]*\saction="([^"]*)"`)
 	inputTag = regexp.MustCompile(`<input[^>]*>`)
@@ -240,7 +242,7 @@ var (
 	valAttr  = regexp.MustCompile(`\svalue="([^"]*)"`)
 )
 
-// signInForm returns the pool's form, filled in, and where it goes.
+// signInForm returns the filled-in form of the pool, and its action.
 func signInForm(at *url.URL, page string) (url.Values, string, error) {
 	tag := formTag.FindStringSubmatch(page)
 	if tag == nil {

@@ -20,33 +20,33 @@ import (
 	"github.com/cognate-auth/cognate/bench/report"
 )
 
-// tokenConnections is how many token requests are under way at a time.
+// tokenConnections is how many token requests are under way at the same time.
 const tokenConnections = 4
 
-// An issuer is a program that people sign in at, and what its tokens cost.
+// An issuer is a program at which people sign in, and the cost of its tokens.
 type issuer struct {
 	key, label string
 	kind       report.Kind
-	signatures int // of one token answer
-	// command starts it; port is where it has to listen.
+	signatures int // per token answer
+	// command returns the command that starts it; port is the port that it must listen
+	// on.
 	command func(ctx context.Context, p issuerPlace) (*exec.Cmd, error)
-	// ready is a path that answers 200 as soon as the program is any use; empty:
+	// ready is a path that answers 200 when the program can be used. If it is empty,
 	// any answer counts.
 	ready string
-	// login signs somebody in and returns the request that gets tokens, again and
-	// again.
+	// login signs a person in and returns a request for tokens, which can be repeated.
 	login func(ctx context.Context, p issuerPlace) (load.Target, error)
 }
 
-// An issuerPlace is where a program runs, and the client it gets.
+// An issuerPlace is where a program runs, and its client.
 type issuerPlace struct {
 	dir, peers, port string
 	base             string // http://localhost:<port>
-	program          string // of Cognate; built when first needed
+	program          string // Cognate's program; built when first needed
 	client           tokenClient
 }
 
-// tokenClient is the app client that every issuer knows.
+// tokenClient is the app client that every issuer has.
 type tokenClient struct{ id, secret, callback string }
 
 var benchClient = tokenClient{
@@ -54,12 +54,12 @@ var benchClient = tokenClient{
 	callback: "http://localhost:9/callback",
 }
 
-// issuing is an issuer with what was measured.
+// issuing is an issuer with its measurements.
 type issuing struct {
 	issuer
 	started []float64 // ms from the start of the program to its first answer
-	memory  float64   // MB at rest, after the first answer
-	cpu     []float64 // µs per token answer, one of each round
+	memory  float64   // MB when idle, after the first answer
+	cpu     []float64 // µs per token answer, one value per round
 	rps     []float64
 	after   float64 // MB after all token requests
 	err     error
@@ -68,11 +68,11 @@ type issuing struct {
 	target  load.Target
 }
 
-// starts is how often a program is started to see how long it takes.
+// starts is how often a program is started to measure how long that takes.
 const starts = 5
 
-// measureIssuers starts every issuer a few times, and then asks all of them for tokens, in
-// rounds.
+// measureIssuers starts every issuer several times, and then requests tokens from all
+// of them, in rounds.
 func (l *lab) measureIssuers(ctx context.Context, say progress, all []issuer, p pace) ([]*issuing, error) {
 	var results []*issuing
 	for _, i := range all {
@@ -96,7 +96,7 @@ func (l *lab) measureIssuers(ctx context.Context, say progress, all []issuer, p 
 	}()
 	for i := range p.rounds + 1 {
 		say("  round %d of %d", i, p.rounds)
-		for _, j := range mathrand.Perm(len(results)) { //nolint:gosec // an order is no secret
+		for _, j := range mathrand.Perm(len(results)) { //nolint:gosec // the order is not secret
 			r := results[j]
 			if r.err == nil {
 				r.err = r.round(ctx, p, i > 0)
@@ -114,8 +114,8 @@ func (l *lab) measureIssuers(ctx context.Context, say progress, all []issuer, p 
 	return results, nil
 }
 
-// startIssuer starts the program as often as it takes and leaves it running, with somebody
-// signed in.
+// startIssuer starts the program as often as necessary and leaves it running, with a
+// person signed in.
 func (l *lab) startIssuer(ctx context.Context, r *issuing) error {
 	addrs, err := freeAddrs(ctx, 1)
 	if err != nil {
@@ -140,7 +140,7 @@ func (l *lab) startIssuer(ctx context.Context, r *issuing) error {
 			return err
 		}
 	}
-	time.Sleep(time.Second) // what it does after it began to answer
+	time.Sleep(time.Second) // the program may still be busy after its first answer
 	r.memory, err = r.process.Memory()
 	if err == nil {
 		r.target, err = r.login(ctx, r.place)
@@ -169,7 +169,7 @@ func (l *lab) startOnce(ctx context.Context, r *issuing) error {
 	return err
 }
 
-// round asks for tokens for a while.
+// round requests tokens for a while.
 func (r *issuing) round(ctx context.Context, p pace, counts bool) error {
 	c, err := load.Dial(ctx, r.target, tokenConnections)
 	if err != nil {
@@ -199,8 +199,8 @@ func (r *issuing) round(ctx context.Context, p pace, counts bool) error {
 	return nil
 }
 
-// measureSignature returns what one RSA-2048 signature costs in this process, in µs: the
-// limit that no issuer written in Go gets below.
+// measureSignature returns the time of one RSA-2048 signature in this process, in µs:
+// no issuer written in Go can be faster.
 func measureSignature(p pace) (float64, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -223,8 +223,8 @@ func measureSignature(p pace) (float64, error) {
 
 // cognate builds the program, once.
 func (l *lab) cognate(ctx context.Context) (string, error) {
-	program := filepath.Join(l.dir, "cognate.exe") // the ending is for Windows
-	_, err := os.Stat(program)                     //nolint:gosec // in our own folder
+	program := filepath.Join(l.dir, "cognate.exe") // Windows needs the ending
+	_, err := os.Stat(program)                     //nolint:gosec // in this benchmark's folder
 	if err == nil {
 		return program, nil
 	}

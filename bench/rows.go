@@ -6,7 +6,7 @@ import (
 	"github.com/cognate-auth/cognate/bench/report"
 )
 
-// A row is a server asked for a page with a cookie, as the table shows it.
+// A row is a page of a server requested with a cookie; it becomes a row of the table.
 type row struct {
 	key, label string
 	kind       report.Kind
@@ -14,10 +14,10 @@ type row struct {
 	path       string // empty: /hello
 	status     int    // 0: 200
 	cookiesOf  string // the server whose cookies are sent; empty: its own
-	tokens     bool   // the cookie has to hold the tokens
+	tokens     bool   // the cookie must contain the tokens
 }
 
-// bareKey is the row that all others are compared with.
+// bareKey is the key of the row that all others are compared with.
 const bareKey = "bare"
 
 // specs are the servers of the first table.
@@ -69,7 +69,7 @@ func requestRows() []row {
 	}
 }
 
-// growthSizes are how many sessions a store holds, by kind of server.
+// growthSizes are the numbers of sessions in a store, by kind of server.
 var growthSizes = []struct {
 	kind, label string
 	redis       bool
@@ -80,10 +80,12 @@ var growthSizes = []struct {
 	{"cognate-redis-c", "Redis, client-side caching", true, []int{10, 100_000}},
 }
 
-// mostSignedIn bounds how many of a store's sessions are used in turn: each has to sign in.
+// mostSignedIn limits how many of a store's sessions are used in turn, because each
+// needs a sign-in.
 const mostSignedIn = 200
 
-// growth returns the servers and rows of the second table, with at most so many sessions.
+// growth returns the servers and rows of the second table, with at most the given
+// number of sessions.
 func growth(most int) (map[string]spec, []row) {
 	all := map[string]spec{}
 	var rows []row

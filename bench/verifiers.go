@@ -25,12 +25,12 @@ import (
 	"github.com/cognate-auth/cognate/bench/report"
 )
 
-// A verifier checks a whole access token of Cognito's form: signature, issuer, dates, and by
-// token_use and client_id that it is an access token of this client.
+// A verifier verifies a complete access token of Cognito's form: signature, issuer,
+// dates, and by token_use and client_id that it is an access token of this client.
 type verifier struct {
 	key, label string
 	kind       report.Kind
-	// open returns what checks one of the issuer's tokens.
+	// open returns a function that verifies the issuer's tokens.
 	open func(ctx context.Context, t *issued) (func(raw string) error, error)
 }
 
@@ -41,7 +41,7 @@ type issued struct {
 	tokens           []string
 }
 
-// manyTokens is how many tokens are checked in turn.
+// manyTokens is how many tokens are verified in turn.
 const manyTokens = 512
 
 const (
@@ -60,7 +60,7 @@ func verifiers() []verifier {
 	}
 }
 
-// openRSA checks the signature of a token alone, its digest already made.
+// openRSA verifies only the signature of a token, whose digest is computed before.
 func openRSA(_ context.Context, t *issued) (func(string) error, error) {
 	type signed struct{ digest, signature []byte }
 	all := map[string]signed{}
@@ -98,7 +98,7 @@ func (t *issued) key(raw string) (*rsa.PublicKey, error) {
 	return nil, errors.New("no key of the token's key ID")
 }
 
-// accessClaims are those that tell whose access token it is.
+// accessClaims are the claims that say for whom an access token is.
 type accessClaims struct {
 	TokenUse string `json:"token_use"`
 	ClientID string `json:"client_id"`
@@ -115,8 +115,9 @@ func (c *accessClaims) check(t *issued) error {
 	return nil
 }
 
-// openCognate checks tokens with a memory of so many; 0 means the default, which holds all of
-// them. With one of the smallest size a token is forgotten before its turn comes again.
+// openCognate verifies tokens with a cache for so many; 0 means the default, which has
+// room for all of them. With the smallest cache, a token is dropped before its turn
+// comes again.
 func openCognate(cacheSize int) func(context.Context, *issued) (func(string) error, error) {
 	return func(ctx context.Context, t *issued) (func(string) error, error) {
 		auth, err := cognate.New(cognate.Config{
@@ -182,7 +183,7 @@ func openGoOIDC(ctx context.Context, t *issued) (func(string) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	// An access token of Cognito has no aud: client_id is checked in its place.
+	// An access token of Cognito has no aud: client_id is checked instead.
 	verifier := provider.VerifierContext(ctx, &oidc.Config{SkipClientIDCheck: true})
 	return func(raw string) error {
 		token, err := verifier.Verify(ctx, raw)
@@ -198,7 +199,8 @@ func openGoOIDC(ctx context.Context, t *issued) (func(string) error, error) {
 	}, nil
 }
 
-// issue gets access tokens as an app does: the first with a code, the others by refreshing.
+// issue gets access tokens as an app does: the first with a code, the others by
+// refreshing.
 func (p *provider) issue(ctx context.Context, n int) (*issued, error) {
 	const callback = "http://127.0.0.1:1/callback"
 	client, err := p.client(ctx, callback)
@@ -245,7 +247,7 @@ func (p *provider) keys(ctx context.Context) (jose.JSONWebKeySet, error) {
 	return set, nil
 }
 
-// tampered are tokens that no verifier may take.
+// tampered returns tokens that no verifier may accept.
 func (t *issued) tampered() []string {
 	raw := t.tokens[0]
 	parts := strings.Split(raw, ".")

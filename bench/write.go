@@ -12,7 +12,7 @@ import (
 	"github.com/cognate-auth/cognate/bench/report"
 )
 
-// markdown is what stands between the marks of performance.md.
+// markdown returns the text between the marks of performance.md.
 func (f findings) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", f.circumstances())
@@ -29,7 +29,8 @@ func (f findings) markdown() string {
 	return b.String()
 }
 
-// circumstances say where and when, and how far the rounds differ.
+// circumstances describes where and when the measurements were made, and how much the
+// rounds differ.
 func (f findings) circumstances() string {
 	where := "the servers and the load shared one processor"
 	if f.pinned {
@@ -44,7 +45,7 @@ func (f findings) circumstances() string {
 	return s
 }
 
-// spread is the largest distance of a row's quartiles, as a part of its median.
+// spread is the largest difference between a row's quartiles, relative to its median.
 func (f findings) spread() float64 {
 	most := math.NaN()
 	for _, r := range f.requests {
@@ -74,7 +75,7 @@ func (f findings) requestTable() string {
 	return t.String()
 }
 
-// bare is the CPU time of the bare handler.
+// bare returns the CPU time of the bare handler.
 func (f findings) bare() float64 {
 	r := find(f.requests, bareKey)
 	if r == nil {
@@ -148,7 +149,7 @@ func emphasise(label string, k report.Kind) string {
 	return label
 }
 
-// mostReason bounds a reason in the table, in characters.
+// mostReason limits a reason in the table, in characters.
 const mostReason = 200
 
 func reason(err error) string {
@@ -159,7 +160,7 @@ func reason(err error) string {
 	return string(s)
 }
 
-// svg draws the first and the last table, the cheapest on top.
+// svg draws the first and the last table, with the lowest cost on top.
 func (f findings) svg() string {
 	requests := report.Chart{
 		Title: "What a signed-in request costs", Unit: "µs",
@@ -201,7 +202,7 @@ func bar(label string, k report.Kind, value, one float64) report.Bar {
 	return report.Bar{Label: label, Kind: k, Value: value, Note: report.Number(value/one) + " ×"}
 }
 
-// write puts the tables and the picture into a folder of documents.
+// write writes the tables and the picture to a folder of documents.
 func (f findings) write(dir string) error {
 	page := filepath.Join(dir, "performance.md")
 	old, err := os.ReadFile(page)

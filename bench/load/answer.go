@@ -6,12 +6,12 @@ import (
 	"strconv"
 )
 
-// maxAnswer bounds an answer, head and body, in bytes.
+// maxAnswer limits an answer, head and body, in bytes.
 const maxAnswer = 64 << 10
 
 var (
 	errHead    = errors.New("the answer is not HTTP/1.1")
-	errLength  = errors.New("the answer has no Content-Length, or one that is no number")
+	errLength  = errors.New("the answer has no valid Content-Length")
 	errChunk   = errors.New("the answer has a malformed chunk")
 	headEnd    = []byte("\r\n\r\n")
 	protocol   = []byte("HTTP/1.1 ")
@@ -19,8 +19,8 @@ var (
 	codingName = []byte("transfer-encoding")
 )
 
-// parseAnswer looks at the beginning of an answer. ok is false as long as the head is not
-// complete; size is that of head and body.
+// parseAnswer parses the beginning of an answer. ok is false while the head is
+// incomplete; size is the size of head and body.
 func parseAnswer(b []byte) (status, size int, ok bool, err error) {
 	end := bytes.Index(b, headEnd)
 	if end < 0 {
@@ -45,8 +45,8 @@ func parseAnswer(b []byte) (status, size int, ok bool, err error) {
 	return status, end + len(headEnd) + length, true, nil
 }
 
-// chunks returns the size of a body in chunks (RFC 9112 section 7.1), once all of it is there.
-// There are no trailers.
+// chunks returns the size of a chunked body (RFC 9112 section 7.1) when all of it has
+// arrived. It accepts no trailers.
 func chunks(b []byte) (size int, ok bool, err error) {
 	for {
 		line, _, found := bytes.Cut(b[size:], []byte("\r\n"))

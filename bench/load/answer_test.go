@@ -2,8 +2,8 @@ package load
 
 import "testing"
 
-// FuzzParseAnswer holds the parser to its word: what it accepts contains the head, and more
-// bytes behind the head don't change what it said.
+// FuzzParseAnswer checks that an accepted answer contains the head, and that more bytes
+// after the head don't change the result.
 func FuzzParseAnswer(f *testing.F) {
 	for _, s := range []string{
 		"", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello\n", "HTTP/1.1 200\r\ncontent-length:0\r\n\r\n",

@@ -1,6 +1,7 @@
-// Package load is a small HTTP/1.1 client that asks one server for one page as fast as it
-// answers. It keeps its connections, sends bytes that were made before, and reads of an
-// answer no more than its status and length, so that most of the time is the server's.
+// Package load is a small HTTP/1.1 client that requests one page from one server as
+// fast as the server answers. It keeps its connections, sends requests that were
+// prepared before, and reads only the status and length of an answer, so that the
+// server uses most of the time. It knows nothing of the servers that it measures.
 package load
 
 import (
@@ -18,39 +19,40 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// patience is how long an answer may take beyond the end of a run. It is a thousand times
-// what it takes usually, for machines that are busy.
+// patience is how long an answer may take after the end of a run. It is a thousand
+// times longer than usual, for busy machines.
 const patience = 30 * time.Second
 
-// A Target is what is asked for.
+// A Target says what to request.
 type Target struct {
 	Addr string // host:port
 	Path string
-	// Cookies are the values of the Cookie header; the connections take turns with
-	// them. None: no such header is sent.
+	// Cookies are the values of the Cookie header, which the connections use in turn.
+	// Without any, the header is not sent.
 	Cookies []string
 	// Status is what every answer must have.
 	Status int
-	// Bodies are what is posted; the connections take turns with them. None: the page is
-	// asked for with GET.
+	// Bodies are the bodies to post, which the connections use in turn. Without any,
+	// the page is requested with GET.
 	Bodies []string
-	// Rotates says that every answer holds the refresh token of the next request, in JSON.
-	// Then there has to be a body for each connection, which is replaced by the next one's.
+	// Rotates says that every answer has the refresh token of the next request, in
+	// JSON. Then each connection needs a body, in which the new token replaces the old
+	// one.
 	Rotates bool
-	// Header is further header lines, each with its line end.
+	// Header has additional header lines, each with its line end.
 	Header string
 }
 
-// A Result is what a run counted.
+// A Result has the counts of a run.
 type Result struct {
 	Requests int
 	Elapsed  time.Duration
-	// P50 and P99 are the time from sending a request to the end of its answer, at
-	// half and at 99 of 100 requests.
+	// P50 and P99 are the median and the 99th percentile of the time from sending a
+	// request to the end of its answer.
 	P50, P99 time.Duration
 }
 
-// A Client holds connections to one target. It must not be used concurrently.
+// A Client has connections to a target. It must not be used concurrently.
 type Client struct {
 	conns []*conn
 }
@@ -76,7 +78,7 @@ func Dial(ctx context.Context, t Target, connections int) (*Client, error) {
 	return c, nil
 }
 
-// requests are the bytes to send: one request for each cookie.
+// requests returns the bytes to send: one request for each cookie.
 func (t Target) requests() [][]byte {
 	head := "GET " + t.Path + t.head()
 	if len(t.Bodies) > 0 {
@@ -109,21 +111,21 @@ var (
 	oldToken = regexp.MustCompile(`refresh_token=[^&]+`)
 )
 
-// rotate puts the refresh token of an answer into the next request.
+// rotate inserts the refresh token of an answer into the next request.
 func (c *conn) rotate(answer []byte) error {
 	m := newToken.FindSubmatch(answer)
 	if m == nil {
-		return errors.New("an answer holds no refresh token")
+		return errors.New("an answer has no refresh token")
 	}
 	_, body, _ := strings.Cut(string(c.requests[0]), "\r\n\r\n")
 	next := oldToken.ReplaceAllLiteralString(body, "refresh_token="+url.QueryEscape(string(m[1])))
-	c.target.Bodies[c.index] = next // another client goes on from there
+	c.target.Bodies[c.index] = next // another client continues from there
 	c.requests = [][]byte{c.target.post(next)}
 	return nil
 }
 
-// Run sends requests on all connections for a while, on each the next one when the last
-// is answered, and one at least. Any other answer than the expected one ends it.
+// Run sends requests on all connections for a while, at least one on each, and the next
+// one when the last is answered. An answer other than the expected one is an error.
 func (c *Client) Run(ctx context.Context, d time.Duration) (Result, error) {
 	g, ctx := errgroup.WithContext(ctx)
 	start := time.Now()
@@ -143,7 +145,8 @@ func (c *Client) Run(ctx context.Context, d time.Duration) (Result, error) {
 	return Result{Requests: len(took), Elapsed: elapsed, P50: quantile(took, 50), P99: quantile(took, 99)}, nil
 }
 
-// quantile returns the value below which percent of 100 lie. The values are sorted.
+// quantile returns the value below which percent of 100 values are. The values are
+// sorted.
 func quantile(sorted []time.Duration, percent int) time.Duration {
 	if len(sorted) == 0 {
 		return 0
@@ -174,7 +177,7 @@ func (c *conn) run(ctx context.Context, until time.Time) error {
 	if err != nil {
 		return err
 	}
-	// A Read that waits notices the end of ctx by the deadline.
+	// The deadline ends a Read that is waiting when ctx ends.
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	for last := time.Now(); ; {
@@ -200,7 +203,7 @@ func (c *conn) exchange() error {
 	return c.read()
 }
 
-// read takes one answer from the connection.
+// read reads one answer from the connection.
 func (c *conn) read() error {
 	n := 0
 	for {

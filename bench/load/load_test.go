@@ -14,7 +14,7 @@ import (
 	"github.com/cognate-auth/cognate/bench/load"
 )
 
-// TestRun counts on both sides of the wire.
+// TestRun counts requests at both ends.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -50,7 +50,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestRotation posts a refresh token, and then what every answer holds, in chunks.
+// TestRotation posts a refresh token, and then the token of each answer, which is
+// chunked.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	tokens := make(chan string, 1_000)
@@ -68,7 +69,7 @@ func TestRotation(t *testing.T) {
 		Header: "Content-Type: application/x-www-form-urlencoded\r\n",
 	}
 	c := dial(t, target, 2)
-	for range 3 { // each of them makes a request on each connection at least
+	for range 3 { // each of them sends at least one request on each connection
 		_, err := c.Run(t.Context(), 10*time.Millisecond)
 		if err != nil {
 			t.Fatal(err)
@@ -87,15 +88,15 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// TestRunRefuses has a server that says something else.
+// TestRunRefuses has a server with another answer than expected.
 func TestRunRefuses(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ answer, want string }{
 		"status":      {"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "status 302, expected 200"},
-		"no length":   {"HTTP/1.1 200 OK\r\n\r\n", "no Content-Length"},
+		"no length":   {"HTTP/1.1 200 OK\r\n\r\n", "no valid Content-Length"},
 		"chunks":      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", "malformed chunk"},
 		"cut chunks":  {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "EOF"},
-		"length":      {"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "no number"},
+		"length":      {"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "no valid Content-Length"},
 		"protocol":    {"SSH-2.0\r\n\r\n", "not HTTP/1.1"},
 		"more":        {"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nab", "longer than its Content-Length"},
 		"large":       {"HTTP/1.1 200 OK\r\nContent-Length: 2000000000\r\n\r\n", "longer than 65536"},
@@ -116,7 +117,7 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
-// TestRunEnds takes the context away from a server that never answers.
+// TestRunEnds ends the context while a server does not answer.
 func TestRunEnds(t *testing.T) {
 	t.Parallel()
 	listener := listen(t)
@@ -149,7 +150,8 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-// answering is the address of a server that reads a little, answers so and closes.
+// answering returns the address of a server that reads a little, sends this answer and
+// closes.
 func answering(t *testing.T, answer string) string {
 	t.Helper()
 	l := listen(t)

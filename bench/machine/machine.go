@@ -1,6 +1,6 @@
-// Package machine starts servers on a processor of their own and reads what they use of
-// it. On other systems than Linux it starts them where the system likes, and
-// [Process.CPU] and [SelfCPU] say that they can't be measured.
+// Package machine starts servers on their own processor and measures what they use of
+// it. On systems other than Linux the system chooses the processor, and [Process.CPU]
+// and [SelfCPU] return [ErrUnmeasured]. It knows nothing of what the servers do.
 package machine
 
 import (
@@ -17,13 +17,13 @@ import (
 	"time"
 )
 
-// ErrUnmeasured says that this system does not tell the time of another process.
+// ErrUnmeasured says that this system does not report the CPU time of another process.
 var ErrUnmeasured = errors.New("the CPU time of a process is read on Linux only")
 
-// grace is how long a process may take to end when asked.
+// grace is how long a process may take to end after it is asked to.
 const grace = 3 * time.Second
 
-// A Process is a started server with all that it starts in turn.
+// A Process is a started server with all its descendants.
 type Process struct {
 	cmd    *exec.Cmd
 	output *tail
@@ -31,8 +31,8 @@ type Process struct {
 	err    error // of Wait; set before done is closed
 }
 
-// Start starts cmd on the given processor, or anywhere if it is negative. What it writes
-// is kept for [Process.Output], the last few kilobytes of it.
+// Start starts cmd on the given processor, or on any if it is negative.
+// [Process.Output] returns the last few kilobytes of its output.
 func Start(cmd *exec.Cmd, cpu int) (*Process, error) {
 	p := &Process{cmd: cmd, output: &tail{}, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.output, p.output
@@ -48,13 +48,13 @@ func Start(cmd *exec.Cmd, cpu int) (*Process, error) {
 	return p, nil
 }
 
-// Ready waits until check returns nil. It gives up when the process ends, or after the
+// Ready waits until check returns nil. It gives up if the process ends, or after the
 // given time.
 func (p *Process) Ready(ctx context.Context, most time.Duration, check func(context.Context) error) error {
 	return p.ReadyEvery(ctx, most, 20*time.Millisecond, check)
 }
 
-// ReadyEvery is Ready with the time between two checks.
+// ReadyEvery is Ready with a given time between two checks.
 func (p *Process) ReadyEvery(ctx context.Context, most, every time.Duration, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
@@ -76,7 +76,7 @@ func (p *Process) ReadyEvery(ctx context.Context, most, every time.Duration, che
 // Output returns the end of what the process wrote, on one line.
 func (p *Process) Output() string { return strings.Join(strings.Fields(p.output.String()), " ") }
 
-// Stop ends the process and what it started, and waits for it.
+// Stop ends the process and its descendants, and waits for it.
 func (p *Process) Stop() {
 	interrupt(p.cmd)
 	select {
@@ -111,13 +111,13 @@ func (t *tail) String() string {
 	return string(t.b)
 }
 
-// Describe says in a line what machine this is.
+// Describe describes this machine in one line.
 func Describe() string {
 	return fmt.Sprintf("%s, %d processors, %s on %s/%s", cpuModel(), runtime.NumCPU(), runtime.Version(),
 		runtime.GOOS, runtime.GOARCH)
 }
 
-// cpuModel is the name in /proc/cpuinfo; only Linux has it.
+// cpuModel returns the name in /proc/cpuinfo, which only Linux has.
 func cpuModel() string {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {

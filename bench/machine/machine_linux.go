@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CPUs lists the processors that this process may use.
+// CPUs returns the processors that this process may use.
 func CPUs() []int {
 	var set unix.CPUSet
 	if unix.SchedGetaffinity(0, &set) != nil {
@@ -28,7 +28,7 @@ func CPUs() []int {
 	return all
 }
 
-// Pin keeps this whole process on one processor.
+// Pin keeps all threads of this process on one processor.
 func Pin(cpu int) error {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -43,7 +43,7 @@ func Pin(cpu int) error {
 			return fmt.Errorf("choosing a processor: %w", err)
 		}
 	}
-	// A thread inherits the choice from the one that starts it.
+	// A thread inherits the processor of the thread that starts it.
 	runtime.GOMAXPROCS(1)
 	return nil
 }
@@ -54,12 +54,12 @@ func pinThread(tid, cpu int) error {
 	return unix.SchedSetaffinity(tid, &set)
 }
 
-// startOn starts cmd from a thread that is on the processor: the choice is inherited.
+// startOn starts cmd from a thread on the processor, which the process inherits.
 func startOn(cmd *exec.Cmd, cpu int) error {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	// A group of its own holds what it starts in turn.
+	// The process group includes its descendants.
 	cmd.SysProcAttr.Setpgid = true
 	if cpu < 0 {
 		return cmd.Start()
@@ -94,8 +94,8 @@ func kill(cmd *exec.Cmd)      { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKI
 // Usage is the CPU time of each process of a group.
 type Usage map[int]time.Duration
 
-// CPU reads the CPU time that the process, its threads and its children used so far. The
-// processes' CPU clocks count what utime and stime in /proc/<pid>/stat count, in
+// CPU returns the CPU time that the process, its threads and its children have used.
+// The processes' CPU clocks count the same as utime and stime in /proc/<pid>/stat, in
 // nanoseconds instead of hundredths of a second.
 func (p *Process) CPU() (Usage, error) {
 	group := p.cmd.Process.Pid
@@ -116,7 +116,7 @@ func (p *Process) CPU() (Usage, error) {
 	return usage, nil
 }
 
-// Since returns what was used after an earlier reading.
+// Since returns what was used since an earlier reading.
 func (u Usage) Since(before Usage) time.Duration {
 	var sum time.Duration
 	for pid, t := range u {
@@ -125,24 +125,25 @@ func (u Usage) Since(before Usage) time.Duration {
 	return sum
 }
 
-// clock reads the CPU clock of a process. Its number is made as clock_getcpuclockid(3)
-// makes it: the inverted process ID, and 2 for the scheduler's own count.
+// clock reads the CPU clock of a process. The clock's ID is made as
+// clock_getcpuclockid(3) does: the inverted process ID, and 2 for the scheduler's own
+// count.
 func clock(pid int) (time.Duration, error) {
 	var ts unix.Timespec
 	err := unix.ClockGettime(int32(^pid<<3|2), &ts) //nolint:gosec // a process ID has 22 bits
 	return time.Duration(ts.Nano()), err
 }
 
-// SelfCPU reads the CPU time that this process used so far.
+// SelfCPU returns the CPU time that this process has used.
 func SelfCPU() (time.Duration, error) {
 	var ts unix.Timespec
 	err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &ts)
 	return time.Duration(ts.Nano()), err
 }
 
-// Memory returns what the processes of the group hold in memory for themselves now, in
-// megabytes: their resident sets without what the system can read again from a file, such as
-// the program.
+// Memory returns the private memory of the group's processes now, in megabytes: their
+// resident sets without pages that the system can read again from a file, such as the
+// program.
 func (p *Process) Memory() (float64, error) {
 	pids, err := members(p.cmd.Process.Pid)
 	if err != nil {
@@ -164,7 +165,7 @@ func (p *Process) Memory() (float64, error) {
 	return float64(pages) * float64(os.Getpagesize()) / 1e6, nil
 }
 
-// members lists the processes of a group.
+// members returns the processes of a group.
 func members(group int) ([]int, error) {
 	dirs, err := os.ReadDir("/proc")
 	if err != nil {
@@ -185,7 +186,8 @@ func members(group int) ([]int, error) {
 }
 
 // groupOf returns the process group in the text of /proc/<pid>/stat, or 0. The second
-// field, the program's name, may hold anything but is the only one in parentheses (proc(5)).
+// field, the program's name, may have any characters, but is the only one in
+// parentheses (proc(5)).
 func groupOf(stat string) int {
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 3 {
@@ -198,10 +200,11 @@ func groupOf(stat string) int {
 	return group
 }
 
-// nobody is the user and group without rights, by the custom of Linux.
+// nobody is the conventional user and group without rights on Linux.
 const nobody = 65534
 
-// Unprivileged makes cmd run without root's rights, if this process has them, and dir its own.
+// Unprivileged makes cmd run without root's rights, if this process has them, as the
+// owner of dir.
 func Unprivileged(cmd *exec.Cmd, dir string) error {
 	if os.Geteuid() != 0 {
 		return nil

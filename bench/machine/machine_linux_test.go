@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// patience bounds what takes some milliseconds. A busy machine may need a thousand times as
-// long.
+// patience limits what takes some milliseconds. A busy machine may need a thousand
+// times as long.
 const patience = time.Minute
 
-// TestCPU lets a child of a child work for a while: the group's time has it.
+// TestCPU runs a grandchild process for a while: the group's time must include it.
 func TestCPU(t *testing.T) {
 	t.Parallel()
 	cpus := CPUs()

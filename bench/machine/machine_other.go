@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// CPUs lists the processors that this process may use: none that could be chosen.
+// CPUs returns no processors, because none can be chosen.
 func CPUs() []int { return nil }
 
 // Pin does nothing here.

@@ -7,31 +7,31 @@ import (
 	"strings"
 )
 
-// A Kind is what a bar stands for, which its colour shows.
+// A Kind is what a bar represents. It decides the bar's colour.
 type Kind string
 
 // The kinds of bars.
 const (
-	Limit Kind = "limit" // what nothing can be below
+	Limit Kind = "limit" // no bar can be below it
 	Ours  Kind = "ours"
 	Peer  Kind = "peer"
 )
 
-// A Bar is a name and its value. Note stands behind the value.
+// A Bar is a name and its value. Note follows the value.
 type Bar struct {
 	Label, Note string
 	Value       float64
 	Kind        Kind
 }
 
-// A Chart is bars of one unit, with a heading. Legend says what the kinds are.
+// A Chart has bars of one unit, and a heading. Legend explains the kinds.
 type Chart struct {
 	Title, Subtitle, Unit string
 	Bars                  []Bar
 	Legend                []Entry
 }
 
-// An Entry of a legend is a few characters long.
+// An Entry of a legend has a few characters.
 type Entry struct {
 	Kind Kind
 	Text string
@@ -41,16 +41,17 @@ type Entry struct {
 const (
 	width     = 880
 	margin    = 32
-	barStart  = 346 // where the names end and bars begin
+	barStart  = 346 // where the names end and the bars begin
 	barLength = 370 // of the largest value
-	pitch     = 27  // from bar to bar
+	pitch     = 27  // from one bar to the next
 	barHeight = 15
 	entryStep = 124 // from one entry of a legend to the next
 	headSize  = 84  // from the top of a chart to its first bar
 	chartGap  = 20
 )
 
-// style has the colours of both schemes; a viewer that knows neither shows the light one.
+// style has the colours of both schemes. A viewer without colour schemes shows the
+// light one.
 const style = `
 svg { --page: #ffffff; --edge: #e2e5ee; --text: #171a29; --soft: #5a6072;
   --limit: #9aa2b6; --ours: #3d4fd6; --peer: #cdd3e1 }
@@ -70,8 +71,8 @@ text { font: 14px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", s
 .axis { stroke: var(--edge) }
 `
 
-// SVG draws charts below each other. The text in it is text; title says to those who don't
-// see it what it shows. Bars keep their order.
+// SVG draws charts one below the other. Its text is real text, and title describes it
+// for people who don't see it. Bars keep their order.
 func SVG(title string, charts ...Chart) string {
 	height := 2*margin - chartGap
 	for _, c := range charts {
@@ -135,6 +136,6 @@ func (bar Bar) draw(b *strings.Builder, top int, largest float64, unit string) {
 
 func escape(s string) string {
 	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(s)) // a Builder does not fail
+	_ = xml.EscapeText(&b, []byte(s)) // writing to a Builder does not fail
 	return b.String()
 }

@@ -98,8 +98,8 @@ func TestReplace(t *testing.T) {
 
 var barLine = regexp.MustCompile(`<rect class="(limit|ours|peer)"[^>]* width="([\d.]+)"`)
 
-// TestSVG reads a picture back: it is XML whatever the names are, and a bar is as long as its
-// value.
+// TestSVG reads a picture back: it is XML whatever the names are, and the length of a
+// bar shows its value.
 func TestSVG(t *testing.T) {
 	t.Parallel()
 	svg := report.SVG("a <title> & more", report.Chart{
@@ -137,7 +137,7 @@ func TestSVG(t *testing.T) {
 	}
 }
 
-// textOf returns what a picture says.
+// textOf returns the text of a picture.
 func textOf(t *testing.T, svg string) string {
 	t.Helper()
 	var text strings.Builder

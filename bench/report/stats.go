@@ -1,4 +1,5 @@
-// Package report makes tables and charts of measurements.
+// Package report makes tables and charts of measurements. It knows nothing of what was
+// measured.
 package report
 
 import (
@@ -7,8 +8,8 @@ import (
 	"strconv"
 )
 
-// Quartiles returns the values below which a quarter, half and three quarters lie, between
-// two values in proportion. Of nothing they are NaN.
+// Quartiles returns the values below which a quarter, half and three quarters of the
+// values are, with linear interpolation. Without values they are NaN.
 func Quartiles(values []float64) (low, median, high float64) {
 	s := slices.Sorted(slices.Values(values))
 	at := func(part float64) float64 {
@@ -22,14 +23,14 @@ func Quartiles(values []float64) (low, median, high float64) {
 	return at(0.25), at(0.5), at(0.75)
 }
 
-// Median returns the middle of the values, or NaN of nothing.
+// Median returns the median, or NaN without values.
 func Median(values []float64) float64 {
 	_, m, _ := Quartiles(values)
 	return m
 }
 
-// Number writes a value with three significant digits, and no more than two decimals; a
-// dash if it is none.
+// Number formats a value with three significant digits, and at most two decimals. NaN
+// becomes a dash.
 func Number(v float64) string {
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0):
@@ -43,7 +44,7 @@ func Number(v float64) string {
 	}
 }
 
-// Whole writes a value without decimals; a dash if it is none.
+// Whole formats a value without decimals. NaN becomes a dash.
 func Whole(v float64) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return "–"
@@ -51,7 +52,7 @@ func Whole(v float64) string {
 	return thousands(strconv.FormatFloat(v, 'f', 0, 64))
 }
 
-// thousands puts a comma before every third digit of a whole number.
+// thousands inserts a comma before every third digit of a whole number.
 func thousands(digits string) string {
 	first := 0
 	if digits[0] == '-' {

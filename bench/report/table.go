@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// A Table is a table of Markdown. The first column holds names, the others numbers.
+// A Table is a Markdown table. The first column has names, the others have numbers.
 type Table struct {
 	Columns []string
 	Rows    [][]string
 }
 
-// Add appends a row. Cells that are missing at its end are empty.
+// Add appends a row. Missing cells at its end are empty.
 func (t *Table) Add(cells ...string) { t.Rows = append(t.Rows, cells) }
 
 // String returns the Markdown.
@@ -26,7 +26,7 @@ func (t *Table) String() string {
 	return b.String()
 }
 
-// cellText is for what would end a cell of Markdown: a bar, or the end of the line.
+// cellText escapes what would end a cell of Markdown: a bar, or the end of the line.
 var cellText = strings.NewReplacer("|", `\|`, "\n", " ", "\r", " ")
 
 func writeRow(b *strings.Builder, cells []string, width int) {
@@ -47,7 +47,7 @@ const (
 	End   = "<!-- measured: end -->"
 )
 
-// Replace puts text between the two marks of a page and leaves the rest as it is.
+// Replace replaces the text between the two marks of a page, and keeps the rest.
 func Replace(page, text string) (string, error) {
 	if strings.Count(page, Begin) != 1 || strings.Count(page, End) != 1 {
 		return "", fmt.Errorf("the page must have the lines %q and %q, each once", Begin, End)

@@ -15,14 +15,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// stores opens the stores that sessions are kept in.
+// stores opens the stores for sessions.
 var stores = map[string]func(Config) (sessionstore.Store, error){
 	"cognate-memory":  memoryStore,
 	"cognate-redis":   func(cfg Config) (sessionstore.Store, error) { return redisStore(cfg, true) },
 	"cognate-redis-c": func(cfg Config) (sessionstore.Store, error) { return redisStore(cfg, false) },
 }
 
-// signIns is room for those who sign in to be measured.
+// signIns is the room for sessions of people who sign in to be measured.
 const signIns = 10_000
 
 func memoryStore(cfg Config) (sessionstore.Store, error) {
@@ -35,7 +35,7 @@ func redisStore(cfg Config, disableCache bool) (sessionstore.Store, error) {
 	})
 }
 
-// cognateServer is an app as the README has it.
+// cognateServer is an app as in the README.
 func cognateServer(ctx context.Context, cfg Config) (http.Handler, error) {
 	conf := cognate.Config{
 		Issuer: cfg.Issuer, ClientID: cfg.ClientID, ClientSecret: cognate.Secret(cfg.ClientSecret),
@@ -60,10 +60,11 @@ func cognateServer(ctx context.Context, cfg Config) (http.Handler, error) {
 	return auth.Handler(app(auth.RequireLogin)), nil
 }
 
-// recordSize is the size of a filling record: that of a session without tokens.
+// recordSize is the size of a record that fills a store: that of a session without
+// tokens.
 const recordSize = 400
 
-// fill gives the store sessions that nobody will ask for.
+// fill adds sessions to the store that are never requested.
 func fill(ctx context.Context, store sessionstore.Store, records int) error {
 	const workers = 16
 	g, ctx := errgroup.WithContext(ctx)
@@ -87,6 +88,6 @@ func fill(ctx context.Context, store sessionstore.Store, records int) error {
 // randomName has the form of a record's key.
 func randomName() string {
 	b := make([]byte, 32)
-	_, _ = rand.Read(b) // does not fail
+	_, _ = rand.Read(b) // it does not fail
 	return base64.RawURLEncoding.EncodeToString(b)
 }

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// identity is what a hand-written sign-in keeps.
+// identity is what a hand-written sign-in stores.
 type identity struct {
 	Subject, Email, Name string
 	EmailVerified        bool
@@ -22,21 +22,21 @@ type identity struct {
 
 type identityKey struct{}
 
-// keeper is where a hand-written sign-in keeps it.
-type keeper interface {
+// identityStore is where a hand-written sign-in stores it.
+type identityStore interface {
 	save(w http.ResponseWriter, r *http.Request, id identity) error
 	load(r *http.Request) (identity, bool)
 }
 
-// handWritten is a sign-in with go-oidc and x/oauth2, as their documentation shows it and
+// handWritten is a sign-in with go-oidc and x/oauth2, as their documentation shows,
 // with what a careful author adds: state, nonce and PKCE.
 type handWritten struct {
 	oauth    oauth2.Config
 	verifier *oidc.IDTokenVerifier
-	sessions keeper
+	sessions identityStore
 }
 
-func newHandWritten(ctx context.Context, cfg Config, k keeper) (*handWritten, error) {
+func newHandWritten(ctx context.Context, cfg Config, k identityStore) (*handWritten, error) {
 	provider, err := oidc.NewProvider(ctx, cfg.Issuer)
 	if err != nil {
 		return nil, err
@@ -133,16 +133,16 @@ const (
 	valueName = "user"
 )
 
-// gorillaKeeper keeps the identity in an encrypted cookie.
-type gorillaKeeper struct{ store *sessions.CookieStore }
+// gorillaStore keeps the identity in an encrypted cookie.
+type gorillaStore struct{ store *sessions.CookieStore }
 
-func (k gorillaKeeper) save(w http.ResponseWriter, r *http.Request, id identity) error {
+func (k gorillaStore) save(w http.ResponseWriter, r *http.Request, id identity) error {
 	s, _ := k.store.Get(r, "session") // a cookie that can't be read is replaced
 	s.Values[valueName] = id
 	return s.Save(r, w)
 }
 
-func (k gorillaKeeper) load(r *http.Request) (identity, bool) {
+func (k gorillaStore) load(r *http.Request) (identity, bool) {
 	s, err := k.store.Get(r, "session")
 	if err != nil {
 		return identity{}, false
@@ -154,22 +154,22 @@ func (k gorillaKeeper) load(r *http.Request) (identity, bool) {
 func gorillaServer(ctx context.Context, cfg Config) (http.Handler, error) {
 	gob.Register(identity{})
 	keys := make([]byte, 64)
-	_, _ = rand.Read(keys) // does not fail
+	_, _ = rand.Read(keys) // it does not fail
 	store := sessions.NewCookieStore(keys[:32], keys[32:])
 	store.Options = &sessions.Options{
 		Path: "/", MaxAge: int(lifetime / time.Second), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
-	s, err := newHandWritten(ctx, cfg, gorillaKeeper{store})
+	s, err := newHandWritten(ctx, cfg, gorillaStore{store})
 	if err != nil {
 		return nil, err
 	}
 	return s.handler(), nil
 }
 
-// scsKeeper keeps the identity in memory, the cookie a random token.
-type scsKeeper struct{ manager *scs.SessionManager }
+// scsStore keeps the identity in memory, and a random token in the cookie.
+type scsStore struct{ manager *scs.SessionManager }
 
-func (k scsKeeper) save(_ http.ResponseWriter, r *http.Request, id identity) error {
+func (k scsStore) save(_ http.ResponseWriter, r *http.Request, id identity) error {
 	err := k.manager.RenewToken(r.Context())
 	if err != nil {
 		return err
@@ -178,7 +178,7 @@ func (k scsKeeper) save(_ http.ResponseWriter, r *http.Request, id identity) err
 	return nil
 }
 
-func (k scsKeeper) load(r *http.Request) (identity, bool) {
+func (k scsStore) load(r *http.Request) (identity, bool) {
 	id, ok := k.manager.Get(r.Context(), valueName).(identity)
 	return id, ok
 }
@@ -188,7 +188,7 @@ func scsServer(ctx context.Context, cfg Config) (http.Handler, error) {
 	manager := scs.New()
 	manager.Lifetime = lifetime
 	manager.Cookie.Secure = false // plain http on loopback
-	s, err := newHandWritten(ctx, cfg, scsKeeper{manager})
+	s, err := newHandWritten(ctx, cfg, scsStore{manager})
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,6 @@
-// Package servers holds the servers written in Go that the benchmark measures. Each runs in
-// a process of its own, which is this program again, and answers GET /hello with six bytes.
+// Package servers has the servers written in Go that the benchmark measures. Each runs
+// in its own process, which is the benchmark's program again, and answers GET /hello
+// with six bytes.
 package servers
 
 import (
@@ -16,29 +17,30 @@ import (
 	"time"
 )
 
-// variable holds the configuration of a server's process.
+// variable names the environment variable with the configuration of a server's process.
 const variable = "COGNATE_BENCH_SERVER"
 
-// Config says which server to run, and where.
+// Config says which server to run, and at which address.
 type Config struct {
-	// Kind is what the server signs people in with: a key of kinds.
+	// Kind is how the server signs people in: a key of kinds.
 	Kind string
-	// Addr is where it listens; StatsAddr where it tells what it has allocated.
+	// Addr is the address that it listens on. StatsAddr is the address where it reports
+	// its allocations.
 	Addr, StatsAddr string
 	// Issuer, ClientID, ClientSecret and RedirectURL are the provider's and the app's.
 	Issuer, ClientID, ClientSecret, RedirectURL string
-	// RedisAddr is where a Redis server listens, for the kinds that use one.
+	// RedisAddr is the address of a Redis server, for the kinds that use one.
 	RedisAddr string
-	// Records is how many sessions the store holds before anybody signs in.
+	// Records is the number of sessions in the store before anybody signs in.
 	Records int
 }
 
-// Stats is what a server tells of itself.
+// Stats is what a server reports about itself.
 type Stats struct {
 	Mallocs uint64 // allocations so far
 }
 
-// A maker puts a kind's sign-in before the mux.
+// A maker adds a kind's sign-in in front of the mux.
 type maker func(ctx context.Context, cfg Config) (http.Handler, error)
 
 var kinds = map[string]maker{
@@ -52,8 +54,8 @@ var kinds = map[string]maker{
 	"scs":             scsServer,
 }
 
-// Command returns the command that runs a server: this program, with the configuration in
-// its environment. The program has to call [Main] first of all.
+// Command returns the command that runs a server: this program, with the configuration
+// in its environment. The program must call [Main] before anything else.
 func Command(ctx context.Context, cfg Config) (*exec.Cmd, error) {
 	if _, ok := kinds[cfg.Kind]; !ok {
 		return nil, fmt.Errorf("there is no server %q", cfg.Kind)
@@ -66,13 +68,13 @@ func Command(ctx context.Context, cfg Config) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, program) //nolint:gosec // itself
+	cmd := exec.CommandContext(ctx, program) //nolint:gosec // the program itself
 	cmd.Env = append(slices.Clone(os.Environ()), variable+"="+string(data), "GOMAXPROCS=1")
 	return cmd, nil
 }
 
-// Main runs the server that the environment asks for, and ends the process with it. If
-// it asks for none Main returns at once.
+// Main runs the server in the environment's configuration, and then ends the process.
+// Without such a configuration it returns at once.
 func Main() {
 	data := os.Getenv(variable)
 	if data == "" {
@@ -87,8 +89,8 @@ func Main() {
 	os.Exit(1)
 }
 
-// serve serves until it fails. The server itself is as net/http makes it: no time limits,
-// which would set timers for every request, for none of the kinds.
+// serve serves until it fails. The server is net/http's default without time limits,
+// because those would set timers for every request.
 func serve(ctx context.Context, cfg Config) error {
 	build, ok := kinds[cfg.Kind]
 	if !ok {
@@ -115,7 +117,7 @@ func stats(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(Stats{Mallocs: m.Mallocs})
 }
 
-// ReadStats asks a server what it has allocated.
+// ReadStats requests a server's allocations.
 func ReadStats(ctx context.Context, addr string) (Stats, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -136,14 +138,15 @@ func ReadStats(ctx context.Context, addr string) (Stats, error) {
 	return s, nil
 }
 
-// hello is the page: the same for all. Like other pages it says what it is; a handler that
-// sets no header at all spares net/http work that hardly any handler spares it.
+// hello is the page, the same for all servers. Like other pages it has a content type:
+// net/http does less work for a handler without any header, which hardly occurs in
+// practice.
 func hello(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	io.WriteString(w, "hello\n")
 }
 
-// app is what a server's sign-in stands before.
+// app returns the handler in front of which a server's sign-in is.
 func app(protect func(http.Handler) http.Handler) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /hello", protect(http.HandlerFunc(hello)))

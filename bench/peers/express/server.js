@@ -1,4 +1,4 @@
-// The benchmark's page behind express-openid-connect, as its documentation shows it. The
+// The benchmark's page behind express-openid-connect, as its documentation shows. The
 // issuer, the client and the secret come from the environment (ISSUER_BASE_URL and so on).
 const express = require('express');
 const { auth, requiresAuth } = require('express-openid-connect');

@@ -1,5 +1,5 @@
-// node oidc-provider as its documentation shows it, with access tokens that are JWTs, as a
-// user pool's are, and refresh tokens that stay the same.
+// node oidc-provider as its documentation shows, with JWTs as access tokens, as a user pool
+// has, and without rotation of refresh tokens.
 import { generateKeyPairSync } from "node:crypto";
 import { Provider } from "oidc-provider";
 
