@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the benchmarks of every module that has some; BENCH selects by name.
+# Runs the benchmarks of every module; BENCH selects some by name.
 . "$(dirname "$0")/common.sh"
 
 bench_module() {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks the commits since this file is there, or those of a range: tools/commits.sh A..B.
-# CONTRIBUTING.md says what is expected of one.
+# Checks the commits since this file was added, or those of a range: tools/commits.sh A..B.
+# CONTRIBUTING.md has the rules.
 . "$(dirname "$0")/common.sh"
 
 if ! git rev-parse --git-dir >/dev/null 2>&1; then
@@ -9,7 +9,7 @@ if ! git rev-parse --git-dir >/dev/null 2>&1; then
 fi
 range=${1:-}
 if [ -z "$range" ]; then
-	# In a shallow clone the first commit seems to bring every file, and so begins the range.
+	# In a shallow clone the first commit seems to add every file, so the range begins there.
 	base=$(git log --no-renames --diff-filter=A --format=%H -- tools/commits.sh | tail -n 1)
 	if [ -z "$base" ]; then
 		echo "no commit was looked at: tools/commits.sh is in none of them"
@@ -24,7 +24,7 @@ wrong() {
 }
 
 # is_folder reports whether the commit, or the one before it, has a folder of that name. The
-# root package's is "cognate", and "all" is what goes through many.
+# root package is "cognate", and "all" is for changes of many folders.
 is_folder() {
 	case $1 in all | cognate) return ;; esac
 	[ "$(git cat-file -t "$commit:./$1" 2>/dev/null)" = tree ] ||
@@ -47,7 +47,7 @@ check_subject() {
 	done
 }
 
-# check_body wants a reason for what is more than a few lines. Trailers are none.
+# check_body requires a reason for a change of more than a few lines. Trailers don't count.
 check_body() {
 	lines=$(git show -M --numstat --format= "$commit" | awk '{ n += $1 + $2 } END { print n + 0 }')
 	[ "$lines" -gt 20 ] || return 0
@@ -67,7 +67,7 @@ for commit in $commits; do
 	check_subject
 	check_body
 done
-[ -z "$found" ] || fail "the commits above are not as CONTRIBUTING.md says; git rebase -i mends them."
+[ -z "$found" ] || fail "the commits above don't follow CONTRIBUTING.md; fix them with git rebase -i."
 if [ "$(git rev-parse --is-shallow-repository)" = true ]; then
 	echo "this clone is shallow: it shows the newest commits only"
 fi

@@ -4,7 +4,7 @@
 
 set -eu
 cd "$(dirname "$0")/.."
-unset GOWORK # go.work counts here
+unset GOWORK # the scripts use go.work
 
 # say prints a heading, in bold on a terminal.
 say() {
@@ -25,19 +25,19 @@ modules() {
 		printf '%s\n' $MODULES
 		return
 	fi
-	# Relative, so that a heading reads ./e2e wherever the repository lies.
+	# Relative, so that a heading is ./e2e in every clone.
 	go list -m -f '{{.Dir}}' | while read -r dir; do
 		printf '.%s\n' "${dir#"$PWD"}"
 	done
 }
 
-# each_module runs a function with every module's folder, one after the other, also when it
-# returned false for one of them. Those are in $failed then.
+# each_module runs a function with every module's folder, one after the other, even if it
+# returns false for some of them. Those are in $failed afterwards.
 each_module() {
 	list=$(modules) || fail "go.work does not load, see above."
 	[ -n "$list" ] || fail "go.work names no module."
 	failed=
-	# Some shells would go on with the next module when Ctrl-C has ended what they wait for.
+	# Some shells would continue with the next module after Ctrl-C has ended a command.
 	trap 'exit 130' INT
 	for module in $list; do
 		[ -d "$module" ] || fail "there is no folder $module."
@@ -46,8 +46,8 @@ each_module() {
 	trap - INT
 }
 
-# apt installs Debian packages, as root or with a sudo that asks no question.
-# It returns false when this machine has no apt or gives no permission.
+# apt installs Debian packages, as root or with a sudo that needs no password.
+# It returns false if this machine has no apt, or does not permit it.
 apt() {
 	have apt-get || return 1
 	sudo=

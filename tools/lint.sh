@@ -13,7 +13,7 @@ lint_module() {
 listing=$(mktemp)
 trap 'rm -f "$listing"' EXIT
 say "format"
-# A folder's name, not the list of packages: files behind build tags count, too.
+# The folder and not the list of packages: this includes files with build tags.
 unformatted=$(gofmt -l ${MODULES:-.})
 if [ -z "$unformatted" ]; then
 	echo "ok"
@@ -21,8 +21,8 @@ else
 	printf 'run gofmt -w on these files:\n%s\n' "$unformatted"
 fi
 
-# unreached lists functions that nothing reaches. What one module has for another counts as
-# reached, so all are looked at together; an example without output is never run.
+# unreached lists functions that nothing calls. One module may call another's functions, so
+# all modules are checked together. An example without output is never run.
 unreached() {
 	folders=$(go list -m -f '{{.Dir}}/...') && bin/deadcode -test $folders >"$listing" ||
 		fail "deadcode could not read the modules, see above."

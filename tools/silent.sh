@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs a test binary (go test -exec), and fails if it passes but prints something besides:
-# who reads the output of a green run has to find nothing in it. What a test has to say
-# belongs into t.Log, and what an app under test logs into the test's own logger.
+# Runs a test binary (go test -exec), and fails if the tests pass but print something: the
+# output of a green run must be empty. A test writes to t.Log, and an app under test to the
+# test's own logger.
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 "$@" >"$said" 2>&1

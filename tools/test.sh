@@ -1,7 +1,6 @@
 #!/bin/sh
-# Runs the tests of every module with the race detector, and first gets what they need:
-# the C compiler, the browser, the Redis and PostgreSQL servers, and the clients that
-# others wrote.
+# Runs the tests of every module with the race detector. First it installs what they need:
+# the C compiler, the browser, the Redis and PostgreSQL servers, and other people's clients.
 . "$(dirname "$0")/common.sh"
 
 # The race detector links with the C compiler.
@@ -30,8 +29,8 @@ need_chromium() {
 	Darwin) fail "the browser tests need Chromium or Chrome. Install one with: brew install --cask google-chrome
       or set CHROMIUM to the path of one you have." ;;
 	esac
-	# Ubuntu's package called chromium installs a snap, which has no access to the
-	# folders of the tests; CHROMIUM or google-chrome serve there.
+	# Ubuntu's package chromium installs a snap, which can't access the folders of the
+	# tests. There, set CHROMIUM or install google-chrome.
 	apt chromium fonts-dejavu-core && have chromium ||
 		fail "the browser tests need Chromium or Chrome. On Debian: sudo apt-get install chromium
       elsewhere install Chrome, or set CHROMIUM to the path of one you have."
@@ -65,8 +64,8 @@ need_node() {
 	npm_packages e2e/pages
 }
 
-# npm_packages FOLDER installs what its package-lock.json says. npm ci writes the second
-# file at the end.
+# npm_packages FOLDER installs the packages of its package-lock.json. npm ci writes the second
+# file last.
 npm_packages() {
 	[ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] && return
 	say "installing the npm packages of $1"
@@ -89,14 +88,14 @@ need_authlib() {
 	for python in ${PYTHON_AUTHLIB:-/usr/bin/python3 python3}; do
 		"$python" -c 'import authlib, flask, requests' 2>/dev/null && return
 	done
-	[ -z "${PYTHON_AUTHLIB:-}" ] || fail "PYTHON_AUTHLIB is $PYTHON_AUTHLIB, which has not authlib, flask and requests."
+	[ -z "${PYTHON_AUTHLIB:-}" ] || fail "PYTHON_AUTHLIB is $PYTHON_AUTHLIB, which lacks authlib, flask or requests."
 	apt python3-authlib python3-flask python3-requests ||
 		fail "the tests with Authlib need it, Flask and Requests. On Debian or Ubuntu:
       sudo apt-get install python3-authlib python3-flask python3-requests
       elsewhere install them for a Python, and set PYTHON_AUTHLIB to its path."
 }
 
-# certutil tells Chromium on Linux whom to trust.
+# certutil changes Chromium's list of trusted authorities on Linux.
 need_certutil() {
 	[ "$(uname -s)" = Linux ] || return 0
 	have certutil || apt libnss3-tools ||
@@ -104,8 +103,8 @@ need_certutil() {
       on Fedora: sudo dnf install nss-tools"
 }
 
-# What Debian has no packages of, or old ones: flask-oidc, Django and its clients. The tests
-# look in the same place: see venvPython in e2e/clients.
+# Software without a Debian package, or with an old one: flask-oidc, Django and its clients.
+# The tests look in the same place: see venvPython in e2e/clients.
 need_pip() {
 	folder=e2e/clients/python
 	cmp -s $folder/requirements.txt $folder/.venv/requirements.txt && return
@@ -148,14 +147,14 @@ found_postgres() {
 test_module() {
 	say "tests of $1"
 	fresh=
-	# Go does not see that a test builds and starts the program, and would show an old
-	# result when only the program has changed.
+	# Go does not know that a test builds and starts the program, and would show an old
+	# result if only the program has changed.
 	case $1 in *e2e*) fresh=-count=1 ;; esac
-	# Go takes nothing from its cache for a wrapped test, so only new machines ask for silence.
+	# Go does not cache the result of a wrapped test, so only new machines check for output.
 	silent=${CI:+"-exec='$PWD/tools/silent.sh'"}
 	rm -f "$lost"
-	# The first part of a pipe has no way but a file to say how it ended. Go's own limit for a
-	# package, ten minutes, is one that a busy machine can reach: some take a minute alone.
+	# The first command of a pipe can report its status only through a file. A busy machine can
+	# exceed Go's own limit of ten minutes for a package: some take a minute on an idle one.
 	{ (cd "$1" && go test -race -timeout 60m $fresh ${silent:+"$silent"} ./... 2>&1) || : >"$lost"; } |
 		awk -v failures="$failures" '
 			/^\?.*\[no test files\]$/ { next }
