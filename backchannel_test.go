@@ -186,7 +186,8 @@ const formType = "application/x-www-form-urlencoded"
 // send plays the provider's server, which is no browser.
 func (x *backchannel) send(app *app, contentType, body string) *http.Response {
 	x.t.Helper()
-	r := httptest.NewRequestWithContext(x.t.Context(), http.MethodPost, "http://internal.test/backchannel", strings.NewReader(body))
+	r := httptest.NewRequestWithContext(x.t.Context(), http.MethodPost, "http://internal.test/backchannel",
+		strings.NewReader(body))
 	r.Header.Set("Content-Type", contentType)
 	r.Header.Set("Origin", "https://provider.test")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
@@ -215,23 +216,30 @@ func TestBackchannelLogout(t *testing.T) {
 		{"no type", "-", nil, "one"},
 		{"several audiences", "logout+jwt", func(c jwt.MapClaims) { c["aud"] = []string{"other", clientID} }, "one"},
 		{"event with something in it", "logout+jwt", func(c jwt.MapClaims) {
-			c["events"] = map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{"a": 1}, "urn:other": 1}
+			c["events"] = map[string]any{
+				"http://schemas.openid.net/event/backchannel-logout": map[string]any{"a": 1}, "urn:other": 1,
+			}
 		}, "one"},
 		{"claims nobody knows", "logout+jwt", func(c jwt.MapClaims) { c["x"] = "y" }, "one"},
-		{"issued ahead, within the skew", "logout+jwt", func(c jwt.MapClaims) { c["iat"] = c["iat"].(int64) + 59 }, "one"},
-		{"expired, within the skew", "logout+jwt", func(c jwt.MapClaims) { c["exp"] = c["iat"].(int64) - 59; c["iat"] = c["iat"].(int64) - 300 }, "one"},
+		{"issued ahead, within the skew", "logout+jwt",
+			func(c jwt.MapClaims) { c["iat"] = c["iat"].(int64) + 59 }, "one"},
+		{"expired, within the skew", "logout+jwt",
+			func(c jwt.MapClaims) { c["exp"] = c["iat"].(int64) - 59; c["iat"] = c["iat"].(int64) - 300 }, "one"},
 		{"another session", "logout+jwt", func(c jwt.MapClaims) { c["sid"] = "sid-9" }, ""},
 		{"another user", "logout+jwt", func(c jwt.MapClaims) { c["sub"] = "user-2"; delete(c, "sid") }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			x := newBackchannel(t)
-			browsers := map[string]*browser{"one": x.signedInBrowser("sid-1"), "two": x.signedInBrowser("sid-2"), "bare": x.signedInBrowser("")}
+			browsers := map[string]*browser{
+				"one": x.signedInBrowser("sid-1"), "two": x.signedInBrowser("sid-2"), "bare": x.signedInBrowser(""),
+			}
 			c := x.logoutClaims()
 			if tt.change != nil {
 				tt.change(c)
 			}
 			resp := x.sendToken(x.logoutToken(tt.typ, c))
-			if got := body(t, resp); resp.StatusCode != http.StatusOK || got != "" || resp.Header.Get("Cache-Control") != "no-store" || len(resp.Cookies()) != 0 {
+			if got := body(t, resp); resp.StatusCode != http.StatusOK || got != "" ||
+				resp.Header.Get("Cache-Control") != "no-store" || len(resp.Cookies()) != 0 {
 				t.Errorf("status %d, headers %v, body %q; log:\n%s", resp.StatusCode, resp.Header, got, x.app.log)
 			}
 			var ended []string
@@ -347,16 +355,21 @@ func TestLogoutTokenRefused(t *testing.T) {
 	}
 	form := url.Values{"logout_token": {good}}.Encode()
 	for name, send := range map[string]func() *http.Response{
-		"twice":               func() *http.Response { return x.send(x.app, formType, form+"&"+form) },
-		"twice, one empty":    func() *http.Response { return x.send(x.app, formType, form+"&logout_token=") },
-		"no body":             func() *http.Response { return x.send(x.app, formType, "") },
-		"broken form":         func() *http.Response { return x.send(x.app, formType, form+"&%zz=1") },
-		"1 MB":                func() *http.Response { return x.send(x.app, formType, form+"&pad="+strings.Repeat("x", 1<<20)) },
-		"JSON":                func() *http.Response { return x.send(x.app, "application/json", `{"logout_token":"`+good+`"}`) },
+		"twice":            func() *http.Response { return x.send(x.app, formType, form+"&"+form) },
+		"twice, one empty": func() *http.Response { return x.send(x.app, formType, form+"&logout_token=") },
+		"no body":          func() *http.Response { return x.send(x.app, formType, "") },
+		"broken form":      func() *http.Response { return x.send(x.app, formType, form+"&%zz=1") },
+		"1 MB": func() *http.Response {
+			return x.send(x.app, formType, form+"&pad="+strings.Repeat("x", 1<<20))
+		},
+		"JSON": func() *http.Response {
+			return x.send(x.app, "application/json", `{"logout_token":"`+good+`"}`)
+		},
 		"JSON that is a form": func() *http.Response { return x.send(x.app, "application/json", form) },
 		"no content type":     func() *http.Response { return x.send(x.app, "", form) },
 		"multipart": func() *http.Response {
-			return x.send(x.app, "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"logout_token\"\r\n\r\n"+good+"\r\n--b--\r\n")
+			return x.send(x.app, "multipart/form-data; boundary=b",
+				"--b\r\nContent-Disposition: form-data; name=\"logout_token\"\r\n\r\n"+good+"\r\n--b--\r\n")
 		},
 		"in the query": func() *http.Response {
 			r := httptest.NewRequest(http.MethodPost, "/backchannel?"+form, nil)
@@ -375,7 +388,8 @@ func TestLogoutTokenRefused(t *testing.T) {
 		t.Fatal("what was refused ended a session")
 	}
 	// The token itself was good all the time.
-	if resp := x.send(x.app, formType+"; charset=utf-8", form+"&other=1"); resp.StatusCode != http.StatusOK || b.signedIn() {
+	if resp := x.send(x.app, formType+"; charset=utf-8", form+"&other=1"); resp.StatusCode != http.StatusOK ||
+		b.signedIn() {
 		t.Errorf("status %d, signed in: %v; log:\n%s", resp.StatusCode, b.signedIn(), x.app.log)
 	}
 }
@@ -398,7 +412,8 @@ func signedHeader(x *backchannel, header map[string]any) string {
 func (x *backchannel) mustRefuse(t *testing.T, resp *http.Response) {
 	t.Helper()
 	const want = `{"error":"invalid_request","error_description":"The request has no valid logout token."}`
-	if got := strings.TrimSpace(body(t, resp)); resp.StatusCode != http.StatusBadRequest || got != want || resp.Header.Get("Cache-Control") != "no-store" {
+	if got := strings.TrimSpace(body(t, resp)); resp.StatusCode != http.StatusBadRequest || got != want ||
+		resp.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("status %d, body %s", resp.StatusCode, got)
 	}
 }
@@ -464,7 +479,8 @@ func TestBackchannelStoreDown(t *testing.T) {
 			token := x.logoutToken("logout+jwt", x.logoutClaims())
 			x.store.fails[method] = true
 			resp := x.sendToken(token)
-			if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || strings.Contains(body(t, resp), "route") {
+			if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" ||
+				strings.Contains(body(t, resp), "route") {
 				t.Errorf("status %d, headers %v", resp.StatusCode, resp.Header)
 			}
 			x.store.fails[method] = false
@@ -514,16 +530,19 @@ func FuzzBackchannelLogout(f *testing.F) {
 	p := fakeprovider.New(f)
 	store := &logoutStore{records: map[string]sessionstore.Record{}, fails: map[string]bool{}, now: p.Now}
 	auth, err := cognate.New(cognate.Config{
-		Issuer: p.Issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/cb", BackchannelLogoutPath: "/backchannel",
-		Keys: []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))}, Session: cognate.SessionConfig{Store: store},
-		Logger: slog.New(slog.DiscardHandler),
+		Issuer: p.Issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/cb",
+		BackchannelLogoutPath: "/backchannel",
+		Keys:                  []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))},
+		Session:               cognate.SessionConfig{Store: store},
+		Logger:                slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		f.Fatal(err)
 	}
 	handler := auth.Handler(nil)
 	for _, seed := range []string{
-		"", "logout_token=", "logout_token=..", "logout_token=e30.e30.", "logout_token=eyJhbGciOiJub25lIn0.eyJldmVudHMiOnt9fQ.",
+		"", "logout_token=", "logout_token=..", "logout_token=e30.e30.",
+		"logout_token=eyJhbGciOiJub25lIn0.eyJldmVudHMiOnt9fQ.",
 		"logout_token=a&logout_token=b", "%zz", "logout_token=eyJ0eXAiOjd9.bnVsbA.AA",
 	} {
 		f.Add(seed)

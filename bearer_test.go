@@ -42,9 +42,11 @@ func TestAccessTokenChecks(t *testing.T) {
 		{"unchanged", set(), ok},
 
 		{"other issuer", set("iss", "https://evil.test"), cognate.ReasonTokenIssuer},
-		{"issuer with a slash more", func(m jwt.MapClaims) { m["iss"] = m["iss"].(string) + "/" }, cognate.ReasonTokenIssuer},
+		{"issuer with a slash more", func(m jwt.MapClaims) { m["iss"] = m["iss"].(string) + "/" },
+			cognate.ReasonTokenIssuer},
 		{"no issuer", set("iss", nil), cognate.ReasonTokenIssuer},
-		{"issuer under another case", func(m jwt.MapClaims) { m["ISS"] = m["iss"]; delete(m, "iss") }, cognate.ReasonTokenIssuer},
+		{"issuer under another case", func(m jwt.MapClaims) { m["ISS"] = m["iss"]; delete(m, "iss") },
+			cognate.ReasonTokenIssuer},
 		{"list of issuers", func(m jwt.MapClaims) { m["iss"] = []any{m["iss"]} }, cognate.ReasonTokenIssuer},
 
 		{"audiences with ours among them", set("aud", []string{"https://other.test", bearerAudience}), ok},
@@ -57,8 +59,10 @@ func TestAccessTokenChecks(t *testing.T) {
 
 		{"expired at the end of the skew", set("exp", at(-60*time.Second)), cognate.ReasonTokenExpired},
 		{"expired within the skew", set("exp", at(-59*time.Second), "iat", at(-time.Hour)), ok},
-		{"expires before it was issued", set("exp", at(10*time.Second), "iat", at(11*time.Second)), cognate.ReasonTokenMalformed},
-		{"expires before it is valid", set("exp", at(10*time.Second), "nbf", at(11*time.Second)), cognate.ReasonTokenMalformed},
+		{"expires before it was issued", set("exp", at(10*time.Second), "iat", at(11*time.Second)),
+			cognate.ReasonTokenMalformed},
+		{"expires before it is valid", set("exp", at(10*time.Second), "nbf", at(11*time.Second)),
+			cognate.ReasonTokenMalformed},
 		{"expires as it was issued", set("exp", at(10*time.Second), "iat", at(10*time.Second)), ok},
 		{"no exp", set("exp", nil), cognate.ReasonTokenMalformed},
 		{"exp is a string", set("exp", "4102444800"), cognate.ReasonTokenMalformed},
@@ -83,7 +87,9 @@ func TestAccessTokenChecks(t *testing.T) {
 		{"ID token by typ", set("typ", "ID"), cognate.ReasonTokenUse},
 		{"refresh token by typ", set("typ", "Refresh"), cognate.ReasonTokenUse},
 		{"access token by typ", set("typ", "Bearer"), ok},
-		{"logout token", set("events", map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}), cognate.ReasonTokenUse},
+		{"logout token",
+			set("events", map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}),
+			cognate.ReasonTokenUse},
 		{"bound to a key", set("cnf", map[string]any{"jkt": "x"}), cognate.ReasonTokenUse},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -112,13 +118,16 @@ func TestAccessTokenType(t *testing.T) {
 		nonce bool
 		want  int
 	}{
-		{nil, false, 200}, {"JWT", false, 200}, {"at+jwt", false, 200}, {"application/at+jwt", false, 200}, {"AT+JWT", true, 200},
-		{"JWT", true, 401}, {"logout+jwt", false, 401}, {"id+jwt", false, 401}, {"dpop+jwt", false, 401}, {7, false, 401},
+		{nil, false, 200}, {"JWT", false, 200}, {"at+jwt", false, 200}, {"application/at+jwt", false, 200},
+		{"AT+JWT", true, 200},
+		{"JWT", true, 401}, {"logout+jwt", false, 401}, {"id+jwt", false, 401},
+		{"dpop+jwt", false, 401}, {7, false, 401},
 	} {
 		x := newBearerAPI(t, nil)
 		now := x.clock.Now()
 		tok := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
-			"iss": x.p.Issuer, "sub": "user-1", "aud": bearerAudience, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+			"iss": x.p.Issuer, "sub": "user-1", "aud": bearerAudience, "iat": now.Unix(),
+			"exp": now.Add(time.Hour).Unix(),
 		})
 		if tt.nonce {
 			tok.Claims.(jwt.MapClaims)["nonce"] = "n"
@@ -141,18 +150,26 @@ func TestAccessTokenSignature(t *testing.T) {
 	x := newBearerAPI(t, nil)
 	good := x.token(nil)
 	parts := strings.Split(good, ".")
-	claims := jwt.MapClaims{"iss": x.p.Issuer, "sub": "admin", "aud": bearerAudience, "iat": x.clock.Now().Unix(), "exp": x.clock.Now().Add(time.Hour).Unix()}
+	claims := jwt.MapClaims{
+		"iss": x.p.Issuer, "sub": "admin", "aud": bearerAudience, "iat": x.clock.Now().Unix(),
+		"exp": x.clock.Now().Add(time.Hour).Unix(),
+	}
 	for _, tt := range []struct {
 		name, raw string
 		want      cognate.Reason
 	}{
-		{"another key", fakeprovider.SignRS256(fakeprovider.Keys()[1], x.p.KeyID, claims), cognate.ReasonTokenSignature},
+		{"another key", fakeprovider.SignRS256(fakeprovider.Keys()[1], x.p.KeyID, claims),
+			cognate.ReasonTokenSignature},
 		{"unknown kid", fakeprovider.SignRS256(x.p.Key, "other", claims), cognate.ReasonTokenKey},
-		{"none", fakeprovider.SignWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, x.p.KeyID, claims), cognate.ReasonTokenAlgorithm},
-		{"HS256", fakeprovider.SignWith(jwt.SigningMethodHS256, []byte(clientSecret), x.p.KeyID, claims), cognate.ReasonTokenAlgorithm},
-		{"RS512", fakeprovider.SignWith(jwt.SigningMethodRS512, x.p.Key, x.p.KeyID, claims), cognate.ReasonTokenAlgorithm},
+		{"none", fakeprovider.SignWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, x.p.KeyID, claims),
+			cognate.ReasonTokenAlgorithm},
+		{"HS256", fakeprovider.SignWith(jwt.SigningMethodHS256, []byte(clientSecret), x.p.KeyID, claims),
+			cognate.ReasonTokenAlgorithm},
+		{"RS512", fakeprovider.SignWith(jwt.SigningMethodRS512, x.p.Key, x.p.KeyID, claims),
+			cognate.ReasonTokenAlgorithm},
 		{"no signature", parts[0] + "." + parts[1] + ".", cognate.ReasonTokenSignature},
-		{"other payload", parts[0] + "." + b64(string(mustJSON(t, claims))) + "." + parts[2], cognate.ReasonTokenSignature},
+		{"other payload", parts[0] + "." + b64(string(mustJSON(t, claims))) + "." + parts[2],
+			cognate.ReasonTokenSignature},
 		{"second spelling", respell(good), cognate.ReasonTokenMalformed},
 		{"two parts", parts[0] + "." + parts[1], cognate.ReasonTokenMalformed},
 		{"opaque", "abcdef", cognate.ReasonTokenMalformed},
@@ -194,7 +211,8 @@ func TestBearerUser(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if u.Issuer != x.p.Issuer || u.Subject != "user-1" || u.Username != "ann" || u.Email != "ann@example.com" || !u.EmailVerified {
+		if u.Issuer != x.p.Issuer || u.Subject != "user-1" || u.Username != "ann" ||
+			u.Email != "ann@example.com" || !u.EmailVerified {
 			t.Errorf("user %+v", u)
 		}
 		if fmt.Sprint(u.Scopes, u.Groups) != "[orders/read openid] [staff]" {
@@ -238,7 +256,8 @@ func TestBearerScopeClaims(t *testing.T) {
 func TestVerifyNothing(t *testing.T) {
 	x := newBearerAPI(t, nil)
 	for raw, want := range map[string]cognate.Reason{
-		"": cognate.ReasonBearerMissing, " ": cognate.ReasonTokenMalformed, strings.Repeat("a", 1<<20): cognate.ReasonBearerMalformed,
+		"": cognate.ReasonBearerMissing, " ": cognate.ReasonTokenMalformed,
+		strings.Repeat("a", 1<<20): cognate.ReasonBearerMalformed,
 	} {
 		u, err := x.bearer.Verify(t.Context(), raw)
 		if u != nil || reasonOf(err) != want || x.metrics.count(want) != 1 {
@@ -266,7 +285,8 @@ func TestCognitoAccessTokens(t *testing.T) {
 		{"second client", nil, func(m jwt.MapClaims) { m["client_id"] = "mobile" }, ""},
 		{"wrong client", nil, func(m jwt.MapClaims) { m["client_id"] = "other" }, cognate.ReasonTokenClient},
 		{"no client", nil, func(m jwt.MapClaims) { delete(m, "client_id") }, cognate.ReasonTokenClient},
-		{"list of clients", nil, func(m jwt.MapClaims) { m["client_id"] = []string{clientID} }, cognate.ReasonTokenClient},
+		{"list of clients", nil, func(m jwt.MapClaims) { m["client_id"] = []string{clientID} },
+			cognate.ReasonTokenClient},
 		{"ID token", nil, func(m jwt.MapClaims) {
 			m["token_use"], m["aud"] = "id", clientID
 			delete(m, "client_id")
@@ -275,8 +295,10 @@ func TestCognitoAccessTokens(t *testing.T) {
 		{"no token_use", nil, func(m jwt.MapClaims) { delete(m, "token_use") }, cognate.ReasonTokenUse},
 		{"token_use of another case", nil, func(m jwt.MapClaims) { m["token_use"] = "Access" }, cognate.ReasonTokenUse},
 		{"bound to this API", []string{bearerAudience}, func(m jwt.MapClaims) { m["aud"] = bearerAudience }, ""},
-		{"bound to another API", []string{bearerAudience}, func(m jwt.MapClaims) { m["aud"] = "https://other.test" }, cognate.ReasonTokenAudience},
-		{"bound to an API, and this one has no name", nil, func(m jwt.MapClaims) { m["aud"] = "https://other.test" }, cognate.ReasonTokenAudience},
+		{"bound to another API", []string{bearerAudience}, func(m jwt.MapClaims) { m["aud"] = "https://other.test" },
+			cognate.ReasonTokenAudience},
+		{"bound to an API, and this one has no name", nil, func(m jwt.MapClaims) { m["aud"] = "https://other.test" },
+			cognate.ReasonTokenAudience},
 		{"not bound, and this one has a name", []string{bearerAudience}, func(jwt.MapClaims) {}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -286,7 +308,8 @@ func TestCognitoAccessTokens(t *testing.T) {
 			})
 			u, err := x.bearer.Verify(t.Context(), x.token(func(m jwt.MapClaims) {
 				delete(m, "aud")
-				m["token_use"], m["client_id"], m["username"], m["cognito:groups"] = "access", clientID, "ann", []string{"admins"}
+				m["token_use"], m["client_id"], m["username"], m["cognito:groups"] = "access", clientID,
+					"ann", []string{"admins"}
 				tt.claims(m)
 			}))
 			if reasonOf(err) != tt.want {
@@ -336,11 +359,15 @@ func TestSeveralIssuers(t *testing.T) {
 	}{
 		{"first", x.token(nil), ""},
 		{"second", sign(claims(second.Issuer, "https://shared.test", "partner")), ""},
-		{"second, of another client", sign(claims(second.Issuer, "https://shared.test", "x")), cognate.ReasonTokenClient},
-		{"second, for the first's audience", sign(claims(second.Issuer, bearerAudience, "partner")), cognate.ReasonTokenAudience},
-		{"first, for the shared audience", x.token(claims(x.p.Issuer, "https://shared.test", "x")), cognate.ReasonTokenAudience},
+		{"second, of another client", sign(claims(second.Issuer, "https://shared.test", "x")),
+			cognate.ReasonTokenClient},
+		{"second, for the first's audience", sign(claims(second.Issuer, bearerAudience, "partner")),
+			cognate.ReasonTokenAudience},
+		{"first, for the shared audience", x.token(claims(x.p.Issuer, "https://shared.test", "x")),
+			cognate.ReasonTokenAudience},
 		{"second's key in the first's name", sign(nil), cognate.ReasonTokenSignature},
-		{"first's key in the second's name", x.token(claims(second.Issuer, "https://shared.test", "partner")), cognate.ReasonTokenSignature},
+		{"first's key in the second's name", x.token(claims(second.Issuer, "https://shared.test", "partner")),
+			cognate.ReasonTokenSignature},
 		{"a third", x.token(claims("https://third.test", bearerAudience, "x")), cognate.ReasonTokenIssuer},
 	} {
 		_, err := x.bearer.Verify(t.Context(), tt.raw)
@@ -363,8 +390,13 @@ func TestUnknownIssuerAsksNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	for _, iss := range []any{"https://evil.test", "https://issuer.test/", "http://issuer.test", "", nil, 1, []string{bearerIssuer}} {
-		raw := fakeprovider.SignRS256(fakeprovider.Keys()[1], "k", jwt.MapClaims{"iss": iss, "sub": "x", "aud": bearerAudience, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()})
+	for _, iss := range []any{
+		"https://evil.test", "https://issuer.test/", "http://issuer.test", "", nil, 1, []string{bearerIssuer},
+	} {
+		raw := fakeprovider.SignRS256(fakeprovider.Keys()[1], "k",
+			jwt.MapClaims{
+				"iss": iss, "sub": "x", "aud": bearerAudience, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+			})
 		_, err := b.Verify(t.Context(), raw)
 		if reasonOf(err) != cognate.ReasonTokenIssuer {
 			t.Errorf("issuer %v: error %v", iss, err)
@@ -468,7 +500,8 @@ func TestKeysDown(t *testing.T) {
 	raw := x.token(nil)
 	for range 20 {
 		resp := x.call("/api", raw)
-		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || resp.Header.Get("WWW-Authenticate") != "" {
+		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" ||
+			resp.Header.Get("WWW-Authenticate") != "" {
 			t.Fatalf("status %d, header %v; want 503 with Retry-After", resp.StatusCode, resp.Header)
 		}
 		if m := jsonBody(t, resp); m["error"] != "temporarily_unavailable" {
@@ -509,8 +542,11 @@ func TestOwnProviderDefaults(t *testing.T) {
 			delete(m, "scope")
 			delete(m, "client_id")
 		}, cognate.ReasonTokenUse},
-		{"Cognito", true, func(m jwt.MapClaims) { delete(m, "aud"); m["client_id"], m["token_use"] = clientID, "access" }, ""},
-		{"Cognito, other client", true, func(m jwt.MapClaims) { delete(m, "aud"); m["client_id"], m["token_use"] = "x", "access" }, cognate.ReasonTokenClient},
+		{"Cognito", true,
+			func(m jwt.MapClaims) { delete(m, "aud"); m["client_id"], m["token_use"] = clientID, "access" }, ""},
+		{"Cognito, other client", true,
+			func(m jwt.MapClaims) { delete(m, "aud"); m["client_id"], m["token_use"] = "x", "access" },
+			cognate.ReasonTokenClient},
 		{"Cognito, an ID token", true, func(m jwt.MapClaims) {
 			m["aud"], m["token_use"] = clientID, "id"
 			delete(m, "client_id")
@@ -538,7 +574,9 @@ func TestOwnProviderDefaults(t *testing.T) {
 
 // TestAccessTokenAsIDToken has the provider send an access token in the ID token's place.
 func TestAccessTokenAsIDToken(t *testing.T) {
-	for typ, want := range map[string]cognate.Reason{"JWT": "", "at+jwt": cognate.ReasonTokenUse, "logout+jwt": cognate.ReasonTokenUse} {
+	for typ, want := range map[string]cognate.Reason{
+		"JWT": "", "at+jwt": cognate.ReasonTokenUse, "logout+jwt": cognate.ReasonTokenUse,
+	} {
 		p := fakeprovider.New(t)
 		p.Sign = func(c jwt.MapClaims) string {
 			tok := jwt.NewWithClaims(jwt.SigningMethodRS256, c)
@@ -635,11 +673,16 @@ func TestKeysThatCannotBeUsed(t *testing.T) {
 		return j
 	}
 	for name, key := range map[string]map[string]any{
-		"modulus in another alphabet": rsaKey("n", "+/+/"), "no exponent": rsaKey("e", ""), "long exponent": rsaKey("e", "AQABAQABAQAB"),
-		"even exponent": rsaKey("e", "Ag"), "exponent 1": rsaKey("e", "AQ"), "short modulus": rsaKey("n", "AQAB"), "no modulus": rsaKey("n", ""),
-		"for encryption": rsaKey("use", "enc"), "unknown kind": rsaKey("kty", "OKP"), "for another algorithm": rsaKey("alg", "PS256"),
-		"unknown curve": ec("crv", "secp256k1"), "coordinate in another alphabet": ec("x", "+/+/"), "short coordinate": ec("y", "AQAB"),
-		"curve of another size": ec("crv", "P-384"), "point that is nowhere": ec("x", strings.Repeat("A", 43)), "another kind": ec(),
+		"modulus in another alphabet": rsaKey("n", "+/+/"), "no exponent": rsaKey("e", ""),
+		"long exponent": rsaKey("e", "AQABAQABAQAB"),
+		"even exponent": rsaKey("e", "Ag"), "exponent 1": rsaKey("e", "AQ"), "short modulus": rsaKey("n", "AQAB"),
+		"no modulus":     rsaKey("n", ""),
+		"for encryption": rsaKey("use", "enc"), "unknown kind": rsaKey("kty", "OKP"),
+		"for another algorithm": rsaKey("alg", "PS256"),
+		"unknown curve":         ec("crv", "secp256k1"), "coordinate in another alphabet": ec("x", "+/+/"),
+		"short coordinate":      ec("y", "AQAB"),
+		"curve of another size": ec("crv", "P-384"), "point that is nowhere": ec("x", strings.Repeat("A", 43)),
+		"another kind": ec(),
 	} {
 		x := newBearerAPI(t, nil)
 		x.p.KeySet = []any{key, fakeprovider.JWK(x.p.Key, x.p.KeyID)}

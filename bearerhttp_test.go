@@ -40,21 +40,25 @@ func TestBearerAnswers(t *testing.T) {
 		{"scheme in upper case", "/api", []string{"BEARER  " + good}, 200, "", ""},
 		{"no token after the scheme", "/api", []string{"Bearer"}, 400, "invalid_request", invalidRequest},
 		{"blanks after the scheme", "/api", []string{"Bearer   "}, 400, "invalid_request", invalidRequest},
-		{"two tokens in a header", "/api", []string{"Bearer " + good + " " + good}, 400, "invalid_request", invalidRequest},
+		{"two tokens in a header", "/api", []string{"Bearer " + good + " " + good}, 400,
+			"invalid_request", invalidRequest},
 		{"token with a comma", "/api", []string{"Bearer " + good + ",x"}, 400, "invalid_request", invalidRequest},
 		{"token with a quote", "/api", []string{`Bearer a"b`}, 400, "invalid_request", invalidRequest},
 		{"tab after the scheme", "/api", []string{"Bearer\t" + good}, 401, "missing_authorization", `Bearer`},
 		{"padding alone", "/api", []string{"Bearer =="}, 400, "invalid_request", invalidRequest},
 		{"padding inside", "/api", []string{"Bearer a=b"}, 400, "invalid_request", invalidRequest},
 		{"two headers", "/api", []string{"Bearer " + good, "Bearer " + good}, 400, "invalid_request", invalidRequest},
-		{"two headers of two schemes", "/api", []string{"Basic YTpi", "Bearer " + good}, 400, "invalid_request", invalidRequest},
+		{"two headers of two schemes", "/api", []string{"Basic YTpi", "Bearer " + good}, 400,
+			"invalid_request", invalidRequest},
 		{"huge", "/api", []string{"Bearer " + strings.Repeat("a", 1<<20)}, 400, "invalid_request", invalidRequest},
 		{"bad", "/api", []string{"Bearer x.y.z"}, 401, "invalid_token",
 			`Bearer error="invalid_token", error_description="The access token is not valid here."`},
 		{"expired", "/api", []string{"Bearer " + expired}, 401, "invalid_token",
 			`Bearer error="invalid_token", error_description="The access token has expired."`},
 		{"scope missing", "/scoped", []string{"Bearer " + good}, 403, "insufficient_scope",
-			`Bearer error="insufficient_scope", error_description="The access token was not granted what this needs.", scope="orders/read orders/write"`},
+			`Bearer error="insufficient_scope", ` +
+				`error_description="The access token was not granted what this needs.", ` +
+				`scope="orders/read orders/write"`},
 		{"scopes granted", "/scoped", []string{"Bearer " + granted}, 200, "", ""},
 		{"scopes and no token", "/scoped", nil, 401, "missing_authorization", `Bearer`},
 		{"optional and no token", "/optional", nil, 200, "", ""},
@@ -71,7 +75,8 @@ func TestBearerAnswers(t *testing.T) {
 			}
 			resp := x.do(r)
 			if resp.StatusCode != tt.status || resp.Header.Get("WWW-Authenticate") != tt.challenge {
-				t.Errorf("status %d, WWW-Authenticate %q; want %d, %q", resp.StatusCode, resp.Header.Get("WWW-Authenticate"), tt.status, tt.challenge)
+				t.Errorf("status %d, WWW-Authenticate %q; want %d, %q", resp.StatusCode,
+					resp.Header.Get("WWW-Authenticate"), tt.status, tt.challenge)
 			}
 			if tt.code == "" {
 				return
@@ -82,12 +87,14 @@ func TestBearerAnswers(t *testing.T) {
 			}
 		})
 	}
-	if s := x.log.String(); strings.Contains(s, good) || strings.Contains(s, strings.Split(good, ".")[2]) || strings.Contains(s, "level=WARN") {
+	if s := x.log.String(); strings.Contains(s, good) || strings.Contains(s, strings.Split(good, ".")[2]) ||
+		strings.Contains(s, "level=WARN") {
 		t.Errorf("the log holds a token, or is loud:\n%s", s)
 	}
 }
 
-const invalidRequest = `Bearer error="invalid_request", error_description="The access token can't be read from the request, or is there more than once."`
+const invalidRequest = `Bearer error="invalid_request", ` +
+	`error_description="The access token can't be read from the request, or is there more than once."`
 
 // TestTokenInFormAndQuery switches the other two ways on and off.
 func TestTokenInFormAndQuery(t *testing.T) {
@@ -109,22 +116,35 @@ func TestTokenInFormAndQuery(t *testing.T) {
 		{name: "query and header", query: true, header: true, target: "/api?access_token=T", want: 400},
 		{name: "query and header, off", header: true, target: "/api?access_token=T", want: 200},
 		{name: "another parameter", query: true, header: true, target: "/api?my_access_token=x", want: 200},
-		{name: "form, off", method: "POST", kind: "application/x-www-form-urlencoded", body: "access_token=T", want: 401},
-		{name: "form", form: true, method: "POST", kind: "Application/x-www-form-urlencoded; charset=utf-8", body: "order=7&access_token=T", want: 200, wantOrderInForm: true},
-		{name: "form, and the query is on", query: true, method: "POST", kind: "application/x-www-form-urlencoded", body: "access_token=T", want: 401},
-		{name: "form in a GET", form: true, method: "GET", kind: "application/x-www-form-urlencoded", body: "access_token=T", want: 401},
-		{name: "form of another type", form: true, method: "POST", kind: "text/plain", body: "access_token=T", want: 401},
-		{name: "form twice", form: true, method: "POST", kind: "application/x-www-form-urlencoded", body: "access_token=T&access_token=T", want: 400},
-		{name: "form and header", form: true, header: true, method: "POST", kind: "application/x-www-form-urlencoded", body: "access_token=T", want: 400},
-		{name: "form and query", form: true, query: true, target: "/api?access_token=T", method: "POST", kind: "application/x-www-form-urlencoded", body: "access_token=T", want: 400},
-		{name: "form, broken", form: true, method: "POST", kind: "application/x-www-form-urlencoded", body: "access_token=T&%zz", want: 400},
-		{name: "form, too large", form: true, method: "POST", kind: "application/x-www-form-urlencoded", body: "access_token=T&x=" + strings.Repeat("x", 1<<20), want: 400},
+		{name: "form, off", method: "POST", kind: "application/x-www-form-urlencoded",
+			body: "access_token=T", want: 401},
+		{name: "form", form: true, method: "POST", kind: "Application/x-www-form-urlencoded; charset=utf-8",
+			body: "order=7&access_token=T", want: 200, wantOrderInForm: true},
+		{name: "form, and the query is on", query: true, method: "POST", kind: "application/x-www-form-urlencoded",
+			body: "access_token=T", want: 401},
+		{name: "form in a GET", form: true, method: "GET", kind: "application/x-www-form-urlencoded",
+			body: "access_token=T", want: 401},
+		{name: "form of another type", form: true, method: "POST", kind: "text/plain",
+			body: "access_token=T", want: 401},
+		{name: "form twice", form: true, method: "POST", kind: "application/x-www-form-urlencoded",
+			body: "access_token=T&access_token=T", want: 400},
+		{name: "form and header", form: true, header: true, method: "POST", kind: "application/x-www-form-urlencoded",
+			body: "access_token=T", want: 400},
+		{name: "form and query", form: true, query: true, target: "/api?access_token=T", method: "POST",
+			kind: "application/x-www-form-urlencoded", body: "access_token=T", want: 400},
+		{name: "form, broken", form: true, method: "POST", kind: "application/x-www-form-urlencoded",
+			body: "access_token=T&%zz", want: 400},
+		{name: "form, too large", form: true, method: "POST", kind: "application/x-www-form-urlencoded",
+			body: "access_token=T&x=" + strings.Repeat("x", 1<<20), want: 400},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			x := newBearerAPI(t, func(c *cognate.BearerConfig) { c.TokenInForm, c.InsecureTokenInQuery = tt.form, tt.query })
+			x := newBearerAPI(t,
+				func(c *cognate.BearerConfig) { c.TokenInForm, c.InsecureTokenInQuery = tt.form, tt.query })
 			raw := x.token(nil)
 			inForm := ""
-			x.handler = x.bearer.Require()(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { inForm = r.PostFormValue("order") }))
+			x.handler = x.bearer.Require()(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				inForm = r.PostFormValue("order")
+			}))
 			if tt.method == "" {
 				tt.method = http.MethodGet
 			}
@@ -132,7 +152,8 @@ func TestTokenInFormAndQuery(t *testing.T) {
 				tt.target = "/api"
 			}
 			fill := strings.NewReplacer("=T", "="+raw)
-			r := httptest.NewRequestWithContext(t.Context(), tt.method, fill.Replace(tt.target), strings.NewReader(fill.Replace(tt.body)))
+			r := httptest.NewRequestWithContext(t.Context(), tt.method, fill.Replace(tt.target),
+				strings.NewReader(fill.Replace(tt.body)))
 			r.Header.Set("Content-Type", tt.kind)
 			if tt.header {
 				r.Header.Set("Authorization", "Bearer "+raw)
@@ -162,7 +183,8 @@ func TestBearerErrorHandler(t *testing.T) {
 	if got == nil || got.Reason != cognate.ReasonInsufficientScope || resp.StatusCode != http.StatusForbidden {
 		t.Fatalf("handler got %v, status %d", got, resp.StatusCode)
 	}
-	want := `Bearer realm="orders", error="insufficient_scope", error_description="The access token was not granted what this needs.", ` +
+	want := `Bearer realm="orders", error="insufficient_scope", ` +
+		`error_description="The access token was not granted what this needs.", ` +
 		`scope="orders/read orders/write", resource_metadata="https://api.test/.well-known/oauth-protected-resource"`
 	if h := resp.Header.Get("WWW-Authenticate"); h != want {
 		t.Errorf("WWW-Authenticate\n%s, want\n%s", h, want)
@@ -239,8 +261,10 @@ func TestLoginOrBearer(t *testing.T) {
 	expectUser(b.get("/both", "Authorization", "Basic YTpi"), "ann@example.com")
 	expectUser(b.get("/both", "Authorization", "Bearer "+token), "")
 	for _, header := range []string{"Bearer x.y.z", "Bearer", "bearer  "} {
-		if resp := b.get("/both", "Authorization", header); resp.StatusCode == http.StatusOK || resp.Header.Get("WWW-Authenticate") == "" {
-			t.Errorf("%q with a session: status %d; a bad token must not fall back to the cookie", header, resp.StatusCode)
+		if resp := b.get("/both", "Authorization", header); resp.StatusCode == http.StatusOK ||
+			resp.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%q with a session: status %d; a bad token must not fall back to the cookie",
+				header, resp.StatusCode)
 		}
 	}
 	if resp := b.get("/machines"); resp.StatusCode != http.StatusUnauthorized {
@@ -252,7 +276,8 @@ func TestLoginOrBearer(t *testing.T) {
 	if resp := b.get("/scoped"); resp.StatusCode != http.StatusForbidden {
 		t.Errorf("a session without the scope: status %d, want 403", resp.StatusCode)
 	}
-	if resp := b.get("/scoped", "Authorization", "Bearer "+token); resp.StatusCode != http.StatusForbidden || metrics.count(cognate.ReasonInsufficientScope) == 0 {
+	if resp := b.get("/scoped", "Authorization", "Bearer "+token); resp.StatusCode != http.StatusForbidden ||
+		metrics.count(cognate.ReasonInsufficientScope) == 0 {
 		t.Errorf("a token without the scope: status %d, want 403; denials %v", resp.StatusCode, metrics.m)
 	}
 }
@@ -288,7 +313,8 @@ func TestLargeAuthorizationHeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusBadRequest || x.metrics.count(cognate.ReasonBearerMalformed) != 1 || len(x.log.String()) > 1000 {
+	if resp.StatusCode != http.StatusBadRequest || x.metrics.count(cognate.ReasonBearerMalformed) != 1 ||
+		len(x.log.String()) > 1000 {
 		t.Errorf("status %d, denials %v, %d bytes of log", resp.StatusCode, x.metrics.m, len(x.log.String()))
 	}
 }
@@ -298,7 +324,10 @@ func TestLargeAuthorizationHeader(t *testing.T) {
 func FuzzAuthorizationHeader(f *testing.F) {
 	x := newBearerAPI(f, func(c *cognate.BearerConfig) { c.Logger = slog.New(slog.DiscardHandler) })
 	good := x.token(func(m jwt.MapClaims) { m["jti"] = "fixed" })
-	for _, s := range []string{"", "Bearer", "Bearer ", "bearer  T", "Bearer T", "Basic YTpi", "Bearer T,T", "Bearer T T", "Bearer T=", "BEARER\tT", " Bearer T"} {
+	for _, s := range []string{
+		"", "Bearer", "Bearer ", "bearer  T", "Bearer T", "Basic YTpi", "Bearer T,T", "Bearer T T", "Bearer T=",
+		"BEARER\tT", " Bearer T",
+	} {
 		f.Add(strings.ReplaceAll(s, "T", good))
 	}
 	f.Fuzz(func(t *testing.T, header string) {

@@ -44,7 +44,8 @@ func TestSignInWithClientSecrets(t *testing.T) {
 		}},
 		{"memory", func(_ *testing.T, c *cognate.Config, _ string) {
 			c.ClientSecrets = &cognate.ClientSecrets{
-				Issuer: c.Issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURIs: []string{appOrigin + "/oidc_callback"},
+				Issuer: c.Issuer, ClientID: clientID, ClientSecret: clientSecret,
+				RedirectURIs: []string{appOrigin + "/oidc_callback"},
 			}
 		}},
 	} {
@@ -74,7 +75,9 @@ func TestSignInWithClientSecrets(t *testing.T) {
 // TestHomePath is where people go who come from nowhere that they could be sent back to.
 func TestHomePath(t *testing.T) {
 	p := fakeprovider.New(t)
-	for _, path := range []string{"/login", "/login?return_to=", "/login?return_to=https://evil.test", "/login?return_to=//evil.test"} {
+	for _, path := range []string{
+		"/login", "/login?return_to=", "/login?return_to=https://evil.test", "/login?return_to=//evil.test",
+	} {
 		b := newApp(t, p, func(c *cognate.Config) { c.HomePath = "/start" }).browser(t)
 		resp := b.get("/oidc_callback?" + p.SignIn(t, b.get(path).Header.Get("Location")).Encode())
 		if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusFound || got != "/start" {
@@ -177,7 +180,8 @@ func TestTwoDevices(t *testing.T) {
 		wantFetch(t, phone, "/token", http.StatusOK, "of the phone")
 		laptop.request(http.MethodPost, "/logout")
 		if laptop.signedIn() || !phone.signedIn() {
-			t.Errorf("after a sign-out on the laptop: signed in there %v, on the phone %v", laptop.signedIn(), phone.signedIn())
+			t.Errorf("after a sign-out on the laptop: signed in there %v, on the phone %v",
+				laptop.signedIn(), phone.signedIn())
 		}
 		wantFetch(t, phone, "/token", http.StatusOK, "of the phone")
 	})
@@ -201,7 +205,8 @@ func TestLogoutWithExpiredToken(t *testing.T) {
 		}
 		c.Advance(time.Hour)
 		resp := b.request(http.MethodPost, "/app/logout")
-		if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(got, p.URL+"/end?") {
+		if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusSeeOther ||
+			!strings.HasPrefix(got, p.URL+"/end?") {
 			t.Errorf("status %d to %q, want the provider's sign-out", resp.StatusCode, got)
 		}
 		if b.signedIn() || len(b.cookies()) != 0 || p.Refreshes() != 0 {
@@ -241,7 +246,8 @@ func TestFormOfNobodyIsNotRead(t *testing.T) {
 	b.jar.SetCookies(appURL, w.Result().Cookies())
 	resp := b.get("/oidc_callback?" + p.SignIn(t, w.Header().Get("Location")).Encode())
 	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/" {
-		t.Fatalf("status %d to %q, want 302 to the home page: nobody said where the form is", resp.StatusCode, resp.Header.Get("Location"))
+		t.Fatalf("status %d to %q, want 302 to the home page: nobody said where the form is", resp.StatusCode,
+			resp.Header.Get("Location"))
 	}
 	if len(methods) != 0 {
 		t.Errorf("the page saw %q, want nothing", methods)

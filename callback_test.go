@@ -39,7 +39,8 @@ func TestSignIn(t *testing.T) {
 	}
 
 	resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
-	if got, want := resp.Header.Get("Location"), "/private/page?x=1"; resp.StatusCode != http.StatusFound || got != want {
+	if got, want := resp.Header.Get("Location"), "/private/page?x=1"; resp.StatusCode != http.StatusFound ||
+		got != want {
 		t.Fatalf("callback: status %d to %q, want 302 to %q", resp.StatusCode, got, want)
 	}
 	if got := body(t, b.get("/private/")); got != "private ann@example.com" {
@@ -73,14 +74,16 @@ func TestTokenRequest(t *testing.T) {
 			}
 		}},
 		{"public", "", "", func(t *testing.T, r *http.Request) {
-			if r.PostForm.Has("client_secret") || r.Header.Get("Authorization") != "" || r.PostForm.Get("client_id") != clientID {
+			if r.PostForm.Has("client_secret") || r.Header.Get("Authorization") != "" ||
+				r.PostForm.Get("client_id") != clientID {
 				t.Error("a public client sends its ID and nothing else")
 			}
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := fakeprovider.New(t)
-			b := newApp(t, p, func(c *cognate.Config) { c.ClientAuth, c.ClientSecret = tt.method, tt.secret }).browser(t)
+			b := newApp(t, p,
+				func(c *cognate.Config) { c.ClientAuth, c.ClientSecret = tt.method, tt.secret }).browser(t)
 			b.signIn(p)
 			if !b.signedIn() {
 				t.Fatal("not signed in")
@@ -107,24 +110,34 @@ func TestCallbackRefuses(t *testing.T) {
 		{"no state", func(q url.Values) { q.Del("state") }, cognate.ReasonState, 400},
 		{"empty state", func(q url.Values) { q.Set("state", "") }, cognate.ReasonState, 400},
 		{"unknown state", func(q url.Values) { q.Set("state", other) }, cognate.ReasonState, 400},
-		{"state with the same cookie name", func(q url.Values) { q.Set("state", q.Get("state")[:31]+flip(q.Get("state")[31:])) }, cognate.ReasonState, 400},
+		{"state with the same cookie name",
+			func(q url.Values) { q.Set("state", q.Get("state")[:31]+flip(q.Get("state")[31:])) },
+			cognate.ReasonState, 400},
 		{"state with a suffix", func(q url.Values) { q.Set("state", q.Get("state")+"AAAA") }, cognate.ReasonState, 400},
-		{"state with another encoding", func(q url.Values) { q.Set("state", q.Get("state")+"=") }, cognate.ReasonState, 400},
+		{"state with another encoding", func(q url.Values) { q.Set("state", q.Get("state")+"=") },
+			cognate.ReasonState, 400},
 		{"huge state", func(q url.Values) { q.Set("state", strings.Repeat("A", 15000)) }, cognate.ReasonState, 400},
 		{"two states", func(q url.Values) { q.Add("state", q.Get("state")) }, cognate.ReasonMalformedCallback, 400},
 		{"two codes", func(q url.Values) { q.Add("code", "x") }, cognate.ReasonMalformedCallback, 400},
 		{"no code", func(q url.Values) { q.Del("code") }, cognate.ReasonMalformedCallback, 400},
-		{"huge code", func(q url.Values) { q.Set("code", strings.Repeat("x", 5000)) }, cognate.ReasonMalformedCallback, 400},
-		{"huge query", func(q url.Values) { q.Set("x", strings.Repeat("x", 20000)) }, cognate.ReasonMalformedCallback, 400},
+		{"huge code", func(q url.Values) { q.Set("code", strings.Repeat("x", 5000)) },
+			cognate.ReasonMalformedCallback, 400},
+		{"huge query", func(q url.Values) { q.Set("x", strings.Repeat("x", 20000)) },
+			cognate.ReasonMalformedCallback, 400},
 		{"foreign iss", func(q url.Values) { q.Set("iss", "https://evil.test") }, cognate.ReasonResponseIssuer, 400},
-		{"access denied", func(q url.Values) { q.Del("code"); q.Set("error", "access_denied") }, cognate.ReasonProviderError, 403},
-		{"error beside a code", func(q url.Values) { q.Set("error", "access_denied") }, cognate.ReasonProviderError, 403},
+		{"access denied", func(q url.Values) { q.Del("code"); q.Set("error", "access_denied") },
+			cognate.ReasonProviderError, 403},
+		{"error beside a code", func(q url.Values) { q.Set("error", "access_denied") },
+			cognate.ReasonProviderError, 403},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := fakeprovider.New(t)
 			var got *cognate.Error
 			x := newApp(t, p, func(c *cognate.Config) {
-				c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, e *cognate.Error) { got = e; w.WriteHeader(e.Status) }
+				c.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, e *cognate.Error) {
+					got = e
+					w.WriteHeader(e.Status)
+				}
 			})
 			b := x.browser(t)
 			q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
@@ -187,7 +200,8 @@ func TestCallbackReplay(t *testing.T) {
 
 	t.Run("signed in", func(t *testing.T) {
 		if resp := b.get(path); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/private/" {
-			t.Errorf("status %d to %q, want 302 to the page that was asked for", resp.StatusCode, resp.Header.Get("Location"))
+			t.Errorf("status %d to %q, want 302 to the page that was asked for", resp.StatusCode,
+				resp.Header.Get("Location"))
 		}
 		if !b.signedIn() {
 			t.Error("the replay ended the session")
@@ -198,7 +212,8 @@ func TestCallbackReplay(t *testing.T) {
 		thief.jar.SetCookies(appURL, cookies)
 		resp := thief.get(path) // may be a second click: it leads on, with nothing in its hands
 		if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/private/" || thief.signedIn() {
-			t.Errorf("status %d to %q, want 302 to the page and no session", resp.StatusCode, resp.Header.Get("Location"))
+			t.Errorf("status %d to %q, want 302 to the page and no session", resp.StatusCode,
+				resp.Header.Get("Location"))
 		}
 		for _, c := range resp.Cookies() {
 			if c.Value != "" {
@@ -216,7 +231,8 @@ func TestTransactionCookieTwice(t *testing.T) {
 	b := newApp(t, p, nil).browser(t)
 	q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 	c := b.jar.Cookies(appURL)[0]
-	if resp := b.get("/oidc_callback?"+q.Encode(), "Cookie", c.Name+"="+c.Value); resp.StatusCode != http.StatusBadRequest {
+	if resp := b.get("/oidc_callback?"+q.Encode(), "Cookie",
+		c.Name+"="+c.Value); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("status %d, want 400", resp.StatusCode)
 	}
 	if len(p.TokenRequests()) != 0 {
@@ -316,7 +332,8 @@ func TestParallelStarts(t *testing.T) {
 			}
 			answers := make([]*http.Response, tt.tabs)
 			parallel(tt.tabs, func(i int) {
-				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, appOrigin+fmt.Sprint("/private/", i), nil)
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet,
+					appOrigin+fmt.Sprint("/private/", i), nil)
 				w := httptest.NewRecorder()
 				apps[i%len(apps)].handler.ServeHTTP(w, r)
 				answers[i] = w.Result()
@@ -378,7 +395,8 @@ func TestOldestGivesWay(t *testing.T) {
 	}
 	// The answer to one that was thrown out leaves alone whose place it had.
 	for _, q := range queries[:30-24] {
-		if resp := b.get("/oidc_callback?" + q.Encode()); resp.StatusCode != http.StatusBadRequest || len(b.cookies()) != 24 {
+		if resp := b.get("/oidc_callback?" + q.Encode()); resp.StatusCode != http.StatusBadRequest ||
+			len(b.cookies()) != 24 {
 			t.Errorf("status %d, %d cookies are left", resp.StatusCode, len(b.cookies()))
 		}
 	}
@@ -430,15 +448,20 @@ func TestFailedCallbackKnowsThePage(t *testing.T) {
 		spoil  func(b *browser, c *fakeprovider.Clock, q url.Values)
 		reason cognate.Reason
 	}{
-		{"too late", func(_ *browser, c *fakeprovider.Clock, _ url.Values) { c.Advance(16 * time.Minute) }, cognate.ReasonExpired},
+		{"too late", func(_ *browser, c *fakeprovider.Clock, _ url.Values) { c.Advance(16 * time.Minute) },
+			cognate.ReasonExpired},
 		{"too late, with the cookie gone", func(b *browser, c *fakeprovider.Clock, _ url.Values) {
 			c.Advance(24 * time.Hour)
 			b.jar, _ = cookiejar.New(nil)
 		}, cognate.ReasonExpired},
-		{"in another browser", func(b *browser, _ *fakeprovider.Clock, _ url.Values) { b.jar, _ = cookiejar.New(nil) }, cognate.ReasonState},
-		{"two codes", func(_ *browser, _ *fakeprovider.Clock, q url.Values) { q.Add("code", "x") }, cognate.ReasonMalformedCallback},
-		{"refused", func(_ *browser, _ *fakeprovider.Clock, q url.Values) { q.Set("error", "access_denied") }, cognate.ReasonProviderError},
-		{"code of no use", func(_ *browser, _ *fakeprovider.Clock, q url.Values) { q.Set("code", "x") }, cognate.ReasonCodeRefused},
+		{"in another browser", func(b *browser, _ *fakeprovider.Clock, _ url.Values) { b.jar, _ = cookiejar.New(nil) },
+			cognate.ReasonState},
+		{"two codes", func(_ *browser, _ *fakeprovider.Clock, q url.Values) { q.Add("code", "x") },
+			cognate.ReasonMalformedCallback},
+		{"refused", func(_ *browser, _ *fakeprovider.Clock, q url.Values) { q.Set("error", "access_denied") },
+			cognate.ReasonProviderError},
+		{"code of no use", func(_ *browser, _ *fakeprovider.Clock, q url.Values) { q.Set("code", "x") },
+			cognate.ReasonCodeRefused},
 		{"used before", func(b *browser, _ *fakeprovider.Clock, q url.Values) {
 			cookies := b.jar.Cookies(appURL)
 			failed := url.Values{"state": q["state"], "error": {"access_denied"}}
@@ -455,7 +478,8 @@ func TestFailedCallbackKnowsThePage(t *testing.T) {
 			q := p.SignIn(t, b.get(wanted).Header.Get("Location"))
 			tt.spoil(b, c, q)
 			resp := b.get("/oidc_callback?" + q.Encode())
-			if page := body(t, resp); !strings.Contains(page, link) || !strings.Contains(b.app.log.String(), "reason="+string(tt.reason)) {
+			if page := body(t, resp); !strings.Contains(page, link) ||
+				!strings.Contains(b.app.log.String(), "reason="+string(tt.reason)) {
 				t.Errorf("status %d, log:\n%s\npage:\n%s", resp.StatusCode, b.app.log, page)
 			}
 		})
@@ -485,12 +509,18 @@ func TestTokenEndpointFails(t *testing.T) {
 		{"broken json", answer(200, json, `{"access_token":"LEAK`), 502, ""},
 		{"empty", answer(200, json, ``), 502, ""},
 		{"no access token", answer(200, json, `{"id_token":"LEAK"}`), 502, ""},
-		{"other token type", answer(200, json, `{"access_token":"LEAK","id_token":"LEAK","token_type":"mac"}`), 502, ""},
-		{"no id token", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer"}`), 502, cognate.ReasonNoIDToken},
-		{"empty id token", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer","id_token":""}`), 502, cognate.ReasonNoIDToken},
-		{"id token of another type", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer","id_token":{"a":1}}`), 502, ""},
-		{"invalid_grant", answer(400, json, `{"error":"invalid_grant","error_description":"LEAK"}`), 400, cognate.ReasonCodeRefused},
-		{"invalid_client", answer(401, json, `{"error":"invalid_client","error_description":"LEAK"}`), 502, cognate.ReasonClientRefused},
+		{"other token type",
+			answer(200, json, `{"access_token":"LEAK","id_token":"LEAK","token_type":"mac"}`), 502, ""},
+		{"no id token", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer"}`), 502,
+			cognate.ReasonNoIDToken},
+		{"empty id token", answer(200, json, `{"access_token":"LEAK","token_type":"Bearer","id_token":""}`), 502,
+			cognate.ReasonNoIDToken},
+		{"id token of another type",
+			answer(200, json, `{"access_token":"LEAK","token_type":"Bearer","id_token":{"a":1}}`), 502, ""},
+		{"invalid_grant", answer(400, json, `{"error":"invalid_grant","error_description":"LEAK"}`), 400,
+			cognate.ReasonCodeRefused},
+		{"invalid_client", answer(401, json, `{"error":"invalid_client","error_description":"LEAK"}`), 502,
+			cognate.ReasonClientRefused},
 		{"error with status 200", answer(200, json, `{"error":"invalid_grant"}`), 400, cognate.ReasonCodeRefused},
 		{"hostile error code", answer(400, json, `{"error":"<script>\"\\LEAK"}`), 502, ""},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) {
@@ -530,7 +560,10 @@ func TestTokenEndpointFails(t *testing.T) {
 				if b.signedIn() {
 					t.Error("signed in")
 				}
-				for _, secret := range []string{"LEAK", clientSecret, p.TokenRequests()[0].PostForm.Get("code"), p.TokenRequests()[0].PostForm.Get("code_verifier")} {
+				for _, secret := range []string{
+					"LEAK", clientSecret, p.TokenRequests()[0].PostForm.Get("code"),
+					p.TokenRequests()[0].PostForm.Get("code_verifier"),
+				} {
 					if strings.Contains(page, secret) || strings.Contains(x.log.String(), secret) {
 						t.Errorf("page or log holds %q:\n%s", secret, x.log)
 					}
@@ -564,7 +597,8 @@ func TestProviderErrorPage(t *testing.T) {
 	denied := b.app.browser(t)
 	answer := p.SignIn(t, denied.get("/private/").Header.Get("Location"))
 	answer.Set("error", "access_denied")
-	if page := body(t, denied.get("/oidc_callback?"+answer.Encode())); !strings.Contains(page, "<code>access_denied</code>") {
+	if page := body(t, denied.get("/oidc_callback?"+answer.Encode())); !strings.Contains(page,
+		"<code>access_denied</code>") {
 		t.Errorf("the page does not say what the provider said:\n%s", page)
 	}
 	q.Set("error", "<img src=x>")
@@ -683,7 +717,9 @@ func loginAgain(b *browser) *http.Response {
 	b.t.Helper()
 	inner := b.app.handler
 	defer func() { b.app.handler = inner }()
-	b.app.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { b.app.auth.Login(w, r, cognate.ReturnTo("/private/x")) })
+	b.app.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.app.auth.Login(w, r, cognate.ReturnTo("/private/x"))
+	})
 	return b.get("/anything")
 }
 
@@ -703,4 +739,54 @@ func body(t testing.TB, resp *http.Response) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// answerWith answers with a JSON text.
+func answerWith(status int, body string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+func TestDiscoveryOfRevocation(t *testing.T) {
+	p := fakeprovider.New(t)
+	p.EditDiscovery = func(d map[string]any) { d["revocation_endpoint"] = "http://provider.test/revoke" }
+	w := httptest.NewRecorder()
+	x := newApp(t, p, nil)
+	x.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, appOrigin+"/private/", nil))
+	if w.Code != http.StatusServiceUnavailable || !strings.Contains(x.log.String(), "revocation endpoint") {
+		t.Errorf("status %d; a revocation endpoint in the clear is taken:\n%s", w.Code, x.log)
+	}
+}
+
+// TestEchoedSecrets is a broken server that sends back what it was sent, where an HTTP answer
+// should begin.
+func TestEchoedSecrets(t *testing.T) {
+	p := fakeprovider.New(t)
+	x := newApp(t, p, func(c *cognate.Config) {
+		c.ClientAuth, c.UserInfo = cognate.ClientSecretPost, cognate.UserInfoAlways
+	})
+	echo := func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = conn.Write([]byte(r.PostForm.Encode() + r.Header.Get("Authorization") + "\r\n\r\n"))
+	}
+	p.ServeUserInfo = echo
+	x.browser(t).signIn(p)
+	p.ServeToken = echo
+	x.browser(t).signIn(p)
+	for _, secret := range []string{"s3cret", "code_verifier", "code=", "access-token"} {
+		if strings.Contains(x.log.String(), secret) {
+			t.Errorf("the log has %q:\n%s", secret, x.log)
+		}
+	}
+	if n := strings.Count(x.log.String(), "it broke off"); n != 2 {
+		t.Errorf("%d lines say what happened, want 2:\n%s", n, x.log)
+	}
 }

@@ -52,8 +52,9 @@ func TestKeySetsAsTheyAre(t *testing.T) {
 	} {
 		t.Run(set, func(t *testing.T) {
 			bearer, err := cognate.NewBearer(cognate.BearerConfig{
-				Issuers: []cognate.BearerIssuer{{Issuer: "https://op.example", Audiences: []string{"api"}, JWKS: "https://op.example/jwks"}},
-				Now:     func() time.Time { return caseTime },
+				Issuers: []cognate.BearerIssuer{{Issuer: "https://op.example", Audiences: []string{"api"},
+					JWKS: "https://op.example/jwks"}},
+				Now: func() time.Time { return caseTime },
 				HTTPClient: caseServer(map[string]http.HandlerFunc{
 					"/jwks": sending("application/json", cases.Read(t, set)),
 				}),
@@ -181,19 +182,22 @@ func TestOnlyOneMethodAnnounced(t *testing.T) {
 func userInfoApp(t *testing.T, mediaType string, body []byte, change func(*cognate.Config)) *cognate.Auth {
 	t.Helper()
 	document, err := json.Marshal(map[string]any{
-		"issuer": "https://op.example", "authorization_endpoint": "https://op.example/authorize", "token_endpoint": "https://op.example/token",
-		"jwks_uri": "https://op.example/jwks", "userinfo_endpoint": "https://op.example/userinfo",
+		"issuer": "https://op.example", "authorization_endpoint": "https://op.example/authorize",
+		"token_endpoint": "https://op.example/token",
+		"jwks_uri":       "https://op.example/jwks", "userinfo_endpoint": "https://op.example/userinfo",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := cognate.Config{
-		Issuer: "https://op.example", ClientID: "client", RedirectURL: appOrigin + "/oidc_callback", Now: func() time.Time { return caseTime },
+		Issuer: "https://op.example", ClientID: "client", RedirectURL: appOrigin + "/oidc_callback",
+		Now:  func() time.Time { return caseTime },
 		Keys: []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))},
 		HTTPClient: caseServer(map[string]http.HandlerFunc{
 			"/.well-known/openid-configuration": sending("application/json", document),
-			"/jwks":                             sending("application/json", cases.Read(t, "userinfo-signed.jwks.json")),
-			"/userinfo":                         sending(mediaType, body),
+			"/jwks": sending("application/json",
+				cases.Read(t, "userinfo-signed.jwks.json")),
+			"/userinfo": sending(mediaType, body),
 		}),
 	}
 	if change != nil {
@@ -221,17 +225,27 @@ func TestSignedUserInfo(t *testing.T) {
 	}{
 		{"as it is", "application/jwt", signed, nil, "", ""},
 		{"with a character set and a line end", "application/jwt; charset=utf-8", signed + "\r\n", nil, "", ""},
-		{"for another client", "application/jwt", signed, func(c *cognate.Config) { c.ClientID = "client-2" }, cognate.ReasonUserInfo, "aud does not name this client"},
-		{"under another algorithm", "application/jwt", signed, func(c *cognate.Config) { c.SigningAlgorithms = []string{"PS256"} }, cognate.ReasonUserInfo, "alg is none of"},
-		{"another's signature", "application/jwt", foreign(func(jwt.MapClaims) {}), nil, cognate.ReasonUserInfo, "signature is wrong"},
-		{"not signed", "application/jwt", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1MSJ9.", nil, cognate.ReasonUserInfo, "alg is none of"},
-		{"encrypted", "application/jwt", "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkExMjhHQ00ifQ.AA.AA.AA.AA", nil, cognate.ReasonUserInfo, "encrypted, which is not supported"},
-		{"no token at all", "application/jwt", `{"sub":"u1","email":"evil@example.com"}`, nil, cognate.ReasonUserInfo, "can't be read"},
-		{"a token that is said to be JSON", "application/json", signed, nil, cognate.ReasonUserInfo, "not the JSON expected"},
-		{"a line end inside", "application/jwt", signed[:40] + "\n" + signed[40:], nil, cognate.ReasonUserInfo, "can't be read"},
+		{"for another client", "application/jwt", signed, func(c *cognate.Config) { c.ClientID = "client-2" },
+			cognate.ReasonUserInfo, "aud does not name this client"},
+		{"under another algorithm", "application/jwt", signed,
+			func(c *cognate.Config) { c.SigningAlgorithms = []string{"PS256"} },
+			cognate.ReasonUserInfo, "alg is none of"},
+		{"another's signature", "application/jwt", foreign(func(jwt.MapClaims) {}), nil, cognate.ReasonUserInfo,
+			"signature is wrong"},
+		{"not signed", "application/jwt", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1MSJ9.", nil,
+			cognate.ReasonUserInfo, "alg is none of"},
+		{"encrypted", "application/jwt", "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkExMjhHQ00ifQ.AA.AA.AA.AA", nil,
+			cognate.ReasonUserInfo, "encrypted, which is not supported"},
+		{"no token at all", "application/jwt", `{"sub":"u1","email":"evil@example.com"}`, nil,
+			cognate.ReasonUserInfo, "can't be read"},
+		{"a token that is said to be JSON", "application/json", signed, nil, cognate.ReasonUserInfo,
+			"not the JSON expected"},
+		{"a line end inside", "application/jwt", signed[:40] + "\n" + signed[40:], nil,
+			cognate.ReasonUserInfo, "can't be read"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			user, err := userInfoApp(t, tt.mediaType, []byte(tt.body), tt.change).UserInfo(t.Context(), "some access token")
+			user, err := userInfoApp(t, tt.mediaType, []byte(tt.body), tt.change).UserInfo(t.Context(),
+				"some access token")
 			if tt.want == "" {
 				if err != nil || user.Email != "ann@example.com" || !user.EmailVerified || user.Subject != "u1" {
 					t.Errorf("user %+v, %v; want Ann", user, err)
@@ -264,7 +278,10 @@ func TestSignedUserInfoIsChecked(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := fakeprovider.New(t)
 			p.ServeUserInfo = func(w http.ResponseWriter, _ *http.Request) {
-				c := jwt.MapClaims{"iss": p.Issuer, "aud": clientID, "sub": "user-1", "email": "ann@example.com", "email_verified": true}
+				c := jwt.MapClaims{
+					"iss": p.Issuer, "aud": clientID, "sub": "user-1", "email": "ann@example.com",
+					"email_verified": true,
+				}
 				tt.change(c)
 				w.Header().Set("Content-Type", "application/jwt")
 				_, _ = io.WriteString(w, fakeprovider.SignRS256(p.Key, p.KeyID, c))
@@ -297,7 +314,8 @@ func TestOtherIssuer(t *testing.T) {
 		}
 	}
 	log := x.log.String()
-	if !strings.Contains(log, "reason=provider_issuer") || !strings.Contains(log, "{tenantid}") || !strings.Contains(log, "set Issuer to") {
+	if !strings.Contains(log, "reason=provider_issuer") || !strings.Contains(log, "{tenantid}") ||
+		!strings.Contains(log, "set Issuer to") {
 		t.Errorf("the log does not say what is wrong: %s", log)
 	}
 	bearer, err := cognate.NewBearer(cognate.BearerConfig{
@@ -307,12 +325,14 @@ func TestOtherIssuer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := fakeprovider.SignRS256(fakeprovider.Keys()[0], "k", jwt.MapClaims{"iss": "https://login.example/common/v2.0", "sub": "u", "aud": "api"})
+	raw := fakeprovider.SignRS256(fakeprovider.Keys()[0], "k",
+		jwt.MapClaims{"iss": "https://login.example/common/v2.0", "sub": "u", "aud": "api"})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	r.Header.Set("Authorization", "Bearer "+raw)
 	w := httptest.NewRecorder()
 	bearer.Require()(http.NotFoundHandler()).ServeHTTP(w, r)
-	if w.Code != http.StatusBadGateway || w.Header().Get("Retry-After") != "" || !strings.Contains(w.Body.String(), "server_error") {
+	if w.Code != http.StatusBadGateway || w.Header().Get("Retry-After") != "" ||
+		!strings.Contains(w.Body.String(), "server_error") {
 		t.Errorf("API: status %d, header %v, %s", w.Code, w.Header(), w.Body)
 	}
 }
@@ -327,7 +347,8 @@ func TestIssuersOfCognito(t *testing.T) {
 			continue
 		}
 		n++
-		if target := signOutTarget(t, func(c *cognate.Config) { c.Issuer = issuer }); !strings.Contains(target, "logout_uri=") {
+		if target := signOutTarget(t,
+			func(c *cognate.Config) { c.Issuer = issuer }); !strings.Contains(target, "logout_uri=") {
 			t.Errorf("%s: sign-out leads to %s, want Cognito's way", issuer, target)
 		}
 	}
@@ -349,7 +370,8 @@ func signOutTarget(t *testing.T, change func(*cognate.Config)) string {
 	t.Helper()
 	x := newApp(t, fakeprovider.New(t), func(c *cognate.Config) {
 		c.Endpoints = cognate.Endpoints{
-			Authorization: "https://provider.test/authorize", Token: "https://provider.test/token", JWKS: "https://provider.test/keys",
+			Authorization: "https://provider.test/authorize", Token: "https://provider.test/token",
+			JWKS:       "https://provider.test/keys",
 			EndSession: "https://provider.test/end",
 		}
 		change(c)
@@ -363,11 +385,13 @@ func TestRedirectURIWithAWildcard(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = cognate.New(cognate.Config{ClientSecrets: cs})
-	if err == nil || !strings.Contains(err.Error(), "a redirect URI has no wildcard") || !strings.Contains(err.Error(), "set RedirectURL") {
+	if err == nil || !strings.Contains(err.Error(), "a redirect URI has no wildcard") ||
+		!strings.Contains(err.Error(), "set RedirectURL") {
 		t.Errorf("error %v", err)
 	}
 	for redirect, ok := range map[string]bool{
-		"http://localhost:5000/oidc_callback": true, "http://localhost:5001/oidc_callback": false, "http://localhost:5000/*/cb": false,
+		"http://localhost:5000/oidc_callback": true, "http://localhost:5001/oidc_callback": false,
+		"http://localhost:5000/*/cb": false,
 	} {
 		_, err := cognate.New(cognate.Config{ClientSecrets: cs, RedirectURL: redirect})
 		if (err == nil) != ok {
@@ -427,7 +451,9 @@ func TestSeveralValuesInOneClaim(t *testing.T) {
 	}
 
 	claim = written["custom:groups"]
-	for want, pass := range map[string]bool{"team-a": true, "team b,c": true, "team b": false, "c": false, "": false, "[team-a,team+b%2Cc]": false} {
+	for want, pass := range map[string]bool{
+		"team-a": true, "team b,c": true, "team b": false, "c": false, "": false, "[team-a,team+b%2Cc]": false,
+	} {
 		b := newApp(t, p, func(c *cognate.Config) {
 			c.LoginRules = []cognate.Rule{cognate.ClaimValues("custom:groups", want)}
 		}).browser(t)
@@ -445,7 +471,8 @@ func TestSeveralValuesInOneClaim(t *testing.T) {
 func TestPreflight(t *testing.T) {
 	x := newBearerAPI(t, nil)
 	api := allowOrigin("https://spa.example", x.bearer.Require()(http.HandlerFunc(whoAmI)))
-	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(append(bytes.TrimRight(cases.Read(t, "preflight-bearer-api.http"), "\r\n"), "\r\n\r\n"...))))
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(append(bytes.TrimRight(cases.Read(t,
+		"preflight-bearer-api.http"), "\r\n"), "\r\n\r\n"...))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -586,7 +613,8 @@ func TestTextOfWindows(t *testing.T) {
 			key := encode(string(pemOf(t, "PRIVATE KEY", der, err)))
 			_, err = cognate.New(cognate.Config{
 				Issuer: "https://op.example", ClientID: "c", RedirectURL: appOrigin + "/cb",
-				Keys: []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))}, ClientKey: cognate.ClientKey{PEM: cognate.Secret(key)},
+				Keys:      []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))},
+				ClientKey: cognate.ClientKey{PEM: cognate.Secret(key)},
 			})
 			if err != nil {
 				t.Errorf("private key: %v", err)
@@ -624,7 +652,8 @@ func TestEncryptedIDToken(t *testing.T) {
 	p.Sign = func(jwt.MapClaims) string { return "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkExMjhHQ00ifQ.AA.AA.AA.AA" }
 	x := newApp(t, p, nil)
 	x.browser(t).signIn(p)
-	if log := x.log.String(); !strings.Contains(log, "reason=token_malformed") || !strings.Contains(log, "encrypted, which is not supported") {
+	if log := x.log.String(); !strings.Contains(log, "reason=token_malformed") ||
+		!strings.Contains(log, "encrypted, which is not supported") {
 		t.Errorf("the log does not say what is wrong: %s", log)
 	}
 }

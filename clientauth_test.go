@@ -68,9 +68,11 @@ func TestClientAssertion(t *testing.T) {
 		{"ECDSA", cognate.ClientKey{Signer: ecKey, ID: "kid-2"}, "ES256", "", &ecKey.PublicKey},
 		{"behind an interface", cognate.ClientKey{Signer: hardware{ecKey}}, "ES256", "", &ecKey.PublicKey},
 		{"PKCS #8", cognate.ClientKey{PEM: pemOf(t, "PRIVATE KEY", pkcs8, err8)}, "RS256", "", &rsaKey.PublicKey},
-		{"PKCS #1", cognate.ClientKey{PEM: pemOf(t, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey), nil)}, "RS256", "", &rsaKey.PublicKey},
+		{"PKCS #1", cognate.ClientKey{PEM: pemOf(t, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey), nil)},
+			"RS256", "", &rsaKey.PublicKey},
 		{"SEC 1", cognate.ClientKey{PEM: pemOf(t, "EC PRIVATE KEY", sec1, err1)}, "ES256", "", &ecKey.PublicKey},
-		{"for the endpoint", cognate.ClientKey{Signer: ecKey, Audience: "https://provider.test/token"}, "ES256", "https://provider.test/token", &ecKey.PublicKey},
+		{"for the endpoint", cognate.ClientKey{Signer: ecKey, Audience: "https://provider.test/token"}, "ES256",
+			"https://provider.test/token", &ecKey.PublicKey},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := fakeprovider.NewClock()
@@ -85,11 +87,14 @@ func TestClientAssertion(t *testing.T) {
 					t.Fatalf("not signed in:\n%s", x.log)
 				}
 				r := p.TokenRequests()[i]
-				if r.Header.Get("Authorization") != "" || r.PostForm.Has("client_secret") || r.PostForm.Get("client_id") != clientID ||
-					r.PostForm.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
+				if r.Header.Get("Authorization") != "" || r.PostForm.Has("client_secret") ||
+					r.PostForm.Get("client_id") != clientID ||
+					r.PostForm.Get("client_assertion_type") !=
+						"urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
 					t.Fatalf("request with %v", r.PostForm)
 				}
-				tok, err := jwt.NewParser(jwt.WithTimeFunc(c.Now), jwt.WithValidMethods([]string{tt.alg}), jwt.WithStrictDecoding()).
+				tok, err := jwt.NewParser(jwt.WithTimeFunc(c.Now), jwt.WithValidMethods([]string{tt.alg}),
+					jwt.WithStrictDecoding()).
 					Parse(r.PostForm.Get("client_assertion"), func(*jwt.Token) (any, error) { return tt.public, nil })
 				if err != nil {
 					t.Fatal(err)
@@ -97,7 +102,8 @@ func TestClientAssertion(t *testing.T) {
 				if tt.alg == "PS256" { // the other implementation takes salts of any length; RFC 7518, 3.5 does not
 					input := r.PostForm.Get("client_assertion")
 					digest := sha256.Sum256([]byte(input[:strings.LastIndex(input, ".")]))
-					err := rsa.VerifyPSS(&rsaKey.PublicKey, crypto.SHA256, digest[:], tok.Signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+					err := rsa.VerifyPSS(&rsaKey.PublicKey, crypto.SHA256, digest[:], tok.Signature,
+						&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
 					if err != nil {
 						t.Errorf("the salt: %v", err)
 					}
@@ -108,8 +114,10 @@ func TestClientAssertion(t *testing.T) {
 					audience = p.Issuer
 				}
 				jti, _ := claims["jti"].(string)
-				if claims["iss"] != clientID || claims["sub"] != clientID || claims["aud"] != audience || len(jti) < 20 || seen[jti] ||
-					claims["iat"] != float64(c.Now().Unix()) || claims["exp"] != float64(c.Now().Add(2*time.Minute).Unix()) {
+				if claims["iss"] != clientID || claims["sub"] != clientID || claims["aud"] != audience ||
+					len(jti) < 20 || seen[jti] ||
+					claims["iat"] != float64(c.Now().Unix()) ||
+					claims["exp"] != float64(c.Now().Add(2*time.Minute).Unix()) {
 					t.Errorf("claims %v", claims)
 				}
 				seen[jti] = true
@@ -142,7 +150,8 @@ func TestSignerFails(t *testing.T) {
 		p := fakeprovider.New(t)
 		b := newApp(t, p, withKey(cognate.ClientKey{Signer: signer})).browser(t)
 		resp := b.signIn(p)
-		if resp.StatusCode != http.StatusBadGateway || len(p.TokenRequests()) != 0 || strings.Contains(b.app.log.String(), "SECRET") {
+		if resp.StatusCode != http.StatusBadGateway || len(p.TokenRequests()) != 0 ||
+			strings.Contains(b.app.log.String(), "SECRET") {
 			t.Errorf("status %d, %d token requests, log:\n%s", resp.StatusCode, len(p.TokenRequests()), b.app.log)
 		}
 	}
@@ -166,10 +175,14 @@ func TestClientKeyErrors(t *testing.T) {
 		{"none", withKey(cognate.ClientKey{Signer: fakeprovider.Keys()[1], Algorithm: "none"}), "Algorithm"},
 		{"two keys", withKey(cognate.ClientKey{Signer: ec, PEM: "x"}), "both"},
 		{"no PEM", withKey(cognate.ClientKey{PEM: "SECRET"}), "no PEM block"},
-		{"no private key", withKey(cognate.ClientKey{PEM: pemOf(t, "PRIVATE KEY", []byte("SECRET"), nil)}), "no private key"},
+		{"no private key",
+			withKey(cognate.ClientKey{PEM: pemOf(t, "PRIVATE KEY", []byte("SECRET"), nil)}), "no private key"},
 		{"key and secret", func(c *cognate.Config) { c.ClientKey.Signer = ec }, "contradicts a ClientSecret"},
-		{"key and another method", func(c *cognate.Config) { c.ClientKey.Signer, c.ClientAuth = ec, cognate.ClientSecretPost }, "contradicts a ClientKey"},
-		{"method without key", func(c *cognate.Config) { c.ClientSecret, c.ClientAuth = "", cognate.PrivateKeyJWT }, "needs a ClientKey"},
+		{"key and another method",
+			func(c *cognate.Config) { c.ClientKey.Signer, c.ClientAuth = ec, cognate.ClientSecretPost },
+			"contradicts a ClientKey"},
+		{"method without key", func(c *cognate.Config) { c.ClientSecret, c.ClientAuth = "", cognate.PrivateKeyJWT },
+			"needs a ClientKey"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := goodConfig()
@@ -189,7 +202,8 @@ func TestClientKeyIsNeverPrinted(t *testing.T) {
 		fmt.Fprintf(&b, verb, k)
 	}
 	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "k", k)
-	if strings.Contains(b.String(), "top-secret") || strings.Contains(b.String(), "kid") || strings.Contains(b.String(), fakeprovider.Keys()[1].D.String()[:20]) {
+	if strings.Contains(b.String(), "top-secret") || strings.Contains(b.String(), "kid") ||
+		strings.Contains(b.String(), fakeprovider.Keys()[1].D.String()[:20]) {
 		t.Errorf("printed %s", b.String())
 	}
 }
@@ -204,14 +218,26 @@ func TestAnnouncedMethods(t *testing.T) {
 		ok        bool
 	}{
 		{"nothing said", nil, nil, true},
-		{"among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt", "client_secret_basic"}}, nil, true},
-		{"the other one among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}}, nil, true},
-		{"neither among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_jwt"}}, nil, false},
-		{"configured and not among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}}, func(c *cognate.Config) { c.ClientAuth = cognate.ClientSecretBasic }, false},
-		{"public client", map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}}, func(c *cognate.Config) { c.ClientSecret = "" }, true},
-		{"key not among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_basic"}}, withKey(key), false},
-		{"algorithm among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt"}, "token_endpoint_auth_signing_alg_values_supported": []string{"ES256"}}, withKey(key), true},
-		{"algorithm not among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt"}, "token_endpoint_auth_signing_alg_values_supported": []string{"RS256"}}, withKey(key), false},
+		{"among them",
+			map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt", "client_secret_basic"}},
+			nil, true},
+		{"the other one among them",
+			map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}}, nil, true},
+		{"neither among them",
+			map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_jwt"}}, nil, false},
+		{"configured and not among them",
+			map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}},
+			func(c *cognate.Config) { c.ClientAuth = cognate.ClientSecretBasic }, false},
+		{"public client", map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}},
+			func(c *cognate.Config) { c.ClientSecret = "" }, true},
+		{"key not among them", map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_basic"}},
+			withKey(key), false},
+		{"algorithm among them",
+			map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt"},
+				"token_endpoint_auth_signing_alg_values_supported": []string{"ES256"}}, withKey(key), true},
+		{"algorithm not among them",
+			map[string]any{"token_endpoint_auth_methods_supported": []string{"private_key_jwt"},
+				"token_endpoint_auth_signing_alg_values_supported": []string{"RS256"}}, withKey(key), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := fakeprovider.New(t)
@@ -228,7 +254,8 @@ func TestAnnouncedMethods(t *testing.T) {
 				}
 				return
 			}
-			if resp.StatusCode != http.StatusBadGateway || !strings.Contains(b.app.log.String(), "the provider announces") || len(b.cookies()) != 0 {
+			if resp.StatusCode != http.StatusBadGateway ||
+				!strings.Contains(b.app.log.String(), "the provider announces") || len(b.cookies()) != 0 {
 				t.Errorf("status %d; log:\n%s", resp.StatusCode, b.app.log)
 			}
 		})
@@ -258,7 +285,8 @@ func newPusher(t *testing.T) *pusher {
 
 func pushTo(fake *fakeprovider.Provider) *pusher {
 	p := &pusher{Provider: fake, required: true}
-	p.answer = answerWith(http.StatusCreated, `{"request_uri":"urn:ietf:params:oauth:request_uri:a+b&c","expires_in":60}`)
+	p.answer = answerWith(http.StatusCreated,
+		`{"request_uri":"urn:ietf:params:oauth:request_uri:a+b&c","expires_in":60}`)
 	p.EditDiscovery = func(d map[string]any) {
 		d["pushed_authorization_request_endpoint"] = p.URL + "/par"
 		d["require_pushed_authorization_requests"] = p.required
@@ -308,7 +336,9 @@ func TestPushedAuthorization(t *testing.T) {
 				t.Fatalf("%d pushed, redirected to %s", len(p.requests()), location)
 			}
 			form := p.requests()[0].PostForm
-			for _, name := range []string{"client_id", "state", "nonce", "code_challenge", "redirect_uri", "response_type", "scope", "prompt"} {
+			for _, name := range []string{
+				"client_id", "state", "nonce", "code_challenge", "redirect_uri", "response_type", "scope", "prompt",
+			} {
 				if form.Get(name) == "" {
 					t.Errorf("pushed without %s", name)
 				}
@@ -334,7 +364,8 @@ func TestPushFails(t *testing.T) {
 		reason string
 	}{
 		{"500", answerWith(500, `{"error":"invalid_request"}`), "pushed_request"},
-		{"client refused", answerWith(401, `{"error":"invalid_client","error_description":"SECRET"}`), "client_refused"},
+		{"client refused",
+			answerWith(401, `{"error":"invalid_client","error_description":"SECRET"}`), "client_refused"},
 		{"request refused", answerWith(400, `{"error":"invalid_request"}`), "client_refused"},
 		{"too many", answerWith(429, ``), "pushed_request"},
 		{"html", answerWith(201, `<h1>SECRET</h1>`), "pushed_request"},
@@ -355,11 +386,14 @@ func TestPushFails(t *testing.T) {
 			p.answer = tt.answer
 			b := newApp(t, p.Provider, nil).browser(t)
 			resp := b.get("/private/")
-			if resp.StatusCode != http.StatusBadGateway || resp.Header.Get("Location") != "" || len(b.cookies()) != 0 || len(p.requests()) != 1 {
-				t.Errorf("status %d to %q, cookies %q, %d requests", resp.StatusCode, resp.Header.Get("Location"), b.cookies(), len(p.requests()))
+			if resp.StatusCode != http.StatusBadGateway || resp.Header.Get("Location") != "" || len(b.cookies()) != 0 ||
+				len(p.requests()) != 1 {
+				t.Errorf("status %d to %q, cookies %q, %d requests", resp.StatusCode, resp.Header.Get("Location"),
+					b.cookies(), len(p.requests()))
 			}
 			log := b.app.log.String()
-			if !strings.Contains(log, "reason="+tt.reason+" ") || strings.Contains(log, "SECRET") || strings.Contains(log, clientSecret) {
+			if !strings.Contains(log, "reason="+tt.reason+" ") || strings.Contains(log, "SECRET") ||
+				strings.Contains(log, clientSecret) {
 				t.Errorf("log:\n%s", log)
 			}
 		})
@@ -368,7 +402,8 @@ func TestPushFails(t *testing.T) {
 
 func TestPushWithoutEndpoint(t *testing.T) {
 	b := newApp(t, fakeprovider.New(t), func(c *cognate.Config) { c.PushedAuthorization = true }).browser(t)
-	if resp := b.get("/private/"); resp.StatusCode != http.StatusBadGateway || !strings.Contains(b.app.log.String(), "endpoint for them is not known") {
+	if resp := b.get("/private/"); resp.StatusCode != http.StatusBadGateway ||
+		!strings.Contains(b.app.log.String(), "endpoint for them is not known") {
 		t.Errorf("status %d; log:\n%s", resp.StatusCode, b.app.log)
 	}
 }

@@ -51,7 +51,8 @@ func TestClientSecretsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &cognate.ClientSecrets{
-		Issuer: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01", ClientID: "4exampleclientid0123456789",
+		Issuer:       "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Example01",
+		ClientID:     "4exampleclientid0123456789",
 		ClientSecret: "verysecret", AuthURI: "https://shop.auth.eu-west-1.amazoncognito.com/oauth2/authorize",
 		TokenURI:     "https://shop.auth.eu-west-1.amazoncognito.com/oauth2/token",
 		UserInfoURI:  "https://shop.auth.eu-west-1.amazoncognito.com/oauth2/userInfo",
@@ -92,28 +93,39 @@ func TestClientSecretsErrors(t *testing.T) {
 		want       []string // parts of the error; none: accepted
 	}{
 		{"installed", strings.Replace(tutorialFile, `"web"`, `"installed"`, 1), nil},
-		{"other members are ignored", strings.Replace(tutorialFile, `"auth_uri"`, `"project_id": {"x": [1]}, "auth_uri"`, 1), nil},
+		{"other members are ignored",
+			strings.Replace(tutorialFile, `"auth_uri"`, `"project_id": {"x": [1]}, "auth_uri"`, 1), nil},
 		{"byte order mark", "\ufeff" + tutorialFile, nil},
 		{"no secret", without("client_secret"), nil},
 		{"secret is null", strings.Replace(tutorialFile, `"verysecret"`, `null`, 1), nil},
-		{"secret is empty", strings.Replace(tutorialFile, `"verysecret"`, `""`, 1), []string{"web.client_secret is empty", "public client"}},
-		{"secret is blank", strings.Replace(tutorialFile, `"verysecret"`, `" "`, 1), []string{"web.client_secret is empty"}},
-		{"the documentation's file", strings.Replace(tutorialFile, "verysecret", "…", 1), []string{"not filled in: …", "4exampleclientid0123456789", "eu-west-1_Example01"}},
+		{"secret is empty", strings.Replace(tutorialFile, `"verysecret"`, `""`, 1),
+			[]string{"web.client_secret is empty", "public client"}},
+		{"secret is blank", strings.Replace(tutorialFile, `"verysecret"`, `" "`, 1),
+			[]string{"web.client_secret is empty"}},
+		{"the documentation's file", strings.Replace(tutorialFile, "verysecret", "…", 1),
+			[]string{"not filled in: …", "4exampleclientid0123456789", "eu-west-1_Example01"}},
 		{"no userInfo", without("userinfo_uri"), nil},
 		{"no endpoints", strings.Replace(without("auth_uri"), "x", "x", 1), nil},
 		{"placeholders", tutorialTemplate, []string{
-			"{{AWS_DOMAIN_PREFIX}}", "{{AWS_APP_CLIENT_ID}}", "{{AWS_APP_CLIENT_SECRET}}", "{{AWS_POOL_ID}}", "not filled in",
+			"{{AWS_DOMAIN_PREFIX}}", "{{AWS_APP_CLIENT_ID}}", "{{AWS_APP_CLIENT_SECRET}}",
+			"{{AWS_POOL_ID}}", "not filled in",
 		}},
-		{"google's placeholder", strings.Replace(tutorialFile, "4exampleclientid0123456789", "[[INSERT CLIENT ID HERE]]", 1), []string{"[[INSERT CLIENT ID HERE]]"}},
-		{"unknown outer member", strings.Replace(tutorialFile, `"web"`, `"service"`, 1), []string{`"service"`, `"web"`, `"installed"`}},
+		{"google's placeholder",
+			strings.Replace(tutorialFile, "4exampleclientid0123456789", "[[INSERT CLIENT ID HERE]]", 1),
+			[]string{"[[INSERT CLIENT ID HERE]]"}},
+		{"unknown outer member", strings.Replace(tutorialFile, `"web"`, `"service"`, 1),
+			[]string{`"service"`, `"web"`, `"installed"`}},
 		{"two outer members", `{"web": ` + inner + `, "installed": ` + inner + `}`, []string{"2 outer members"}},
 		{"outer member twice", `{"web": ` + inner + `, "web": ` + inner + `}`, []string{`"web"`, "twice"}},
 		{"no outer member", `{}`, []string{"0 outer members"}},
-		{"member twice", strings.Replace(tutorialFile, `"auth_uri"`, `"client_id": "other", "auth_uri"`, 1), []string{`"client_id"`, "twice"}},
+		{"member twice", strings.Replace(tutorialFile, `"auth_uri"`, `"client_id": "other", "auth_uri"`, 1),
+			[]string{`"client_id"`, "twice"}},
 		{"no client_id", without("client_id"), []string{"web.client_id", "missing"}},
 		{"no issuer, as in Google's files", strings.Replace(without("issuer"), `userInfo",`, `userInfo"`, 1), nil},
-		{"client_id is a number", strings.Replace(tutorialFile, `"4exampleclientid0123456789"`, `4`, 1), []string{"web.client_id", "not a string"}},
-		{"redirect_uris is a string", strings.Replace(strings.Replace(tutorialFile, "[", "", 1), "]", "", 1), []string{"web.redirect_uris", "list"}},
+		{"client_id is a number", strings.Replace(tutorialFile, `"4exampleclientid0123456789"`, `4`, 1),
+			[]string{"web.client_id", "not a string"}},
+		{"redirect_uris is a string", strings.Replace(strings.Replace(tutorialFile, "[", "", 1), "]", "", 1),
+			[]string{"web.redirect_uris", "list"}},
 		{"flat file", inner, []string{"outer members"}},
 		{"list", `[]`, []string{"not a JSON object"}},
 		{"inner list", `{"web": []}`, []string{"web", "not a JSON object"}},
@@ -151,7 +163,10 @@ func TestClientSecretsMissingFile(t *testing.T) {
 }
 
 func FuzzClientSecrets(f *testing.F) {
-	for _, s := range []string{tutorialFile, tutorialTemplate, `{"web":{}}`, `{"installed":{"client_id":"a","issuer":"b"}}`, `{"web":[]}`, `{"a":1,"a":2}`} {
+	for _, s := range []string{
+		tutorialFile, tutorialTemplate, `{"web":{}}`, `{"installed":{"client_id":"a","issuer":"b"}}`,
+		`{"web":[]}`, `{"a":1,"a":2}`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -153,7 +153,8 @@ func TestKeysOutOfReach(t *testing.T) {
 	for range 2 { // the second within the pause
 		resp := x.call("/api", long)
 		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
-			t.Errorf("status %d, header %v with keys of more than a day ago; want 503 with Retry-After", resp.StatusCode, resp.Header)
+			t.Errorf("status %d, header %v with keys of more than a day ago; want 503 with Retry-After",
+				resp.StatusCode, resp.Header)
 		}
 	}
 	if !strings.Contains(x.log.String(), "not trusted any more") {
@@ -272,13 +273,16 @@ func TestFetchOutlivesItsRequest(t *testing.T) {
 // TestPanickingClient: an HTTP client of the app's that panics ends no process.
 func TestPanickingClient(t *testing.T) {
 	bearer, err := cognate.NewBearer(cognate.BearerConfig{
-		Issuers:    []cognate.BearerIssuer{{Issuer: "https://op.example", Audiences: []string{"api"}}},
-		HTTPClient: &http.Client{Transport: fakeprovider.RoundTripFunc(func(*http.Request) (*http.Response, error) { panic("a mistake") })},
+		Issuers: []cognate.BearerIssuer{{Issuer: "https://op.example", Audiences: []string{"api"}}},
+		HTTPClient: &http.Client{Transport: fakeprovider.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+			panic("a mistake")
+		})},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := fakeprovider.SignRS256(fakeprovider.Keys()[0], "k", jwt.MapClaims{"iss": "https://op.example", "sub": "u", "aud": "api"})
+	raw := fakeprovider.SignRS256(fakeprovider.Keys()[0], "k",
+		jwt.MapClaims{"iss": "https://op.example", "sub": "u", "aud": "api"})
 	_, err = bearer.Verify(t.Context(), raw)
 	if reasonOf(err) != cognate.ReasonProviderDown || !strings.Contains(err.Error(), "a mistake") {
 		t.Errorf("error %.200v", err)
@@ -298,7 +302,10 @@ func TestPassedOverKeysAreReported(t *testing.T) {
 	forbidden["key_ops"] = []string{"sign"}
 	encryption := fakeprovider.JWK(fakeprovider.Keys()[2], "for-encryption")
 	encryption["use"] = "enc"
-	p.KeySet = []any{private, weak, forbidden, encryption, map[string]any{"kty": "OKP", "kid": "another-kind"}, fakeprovider.JWK(p.Key, p.KeyID)}
+	p.KeySet = []any{
+		private, weak, forbidden, encryption, map[string]any{"kty": "OKP", "kid": "another-kind"},
+		fakeprovider.JWK(p.Key, p.KeyID),
+	}
 	x := newApp(t, p, nil)
 	for range 3 {
 		x.browser(t).signIn(p)
@@ -347,7 +354,10 @@ func TestNamesBelowLocalhost(t *testing.T) {
 			t.Fatal(err)
 		}
 		now := time.Now()
-		raw := fakeprovider.SignRS256(p.Key, p.KeyID, jwt.MapClaims{"iss": p.Issuer, "sub": "u", "aud": "api", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()})
+		raw := fakeprovider.SignRS256(p.Key, p.KeyID,
+			jwt.MapClaims{
+				"iss": p.Issuer, "sub": "u", "aud": "api", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+			})
 		_, err = bearer.Verify(t.Context(), raw)
 		if err != nil {
 			t.Errorf("%s: %v", host, err)

@@ -23,7 +23,8 @@ import (
 // it does not if another site sends the form.
 func (b *browser) post(form url.Values, cookies bool, headers ...string) *http.Response {
 	b.t.Helper()
-	r := httptest.NewRequestWithContext(b.t.Context(), http.MethodPost, appOrigin+"/oidc_callback", strings.NewReader(form.Encode()))
+	r := httptest.NewRequestWithContext(b.t.Context(), http.MethodPost, appOrigin+"/oidc_callback",
+		strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
@@ -75,7 +76,8 @@ func TestFormPost(t *testing.T) {
 	wire := cases.Read(t, "callback-form-post.http")
 	head, sent, _ := bytes.Cut(bytes.ReplaceAll(wire, []byte("\r\n"), []byte("\n")), []byte("\n\n"))
 	sent = bytes.ReplaceAll(bytes.TrimSpace(sent), []byte("(the state of the sign-in)"), []byte(q.Get("state")))
-	sent = append(bytes.Replace(sent, []byte("code=abc"), []byte("code="+q.Get("code")), 1), "&iss="+url.QueryEscape(p.Issuer)+"&user=%7B%7D"...)
+	sent = append(bytes.Replace(sent, []byte("code=abc"), []byte("code="+q.Get("code")), 1),
+		"&iss="+url.QueryEscape(p.Issuer)+"&user=%7B%7D"...)
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(append(head, "\n\n"...))))
 	if err != nil {
 		t.Fatal(err)
@@ -85,13 +87,16 @@ func TestFormPost(t *testing.T) {
 	w := httptest.NewRecorder()
 	x.handler.ServeHTTP(w, r)
 	page, csp := w.Body.String(), w.Header().Get("Content-Security-Policy")
-	if w.Code != http.StatusOK || len(w.Result().Cookies()) != 0 || len(p.TokenRequests()) != 0 || w.Header().Get("Cache-Control") != "no-store" ||
-		!strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "; script-src 'sha256-") || !strings.Contains(page, "<button>Continue</button>") {
+	if w.Code != http.StatusOK || len(w.Result().Cookies()) != 0 || len(p.TokenRequests()) != 0 ||
+		w.Header().Get("Cache-Control") != "no-store" ||
+		!strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "; script-src 'sha256-") ||
+		!strings.Contains(page, "<button>Continue</button>") {
 		t.Fatalf("status %d, policy %q, %d token requests:\n%s", w.Code, csp, len(p.TokenRequests()), page)
 	}
 
 	action, fields := formOf(t, page)
-	if action != "/oidc_callback" || fields.Get("code") != q.Get("code") || fields.Get("state") != q.Get("state") || fields.Get("iss") != p.Issuer || fields.Has("user") {
+	if action != "/oidc_callback" || fields.Get("code") != q.Get("code") || fields.Get("state") != q.Get("state") ||
+		fields.Get("iss") != p.Issuer || fields.Has("user") {
 		t.Errorf("the page sends %v to %q", fields, action)
 	}
 	resp := b.post(fields, true, "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Origin", appOrigin)
@@ -99,7 +104,8 @@ func TestFormPost(t *testing.T) {
 		t.Errorf("status %d to %q, log:\n%s", resp.StatusCode, resp.Header.Get("Location"), x.log)
 	}
 	if resp := b.post(fields, true); resp.Header.Get("Location") != "/private/x?y=z" || len(p.TokenRequests()) != 1 {
-		t.Errorf("sent once more: status %d to %q, %d token requests", resp.StatusCode, resp.Header.Get("Location"), len(p.TokenRequests()))
+		t.Errorf("sent once more: status %d to %q, %d token requests", resp.StatusCode, resp.Header.Get("Location"),
+			len(p.TokenRequests()))
 	}
 }
 
@@ -129,7 +135,8 @@ func TestFormPostRefused(t *testing.T) {
 		{"huge", func(q url.Values) { q.Set("x", strings.Repeat("x", 17<<10)) }, nil, cognate.ReasonMalformedCallback},
 		{"JSON", func(url.Values) {}, []string{"Content-Type", "application/json"}, cognate.ReasonMalformedCallback},
 		{"no type", func(url.Values) {}, []string{"Content-Type", ""}, cognate.ReasonMalformedCallback},
-		{"multipart", func(url.Values) {}, []string{"Content-Type", "multipart/form-data; boundary=x"}, cognate.ReasonMalformedCallback},
+		{"multipart", func(url.Values) {}, []string{"Content-Type", "multipart/form-data; boundary=x"},
+			cognate.ReasonMalformedCallback},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := fakeprovider.New(t)
@@ -138,7 +145,8 @@ func TestFormPostRefused(t *testing.T) {
 			tt.change(q)
 			resp := b.post(q, false, tt.headers...)
 			if resp.StatusCode != http.StatusBadRequest || strings.Contains(body(t, resp), "<form") ||
-				!strings.Contains(b.app.log.String(), "reason="+string(tt.reason)) || len(p.TokenRequests()) != 0 || b.signedIn() {
+				!strings.Contains(b.app.log.String(), "reason="+string(tt.reason)) ||
+				len(p.TokenRequests()) != 0 || b.signedIn() {
 				t.Errorf("status %d, log:\n%s", resp.StatusCode, b.app.log)
 			}
 		})
@@ -150,7 +158,8 @@ func TestFormPostRefused(t *testing.T) {
 		victim := x.browser(t)
 		victim.get("/private/")
 		_, fields := formOf(t, body(t, victim.post(q, false)))
-		if resp := victim.post(fields, true); resp.StatusCode != http.StatusBadRequest || victim.signedIn() || len(p.TokenRequests()) != 0 {
+		if resp := victim.post(fields, true); resp.StatusCode != http.StatusBadRequest || victim.signedIn() ||
+			len(p.TokenRequests()) != 0 {
 			t.Errorf("status %d, signed in: %v", resp.StatusCode, victim.signedIn())
 		}
 	})
@@ -172,7 +181,8 @@ func TestFormPostRefused(t *testing.T) {
 		b.jar, _ = cookiejar.New(nil)
 		_, fields := formOf(t, body(t, b.post(q, false)))
 		resp := b.post(fields, true)
-		if page := body(t, resp); resp.StatusCode != http.StatusBadRequest || !strings.Contains(page, "return_to=%2Fprivate%2F") {
+		if page := body(t, resp); resp.StatusCode != http.StatusBadRequest ||
+			!strings.Contains(page, "return_to=%2Fprivate%2F") {
 			t.Errorf("status %d:\n%s", resp.StatusCode, page)
 		}
 	})
@@ -188,13 +198,17 @@ func FuzzCallback(f *testing.F) {
 		f.Fatal(err)
 	}
 	h := a.Handler(nil)
-	for _, s := range []string{"", "code=a&state=b", "state=%zz", "code=a&code=b&state=c", "again=1&state=" + strings.Repeat("A", 160), "3.1796050000.400", ";", "error=x&state=\x00"} {
+	for _, s := range []string{
+		"", "code=a&state=b", "state=%zz", "code=a&code=b&state=c", "again=1&state=" + strings.Repeat("A", 160),
+		"3.1796050000.400", ";", "error=x&state=\x00",
+	} {
 		f.Add(s, s)
 	}
 	f.Fuzz(func(t *testing.T, params, cookie string) {
 		for _, r := range []*http.Request{
 			{Method: http.MethodGet, URL: &url.URL{Path: "/oidc_callback", RawQuery: params}},
-			{Method: http.MethodPost, URL: &url.URL{Path: "/oidc_callback"}, Body: io.NopCloser(strings.NewReader(params))},
+			{Method: http.MethodPost, URL: &url.URL{Path: "/oidc_callback"},
+				Body: io.NopCloser(strings.NewReader(params))},
 		} {
 			r.Header = http.Header{
 				"Content-Type": {"application/x-www-form-urlencoded"}, "Sec-Fetch-Mode": {"navigate"},
@@ -202,7 +216,8 @@ func FuzzCallback(f *testing.F) {
 			}
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r.WithContext(t.Context()))
-			if w.Code != http.StatusBadRequest || w.Header().Get("Location") != "" || strings.Contains(w.Body.String(), "<form") {
+			if w.Code != http.StatusBadRequest || w.Header().Get("Location") != "" ||
+				strings.Contains(w.Body.String(), "<form") {
 				t.Fatalf("%s: status %d", r.Method, w.Code)
 			}
 		}

@@ -26,7 +26,9 @@ func TestRefreshesAreBounded(t *testing.T) {
 			fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 				p.AccessLife = 300
 				var signIns, under, peak, all atomic.Int32
-				p.EditTokenResponse = func(r map[string]any) { r["refresh_token"] = fmt.Sprint("refresh-of-", signIns.Add(1)) }
+				p.EditTokenResponse = func(r map[string]any) {
+					r["refresh_token"] = fmt.Sprint("refresh-of-", signIns.Add(1))
+				}
 				p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
 					all.Add(1)
 					now := under.Add(1)
@@ -34,7 +36,8 @@ func TestRefreshesAreBounded(t *testing.T) {
 					for seen := peak.Load(); now > seen && !peak.CompareAndSwap(seen, now); seen = peak.Load() {
 					}
 					time.Sleep(100 * time.Millisecond)
-					fakeprovider.ServeJSON(w, http.StatusOK, map[string]any{"access_token": "new", "token_type": "Bearer", "expires_in": 300})
+					fakeprovider.ServeJSON(w, http.StatusOK,
+						map[string]any{"access_token": "new", "token_type": "Bearer", "expires_in": 300})
 				}
 				x := newApp(t, p, func(cfg *cognate.Config) {
 					cfg.Now = time.Now
@@ -68,13 +71,16 @@ func TestRefreshQueueEnds(t *testing.T) {
 			fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 				p.AccessLife = 300
 				var signIns, cut atomic.Int32
-				p.EditTokenResponse = func(r map[string]any) { r["refresh_token"] = fmt.Sprint("refresh-of-", signIns.Add(1)) }
+				p.EditTokenResponse = func(r map[string]any) {
+					r["refresh_token"] = fmt.Sprint("refresh-of-", signIns.Add(1))
+				}
 				p.ServeRefresh = func(w http.ResponseWriter, r *http.Request) {
 					time.Sleep(9500 * time.Millisecond)
 					if r.Context().Err() != nil {
 						cut.Add(1)
 					}
-					fakeprovider.ServeJSON(w, http.StatusOK, map[string]any{"access_token": "new", "token_type": "Bearer", "expires_in": 300})
+					fakeprovider.ServeJSON(w, http.StatusOK,
+						map[string]any{"access_token": "new", "token_type": "Bearer", "expires_in": 300})
 				}
 				x := newApp(t, p, func(cfg *cognate.Config) {
 					cfg.Now = time.Now
@@ -99,8 +105,10 @@ func TestRefreshQueueEnds(t *testing.T) {
 						t.Errorf("session %d got %.60s", i, got)
 					}
 				})
-				if took := time.Since(start); good.Load() != 64 || busy.Load() != 36 || cut.Load() != 0 || took > 30*time.Second {
-					t.Errorf("%d served, %d turned away, %d cut short, after %s", good.Load(), busy.Load(), cut.Load(), took)
+				if took := time.Since(start); good.Load() != 64 || busy.Load() != 36 || cut.Load() != 0 ||
+					took > 30*time.Second {
+					t.Errorf("%d served, %d turned away, %d cut short, after %s", good.Load(),
+						busy.Load(), cut.Load(), took)
 				}
 			})
 		})
@@ -129,45 +137,48 @@ func TestTooManyRequests(t *testing.T) {
 		"unavailable":     {503, "30", "", 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
-				x := newApp(t, p, mode)
-				first, second := x.browser(t), x.browser(t)
-				n := 0
-				p.EditTokenResponse = func(r map[string]any) { n++; r["refresh_token"] = fmt.Sprint("refresh-", n) }
-				first.signIn(p)
-				second.signIn(p)
-				p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
-					if tt.header != "" {
-						w.Header().Set("Retry-After", tt.header)
+			eachTokenMode(t,
+				func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+					x := newApp(t, p, mode)
+					first, second := x.browser(t), x.browser(t)
+					n := 0
+					p.EditTokenResponse = func(r map[string]any) { n++; r["refresh_token"] = fmt.Sprint("refresh-", n) }
+					first.signIn(p)
+					second.signIn(p)
+					p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
+						if tt.header != "" {
+							w.Header().Set("Retry-After", tt.header)
+						}
+						answerWith(tt.status, tt.body)(w, nil)
 					}
-					answerWith(tt.status, tt.body)(w, nil)
-				}
-				c.Advance(290 * time.Second) // about to expire
-				wantFetch(t, first, "/token", http.StatusOK, "access-token")
-				wantFetch(t, second, "/token", http.StatusOK, "access-token")
-				asked := p.Refreshes()
-				if asked != 1 {
-					t.Errorf("asked %d times, want 1", asked)
-				}
-				p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
-					fakeprovider.ServeJSON(w, http.StatusOK, map[string]any{"access_token": "new", "token_type": "Bearer"})
-				}
-				c.Advance(tt.pause - time.Second)
-				if tt.pause > 11*time.Second { // the token is over by now
-					resp := second.get("/token")
-					if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "1" || !second.signedIn() {
-						t.Errorf("status %d, Retry-After %q, signed in: %v; want 503, 1 and the session",
-							resp.StatusCode, resp.Header.Get("Retry-After"), second.signedIn())
-					}
-				} else if tt.pause > time.Second {
+					c.Advance(290 * time.Second) // about to expire
+					wantFetch(t, first, "/token", http.StatusOK, "access-token")
 					wantFetch(t, second, "/token", http.StatusOK, "access-token")
-				}
-				if p.Refreshes() != asked {
-					t.Errorf("asked again after %s", tt.pause-time.Second)
-				}
-				c.Advance(time.Second)
-				wantFetch(t, second, "/token", http.StatusOK, "new")
-			})
+					asked := p.Refreshes()
+					if asked != 1 {
+						t.Errorf("asked %d times, want 1", asked)
+					}
+					p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
+						fakeprovider.ServeJSON(w, http.StatusOK,
+							map[string]any{"access_token": "new", "token_type": "Bearer"})
+					}
+					c.Advance(tt.pause - time.Second)
+					if tt.pause > 11*time.Second { // the token is over by now
+						resp := second.get("/token")
+						if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "1" ||
+							!second.signedIn() {
+							t.Errorf("status %d, Retry-After %q, signed in: %v; want 503, 1 and the session",
+								resp.StatusCode, resp.Header.Get("Retry-After"), second.signedIn())
+						}
+					} else if tt.pause > time.Second {
+						wantFetch(t, second, "/token", http.StatusOK, "access-token")
+					}
+					if p.Refreshes() != asked {
+						t.Errorf("asked again after %s", tt.pause-time.Second)
+					}
+					c.Advance(time.Second)
+					wantFetch(t, second, "/token", http.StatusOK, "new")
+				})
 		})
 	}
 }
@@ -315,23 +326,28 @@ func TestRefusedRefreshIsRevoked(t *testing.T) {
 		change func(*fakeprovider.Provider)
 		want   []string
 	}{
-		"another subject": {func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["sub"] = "user-2" } }, []string{"refresh-1"}},
-		"the provider":    {func(p *fakeprovider.Provider) { p.ServeRefresh = answerWith(400, `{"error":"invalid_grant"}`) }, nil},
-		"unreachable":     {func(p *fakeprovider.Provider) { p.ServeRefresh = answerWith(500, "") }, nil},
+		"another subject": {func(p *fakeprovider.Provider) {
+			p.EditClaims = func(c map[string]any) { c["sub"] = "user-2" }
+		}, []string{"refresh-1"}},
+		"the provider": {func(p *fakeprovider.Provider) {
+			p.ServeRefresh = answerWith(400, `{"error":"invalid_grant"}`)
+		}, nil},
+		"unreachable": {func(p *fakeprovider.Provider) { p.ServeRefresh = answerWith(500, "") }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
-				p.Rotate = true
-				got := revoked(p, nil)
-				b := newApp(t, p, mode).browser(t)
-				b.signIn(p)
-				tt.change(p)
-				c.Advance(time.Hour)
-				b.get("/token")
-				if !slices.Equal(got(), tt.want) {
-					t.Errorf("revoked %q, want %q", got(), tt.want)
-				}
-			})
+			eachTokenMode(t,
+				func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+					p.Rotate = true
+					got := revoked(p, nil)
+					b := newApp(t, p, mode).browser(t)
+					b.signIn(p)
+					tt.change(p)
+					c.Advance(time.Hour)
+					b.get("/token")
+					if !slices.Equal(got(), tt.want) {
+						t.Errorf("revoked %q, want %q", got(), tt.want)
+					}
+				})
 		})
 	}
 }
@@ -374,7 +390,8 @@ func TestRevokeWhatComesTooLate(t *testing.T) {
 			b.app = other
 			b.request(http.MethodPost, "/logout")
 			close(goOn)
-			if answer := <-done; !strings.HasPrefix(answer, "302") || !slices.Equal(got(), []string{"refresh-0", "refresh-1"}) {
+			if answer := <-done; !strings.HasPrefix(answer, "302") ||
+				!slices.Equal(got(), []string{"refresh-0", "refresh-1"}) {
 				t.Errorf("got %.60s; revoked %q, want refresh-0 and refresh-1", answer, got())
 			}
 		})
@@ -383,7 +400,8 @@ func TestRevokeWhatComesTooLate(t *testing.T) {
 		p, c := fakeprovider.New(t), fakeprovider.NewClock()
 		p.Now, p.AccessLife, p.Rotate = c.Now, 300, true
 		got := revoked(p, nil)
-		b := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.TokensInCookie, cfg.RevokeOnLogout = true, true }).browser(t)
+		b := newApp(t, p,
+			func(cfg *cognate.Config) { cfg.Session.TokensInCookie, cfg.RevokeOnLogout = true, true }).browser(t)
 		b.signIn(p)
 		old := b.jar.Cookies(appURL)
 		for range 2 {

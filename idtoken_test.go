@@ -48,11 +48,13 @@ func TestIDTokenChecks(t *testing.T) {
 		{"unchanged", func(map[string]any) {}, ok},
 
 		{"other issuer", set("iss", "https://evil.test"), cognate.ReasonTokenIssuer},
-		{"issuer with a slash more", func(m map[string]any) { m["iss"] = m["iss"].(string) + "/" }, cognate.ReasonTokenIssuer},
+		{"issuer with a slash more", func(m map[string]any) { m["iss"] = m["iss"].(string) + "/" },
+			cognate.ReasonTokenIssuer},
 		{"part of the issuer", func(m map[string]any) { m["iss"] = m["iss"].(string)[:10] }, cognate.ReasonTokenIssuer},
 		{"no issuer", set("iss", nil), cognate.ReasonTokenIssuer},
 		{"list of issuers", func(m map[string]any) { m["iss"] = []any{m["iss"]} }, cognate.ReasonTokenIssuer},
-		{"issuer under another case", func(m map[string]any) { m["ISS"] = m["iss"]; delete(m, "iss") }, cognate.ReasonTokenIssuer},
+		{"issuer under another case", func(m map[string]any) { m["ISS"] = m["iss"]; delete(m, "iss") },
+			cognate.ReasonTokenIssuer},
 
 		{"other audience", set("aud", "client-2"), cognate.ReasonTokenAudience},
 		{"no audience", set("aud", nil), cognate.ReasonTokenAudience},
@@ -60,8 +62,10 @@ func TestIDTokenChecks(t *testing.T) {
 		{"audience is an object", set("aud", map[string]any{"a": 1}), cognate.ReasonTokenAudience},
 		{"audience as a list", set("aud", []string{clientID}), ok},
 		{"two audiences without azp", set("aud", []string{clientID, "client-2"}), cognate.ReasonTokenAuthorizedParty},
-		{"two audiences with our azp", all(set("aud", []string{"client-2", clientID}), set("azp", clientID)), cognate.ReasonTokenAudience},
-		{"two audiences with another azp", all(set("aud", []string{clientID, "client-2"}), set("azp", "client-2")), cognate.ReasonTokenAuthorizedParty},
+		{"two audiences with our azp", all(set("aud", []string{"client-2", clientID}), set("azp", clientID)),
+			cognate.ReasonTokenAudience},
+		{"two audiences with another azp", all(set("aud", []string{clientID, "client-2"}), set("azp", "client-2")),
+			cognate.ReasonTokenAuthorizedParty},
 		{"our azp", set("azp", clientID), ok},
 		{"another azp", set("azp", "client-2"), cognate.ReasonTokenAuthorizedParty},
 		{"azp is a number", set("azp", 1), cognate.ReasonTokenAuthorizedParty},
@@ -69,8 +73,10 @@ func TestIDTokenChecks(t *testing.T) {
 		{"expired", set("exp", at(-61*time.Second)), cognate.ReasonTokenExpired},
 		{"expired at the end of the skew", set("exp", at(-60*time.Second)), cognate.ReasonTokenExpired},
 		{"expired within the skew", all(set("exp", at(-59*time.Second)), set("iat", at(-time.Hour))), ok},
-		{"expires before it was issued", all(set("exp", at(10*time.Second)), set("iat", at(11*time.Second))), cognate.ReasonTokenMalformed},
-		{"expires before it is valid", all(set("exp", at(10*time.Second)), set("nbf", at(11*time.Second))), cognate.ReasonTokenMalformed},
+		{"expires before it was issued", all(set("exp", at(10*time.Second)), set("iat", at(11*time.Second))),
+			cognate.ReasonTokenMalformed},
+		{"expires before it is valid", all(set("exp", at(10*time.Second)), set("nbf", at(11*time.Second))),
+			cognate.ReasonTokenMalformed},
 		{"no exp", set("exp", nil), cognate.ReasonTokenMalformed},
 		{"exp is a string", set("exp", "4102444800"), cognate.ReasonTokenMalformed},
 		{"exp is negative", set("exp", -1), cognate.ReasonTokenMalformed},
@@ -117,7 +123,8 @@ func TestTrustedAudiences(t *testing.T) {
 		want    cognate.Reason
 	}{
 		{"named", []string{"api", "client-2"}, []string{"client-2", clientID}, ""},
-		{"not all named", []string{"client-2"}, []string{"client-2", clientID, "client-3"}, cognate.ReasonTokenAudience},
+		{"not all named", []string{"client-2"}, []string{"client-2", clientID, "client-3"},
+			cognate.ReasonTokenAudience},
 		{"named, and not for us", []string{"client-2"}, []string{"client-2"}, cognate.ReasonTokenAudience},
 		{"us twice", nil, []string{clientID, clientID}, ""},
 	} {
@@ -182,8 +189,10 @@ func TestIDTokenSignature(t *testing.T) {
 		sign func(jwt.MapClaims) string
 		want cognate.Reason
 	}{
-		{"another key", func(c jwt.MapClaims) string { return fakeprovider.SignRS256(keys[1], kid, c) }, cognate.ReasonTokenSignature},
-		{"unknown kid", func(c jwt.MapClaims) string { return fakeprovider.SignRS256(keys[0], "other", c) }, cognate.ReasonTokenKey},
+		{"another key", func(c jwt.MapClaims) string { return fakeprovider.SignRS256(keys[1], kid, c) },
+			cognate.ReasonTokenSignature},
+		{"unknown kid", func(c jwt.MapClaims) string { return fakeprovider.SignRS256(keys[0], "other", c) },
+			cognate.ReasonTokenKey},
 		{"no kid and one key", func(c jwt.MapClaims) string { return fakeprovider.SignRS256(keys[0], "", c) }, ""},
 		{"alg none", func(c jwt.MapClaims) string {
 			return fakeprovider.SignWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, kid, c)
@@ -200,7 +209,8 @@ func TestIDTokenSignature(t *testing.T) {
 		{"RS512 by the right key", func(c jwt.MapClaims) string {
 			return fakeprovider.SignWith(jwt.SigningMethodRS512, keys[0], kid, c)
 		}, cognate.ReasonTokenAlgorithm},
-		{"no alg", func(c jwt.MapClaims) string { return replaceHeader(c, map[string]any{"kid": kid}) }, cognate.ReasonTokenAlgorithm},
+		{"no alg", func(c jwt.MapClaims) string { return replaceHeader(c, map[string]any{"kid": kid}) },
+			cognate.ReasonTokenAlgorithm},
 		{"critical extension", func(c jwt.MapClaims) string {
 			tok := jwt.NewWithClaims(jwt.SigningMethodRS256, c)
 			tok.Header["kid"], tok.Header["crit"], tok.Header["x"] = kid, []string{"x"}, 1
@@ -216,18 +226,23 @@ func TestIDTokenSignature(t *testing.T) {
 			s := good(c)
 			return s[:strings.LastIndex(s, ".")+1]
 		}, cognate.ReasonTokenSignature},
-		{"two parts", func(c jwt.MapClaims) string { s := good(c); return s[:strings.LastIndex(s, ".")] }, cognate.ReasonTokenMalformed},
+		{"two parts", func(c jwt.MapClaims) string { s := good(c); return s[:strings.LastIndex(s, ".")] },
+			cognate.ReasonTokenMalformed},
 		{"four parts", func(c jwt.MapClaims) string { return good(c) + ".x" }, cognate.ReasonTokenMalformed},
 		{"padding", func(c jwt.MapClaims) string { return good(c) + "==" }, cognate.ReasonTokenMalformed},
 		{"not a token", func(jwt.MapClaims) string { return "x" }, cognate.ReasonTokenMalformed},
 		{"huge", func(jwt.MapClaims) string { return strings.Repeat("x", 70<<10) }, cognate.ReasonTokenMalformed},
-		{"good but huge", func(c jwt.MapClaims) string { c["x"] = strings.Repeat("x", 70<<10); return good(c) }, cognate.ReasonTokenMalformed},
-		{"second spelling of the signature", func(c jwt.MapClaims) string { return respell(good(c)) }, cognate.ReasonTokenMalformed},
+		{"good but huge", func(c jwt.MapClaims) string { c["x"] = strings.Repeat("x", 70<<10); return good(c) },
+			cognate.ReasonTokenMalformed},
+		{"second spelling of the signature", func(c jwt.MapClaims) string { return respell(good(c)) },
+			cognate.ReasonTokenMalformed},
 		{"claim twice", func(c jwt.MapClaims) string {
 			return signRaw(keys[0], kid, `{"sub":"admin",`+string(mustJSON(t, c))[1:])
 		}, cognate.ReasonTokenMalformed},
-		{"payload is a list", func(jwt.MapClaims) string { return signRaw(keys[0], kid, `[]`) }, cognate.ReasonTokenMalformed},
-		{"payload is null", func(jwt.MapClaims) string { return signRaw(keys[0], kid, `null`) }, cognate.ReasonTokenMalformed},
+		{"payload is a list", func(jwt.MapClaims) string { return signRaw(keys[0], kid, `[]`) },
+			cognate.ReasonTokenMalformed},
+		{"payload is null", func(jwt.MapClaims) string { return signRaw(keys[0], kid, `null`) },
+			cognate.ReasonTokenMalformed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := fakeprovider.New(t)
@@ -280,7 +295,8 @@ func TestIDTokenOtherAlgorithms(t *testing.T) {
 		fakeprovider.ServeJSON(w, 200, map[string]any{"keys": []any{
 			map[string]any{"kty": "oct", "kid": "h", "k": "c2VjcmV0"},
 			map[string]any{"kty": "RSA", "kid": "short", "n": "AQAB", "e": "AQAB"},
-			map[string]any{"kty": "EC", "kid": "off", "crv": "P-256", "x": strings.Repeat("A", 43), "y": strings.Repeat("A", 43)},
+			map[string]any{"kty": "EC", "kid": "off", "crv": "P-256", "x": strings.Repeat("A", 43),
+				"y": strings.Repeat("A", 43)},
 			map[string]any{
 				"kty": "EC", "kid": "ec", "crv": "P-256", "x": base64.RawURLEncoding.EncodeToString(point[1:33]),
 				"y": base64.RawURLEncoding.EncodeToString(point[33:]),
@@ -299,7 +315,8 @@ func TestIDTokenOtherAlgorithms(t *testing.T) {
 		return fakeprovider.SignWith(jwt.SigningMethodRS256, fakeprovider.Keys()[0], "ec", c)
 	}
 	t.Run("RS256 with the key of ES256", func(t *testing.T) {
-		expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"RS256", "ES256"} }, cognate.ReasonTokenKey)
+		expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"RS256", "ES256"} },
+			cognate.ReasonTokenKey)
 	})
 }
 
@@ -333,31 +350,40 @@ func TestOddKeySets(t *testing.T) {
 		want cognate.Reason
 	}{
 		{"another kind of the same ID", kid, []any{map[string]any{
-			"kty": "EC", "kid": kid, "crv": "P-256", "x": base64.RawURLEncoding.EncodeToString(elliptic.P256().Params().Gx.Bytes()),
+			"kty": "EC", "kid": kid, "crv": "P-256",
+			"x": base64.RawURLEncoding.EncodeToString(elliptic.P256().Params().Gx.Bytes()),
 			"y": base64.RawURLEncoding.EncodeToString(elliptic.P256().Params().Gy.Bytes()),
 		}, good()}, ""},
 		{"for encryption, of the same ID", kid, []any{with(fakeprovider.JWK(keys[1], kid), "use", "enc"), good()}, ""},
 		{"only for encryption", kid, []any{with(good(), "use", "enc")}, cognate.ReasonProviderDown},
-		{"without IDs beside it", kid, []any{with(fakeprovider.JWK(keys[1], ""), "alg", "RS512"), fakeprovider.JWK(keys[2], ""), good()}, ""},
-		{"wrong types", kid, []any{"key", 7, map[string]any{"kty": 7}, with(fakeprovider.JWK(keys[1], "x"), "n", []int{1}), good()}, ""},
+		{"without IDs beside it", kid,
+			[]any{with(fakeprovider.JWK(keys[1], ""), "alg", "RS512"), fakeprovider.JWK(keys[2], ""), good()}, ""},
+		{"wrong types", kid,
+			[]any{"key", 7, map[string]any{"kty": 7}, with(fakeprovider.JWK(keys[1], "x"), "n", []int{1}), good()}, ""},
 		{"many", kid, many, ""},
 		{"two of one ID", kid, []any{fakeprovider.JWK(keys[1], kid), good()}, ""},
 		{"one twice", kid, []any{good(), good()}, ""},
 		{"one twice and no kid", "", []any{fakeprovider.JWK(keys[0], "a"), fakeprovider.JWK(keys[0], "b")}, ""},
-		{"none of two of one ID", kid, []any{fakeprovider.JWK(keys[1], kid), fakeprovider.JWK(keys[2], kid)}, cognate.ReasonTokenSignature},
+		{"none of two of one ID", kid, []any{fakeprovider.JWK(keys[1], kid), fakeprovider.JWK(keys[2], kid)},
+			cognate.ReasonTokenSignature},
 		{"many of one ID", kid, manyOfOne, cognate.ReasonTokenKey},
 		{"not for verifying", kid, []any{with(good(), "key_ops", []string{"sign"})}, cognate.ReasonProviderDown},
 		{"for verifying, too", kid, []any{with(good(), "key_ops", []string{"sign", "verify"})}, ""},
-		{"members that say nothing", kid, []any{with(good(), "key_ops", []string{}, "d", nil, "p", "", "oth", []string{})}, ""},
+		{"members that say nothing", kid,
+			[]any{with(good(), "key_ops", []string{}, "d", nil, "p", "", "oth", []string{})}, ""},
 		{"private half", kid, []any{with(good(), "d", "AQAB")}, cognate.ReasonProviderDown},
 		{"private half, beside a good one", kid, []any{with(fakeprovider.JWK(keys[1], "x"), "p", "AQAB"), good()}, ""},
-		{"private half, and the same key without it", kid, []any{with(fakeprovider.JWK(keys[0], "x"), "d", "AQAB"), good()}, cognate.ReasonProviderDown},
-		{"the same, in the other order", kid, []any{good(), with(fakeprovider.JWK(keys[0], "x"), "use", "enc", "q", "AQAB"), fakeprovider.JWK(keys[1], "y")}, cognate.ReasonTokenKey},
+		{"private half, and the same key without it", kid,
+			[]any{with(fakeprovider.JWK(keys[0], "x"), "d", "AQAB"), good()}, cognate.ReasonProviderDown},
+		{"the same, in the other order", kid,
+			[]any{good(), with(fakeprovider.JWK(keys[0], "x"), "use", "enc", "q", "AQAB"),
+				fakeprovider.JWK(keys[1], "y")}, cognate.ReasonTokenKey},
 		{"exponent as a machine word", kid, []any{with(good(), "e", "AAAAAAABAAE")}, ""},
 		{"with padding", kid, []any{with(good(), "n", base64.URLEncoding.EncodeToString(keys[0].N.Bytes()))}, ""},
 		{"standard base64", kid, []any{with(good(), "n", base64.StdEncoding.EncodeToString(keys[0].N.Bytes()))}, ""},
 		{"no base64", kid, []any{with(good(), "n", "%%%")}, cognate.ReasonProviderDown},
-		{"no kid and two keys", "", []any{fakeprovider.JWK(keys[1], "a"), fakeprovider.JWK(keys[0], "b")}, cognate.ReasonTokenKey},
+		{"no kid and two keys", "", []any{fakeprovider.JWK(keys[1], "a"), fakeprovider.JWK(keys[0], "b")},
+			cognate.ReasonTokenKey},
 		{"no kid and one key that fits", "", []any{with(fakeprovider.JWK(keys[1], "a"), "alg", "RS512"), noKid}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -373,7 +399,8 @@ func TestKeyForAnotherAlgorithm(t *testing.T) {
 	p.Sign = func(c jwt.MapClaims) string {
 		return fakeprovider.SignWith(jwt.SigningMethodRS512, fakeprovider.Keys()[0], p.KeyID, c)
 	}
-	expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"RS256", "RS512"} }, cognate.ReasonTokenKey)
+	expectReason(t, p, func(c *cognate.Config) { c.SigningAlgorithms = []string{"RS256", "RS512"} },
+		cognate.ReasonTokenKey)
 }
 
 func TestWeakKeyIsNotUsed(t *testing.T) {

@@ -24,8 +24,10 @@ var post = cognate.Introspection{ClientID: "api", ClientSecret: "s3cret+/="}
 // activeAnswer is a good answer, but for the names and values that follow; nil takes one out.
 func activeAnswer(x *bearerAPI, change ...any) map[string]any {
 	m := map[string]any{
-		"active": true, "iss": x.p.Issuer, "sub": "user-1", "aud": bearerAudience, "client_id": "machine", "scope": "orders/read",
-		"username": "ann", "exp": x.clock.Now().Add(time.Hour).Unix(), "iat": x.clock.Now().Unix(), "token_type": "Bearer",
+		"active": true, "iss": x.p.Issuer, "sub": "user-1", "aud": bearerAudience, "client_id": "machine",
+		"scope":    "orders/read",
+		"username": "ann", "exp": x.clock.Now().Add(time.Hour).Unix(), "iat": x.clock.Now().Unix(),
+		"token_type": "Bearer",
 	}
 	for i := 0; i < len(change); i += 2 {
 		name := change[i].(string)
@@ -47,7 +49,8 @@ func newIntrospectingAPI(t testing.TB, in cognate.Introspection, change func(*co
 }
 
 // newIntrospectingAPIOf is newIntrospectingAPI with a provider that is there.
-func newIntrospectingAPIOf(t testing.TB, p *fakeprovider.Provider, in cognate.Introspection, change func(*cognate.BearerIssuer)) *bearerAPI {
+func newIntrospectingAPIOf(t testing.TB, p *fakeprovider.Provider, in cognate.Introspection,
+	change func(*cognate.BearerIssuer)) *bearerAPI {
 	t.Helper()
 	x := newBearerAPIOf(t, p, func(c *cognate.BearerConfig) {
 		i := &c.Issuers[0]
@@ -72,7 +75,9 @@ func TestIntrospectionAnswers(t *testing.T) {
 		want   cognate.Reason
 	}{
 		{"good", nil, nil, ""},
-		{"the least there can be", nil, []any{"iss", nil, "exp", nil, "iat", nil, "scope", nil, "client_id", nil, "token_type", nil, "username", nil}, ""},
+		{"the least there can be", nil,
+			[]any{"iss", nil, "exp", nil, "iat", nil, "scope", nil, "client_id", nil, "token_type", nil,
+				"username", nil}, ""},
 		{"not active", nil, []any{"active", false}, cognate.ReasonTokenInactive},
 		{"active in quotes", nil, []any{"active", "true"}, cognate.ReasonTokenInactive},
 		{"active is 1", nil, []any{"active", 1}, cognate.ReasonTokenInactive},
@@ -117,7 +122,8 @@ func TestIntrospectionAnswers(t *testing.T) {
 func TestIntrospectedUser(t *testing.T) {
 	x := newIntrospectingAPI(t, post, nil)
 	u, err := x.bearer.Verify(t.Context(), "opaque", "orders/read")
-	if err != nil || u.Subject != "user-1" || u.Username != "ann" || u.Issuer != x.p.Issuer || u.Claim("client_id") != "machine" {
+	if err != nil || u.Subject != "user-1" || u.Username != "ann" || u.Issuer != x.p.Issuer ||
+		u.Claim("client_id") != "machine" {
 		t.Errorf("user %+v, error %v", u, err)
 	}
 	if resp := x.call("/scoped", "opaque"); resp.StatusCode != http.StatusForbidden {
@@ -136,10 +142,13 @@ func TestIntrospectionRequest(t *testing.T) {
 	}{
 		{"post", post, "", map[string]string{"token": "opaque", "client_id": "api", "client_secret": "s3cret+/="}},
 		{"post with hint", cognate.Introspection{ClientID: "api", ClientSecret: "s", TokenTypeHint: "access_token"}, "",
-			map[string]string{"token": "opaque", "client_id": "api", "client_secret": "s", "token_type_hint": "access_token"}},
-		{"basic", cognate.Introspection{Auth: cognate.ClientSecretBasic, ClientID: "api", ClientSecret: "s3cret+/="}, basic,
+			map[string]string{"token": "opaque", "client_id": "api", "client_secret": "s",
+				"token_type_hint": "access_token"}},
+		{"basic",
+			cognate.Introspection{Auth: cognate.ClientSecretBasic, ClientID: "api", ClientSecret: "s3cret+/="}, basic,
 			map[string]string{"token": "opaque"}},
-		{"bearer", cognate.Introspection{Auth: cognate.BearerAuth, Token: "own-token"}, "Bearer own-token", map[string]string{"token": "opaque"}},
+		{"bearer", cognate.Introspection{Auth: cognate.BearerAuth, Token: "own-token"}, "Bearer own-token",
+			map[string]string{"token": "opaque"}},
 	} {
 		x := newIntrospectingAPI(t, tt.in, nil)
 		_, err := x.bearer.Verify(t.Context(), "opaque")
@@ -150,7 +159,8 @@ func TestIntrospectionRequest(t *testing.T) {
 		for name := range x.asks[0].form {
 			got[name] = x.asks[0].form.Get(name)
 		}
-		if !maps.Equal(got, tt.form) || x.asks[0].header.Get("Authorization") != tt.authorization || x.asks[0].header.Get("Accept") != "application/json" {
+		if !maps.Equal(got, tt.form) || x.asks[0].header.Get("Authorization") != tt.authorization ||
+			x.asks[0].header.Get("Accept") != "application/json" {
 			t.Errorf("%s: form %v, header %v", tt.name, got, x.asks[0].header)
 		}
 	}
@@ -172,7 +182,8 @@ func TestIntrospectionCache(t *testing.T) {
 	x.clock.Advance(time.Second)
 	expect("revoked, a minute later", 401, 2)
 	expect("again", 401, 3) // not remembered
-	x.answerWith(answering(activeAnswer(x, "exp", x.clock.Now().Add(-50*time.Second).Unix(), "iat", x.clock.Now().Add(-time.Hour).Unix())))
+	x.answerWith(answering(activeAnswer(x, "exp", x.clock.Now().Add(-50*time.Second).Unix(), "iat",
+		x.clock.Now().Add(-time.Hour).Unix())))
 	expect("expires soon", 200, 4)
 	x.clock.Advance(9 * time.Second)
 	expect("nearly there", 200, 4)
@@ -218,7 +229,8 @@ func TestIntrospectionDown(t *testing.T) {
 			x := newIntrospectingAPI(t, post, nil)
 			x.answerWith(answer)
 			resp := x.call("/api", "opaque-and-secret")
-			if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "1" || x.metrics.count(cognate.ReasonIntrospection) != 1 {
+			if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "1" ||
+				x.metrics.count(cognate.ReasonIntrospection) != 1 {
 				t.Errorf("status %d, header %v, denials %v; want 503", resp.StatusCode, resp.Header, x.metrics.m)
 			}
 			if s := x.log.String(); strings.Contains(s, "opaque") || strings.Contains(s, "s3cret") {
@@ -305,7 +317,9 @@ func TestIntrospectionPicksIssuer(t *testing.T) {
 	endpoint := second.p.Issuer + "/introspect"
 	both := func(c *cognate.BearerConfig, introspectFirst bool) {
 		if introspectFirst {
-			c.Issuers[0].Introspection = &cognate.Introspection{Endpoint: c.Issuers[0].Issuer + "/introspect", ClientID: "api", ClientSecret: "s"}
+			c.Issuers[0].Introspection = &cognate.Introspection{
+				Endpoint: c.Issuers[0].Issuer + "/introspect", ClientID: "api", ClientSecret: "s",
+			}
 		}
 		c.Issuers = append(c.Issuers, cognate.BearerIssuer{
 			Issuer: second.p.Issuer, Audiences: []string{bearerAudience},
@@ -324,8 +338,10 @@ func TestIntrospectionPicksIssuer(t *testing.T) {
 	}
 	x = newBearerAPI(t, func(c *cognate.BearerConfig) { both(c, true) })
 	x.answerWith(answering(activeAnswer(x)))
-	if resp := x.call("/api", "another-opaque"); resp.StatusCode != http.StatusUnauthorized || second.asked() != 2 || x.asked() != 0 {
-		t.Errorf("an opaque token of two possible issuers: status %d, %d and %d questions", resp.StatusCode, x.asked(), second.asked())
+	if resp := x.call("/api", "another-opaque"); resp.StatusCode != http.StatusUnauthorized ||
+		second.asked() != 2 || x.asked() != 0 {
+		t.Errorf("an opaque token of two possible issuers: status %d, %d and %d questions", resp.StatusCode,
+			x.asked(), second.asked())
 	}
 }
 
@@ -360,7 +376,8 @@ func FuzzIntrospection(f *testing.F) {
 	b, err := cognate.NewBearer(cognate.BearerConfig{
 		Issuers: []cognate.BearerIssuer{{
 			Issuer: bearerIssuer, Audiences: []string{bearerAudience},
-			Introspection: &cognate.Introspection{Endpoint: bearerIssuer + "/introspect", ClientID: "api", ClientSecret: "s", CacheFor: -1},
+			Introspection: &cognate.Introspection{Endpoint: bearerIssuer + "/introspect", ClientID: "api",
+				ClientSecret: "s", CacheFor: -1},
 		}},
 		HTTPClient: &http.Client{Transport: fakeprovider.RoundTripFunc(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer))}, nil
@@ -370,9 +387,12 @@ func FuzzIntrospection(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, s := range []string{
-		`{"active":true,"sub":"a","aud":"https://api.test"}`, `{"active":true}`, `{"active":false}`, `null`, `[]`, `{}`, ``,
-		`{"active":true,"active":false,"sub":"a","aud":"https://api.test"}`, `{"Active":true,"sub":"a","aud":"https://api.test"}`,
-		`{"active":true,"sub":"a","aud":["https://api.test"],"exp":1e400}`, `{"active":true,"sub":"a","aud":null,"scope":7}`,
+		`{"active":true,"sub":"a","aud":"https://api.test"}`, `{"active":true}`, `{"active":false}`,
+		`null`, `[]`, `{}`, ``,
+		`{"active":true,"active":false,"sub":"a","aud":"https://api.test"}`,
+		`{"Active":true,"sub":"a","aud":"https://api.test"}`,
+		`{"active":true,"sub":"a","aud":["https://api.test"],"exp":1e400}`,
+		`{"active":true,"sub":"a","aud":null,"scope":7}`,
 	} {
 		f.Add(s)
 	}
@@ -395,7 +415,8 @@ func FuzzIntrospection(f *testing.F) {
 		if err != nil || d.More() {
 			t.Fatalf("%q passed: %v", s, err)
 		}
-		if m["active"] != true || m["sub"] != u.Subject || u.Subject == "" || !strings.Contains(fmt.Sprint(m["aud"]), bearerAudience) {
+		if m["active"] != true || m["sub"] != u.Subject || u.Subject == "" ||
+			!strings.Contains(fmt.Sprint(m["aud"]), bearerAudience) {
 			t.Fatalf("%q passed as %+v", s, u)
 		}
 	})

@@ -14,7 +14,8 @@ import (
 )
 
 // loginApp is an app whose page /signin begins a sign-in with options.
-func loginApp(t *testing.T, p *fakeprovider.Provider, change func(*cognate.Config), opts ...cognate.LoginOption) *browser {
+func loginApp(t *testing.T, p *fakeprovider.Provider, change func(*cognate.Config),
+	opts ...cognate.LoginOption) *browser {
 	t.Helper()
 	x := newApp(t, p, change)
 	inner := x.handler
@@ -43,7 +44,8 @@ func TestLoginOptions(t *testing.T) {
 		{"login hint", nil, cognate.LoginHint("ann+1@example.com"), "login_hint=ann%2B1%40example.com"},
 		{"language", nil, cognate.Lang("de pt-BR"), "ui_locales=de+pt-BR"},
 		{"language at Cognito", cognitoDialect, cognate.Lang("pt-BR"), "lang=pt-BR"},
-		{"identity provider at Cognito", cognitoDialect, cognate.IdentityProvider("Google"), "identity_provider=Google"},
+		{"identity provider at Cognito", cognitoDialect, cognate.IdentityProvider("Google"),
+			"identity_provider=Google"},
 		{"identity provider elsewhere", func(c *cognate.Config) {
 			c.Dialect = cognate.StandardDialect()
 			c.Dialect.ProviderParam = "kc_idp_hint"
@@ -93,7 +95,9 @@ func TestLoginOptions(t *testing.T) {
 func TestLaterLoginOptionWins(t *testing.T) {
 	p := fakeprovider.New(t)
 	b := loginApp(t, p, func(c *cognate.Config) {
-		c.LoginOptions = []cognate.LoginOption{cognate.Prompt("consent"), cognate.Param("hd", "a.test"), cognate.Lang("de")}
+		c.LoginOptions = []cognate.LoginOption{
+			cognate.Prompt("consent"), cognate.Param("hd", "a.test"), cognate.Lang("de"),
+		}
 	}, cognate.Prompt("login"), cognate.Param("hd", "b.test"), cognate.ReturnTo("/private/x"))
 	location := b.get("/signin").Header.Get("Location")
 	q := mustURL(t, location).Query()
@@ -140,10 +144,12 @@ func TestParamCantOverride(t *testing.T) {
 			p := fakeprovider.New(t)
 			b := loginApp(t, p, nil, option)
 			resp := b.get("/signin")
-			if resp.StatusCode != http.StatusInternalServerError || resp.Header.Get("Location") != "" || len(b.cookies()) != 0 {
+			if resp.StatusCode != http.StatusInternalServerError || resp.Header.Get("Location") != "" ||
+				len(b.cookies()) != 0 {
 				t.Errorf("status %d, to %q, cookies %q", resp.StatusCode, resp.Header.Get("Location"), b.cookies())
 			}
-			if !strings.Contains(b.app.log.String(), "reason=login_option") || strings.Contains(b.app.log.String(), "SECRET") {
+			if !strings.Contains(b.app.log.String(), "reason=login_option") ||
+				strings.Contains(b.app.log.String(), "SECRET") {
 				t.Errorf("log:\n%s", b.app.log)
 			}
 			c := goodConfig()
@@ -207,15 +213,18 @@ func TestAskedForIsChecked(t *testing.T) {
 		{"class not said", class, func(map[string]any) {}, "token_acr"},
 		{"class in a list", class, set("acr", []string{"gold"}), "token_acr"},
 		{"both classes at once", class, set("acr", "gold silver"), "token_acr"},
-		{"nothing asked for", cognate.LoginOption{}, func(m map[string]any) { delete(m, "auth_time"); m["acr"] = 7 }, ""},
+		{"nothing asked for", cognate.LoginOption{},
+			func(m map[string]any) { delete(m, "auth_time"); m["acr"] = 7 }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := fakeprovider.New(t)
 			p.Now, p.EditClaims = c.Now, tt.claims
 			b := loginApp(t, p, nil, tt.option)
 			resp := b.get("/oidc_callback?" + p.SignIn(t, b.get("/signin").Header.Get("Location")).Encode())
-			if b.signedIn() != (tt.reason == "") || tt.reason != "" && !strings.Contains(b.app.log.String(), "reason="+tt.reason+" ") {
-				t.Errorf("status %d, signed in: %v, want reason %q; log:\n%s", resp.StatusCode, b.signedIn(), tt.reason, b.app.log)
+			if b.signedIn() != (tt.reason == "") ||
+				tt.reason != "" && !strings.Contains(b.app.log.String(), "reason="+tt.reason+" ") {
+				t.Errorf("status %d, signed in: %v, want reason %q; log:\n%s", resp.StatusCode, b.signedIn(),
+					tt.reason, b.app.log)
 			}
 		})
 	}
@@ -250,7 +259,8 @@ func TestWithState(t *testing.T) {
 			b := loginApp(t, p, func(c *cognate.Config) {
 				c.CookieName = strings.Repeat("n", 64)
 				c.Hooks.OnLogin = func(_ context.Context, e cognate.LoginEvent) error { got = e; return nil }
-			}, cognate.WithState(state), cognate.ReturnTo(tt.returnTo), cognate.ACRValues(strings.Repeat("a", 120), "b", strings.Repeat("c", 133)))
+			}, cognate.WithState(state), cognate.ReturnTo(tt.returnTo),
+				cognate.ACRValues(strings.Repeat("a", 120), "b", strings.Repeat("c", 133)))
 			p.EditClaims = func(m map[string]any) { m["acr"] = "b" }
 			resp := b.get("/signin")
 			for _, line := range resp.Header["Set-Cookie"] {
@@ -270,7 +280,8 @@ func TestWithState(t *testing.T) {
 func TestLongestTransaction(t *testing.T) {
 	p := fakeprovider.New(t)
 	long := "/private/" + strings.Repeat("x", 2048-9)
-	b := loginApp(t, p, nil, cognate.ReturnTo(long), cognate.MaxAge(time.Hour), cognate.ACRValues(strings.Repeat("a", 255)))
+	b := loginApp(t, p, nil, cognate.ReturnTo(long), cognate.MaxAge(time.Hour),
+		cognate.ACRValues(strings.Repeat("a", 255)))
 	p.EditClaims = func(m map[string]any) { m["acr"] = strings.Repeat("a", 255) }
 	resp := b.get("/oidc_callback?" + p.SignIn(t, b.get("/signin").Header.Get("Location")).Encode())
 	if resp.Header.Get("Location") != long {
@@ -300,7 +311,9 @@ func TestSilentLogin(t *testing.T) {
 			t.Errorf("the page says %q", got)
 		}
 	})
-	for _, code := range []string{"login_required", "interaction_required", "consent_required", "account_selection_required"} {
+	for _, code := range []string{
+		"login_required", "interaction_required", "consent_required", "account_selection_required",
+	} {
 		t.Run(code, func(t *testing.T) {
 			p := fakeprovider.New(t)
 			b := newSilent(t, p)
@@ -308,10 +321,12 @@ func TestSilentLogin(t *testing.T) {
 			q.Del("code")
 			q.Set("error", code)
 			resp := b.get("/oidc_callback?" + q.Encode())
-			if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/?asked=" && resp.Header.Get("Location") != "/?asked" {
+			if resp.StatusCode != http.StatusFound ||
+				resp.Header.Get("Location") != "/?asked=" && resp.Header.Get("Location") != "/?asked" {
 				t.Fatalf("status %d to %q", resp.StatusCode, resp.Header.Get("Location"))
 			}
-			if got := body(t, b.get(resp.Header.Get("Location"))); got != "public" || strings.Contains(b.app.log.String(), "refused") || len(b.cookies()) != 0 {
+			if got := body(t, b.get(resp.Header.Get("Location"))); got != "public" ||
+				strings.Contains(b.app.log.String(), "refused") || len(b.cookies()) != 0 {
 				t.Errorf("the page says %q, cookies %q, log:\n%s", got, b.cookies(), b.app.log)
 			}
 		})
@@ -329,7 +344,8 @@ func TestSilentLogin(t *testing.T) {
 		p := fakeprovider.New(t)
 		p.Down = true
 		b := newSilent(t, p)
-		if resp := b.get("/"); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/?asked" || len(b.cookies()) != 0 {
+		if resp := b.get("/"); resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/?asked" ||
+			len(b.cookies()) != 0 {
 			t.Errorf("status %d to %q", resp.StatusCode, resp.Header.Get("Location"))
 		}
 	})
@@ -352,7 +368,8 @@ func TestSilentLoop(t *testing.T) {
 		"home by default":      {cognate.Silent()},
 	} {
 		b := loginApp(t, fakeprovider.New(t), func(c *cognate.Config) { c.HomePath = "/signin" }, opts...)
-		if resp := b.get("/signin"); resp.StatusCode != http.StatusInternalServerError || !strings.Contains(b.app.log.String(), "round and round") {
+		if resp := b.get("/signin"); resp.StatusCode != http.StatusInternalServerError ||
+			!strings.Contains(b.app.log.String(), "round and round") {
 			t.Errorf("%s: status %d, log:\n%s", name, resp.StatusCode, b.app.log)
 		}
 	}
@@ -368,7 +385,10 @@ func TestOnLoginStart(t *testing.T) {
 	var started []cognate.LoginStart
 	var failed []*cognate.Error
 	b := loginApp(t, p, func(c *cognate.Config) {
-		c.Hooks.OnLoginStart = func(_ context.Context, e cognate.LoginStart) error { started = append(started, e); return veto }
+		c.Hooks.OnLoginStart = func(_ context.Context, e cognate.LoginStart) error {
+			started = append(started, e)
+			return veto
+		}
 		c.Hooks.OnLoginError = func(_ context.Context, e *cognate.Error) { failed = append(failed, e) }
 	}, cognate.ReturnTo("/private/y"))
 	b.get("/private/x?y=z")
@@ -378,13 +398,15 @@ func TestOnLoginStart(t *testing.T) {
 	for _, e := range started {
 		pages = append(pages, e.ReturnTo+" from "+e.Request.URL.Path)
 	}
-	if got := strings.Join(pages, ", "); got != "/private/x?y=z from /private/x, /private/y from /signin, /private/w from /login" {
+	if got := strings.Join(pages,
+		", "); got != "/private/x?y=z from /private/x, /private/y from /signin, /private/w from /login" {
 		t.Errorf("called for %s", got)
 	}
 	cookies := len(b.cookies())
 	veto = errors.New("SECRET not on Sundays")
 	resp := b.get("/signin")
-	if page := body(t, resp); resp.StatusCode != http.StatusForbidden || strings.Contains(page, "SECRET") || len(b.cookies()) != cookies {
+	if page := body(t, resp); resp.StatusCode != http.StatusForbidden || strings.Contains(page, "SECRET") ||
+		len(b.cookies()) != cookies {
 		t.Errorf("status %d, page:\n%s", resp.StatusCode, page)
 	}
 	veto = &cognate.Error{Reason: cognate.ReasonRuleFailed, Status: http.StatusServiceUnavailable}
@@ -430,7 +452,8 @@ func TestDialectCantOverride(t *testing.T) {
 		c.Dialect.LangParam, c.Dialect.ProviderParam = "state", "redirect_uri"
 	}, cognate.Lang("de"), cognate.IdentityProvider("https://evil.test"))
 	q := mustURL(t, b.get("/signin").Header.Get("Location")).Query()
-	if len(q["state"]) != 1 || len(q.Get("state")) < 22 || len(q["redirect_uri"]) != 1 || q.Get("redirect_uri") != appOrigin+"/oidc_callback" {
+	if len(q["state"]) != 1 || len(q.Get("state")) < 22 || len(q["redirect_uri"]) != 1 ||
+		q.Get("redirect_uri") != appOrigin+"/oidc_callback" {
 		t.Errorf("asked for %v", q)
 	}
 }

@@ -51,8 +51,10 @@ func TestSignInWithSettingsOfFlaskOIDC(t *testing.T) {
 	}{
 		{"the first redirect URI", nil, appOrigin + "/oidc_callback"},
 		{"callback route", map[string]any{"OIDC_CALLBACK_ROUTE": "/other/callback"}, appOrigin + "/other/callback"},
-		{"redirect URI, new name", map[string]any{"OIDC_OVERWRITE_REDIRECT_URI": appOrigin + "/other/callback"}, appOrigin + "/other/callback"},
-		{"redirect URI, old name", map[string]any{"OVERWRITE_REDIRECT_URI": appOrigin + "/other/callback"}, appOrigin + "/other/callback"},
+		{"redirect URI, new name", map[string]any{"OIDC_OVERWRITE_REDIRECT_URI": appOrigin + "/other/callback"},
+			appOrigin + "/other/callback"},
+		{"redirect URI, old name", map[string]any{"OVERWRITE_REDIRECT_URI": appOrigin + "/other/callback"},
+			appOrigin + "/other/callback"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := fakeprovider.New(t)
@@ -74,7 +76,8 @@ func TestSignInWithSettingsOfFlaskOIDC(t *testing.T) {
 			}
 			form := p.TokenRequests()[0].PostForm
 			if form.Get("redirect_uri") != tt.redirect || form.Get("client_secret") != clientSecret {
-				t.Errorf("token request %v, want the same redirect URI, and the secret in the form as flask-oidc sends it", form)
+				t.Errorf("token request %v, want the same redirect URI, and the secret in the form as flask-oidc "+
+					"sends it", form)
 			}
 		})
 	}
@@ -84,7 +87,8 @@ func TestSignInWithSettingsOfFlaskOIDC(t *testing.T) {
 func TestProviderUnreachableAtStart(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	file := `{"web": {"issuer": "` + gone.URL + `", "client_id": "c", "auth_uri": "` + gone.URL + `/a", "token_uri": "` + gone.URL + `/t",
+	file := `{"web": {"issuer": "` + gone.URL + `", "client_id": "c", "auth_uri": "` + gone.URL +
+		`/a", "token_uri": "` + gone.URL + `/t",
 		"redirect_uris": ["https://app.test/oidc_callback"]}}`
 	path := filepath.Join(t.TempDir(), "client_secrets.json")
 	err := os.WriteFile(path, []byte(file), 0o600)

@@ -28,27 +28,41 @@ func TestNothingButPeopleBeginsSignIns(t *testing.T) {
 		headers []string
 		begins  bool
 	}{
-		{"image of a neighbour", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}, false},
-		{"image of a sibling", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}, false},
-		{"script", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"}, false},
-		{"style", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "style"}, false},
+		{"image of a neighbour",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}, false},
+		{"image of a sibling",
+			[]string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}, false},
+		{"script",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"}, false},
+		{"style",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "style"}, false},
 		{"fetch", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}, false},
-		{"fetch of our own", []string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}, false},
-		{"frame of a neighbour", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, false},
-		{"frame of a sibling", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "frame"}, false},
-		{"object", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "object"}, false},
-		{"embed", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "embed"}, false},
+		{"fetch of our own",
+			[]string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}, false},
+		{"frame of a neighbour",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, false},
+		{"frame of a sibling",
+			[]string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "frame"}, false},
+		{"object",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "object"}, false},
+		{"embed",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "embed"}, false},
 		{"frame that doesn't say whose", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, false},
 		{"image of an old browser", []string{"Accept", "image/png,image/*;q=0.8,*/*;q=0.5", "User-Agent", old}, false},
 		{"script of an old browser that says no referrer", []string{"Accept", "*/*", "User-Agent", old}, false},
 		{"prefetch", []string{"Sec-Purpose", "prefetch", "Sec-Fetch-Mode", "navigate"}, false},
-		{"prerender", []string{"Sec-Purpose", "prefetch;prerender", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, false},
+		{"prerender",
+			[]string{"Sec-Purpose", "prefetch;prerender", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"},
+			false},
 		{"prefetch as it was", []string{"Purpose", "prefetch"}, false},
 		{"prefetch of Firefox as it was", []string{"X-Moz", "prefetch"}, false},
 		{"preview", []string{"X-Purpose", "preview"}, false},
-		{"person", []string{"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, true},
-		{"link on another site", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, true},
-		{"frame of our own", []string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, true},
+		{"person",
+			[]string{"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, true},
+		{"link on another site",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, true},
+		{"frame of our own",
+			[]string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, true},
 		{"old browser", []string{"Accept", "text/html,application/xhtml+xml,*/*;q=0.8", "User-Agent", old}, true},
 		{"curl", []string{"Accept", "*/*", "User-Agent", "curl/8.5.0"}, true},
 		{"nothing said", nil, true},
@@ -68,8 +82,10 @@ func TestNothingButPeopleBeginsSignIns(t *testing.T) {
 				resp := x.browser(t).get(path, tt.headers...)
 				began := resp.StatusCode == http.StatusFound && strings.HasPrefix(resp.Header.Get("Location"), p.URL)
 				if began != tt.begins || len(resp.Cookies()) > 0 != tt.begins || p.Discoveries() > 0 != tt.begins ||
-					!began && resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusServiceUnavailable {
-					t.Errorf("status %d to %q, cookies %v", resp.StatusCode, resp.Header.Get("Location"), resp.Cookies())
+					!began && resp.StatusCode != http.StatusUnauthorized &&
+						resp.StatusCode != http.StatusServiceUnavailable {
+					t.Errorf("status %d to %q, cookies %v", resp.StatusCode,
+						resp.Header.Get("Location"), resp.Cookies())
 				}
 			})
 		}
@@ -85,11 +101,15 @@ func TestWayBackFromForms(t *testing.T) {
 			return x.auth.Require(cognate.Group("nobody"))(nil)
 		},
 		"an error of the app": func(x *app) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { x.auth.Fail(w, r, errors.New("no")) })
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				x.auth.Fail(w, r, errors.New("no"))
+			})
 		},
 		"a store that is down": func(*app) http.Handler { return nil },
 	} {
-		for referer, want := range map[string]string{"": "/", appOrigin + "/private/edit?id=1": "/private/edit?id=1", "https://evil.test/private": "/"} {
+		for referer, want := range map[string]string{
+			"": "/", appOrigin + "/private/edit?id=1": "/private/edit?id=1", "https://evil.test/private": "/",
+		} {
 			t.Run(name+" "+referer, func(t *testing.T) {
 				p := fakeprovider.New(t)
 				store := &logoutStore{records: map[string]sessionstore.Record{}, fails: map[string]bool{}, now: p.Now}
@@ -112,7 +132,8 @@ func TestWayBackFromForms(t *testing.T) {
 				got := "/"
 				if page := body(t, resp); resp.StatusCode == http.StatusSeeOther {
 					store.fails["Load"] = false
-					got = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode()).Header.Get("Location")
+					got = b.get("/oidc_callback?" +
+						p.SignIn(t, resp.Header.Get("Location")).Encode()).Header.Get("Location")
 				} else if strings.Contains(page, "return_to=%2Fprivate%2Fedit%3Fid%3D1") {
 					got = "/private/edit?id=1"
 				} else if !strings.Contains(page, `href="/login"`) {
@@ -145,7 +166,8 @@ func TestUselessCookieAndScripts(t *testing.T) {
 	for name, x := range map[string]*app{"several": several.app, "one": single, "Fail": failing} {
 		const cookies = "__Host-a=x; __Host-b=x; __Host-cognate=x"
 		for _, script := range [][]string{
-			{"Sec-Fetch-Mode", "cors"}, {"Accept", "application/json"}, {"HX-Request", "true"}, {"Sec-Purpose", "prefetch"},
+			{"Sec-Fetch-Mode", "cors"}, {"Accept", "application/json"}, {"HX-Request", "true"},
+			{"Sec-Purpose", "prefetch"},
 		} {
 			resp := x.browser(t).get("/private/", append(script, "Cookie", cookies)...)
 			if resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) != 0 {
@@ -168,8 +190,10 @@ func TestDenialNamesSubject(t *testing.T) {
 		change func(*cognate.Config)
 		route  func(x *app) http.Handler
 	}{
-		"rule of a route":      {nil, func(x *app) http.Handler { return x.auth.Require(cognate.Group("nobody"))(nil) }},
-		"rule of sign-in":      {func(c *cognate.Config) { c.LoginRules = []cognate.Rule{cognate.Group("nobody")} }, nil},
+		"rule of a route": {nil,
+			func(x *app) http.Handler { return x.auth.Require(cognate.Group("nobody"))(nil) }},
+		"rule of sign-in": {func(c *cognate.Config) { c.LoginRules = []cognate.Rule{cognate.Group("nobody")} },
+			nil},
 		"address not verified": {func(c *cognate.Config) { c.RequireVerifiedEmail = true }, nil},
 		"no tokens":            {nil, func(x *app) http.Handler { return x.auth.RequireAccessToken(nil) }},
 	} {
@@ -207,7 +231,8 @@ func TestLogLeavesOutQueries(t *testing.T) {
 	b := x.browser(t)
 	for _, description := range []string{
 		"The redirect URI 'https://app.test/oidc_callback?tenant=s3cret&x=s3cret' is not registered.",
-		"redirect_mismatch: https://app.test/oidc_callback?s3cret", `see <http://app.test?s3cret=1> and "https://b.test/a?s3cret#s3cret"`,
+		"redirect_mismatch: https://app.test/oidc_callback?s3cret",
+		`see <http://app.test?s3cret=1> and "https://b.test/a?s3cret#s3cret"`,
 	} {
 		q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 		q.Set("error", "redirect_mismatch")
@@ -217,7 +242,8 @@ func TestLogLeavesOutQueries(t *testing.T) {
 	q := p.SignIn(t, b.get("/private/").Header.Get("Location"))
 	q.Set("iss", "https://evil.test/?s3cret")
 	b.get("/oidc_callback?" + q.Encode())
-	if log := x.log.String(); strings.Contains(log, "s3cret") || !strings.Contains(log, "https://app.test/oidc_callback?…") {
+	if log := x.log.String(); strings.Contains(log, "s3cret") ||
+		!strings.Contains(log, "https://app.test/oidc_callback?…") {
 		t.Errorf("log:\n%s", log)
 	}
 	_, err := cognate.New(cognate.Config{
@@ -279,7 +305,8 @@ func TestPagesOfPeopleWhoAreSignedIn(t *testing.T) {
 		}))
 		resp := b.get("/private/x", "Sec-Fetch-Mode", "navigate")
 		page := body(t, resp)
-		if strings.Contains(page, "Sign-in didn’t work") || strings.Contains(page, "nobody was signed in") || strings.Contains(page, "<h1></h1>") ||
+		if strings.Contains(page, "Sign-in didn’t work") || strings.Contains(page, "nobody was signed in") ||
+			strings.Contains(page, "<h1></h1>") ||
 			strings.Contains(page, "Sign-in is not available") || resp.StatusCode < 400 {
 			t.Errorf("%s: status %d:\n%s", reason, resp.StatusCode, page)
 		}
@@ -328,7 +355,8 @@ func TestEveryReasonHasAPage(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	x.auth.Fail(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), errors.New("something else"))
-	if page := w.Body.String(); w.Code != http.StatusInternalServerError || strings.Contains(page, "<h1></h1>") || strings.Contains(page, "something else") {
+	if page := w.Body.String(); w.Code != http.StatusInternalServerError || strings.Contains(page, "<h1></h1>") ||
+		strings.Contains(page, "something else") {
 		t.Errorf("status %d:\n%s", w.Code, page)
 	}
 }

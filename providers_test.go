@@ -17,9 +17,11 @@ import (
 // severalConfig is the configuration of one of several providers of an app.
 func severalConfig(p *fakeprovider.Provider, name string, log *logBuffer) cognate.Config {
 	return cognate.Config{
-		Issuer: p.Issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: appOrigin + "/" + name + "/callback",
-		Keys: []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))}, CookieName: name, DisplayName: strings.ToUpper(name) + " & Co",
-		Logger: slog.New(slog.NewTextHandler(log, nil)), Now: p.Now,
+		Issuer: p.Issuer, ClientID: clientID, ClientSecret: clientSecret,
+		RedirectURL: appOrigin + "/" + name + "/callback",
+		Keys:        []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))}, CookieName: name,
+		DisplayName: strings.ToUpper(name) + " & Co",
+		Logger:      slog.New(slog.NewTextHandler(log, nil)), Now: p.Now,
 	}
 }
 
@@ -87,7 +89,9 @@ func (x *severalApp) signInWith(b *browser, name string) *http.Response {
 
 func TestSeveralProviders(t *testing.T) {
 	x := newSeveral(t, nil)
-	for name, want := range map[string]string{"a": "ann@example.com of " + x.a.Issuer, "b": "ben@example.com of " + x.b.Issuer} {
+	for name, want := range map[string]string{
+		"a": "ann@example.com of " + x.a.Issuer, "b": "ben@example.com of " + x.b.Issuer,
+	} {
 		b := x.browser(t)
 		if resp := x.signInWith(b, name); resp.Header.Get("Location") != "/private/" {
 			t.Fatalf("%s: status %d to %q; log:\n%s", name, resp.StatusCode, resp.Header.Get("Location"), x.log)
@@ -113,17 +117,20 @@ func TestChoiceOfProviders(t *testing.T) {
 	b := x.browser(t)
 	resp := b.get("/private/x?y=z", "Sec-Fetch-Mode", "navigate")
 	page := body(t, resp)
-	if resp.StatusCode != http.StatusUnauthorized || len(resp.Header["Www-Authenticate"]) != 2 || resp.Header.Get("Cache-Control") != "no-store" || len(b.cookies()) != 0 {
+	if resp.StatusCode != http.StatusUnauthorized || len(resp.Header["Www-Authenticate"]) != 2 ||
+		resp.Header.Get("Cache-Control") != "no-store" || len(b.cookies()) != 0 {
 		t.Errorf("status %d, headers %v", resp.StatusCode, resp.Header)
 	}
 	for _, want := range []string{
-		`href="/a/login?return_to=%2Fprivate%2Fx%3Fy%3Dz">A &amp; Co</a>`, `href="/b/login?return_to=%2Fprivate%2Fx%3Fy%3Dz">B &amp; Co</a>`,
+		`href="/a/login?return_to=%2Fprivate%2Fx%3Fy%3Dz">A &amp; Co</a>`,
+		`href="/b/login?return_to=%2Fprivate%2Fx%3Fy%3Dz">B &amp; Co</a>`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %s:\n%s", want, page)
 		}
 	}
-	form := body(t, b.request(http.MethodPost, "/private/save", "Sec-Fetch-Mode", "navigate", "Referer", appOrigin+"/private/edit"))
+	form := body(t,
+		b.request(http.MethodPost, "/private/save", "Sec-Fetch-Mode", "navigate", "Referer", appOrigin+"/private/edit"))
 	if !strings.Contains(form, "return_to=%2Fprivate%2Fedit") {
 		t.Errorf("a form's choice doesn't lead back to it:\n%s", form)
 	}
@@ -145,9 +152,11 @@ func TestChoiceOfProvidersForScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []cognate.ProviderChoice{
-		{Name: "A & Co", URL: "/a/login?return_to=%2Fprivate%2Fpage"}, {Name: "B & Co", URL: "/b/login?return_to=%2Fprivate%2Fpage"},
+		{Name: "A & Co", URL: "/a/login?return_to=%2Fprivate%2Fpage"},
+		{Name: "B & Co", URL: "/b/login?return_to=%2Fprivate%2Fpage"},
 	}
-	if resp.StatusCode != http.StatusUnauthorized || got.Error != "login_required" || len(got.Logins) != 2 || got.Logins[0] != want[0] || got.Logins[1] != want[1] {
+	if resp.StatusCode != http.StatusUnauthorized || got.Error != "login_required" || len(got.Logins) != 2 ||
+		got.Logins[0] != want[0] || got.Logins[1] != want[1] {
 		t.Errorf("status %d, answer %+v", resp.StatusCode, got)
 	}
 }
@@ -180,17 +189,20 @@ func TestMixUp(t *testing.T) {
 	var renamed []*http.Cookie
 	for _, c := range b.jar.Cookies(appURL) {
 		if rest, ok := strings.CutPrefix(c.Name, "__Host-a-tx-"); ok {
-			renamed = append(renamed, &http.Cookie{Name: "__Host-b-tx-" + rest, Value: c.Value, Path: "/", Secure: true})
+			renamed = append(renamed,
+				&http.Cookie{Name: "__Host-b-tx-" + rest, Value: c.Value, Path: "/", Secure: true})
 		}
 	}
 	b.jar.SetCookies(appURL, renamed)
 	resp = b.get("/b/callback?" + q.Encode())
 	if resp.StatusCode != http.StatusBadRequest || len(renamed) != 1 || len(x.b.TokenRequests()) != 0 {
-		t.Errorf("status %d, %d cookies renamed, %d token requests", resp.StatusCode, len(renamed), len(x.b.TokenRequests()))
+		t.Errorf("status %d, %d cookies renamed, %d token requests", resp.StatusCode, len(renamed),
+			len(x.b.TokenRequests()))
 	}
 	// The right provider's answer that names the wrong one.
 	q.Set("iss", x.b.Issuer)
-	if resp := b.get("/a/callback?" + q.Encode()); resp.StatusCode != http.StatusBadRequest || len(x.a.TokenRequests()) != 0 {
+	if resp := b.get("/a/callback?" + q.Encode()); resp.StatusCode != http.StatusBadRequest ||
+		len(x.a.TokenRequests()) != 0 {
 		t.Errorf("iss of the other: status %d, %d token requests", resp.StatusCode, len(x.a.TokenRequests()))
 	}
 }
@@ -209,13 +221,15 @@ func TestRuleForSeveral(t *testing.T) {
 		}
 		x.signInWith(b, name)
 		resp := b.get("/ruled/")
-		if page := body(t, resp); resp.StatusCode != want || want == http.StatusForbidden && !strings.Contains(page, `action="/b/logout"`) {
+		if page := body(t, resp); resp.StatusCode != want ||
+			want == http.StatusForbidden && !strings.Contains(page, `action="/b/logout"`) {
 			t.Errorf("%s: status %d:\n%s", name, resp.StatusCode, page)
 		}
 	}
 	b := x.browser(t)
 	x.signInWith(b, "b")
-	x.handler = x.several.Handler(x.several.RequireLogin(x.several.Require(cognate.RuleFunc(func(context.Context, *cognate.User) error {
+	x.handler = x.several.Handler(x.several.RequireLogin(x.several.Require(cognate.RuleFunc(func(context.Context,
+		*cognate.User) error {
 		return errors.New("nobody")
 	}))(nil)))
 	if resp := b.get("/"); resp.StatusCode != http.StatusForbidden {
@@ -242,7 +256,9 @@ func TestLogoutOfSeveral(t *testing.T) {
 
 // TestSeveralStoreDown has the store of one of them fail.
 func TestSeveralStoreDown(t *testing.T) {
-	store := &logoutStore{records: map[string]sessionstore.Record{}, fails: map[string]bool{}, now: fakeprovider.New(t).Now}
+	store := &logoutStore{
+		records: map[string]sessionstore.Record{}, fails: map[string]bool{}, now: fakeprovider.New(t).Now,
+	}
 	x := newSeveral(t, func(name string, c *cognate.Config) {
 		if name == "a" {
 			c.Session.Store = store
@@ -312,7 +328,8 @@ func TestSeveralErrors(t *testing.T) {
 			c.RedirectURL, c.LoginPath, c.LogoutPath = appOrigin+"/a/callback", "/x", "/y"
 		}, "path /a/callback"},
 		{"same login", func(c *cognate.Config) { c.LoginPath = "/a/login" }, "path /a/login"},
-		{"login where the other's callback is", func(c *cognate.Config) { c.LoginPath = "/a/callback" }, "path /a/callback"},
+		{"login where the other's callback is", func(c *cognate.Config) { c.LoginPath = "/a/callback" },
+			"path /a/callback"},
 		{"same logout", func(c *cognate.Config) { c.LogoutPath = "/a/logout" }, "path /a/logout"},
 		{"same back channel", func(c *cognate.Config) {
 			c.Session.Store, c.BackchannelLogoutPath = &logoutStore{}, "/a/backchannel"
@@ -321,7 +338,8 @@ func TestSeveralErrors(t *testing.T) {
 		{"same name", func(c *cognate.Config) { c.DisplayName = "A & Co" }, "DisplayName"},
 		{"other origin", func(c *cognate.Config) { c.RedirectURL = "https://other.test/b/callback" }, "one origin"},
 		{"nothing", func(*cognate.Config) {}, ""},
-		{"other client of the same provider", func(c *cognate.Config) { c.Issuer, c.ClientID = "https://a.test", "client-2" }, ""},
+		{"other client of the same provider",
+			func(c *cognate.Config) { c.Issuer, c.ClientID = "https://a.test", "client-2" }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := &fakeprovider.Provider{}

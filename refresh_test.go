@@ -37,8 +37,9 @@ func TestRollAndRefreshTogether(t *testing.T) {
 // clocks do.
 func TestLeaseAcrossClocks(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{
-		"behind": -3 * time.Second, "ahead": 3 * time.Second, "far behind": -59 * time.Second, "20 seconds ahead": 20 * time.Second,
-		"far ahead": 59 * time.Second,
+		"behind": -3 * time.Second, "ahead": 3 * time.Second, "far behind": -59 * time.Second,
+		"20 seconds ahead": 20 * time.Second,
+		"far ahead":        59 * time.Second,
 	} {
 		t.Run(name, func(t *testing.T) {
 			fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
@@ -190,25 +191,26 @@ func TestRollByASlowClock(t *testing.T) {
 
 // TestParallelFailure gives many requests the outcome of one refresh that failed.
 func TestParallelFailure(t *testing.T) {
-	eachTokenModeVirtually(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
-		x := newApp(t, p, mode)
-		b := x.browser(t)
-		b.signIn(p)
-		c.Advance(time.Hour)
-		cookies := b.jar.Cookies(appURL)
-		p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
-			time.Sleep(100 * time.Millisecond)
-			w.WriteHeader(http.StatusInternalServerError)
-		}
-		parallel(20, func(int) {
-			if got := fetchWith(t, x.handler, "/token", cookies); !strings.HasPrefix(got, "503") {
-				t.Errorf("got %.60s", got)
+	eachTokenModeVirtually(t,
+		func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+			x := newApp(t, p, mode)
+			b := x.browser(t)
+			b.signIn(p)
+			c.Advance(time.Hour)
+			cookies := b.jar.Cookies(appURL)
+			p.ServeRefresh = func(w http.ResponseWriter, _ *http.Request) {
+				time.Sleep(100 * time.Millisecond)
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+			parallel(20, func(int) {
+				if got := fetchWith(t, x.handler, "/token", cookies); !strings.HasPrefix(got, "503") {
+					t.Errorf("got %.60s", got)
+				}
+			})
+			if n := p.Refreshes(); n != 1 {
+				t.Errorf("%d refreshes, want 1", n)
 			}
 		})
-		if n := p.Refreshes(); n != 1 {
-			t.Errorf("%d refreshes, want 1", n)
-		}
-	})
 }
 
 // TestPanicDuringRefresh keeps a panic of the app's within the requests that wait.
@@ -235,43 +237,44 @@ func TestPanicDuringRefresh(t *testing.T) {
 
 // TestAccessTokenDeadline waits no longer than the caller wants.
 func TestAccessTokenDeadline(t *testing.T) {
-	eachTokenModeVirtually(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
-		x := newApp(t, p, mode)
-		b := x.browser(t)
-		b.signIn(p)
-		c.Advance(time.Hour)
-		goOn := make(chan bool)
-		proceed := sync.OnceFunc(func() { close(goOn) })
-		p.EditRefreshResponse = func(map[string]any) { <-goOn }
-		h := x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			for range 2 { // the second finds the first's refresh still under way
-				ctx, cancel := context.WithTimeout(r.Context(), 50*time.Millisecond)
-				defer cancel()
-				_, err := x.auth.AccessToken(ctx)
-				expectError(t, err, cognate.ReasonRefreshFailed)
-				if !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("error %v, want the context's", err)
+	eachTokenModeVirtually(t,
+		func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+			x := newApp(t, p, mode)
+			b := x.browser(t)
+			b.signIn(p)
+			c.Advance(time.Hour)
+			goOn := make(chan bool)
+			proceed := sync.OnceFunc(func() { close(goOn) })
+			p.EditRefreshResponse = func(map[string]any) { <-goOn }
+			h := x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				for range 2 { // the second finds the first's refresh still under way
+					ctx, cancel := context.WithTimeout(r.Context(), 50*time.Millisecond)
+					defer cancel()
+					_, err := x.auth.AccessToken(ctx)
+					expectError(t, err, cognate.ReasonRefreshFailed)
+					if !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("error %v, want the context's", err)
+					}
 				}
+				proceed()
+				got, err := x.auth.AccessToken(r.Context())
+				if got != "access-1" || err != nil {
+					t.Errorf("%s, %v", got, err)
+				}
+			}))
+			done := make(chan bool)
+			go func() {
+				defer close(done)
+				fetchWith(t, h, "/", b.jar.Cookies(appURL))
+			}()
+			select {
+			case <-done:
+			case <-time.After(time.Second):
+				proceed()
+				t.Error("AccessToken does not end with its context")
+				<-done
 			}
-			proceed()
-			got, err := x.auth.AccessToken(r.Context())
-			if got != "access-1" || err != nil {
-				t.Errorf("%s, %v", got, err)
-			}
-		}))
-		done := make(chan bool)
-		go func() {
-			defer close(done)
-			fetchWith(t, h, "/", b.jar.Cookies(appURL))
-		}()
-		select {
-		case <-done:
-		case <-time.After(time.Second):
-			proceed()
-			t.Error("AccessToken does not end with its context")
-			<-done
-		}
-	})
+		})
 }
 
 // TestTokensOfOneRequest asks from several goroutines of one request.
@@ -333,46 +336,48 @@ func TestLeaseGivenBack(t *testing.T) {
 // TestShortLivedTokens never gives out a token that is over.
 func TestShortLivedTokens(t *testing.T) {
 	for _, rotate := range []bool{false, true} {
-		eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
-			p.AccessLife, p.Rotate = 20, rotate
-			x := newApp(t, p, mode)
-			b := x.browser(t)
-			b.signIn(p)
-			first := b.jar.Cookies(appURL)
-			for i := 1; i <= 5; i++ {
-				c.Advance(25 * time.Second)
-				wantFetch(t, b, "/token", http.StatusOK, fmt.Sprintf("access-%d", i))
-				if i <= 2 { // the answer with the new cookies may have been lost
-					want := fmt.Sprintf("200 access-%d", i)
-					if got := fetchWith(t, x.handler, "/token", first); got != want {
-						t.Errorf("with the first cookies %s, want %s", got, want)
+		eachTokenMode(t,
+			func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+				p.AccessLife, p.Rotate = 20, rotate
+				x := newApp(t, p, mode)
+				b := x.browser(t)
+				b.signIn(p)
+				first := b.jar.Cookies(appURL)
+				for i := 1; i <= 5; i++ {
+					c.Advance(25 * time.Second)
+					wantFetch(t, b, "/token", http.StatusOK, fmt.Sprintf("access-%d", i))
+					if i <= 2 { // the answer with the new cookies may have been lost
+						want := fmt.Sprintf("200 access-%d", i)
+						if got := fetchWith(t, x.handler, "/token", first); got != want {
+							t.Errorf("with the first cookies %s, want %s", got, want)
+						}
 					}
 				}
-			}
-			if n := p.Refreshes(); n != 5 {
-				t.Errorf("%d refreshes, want 5", n)
-			}
-		})
+				if n := p.Refreshes(); n != 5 {
+					t.Errorf("%d refreshes, want 5", n)
+				}
+			})
 	}
 }
 
 // TestNarrowedScopes takes over what a refresh granted, also without an ID token.
 func TestNarrowedScopes(t *testing.T) {
 	for _, lacks := range []string{"", "id_token"} {
-		eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
-			p.EditTokenResponse = func(r map[string]any) { r["scope"] = "openid orders:write" }
-			p.EditRefreshResponse = func(r map[string]any) {
-				r["scope"] = "openid"
-				delete(r, lacks)
-			}
-			b := newApp(t, p, mode).browser(t)
-			b.signIn(p)
-			c.Advance(time.Hour)
-			wantFetch(t, b, "/token", http.StatusOK, "access-1")
-			if u := b.user(); u == nil || fmt.Sprint(u.Scopes) != "[openid]" {
-				t.Errorf("user %+v, want the scopes of the refresh", u)
-			}
-		})
+		eachTokenMode(t,
+			func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+				p.EditTokenResponse = func(r map[string]any) { r["scope"] = "openid orders:write" }
+				p.EditRefreshResponse = func(r map[string]any) {
+					r["scope"] = "openid"
+					delete(r, lacks)
+				}
+				b := newApp(t, p, mode).browser(t)
+				b.signIn(p)
+				c.Advance(time.Hour)
+				wantFetch(t, b, "/token", http.StatusOK, "access-1")
+				if u := b.user(); u == nil || fmt.Sprint(u.Scopes) != "[openid]" {
+					t.Errorf("user %+v, want the scopes of the refresh", u)
+				}
+			})
 	}
 }
 
@@ -398,24 +403,25 @@ func TestLooseRefreshes(t *testing.T) {
 		"the ID token of old":    {func(c map[string]any) { c["iat"] = 1 }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
-				x := newApp(t, p, mode)
-				b := x.browser(t)
-				b.signIn(p)
-				at := b.user().AuthTime
-				p.EditClaims = tt.change
-				for i := 1; i <= 2; i++ {
-					c.Advance(20 * time.Second)
-					c.Advance(5 * time.Minute)
-					wantFetch(t, b, "/token", http.StatusOK, fmt.Sprint("access-", i))
-					if u := b.user(); u == nil || !u.AuthTime.Equal(at) || at.IsZero() {
-						t.Fatalf("user %+v, want AuthTime %s", u, at)
+			eachTokenMode(t,
+				func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+					x := newApp(t, p, mode)
+					b := x.browser(t)
+					b.signIn(p)
+					at := b.user().AuthTime
+					p.EditClaims = tt.change
+					for i := 1; i <= 2; i++ {
+						c.Advance(20 * time.Second)
+						c.Advance(5 * time.Minute)
+						wantFetch(t, b, "/token", http.StatusOK, fmt.Sprint("access-", i))
+						if u := b.user(); u == nil || !u.AuthTime.Equal(at) || at.IsZero() {
+							t.Fatalf("user %+v, want AuthTime %s", u, at)
+						}
 					}
-				}
-				if got := strings.Count(x.log.String(), "auth_time"); (got > 0) != tt.warns {
-					t.Errorf("%d lines about auth_time:\n%s", got, x.log)
-				}
-			})
+					if got := strings.Count(x.log.String(), "auth_time"); (got > 0) != tt.warns {
+						t.Errorf("%d lines about auth_time:\n%s", got, x.log)
+					}
+				})
 		})
 	}
 }
@@ -447,37 +453,38 @@ func TestRefreshCase(t *testing.T) {
 	}
 	for _, dialect := range []*cognate.Dialect{cognate.CognitoDialect(), cognate.StandardDialect()} {
 		t.Run(dialect.Name, func(t *testing.T) {
-			eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
-				c.Advance(time.Unix(1796000010, 0).Sub(c.Now()))
-				p.Rotate = true
-				say := func(what map[string]any) func(map[string]any) {
-					return func(c map[string]any) {
-						c["token_use"] = "id"
-						for name, value := range what {
-							c[name] = value
-							if value == "(absent)" {
-								delete(c, name)
+			eachTokenMode(t,
+				func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+					c.Advance(time.Unix(1796000010, 0).Sub(c.Now()))
+					p.Rotate = true
+					say := func(what map[string]any) func(map[string]any) {
+						return func(c map[string]any) {
+							c["token_use"] = "id"
+							for name, value := range what {
+								c[name] = value
+								if value == "(absent)" {
+									delete(c, name)
+								}
 							}
 						}
 					}
-				}
-				x := newApp(t, p, func(cfg *cognate.Config) {
-					mode(cfg)
-					cfg.Dialect = dialect
+					x := newApp(t, p, func(cfg *cognate.Config) {
+						mode(cfg)
+						cfg.Dialect = dialect
+					})
+					b := x.browser(t)
+					p.EditClaims = say(in.SignIn)
+					b.signIn(p)
+					p.EditClaims = say(in.Refresh)
+					c.Advance(700 * time.Second)
+					wantFetch(t, b, "/token", http.StatusOK, "access-1")
+					if u := b.user(); u == nil || u.AuthTime.Unix() != 1796000000 {
+						t.Errorf("user %+v", u)
+					}
+					if n := strings.Count(x.log.String(), "level=WARN"); n != 1 {
+						t.Errorf("%d warnings, want one:\n%s", n, x.log)
+					}
 				})
-				b := x.browser(t)
-				p.EditClaims = say(in.SignIn)
-				b.signIn(p)
-				p.EditClaims = say(in.Refresh)
-				c.Advance(700 * time.Second)
-				wantFetch(t, b, "/token", http.StatusOK, "access-1")
-				if u := b.user(); u == nil || u.AuthTime.Unix() != 1796000000 {
-					t.Errorf("user %+v", u)
-				}
-				if n := strings.Count(x.log.String(), "level=WARN"); n != 1 {
-					t.Errorf("%d warnings, want one:\n%s", n, x.log)
-				}
-			})
 		})
 	}
 }
@@ -489,46 +496,54 @@ func TestRefusedAtOnce(t *testing.T) {
 		change func(*fakeprovider.Provider)
 		cause  string
 	}{
-		"the provider":    {func(p *fakeprovider.Provider) { p.ServeRefresh = answerWith(400, `{"error":"invalid_grant"}`) }, "invalid_grant"},
-		"another subject": {func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["sub"] = "user-2" } }, "token_subject"},
-		"another nonce":   {func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["nonce"] = "x" } }, "token_nonce"},
+		"the provider": {func(p *fakeprovider.Provider) {
+			p.ServeRefresh = answerWith(400, `{"error":"invalid_grant"}`)
+		}, "invalid_grant"},
+		"another subject": {func(p *fakeprovider.Provider) {
+			p.EditClaims = func(c map[string]any) { c["sub"] = "user-2" }
+		}, "token_subject"},
+		"another nonce": {func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["nonce"] = "x" } },
+			"token_nonce"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
-				p.AccessLife = 2
-				x := newApp(t, p, mode)
-				b := x.browser(t)
-				b.signIn(p)
-				tt.change(p)
-				c.Advance(3 * time.Second)
-				status, page := b.fetch("/token")
-				log := x.log.String()
-				if status != http.StatusUnauthorized || !strings.Contains(page, "Please sign in again") {
-					t.Errorf("status %d, %.200s", status, page)
-				}
-				if !strings.Contains(log, "reason=refresh_refused") || !strings.Contains(log, tt.cause) ||
-					strings.Contains(log, "no_tokens") || strings.Contains(log, "cookies") {
-					t.Errorf("the log does not name the cause:\n%s", log)
-				}
-				if b.signedIn() {
-					t.Error("still signed in")
-				}
-			})
+			eachTokenMode(t,
+				func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+					p.AccessLife = 2
+					x := newApp(t, p, mode)
+					b := x.browser(t)
+					b.signIn(p)
+					tt.change(p)
+					c.Advance(3 * time.Second)
+					status, page := b.fetch("/token")
+					log := x.log.String()
+					if status != http.StatusUnauthorized || !strings.Contains(page, "Please sign in again") {
+						t.Errorf("status %d, %.200s", status, page)
+					}
+					if !strings.Contains(log, "reason=refresh_refused") || !strings.Contains(log, tt.cause) ||
+						strings.Contains(log, "no_tokens") || strings.Contains(log, "cookies") {
+						t.Errorf("the log does not name the cause:\n%s", log)
+					}
+					if b.signedIn() {
+						t.Error("still signed in")
+					}
+				})
 		})
 	}
 	t.Run("no refresh token", func(t *testing.T) {
-		eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
-			p.AccessLife = 2
-			p.EditTokenResponse = func(r map[string]any) { delete(r, "refresh_token") }
-			x := newApp(t, p, mode)
-			b := x.browser(t)
-			b.signIn(p)
-			c.Advance(3 * time.Second)
-			b.get("/token")
-			if log := x.log.String(); !strings.Contains(log, "no refresh token") || strings.Contains(log, "cookies") {
-				t.Errorf("log:\n%s", log)
-			}
-		})
+		eachTokenMode(t,
+			func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+				p.AccessLife = 2
+				p.EditTokenResponse = func(r map[string]any) { delete(r, "refresh_token") }
+				x := newApp(t, p, mode)
+				b := x.browser(t)
+				b.signIn(p)
+				c.Advance(3 * time.Second)
+				b.get("/token")
+				if log := x.log.String(); !strings.Contains(log, "no refresh token") ||
+					strings.Contains(log, "cookies") {
+					t.Errorf("log:\n%s", log)
+				}
+			})
 	})
 }
 
@@ -542,7 +557,8 @@ func TestEndedElsewhereAtOnce(t *testing.T) {
 	b := x.browser(t)
 	b.signIn(p)
 	b.get("/private/")
-	_, err := newApp(t, p, func(cfg *cognate.Config) { cfg.Session.Store = store }).auth.LogoutEverywhere(t.Context(), "user-1")
+	_, err := newApp(t, p,
+		func(cfg *cognate.Config) { cfg.Session.Store = store }).auth.LogoutEverywhere(t.Context(), "user-1")
 	if err != nil {
 		t.Fatal(err)
 	}

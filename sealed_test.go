@@ -20,26 +20,28 @@ import (
 // What an earlier version sealed with the configuration of sealedAuth: an upgrade
 // signs nobody out and loses no sign-in that is under way.
 const (
-	sealedSession = "5XZ0D_DMyVw39T832QtJwPVKhoVWDDxmlStWdXb4UvBbEgjnLAf-l31DCxvDRE8Bry0F5AL0jTwHmNEQ36RC8xBs5rcS-Ydu1yzW" +
-		"_7-RKY1nYEs1WarvBx3Hazu3ALDGz0aOIg6goKjJHbuuCVxjDA2Ot9PZazN-UGi0gBJ5-_op6ekjM1rWryNPZZUIs51ZM5WBxLLf" +
-		"NxQ"
-	sealedTokens = "kqEYbK5EDo5KlKER7t5ZQq1KMWAJJLiYLauIFbZgRk_Xp4K_fMsyIOsjKkLMsUNEfjRRJxy-7p6SmlWBVIPzzpsDHddlFg0"
+	sealedSession = "5XZ0D_DMyVw39T832QtJwPVKhoVWDDxmlStWdXb4UvBbEgjnLAf-l31DCxvDRE8Bry0F5AL0jTwHmNEQ36RC8xBs" +
+		"5rcS-Ydu1yzW_7-RKY1nYEs1WarvBx3Hazu3ALDGz0aOIg6goKjJHbuuCVxjDA2Ot9PZazN-UGi0gBJ5-_op6ekj" +
+		"M1rWryNPZZUIs51ZM5WBxLLfNxQ"
+	sealedTokens = "kqEYbK5EDo5KlKER7t5ZQq1KMWAJJLiYLauIFbZgRk_Xp4K_fMsyIOsjKkLMsUNEfjRRJxy-7p6SmlWBVIPzzpsD" +
+		"HddlFg0"
 	// sealedDropped is the session without its tokens, which had been too large.
-	sealedDropped = "wvt275LXtzW1pGjctdmOWAN884COUZ625IGwEzmrDWZ6y5Ww1O0mDo3yFfSt8GPbaO1u6Xb9ZPJl85MYYlR36MW_q_HuSXkQptPE" +
-		"wg6Bkt-ygaXyCzth9goHbUWVbZFUZlRM4S5XtWKppJdKTVL9UU4nQaexehL55djQkyNILeEvVZB34IZVyFd_fulAMIfVPnrEYWvS" +
-		"QyI"
+	sealedDropped = "wvt275LXtzW1pGjctdmOWAN884COUZ625IGwEzmrDWZ6y5Ww1O0mDo3yFfSt8GPbaO1u6Xb9ZPJl85MYYlR36MW_" +
+		"q_HuSXkQptPEwg6Bkt-ygaXyCzth9goHbUWVbZFUZlRM4S5XtWKppJdKTVL9UU4nQaexehL55djQkyNILeEvVZB3" +
+		"4IZVyFd_fulAMIfVPnrEYWvSQyI"
 
 	sealedID          = "5RtuhMbeVqK000NXnAsudCvyJZGcpf2JUUiDB7BtyCc"
 	sealedRecordKey   = "AtOgDIa9olajKuI1BMdtljyDbOrRjIQ0iX1MtAbHTLw"
-	sealedRecordValue = "OHAMEJKGXyQAqThE2vDB78QU8Uh8ghvLWSX4mVSR8d6vbGzuWw9VU9RxqEXC_Nx7nhV4fg_xk0Qa_Gn_O5T09uZeWc9rDiK-3wQt" +
-		"MJ5sSLryhUcruOBGTdh0lMhzLgPPHpEjWyaFBkZ7syDF7Xwz9RZuEnOlMSjvdwxKziR8_oy69dCFA-gheHdEpaiOOIC_rR8u4wca" +
-		"ELQuCBpna4m1wShAPPageXiAXj_qtEhEpEG63I6Mwxsl3AFF0_qheQu94JuMKtrNFto"
+	sealedRecordValue = "OHAMEJKGXyQAqThE2vDB78QU8Uh8ghvLWSX4mVSR8d6vbGzuWw9VU9RxqEXC_Nx7nhV4fg_xk0Qa_Gn_O5T09uZe" +
+		"Wc9rDiK-3wQtMJ5sSLryhUcruOBGTdh0lMhzLgPPHpEjWyaFBkZ7syDF7Xwz9RZuEnOlMSjvdwxKziR8_oy69dCF" +
+		"A-gheHdEpaiOOIC_rR8u4wcaELQuCBpna4m1wShAPPageXiAXj_qtEhEpEG63I6Mwxsl3AFF0_qheQu94JuMKtrN" +
+		"Fto"
 	sealedSubject = "i5YmHKJY_iGHup-lXyYkR1NjiI49E0a51pzQ1G26ayM" // indexes of the record
 	sealedSID     = "sUNAiVnRzV1VnZZEr3oPwVl3yBsd59s_Q2cDDtlVtVQ"
 
 	sealedProof = "aVc1pRmcgMlp7Qkpo_ltiA"
-	sealedState = "bMh7y6hL9iH224jSg9YES4q3PDoxgjbxMlMkG_hLzQjLhTSeN30KOXAyfwpBKdNCOi71x0RtkxAb0potG68Vscwb2P2YP2ne-D5D" +
-		"-v5y6_lIc3sGBsb0ZbRdWQOXAt8"
+	sealedState = "bMh7y6hL9iH224jSg9YES4q3PDoxgjbxMlMkG_hLzQjLhTSeN30KOXAyfwpBKdNCOi71x0RtkxAb0potG68Vscwb" +
+		"2P2YP2ne-D5D-v5y6_lIc3sGBsb0ZbRdWQOXAt8"
 )
 
 var sealedAt = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -52,8 +54,9 @@ func sealedAuth(t *testing.T, session cognate.SessionConfig) *cognate.Auth {
 	auth, err := cognate.New(cognate.Config{
 		Issuer: "https://provider.test", ClientID: "client-1", RedirectURL: "https://app.test/oidc_callback",
 		Keys: []cognate.Secret{cognate.Secret(strings.Repeat("k", 32))}, Claims: []string{"custom:tier"},
-		Now: func() time.Time { return sealedAt.Add(time.Minute) }, Session: session, HTTPClient: &http.Client{Transport: unreachable},
-		Logger: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return sealedAt.Add(time.Minute) }, Session: session,
+		HTTPClient: &http.Client{Transport: unreachable},
+		Logger:     slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -70,12 +73,14 @@ func TestSealedBeforeUpgrade(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = store.Create(t.Context(), sessionstore.Record{
-		Key: sealedRecordKey, Value: value, Indexes: []string{sealedSubject, sealedSID}, Expires: sealedAt.Add(time.Hour),
+		Key: sealedRecordKey, Value: value, Indexes: []string{sealedSubject, sealedSID},
+		Expires: sealedAt.Add(time.Hour),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	inCookies, inStore := sealedAuth(t, cognate.SessionConfig{TokensInCookie: true}), sealedAuth(t, cognate.SessionConfig{Store: store})
+	inCookies, inStore := sealedAuth(t, cognate.SessionConfig{TokensInCookie: true}),
+		sealedAuth(t, cognate.SessionConfig{Store: store})
 	for _, tt := range []struct {
 		name, cookies, token string
 		auth                 *cognate.Auth
@@ -92,7 +97,8 @@ func TestSealedBeforeUpgrade(t *testing.T) {
 				checkSealedUser(t, cognate.UserFrom(r.Context()))
 				token, err := tt.auth.AccessToken(r.Context())
 				e, _ := errors.AsType[*cognate.Error](err)
-				if token != tt.token || tt.token != "" && err != nil || tt.token == "" && (e == nil || e.Reason != cognate.ReasonNoTokens) {
+				if token != tt.token || tt.token != "" && err != nil ||
+					tt.token == "" && (e == nil || e.Reason != cognate.ReasonNoTokens) {
 					t.Errorf("access token %q, error %v; want %q", token, err, tt.token)
 				}
 			})).ServeHTTP(answer, r)
@@ -109,9 +115,11 @@ func TestSealedBeforeUpgrade(t *testing.T) {
 
 func checkSealedUser(t *testing.T, u *cognate.User) {
 	t.Helper()
-	if u.Issuer != "https://provider.test" || u.Subject != "user-1" || u.Username != "ann" || u.Email != "ann@example.com" ||
+	if u.Issuer != "https://provider.test" || u.Subject != "user-1" || u.Username != "ann" ||
+		u.Email != "ann@example.com" ||
 		!u.EmailVerified || u.Name != "Ann" || !slices.Equal(u.Groups, []string{"staff", "admins"}) ||
-		!u.AuthTime.Equal(sealedAt.Add(-time.Minute)) || !slices.Equal(u.Scopes, []string{"openid", "email"}) || u.Text("custom:tier") != "gold" {
+		!u.AuthTime.Equal(sealedAt.Add(-time.Minute)) || !slices.Equal(u.Scopes, []string{"openid", "email"}) ||
+		u.Text("custom:tier") != "gold" {
 		t.Errorf("the user is %+v", u)
 	}
 }
@@ -120,11 +128,13 @@ func checkSealedUser(t *testing.T, u *cognate.User) {
 // the browser: what fails is not the sign-in, but the question to the provider.
 func TestStateBeforeUpgrade(t *testing.T) {
 	query := url.Values{"state": {sealedState}, "code": {"code-1"}}
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://app.test/oidc_callback?"+query.Encode(), nil)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet,
+		"https://app.test/oidc_callback?"+query.Encode(), nil)
 	r.Header.Set("Cookie", "__Host-cognate-tx-18="+sealedProof)
 	answer := httptest.NewRecorder()
 	sealedAuth(t, cognate.SessionConfig{}).Handler(nil).ServeHTTP(answer, r)
-	if page := answer.Body.String(); answer.Code != http.StatusServiceUnavailable || !strings.Contains(page, "return_to=%2Fprivate%2F%3Fa%3Db") {
+	if page := answer.Body.String(); answer.Code != http.StatusServiceUnavailable ||
+		!strings.Contains(page, "return_to=%2Fprivate%2F%3Fa%3Db") {
 		t.Errorf("status %d and\n%s", answer.Code, page)
 	}
 }

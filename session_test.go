@@ -4,13 +4,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
+	"github.com/cognate-auth/cognate/sessionstore"
 )
 
 func sessionCookie(t testing.TB, b *browser) *http.Cookie {
@@ -56,7 +61,8 @@ func TestCookieOnLoopbackHTTP(t *testing.T) {
 	x := newApp(t, p, func(c *cognate.Config) { c.RedirectURL = "http://localhost:5000/oidc_callback" })
 	resp := x.browser(t).get("/private/")
 	for _, line := range resp.Header["Set-Cookie"] {
-		if strings.Contains(line, "Secure") || strings.HasPrefix(line, "__Host-") || !strings.Contains(line, "HttpOnly") {
+		if strings.Contains(line, "Secure") || strings.HasPrefix(line, "__Host-") ||
+			!strings.Contains(line, "HttpOnly") {
 			t.Errorf("Set-Cookie %q does not work over plain http", line)
 		}
 	}
@@ -87,10 +93,12 @@ func TestUselessCookies(t *testing.T) {
 	b := x.browser(t)
 	b.signIn(p)
 	good := sessionCookie(t, b).Value
-	other := newApp(t, p, func(c *cognate.Config) { c.Keys = []cognate.Secret{cognate.Secret(strings.Repeat("o", 32))} })
+	other := newApp(t, p,
+		func(c *cognate.Config) { c.Keys = []cognate.Secret{cognate.Secret(strings.Repeat("o", 32))} })
 	ob := other.browser(t)
 	ob.signIn(p)
-	foreignClient := newApp(t, p, func(c *cognate.Config) { c.Issuer = strings.Replace(p.URL, "127.0.0.1", "localhost", 1) })
+	foreignClient := newApp(t, p,
+		func(c *cognate.Config) { c.Issuer = strings.Replace(p.URL, "127.0.0.1", "localhost", 1) })
 	tx := x.browser(t)
 	tx.get("/private/")
 
@@ -126,19 +134,22 @@ func TestUselessCookies(t *testing.T) {
 	}
 	t.Run("of another provider under the same key", func(t *testing.T) {
 		fresh := foreignClient.browser(t)
-		if resp := fresh.get("/private/", "Cookie", "__Host-cognate="+good, "Accept", "application/json"); resp.StatusCode != http.StatusUnauthorized {
+		if resp := fresh.get("/private/", "Cookie", "__Host-cognate="+good, "Accept",
+			"application/json"); resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("status %d, want 401", resp.StatusCode)
 		}
 	})
 	t.Run("of another cookie name under the same key", func(t *testing.T) {
 		renamed := newApp(t, p, func(c *cognate.Config) { c.CookieName = "other" }).browser(t)
-		if resp := renamed.get("/private/", "Cookie", "__Host-other="+good, "Accept", "application/json"); resp.StatusCode != http.StatusUnauthorized {
+		if resp := renamed.get("/private/", "Cookie", "__Host-other="+good, "Accept",
+			"application/json"); resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("status %d, want 401", resp.StatusCode)
 		}
 	})
 	t.Run("is removed", func(t *testing.T) {
 		resp := x.browser(t).get("/private/", "Cookie", "__Host-cognate=garbage")
-		if got := strings.Join(resp.Header["Set-Cookie"], "\n"); !strings.Contains(got, "__Host-cognate=; Path=/; Max-Age=0") {
+		if got := strings.Join(resp.Header["Set-Cookie"], "\n"); !strings.Contains(got,
+			"__Host-cognate=; Path=/; Max-Age=0") {
 			t.Errorf("Set-Cookie %q", got)
 		}
 	})
@@ -174,9 +185,11 @@ func TestLifetimes(t *testing.T) {
 		steps   int           // that find the session alive
 	}{
 		{"8 hours", cognate.SessionConfig{}, time.Hour, 7},
-		{"absolute, although used", cognate.SessionConfig{Lifetime: 2 * time.Hour, IdleTimeout: time.Hour}, 30 * time.Minute, 3},
+		{"absolute, although used", cognate.SessionConfig{Lifetime: 2 * time.Hour, IdleTimeout: time.Hour},
+			30 * time.Minute, 3},
 		{"idle", cognate.SessionConfig{Lifetime: 10 * time.Hour, IdleTimeout: 30 * time.Minute}, 30 * time.Minute, 0},
-		{"idle clock is wound", cognate.SessionConfig{Lifetime: 4 * time.Hour, IdleTimeout: 30 * time.Minute}, 20 * time.Minute, 11},
+		{"idle clock is wound", cognate.SessionConfig{Lifetime: 4 * time.Hour, IdleTimeout: 30 * time.Minute},
+			20 * time.Minute, 11},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := fakeprovider.NewClock()
@@ -277,7 +290,8 @@ func TestSignOutWhileTheClockIsWrong(t *testing.T) {
 			c.Advance(-2 * time.Hour)
 			b.request(http.MethodPost, "/logout")
 			c.Advance(2 * time.Hour)
-			if got := fetchWith(t, x.handler, "/private/", cookies); len(b.cookies()) != 0 || !strings.HasPrefix(got, "302") {
+			if got := fetchWith(t, x.handler, "/private/", cookies); len(b.cookies()) != 0 ||
+				!strings.HasPrefix(got, "302") {
 				t.Errorf("cookies %v; with a copy of the old ones %s", b.cookies(), got)
 			}
 		})
@@ -397,7 +411,9 @@ func FuzzOpenCookie(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, s := range []string{"", "A", "AAAA", strings.Repeat("A", 60), strings.Repeat("_-", 200), "%%%", strings.Repeat("A", 5000)} {
+	for _, s := range []string{
+		"", "A", "AAAA", strings.Repeat("A", 60), strings.Repeat("_-", 200), "%%%", strings.Repeat("A", 5000),
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
@@ -444,4 +460,100 @@ func TestOldCopyOfACookie(t *testing.T) {
 	if b.signedIn() || len(ended) != 1 {
 		t.Errorf("ended %v", ended)
 	}
+}
+
+// TestEverythingAtOnce lets three processes that share a store serve, refresh, sign out and
+// end all sessions of their users at the same time. Nobody gets anybody else's page or token,
+// nobody gets in after the end, and nothing but the ends signs anybody out.
+func TestEverythingAtOnce(t *testing.T) {
+	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
+		store := sessionstore.NewMemory(0)
+		p.AccessLife = 2
+		var apps []*app
+		for i := range 3 {
+			apps = append(apps, newApp(t, p, func(cfg *cognate.Config) {
+				cfg.Session.Store = store
+				cfg.Session.IdleTimeout = time.Minute
+				// Every process has a clock of its own.
+				cfg.Now = func() time.Time { return time.Now().Add(time.Duration(i) * 100 * time.Millisecond) }
+			}))
+		}
+		const users = 8
+		cookies := make([][]*http.Cookie, users)
+		for i := range users {
+			p.EditClaims = func(c map[string]any) {
+				c["sub"], c["email"] = fmt.Sprint("user-", i), fmt.Sprint("user-", i, "@x")
+			}
+			b := apps[0].browser(t)
+			b.signIn(p)
+			cookies[i] = b.jar.Cookies(appURL)
+		}
+		p.EditClaims = nil
+		p.EditRefreshResponse = func(r map[string]any) {
+			delete(r, "id_token")
+			moment()
+		}
+		var mu sync.Mutex
+		ending, ended := map[int]bool{}, map[int]bool{}
+		parallel(24, func(int) {
+			for range 150 {
+				moment()
+				u, a := rand.IntN(users), apps[rand.IntN(len(apps))]
+				mu.Lock()
+				wasOver := ended[u]
+				mu.Unlock()
+				path := []string{"/private/", "/token"}[rand.IntN(2)]
+				got := fetchWith(t, a.handler, path, cookies[u])
+				mu.Lock()
+				isOver := ending[u]
+				mu.Unlock()
+				switch {
+				case strings.HasPrefix(got, "200") && wasOver:
+					t.Errorf("%s of user-%d after the end: %s", path, u, got)
+				case strings.HasPrefix(got, "200 private") && !strings.Contains(got, fmt.Sprint("user-", u, "@x")):
+					t.Errorf("user-%d sees %s", u, got)
+				case !strings.HasPrefix(got, "200") && !isOver:
+					t.Errorf("%s of user-%d: %.100s", path, u, got)
+				}
+				if u < users/2 || rand.IntN(100) != 0 {
+					continue
+				}
+				mu.Lock()
+				under := ending[u]
+				ending[u] = true
+				mu.Unlock()
+				if under {
+					continue
+				}
+				endOf(t, a, u, cookies[u])
+				mu.Lock()
+				ended[u] = true
+				mu.Unlock()
+			}
+		})
+		if p.Refreshes() < 10 {
+			t.Errorf("%d refreshes, want many", p.Refreshes())
+		}
+	})
+}
+
+// moment takes virtual time, in steps so that several of those who wait go on at once.
+func moment() {
+	time.Sleep(time.Duration(rand.IntN(6)) * 20 * time.Millisecond)
+}
+
+func endOf(t *testing.T, a *app, u int, cookies []*http.Cookie) {
+	t.Helper()
+	if u%2 == 0 {
+		_, err := a.auth.LogoutEverywhere(t.Context(), fmt.Sprint("user-", u))
+		if err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, appOrigin+"/logout", nil)
+	for _, c := range cookies {
+		r.AddCookie(c)
+	}
+	a.handler.ServeHTTP(httptest.NewRecorder(), r)
 }

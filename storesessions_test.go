@@ -3,6 +3,7 @@ package cognate_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -20,7 +21,8 @@ import (
 
 // storeApp is an app with its sessions in a store that can be taken down. The clock is the
 // store's and everybody's.
-func storeApp(t *testing.T, change func(*cognate.Config)) (*app, *fakeprovider.Provider, *flakyStore, *fakeprovider.Clock) {
+func storeApp(t *testing.T,
+	change func(*cognate.Config)) (*app, *fakeprovider.Provider, *flakyStore, *fakeprovider.Clock) {
 	t.Helper()
 	p := fakeprovider.New(t)
 	x, store, c := storeAppOf(t, p, change)
@@ -28,7 +30,8 @@ func storeApp(t *testing.T, change func(*cognate.Config)) (*app, *fakeprovider.P
 }
 
 // storeAppOf is storeApp with a provider that is there.
-func storeAppOf(t *testing.T, p *fakeprovider.Provider, change func(*cognate.Config)) (*app, *flakyStore, *fakeprovider.Clock) {
+func storeAppOf(t *testing.T, p *fakeprovider.Provider,
+	change func(*cognate.Config)) (*app, *flakyStore, *fakeprovider.Clock) {
 	t.Helper()
 	c := fakeprovider.NewClock()
 	p.Now, p.AccessLife = c.Now, 300
@@ -61,7 +64,9 @@ func TestStoreSeesNoSecret(t *testing.T) {
 		if r.Key == cookie.Value || len(r.Key) != 43 {
 			t.Errorf("the key %q is no hash of the id", r.Key)
 		}
-		for _, secret := range []string{"ann", "user-1", "access-", "refresh-", "provider-session", "staff", cookie.Value} {
+		for _, secret := range []string{
+			"ann", "user-1", "access-", "refresh-", "provider-session", "staff", cookie.Value,
+		} {
 			if bytes.Contains(r.Value, []byte(secret)) || slices.Contains(r.Indexes, secret) {
 				t.Errorf("the store sees %q", secret)
 			}
@@ -91,8 +96,10 @@ func TestStoreDown(t *testing.T) {
 	if status, text := b.fetch("/"); status != http.StatusOK || text != "public" {
 		t.Errorf("public page: %d %s", status, text)
 	}
-	if resp := b.request(http.MethodPost, "/logout"); resp.StatusCode != http.StatusServiceUnavailable || len(resp.Header["Set-Cookie"]) != 0 {
-		t.Errorf("sign-out: status %d, %q; want 503 and the cookie, so that another try ends the session", resp.StatusCode, resp.Header["Set-Cookie"])
+	if resp := b.request(http.MethodPost, "/logout"); resp.StatusCode != http.StatusServiceUnavailable ||
+		len(resp.Header["Set-Cookie"]) != 0 {
+		t.Errorf("sign-out: status %d, %q; want 503 and the cookie, so that another try ends the session",
+			resp.StatusCode, resp.Header["Set-Cookie"])
 	}
 	if resp := stranger.signIn(p); resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("sign-in: status %d", resp.StatusCode)
@@ -169,9 +176,11 @@ func TestSessionEndsEverywhere(t *testing.T) {
 	other.signIn(p)
 	n, err := x.auth.LogoutEverywhere(t.Context(), "user-1")
 	if n != 2 || err != nil || phone.signedIn() || laptop.signedIn() || !other.signedIn() {
-		t.Errorf("%d sessions, %v; signed in: %v, %v, %v", n, err, phone.signedIn(), laptop.signedIn(), other.signedIn())
+		t.Errorf("%d sessions, %v; signed in: %v, %v, %v", n, err, phone.signedIn(),
+			laptop.signedIn(), other.signedIn())
 	}
-	if len(ended) != 1 || ended[0] != (cognate.LogoutEvent{Reason: cognate.LogoutEverywhere, Issuer: p.Issuer, Subject: "user-1"}) {
+	if len(ended) != 1 ||
+		ended[0] != (cognate.LogoutEvent{Reason: cognate.LogoutEverywhere, Issuer: p.Issuer, Subject: "user-1"}) {
 		t.Errorf("the hook saw %+v", ended)
 	}
 	_, err = newApp(t, p, nil).auth.LogoutEverywhere(t.Context(), "user-1")
@@ -213,7 +222,8 @@ func TestNewIDAtLogin(t *testing.T) {
 	if sessionCookie(t, b).Value == id {
 		t.Error("the id stayed")
 	}
-	if got := fetchWith(t, x.handler, "/private/", before); !strings.HasPrefix(got, "302") || !slices.Equal(ended, []cognate.LogoutReason{cognate.LogoutReplaced}) {
+	if got := fetchWith(t, x.handler, "/private/", before); !strings.HasPrefix(got, "302") ||
+		!slices.Equal(ended, []cognate.LogoutReason{cognate.LogoutReplaced}) {
 		t.Errorf("the old session: %s; ended %v", got, ended)
 	}
 }
@@ -369,7 +379,8 @@ func TestUnreadableRecord(t *testing.T) {
 			if n := strings.Count(x.log.String(), "can't be read"); n != 1 {
 				t.Errorf("%d lines, want one:\n%s", n, x.log)
 			}
-			if resp := b.request(http.MethodPost, "/logout"); resp.StatusCode != http.StatusSeeOther || len(b.cookies()) != 0 {
+			if resp := b.request(http.MethodPost, "/logout"); resp.StatusCode != http.StatusSeeOther ||
+				len(b.cookies()) != 0 {
 				t.Errorf("sign-out: status %d, cookies %v", resp.StatusCode, b.cookies())
 			}
 			store.spoiled.Store(false)
@@ -496,8 +507,10 @@ func TestSignInOfAnotherName(t *testing.T) {
 		c.Name = strings.Replace(c.Name, "cognate", "strict", 1)
 	}
 	resp := callback(t.Context(), strict, path, cookies)
-	if resp.StatusCode != http.StatusBadRequest || len(p.TokenRequests()) != 0 || !strings.Contains(strict.log.String(), "reason=state") {
-		t.Errorf("status %d after %d token requests, want 400 and none:\n%s", resp.StatusCode, len(p.TokenRequests()), strict.log)
+	if resp.StatusCode != http.StatusBadRequest || len(p.TokenRequests()) != 0 ||
+		!strings.Contains(strict.log.String(), "reason=state") {
+		t.Errorf("status %d after %d token requests, want 400 and none:\n%s", resp.StatusCode,
+			len(p.TokenRequests()), strict.log)
 	}
 }
 
@@ -570,4 +583,92 @@ func TestNobodyToSignOut(t *testing.T) {
 			t.Fatalf("%d calls of the hook for one sign-out", n)
 		}
 	}
+}
+
+// flakyStore is a store that can be taken down, and that sees what it is given.
+type flakyStore struct {
+	sessionstore.Store
+	down atomic.Bool
+	// failUpdates makes that many updates fail after they were made, as a connection
+	// that breaks at the wrong moment does.
+	failUpdates atomic.Int32
+	updates     atomic.Int32
+
+	mu   sync.Mutex
+	seen []sessionstore.Record
+}
+
+var errDown = errors.New("connection refused")
+
+func (s *flakyStore) see(r sessionstore.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = append(s.seen, r)
+}
+
+// live is how many of the records are there that were written.
+func (s *flakyStore) live(t *testing.T) (n int) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := map[string]bool{}
+	for _, r := range s.seen {
+		keys[r.Key] = true
+	}
+	for key := range keys {
+		_, err := s.Store.Load(t.Context(), key)
+		if err == nil {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *flakyStore) Create(ctx context.Context, r sessionstore.Record) error {
+	if s.down.Load() {
+		return errDown
+	}
+	s.see(r)
+	return s.Store.Create(ctx, r)
+}
+
+func (s *flakyStore) Load(ctx context.Context, key string) (sessionstore.Record, error) {
+	if s.down.Load() {
+		return sessionstore.Record{}, errDown
+	}
+	return s.Store.Load(ctx, key)
+}
+
+func (s *flakyStore) LoadLatest(ctx context.Context, key string) (sessionstore.Record, error) {
+	if s.down.Load() {
+		return sessionstore.Record{}, errDown
+	}
+	return s.Store.LoadLatest(ctx, key)
+}
+
+func (s *flakyStore) Update(ctx context.Context, r sessionstore.Record) error {
+	if s.down.Load() {
+		return errDown
+	}
+	s.see(r)
+	s.updates.Add(1)
+	err := s.Store.Update(ctx, r)
+	if err == nil && s.failUpdates.Add(-1) >= 0 {
+		return errDown
+	}
+	return err
+}
+
+func (s *flakyStore) Delete(ctx context.Context, key string) error {
+	if s.down.Load() {
+		return errDown
+	}
+	return s.Store.Delete(ctx, key)
+}
+
+func (s *flakyStore) DeleteIndexed(ctx context.Context, index string) (int, error) {
+	if s.down.Load() {
+		return 0, errDown
+	}
+	return s.Store.DeleteIndexed(ctx, index)
 }

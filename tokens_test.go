@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,7 +34,8 @@ func newMemoryStore(now func() time.Time) *sessionstore.Memory {
 
 // eachTokenMode runs a test with the tokens in cookies and with a store. The access tokens
 // live for five minutes.
-func eachTokenMode(t *testing.T, run func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, configure func(*cognate.Config))) {
+func eachTokenMode(t *testing.T,
+	run func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, configure func(*cognate.Config))) {
 	t.Helper()
 	for name, mode := range tokenModes {
 		t.Run(name, func(t *testing.T) {
@@ -46,7 +48,8 @@ func eachTokenMode(t *testing.T, run func(t *testing.T, p *fakeprovider.Provider
 
 // eachTokenModeVirtually is eachTokenMode in virtual time. The clock of the pages is still
 // the one that the test moves.
-func eachTokenModeVirtually(t *testing.T, run func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, configure func(*cognate.Config))) {
+func eachTokenModeVirtually(t *testing.T,
+	run func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, configure func(*cognate.Config))) {
 	t.Helper()
 	for name, mode := range tokenModes {
 		t.Run(name, func(t *testing.T) {
@@ -104,7 +107,8 @@ func TestRefreshRequest(t *testing.T) {
 		c.Advance(time.Hour)
 		b.get("/token")
 		r := p.TokenRequests()[len(p.TokenRequests())-1]
-		if got := r.PostForm; got.Get("grant_type") != "refresh_token" || got.Get("refresh_token") != "refresh-0" || len(got) != 2 {
+		if got := r.PostForm; got.Get("grant_type") != "refresh_token" ||
+			got.Get("refresh_token") != "refresh-0" || len(got) != 2 {
 			t.Errorf("sent %v", got)
 		}
 		if id, secret, _ := r.BasicAuth(); id != clientID || secret == "" {
@@ -221,7 +225,9 @@ func TestRefreshFailures(t *testing.T) {
 		ends   bool
 	}{
 		{"500", func(p *fakeprovider.Provider) { p.ServeRefresh = answer(500, map[string]any{}) }, false},
-		{"503 with a grant error", func(p *fakeprovider.Provider) { p.ServeRefresh = answer(503, map[string]any{"error": "invalid_grant"}) }, false},
+		{"503 with a grant error",
+			func(p *fakeprovider.Provider) { p.ServeRefresh = answer(503, map[string]any{"error": "invalid_grant"}) },
+			false},
 		{"no connection", func(p *fakeprovider.Provider) {
 			p.ServeRefresh = func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 		}, false},
@@ -234,50 +240,65 @@ func TestRefreshFailures(t *testing.T) {
 		{"client refused", func(p *fakeprovider.Provider) {
 			p.ServeRefresh = answer(401, map[string]any{"error": "invalid_client"})
 		}, false},
-		{"refused", func(p *fakeprovider.Provider) { p.ServeRefresh = answer(400, map[string]any{"error": "invalid_grant"}) }, true},
-		{"another subject", func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["sub"] = "user-2" } }, true},
+		{"refused",
+			func(p *fakeprovider.Provider) { p.ServeRefresh = answer(400, map[string]any{"error": "invalid_grant"}) },
+			true},
+		{"another subject",
+			func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["sub"] = "user-2" } }, true},
 		{"another issuer", func(p *fakeprovider.Provider) {
 			p.EditClaims = func(c map[string]any) { c["iss"] = "https://evil.test" }
 		}, true},
-		{"another audience", func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["aud"] = "client-2" } }, true},
-		{"a nonce that is a number", func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["nonce"] = 1 } }, true},
-		{"another authorized party", func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["azp"] = "client-2" } }, true},
-		{"a foreign nonce", func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["nonce"] = "x" } }, true},
-		{"expired ID token", func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["exp"] = 1 } }, true},
+		{"another audience",
+			func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["aud"] = "client-2" } }, true},
+		{"a nonce that is a number",
+			func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["nonce"] = 1 } }, true},
+		{"another authorized party",
+			func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["azp"] = "client-2" } }, true},
+		{"a foreign nonce",
+			func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["nonce"] = "x" } }, true},
+		{"expired ID token",
+			func(p *fakeprovider.Provider) { p.EditClaims = func(c map[string]any) { c["exp"] = 1 } }, true},
 		{"foreign signature", func(p *fakeprovider.Provider) { p.Sign = signedByStranger }, true},
 		{"another access token's hash", func(p *fakeprovider.Provider) {
 			p.EditClaims = func(c map[string]any) { c["at_hash"] = fakeprovider.AccessTokenHash("x") }
 		}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			eachTokenModeVirtually(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
-				var ended []cognate.LogoutReason
-				b := newApp(t, p, func(cfg *cognate.Config) {
-					mode(cfg)
-					cfg.Hooks.OnLogout = func(_ context.Context, e cognate.LogoutEvent) { ended = append(ended, e.Reason) }
-				}).browser(t)
-				b.signIn(p)
-				tt.change(p)
-				c.Advance(time.Hour)
-				resp := b.get("/token?page=3", "Sec-Fetch-Mode", "navigate")
-				if !tt.ends {
-					if resp.StatusCode != http.StatusServiceUnavailable && resp.StatusCode != http.StatusBadGateway || !b.signedIn() || len(ended) != 0 {
-						t.Errorf("status %d, signed in: %v, ended %v; want 502 or 503 and the session", resp.StatusCode, b.signedIn(), ended)
+			eachTokenModeVirtually(t,
+				func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+					var ended []cognate.LogoutReason
+					b := newApp(t, p, func(cfg *cognate.Config) {
+						mode(cfg)
+						cfg.Hooks.OnLogout = func(_ context.Context, e cognate.LogoutEvent) {
+							ended = append(ended, e.Reason)
+						}
+					}).browser(t)
+					b.signIn(p)
+					tt.change(p)
+					c.Advance(time.Hour)
+					resp := b.get("/token?page=3", "Sec-Fetch-Mode", "navigate")
+					if !tt.ends {
+						if resp.StatusCode != http.StatusServiceUnavailable &&
+							resp.StatusCode != http.StatusBadGateway || !b.signedIn() || len(ended) != 0 {
+							t.Errorf("status %d, signed in: %v, ended %v; want 502 or 503 and the session",
+								resp.StatusCode, b.signedIn(), ended)
+						}
+						if resp.Header.Get("Retry-After") == "" {
+							t.Error("no Retry-After")
+						}
+						return
 					}
-					if resp.Header.Get("Retry-After") == "" {
-						t.Error("no Retry-After")
+					if resp.StatusCode != http.StatusFound || b.signedIn() || len(ended) != 1 ||
+						ended[0] != cognate.LogoutRefused {
+						t.Errorf("status %d, signed in: %v, ended %v; want a redirect to sign in", resp.StatusCode,
+							b.signedIn(), ended)
 					}
-					return
-				}
-				if resp.StatusCode != http.StatusFound || b.signedIn() || len(ended) != 1 || ended[0] != cognate.LogoutRefused {
-					t.Errorf("status %d, signed in: %v, ended %v; want a redirect to sign in", resp.StatusCode, b.signedIn(), ended)
-				}
-				p.EditClaims, p.ServeRefresh, p.Sign = nil, nil, nil
-				resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
-				if got := resp.Header.Get("Location"); got != "/token?page=3" {
-					t.Errorf("comes back to %q", got)
-				}
-			})
+					p.EditClaims, p.ServeRefresh, p.Sign = nil, nil, nil
+					resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
+					if got := resp.Header.Get("Location"); got != "/token?page=3" {
+						t.Errorf("comes back to %q", got)
+					}
+				})
 		})
 	}
 }
@@ -292,7 +313,8 @@ func TestRefreshRefusedForScripts(t *testing.T) {
 		}
 		c.Advance(time.Hour)
 		resp := b.get("/token", "Sec-Fetch-Mode", "cors")
-		if text := body(t, resp); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(text, "login_required") {
+		if text := body(t, resp); resp.StatusCode != http.StatusUnauthorized ||
+			!strings.Contains(text, "login_required") {
 			t.Errorf("status %d, %s", resp.StatusCode, text)
 		}
 		if c := resp.Cookies(); len(c) != 0 { // it may come after a sign-in in another tab
@@ -332,18 +354,19 @@ func TestSparseRefresh(t *testing.T) {
 		{"no life", "expires_in", 6 * time.Hour, "access-1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
-				p.EditRefreshResponse = func(r map[string]any) { delete(r, tt.lacks) }
-				b := newApp(t, p, mode).browser(t)
-				b.signIn(p)
-				c.Advance(time.Hour)
-				wantFetch(t, b, "/token", http.StatusOK, "access-1")
-				c.Advance(tt.check)
-				wantFetch(t, b, "/token", http.StatusOK, tt.wanted)
-				if u := b.user(); u == nil || u.Email != "ann@example.com" {
-					t.Errorf("user %+v", u)
-				}
-			})
+			eachTokenMode(t,
+				func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+					p.EditRefreshResponse = func(r map[string]any) { delete(r, tt.lacks) }
+					b := newApp(t, p, mode).browser(t)
+					b.signIn(p)
+					c.Advance(time.Hour)
+					wantFetch(t, b, "/token", http.StatusOK, "access-1")
+					c.Advance(tt.check)
+					wantFetch(t, b, "/token", http.StatusOK, tt.wanted)
+					if u := b.user(); u == nil || u.Email != "ann@example.com" {
+						t.Errorf("user %+v", u)
+					}
+				})
 		})
 	}
 }
@@ -357,7 +380,8 @@ func TestNoRefreshToken(t *testing.T) {
 		c.Advance(290 * time.Second)
 		wantFetch(t, b, "/token", http.StatusOK, "access-token")
 		c.Advance(time.Minute)
-		if status, text := b.fetch("/token", "Sec-Fetch-Mode", "cors"); status != http.StatusUnauthorized || !strings.Contains(text, "login_required") {
+		if status, text := b.fetch("/token", "Sec-Fetch-Mode", "cors"); status != http.StatusUnauthorized ||
+			!strings.Contains(text, "login_required") {
 			t.Errorf("a script: status %d, %s", status, text)
 		}
 		b.signIn(p)
@@ -381,7 +405,8 @@ func TestRefreshedUser(t *testing.T) {
 		p.EditClaims = func(c map[string]any) { c["email"], c["custom:tier"] = "ann@new.example", "silver" }
 		c.Advance(time.Hour)
 		b.get("/token")
-		if u := b.user(); u == nil || u.Email != "ann@new.example" || u.Claim("custom:tier") != "silver" || u.Claim("name") != nil {
+		if u := b.user(); u == nil || u.Email != "ann@new.example" || u.Claim("custom:tier") != "silver" ||
+			u.Claim("name") != nil {
 			t.Errorf("user %+v", u)
 		}
 	})
@@ -558,4 +583,215 @@ func TestLogoutDuringRefresh(t *testing.T) {
 // signedByStranger signs with a key that is not the provider's.
 func signedByStranger(c jwt.MapClaims) string {
 	return fakeprovider.SignRS256(fakeprovider.Keys()[1], "key/1+==", c)
+}
+
+// TestClient calls an API as the user, and follows no redirect elsewhere with the token.
+func TestClient(t *testing.T) {
+	eachTokenMode(t, func(t *testing.T, p *fakeprovider.Provider, _ *fakeprovider.Clock, mode func(*cognate.Config)) {
+		var got []string
+		record := func(w http.ResponseWriter, r *http.Request) {
+			got = append(got, r.Host+r.URL.Path+" "+r.Header.Get("Authorization"))
+		}
+		elsewhere := httptest.NewServer(http.HandlerFunc(record))
+		defer elsewhere.Close()
+		api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			record(w, r)
+			switch r.URL.Path {
+			case "/here":
+				http.Redirect(w, r, "/there", http.StatusFound)
+			case "/away":
+				http.Redirect(w, r, elsewhere.URL+"/trap", http.StatusFound)
+			}
+		}))
+		defer api.Close()
+		x := newApp(t, p, mode)
+		b := x.browser(t)
+		b.signIn(p)
+		h := x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			client := x.auth.Client(r.Context())
+			for _, path := range []string{"/here", "/away"} {
+				resp, err := client.Get(api.URL + path)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				_ = resp.Body.Close()
+			}
+			token, err := x.auth.TokenSource(r.Context()).Token()
+			if err != nil || token.AccessToken != "access-token" || token.Expiry.IsZero() {
+				t.Errorf("token %v, %v", token, err)
+			}
+		}))
+		fetchWith(t, h, "/", b.jar.Cookies(appURL))
+		host, other := strings.TrimPrefix(api.URL, "http://"), strings.TrimPrefix(elsewhere.URL, "http://")
+		want := []string{
+			host + "/here Bearer access-token", host + "/there Bearer access-token",
+			host + "/away Bearer access-token", other + "/trap ",
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+// TestClientWaitsNoLonger gives up on a token when the time of the call is over, and not when
+// that of the request is.
+func TestClientWaitsNoLonger(t *testing.T) {
+	eachTokenModeVirtually(t,
+		func(t *testing.T, p *fakeprovider.Provider, c *fakeprovider.Clock, mode func(*cognate.Config)) {
+			x := newApp(t, p, mode)
+			b := x.browser(t)
+			b.signIn(p)
+			c.Advance(time.Hour)
+			release := make(chan bool)
+			p.ServeRefresh = func(http.ResponseWriter, *http.Request) { <-release }
+			var err error
+			h := x.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				ctx, cancel := context.WithTimeout(r.Context(), 50*time.Millisecond)
+				defer cancel()
+				call, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:1/", nil)
+				var resp *http.Response
+				resp, err = x.auth.Client(r.Context()).Do(call)
+				if err == nil {
+					_ = resp.Body.Close()
+				}
+			}))
+			fetchWith(t, h, "/", b.jar.Cookies(appURL))
+			close(release)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("error %v, want the deadline's", err)
+			}
+		})
+}
+
+// TestTokenCookies tampers with the cookies that hold the tokens: whatever is not whole is
+// nobody's token, and leads to a new sign-in.
+func TestTokenCookies(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(cs, foreign []*http.Cookie) []*http.Cookie
+		status string
+	}{
+		{"out of order", func(cs, _ []*http.Cookie) []*http.Cookie { slices.Reverse(cs); return cs }, "200"},
+		{"changed",
+			func(cs, _ []*http.Cookie) []*http.Cookie { cs[2].Value = flipAt(cs[2].Value, 100); return cs }, "302"},
+		{"cut", func(cs, _ []*http.Cookie) []*http.Cookie { cs[2].Value = cs[2].Value[:1000]; return cs }, "302"},
+		{"missing", func(cs, _ []*http.Cookie) []*http.Cookie { return slices.Delete(cs, 2, 3) }, "302"},
+		{"first missing", func(cs, _ []*http.Cookie) []*http.Cookie { return slices.Delete(cs, 1, 2) }, "302"},
+		{"swapped", func(cs, _ []*http.Cookie) []*http.Cookie {
+			cs[2].Value, cs[3].Value = cs[3].Value, cs[2].Value
+			return cs
+		}, "302"},
+		{"twice", func(cs, _ []*http.Cookie) []*http.Cookie { return append(cs, cs[2]) }, "302"},
+		{"first twice", func(cs, _ []*http.Cookie) []*http.Cookie { return append(cs, cs[1]) }, "302"},
+		{"fewer", func(cs, _ []*http.Cookie) []*http.Cookie { cs[1].Value = "2" + cs[1].Value[1:]; return cs }, "302"},
+		{"more", func(cs, _ []*http.Cookie) []*http.Cookie { cs[1].Value = "5" + cs[1].Value[1:]; return cs }, "302"},
+		{"more than allowed",
+			func(cs, _ []*http.Cookie) []*http.Cookie { cs[1].Value = "9" + cs[1].Value[1:]; return cs }, "302"},
+		{"oversized",
+			func(cs, _ []*http.Cookie) []*http.Cookie { cs[2].Value = strings.Repeat("A", 1<<20); return cs }, "302"},
+		{"of another session",
+			func(cs, foreign []*http.Cookie) []*http.Cookie { return append(cs[:1], foreign[1:]...) }, "302"},
+		{"as the identity", func(cs, _ []*http.Cookie) []*http.Cookie { cs[0].Value = cs[2].Value; return cs }, "302"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, c := fakeprovider.New(t), fakeprovider.NewClock()
+			p.Now = c.Now
+			p.EditTokenResponse = func(r map[string]any) { r["refresh_token"] = strings.Repeat("r", 9000) }
+			x := newApp(t, p, tokenModes["cookies"])
+			cookies := func() []*http.Cookie {
+				b := x.browser(t)
+				b.signIn(p)
+				list := b.sessionCookies()
+				slices.SortFunc(list, func(a, b *http.Cookie) int { return strings.Compare(a.Name, b.Name) })
+				if len(list) != 5 { // the identity, and 9 KB of tokens
+					t.Fatalf("%d cookies: %v", len(list), b.cookies())
+				}
+				return list
+			}
+			mine, foreign := cookies(), cookies()
+			c.Advance(time.Minute)
+			if got := fetchWith(t, x.handler, "/token", tt.change(mine, foreign)); got[:3] != tt.status {
+				t.Errorf("status %s, want %s", got[:3], tt.status)
+			}
+		})
+	}
+}
+
+// TestLostTokens ends in a page, and not in sign-ins without end.
+func TestLostTokens(t *testing.T) {
+	p := fakeprovider.New(t)
+	x := newApp(t, p, tokenModes["cookies"])
+	b := x.browser(t)
+	b.signIn(p)
+	got := fetchWith(t, x.handler, "/token", []*http.Cookie{sessionCookie(t, b)})
+	if !strings.HasPrefix(got, "500") {
+		t.Errorf("got %.100s", got)
+	}
+	c := fakeprovider.NewClock()
+	p.Now, p.AccessLife = c.Now, 1
+	p.EditTokenResponse = func(r map[string]any) { delete(r, "refresh_token") }
+	b = newApp(t, p, tokenModes["store"]).browser(t)
+	b.signIn(p)
+	c.Advance(2 * time.Second)
+	wantFetch(t, b, "/token", http.StatusInternalServerError, "")
+}
+
+// TestLargeTokens drops what has no room, and says so: the raw ID token first.
+func TestLargeTokens(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		access, id   int
+		log          string
+		hasToken     bool
+		inCookieOnly bool
+	}{
+		{"12 KB", 4500, 4500, "", true, false},
+		{"no room for the ID token", 9000, 12_000, "the raw ID token was left out", true, true},
+		{"no room for the tokens", 18_000, 100, "the tokens were left out", false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := fakeprovider.New(t)
+			p.EditTokenResponse = func(r map[string]any) { r["access_token"] = strings.Repeat("a", tt.access) }
+			p.EditClaims = func(c map[string]any) {
+				c["pad"] = strings.Repeat("i", tt.id)
+				delete(c, "at_hash")
+			}
+			x := newApp(t, p, tokenModes["cookies"])
+			b := x.browser(t)
+			b.signIn(p)
+			status, text := b.fetch("/token")
+			if (status == http.StatusOK) != tt.hasToken || tt.hasToken && len(text) != tt.access {
+				t.Errorf("status %d, %d bytes", status, len(text))
+			}
+			if tt.log != "" && !strings.Contains(x.log.String(), tt.log) ||
+				tt.log == "" && strings.Contains(x.log.String(), "left out") {
+				t.Errorf("log: %s", x.log)
+			}
+			if !b.signedIn() {
+				t.Error("not signed in")
+			}
+			store := newApp(t, p, tokenModes["store"])
+			b = store.browser(t)
+			b.signIn(p)
+			if status, text := b.fetch("/token"); status != http.StatusOK || len(text) != tt.access {
+				t.Errorf("in a store: status %d, %d bytes", status, len(text))
+			}
+		})
+	}
+}
+
+// TestShrinkingTokens removes the chunks that an earlier sign-in left.
+func TestShrinkingTokens(t *testing.T) {
+	p := fakeprovider.New(t)
+	p.EditTokenResponse = func(r map[string]any) { r["refresh_token"] = strings.Repeat("r", 9000) }
+	b := newApp(t, p, tokenModes["cookies"]).browser(t)
+	b.signIn(p)
+	large := len(b.sessionCookies())
+	p.EditTokenResponse = nil
+	b.get("/oidc_callback?" + p.SignIn(t, loginAgain(b).Header.Get("Location")).Encode())
+	if got := len(b.sessionCookies()); large != 5 || got != 2 {
+		t.Errorf("%d cookies, then %d: %v; want 5, then 2", large, got, b.cookies())
+	}
+	wantFetch(t, b, "/token", http.StatusOK, "access-token")
 }

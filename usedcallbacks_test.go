@@ -184,11 +184,13 @@ func TestFailedCallbackAtTwoReplicas(t *testing.T) {
 		again       bool
 		asked       int
 	}{
-		{name: "a rule refuses", change: func(c *cognate.Config) { c.LoginRules = []cognate.Rule{cognate.Group("gods")} }, asked: 1},
+		{name: "a rule refuses",
+			change: func(c *cognate.Config) { c.LoginRules = []cognate.Rule{cognate.Group("gods")} }, asked: 1},
 		{name: "a hook panics", change: func(c *cognate.Config) {
 			c.Hooks.OnLogin = func(context.Context, cognate.LoginEvent) error { panic("on purpose") }
 		}, asked: 1},
-		{name: "the provider breaks down", token: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, asked: 1},
+		{name: "the provider breaks down",
+			token: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, asked: 1},
 		{name: "of another issuer", extra: "&iss=x", asked: 1}, // nobody was asked here, but a code may be spent
 		{name: "the provider's error", extra: "&error=access_denied", again: true},
 	} {
@@ -268,7 +270,8 @@ func TestLateCallback(t *testing.T) {
 	resp := b.get("/private/page")
 	c.Advance(20 * time.Minute)
 	resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
-	if page := body(t, resp); resp.StatusCode != http.StatusBadRequest || !strings.Contains(page, `href="/login?return_to=%2Fprivate%2Fpage"`) {
+	if page := body(t, resp); resp.StatusCode != http.StatusBadRequest ||
+		!strings.Contains(page, `href="/login?return_to=%2Fprivate%2Fpage"`) {
 		t.Errorf("status %d, page:\n%s", resp.StatusCode, page)
 	}
 	if len(b.cookies()) != 0 || len(p.TokenRequests()) != 0 {
@@ -279,14 +282,16 @@ func TestLateCallback(t *testing.T) {
 // TestFailedCallbacksLeadBack to the page that was asked for, whatever was wrong with them.
 func TestFailedCallbacksLeadBack(t *testing.T) {
 	for name, extra := range map[string]string{
-		"two codes": "&code=2", "two issuers": "&iss=a&iss=b", "the provider's error": "&error=access_denied", "another issuer": "&iss=a",
+		"two codes": "&code=2", "two issuers": "&iss=a&iss=b", "the provider's error": "&error=access_denied",
+		"another issuer": "&iss=a",
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := fakeprovider.New(t)
 			b := newApp(t, p, nil).browser(t)
 			path, _ := callbackOf(t, b, p)
 			resp := b.get(path + extra)
-			if page := body(t, resp); resp.StatusCode < 400 || !strings.Contains(page, `href="/login?return_to=%2Fprivate%2Fpage"`) {
+			if page := body(t, resp); resp.StatusCode < 400 ||
+				!strings.Contains(page, `href="/login?return_to=%2Fprivate%2Fpage"`) {
 				t.Errorf("status %d, page:\n%s", resp.StatusCode, page)
 			}
 		})
@@ -300,8 +305,10 @@ func TestStoreDownAtTheCallback(t *testing.T) {
 	b := x.browser(t)
 	path, _ := callbackOf(t, b, p)
 	store.down.Store(true)
-	if resp := b.get(path); resp.StatusCode != http.StatusServiceUnavailable || len(p.TokenRequests()) != 0 || len(b.cookies()) != 1 {
-		t.Errorf("status %d, %d token requests, cookies %v; want 503, none, and the sign-in", resp.StatusCode, len(p.TokenRequests()), b.cookies())
+	if resp := b.get(path); resp.StatusCode != http.StatusServiceUnavailable || len(p.TokenRequests()) != 0 ||
+		len(b.cookies()) != 1 {
+		t.Errorf("status %d, %d token requests, cookies %v; want 503, none, and the sign-in", resp.StatusCode,
+			len(p.TokenRequests()), b.cookies())
 	}
 	store.down.Store(false)
 	wantPage(t, b.get(path))

@@ -89,7 +89,10 @@ func TestThrottle(t *testing.T) {
 	for _, step := range []struct {
 		after time.Duration
 		want  bool
-	}{{0, true}, {0, false}, {999 * time.Millisecond, false}, {time.Second, true}, {-time.Hour, true}, {-time.Hour, false}} {
+	}{
+		{0, true}, {0, false}, {999 * time.Millisecond, false}, {time.Second, true}, {-time.Hour, true},
+		{-time.Hour, false},
+	} {
 		if got := th.Pass(now.Add(step.after)); got != step.want {
 			t.Errorf("%s after the first: %v", step.after, got)
 		}
