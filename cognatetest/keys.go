@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	_ "embed"
+	_ "embed" // for keys.pem
 	"encoding/json"
 	"encoding/pem"
 	"errors"

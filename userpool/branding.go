@@ -2,9 +2,7 @@ package userpool
 
 import (
 	"bytes"
-	"math"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -45,25 +43,4 @@ func checkBranding(c Client) error {
 		return InvalidParameter("the CSS of the branding has at most 64 KB and no <")
 	}
 	return nil
-}
-
-// TextColour returns black or white, whichever can be read better on a colour
-// such as #0a6cff (WCAG 2.2, relative luminance).
-func TextColour(on string) string {
-	if !colour.MatchString(on) {
-		return "#000000"
-	}
-	rgb, _ := strconv.ParseUint(on[1:], 16, 32) // six hexadecimal digits
-	channel := func(shift int) float64 {
-		c := float64(rgb>>shift&0xff) / 255
-		if c <= 0.04045 {
-			return c / 12.92
-		}
-		return math.Pow((c+0.055)/1.055, 2.4)
-	}
-	luminance := 0.2126*channel(16) + 0.7152*channel(8) + 0.0722*channel(0)
-	if luminance > 0.179 {
-		return "#000000"
-	}
-	return "#ffffff"
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/cognate-auth/cognate/userpool/internal/oauthscope"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
@@ -17,8 +18,7 @@ var (
 )
 
 const (
-	maxURLs   = 100
-	MaxScopes = 50
+	maxURLs = 100
 	// More attributes than a pool can have.
 	maxClientAttributes = 100
 )
@@ -34,7 +34,7 @@ var explicitAuthFlows = []string{
 // pool: what breaks a rule is an [*Error] whose description says what was
 // expected.
 func CheckClient(c Client) error {
-	c = WithClientDefaults(c.Clone())
+	c = c.Clone().WithDefaults()
 	for _, check := range []func(Client) error{
 		checkClientNames, checkClientSecrets, checkClientURLs, checkClientFlows, checkClientScopes,
 		checkClientLists, checkValidity, checkBranding,
@@ -51,7 +51,7 @@ func CheckClient(c Client) error {
 // does: scopes, identity providers and attributes must be those of the
 // settings. What breaks a rule is an [*Error].
 func CheckClientOf(s Settings, c Client) error {
-	c = WithClientDefaults(c.Clone())
+	c = c.Clone().WithDefaults()
 	err := CheckClient(c)
 	if err != nil {
 		return err
@@ -69,7 +69,8 @@ func CheckClientOf(s Settings, c Client) error {
 	return checkClientAttributes(c, &s)
 }
 
-func WithClientDefaults(c Client) Client {
+// WithDefaults returns the client with what is empty filled in.
+func (c Client) WithDefaults() Client {
 	if c.ID == "" {
 		c.ID = newClientID()
 	}
@@ -77,7 +78,7 @@ func WithClientDefaults(c Client) Client {
 		c.AllowedOAuthFlows = []string{FlowCode}
 	}
 	if len(c.AllowedOAuthScopes) == 0 && !c.AllowsFlow(FlowClientCredentials) {
-		c.AllowedOAuthScopes = []string{ScopeOpenID, ScopeEmail, ScopePhone, ScopeProfile}
+		c.AllowedOAuthScopes = []string{oauthscope.OpenID, oauthscope.Email, oauthscope.Phone, oauthscope.Profile}
 	}
 	if len(c.SupportedIdentityProviders) == 0 {
 		c.SupportedIdentityProviders = []string{ProviderCognito}
@@ -164,18 +165,18 @@ func stray(list []string, known ...string) (word string, ok bool) {
 }
 
 func checkClientScopes(c Client) error {
-	if len(c.AllowedOAuthScopes) > MaxScopes {
+	if len(c.AllowedOAuthScopes) > oauthscope.Max {
 		return InvalidParameter("a client has at most 50 scopes")
 	}
 	for i, s := range c.AllowedOAuthScopes {
-		if !validScope(s) || slices.Contains(c.AllowedOAuthScopes[:i], s) {
+		if !oauthscope.Valid(s) || slices.Contains(c.AllowedOAuthScopes[:i], s) {
 			return InvalidParameter(fmt.Sprintf("the scope %q is unknown or repeated", text.Clip(s)))
 		}
 	}
 	if c.AllowsFlow(FlowClientCredentials) {
 		return checkMachineScopes(c.AllowedOAuthScopes)
 	}
-	if !OpenIDComplete(c.AllowedOAuthScopes) {
+	if !oauthscope.Complete(c.AllowedOAuthScopes) {
 		return InvalidParameter("the scopes email, phone and profile need openid")
 	}
 	return nil
@@ -183,7 +184,7 @@ func checkClientScopes(c Client) error {
 
 // checkMachineScopes leaves out what is about a person.
 func checkMachineScopes(scopes []string) error {
-	if len(scopes) == 0 || slices.ContainsFunc(scopes, systemScope) {
+	if len(scopes) == 0 || slices.ContainsFunc(scopes, oauthscope.System) {
 		return InvalidParameter("the OAuth flow client_credentials needs scopes of resource servers, and no others")
 	}
 	return nil
@@ -259,12 +260,6 @@ func checkValidity(c Client) error {
 	return nil
 }
 
-const (
-	// MaxGrace is the longest grace period of a client (API reference,
-	// RefreshTokenRotationType).
-	MaxGrace = time.Minute
-
-	// RotateTries bounds how often a request looks again because others used the
-	// same token at that moment. Without a grace period the second look ends it.
-	RotateTries = 10
-)
+// MaxGrace is the longest grace period of a client (API reference,
+// RefreshTokenRotationType).
+const MaxGrace = time.Minute

@@ -135,8 +135,12 @@ func (e *Error) ForApp() Error {
 	return *e
 }
 
-func InvalidRequest(said string) error { return &Error{Code: CodeInvalidRequest, Description: said} }
+// InvalidRequest is invalid_request, with this description.
+func InvalidRequest(description string) error {
+	return &Error{Code: CodeInvalidRequest, Description: description}
+}
 
-func InvalidParameter(said string) error {
-	return &Error{Code: CodeInvalidParameter, Description: said}
+// InvalidParameter is InvalidParameterException, with this description.
+func InvalidParameter(description string) error {
+	return &Error{Code: CodeInvalidParameter, Description: description}
 }

@@ -53,35 +53,25 @@ type Flow struct {
 	Version int64
 }
 
-// The names of the challenges that steps of a sign-in are in the user pools API
-// (API reference, ChallengeNameType).
-const (
-	ChallengeNewPassword = "NEW_PASSWORD_REQUIRED"
-	ChallengeSelect      = "SELECT_CHALLENGE"
-	ChallengeSelectMFA   = "SELECT_MFA_TYPE"
-	ChallengeMFASetup    = "MFA_SETUP"
-	challengeSMSOTP      = "SMS_OTP"
-)
-
 // ChallengeName returns what the API calls the step that the flow is at; empty
 // when it is none of a challenge.
 func (f *Flow) ChallengeName() string {
 	switch f.Step {
 	case StepNewPassword:
-		return ChallengeNewPassword
+		return "NEW_PASSWORD_REQUIRED"
 	case StepFactor:
-		return ChallengeSelect
+		return "SELECT_CHALLENGE"
 	case StepPassword:
 		return FactorPassword
 	case StepPasskey:
 		return FactorPasskey
 	case StepMFAChoice:
-		return ChallengeSelectMFA
+		return "SELECT_MFA_TYPE"
 	case StepMFASetup:
-		return ChallengeMFASetup
+		return "MFA_SETUP"
 	case StepCode:
 		if f.Factor == FactorSMS {
-			return challengeSMSOTP
+			return "SMS_OTP"
 		}
 		return f.Factor
 	case StepMFACode:

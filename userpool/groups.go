@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
@@ -23,7 +24,7 @@ func checkGroups(s Settings) error {
 	for i, g := range s.Groups { // sorted by name
 		problem := ""
 		switch {
-		case !ValidName(g.Name):
+		case !naming.ValidName(g.Name):
 			problem = "expected a name of 1 to 128 characters without space"
 		case i > 0 && s.Groups[i-1].Name == g.Name:
 			problem = "it is there already"

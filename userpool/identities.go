@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// IdentityClaim is one entry of the identities claim; all of its members are
+// identityClaim is one entry of the identities claim; all of its members are
 // strings (developer guide, page "amazon-cognito-user-pools-using-the-id-token").
-type IdentityClaim struct {
+type identityClaim struct {
 	UserID       string  `json:"userId"`
 	ProviderName string  `json:"providerName"`
 	ProviderType string  `json:"providerType"`
@@ -16,10 +16,13 @@ type IdentityClaim struct {
 	DateCreated  string  `json:"dateCreated"` // milliseconds since 1970
 }
 
-func IdentityClaims(list []Identity) []IdentityClaim {
-	out := make([]IdentityClaim, 0, len(list))
-	for _, i := range list {
-		c := IdentityClaim{
+// IdentitiesClaim is the value of the identities claim, to be encoded as JSON.
+func (u User) IdentitiesClaim() any { return u.identityClaims() }
+
+func (u User) identityClaims() []identityClaim {
+	out := make([]identityClaim, 0, len(u.Identities))
+	for _, i := range u.Identities {
+		c := identityClaim{
 			UserID: i.UserID, ProviderName: i.ProviderName, ProviderType: i.ProviderType,
 			Primary: strconv.FormatBool(i.Primary), DateCreated: strconv.FormatInt(i.Created.UnixMilli(), 10),
 		}
@@ -33,8 +36,8 @@ func IdentityClaims(list []Identity) []IdentityClaim {
 
 // IdentitiesText is the claim as a string that holds JSON, the way userInfo and
 // the triggers have it.
-func IdentitiesText(list []Identity) string {
-	text, err := json.Marshal(IdentityClaims(list))
+func (u User) IdentitiesText() string {
+	text, err := json.Marshal(u.identityClaims())
 	if err != nil {
 		panic("userpool: encoding identities: " + err.Error()) // strings cannot fail
 	}

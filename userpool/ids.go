@@ -13,12 +13,6 @@ import (
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
-// NewPoolID returns a fresh pool id, "local_" and nine alphanumerics, which has
-// the shape of Cognito's "<region>_<suffix>".
-func NewPoolID() string {
-	return "local_" + strings.ToLower(rand.Text()[:9])
-}
-
 // NewUUID returns a random (version 4) UUID.
 func NewUUID() string {
 	var b [16]byte
@@ -29,8 +23,8 @@ func NewUUID() string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// NewOpaque returns 256 random bits in unpadded base64url.
-func NewOpaque() Secret {
+// NewSecret returns 256 random bits in unpadded base64url.
+func NewSecret() Secret {
 	var b [32]byte
 	_, _ = rand.Read(b[:])
 	return Secret(base64.RawURLEncoding.EncodeToString(b[:]))
@@ -38,9 +32,6 @@ func NewOpaque() Secret {
 
 // newClientID returns 26 lower-case alphanumerics, as Cognito generates them.
 func newClientID() string { return strings.ToLower(rand.Text()) }
-
-// NewClientSecret returns 52 lower-case alphanumerics (256 random bits).
-func NewClientSecret() Secret { return Secret(strings.ToLower(rand.Text() + rand.Text())) }
 
 var poolID = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
 

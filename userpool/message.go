@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // Media of messages (DeliveryMediumType).
@@ -54,17 +56,6 @@ type MessageQuery struct {
 	Limit    int    // at most 1000; zero: 1000
 }
 
-// LinkMark finds {##text##}. A template without one gets an empty mark, which
-// CheckSettings does not let in, and which a trigger may still send.
-func LinkMark(template string) (whole, text string) {
-	_, rest, ok := strings.Cut(template, "{##")
-	text, _, closed := strings.Cut(rest, "##}")
-	if !ok || !closed || text == "" {
-		return "{####}", "Confirm my account"
-	}
-	return "{##" + text + "##}", text
-}
-
 // Mask returns an address as the pages show it: a***@e***, +*******1234
 // (CodeDeliveryDetailsType).
 func Mask(address string) string {
@@ -109,7 +100,7 @@ func checkMessages(s Settings) error {
 			return fmt.Errorf("Messages.%s: %w", t.field, err) //nolint:staticcheck // the name of a field
 		}
 	}
-	if whole, _ := LinkMark(m.LinkEmail); m.LinkEmail != "" && whole == "{####}" {
+	if whole, _ := text.LinkMark(m.LinkEmail); m.LinkEmail != "" && whole == "{####}" {
 		return errors.New("Messages.LinkEmail: the link is missing: write {##text##} where it belongs")
 	}
 	return nil
@@ -150,6 +141,7 @@ const (
 	PurposeInvitation = "invitation" // a message with a temporary password; never a code
 )
 
+// MediumFor returns how codes get to the address that an attribute is.
 func MediumFor(attribute string) string {
 	if attribute == "phone_number" {
 		return MediumSMS
@@ -157,6 +149,7 @@ func MediumFor(attribute string) string {
 	return MediumEmail
 }
 
+// FactorFor returns the factor that codes by a medium are.
 func FactorFor(medium string) string {
 	if medium == MediumSMS {
 		return FactorSMS

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
+	"github.com/cognate-auth/cognate/userpool/internal/oauthscope"
+	"github.com/cognate-auth/cognate/userpool/internal/redirect"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
@@ -37,7 +40,7 @@ func checkProviders(s Settings) error {
 			return fmt.Errorf("IdentityProviders: %q: %w", text.Clip(ip.Name), err)
 		}
 		// User names begin with it, and they have no case.
-		name := FoldLogin(ip.Name)
+		name := naming.Fold(ip.Name)
 		if names[name] {
 			return fmt.Errorf("IdentityProviders: %q is there twice; upper and lower case are the same", text.Clip(ip.Name))
 		}
@@ -108,7 +111,7 @@ func checkOIDC(ip IdentityProvider) error {
 		return errors.New("ClientID is missing: the provider gave it to the pool")
 	case ip.ClientSecret == "":
 		return errors.New("ClientSecret is missing: the pool authenticates to the provider with it (client_secret_post)")
-	case ip.Scopes != "" && !slices.Contains(text.Fields(ip.Scopes), ScopeOpenID):
+	case ip.Scopes != "" && !slices.Contains(text.Fields(ip.Scopes), oauthscope.OpenID):
 		return errors.New("openid is missing in Scopes: without it there is no ID token")
 	}
 	err := webURL("Issuer", ip.Issuer)
@@ -137,7 +140,7 @@ func checkOIDC(ip IdentityProvider) error {
 func webURL(field, said string) error {
 	u, err := url.Parse(said)
 	web := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && u.Fragment == ""
-	if !web || len(said) > MaxURI {
+	if !web || len(said) > redirect.MaxLength {
 		if err == nil && u.User != nil { // there may be a password in it
 			return fmt.Errorf("%s has a user name in it; expected an http or https URL without", field)
 		}

@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
@@ -38,23 +39,27 @@ const (
 	maxCustomName = 20 // characters, without the prefix
 )
 
+// MaxAttributeBytes is how long the value of an attribute is at most.
+const MaxAttributeBytes = 2048
+
 const (
-	maxAttributes     = 100
-	maxCustom         = 50
-	MaxAttributeBytes = 2048
+	maxAttributes = 100
+	maxCustom     = 50
 )
 
 // isCustom holds a name to CustomAttributeNameType of the API reference: after
 // the prefix 1 to 20 letters, marks, symbols, digits or punctuation.
 func isCustom(name string) bool {
 	own, custom := strings.CutPrefix(name, customPrefix)
-	return custom && ValidName(own) && utf8.RuneCountInString(own) <= maxCustomName
+	return custom && naming.ValidName(own) && utf8.RuneCountInString(own) <= maxCustomName
 }
 
 func isStandard(name string) bool {
 	return slices.Contains(ProfileAttributes, name) || slices.Contains(otherAttributes, name)
 }
 
+// IsBoolean reports whether an attribute says that an address is verified: it is "true"
+// or "false", and no client may write it.
 func IsBoolean(name string) bool {
 	return name == "email_verified" || name == "phone_number_verified"
 }
@@ -110,11 +115,11 @@ func (s *Settings) CleanAttributes(in map[string]string) (map[string]string, err
 		}
 		out[name] = value
 	}
-	return out, CheckVerified(out)
+	return out, checkVerified(out)
 }
 
-// CheckVerified wants an address where one is said to be verified or not.
-func CheckVerified(attributes map[string]string) error {
+// checkVerified wants an address where one is said to be verified or not.
+func checkVerified(attributes map[string]string) error {
 	for _, name := range []string{"email", "phone_number"} {
 		if attributes[name+"_verified"] != "" && attributes[name] == "" {
 			return InvalidParameter(name + "_verified needs " + name)
@@ -123,11 +128,16 @@ func CheckVerified(attributes map[string]string) error {
 	return nil
 }
 
+// CheckVerified is checkVerified of the user's attributes.
+func (u User) CheckVerified() error { return checkVerified(u.Attributes) }
+
 // unfit is how Cognito words what the schema does not allow.
 func unfit(name, said string) error {
 	return InvalidParameter("Attributes did not conform to the schema: " + name + ": " + said)
 }
 
+// CleanAttribute holds the value of an attribute to the schema, and returns it as it is
+// stored.
 func (s *Settings) CleanAttribute(name, value string) (string, error) {
 	a, known := s.Attribute(name)
 	switch {
@@ -137,9 +147,9 @@ func (s *Settings) CleanAttribute(name, value string) (string, error) {
 		return "", unfit(name, "expected UTF-8 of at most 2048 bytes")
 	case strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }):
 		return "", unfit(name, "expected no control characters")
-	case name == "email" && !ValidEmail(value):
+	case name == "email" && !naming.ValidEmail(value):
 		return "", InvalidParameter("Invalid email address format.")
-	case name == "phone_number" && !ValidPhone(value):
+	case name == "phone_number" && !naming.ValidPhone(value):
 		return "", InvalidParameter("Invalid phone number format.")
 	case name == "birthdate" && utf8.RuneCountInString(value) != 10:
 		return "", unfit(name, "expected ten characters, as in 1999-12-31")
@@ -242,12 +252,6 @@ func checkSchemaAttribute(a Attribute) error {
 	return nil
 }
 
-// ValidPhone reports whether s is a phone number as E.164 has it: a plus sign and up
-// to 15 digits.
-func ValidPhone(s string) bool { return phoneNumber.MatchString(s) }
-
-var phoneNumber = regexp.MustCompile(`^\+[1-9][0-9]{1,14}$`)
-
 // knows reports whether users may have the attribute.
 func (s *Settings) knows(name string) bool {
 	_, known := s.Attribute(name)
@@ -283,6 +287,7 @@ func (s *Settings) SetAttribute(u *User, name, value string, said bool) error {
 	return nil
 }
 
+// Missing returns the names of the required attributes that a user does not have.
 func (s *Settings) Missing(u User) []string {
 	return slices.DeleteFunc(s.Required(), func(name string) bool { return u.Attributes[name] != "" })
 }

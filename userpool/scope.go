@@ -6,17 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cognate-auth/cognate/userpool/internal/oauthscope"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
-)
-
-// Scopes of the pool itself. Every other scope has the form
-// <resource server>/<name>.
-const (
-	ScopeOpenID  = "openid"
-	ScopeEmail   = "email"
-	ScopePhone   = "phone"
-	ScopeProfile = "profile"
-	scopeAdmin   = "aws.cognito.signin.user.admin"
 )
 
 const (
@@ -25,45 +16,16 @@ const (
 )
 
 var (
-	// scopeToken is the scope-token of RFC 6749 section 3.3.
-	scopeToken = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]{1,256}$`)
 	// scopeName is the same without a slash (API reference, ResourceServerScopeType).
 	scopeName = regexp.MustCompile(`^[\x21\x23-\x2E\x30-\x5B\x5D-\x7E]{1,256}$`)
 	// serverName is that of the API reference, ResourceServerType.
 	serverName = regexp.MustCompile(`^[\w\s+=,.@-]{0,256}$`)
 )
 
-// ValidScopeToken reports whether s can be a scope, of whatever form.
-func ValidScopeToken(s string) bool { return scopeToken.MatchString(s) }
-
-func systemScope(s string) bool {
-	switch s {
-	case ScopeOpenID, ScopeEmail, ScopePhone, ScopeProfile, scopeAdmin:
-		return true
-	}
-	return false
-}
-
-func validScope(s string) bool {
-	if systemScope(s) {
-		return true
-	}
-	slash := strings.LastIndexByte(s, '/')
-	return slash > 0 && slash < len(s)-1 && scopeToken.MatchString(s)
-}
-
-// OpenIDComplete reports whether the scopes that only make sense for an ID
-// token come with openid.
-func OpenIDComplete(scopes []string) bool {
-	return slices.Contains(scopes, ScopeOpenID) || !slices.ContainsFunc(scopes, func(s string) bool {
-		return s == ScopeEmail || s == ScopePhone || s == ScopeProfile
-	})
-}
-
 // HasScope reports whether the scope is the pool's own or one of its resource
 // servers'.
 func (s *Settings) HasScope(scope string) bool {
-	if systemScope(scope) {
+	if oauthscope.System(scope) {
 		return true
 	}
 	slash := strings.LastIndexByte(scope, '/') // an identifier may hold slashes, a name none
@@ -87,7 +49,7 @@ func checkResourceServers(s Settings) error {
 		twice := seen[r.Identifier]
 		seen[r.Identifier] = true
 		switch {
-		case !scopeToken.MatchString(r.Identifier):
+		case !oauthscope.ValidToken(r.Identifier):
 			return fmt.Errorf("ResourceServers[%d].Identifier: %q: expected 1 to 256 characters without "+
 				"space, quote and backslash, such as https://api.example.com", i, text.Clip(r.Identifier))
 		case twice:

@@ -192,7 +192,9 @@ type Messages struct {
 	CodeSubject, CodeEmail, CodeSMS                         string // of a second factor
 }
 
-func WithSettingsDefaults(s Settings) Settings {
+// WithDefaults returns the settings with what is empty filled in, and the groups in
+// their order.
+func (s Settings) WithDefaults() Settings {
 	if s.MFA == "" {
 		s.MFA = MFAOff
 	}
@@ -212,7 +214,7 @@ func WithSettingsDefaults(s Settings) Settings {
 // CheckSettings checks s as [pool.New] and [core.Core.Configure] do. The error names the
 // field and says what was expected.
 func CheckSettings(s Settings) error {
-	s = WithSettingsDefaults(s)
+	s = s.WithDefaults()
 	for _, check := range []func(Settings) error{
 		checkSignInNames,
 		checkAddresses,
@@ -233,8 +235,8 @@ func CheckSettings(s Settings) error {
 	return nil
 }
 
-// Subset holds a list to known words, each at most once.
-func Subset(field string, list []string, known ...string) error {
+// subset holds a list to known words, each at most once.
+func subset(field string, list []string, known ...string) error {
 	for i, v := range list {
 		if !slices.Contains(known, v) || slices.Contains(list[:i], v) {
 			return fmt.Errorf("%s: %q is unknown or repeated; known are %q", field, text.Clip(v), known)
@@ -247,37 +249,37 @@ func checkSignInNames(s Settings) error {
 	if len(s.UsernameAttributes) > 0 && len(s.AliasAttributes) > 0 {
 		return errors.New("AliasAttributes: not together with UsernameAttributes")
 	}
-	err := Subset("UsernameAttributes", s.UsernameAttributes, "email", "phone_number")
+	err := subset("UsernameAttributes", s.UsernameAttributes, "email", "phone_number")
 	if err != nil {
 		return err
 	}
-	return Subset("AliasAttributes", s.AliasAttributes, "email", "phone_number", "preferred_username")
+	return subset("AliasAttributes", s.AliasAttributes, "email", "phone_number", "preferred_username")
 }
 
 func checkAddresses(s Settings) error {
-	err := Subset("AutoVerifiedAttributes", s.AutoVerifiedAttributes, "email", "phone_number")
+	err := subset("AutoVerifiedAttributes", s.AutoVerifiedAttributes, "email", "phone_number")
 	if err != nil {
 		return err
 	}
 	if slices.Contains(s.Recovery, "admin_only") && len(s.Recovery) > 1 {
 		return errors.New("Recovery: admin_only stands alone") //nolint:staticcheck // the name of a field
 	}
-	return Subset("Recovery", s.Recovery, "verified_email", "verified_phone_number", "admin_only")
+	return subset("Recovery", s.Recovery, "verified_email", "verified_phone_number", "admin_only")
 }
 
 func checkFactors(s Settings) error {
-	err := Subset("MFA", []string{string(s.MFA)}, string(MFAOff), string(MFAOptional), string(MFAOn))
+	err := subset("MFA", []string{string(s.MFA)}, string(MFAOff), string(MFAOptional), string(MFAOn))
 	if err != nil {
 		return err
 	}
-	err = Subset("MFATypes", s.MFATypes, FactorTOTP, FactorSMS, FactorEmail)
+	err = subset("MFATypes", s.MFATypes, FactorTOTP, FactorSMS, FactorEmail)
 	if err != nil {
 		return err
 	}
 	if s.MFA != MFAOff && len(s.MFATypes) == 0 {
 		return fmt.Errorf("MFATypes: MFA %s needs at least one", s.MFA)
 	}
-	return Subset("FirstFactors", s.FirstFactors, FactorPassword, FactorPasskey, FactorEmail, FactorSMS)
+	return subset("FirstFactors", s.FirstFactors, FactorPassword, FactorPasskey, FactorEmail, FactorSMS)
 }
 
 var sixDigits = regexp.MustCompile(`^[0-9]{6}$`)

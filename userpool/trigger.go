@@ -45,7 +45,7 @@ func checkTriggers(s Settings) error {
 		u, err := url.Parse(t.URL)
 		switch {
 		case !slices.Contains(known, name):
-			return fmt.Errorf("Triggers: %q is unknown; known are %q", text.Clip(name), known)
+			return fmt.Errorf("Triggers: %q is unknown; known are %q", text.Clip(name), known) //nolint:staticcheck // a field
 		case err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https":
 			return fmt.Errorf("Triggers[%s].URL: expected an http or https URL without user info", name)
 		case t.Version == "":

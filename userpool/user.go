@@ -3,10 +3,7 @@ package userpool
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // UserStatus says how far a user is (API reference, UserType).
@@ -112,16 +109,4 @@ type NewUser struct {
 	// of them that comes first.
 	MFA          []string
 	PreferredMFA string
-}
-
-// FoldLogin maps the spellings of one name to one: a phone's keyboard adds a
-// space, and user names are not case sensitive.
-func FoldLogin(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
-
-// ValidName holds a name to Cognito's [\p{L}\p{M}\p{S}\p{N}\p{P}]{1,128}.
-func ValidName(s string) bool {
-	n := utf8.RuneCountInString(s)
-	return n >= 1 && n <= 128 && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return !unicode.In(r, unicode.L, unicode.M, unicode.S, unicode.N, unicode.P)
-	})
 }

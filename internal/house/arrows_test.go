@@ -36,18 +36,23 @@ var arrows = []struct{ packages, may string }{
 
 	// The local pool, from the ground up: words, what stands below the rules, the rules, those
 	// that speak HTTP and know nothing of one another, and stores. None knows the library.
-	{"userpool", "userpool/internal/text"},
+	{"userpool", "userpool/internal/text userpool/internal/naming userpool/internal/redirect " +
+		"userpool/internal/oauthscope"},
 	{"userpool/store", ""},
 	{"userpool/trace", "userpool userpool/internal/text"},
 	{"userpool/keys", "userpool"},
 	{"userpool/trigger", "internal/loopback userpool"},
 
+	{"userpool/internal/naming", ""},
+	{"userpool/internal/oauthscope", ""},
+	{"userpool/internal/redirect", ""},
 	{"userpool/internal/text", ""},
 	{"userpool/internal/clock", ""},
 	{"userpool/internal/gate", "userpool"},
 	{"userpool/internal/password", "userpool"},
 	{"userpool/internal/totp", "userpool"},
-	{"userpool/internal/records", "userpool userpool/store userpool/keys userpool/internal/clock"},
+	{"userpool/internal/records", "userpool userpool/store userpool/keys userpool/internal/naming " +
+		"userpool/internal/clock"},
 	{"userpool/internal/core", "userpool userpool/internal/text userpool/internal/clock userpool/internal/gate " +
 		"userpool/internal/password userpool/internal/records"},
 	{"userpool/internal/triggers", "userpool userpool/internal/text userpool/internal/core"},
@@ -57,15 +62,16 @@ var arrows = []struct{ packages, may string }{
 		"userpool/internal/records userpool/internal/core userpool/internal/triggers " +
 		"userpool/internal/lockout"},
 
-	{"userpool/accounts",
-		"userpool userpool/store userpool/internal/text userpool/internal/clock userpool/internal/totp " +
-			"userpool/internal/records userpool/internal/core userpool/internal/triggers " +
-			"userpool/internal/lockout userpool/internal/codes"},
-	{"userpool/signin",
-		"userpool userpool/store userpool/internal/text userpool/internal/clock userpool/internal/totp " +
-			"userpool/internal/records userpool/internal/core userpool/internal/triggers " +
-			"userpool/internal/lockout userpool/internal/codes userpool/accounts"},
-	{"userpool/grants", "userpool userpool/store userpool/keys userpool/internal/text userpool/internal/clock " +
+	{"userpool/accounts", "userpool userpool/store userpool/internal/text userpool/internal/naming " +
+		"userpool/internal/clock userpool/internal/totp userpool/internal/records " +
+		"userpool/internal/core userpool/internal/triggers userpool/internal/lockout " +
+		"userpool/internal/codes"},
+	{"userpool/signin", "userpool userpool/store userpool/internal/text userpool/internal/naming " +
+		"userpool/internal/clock userpool/internal/totp userpool/internal/records " +
+		"userpool/internal/core userpool/internal/triggers userpool/internal/lockout " +
+		"userpool/internal/codes userpool/accounts"},
+	{"userpool/grants", "userpool userpool/store userpool/keys userpool/internal/text " +
+		"userpool/internal/redirect userpool/internal/oauthscope userpool/internal/clock " +
 		"userpool/internal/records userpool/internal/core userpool/internal/triggers userpool/accounts " +
 		"userpool/signin"},
 	{"userpool/pool", "userpool userpool/store userpool/trace userpool/keys userpool/internal/gate " +

@@ -2,8 +2,10 @@ package accounts
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
@@ -51,13 +53,13 @@ func (a *Clients) Create(ctx context.Context, c userpool.Client) (userpool.Clien
 
 // ready returns c as it is stored.
 func (a *Clients) ready(c userpool.Client) (userpool.Client, error) {
-	c = userpool.WithClientDefaults(c.Clone())
+	c = c.Clone().WithDefaults()
 	err := a.Check(c)
 	if err != nil {
 		return userpool.Client{}, err
 	}
 	if c.GenerateSecret {
-		c.Secret, c.GenerateSecret = userpool.NewClientSecret(), false
+		c.Secret, c.GenerateSecret = newClientSecret(), false
 	}
 	return c, nil
 }
@@ -176,4 +178,9 @@ func (a *Clients) Authenticate(ctx context.Context, cred ClientCredentials) (use
 // and attributes must be those of the pool's settings.
 func (a *Clients) Check(c userpool.Client) error {
 	return userpool.CheckClientOf(*a.core.Settings(), c)
+}
+
+// newClientSecret returns 52 lower-case alphanumerics (256 random bits).
+func newClientSecret() userpool.Secret {
+	return userpool.Secret(strings.ToLower(rand.Text() + rand.Text()))
 }

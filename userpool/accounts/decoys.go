@@ -11,6 +11,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
 )
 
 // Account is who a flow is of: a user, or nobody, who must not show: then User
@@ -34,7 +35,7 @@ func (d *Decoys) Account(ctx context.Context, username string) (Account, error) 
 	if err != nil {
 		return Account{}, err
 	}
-	login := userpool.FoldLogin(username)
+	login := naming.Fold(username)
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(login))
 	sum := mac.Sum(nil)
@@ -70,7 +71,7 @@ func DecoyHasPasskey(u userpool.User) bool { return u.Sub[len(u.Sub)-1]&1 != 0 }
 // decoyEmail is an address of which only the first letters show: those of the
 // name, if that is an address.
 func decoyEmail(login string, sum []byte) string {
-	if userpool.ValidEmail(login) {
+	if naming.ValidEmail(login) {
 		return login
 	}
 	letter := func(b byte) string { return string(rune('a' + b%26)) }
@@ -93,7 +94,7 @@ func (d *Decoys) User(ctx context.Context, username string) (userpool.User, erro
 	if err != nil {
 		return userpool.User{}, err
 	}
-	login := userpool.FoldLogin(username)
+	login := naming.Fold(username)
 	sum, err := hex.DecodeString(strings.TrimPrefix(who.Sub, "decoy-"))
 	if err != nil {
 		return userpool.User{}, fmt.Errorf("userpool: making a decoy: %w", err)

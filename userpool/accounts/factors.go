@@ -2,10 +2,12 @@ package accounts
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 	"github.com/cognate-auth/cognate/userpool/internal/totp"
 )
 
@@ -55,14 +57,17 @@ func withoutRecovery(s *userpool.Settings, u userpool.User, factors []string) []
 // is on must work: an authenticator app needs its secret, codes an address.
 // Whom name means is as in the other administrator's methods.
 func (a *Users) SetMFA(ctx context.Context, name string, factors []string, preferred string) error {
-	err := userpool.Subset("factors", factors, userpool.FactorTOTP, userpool.FactorSMS, userpool.FactorEmail)
-	if err != nil {
-		return userpool.InvalidParameter(err.Error())
+	known := []string{userpool.FactorTOTP, userpool.FactorSMS, userpool.FactorEmail}
+	for i, f := range factors {
+		if !slices.Contains(known, f) || slices.Contains(factors[:i], f) {
+			return userpool.InvalidParameter(
+				fmt.Sprintf("factors: %q is unknown or repeated; known are %q", text.Clip(f), known))
+		}
 	}
 	if preferred != "" && !slices.Contains(factors, preferred) {
 		return userpool.InvalidParameter("the preferred factor must be one that is on")
 	}
-	_, err = a.Change(ctx, name, func(u *userpool.User) error {
+	_, err := a.Change(ctx, name, func(u *userpool.User) error {
 		for _, f := range factors {
 			if f == userpool.FactorTOTP && u.TOTPSecret == "" {
 				return userpool.InvalidParameter("User has not set up software token mfa")

@@ -11,8 +11,10 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
 )
 
+// What keeps a person from signing in.
 var (
 	ErrIncorrect        = &userpool.Error{Code: userpool.CodeNotAuthorized, Description: userpool.TextIncorrect}
 	errDisabled         = &userpool.Error{Code: userpool.CodeNotAuthorized, Description: TextDisabled}
@@ -65,7 +67,7 @@ func attemptKey(who Account, username string) string {
 	if who.Known {
 		return userpool.Secret("sub:" + who.Sub).Digest()
 	}
-	return userpool.Secret("name:" + userpool.FoldLogin(username)).Digest()
+	return userpool.Secret("name:" + naming.Fold(username)).Digest()
 }
 
 // tryPassword is the part of a sign-in that only one caller per account is in.

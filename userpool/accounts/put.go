@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
 	"github.com/cognate-auth/cognate/userpool/internal/records"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 	"github.com/cognate-auth/cognate/userpool/store"
@@ -40,7 +41,7 @@ func (a *Users) Follow(ctx context.Context, before, n userpool.NewUser) (u userp
 // in a pool with settings s, as far as that can be told without the password. A
 // user who is not there is not looked at.
 func (a *Users) CheckFollow(ctx context.Context, s userpool.Settings, before, n userpool.NewUser) error {
-	s = userpool.WithSettingsDefaults(s)
+	s = s.WithDefaults()
 	u, ok, err := a.Find(ctx, n.Username)
 	if err != nil || !ok {
 		return err
@@ -104,7 +105,7 @@ func (a *Users) placeOnce(ctx context.Context, n userpool.NewUser, before *userp
 		u, err = a.Create(ctx, n)
 		return u, userCreated, err
 	}
-	if !a.names.replaced() && userpool.FoldLogin(u.Username) != userpool.FoldLogin(name) {
+	if !a.names.replaced() && naming.Fold(u.Username) != naming.Fold(name) {
 		return userpool.User{}, userKept, fmt.Errorf("userpool: putting user: the name is another's alias: %w", store.ErrExists)
 	}
 	if n.Sub != "" && n.Sub != u.Sub {

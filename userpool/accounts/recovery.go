@@ -95,6 +95,7 @@ func TriggerFailed(err error) bool {
 	return ok && refusal.Code != userpool.CodeLimitExceeded
 }
 
+// SendReset sends the code by which u chooses a new password.
 func (a *Recovery) SendReset(ctx context.Context, c userpool.Client, u userpool.User) (d CodeDelivery, err error) {
 	d.Attribute = a.recoveryAddress(u)
 	d.Medium = userpool.MediumFor(d.Attribute)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/clock"
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
@@ -55,23 +56,23 @@ func (r Rules) SetNames(u *userpool.User) error {
 	if r.names.replaced() {
 		return r.setAddressName(u)
 	}
-	if !userpool.ValidName(u.Username) {
+	if !naming.ValidName(u.Username) {
 		return userpool.InvalidParameter("a user name has 1 to 128 characters and no space")
 	}
 	err := r.names.apart(u.Username)
 	if err != nil {
 		return err
 	}
-	u.Logins = []string{userpool.FoldLogin(u.Username)}
+	u.Logins = []string{naming.Fold(u.Username)}
 	for _, alias := range r.names.aliases(u) {
-		if login := userpool.FoldLogin(alias); !slices.Contains(u.Logins, login) {
+		if login := naming.Fold(alias); !slices.Contains(u.Logins, login) {
 			u.Logins = append(u.Logins, login)
 		}
 	}
 	// A name of one's own choice must not stand where an address belongs, before
 	// its owner comes and proves it.
 	if r.names.aliasName && u.Attributes["preferred_username"] != "" {
-		if !userpool.ValidName(u.Attributes["preferred_username"]) {
+		if !naming.ValidName(u.Attributes["preferred_username"]) {
 			return userpool.InvalidParameter("a preferred_username has 1 to 128 characters and no space in this pool")
 		}
 		return r.names.apart(u.Attributes["preferred_username"])
@@ -100,7 +101,7 @@ func (n signInNames) apart(name string) error {
 	switch {
 	case n.aliasEmail && strings.Contains(name, "@"):
 		return userpool.InvalidParameter("Username cannot be of email format, since user pool is configured for email alias.")
-	case n.aliasPhone && userpool.ValidPhone(name):
+	case n.aliasPhone && naming.ValidPhone(name):
 		return userpool.InvalidParameter("Username cannot be of phone number format, since user pool is configured for phone number alias.")
 	}
 	return nil
@@ -122,7 +123,7 @@ func (r Rules) setAddressName(u *userpool.User) error {
 		was := slices.ContainsFunc(before, func(l string) bool { return strings.Contains(l, "@") == (name == "email") })
 		value := u.Attributes[name]
 		if on && value != "" && (was || u.Attributes[name+"_verified"] == "true") {
-			u.Logins = append(u.Logins, userpool.FoldLogin(value))
+			u.Logins = append(u.Logins, naming.Fold(value))
 		}
 	}
 	if len(u.Logins) == 0 {
@@ -139,16 +140,16 @@ func (r Rules) typedAddress(u *userpool.User) error {
 	if r.names.phone && (!r.names.email || !strings.Contains(u.Username, "@")) {
 		name = "phone_number"
 	}
-	if own := u.Attributes[name]; own != "" && userpool.FoldLogin(own) != userpool.FoldLogin(u.Username) {
+	if own := u.Attributes[name]; own != "" && naming.Fold(own) != naming.Fold(u.Username) {
 		return userpool.InvalidParameter("the user name and the " + name + " attribute differ")
 	}
-	if name == "email" && !userpool.ValidEmail(u.Username) || name == "phone_number" && !userpool.ValidPhone(u.Username) {
+	if name == "email" && !naming.ValidEmail(u.Username) || name == "phone_number" && !naming.ValidPhone(u.Username) {
 		return r.noAddress()
 	}
 	if u.Attributes[name] == "" {
 		u.Attributes[name] = u.Username
 	}
-	u.Logins = []string{userpool.FoldLogin(u.Username)}
+	u.Logins = []string{naming.Fold(u.Username)}
 	return nil
 }
 
@@ -156,9 +157,9 @@ func (r Rules) typedAddress(u *userpool.User) error {
 func (r Rules) firstAddress(u *userpool.User) error {
 	switch {
 	case r.names.email && u.Attributes["email"] != "":
-		u.Logins = []string{userpool.FoldLogin(u.Attributes["email"])}
+		u.Logins = []string{naming.Fold(u.Attributes["email"])}
 	case r.names.phone && u.Attributes["phone_number"] != "":
-		u.Logins = []string{userpool.FoldLogin(u.Attributes["phone_number"])}
+		u.Logins = []string{naming.Fold(u.Attributes["phone_number"])}
 	default:
 		return r.noAddress()
 	}
@@ -181,7 +182,7 @@ func (r Rules) noAddress() error {
 // Whether the name is free, only a pool can tell.
 func CheckUser(s userpool.Settings, n userpool.NewUser) error {
 	s.Groups = nil // nothing of a user is compared with them, and to sort them for each user takes its time
-	s = userpool.WithSettingsDefaults(s)
+	s = s.WithDefaults()
 	_, err := Rules{&s, newSignInNames(s), time.Now}.NewUser(n)
 	return err
 }
@@ -257,7 +258,7 @@ func (r Rules) mergeAttributes(u *userpool.User, attributes map[string]string) e
 			return err
 		}
 	}
-	err := userpool.CheckVerified(u.Attributes)
+	err := u.CheckVerified()
 	if err != nil {
 		return err
 	}
@@ -291,7 +292,7 @@ func (r Rules) setStatus(u *userpool.User, n userpool.NewUser) {
 // names to remove. The address that stands for the user name stays.
 func (r Rules) takeBack(u *userpool.User, attributes map[string]string, n, before userpool.NewUser) {
 	for name := range before.Attributes {
-		isName := r.names.replaced() && userpool.FoldLogin(u.Attributes[name]) == userpool.FoldLogin(n.Username)
+		isName := r.names.replaced() && naming.Fold(u.Attributes[name]) == naming.Fold(n.Username)
 		if n.Attributes[name] == "" && !strings.EqualFold(name, "sub") && !isName {
 			attributes[name] = ""
 		}
@@ -377,7 +378,7 @@ func (r Rules) NewUser(n userpool.NewUser) (userpool.User, error) {
 	if u.Sub == "" {
 		u.Sub = userpool.NewUUID()
 	}
-	if !userpool.ValidName(u.Sub) {
+	if !naming.ValidName(u.Sub) {
 		return userpool.User{}, userpool.InvalidParameter("a sub has 1 to 128 characters and no space")
 	}
 	u.Attributes, err = r.settings.CleanAttributes(n.Attributes)
@@ -421,7 +422,7 @@ func cleanGroups(in []string) ([]string, error) {
 		return nil, userpool.InvalidParameter("a user is in at most 100 groups")
 	}
 	for i, g := range in {
-		if !userpool.ValidName(g) || slices.Contains(in[:i], g) {
+		if !naming.ValidName(g) || slices.Contains(in[:i], g) {
 			return nil, userpool.InvalidParameter("a group name has 1 to 128 characters, no space, and occurs once")
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/internal/codes"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
 	"github.com/cognate-auth/cognate/userpool/internal/lockout"
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
 	"github.com/cognate-auth/cognate/userpool/internal/records"
 	"github.com/cognate-auth/cognate/userpool/internal/triggers"
 	"github.com/cognate-auth/cognate/userpool/store"
@@ -129,7 +130,7 @@ func (a *Registration) nameTaken(ctx context.Context, u userpool.User, typed str
 		return a.users.AliasTaken(ctx, u)
 	case !a.users.names.replaced():
 		return &userpool.Error{Code: userpool.CodeUsernameExists, Description: TextUserExists}
-	case strings.HasPrefix(userpool.FoldLogin(typed), "+"):
+	case strings.HasPrefix(naming.Fold(typed), "+"):
 		return &userpool.Error{Code: userpool.CodeUsernameExists, Description: TextPhoneExists}
 	default:
 		return &userpool.Error{Code: userpool.CodeUsernameExists, Description: TextEmailExists}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/codes"
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
 	"github.com/cognate-auth/cognate/userpool/internal/records"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
@@ -38,12 +39,13 @@ func (a *Users) SpendOn(ctx context.Context, c records.OneTimeCode, edit func(*u
 	return userpool.User{}, fmt.Errorf("userpool: spending a code: %w", store.ErrConflict)
 }
 
+// Account returns who has a name: a user, or who stands in for one.
 func (a *Users) Account(ctx context.Context, username string) (Account, error) {
 	decoy, err := a.decoys.Account(ctx, username)
 	if err != nil {
 		return Account{}, err
 	}
-	u, ok, err := a.core.Records.UserByLogin(ctx, userpool.FoldLogin(username))
+	u, ok, err := a.core.Records.UserByLogin(ctx, naming.Fold(username))
 	if err != nil {
 		return Account{}, fmt.Errorf("userpool: reading user: %w", err)
 	}
@@ -53,6 +55,7 @@ func (a *Users) Account(ctx context.Context, username string) (Account, error) {
 	return Account{u, true}, nil
 }
 
+// ErrNoSuchUser says that nobody has the name that an administrator gave.
 var ErrNoSuchUser = &userpool.Error{Code: userpool.CodeUserNotFound, Description: TextNoSuchUser}
 
 // Named returns the user whom an administrator means: by sub, or by whatever
@@ -127,9 +130,9 @@ func (a *Users) AliasTaken(ctx context.Context, u userpool.User) error {
 			continue
 		}
 		switch login {
-		case userpool.FoldLogin(u.Attributes["email"]):
+		case naming.Fold(u.Attributes["email"]):
 			text = TextEmailAlias
-		case userpool.FoldLogin(u.Attributes["phone_number"]):
+		case naming.Fold(u.Attributes["phone_number"]):
 			text = TextPhoneAlias
 		}
 		break
@@ -213,7 +216,7 @@ func (a *Users) Get(ctx context.Context, sub string) (u userpool.User, ok bool, 
 
 // Find returns the user who signs in with this name.
 func (a *Users) Find(ctx context.Context, login string) (u userpool.User, ok bool, err error) {
-	u, ok, err = a.core.Records.UserByLogin(ctx, userpool.FoldLogin(login))
+	u, ok, err = a.core.Records.UserByLogin(ctx, naming.Fold(login))
 	if err != nil {
 		return userpool.User{}, false, fmt.Errorf("userpool: reading user: %w", err)
 	}

@@ -137,7 +137,7 @@ func (g *Grants) authorizeImplicit(ctx context.Context, a *Authorization, s user
 		return "", a.Refusal(err)
 	}
 	family := records.RefreshToken{
-		Hash: userpool.NewOpaque().Digest(), ClientID: a.Client.ID, Sub: s.Sub, Scopes: a.Scopes, OriginJTI: userpool.NewUUID(),
+		Hash: userpool.NewSecret().Digest(), ClientID: a.Client.ID, Sub: s.Sub, Scopes: a.Scopes, OriginJTI: userpool.NewUUID(),
 		AuthTime: s.AuthTime, Methods: s.Methods, Resource: a.Resource,
 		ValidUntil: now, Expires: now.Add(maxAccessLife),
 	}

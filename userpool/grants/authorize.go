@@ -14,6 +14,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/redirect"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 	"github.com/cognate-auth/cognate/userpool/signin"
 )
@@ -58,9 +59,9 @@ func (a *Authorization) Request() signin.Request {
 // meaning here, with the most bytes it may have. Each may be sent once (RFC
 // 6749 section 3.1); others are ignored.
 var authorizeLimits = map[string]int{
-	"client_id": 128, "redirect_uri": userpool.MaxURI, "response_type": 64, "scope": 8192, "state": 8192,
+	"client_id": 128, "redirect_uri": redirect.MaxLength, "response_type": 64, "scope": 8192, "state": 8192,
 	"nonce": 1024, "code_challenge": 128, "code_challenge_method": 64, "prompt": 128, "max_age": 16,
-	"login_hint": 256, "lang": 64, "identity_provider": 128, "idp_identifier": 128, "resource": userpool.MaxURI,
+	"login_hint": 256, "lang": 64, "identity_provider": 128, "idp_identifier": 128, "resource": redirect.MaxLength,
 	"acr_values": 1024,
 }
 
@@ -308,7 +309,7 @@ func (a *Authorization) setResource(q url.Values) error {
 	if resource == "" {
 		return nil
 	}
-	if problem := userpool.RedirectProblem(resource); problem != "" {
+	if problem := redirect.Problem(resource); problem != "" {
 		return userpool.InvalidRequest("resource " + problem)
 	}
 	a.Resource = resource
@@ -318,7 +319,7 @@ func (a *Authorization) setResource(q url.Values) error {
 // ParseRelayState reads the RelayState of a response that nobody asked for: the
 // query of an authorization request. Nothing in it is checked.
 func ParseRelayState(said string) (url.Values, error) {
-	if len(said) > authorizeLimits["state"]+userpool.MaxURI {
+	if len(said) > authorizeLimits["state"]+redirect.MaxLength {
 		return nil, signin.ErrState
 	}
 	q, err := url.ParseQuery(said)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/oauthscope"
 	"github.com/cognate-auth/cognate/userpool/internal/records"
 )
 
@@ -36,7 +37,7 @@ func (g *Grants) newClaims(i issuance) tokenClaims {
 	t.access = g.accessClaims(i, t.scopes)
 	t.access["event_id"] = event
 	groups.apply(t.access, false)
-	if !slices.Contains(i.family.Scopes, userpool.ScopeOpenID) {
+	if !slices.Contains(i.family.Scopes, oauthscope.OpenID) {
 		return t
 	}
 	t.id = g.idClaims(i)
@@ -83,7 +84,7 @@ func (g *Grants) idClaims(i issuance) map[string]any {
 		claims["nonce"] = i.nonce
 	}
 	if len(i.user.Identities) > 0 {
-		claims["identities"] = userpool.IdentityClaims(i.user.Identities)
+		claims["identities"] = i.user.IdentitiesClaim()
 	}
 	for name, value := range visibleAttributes(i.client, i.user.Attributes, i.family.Scopes) {
 		switch {
@@ -136,9 +137,9 @@ func unreadable(c userpool.Client, scopes []string) string {
 	for _, scope := range scopes {
 		var names []string
 		switch scope {
-		case userpool.ScopeEmail:
+		case oauthscope.Email:
 			names = []string{"email", "email_verified"}
-		case userpool.ScopePhone:
+		case oauthscope.Phone:
 			names = []string{"phone_number", "phone_number_verified"}
 		}
 		for _, name := range names {
@@ -156,14 +157,14 @@ func unreadable(c userpool.Client, scopes []string) string {
 // without e-mail address and phone number.
 func scopedAttributes(all map[string]string, scopes []string) map[string]string {
 	has := func(scope string) bool { return slices.Contains(scopes, scope) }
-	everything := !has(userpool.ScopeEmail) && !has(userpool.ScopePhone) && !has(userpool.ScopeProfile)
+	everything := !has(oauthscope.Email) && !has(oauthscope.Phone) && !has(oauthscope.Profile)
 	out := make(map[string]string, len(all))
 	for name, value := range all {
 		switch {
 		case everything,
-			has(userpool.ScopeEmail) && (name == "email" || name == "email_verified"),
-			has(userpool.ScopePhone) && (name == "phone_number" || name == "phone_number_verified"),
-			has(userpool.ScopeProfile) && (slices.Contains(userpool.ProfileAttributes, name) || strings.HasPrefix(name, "custom:")):
+			has(oauthscope.Email) && (name == "email" || name == "email_verified"),
+			has(oauthscope.Phone) && (name == "phone_number" || name == "phone_number_verified"),
+			has(oauthscope.Profile) && (slices.Contains(userpool.ProfileAttributes, name) || strings.HasPrefix(name, "custom:")):
 			out[name] = value
 		}
 	}

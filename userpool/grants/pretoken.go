@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/oauthscope"
 	"github.com/cognate-auth/cognate/userpool/internal/triggers"
 )
 
@@ -167,7 +168,7 @@ func (c *claimChanges) applyScopes(t *tokenClaims) error {
 	}
 	scopes := slices.Clone(t.scopes)
 	for _, s := range c.ScopesToAdd {
-		if !userpool.ValidScopeToken(s) {
+		if !oauthscope.ValidToken(s) {
 			return triggers.ErrUnrecognizable
 		}
 		if !slices.Contains(scopes, s) {

@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/redirect"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
@@ -56,7 +56,7 @@ func slip(got, want string) string {
 		return "note the scheme, http or https"
 	case g.Hostname() == w.Hostname():
 		return "note the port"
-	case userpool.IsLoopback(g.Hostname()) && userpool.IsLoopback(w.Hostname()):
+	case redirect.IsLoopback(g.Hostname()) && redirect.IsLoopback(w.Hostname()):
 		return "note that localhost and 127.0.0.1 differ"
 	}
 	return ""

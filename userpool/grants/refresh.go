@@ -14,6 +14,10 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
+// rotateTries bounds how often a request looks again because others used the same
+// token at that moment. Without a grace period the second look ends it.
+const rotateTries = 10
+
 // Refresh answers a token request with a refresh token. The token stays valid
 // until its own end, or, if the client's are rotated, for the grace period: then
 // the answer holds the one to use from now on. Without a grace period one of any
@@ -84,14 +88,14 @@ func (g *Grants) refreshToken(ctx context.Context, c userpool.Client, hash strin
 // look at what it left.
 func (g *Grants) rotate(ctx context.Context, c userpool.Client, t records.RefreshToken) (userpool.Secret, error) {
 	err := store.ErrConflict
-	for i := 0; i < userpool.RotateTries && errors.Is(err, store.ErrConflict); i++ {
+	for i := 0; i < rotateTries && errors.Is(err, store.ErrConflict); i++ {
 		if i > 0 {
 			t, err = g.refreshToken(ctx, c, t.Hash)
 			if err != nil {
 				return "", err
 			}
 		}
-		fresh, next, old := userpool.NewOpaque(), t, t
+		fresh, next, old := userpool.NewSecret(), t, t
 		next.Hash, next.RetryUntil = fresh.Digest(), time.Time{}
 		next.Expires = t.ValidUntil.Add(maxAccessLife)
 		if grace := c.RefreshTokenRotation.RetryGracePeriod; grace > 0 && t.RetryUntil.IsZero() {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/oauthscope"
 )
 
 // liveScopes leaves out the scopes whose resource server does not have them any
@@ -23,7 +24,7 @@ func splitScopes(requested string) []string {
 	for s := range strings.SplitSeq(requested, " ") {
 		if s != "" && !slices.Contains(scopes, s) {
 			scopes = append(scopes, s)
-			if len(scopes) > userpool.MaxScopes {
+			if len(scopes) > oauthscope.Max {
 				break // more than any client has: one of them will be refused
 			}
 		}
@@ -44,7 +45,7 @@ func grantScopes(c userpool.Client, requested string) ([]string, error) {
 	if len(scopes) == 0 {
 		return slices.Clone(c.AllowedOAuthScopes), nil
 	}
-	if !userpool.OpenIDComplete(scopes) {
+	if !oauthscope.Complete(scopes) {
 		return nil, &userpool.Error{Code: userpool.CodeInvalidRequest, Description: userpool.CodeInvalidScope}
 	}
 	return scopes, nil

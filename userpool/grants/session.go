@@ -36,7 +36,7 @@ func (ss *Sessions) open(ctx context.Context, s userpool.Session, previous userp
 	if err != nil {
 		return "", userpool.Session{}, err
 	}
-	id = userpool.NewOpaque()
+	id = userpool.NewSecret()
 	s.Hash, s.AuthTime, s.Expires = id.Digest(), now, now.Add(SessionLifetime)
 	err = ss.core.Records.PutSession(ctx, s, maxSessions)
 	if err != nil {

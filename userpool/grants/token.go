@@ -114,7 +114,7 @@ func (g *Grants) startFamily(ctx context.Context, c userpool.Client, code record
 	if err != nil {
 		return TokenSet{}, err
 	}
-	refresh := userpool.NewOpaque()
+	refresh := userpool.NewSecret()
 	family := records.RefreshToken{
 		Hash: refresh.Digest(), ClientID: c.ID, Sub: code.Sub, Scopes: code.Scopes, OriginJTI: userpool.NewUUID(),
 		AuthTime: code.AuthTime, Methods: code.Methods, Resource: code.Resource,

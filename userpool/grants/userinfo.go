@@ -11,6 +11,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/clock"
+	"github.com/cognate-auth/cognate/userpool/internal/oauthscope"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 	"github.com/cognate-auth/cognate/userpool/keys"
 	"github.com/golang-jwt/jwt/v5"
@@ -46,7 +47,7 @@ func (g *Grants) UserInfo(ctx context.Context, token userpool.Secret) (map[strin
 		return nil, err
 	}
 	scopes := text.Fields(claims.Scope)
-	if !slices.Contains(scopes, userpool.ScopeOpenID) {
+	if !slices.Contains(scopes, oauthscope.OpenID) {
 		return nil, errNoOpenID
 	}
 	c, ok, err := g.clients.Get(ctx, claims.ClientID)
@@ -62,7 +63,7 @@ func (g *Grants) UserInfo(ctx context.Context, token userpool.Secret) (map[strin
 	}
 	info := visibleAttributes(c, u.Attributes, scopes)
 	if len(u.Identities) > 0 && c.CanRead("identities") {
-		info["identities"] = userpool.IdentitiesText(u.Identities)
+		info["identities"] = u.IdentitiesText()
 	}
 	info["sub"], info["username"] = u.Sub, u.Username
 	return info, nil

@@ -5,7 +5,9 @@ import (
 	_ "embed" // for the style sheet
 	"encoding/base64"
 	"html/template"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
@@ -60,7 +62,7 @@ func theme(primary, background, media string) string {
 	var rules strings.Builder
 	if primary != "" {
 		rules.WriteString("--accent:" + primary + ";--accent-strong:" + primary + ";--mark-a:" + primary + ";")
-		rules.WriteString("--on-accent:" + userpool.TextColour(primary) + ";")
+		rules.WriteString("--on-accent:" + textColour(primary) + ";")
 	}
 	if background != "" {
 		rules.WriteString("--page:" + background + ";--glow:" + background + ";")
@@ -98,4 +100,25 @@ func (b brand) policy(forms bool, more ...string) string {
 func (h *Handler) own(w http.ResponseWriter, r *http.Request, title string) view {
 	l := chooseLocale(w, r, h.secure())
 	return view{locale: l, Style: ownBrand.style, Brand: ownBrand, Title: l.T(title), policy: ownBrand.policy(false)}
+}
+
+// textColour returns black or white, whichever can be read better on a colour
+// such as #0a6cff (WCAG 2.2, relative luminance).
+func textColour(on string) string {
+	rgb, err := strconv.ParseUint(strings.TrimPrefix(on, "#"), 16, 32)
+	if err != nil {
+		return "#000000"
+	}
+	channel := func(shift int) float64 {
+		c := float64(rgb>>shift&0xff) / 255
+		if c <= 0.04045 {
+			return c / 12.92
+		}
+		return math.Pow((c+0.055)/1.055, 2.4)
+	}
+	luminance := 0.2126*channel(16) + 0.7152*channel(8) + 0.0722*channel(0)
+	if luminance > 0.179 {
+		return "#000000"
+	}
+	return "#ffffff"
 }

@@ -62,7 +62,7 @@ type sources struct {
 // go to the app, and the rest is refused to administrators and identity
 // providers alone.
 var elsewhere = []string{
-	"CheckVerified", "InvalidRequest", "NewUser", "cleanGroups", "factorProblem", "setFactors", "setPasswordState",
+	"InvalidRequest", "NewUser", "checkVerified", "cleanGroups", "factorProblem", "setFactors", "setPasswordState",
 }
 
 // loadSources parses and type-checks packages; the later ones import the

@@ -7,6 +7,7 @@ package pool
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,7 +30,7 @@ import (
 // Config configures [New].
 type Config struct {
 	// ID is the pool id, of Cognito's form "<region>_<alphanumerics>", at most
-	// 55 characters. Empty: a fresh one of [userpool.NewPoolID]; then Issuer must be
+	// 55 characters. Empty: a fresh one of [NewID]; then Issuer must be
 	// empty or end in a slash, and the id is appended to it.
 	ID string
 
@@ -169,7 +170,7 @@ func newCore(ctx context.Context, cfg Config) (*core.Core, error) {
 // setNames decides what the pool is called and where it is.
 func setNames(c *core.Core, cfg Config) error {
 	if c.ID == "" {
-		c.ID = userpool.NewPoolID()
+		c.ID = NewID()
 	}
 	err := userpool.CheckPoolID(c.ID)
 	if err != nil {
@@ -189,6 +190,10 @@ func setNames(c *core.Core, cfg Config) error {
 	}
 	return nil
 }
+
+// NewID returns a fresh pool id, "local_" and nine alphanumerics, which has
+// the shape of Cognito's "<region>_<suffix>".
+func NewID() string { return "local_" + strings.ToLower(rand.Text()[:9]) }
 
 // ID returns the pool id.
 func (p *Pool) ID() string { return p.core.ID }

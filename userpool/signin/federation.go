@@ -20,6 +20,7 @@ const RoundTripLifetime = 5 * time.Minute
 // room for the next.
 const maxRoundTrips = 16
 
+// ErrState refuses who comes back from an identity provider and was not sent there.
 var ErrState = &userpool.PageError{Code: userpool.PageInvalidState, Mend: "the way back from an identity provider needs a state that " +
 	"this pool gave to this browser in the last five minutes, and that was not used yet; start again at the app"}
 
@@ -34,7 +35,7 @@ func (f *Federation) Start(ctx context.Context, browser userpool.Secret, t userp
 func (f *Federation) put(ctx context.Context, t userpool.RoundTrip) (state userpool.Secret, _ userpool.RoundTrip, err error) {
 	now := f.core.Now()
 	f.core.Collect(ctx, now)
-	state, t.Nonce, t.Verifier = userpool.NewOpaque(), userpool.NewOpaque(), userpool.NewOpaque()
+	state, t.Nonce, t.Verifier = userpool.NewSecret(), userpool.NewSecret(), userpool.NewSecret()
 	t.Hash, t.Expires = state.Digest(), now.Add(RoundTripLifetime)
 	err = f.core.Records.PutRoundTrip(ctx, t, maxRoundTrips)
 	if err != nil {

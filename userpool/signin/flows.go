@@ -23,7 +23,7 @@ var ErrStale = errors.New("userpool: the flow is at another step")
 // authorization request, and returns the id that its pages carry. It is stored
 // by [Flows.Save].
 func (fs *Flows) Start(browser userpool.Secret, request string) (id userpool.Secret, f *userpool.Flow) {
-	id = userpool.NewOpaque()
+	id = userpool.NewSecret()
 	return id, &userpool.Flow{
 		Hash: id.Digest(), Browser: browser.Digest(), Request: userpool.Secret(request).Digest(), Step: userpool.StepSignIn,
 		Expires: fs.core.Now().Add(FlowLifetime),
@@ -65,7 +65,7 @@ func (fs *Flows) Save(ctx context.Context, f *userpool.Flow) error {
 // in which something was proven for the first time: somebody may have planted the
 // browser's token and a flow of his own, and waited (session fixation).
 func (fs *Flows) Renew(ctx context.Context, f *userpool.Flow) (id userpool.Secret, err error) {
-	id = userpool.NewOpaque()
+	id = userpool.NewSecret()
 	g := *f
 	g.Hash, g.Version = id.Digest(), 0
 	err = fs.core.Records.ReplaceFlow(ctx, f, &g)

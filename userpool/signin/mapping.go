@@ -12,6 +12,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
 	"github.com/cognate-auth/cognate/userpool/internal/records"
 	"github.com/cognate-auth/cognate/userpool/internal/triggers"
 	"github.com/cognate-auth/cognate/userpool/store"
@@ -82,10 +83,10 @@ func (f *Federation) create(ctx context.Context, c userpool.Client, ip userpool.
 			Issuer: profile.Issuer, Primary: true, Created: now,
 		}},
 	}
-	if !userpool.ValidName(ip.Name + "_" + profile.Subject) {
+	if !naming.ValidName(ip.Name + "_" + profile.Subject) {
 		return userpool.User{}, userpool.InvalidRequest("the user name, " + ip.Name + "_ and the subject, has more than 128 characters or a space")
 	}
-	u.Logins = []string{userpool.FoldLogin(u.Username)}
+	u.Logins = []string{naming.Fold(u.Username)}
 	err := f.applyMapping(c, ip, &u, profile.Claims)
 	if err != nil {
 		return userpool.User{}, err

@@ -120,7 +120,7 @@ func (s *Steps) checkSent(ctx context.Context, f *userpool.Flow, who accounts.Ac
 	if err != nil {
 		return userpool.User{}, err
 	}
-	if f.Address == "" && who.User.Verified(name) {
+	if f.Address == "" && who.Verified(name) {
 		return who.User, nil // nothing new is known
 	}
 	return s.users.Change(ctx, who.Sub, func(u *userpool.User) error {

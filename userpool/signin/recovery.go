@@ -6,6 +6,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
 	"github.com/cognate-auth/cognate/userpool/internal/totp"
 )
 
@@ -15,7 +16,7 @@ func (s *Steps) Forgot(ctx context.Context, req Request, f *userpool.Flow) error
 	if !s.core.Settings().CanRecover() {
 		return &userpool.PageError{Code: userpool.PageNoRecovery, ClientID: req.Client.ID, Mend: "Settings.Recovery is admin_only"}
 	}
-	if userpool.FoldLogin(f.Username) == "" {
+	if naming.Fold(f.Username) == "" {
 		return userpool.InvalidParameter("Missing required parameter USERNAME")
 	}
 	d, sub, err := s.recovery.Forgot(ctx, req.Client, f.Username)

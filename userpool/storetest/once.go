@@ -3,7 +3,7 @@ package storetest
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha1"
+	"crypto/sha1" //nolint:gosec // RFC 6238: authenticator apps compute nothing else
 	"encoding/base32"
 	"encoding/binary"
 	"encoding/json"

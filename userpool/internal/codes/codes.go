@@ -256,6 +256,7 @@ func (cs *Codes) Same(ctx context.Context, c records.OneTimeCode) (records.OneTi
 	return now, nil
 }
 
+// Audit writes down whether a code was taken; err is what its check returned.
 func (cs *Codes) Audit(ctx context.Context, purpose, sub string, err error) {
 	attrs := []slog.Attr{slog.String("purpose", purpose), core.SubAttr(sub)}
 	refusal, refused := errors.AsType[*userpool.Error](err)

@@ -134,7 +134,7 @@ func fill(m *userpool.Message) {
 	body := m.Body
 	pairs := []string{"{####}", code, "{username}", name}
 	if m.Link != "" {
-		whole, said := userpool.LinkMark(body)
+		whole, said := text.LinkMark(body)
 		pairs = append(pairs, whole, `<a href="`+html.EscapeString(m.Link)+`">`+said+`</a>`)
 	}
 	m.Body = strings.NewReplacer(pairs...).Replace(body)

@@ -81,7 +81,7 @@ func (c *Core) Settings() *userpool.Settings { return c.settings.Load() }
 // breaks a rule is an error that names the field; then nothing changes. The
 // attributes that people sign in with cannot change.
 func (c *Core) Configure(_ context.Context, s userpool.Settings) error {
-	s = userpool.WithSettingsDefaults(s)
+	s = s.WithDefaults()
 	err := errors.Join(userpool.CheckSettings(s), c.checkInvoke(s))
 	if err != nil {
 		return err

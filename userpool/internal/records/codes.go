@@ -8,6 +8,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/clock"
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
@@ -45,7 +46,7 @@ func messageChange(m userpool.Message, decoy bool) store.Change {
 }
 
 func messageTerms(m userpool.Message) []string {
-	return []string{"to:" + userpool.FoldLogin(m.To), "name:" + userpool.FoldLogin(m.Username), "sub:" + m.Sub}
+	return []string{"to:" + naming.Fold(m.To), "name:" + naming.Fold(m.Username), "sub:" + m.Sub}
 }
 
 // PutMessage adds m to the outbox; the newest maxMessages stay.
@@ -62,11 +63,11 @@ func (s Records) Messages(ctx context.Context, q userpool.MessageQuery, now time
 	}
 	switch {
 	case q.To != "":
-		query.Term = "to:" + userpool.FoldLogin(q.To)
+		query.Term = "to:" + naming.Fold(q.To)
 	case q.Sub != "":
 		query.Term = "sub:" + q.Sub
 	case q.Username != "":
-		query.Term = "name:" + userpool.FoldLogin(q.Username)
+		query.Term = "name:" + naming.Fold(q.Username)
 	}
 	list, err := s.Store.List(ctx, s.Pool, kindMessage, query)
 	if err != nil {
@@ -89,8 +90,8 @@ func (s Records) Messages(ctx context.Context, q userpool.MessageQuery, now time
 
 // holds checks what the store's one term did not.
 func holds(q userpool.MessageQuery, m userpool.Message) bool {
-	return (q.To == "" || userpool.FoldLogin(q.To) == userpool.FoldLogin(m.To)) && (q.Sub == "" || q.Sub == m.Sub) &&
-		(q.Username == "" || userpool.FoldLogin(q.Username) == userpool.FoldLogin(m.Username))
+	return (q.To == "" || naming.Fold(q.To) == naming.Fold(m.To)) && (q.Sub == "" || q.Sub == m.Sub) &&
+		(q.Username == "" || naming.Fold(q.Username) == naming.Fold(m.Username))
 }
 
 // DeleteMessages empties the outbox.
@@ -145,7 +146,7 @@ func (s Records) PoolSecret(ctx context.Context, name string) (userpool.Secret, 
 		if err != nil || ok {
 			return userpool.Secret(r.Body), err
 		}
-		fresh := store.Record{Kind: kindSecret, ID: name, Body: []byte(userpool.NewOpaque())}
+		fresh := store.Record{Kind: kindSecret, ID: name, Body: []byte(userpool.NewSecret())}
 		err = s.Apply(ctx, store.Change{Op: store.Create, Record: fresh})
 		if err != nil && !errors.Is(err, store.ErrExists) {
 			return "", err

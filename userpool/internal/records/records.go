@@ -1,3 +1,7 @@
+// Package records knows what users, clients, sessions, codes and tokens look like in a
+// store: it turns them into records and back. It is the one place that does.
+//
+// It knows the words (userpool), store, keys, clock and naming, and decides nothing.
 package records
 
 import (
@@ -10,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
@@ -71,6 +76,7 @@ type storedClient struct {
 	SecondSecret string `json:",omitempty"`
 }
 
+// ClientRecord returns a client as it is stored.
 func ClientRecord(c userpool.Client, version int64) store.Record {
 	body := encodeBody(storedClient{c, string(c.Secret), string(c.SecondSecret)})
 	return store.Record{Kind: kindClient, ID: c.ID, Version: version, Body: body}
@@ -129,6 +135,7 @@ type storedUser struct {
 	TOTPSecret     string   `json:",omitempty"`
 }
 
+// UserRecord returns a user as it is stored.
 func UserRecord(u userpool.User) store.Record {
 	stored := storedUser{User: u, PasswordHash: string(u.PasswordHash), TOTPSecret: string(u.TOTPSecret)}
 	for _, h := range u.PreviousHashes {
@@ -206,7 +213,7 @@ var ownedKinds = []string{KindSession, KindCode, KindRefresh, KindOneTime, kindP
 
 // UserBySub returns the user with this sub.
 func (s Records) UserBySub(ctx context.Context, sub string) (userpool.User, bool, error) {
-	if !userpool.ValidName(sub) {
+	if !naming.ValidName(sub) {
 		return userpool.User{}, false, nil // nobody has it, and no store needs to take it
 	}
 	return foundUser(s.Store.Get(ctx, s.Pool, kindUser, sub))
@@ -214,7 +221,7 @@ func (s Records) UserBySub(ctx context.Context, sub string) (userpool.User, bool
 
 // UserByLogin returns the user one of whose Logins is exactly this.
 func (s Records) UserByLogin(ctx context.Context, login string) (userpool.User, bool, error) {
-	if !userpool.ValidName(login) {
+	if !naming.ValidName(login) {
 		return userpool.User{}, false, nil
 	}
 	return foundUser(s.Store.Find(ctx, s.Pool, kindUser, login))

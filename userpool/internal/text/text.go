@@ -44,6 +44,7 @@ const maxLogged = 200
 // handler or %q does the quoting.
 func Clip(s string) string { return ClipAt(s, maxLogged) }
 
+// ClipAt bounds a text to so many bytes, and marks that it did.
 func ClipAt(s string, most int) string {
 	if len(s) <= most {
 		return s

@@ -64,6 +64,7 @@ func Match(secret, code userpool.Secret, now time.Time) (step int64, ok bool) {
 	return step, ok
 }
 
+// Step returns the time step that a moment is in.
 func Step(now time.Time) int64 { return now.Unix() / int64(period/time.Second) }
 
 // Plain takes out the spaces that people and apps put between digits.

@@ -224,7 +224,7 @@ func Attributes(u userpool.User) map[string]string {
 	}
 	out["sub"], out["cognito:user_status"] = u.Sub, string(u.Status)
 	if len(u.Identities) > 0 {
-		out["identities"] = userpool.IdentitiesText(u.Identities)
+		out["identities"] = u.IdentitiesText()
 	}
 	return out
 }
@@ -248,7 +248,10 @@ func (ts *Triggers) Call(ctx context.Context, name string, e Event, answer any) 
 	return triggerFault(name, err)
 }
 
-var ErrUnrecognizable = &userpool.Error{Code: userpool.CodeInvalidLambdaResponse, Description: "Unrecognizable lambda output"}
+// ErrUnrecognizable says that a trigger answered with what nobody asked for.
+var ErrUnrecognizable = &userpool.Error{
+	Code: userpool.CodeInvalidLambdaResponse, Description: "Unrecognizable lambda output",
+}
 
 // ReadAnswer takes the response out of an event that came back. It must be an
 // object; members that are not known are the trigger's own business.

@@ -1,4 +1,4 @@
-package userpool_test
+package naming_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
+	"github.com/cognate-auth/cognate/userpool/internal/naming"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 	"github.com/cognate-auth/cognate/userpool/pool"
 )
@@ -136,7 +137,7 @@ func FuzzEmail(f *testing.F) {
 		f.Add(address)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if !userpool.ValidEmail(s) {
+		if !naming.ValidEmail(s) {
 			return
 		}
 		if strings.Count(s, "@") != 1 || strings.ContainsAny(s, "<>()[]\\\",;: ") || strings.ContainsFunc(s, unicode.IsControl) {
