@@ -37,6 +37,8 @@ const (
 	PageCannotConfirm      = "User is not confirmed."
 	PageNoSignUp           = "SignUp is not permitted for this user pool"
 	PageNoRecovery         = "Contact administrator to reset password."
+	PageForgedForm         = "invalid_csrf_token" // our own, as the next
+	PageFlowOver           = "expired_session"
 )
 
 // The sentences a person reads when a sign-in is refused.
@@ -75,11 +77,12 @@ func (e *Error) Error() string {
 type PageError struct {
 	Code     string // a Page or Code constant: the error parameter of /error
 	ClientID string // as the request named it, possibly empty or unknown
-	Mend     string // for the log: what a developer should change; not for the page
+	Hint     string // for the log: what a developer should change; not for the page
+	Slip     string // for the log: how an address differs from a registered one; empty: not known
 }
 
-// Error returns the code and the mend.
-func (e *PageError) Error() string { return "userpool: " + e.Code + ": " + e.Mend }
+// Error returns the code and the hint.
+func (e *PageError) Error() string { return "userpool: " + e.Code + ": " + e.Hint }
 
 // Location returns the address of the error page below the domain's base URL.
 func (e *PageError) Location(base string) string {

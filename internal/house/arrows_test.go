@@ -46,6 +46,7 @@ var arrows = []struct{ packages, may string }{
 	{"userpool/internal/naming", ""},
 	{"userpool/internal/oauthscope", ""},
 	{"userpool/internal/redirect", ""},
+	{"userpool/internal/decision", ""},
 	{"userpool/internal/text", ""},
 	{"userpool/internal/clock", ""},
 	{"userpool/internal/gate", "userpool"},
@@ -55,37 +56,40 @@ var arrows = []struct{ packages, may string }{
 		"userpool/internal/clock"},
 	{"userpool/internal/core", "userpool userpool/internal/text userpool/internal/clock userpool/internal/gate " +
 		"userpool/internal/password userpool/internal/records"},
-	{"userpool/internal/triggers", "userpool userpool/internal/text userpool/internal/core"},
+	{"userpool/internal/triggers", "userpool userpool/internal/text userpool/internal/decision " +
+		"userpool/internal/core"},
 	{"userpool/internal/lockout", "userpool userpool/store userpool/internal/clock userpool/internal/records " +
 		"userpool/internal/core"},
-	{"userpool/internal/codes", "userpool userpool/store userpool/internal/text userpool/internal/clock " +
-		"userpool/internal/records userpool/internal/core userpool/internal/triggers " +
-		"userpool/internal/lockout"},
+	{"userpool/internal/codes", "userpool userpool/store userpool/internal/text " +
+		"userpool/internal/decision userpool/internal/clock userpool/internal/records " +
+		"userpool/internal/core userpool/internal/triggers userpool/internal/lockout"},
 
 	{"userpool/accounts", "userpool userpool/store userpool/internal/text userpool/internal/naming " +
-		"userpool/internal/clock userpool/internal/totp userpool/internal/records " +
-		"userpool/internal/core userpool/internal/triggers userpool/internal/lockout " +
-		"userpool/internal/codes"},
+		"userpool/internal/decision userpool/internal/clock userpool/internal/totp " +
+		"userpool/internal/records userpool/internal/core userpool/internal/triggers " +
+		"userpool/internal/lockout userpool/internal/codes"},
 	{"userpool/signin", "userpool userpool/store userpool/internal/text userpool/internal/naming " +
-		"userpool/internal/clock userpool/internal/totp userpool/internal/records " +
-		"userpool/internal/core userpool/internal/triggers userpool/internal/lockout " +
-		"userpool/internal/codes userpool/accounts"},
+		"userpool/internal/decision userpool/internal/clock userpool/internal/totp " +
+		"userpool/internal/records userpool/internal/core userpool/internal/triggers " +
+		"userpool/internal/lockout userpool/internal/codes userpool/accounts"},
 	{"userpool/grants", "userpool userpool/store userpool/keys userpool/internal/text " +
-		"userpool/internal/redirect userpool/internal/oauthscope userpool/internal/clock " +
-		"userpool/internal/records userpool/internal/core userpool/internal/triggers userpool/accounts " +
-		"userpool/signin"},
+		"userpool/internal/redirect userpool/internal/oauthscope userpool/internal/decision " +
+		"userpool/internal/clock userpool/internal/records userpool/internal/core " +
+		"userpool/internal/triggers userpool/accounts userpool/signin"},
 	{"userpool/pool", "userpool userpool/store userpool/trace userpool/keys userpool/internal/gate " +
 		"userpool/internal/password userpool/internal/records userpool/internal/core userpool/accounts " +
 		"userpool/signin userpool/grants"},
 
-	{"userpool/internal/browser", "userpool userpool/grants"},
+	{"userpool/internal/browser", "userpool userpool/internal/decision userpool/grants"},
 	{"userpool/internal/recorder", "userpool userpool/trace userpool/internal/browser"},
-	{"userpool/oauth", "userpool userpool/accounts userpool/grants userpool/pool userpool/internal/browser"},
-	{"userpool/hosted", "userpool userpool/accounts userpool/signin userpool/grants userpool/pool " +
-		"userpool/internal/browser"},
-	{"userpool/federation", "internal/loopback internal/utf8text userpool userpool/grants userpool/pool " +
-		"userpool/internal/browser"},
-	{"userpool/devview", "userpool userpool/trace userpool/accounts userpool/pool"},
+	{"userpool/oauth", "userpool userpool/internal/decision userpool/accounts userpool/grants " +
+		"userpool/pool userpool/internal/browser"},
+	{"userpool/hosted", "userpool userpool/internal/decision userpool/accounts userpool/signin " +
+		"userpool/grants userpool/pool userpool/internal/browser"},
+	{"userpool/federation", "internal/loopback internal/utf8text userpool userpool/internal/decision " +
+		"userpool/grants userpool/pool userpool/internal/browser"},
+	{"userpool/devview", "userpool userpool/trace userpool/internal/decision userpool/accounts " +
+		"userpool/grants userpool/pool"},
 	{"userpool/server",
 		"userpool userpool/pool userpool/internal/browser userpool/internal/recorder userpool/oauth " +
 			"userpool/hosted userpool/federation userpool/devview"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/internal/records"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
@@ -160,17 +161,17 @@ func (a *Clients) Authenticate(ctx context.Context, cred ClientCredentials) (use
 	reason := ""
 	switch {
 	case !ok:
-		reason = "unknown client"
+		reason = decision.UnknownClient
 	case c.Secret == "" && (cred.Secret != "" || cred.Basic):
-		reason = "a public client sent a secret or a Basic header"
+		reason = decision.SecretUnexpected
 	case c.Secret != "" && cred.Secret == "":
-		reason = "the client secret is missing"
+		reason = decision.SecretMissing
 	case c.Secret != "" && !c.HasSecret(cred.Secret):
-		reason = "the client secret is wrong"
+		reason = decision.SecretWrong
 	default:
 		return c, nil
 	}
-	a.core.Audit(ctx, "client refused", core.ClientAttr(cred.ID), core.ReasonAttr(reason))
+	a.core.Audit(ctx, decision.ClientRefused, core.ClientAttr(cred.ID), core.ReasonAttr(reason))
 	return userpool.Client{}, errClient
 }
 

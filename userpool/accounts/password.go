@@ -11,6 +11,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/internal/naming"
 )
 
@@ -122,9 +123,9 @@ func (a *Users) auditSignIn(ctx context.Context, who Account, err error) {
 	case err == nil:
 		a.core.Audit(ctx, "password accepted", attrs...)
 	case refused:
-		a.core.Audit(ctx, "sign-in refused", append(attrs, core.ReasonAttr(refusal.Description))...)
+		a.core.Audit(ctx, decision.SignInRefused, append(attrs, core.RefusalAttrs(refusal)...)...)
 	default:
-		a.core.Audit(ctx, "sign-in failed", append(attrs, slog.Any("err", err))...)
+		a.core.Audit(ctx, decision.SignInFailed, append(attrs, slog.Any("err", err))...)
 	}
 }
 

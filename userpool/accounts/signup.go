@@ -221,7 +221,7 @@ func (a *Registration) ConfirmLink(ctx context.Context, clientID, username strin
 		return userpool.Client{}, err
 	}
 	if !ok {
-		return userpool.Client{}, &userpool.PageError{Code: userpool.PageUnknownClient, ClientID: clientID, Mend: "the link names no client"}
+		return userpool.Client{}, &userpool.PageError{Code: userpool.PageUnknownClient, ClientID: clientID, Hint: "the link names no client"}
 	}
 	u, err := a.users.Named(ctx, username)
 	if errors.Is(err, ErrNoSuchUser) {

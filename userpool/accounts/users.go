@@ -7,6 +7,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/codes"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/internal/naming"
 	"github.com/cognate-auth/cognate/userpool/internal/records"
 	"github.com/cognate-auth/cognate/userpool/store"
@@ -191,7 +192,7 @@ func (a *Users) Create(ctx context.Context, n userpool.NewUser) (userpool.User, 
 }
 
 // ErrGone says that a user was there a moment ago.
-var ErrGone = errors.New("the user is gone")
+var ErrGone = errors.New(decision.UserGone)
 
 // BySub returns the user with this sub, or ErrGone.
 func (a *Users) BySub(ctx context.Context, sub string) (userpool.User, error) {

@@ -9,14 +9,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 // advice is what a developer is told about a failed step.
 type advice struct {
 	What     string // the error in a few words
-	Mend     string
-	Hint     string       // the likely slip; empty: none
+	Hint     string
+	Slip     string       // the likely one; empty: not known
 	Compare  []comparison // what was sent and what it should have been
 	Others   []string     // what else would do
 	Commands []command
@@ -37,27 +38,27 @@ type part struct {
 
 type command struct{ Label, Text string }
 
-// advise says what to mend about the i-th step, if it failed.
+// advise says what to do about the i-th step, if it failed.
 func (h *Handler) advise(ctx context.Context, s *trace.SignIn, i int) (*advice, error) {
 	step := s.Steps[i]
 	if !step.Failed() || step.Path == "/error" { // the page follows from a step before
 		return nil, nil
 	}
-	a := &advice{What: what(step), Mend: mendOf(step), Hint: hint(step)}
+	a := &advice{What: what(step), Hint: hintOf(step), Slip: slip(step)}
 	keys := keysOf(step)
 	c, known, err := h.Pool.Clients.Get(ctx, step.ClientID)
 	switch {
 	case err != nil:
 		return nil, err
-	case slices.Contains(keys, userpool.PageUnknownClient), slices.Contains(keys, "unknown client"):
+	case slices.Contains(keys, userpool.PageUnknownClient), slices.Contains(keys, decision.UnknownClient):
 		err = h.adviseClients(ctx, a, step)
 	case slices.Contains(keys, userpool.PageRedirectMismatch) && known:
 		h.adviseMismatch(a, step, c)
 	case slices.Contains(keys, userpool.CodeInvalidScope) && known:
 		h.adviseScopes(a, step, c)
-	case slices.Contains(keys, "redirect_uri differs from the authorization request"):
+	case slices.Contains(keys, decision.RedirectURIDiffers):
 		a.compareWithBegin(s, step, "redirect_uri", "redirect_uri")
-	case slices.Contains(keys, "code_verifier does not match"):
+	case slices.Contains(keys, decision.VerifierWrong):
 		a.compareWithBegin(s, step, "code_verifier", "code_challenge")
 	}
 	return a, err
@@ -84,21 +85,20 @@ func what(step trace.Step) string {
 	return "HTTP status " + strconv.Itoa(step.Status)
 }
 
-// hint is the slip that the pool itself recognised.
-func hint(step trace.Step) string {
+// slip is the one that the pool itself recognised.
+func slip(step trace.Step) string {
 	for _, d := range step.Decisions {
-		mend := d.Get("mend")
-		_, slip, ok := strings.Cut(mend, "; note ")
+		hint, slip := d.Get("hint"), d.Get("slip")
 		switch {
-		case ok:
+		case slip != "":
 			return "Note " + slip + "."
-		case mend != "" && d.Get("error") != userpool.PageRedirectMismatch:
-			return strings.ToUpper(mend[:1]) + mend[1:] + "."
+		case hint != "" && d.Get("error") != userpool.PageRedirectMismatch:
+			return strings.ToUpper(hint[:1]) + hint[1:] + "."
 		}
-		if d.Event == "sign-in refused" && d.Get("known") == "false" {
+		if d.Event == decision.SignInRefused && d.Get("known") == "false" {
 			return "Nobody has the name that was typed."
 		}
-		if d.Event == "sign-in refused" && d.Get("reason") == userpool.TextIncorrect {
+		if d.Event == decision.SignInRefused && d.Get("reason") == userpool.TextIncorrect {
 			return "The user exists: the password was wrong."
 		}
 	}
@@ -129,9 +129,9 @@ func (h *Handler) adviseMismatch(a *advice, step trace.Step, c userpool.Client) 
 	}
 	switch {
 	case len(registered) == 0:
-		a.Hint = "The client has no such address at all."
+		a.Slip = "The client has no such address at all."
 	case slices.Contains(registered, sent):
-		a.Hint = "It is registered by now: the same request would pass."
+		a.Slip = "It is registered by now: the same request would pass."
 		return
 	}
 	if userpool.CheckRedirectURI(sent) != nil {
@@ -174,7 +174,7 @@ func (h *Handler) adviseScopes(a *advice, step trace.Step, c userpool.Client) {
 	if len(missing) == 0 {
 		return
 	}
-	a.Hint = "Not allowed: " + strings.Join(missing, " ") + "."
+	a.Slip = "Not allowed: " + strings.Join(missing, " ") + "."
 	c.AllowedOAuthScopes = slices.Concat(c.AllowedOAuthScopes, missing)
 	a.Commands = h.commands(c, "allowed_oauth_scopes", c.AllowedOAuthScopes)
 	a.Warning = "A scope of a resource server must exist there first. AWS sets what the command leaves out to its default."

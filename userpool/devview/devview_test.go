@@ -71,7 +71,7 @@ type signInJSON struct {
 	ID, State, Outcome, Username, ClientID string
 	Failed                                 bool
 	Steps                                  []struct {
-		Path, Error, Mend string
+		Path, Error, Hint string
 		Status            int
 		Decisions         []struct{ Event string }
 		Tokens            []struct{ Kind, Header, Claims string }

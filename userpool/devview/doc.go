@@ -1,6 +1,6 @@
 // Package devview serves the developer's view of a user pool at /_cognate/:
 // every sign-in as a sequence diagram, with what came, what was decided and why,
-// and what to mend; the messages that the pool sent or would have sent, with
+// and what to do; the messages that the pool sent or would have sent, with
 // their codes and links; users, app clients and settings.
 //
 //	/_cognate/              the sign-ins; ?failed=1, ?client=, ?user= choose

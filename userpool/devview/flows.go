@@ -67,7 +67,7 @@ type signInLine struct {
 	trace.SignIn
 	State string // one of the states
 	What  string // what it came to
-	Mend  string // of its last failure; empty: none
+	Hint  string // of its last failure; empty: none
 	Who   string
 	App   string // the client's name, or its ID
 	Spent string
@@ -159,7 +159,7 @@ func (h *Handler) line(ctx context.Context, s trace.SignIn) (signInLine, error) 
 			return line, err
 		}
 		if a != nil {
-			line.Mend = a.What
+			line.Hint = a.What
 			break
 		}
 	}
@@ -229,11 +229,11 @@ func grantText(step trace.Step) string {
 	return "Signed in"
 }
 
-// flowsJSON is the list for programs: all steps, and what to mend.
+// flowsJSON is the list for programs: all steps, and what to do.
 func (h *Handler) flowsJSON(w http.ResponseWriter, r *http.Request) {
 	type jsonStep struct {
 		trace.Step
-		Mend string `json:"mend,omitempty"`
+		Hint string `json:"hint,omitempty"`
 	}
 	type jsonSignIn struct {
 		trace.SignIn
@@ -253,7 +253,7 @@ func (h *Handler) flowsJSON(w http.ResponseWriter, r *http.Request) {
 		for _, step := range s.Steps {
 			js := jsonStep{Step: step}
 			if step.Failed() {
-				js.Mend = mendOf(step)
+				js.Hint = hintOf(step)
 			}
 			j.Steps = append(j.Steps, js)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/grants"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
@@ -124,7 +125,7 @@ func failed(text string) error {
 // /error. An error that has a cause is logged with it.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, a *grants.Authorization, err error) {
 	if f, ok := errors.AsType[*fault](err); ok {
-		h.Logger.WarnContext(r.Context(), "identity provider failed", "provider", f.provider, "err", f.cause,
+		h.Logger.WarnContext(r.Context(), decision.ProviderFailed, "provider", f.provider, "err", f.cause,
 			"request_id", w.Header().Get(browser.RequestIDHeader))
 		err = failed(f.text)
 	}
@@ -142,8 +143,8 @@ type fault struct {
 
 func (f *fault) Error() string { return f.text + ": " + f.cause.Error() }
 
-func invalidState(mend string) error {
-	return &userpool.PageError{Code: userpool.PageInvalidState, Mend: mend}
+func invalidState(hint string) error {
+	return &userpool.PageError{Code: userpool.PageInvalidState, Hint: hint}
 }
 
 func (h *Handler) secure() bool { return strings.HasPrefix(h.BaseURL, "https:") }

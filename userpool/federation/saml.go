@@ -9,6 +9,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/grants"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 )
 
 // maxResponse is the most characters of a SAML response (developer guide, page
@@ -207,7 +208,7 @@ func (h *Handler) SignOut(
 		there, err = h.SAML.SignOut(ctx, h.sp(), ip, id, string(state), s.ProviderSession)
 	}
 	if err != nil { // the person has left here; that must not fail for what is wrong there
-		h.Logger.WarnContext(ctx, "signing out at an identity provider failed", "provider", ip.Name, "err", err)
+		h.Logger.WarnContext(ctx, decision.ProviderSignOutFailed, "provider", ip.Name, "err", err)
 		return "", false
 	}
 	return there, there != ""

@@ -91,8 +91,8 @@ func (g *Grants) ParseAuthorization(ctx context.Context, q url.Values) (*Authori
 	}
 	providers := g.core.Settings().ProvidersOf(client)
 	if len(providers) == 0 {
-		mend := fmt.Sprintf("client %q has no identity provider that pool %s has", text.Clip(client.ID), g.core.ID)
-		return nil, &userpool.PageError{Code: userpool.CodeInvalidRequest, ClientID: client.ID, Mend: mend}
+		hint := fmt.Sprintf("client %q has no identity provider that pool %s has", text.Clip(client.ID), g.core.ID)
+		return nil, &userpool.PageError{Code: userpool.CodeInvalidRequest, ClientID: client.ID, Hint: hint}
 	}
 	a := &Authorization{Client: client, maxAge: -1, implicit: q.Get("response_type") == "token"}
 	a.unheeded = slices.DeleteFunc(slices.Clone(unheeded), func(name string) bool { return !q.Has(name) })
@@ -116,19 +116,19 @@ func (g *Grants) requestClient(ctx context.Context, q url.Values) (userpool.Clie
 	id := q.Get("client_id")
 	switch {
 	case len(q["client_id"]) > 1:
-		return userpool.Client{}, &userpool.PageError{Code: userpool.CodeInvalidRequest, Mend: "send client_id once"}
+		return userpool.Client{}, &userpool.PageError{Code: userpool.CodeInvalidRequest, Hint: "send client_id once"}
 	case id == "":
-		return userpool.Client{}, &userpool.PageError{Code: userpool.PageClientIDMissing, Mend: "send client_id"}
+		return userpool.Client{}, &userpool.PageError{Code: userpool.PageClientIDMissing, Hint: "send client_id"}
 	case len(id) > 128:
-		return userpool.Client{}, &userpool.PageError{Code: userpool.PageUnknownClient, Mend: "a client_id has at most 128 characters"}
+		return userpool.Client{}, &userpool.PageError{Code: userpool.PageUnknownClient, Hint: "a client_id has at most 128 characters"}
 	}
 	c, ok, err := g.clients.Get(ctx, id)
 	if err != nil {
 		return userpool.Client{}, err
 	}
 	if !ok {
-		mend := fmt.Sprintf("there is no client %q in pool %s", text.Clip(id), g.core.ID)
-		return userpool.Client{}, &userpool.PageError{Code: userpool.PageUnknownClient, ClientID: id, Mend: mend}
+		hint := fmt.Sprintf("there is no client %q in pool %s", text.Clip(id), g.core.ID)
+		return userpool.Client{}, &userpool.PageError{Code: userpool.PageUnknownClient, ClientID: id, Hint: hint}
 	}
 	return c, nil
 }
@@ -142,13 +142,14 @@ func (a *Authorization) setRedirectURI(q url.Values, oneProvider bool) error {
 	fault := &userpool.PageError{ClientID: c.ID}
 	switch {
 	case len(q["redirect_uri"]) > 1:
-		fault.Code, fault.Mend = userpool.CodeInvalidRequest, "send redirect_uri once"
+		fault.Code, fault.Hint = userpool.CodeInvalidRequest, "send redirect_uri once"
 	case uri == "" && oneProvider && a.useDefaultRedirect():
 		return nil
 	case uri == "":
-		fault.Code, fault.Mend = userpool.PageRedirectURIMissing, "send redirect_uri, or give the client a default one and a single identity provider"
+		fault.Code = userpool.PageRedirectURIMissing
+		fault.Hint = "send redirect_uri, or give the client a default one and a single identity provider"
 	case !slices.Contains(c.CallbackURLs, uri):
-		fault.Code, fault.Mend = userpool.PageRedirectMismatch, mismatch("redirect_uri", uri, c.ID, c.CallbackURLs)
+		return mismatch("redirect_uri", uri, c.ID, c.CallbackURLs)
 	default:
 		a.RedirectURI = uri
 		return nil

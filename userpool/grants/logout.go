@@ -19,10 +19,9 @@ func (g *Grants) CheckLogout(ctx context.Context, q url.Values) (logoutURI strin
 	uri := q.Get("logout_uri")
 	switch {
 	case len(q["logout_uri"]) > 1:
-		return "", &userpool.PageError{Code: userpool.CodeInvalidRequest, ClientID: c.ID, Mend: "send logout_uri once"}
+		return "", &userpool.PageError{Code: userpool.CodeInvalidRequest, ClientID: c.ID, Hint: "send logout_uri once"}
 	case !slices.Contains(c.LogoutURLs, uri):
-		mend := mismatch("logout_uri", uri, c.ID, c.LogoutURLs)
-		return "", &userpool.PageError{Code: userpool.PageRedirectMismatch, ClientID: c.ID, Mend: mend}
+		return "", mismatch("logout_uri", uri, c.ID, c.LogoutURLs)
 	}
 	return uri, nil
 }
@@ -38,8 +37,8 @@ func (g *Grants) CheckSwitch(ctx context.Context, q url.Values) (url.Values, err
 	}
 	// Leaving has no default redirect URI: without one, logout_uri was forgotten.
 	if q.Get("redirect_uri") == "" {
-		const mend = "send logout_uri or redirect_uri"
-		return nil, &userpool.PageError{Code: userpool.PageRedirectURIMissing, ClientID: c.ID, Mend: mend}
+		const hint = "send logout_uri or redirect_uri"
+		return nil, &userpool.PageError{Code: userpool.PageRedirectURIMissing, ClientID: c.ID, Hint: hint}
 	}
 	err = (&Authorization{Client: c}).setRedirectURI(q, false)
 	if err != nil {

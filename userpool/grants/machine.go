@@ -6,6 +6,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 )
 
 // MachineGrant is a token request of grant type client_credentials.
@@ -19,11 +20,11 @@ type MachineGrant struct {
 // are an [*userpool.Error].
 func (g *Grants) Machine(ctx context.Context, c userpool.Client, r MachineGrant) (TokenSet, error) {
 	if !c.AllowsFlow(userpool.FlowClientCredentials) || c.Secret == "" {
-		return TokenSet{}, g.refuseGrant(ctx, c, "the client may not have tokens of its own", errFlow)
+		return TokenSet{}, g.refuseGrant(ctx, c, decision.MachineNotAllowed, errFlow)
 	}
 	scopes, err := g.grantMachineScopes(c, r.Scope)
 	if err != nil {
-		g.core.Audit(ctx, "grant refused", core.ClientAttr(c.ID), core.ReasonAttr("a scope that the client may not have"))
+		g.core.Audit(ctx, decision.GrantRefused, core.ClientAttr(c.ID), core.ReasonAttr(decision.ScopeNotAllowed))
 		return TokenSet{}, err
 	}
 	claims, err := g.customizeMachine(ctx, c, r.Metadata, g.machineClaims(c, g.liveScopes(scopes)))

@@ -5,14 +5,22 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/redirect"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
-// mismatch describes, for the log, a URI that is not registered: what is, and
-// what the likely slip was. Of a query it says only that there is one: apps put
-// into it what no log may have.
-func mismatch(param, uri, client string, registered []string) string {
+// mismatch refuses a URI that is not registered. For the log it says which ones are, and
+// what the likely slip was. Of a query it says only that there is one: apps put into it
+// what no log may have.
+func mismatch(param, uri, client string, registered []string) *userpool.PageError {
+	fault := &userpool.PageError{Code: userpool.PageRedirectMismatch, ClientID: client}
+	for _, r := range registered {
+		fault.Slip = slip(uri, r)
+		if fault.Slip != "" {
+			break
+		}
+	}
 	const most = 5
 	more := ""
 	if len(registered) > most {
@@ -22,15 +30,12 @@ func mismatch(param, uri, client string, registered []string) string {
 	if query != "" {
 		query = "?…"
 	}
-	said := fmt.Sprintf("%s %q is not registered for client %q; registered: %q%s",
+	fault.Hint = fmt.Sprintf("%s %q is not registered for client %q; registered: %q%s",
 		param, text.Clip(shown)+query, text.Clip(client), registered, more)
-	for _, r := range registered {
-		hint := slip(uri, r)
-		if hint != "" {
-			return said + "; " + hint
-		}
+	if fault.Slip != "" {
+		fault.Hint += "; note " + fault.Slip
 	}
-	return said
+	return fault
 }
 
 // slip names the difference between two URIs when it is a common one.
@@ -39,9 +44,9 @@ func slip(got, want string) string {
 	wantStart, wantQuery, _ := strings.Cut(want, "?")
 	switch {
 	case strings.TrimSuffix(got, "/") == strings.TrimSuffix(want, "/"):
-		return "note the trailing slash"
+		return "the trailing slash"
 	case gotStart == wantStart && gotQuery != wantQuery:
-		return "note the query"
+		return "the query"
 	}
 	g, err := url.Parse(got)
 	if err != nil {
@@ -53,11 +58,11 @@ func slip(got, want string) string {
 	}
 	switch {
 	case g.Host == w.Host:
-		return "note the scheme, http or https"
+		return "the scheme, http or https"
 	case g.Hostname() == w.Hostname():
-		return "note the port"
+		return "the port"
 	case redirect.IsLoopback(g.Hostname()) && redirect.IsLoopback(w.Hostname()):
-		return "note that localhost and 127.0.0.1 differ"
+		return "that localhost and 127.0.0.1 differ"
 	}
 	return ""
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/clock"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/internal/records"
 	"github.com/cognate-auth/cognate/userpool/internal/triggers"
 	"github.com/cognate-auth/cognate/userpool/store"
@@ -64,13 +65,13 @@ func (g *Grants) refreshToken(ctx context.Context, c userpool.Client, hash strin
 	now, reason := g.core.Now(), ""
 	switch {
 	case !ok:
-		reason = "unknown, revoked or rotated refresh token"
+		reason = decision.RefreshUnknown
 	case t.ClientID != c.ID:
-		reason = "the refresh token is another client's"
+		reason = decision.RefreshOfAnotherClient
 	case !now.Before(t.ValidUntil):
-		reason = "the refresh token is expired"
+		reason = decision.RefreshExpired
 	case !t.RetryUntil.IsZero() && !clock.InTime(now, t.RetryUntil, userpool.MaxGrace):
-		reason = "the refresh token was rotated, and its grace period is over"
+		reason = decision.RefreshRotated
 		err = g.core.Records.DeleteRefreshToken(ctx, hash)
 		if err != nil {
 			return t, fmt.Errorf("userpool: removing a rotated refresh token: %w", err)

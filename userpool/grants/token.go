@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/clock"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/internal/records"
 	"github.com/cognate-auth/cognate/userpool/internal/triggers"
 )
@@ -43,7 +45,7 @@ const maxAccessLife = 24 * time.Hour
 func (g *Grants) RedeemCode(ctx context.Context, c userpool.Client, r CodeGrant) (TokenSet, error) {
 	switch {
 	case !c.AllowsFlow(userpool.FlowCode):
-		return TokenSet{}, g.refuseGrant(ctx, c, "the client may not use codes", errFlow)
+		return TokenSet{}, g.refuseGrant(ctx, c, decision.CodesNotAllowed, errFlow)
 	case r.Code == "":
 		return TokenSet{}, userpool.InvalidRequest("code is missing")
 	}
@@ -53,7 +55,7 @@ func (g *Grants) RedeemCode(ctx context.Context, c userpool.Client, r CodeGrant)
 	if err != nil {
 		return TokenSet{}, fmt.Errorf("userpool: taking code: %w", err)
 	}
-	reason, refusal := "unknown or used code", errGrant
+	reason, refusal := decision.CodeUnknown, errGrant
 	if ok {
 		reason, refusal = checkCode(code, c, r, now)
 	}
@@ -73,17 +75,17 @@ var (
 func checkCode(code records.Code, c userpool.Client, r CodeGrant, now time.Time) (reason string, refusal *userpool.Error) {
 	switch {
 	case code.ClientID != c.ID:
-		return "the code was issued to another client", errGrant
+		return decision.CodeOfAnotherClient, errGrant
 	case !clock.InTime(now, code.Expires, CodeLifetime):
-		return "the code is expired", errGrant
+		return decision.CodeExpired, errGrant
 	case r.RedirectURI == "" && !code.RedirectOmitted:
-		return "redirect_uri is missing",
+		return decision.RedirectURIMissing,
 			&userpool.Error{Code: userpool.CodeInvalidRequest, Description: "redirect_uri is missing"}
 	case r.RedirectURI != "" && r.RedirectURI != code.RedirectURI:
-		return "redirect_uri differs from the authorization request",
+		return decision.RedirectURIDiffers,
 			&userpool.Error{Code: userpool.CodeUnauthorizedClient, Description: "invalid_redirect"}
 	case !verifierMatches(code.Challenge, r.Verifier):
-		return "code_verifier does not match", errGrant
+		return decision.VerifierWrong, errGrant
 	}
 	return "", nil
 }
@@ -103,8 +105,11 @@ func verifierMatches(challenge string, verifier userpool.Secret) bool {
 	return codeVerifier.MatchString(string(verifier)) && got.Equal(userpool.Secret(challenge))
 }
 
-func (g *Grants) refuseGrant(ctx context.Context, c userpool.Client, reason string, refusal *userpool.Error) error {
-	g.core.Audit(ctx, "grant refused", core.ClientAttr(c.ID), core.ReasonAttr(reason))
+// refuseGrant writes down why a grant is refused, which the app is not told.
+func (g *Grants) refuseGrant(
+	ctx context.Context, c userpool.Client, reason string, refusal *userpool.Error, more ...slog.Attr,
+) error {
+	g.core.Audit(ctx, decision.GrantRefused, append(more, core.ClientAttr(c.ID), core.ReasonAttr(reason))...)
 	return refusal
 }
 
@@ -145,7 +150,7 @@ func (g *Grants) keepFamily(ctx context.Context, c userpool.Client, u userpool.U
 	}
 	is, err := g.tokenUser(ctx, c, u.Sub)
 	if err == nil && !is.SignedOut.Equal(u.SignedOut) {
-		err = g.refuseGrant(ctx, c, "the user was signed out meanwhile", errGrant)
+		err = g.refuseGrant(ctx, c, decision.UserSignedOut, errGrant)
 	}
 	if err == nil {
 		return nil
@@ -163,7 +168,7 @@ func (g *Grants) tokenUser(ctx context.Context, c userpool.Client, sub string) (
 	u, err := g.users.BySub(ctx, sub)
 	reason := tokenRefusal(u)
 	if errors.Is(err, accounts.ErrGone) {
-		reason, err = "the user is gone", nil
+		reason, err = decision.UserGone, nil
 	}
 	switch {
 	case err != nil:
@@ -178,20 +183,20 @@ func (g *Grants) tokenUser(ctx context.Context, c userpool.Client, sub string) (
 func tokenRefusal(u userpool.User) string {
 	switch {
 	case u.Disabled:
-		return "the user is disabled"
+		return decision.UserDisabled
 	case u.Status == userpool.UserUnconfirmed:
-		return "the user is not confirmed"
+		return decision.UserNotConfirmed
 	case u.Status == userpool.UserForceChange, u.Status == userpool.UserResetRequired:
-		return "the user must change the password first"
+		return decision.UserMustChangePassword
 	}
 	return ""
 }
 
-// issue signs the tokens of an answer for the user as he is now.
+// issue signs the tokens of an answer for the user as they are now.
 func (g *Grants) issue(ctx context.Context, i issuance) (TokenSet, error) {
 	if name := unreadable(i.client, i.family.Scopes); name != "" {
-		reason := "a scope asks for the attribute " + name + ", which the client may not read"
-		return TokenSet{}, g.refuseGrant(ctx, i.client, reason, errGrant)
+		attribute := slog.String("attribute", name)
+		return TokenSet{}, g.refuseGrant(ctx, i.client, decision.AttributeUnreadable, errGrant, attribute)
 	}
 	claims, err := g.customize(ctx, i, g.newClaims(i))
 	if err != nil {
@@ -241,7 +246,7 @@ func (g *Grants) Revoke(ctx context.Context, c userpool.Client, token userpool.S
 		return &userpool.Error{Code: userpool.CodeUnsupportedTokenType}
 	}
 	if !ok || t.ClientID != c.ID {
-		g.core.Audit(ctx, "nothing to revoke", core.ClientAttr(c.ID))
+		g.core.Audit(ctx, decision.NothingToRevoke, core.ClientAttr(c.ID))
 		return nil
 	}
 	err = g.core.Records.DeleteFamily(ctx, t.OriginJTI)

@@ -31,11 +31,16 @@ type accessClaims struct {
 // still fits.
 const maxToken = 64 << 10
 
-// The two texts are Cognito's.
+// What userInfo says of a token that it does not take, in Cognito's words.
+const (
+	TextTokenEnded = "Access token is expired, disabled, or deleted, or the user has globally signed out."
+	TextNoOpenID   = "Access token does not contain openid scope"
+	TextNoToken    = "Bad OAuth2 request at UserInfo Endpoint"
+)
+
 var (
-	errToken = &userpool.Error{Code: userpool.CodeInvalidToken,
-		Description: "Access token is expired, disabled, or deleted, or the user has globally signed out."}
-	errNoOpenID = &userpool.Error{Code: userpool.CodeInvalidToken, Description: "Access token does not contain openid scope"}
+	errToken    = &userpool.Error{Code: userpool.CodeInvalidToken, Description: TextTokenEnded}
+	errNoOpenID = &userpool.Error{Code: userpool.CodeInvalidToken, Description: TextNoOpenID}
 )
 
 // UserInfo returns the claims about the user of an access token, all of them

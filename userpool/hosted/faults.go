@@ -5,12 +5,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
-)
-
-// The error page's own codes.
-const (
-	codeForged = "invalid_csrf_token"
-	codeOver   = "expired_session"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 )
 
 // fault is what the error page says about a code.
@@ -42,9 +37,9 @@ var faults = map[string]fault{
 		"This sign-in service does not let people create an account themselves. Please ask the people who run the app."},
 	userpool.PageNoRecovery: {"You cannot reset your password here",
 		"Only the people who run the app can give you a new password. Please ask them."},
-	codeForged: {"This form is no longer valid",
+	userpool.PageForgedForm: {"This form is no longer valid",
 		"It was opened in another browser, or your browser does not accept cookies. Please start again."},
-	codeOver: {"This page is no longer valid",
+	userpool.PageFlowOver: {"This page is no longer valid",
 		"It was used already, or it was open for too long. Please start again."},
 }
 
@@ -79,7 +74,7 @@ func (h *Handler) errorPage(w http.ResponseWriter, r *http.Request) {
 // over tells that the flow is not there any more: it ended, or never was this
 // browser's.
 func (v *visit) over() {
-	v.h.refuseForm(v.w, v.r, http.StatusBadRequest, codeOver, "the flow is over, or another browser's")
+	v.h.refuseForm(v.w, v.r, http.StatusBadRequest, userpool.PageFlowOver, decision.FlowOver)
 }
 
 // showError writes the error page.
@@ -91,7 +86,7 @@ func (h *Handler) showError(w http.ResponseWriter, r *http.Request, status int, 
 	page := errorView{view: h.own(w, r, known.Title), Code: code}
 	page.Text = page.T(known.Text)
 	q, err := browser.Query(r)
-	if err == nil && (code == codeForged || code == codeOver) {
+	if err == nil && (code == userpool.PageForgedForm || code == userpool.PageFlowOver) {
 		q.Del(flowParam)
 		page.Retry = "/login?" + q.Encode()
 	}

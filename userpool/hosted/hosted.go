@@ -8,6 +8,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
@@ -40,12 +41,12 @@ var crossOrigin = http.NewCrossOriginProtection()
 func (h *Handler) ownForm(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 	err := crossOrigin.Check(r)
 	if err != nil {
-		h.refuseForm(w, r, http.StatusForbidden, codeForged, "the form came from another origin")
+		h.refuseForm(w, r, http.StatusForbidden, userpool.PageForgedForm, decision.FormFromElsewhere)
 		return nil, false
 	}
 	form, err := browser.Form(w, r)
 	if isTooLong(err) {
-		h.refuseForm(w, r, http.StatusRequestEntityTooLarge, userpool.CodeInvalidRequest, "the form is too large")
+		h.refuseForm(w, r, http.StatusRequestEntityTooLarge, userpool.CodeInvalidRequest, decision.FormTooLarge)
 		return nil, false
 	}
 	if err != nil {
@@ -60,14 +61,14 @@ func (h *Handler) ownForm(w http.ResponseWriter, r *http.Request) (url.Values, b
 	}
 	token := userpool.Secret(form.Get("_csrf"))
 	if !token.Equal(browser.ReadCookie(r, browser.CSRFCookie)) {
-		h.refuseForm(w, r, http.StatusForbidden, codeForged, "the form's token is not the browser's")
+		h.refuseForm(w, r, http.StatusForbidden, userpool.PageForgedForm, decision.FormOfAnotherBrowser)
 		return nil, false
 	}
 	return form, true
 }
 
 func (h *Handler) refuseForm(w http.ResponseWriter, r *http.Request, status int, code, reason string) {
-	h.Logger.InfoContext(r.Context(), "form refused", "path", r.URL.Path, "error", code, "reason", reason,
+	h.Logger.InfoContext(r.Context(), decision.FormRefused, "path", r.URL.Path, "error", code, "reason", reason,
 		"request_id", w.Header().Get(browser.RequestIDHeader))
 	h.showError(w, r, status, code)
 }

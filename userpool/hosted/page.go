@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 )
 
 //go:embed templates/*.html
@@ -102,7 +103,7 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, name
 	var body bytes.Buffer
 	err := templates().ExecuteTemplate(&body, name, page)
 	if err != nil {
-		h.Logger.ErrorContext(r.Context(), "writing a page failed", "page", name, "err", err)
+		h.Logger.ErrorContext(r.Context(), decision.PageFailed, "page", name, "err", err)
 		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
 		return
 	}

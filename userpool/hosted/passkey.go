@@ -88,8 +88,8 @@ func (v *visit) beginAddPasskey() {
 	s, ok, err := v.h.Pool.Sessions.Get(ctx, browser.ReadCookie(v.r, browser.SessionCookie))
 	switch {
 	case !v.h.Pool.Passkeys.Offered():
-		const mend = "the pool has no passkeys: WEB_AUTHN is not among Settings.FirstFactors, or Config.Passkeys is nil"
-		err = &userpool.PageError{Code: userpool.CodeInvalidRequest, ClientID: v.auth.Client.ID, Mend: mend}
+		const hint = "the pool has no passkeys: WEB_AUTHN is not among Settings.FirstFactors, or Config.Passkeys is nil"
+		err = &userpool.PageError{Code: userpool.CodeInvalidRequest, ClientID: v.auth.Client.ID, Hint: hint}
 	case err == nil && ok:
 		err = v.h.Pool.Passkeys.BeginAdd(ctx, v.flow, s.Sub)
 		_, refused := asRefusal(err)

@@ -20,7 +20,7 @@ type forgotView struct {
 func (v *visit) showForgot() {
 	if !v.h.Pool.Settings().CanRecover() {
 		v.h.refuser().Refuse(v.w, v.r, v.auth, &userpool.PageError{
-			Code: userpool.PageNoRecovery, ClientID: v.auth.Client.ID, Mend: "Settings.Recovery is admin_only",
+			Code: userpool.PageNoRecovery, ClientID: v.auth.Client.ID, Hint: "Settings.Recovery is admin_only",
 		})
 		return
 	}

@@ -79,7 +79,7 @@ func (v *visit) refuseSignUp() bool {
 	}
 	v.h.refuser().Refuse(v.w, v.r, v.auth, &userpool.PageError{
 		Code: userpool.PageNoSignUp, ClientID: v.auth.Client.ID,
-		Mend: "Settings.SelfSignUp is off, or the client has no identity provider COGNITO",
+		Hint: "Settings.SelfSignUp is off, or the client has no identity provider COGNITO",
 	})
 	return true
 }

@@ -350,7 +350,7 @@ func TestAuthorizeMethods(t *testing.T) {
 	}
 }
 
-// TestMismatchIsExplained checks that the log tells a developer what to mend.
+// TestMismatchIsExplained checks that the log tells a developer what to do.
 func TestMismatchIsExplained(t *testing.T) {
 	t.Parallel()
 	for got, hint := range map[string]string{

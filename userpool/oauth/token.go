@@ -13,6 +13,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/grants"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 )
 
 // clientRequest is a form from an app: of the token or the revocation endpoint.
@@ -35,7 +36,7 @@ func badRequest(text string) error {
 func parse(w http.ResponseWriter, r *http.Request) (clientRequest, error) {
 	form, err := browser.Form(w, r)
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return clientRequest{}, badRequest("the body is too large")
+		return clientRequest{}, badRequest(decision.BodyTooLarge)
 	}
 	if err != nil {
 		return clientRequest{}, badRequest(err.Error())
@@ -202,7 +203,7 @@ func (h *Handler) failStatus(w http.ResponseWriter, r *http.Request, err error, 
 }
 
 func (h *Handler) serverError(w http.ResponseWriter, r *http.Request, err error) {
-	h.Logger.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "err", err,
+	h.Logger.ErrorContext(r.Context(), decision.RequestFailed, "path", r.URL.Path, "err", err,
 		"request_id", w.Header().Get(browser.RequestIDHeader))
 	writeError(w, http.StatusInternalServerError, &userpool.Error{Code: userpool.CodeServerError})
 }

@@ -7,10 +7,11 @@ import (
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/grants"
 )
 
 var errBearer = &userpool.Error{
-	Code: userpool.CodeInvalidRequest, Description: "Bad OAuth2 request at UserInfo Endpoint",
+	Code: userpool.CodeInvalidRequest, Description: grants.TextNoToken,
 }
 
 // userInfo is GET /oauth2/userInfo. The token comes in the header only (RFC

@@ -9,6 +9,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/clock"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
@@ -21,7 +22,7 @@ const RoundTripLifetime = 5 * time.Minute
 const maxRoundTrips = 16
 
 // ErrState refuses who comes back from an identity provider and was not sent there.
-var ErrState = &userpool.PageError{Code: userpool.PageInvalidState, Mend: "the way back from an identity provider needs a state that " +
+var ErrState = &userpool.PageError{Code: userpool.PageInvalidState, Hint: "the way back from an identity provider needs a state that " +
 	"this pool gave to this browser in the last five minutes, and that was not used yet; start again at the app"}
 
 // Start stores t, of which Kind, Provider and the like are set, for the
@@ -63,17 +64,17 @@ func (f *Federation) Take(ctx context.Context, kind userpool.TripKind, state, br
 	byForm := kind == userpool.TripSAML || kind == userpool.TripLogout
 	switch {
 	case !ok:
-		reason = "the state is unknown or was used"
+		reason = decision.StateUnknown
 	case t.Kind != kind:
-		reason = "the state is of another kind of round trip"
+		reason = decision.StateOfAnotherKind
 	case !clock.InTime(f.core.Now(), t.Expires, RoundTripLifetime):
-		reason = "the round trip took more than five minutes"
+		reason = decision.StateExpired
 	case !byForm && (browser == "" || t.Browser != browser.Digest()):
-		reason = "another browser began the round trip"
+		reason = decision.StateOfAnotherBrowser
 	default:
 		return t, nil
 	}
-	f.core.Audit(ctx, "federation refused", core.ReasonAttr(reason))
+	f.core.Audit(ctx, decision.FederationRefused, core.ReasonAttr(reason))
 	return userpool.RoundTrip{}, ErrState
 }
 

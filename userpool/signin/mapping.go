@@ -12,6 +12,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/internal/naming"
 	"github.com/cognate-auth/cognate/userpool/internal/records"
 	"github.com/cognate-auth/cognate/userpool/internal/triggers"
@@ -34,7 +35,7 @@ func (f *Federation) SignIn(ctx context.Context, c userpool.Client, provider str
 		f.core.Audit(ctx, "signed in", append(who, slog.String("username", u.Username), core.SubAttr(u.Sub))...)
 		return u, nil
 	case refused:
-		f.core.Audit(ctx, "sign-in refused", append(who, core.ReasonAttr(refusal.Description))...)
+		f.core.Audit(ctx, decision.SignInRefused, append(who, core.RefusalAttrs(refusal)...)...)
 		err = userpool.InvalidRequest(refusal.Description) // whatever rule it was: the app knows but one code
 	}
 	return userpool.User{}, err

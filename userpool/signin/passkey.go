@@ -13,6 +13,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
@@ -216,7 +217,7 @@ func (pk *Passkeys) Add(ctx context.Context, f *userpool.Flow, response []byte) 
 	if _, refused := errors.AsType[*userpool.Error](err); !refused {
 		return err
 	}
-	pk.core.Audit(ctx, "new passkey refused", core.SubAttr(u.Sub), core.ReasonAttr(err.Error()))
+	pk.core.Audit(ctx, decision.NewPasskeyRefused, core.SubAttr(u.Sub), core.ReasonAttr(err.Error()))
 	return orFault(pk.BeginAdd(ctx, f, u.Sub), err)
 }
 
@@ -247,7 +248,7 @@ func (pk *Passkeys) register(ctx context.Context, u userpool.User, state, respon
 	}
 	made, err := pk.checker.FinishRegistration(r, state, response)
 	if err != nil {
-		pk.core.Audit(ctx, "new passkey did not verify", core.SubAttr(u.Sub), slog.String("reason", text.Clip(err.Error())))
+		pk.core.Audit(ctx, decision.NewPasskeyInvalid, core.SubAttr(u.Sub), slog.String("reason", text.Clip(err.Error())))
 		return errPasskey
 	}
 	made.Sub, made.RelyingParty, made.Created, made.Version = u.Sub, r.ID, pk.core.Now(), 0

@@ -10,6 +10,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
@@ -47,7 +48,7 @@ func (s *Steps) Passkey(ctx context.Context, req Request, f *userpool.Flow, resp
 	if _, refused := errors.AsType[*userpool.Error](err); !refused {
 		return err
 	}
-	s.core.Audit(ctx, "passkey refused", core.SubAttr(u.Sub), core.ReasonAttr(err.Error()))
+	s.core.Audit(ctx, decision.PasskeyRefused, core.SubAttr(u.Sub), core.ReasonAttr(err.Error()))
 	return orFault(s.passkeys.beginAssertion(f), err)
 }
 
@@ -68,7 +69,7 @@ func (s *Steps) assert(
 	}
 	used, err := s.passkeys.checker.FinishAssertion(s.passkeys.relyingParty(), state, response, stored)
 	if err != nil {
-		s.core.Audit(ctx, "passkey did not verify", core.SubAttr(u.Sub), slog.String("reason", text.Clip(err.Error())))
+		s.core.Audit(ctx, decision.PasskeyInvalid, core.SubAttr(u.Sub), slog.String("reason", text.Clip(err.Error())))
 		return u, stored, errPasskey
 	}
 	used = renewed(stored, used, s.core.Now())

@@ -24,7 +24,7 @@ const codeStepLifetime = 8 * time.Minute
 // [*userpool.PageError], as at Cognito.
 func (s *Steps) SignUp(ctx context.Context, req Request, f *userpool.Flow, r accounts.SignUpRequest) error {
 	if !s.core.Settings().SelfSignUp {
-		return &userpool.PageError{Code: userpool.PageNoSignUp, ClientID: req.Client.ID, Mend: "set Settings.SelfSignUp, or leave /signup out"}
+		return &userpool.PageError{Code: userpool.PageNoSignUp, ClientID: req.Client.ID, Hint: "set Settings.SelfSignUp, or leave /signup out"}
 	}
 	r.Client = req.Client
 	u, d, err := s.registration.SignUp(ctx, r)
@@ -44,7 +44,7 @@ func (s *Steps) SignUp(ctx context.Context, req Request, f *userpool.Flow, r acc
 
 func cannotBeConfirmed(req Request) error {
 	return &userpool.PageError{Code: userpool.PageCannotConfirm, ClientID: req.Client.ID,
-		Mend: "the user waits for AdminConfirmSignUp: no code can be sent unless AutoVerifiedAttributes names an " +
+		Hint: "the user waits for AdminConfirmSignUp: no code can be sent unless AutoVerifiedAttributes names an " +
 			"address that the user has"}
 }
 

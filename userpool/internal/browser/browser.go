@@ -15,6 +15,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/grants"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 )
 
 // Limits of what a request may bring. An authorization request with the
@@ -76,8 +77,8 @@ func Redirect(w http.ResponseWriter, location string) {
 
 // errQuery and errForm are requests that are refused as a whole.
 var (
-	errQuery = errors.New("the query is malformed or too long")
-	errForm  = errors.New("the body is not a well-formed form")
+	errQuery = errors.New(decision.QueryMalformed)
+	errForm  = errors.New(decision.BodyMalformed)
 )
 
 // Query parses the request's query. Unlike r.URL.Query it refuses what is
@@ -153,7 +154,7 @@ type Refuser struct {
 // checked request a is there, hears server_error.
 func (f Refuser) Refuse(w http.ResponseWriter, r *http.Request, a *grants.Authorization, err error) {
 	if app, ok := errors.AsType[*userpool.RedirectError](err); ok {
-		f.log(r.Context(), w, slog.LevelInfo, "authorization refused",
+		f.log(r.Context(), w, slog.LevelInfo, decision.AuthorizationRefused,
 			slog.String("error", app.Err.Code), slog.String("description", app.Err.Description),
 			slog.String("redirect_uri", app.RedirectURI))
 		Redirect(w, app.Location())
@@ -161,8 +162,8 @@ func (f Refuser) Refuse(w http.ResponseWriter, r *http.Request, a *grants.Author
 	}
 	page, ok := errors.AsType[*userpool.PageError](err)
 	if ok {
-		f.log(r.Context(), w, slog.LevelWarn, "request refused",
-			slog.String("path", r.URL.Path), slog.String("error", page.Code), slog.String("mend", page.Mend))
+		f.log(r.Context(), w, slog.LevelWarn, decision.RequestRefused,
+			slog.String("path", r.URL.Path), slog.String("error", page.Code), slog.String("hint", page.Hint), slog.String("slip", page.Slip))
 		location := page.Location(f.BaseURL)
 		if lang := Lang(r); lang != "" {
 			location += "&lang=" + url.QueryEscape(lang)
@@ -170,7 +171,7 @@ func (f Refuser) Refuse(w http.ResponseWriter, r *http.Request, a *grants.Author
 		Redirect(w, location)
 		return
 	}
-	f.log(r.Context(), w, slog.LevelError, "request failed",
+	f.log(r.Context(), w, slog.LevelError, decision.RequestFailed,
 		slog.String("path", r.URL.Path), slog.Any("err", err))
 	if a != nil {
 		Redirect(w, a.ServerError().Location())
@@ -181,7 +182,7 @@ func (f Refuser) Refuse(w http.ResponseWriter, r *http.Request, a *grants.Author
 
 // Malformed is the refusal of a request that could not even be parsed.
 func Malformed(err error) error {
-	return &userpool.PageError{Code: userpool.CodeInvalidRequest, Mend: err.Error()}
+	return &userpool.PageError{Code: userpool.CodeInvalidRequest, Hint: err.Error()}
 }
 
 func (f Refuser) log(

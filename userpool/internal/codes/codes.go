@@ -19,6 +19,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/clock"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/internal/lockout"
 	"github.com/cognate-auth/cognate/userpool/internal/records"
 	"github.com/cognate-auth/cognate/userpool/internal/triggers"
@@ -132,7 +133,7 @@ func (cs *Codes) Send(ctx context.Context, r Request) (hint string, err error) {
 func (cs *Codes) auditSent(ctx context.Context, r Request) {
 	attrs := []slog.Attr{slog.String("purpose", r.Purpose), slog.String("medium", r.Medium)}
 	if r.Decoy {
-		cs.core.Audit(ctx, "code withheld", append(attrs, core.ReasonAttr(r.Why))...)
+		cs.core.Audit(ctx, decision.CodeWithheld, append(attrs, core.ReasonAttr(r.Why))...)
 		return
 	}
 	cs.core.Audit(ctx, "code sent", append(attrs, core.SubAttr(r.User.Sub))...)
@@ -264,6 +265,6 @@ func (cs *Codes) Audit(ctx context.Context, purpose, sub string, err error) {
 	case err == nil:
 		cs.core.Audit(ctx, "code accepted", attrs...)
 	case refused:
-		cs.core.Audit(ctx, "code refused", append(attrs, core.ReasonAttr(refusal.Description))...)
+		cs.core.Audit(ctx, decision.CodeRefused, append(attrs, core.RefusalAttrs(refusal)...)...)
 	}
 }

@@ -70,6 +70,11 @@ func ClientAttr(id string) slog.Attr { return slog.String("client", text.Clip(id
 // SubAttr names a user in a log line.
 func SubAttr(sub string) slog.Attr { return slog.String("sub", sub) }
 
+// RefusalAttrs say in a log line why something was refused, and by which code.
+func RefusalAttrs(e *userpool.Error) []slog.Attr {
+	return []slog.Attr{ReasonAttr(e.Description), slog.String("error", e.Code)}
+}
+
 // ReasonAttr says in a log line why something was refused.
 func ReasonAttr(reason string) slog.Attr { return slog.String("reason", reason) }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
@@ -302,5 +303,5 @@ func (ts *Triggers) audit(ctx context.Context, e Event, err error) {
 		ts.core.Audit(ctx, "trigger answered", attrs...)
 		return
 	}
-	ts.core.Audit(ctx, "trigger failed", append(attrs, core.ReasonAttr(text.Clip(plainText(err.Error()))))...)
+	ts.core.Audit(ctx, decision.TriggerFailed, append(attrs, core.ReasonAttr(text.Clip(plainText(err.Error()))))...)
 }

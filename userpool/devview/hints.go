@@ -1,16 +1,16 @@
 package devview
 
 import (
-	"strings"
-
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
+	"github.com/cognate-auth/cognate/userpool/grants"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
-// mends says what to do about a refusal. A key is a reason that the pool notes
-// when it decides, an error that it answers with, or the name of the event.
-var mends = map[string]string{
+// hints says what to do about a refusal. A key is a reason that the pool writes down
+// when it decides (package decision), an error that it answers with, or the event.
+var hints = map[string]string{
 	// Of the authorization endpoint and the pages.
 	userpool.PageRedirectMismatch: "Register the address that the app sends, to the letter, or make the app send a registered one. " +
 		"Slash, port, scheme and localhost or 127.0.0.1 all count.",
@@ -32,18 +32,18 @@ var mends = map[string]string{
 		"Add it to the client's supported identity providers, or leave identity_provider out.",
 
 	// Of forms.
-	"invalid_csrf_token": "The form was not this browser's. Cookies must be on, and the page must be opened where it is used: " +
+	userpool.PageForgedForm: "The form was not this browser's. Cookies must be on, and the page must be opened where it is used: " +
 		"localhost and 127.0.0.1 have cookies of their own.",
-	"expired_session": "The sign-in took longer than five minutes, ended, or began in another browser. Begin again at the app.",
-	"the form came from another origin": "A page elsewhere posted this form. Only the pool's own pages may; " +
+	userpool.PageFlowOver: "The sign-in took longer than five minutes, ended, or began in another browser. Begin again at the app.",
+	decision.FormFromElsewhere: "A page elsewhere posted this form. Only the pool's own pages may; " +
 		"open the sign-in page at the domain that the pool was started with.",
-	"the form's token is not the browser's": "The browser did not send the XSRF-TOKEN cookie that the form belongs to. Cookies must be on, " +
+	decision.FormOfAnotherBrowser: "The browser did not send the XSRF-TOKEN cookie that the form belongs to. Cookies must be on, " +
 		"and the page must be opened where it is used: localhost and 127.0.0.1 have cookies of their own.",
-	"the form is too large":                  "A form has at most 64 KiB.",
-	"the body is too large":                  "A request has at most 64 KiB.",
-	"the body is not a well-formed form":     "Send the parameters in the body, with Content-Type: application/x-www-form-urlencoded.",
-	"the query is malformed or too long":     "Percent-encode the values of the query, and keep it below 32 KiB.",
-	"the flow is over, or another browser's": "The sign-in took longer than five minutes, ended, or began in another browser. Begin again at the app.",
+	decision.FormTooLarge:   "A form has at most 64 KiB.",
+	decision.BodyTooLarge:   "A request has at most 64 KiB.",
+	decision.BodyMalformed:  "Send the parameters in the body, with Content-Type: application/x-www-form-urlencoded.",
+	decision.QueryMalformed: "Percent-encode the values of the query, and keep it below 32 KiB.",
+	decision.FlowOver:       "The sign-in took longer than five minutes, ended, or began in another browser. Begin again at the app.",
 
 	// Of people.
 	userpool.TextIncorrect: "Type the name and the password of one of the users on the page Users.",
@@ -73,63 +73,61 @@ var mends = map[string]string{
 	userpool.PageNoSignUp:              "People may not register in this pool: set self_sign_up, or do not lead them to /signup.",
 	userpool.PageNoRecovery: "Passwords are not recovered in this pool (account_recovery is admin_only): do not lead people to " +
 		"/forgotPassword, or allow verified_email.",
-	"code refused":                            "The code is not the one that was sent last, or not good any more. The outbox has the latest.",
-	"link refused":                            "The link is damaged: client_id, user_name and confirmation_code belong in it, each once. The outbox has it whole.",
-	"code withheld":                           "No code was sent, and the person is not told so: the name is unknown or has no verified address.",
-	"the user is disabled":                    "Enable the user, or sign in as somebody else.",
-	"the user is not confirmed":               "The user must confirm the account first: the code or link is in the outbox.",
-	"the user must change the password first": "The user must sign in once with the temporary password, or recover the password.",
+	decision.CodeRefused:            "The code is not the one that was sent last, or not good any more. The outbox has the latest.",
+	decision.CodeWithheld:           "No code was sent, and the person is not told so: the name is unknown or has no verified address.",
+	decision.UserDisabled:           "Enable the user, or sign in as somebody else.",
+	decision.UserNotConfirmed:       "The user must confirm the account first: the code or link is in the outbox.",
+	decision.UserMustChangePassword: "The user must sign in once with the temporary password, or recover the password.",
 
 	// Of clients at the token endpoint.
 	userpool.CodeInvalidClient: "The client did not prove who it is. Send the client_id and its secret in one of the two ways: " +
 		"the Authorization header (Basic) or the body.",
-	"unknown client": "The app sends a client_id that this pool does not have. Compare it with the clients of this pool; " +
+	decision.UnknownClient: "The app sends a client_id that this pool does not have. Compare it with the clients of this pool; " +
 		"perhaps it belongs to another pool.",
-	"a public client sent a secret or a Basic header": "This client has no secret: send client_id in the body, and neither client_secret nor an " +
+	decision.SecretUnexpected: "This client has no secret: send client_id in the body, and neither client_secret nor an " +
 		"Authorization header. Or give the client a secret.",
-	"the client secret is missing": "This client has a secret. Send it with every token request, PKCE or not: " +
+	decision.SecretMissing: "This client has a secret. Send it with every token request, PKCE or not: " +
 		"in the Authorization header (Basic) or as client_secret in the body.",
-	"the client secret is wrong": "Compare the app's secret with the client's. A line break or a space at its end counts, " +
+	decision.SecretWrong: "Compare the app's secret with the client's. A line break or a space at its end counts, " +
 		"and so does an environment variable that is still the old one.",
 
 	// Of grants.
 	userpool.CodeInvalidGrant: "The code or the refresh token is not good, or no longer. Begin a new sign-in.",
-	"unknown or used code": "A code works once, for five minutes. The app redeemed it twice (a page loaded again, a retry, two processes), " +
+	decision.CodeUnknown: "A code works once, for five minutes. The app redeemed it twice (a page loaded again, a retry, two processes), " +
 		"or it comes from another pool, or from before the pool was started.",
-	"the code was issued to another client": "Redeem the code with the client_id that the sign-in began with.",
-	"the code is expired":                   "A code lives five minutes. Redeem it as soon as it comes, and compare the clocks of the machines.",
-	"redirect_uri is missing":               "The sign-in began with a redirect_uri, so the token request must send the same one (RFC 6749 section 4.1.3).",
-	"redirect_uri differs from the authorization request": "Send the same redirect_uri, to the letter, to both endpoints (RFC 6749 section 4.1.3). " +
+	decision.CodeOfAnotherClient: "Redeem the code with the client_id that the sign-in began with.",
+	decision.CodeExpired:         "A code lives five minutes. Redeem it as soon as it comes, and compare the clocks of the machines.",
+	decision.RedirectURIMissing:  "The sign-in began with a redirect_uri, so the token request must send the same one (RFC 6749 section 4.1.3).",
+	decision.RedirectURIDiffers: "Send the same redirect_uri, to the letter, to both endpoints (RFC 6749 section 4.1.3). " +
 		"Behind a proxy the app may think it is http or has another port.",
-	"invalid_redirect": "Send the same redirect_uri, to the letter, to both endpoints (RFC 6749 section 4.1.3). " +
-		"Behind a proxy the app may think it is http or has another port.",
-	"code_verifier does not match": "The verifier must be the one whose SHA-256 was the code_challenge of this sign-in: keep it with the state, " +
+	decision.VerifierWrong: "The verifier must be the one whose SHA-256 was the code_challenge of this sign-in: keep it with the state, " +
 		"in the same browser's session. Without a challenge, send no verifier.",
-	"the user is gone":                  "The user was deleted meanwhile. Sign in as somebody else.",
-	"the user was signed out meanwhile": "Somebody signed the user out everywhere while this code or token was being redeemed. Begin a new sign-in.",
-	"unknown, revoked or rotated refresh token": "The refresh token was revoked, replaced by a newer one, or is not of this pool. " +
+	decision.UserGone:      "The user was deleted meanwhile. Sign in as somebody else.",
+	decision.UserSignedOut: "Somebody signed the user out everywhere while this code or token was being redeemed. Begin a new sign-in.",
+	decision.RefreshUnknown: "The refresh token was revoked, replaced by a newer one, or is not of this pool. " +
 		"If the client rotates tokens, keep the one of the latest answer. Otherwise sign in again.",
-	"the refresh token is another client's": "Refresh with the client_id that the token was issued to.",
-	"the refresh token is expired":          "Sign in again, or give the client a longer refresh token validity.",
-	"the refresh token was rotated, and its grace period is over": "Every refresh brings a new refresh token: store it, and use each once. " +
+	decision.RefreshOfAnotherClient: "Refresh with the client_id that the token was issued to.",
+	decision.RefreshExpired:         "Sign in again, or give the client a longer refresh token validity.",
+	decision.RefreshRotated: "Every refresh brings a new refresh token: store it, and use each once. " +
 		"Two processes that refresh at once need a lock, or the client a retry grace period (at most 60 s).",
-	"the client may not use codes":              "Add code to the client's allowed_oauth_flows.",
-	"the client may not have tokens of its own": "The client must have a secret, and client_credentials as its only flow in allowed_oauth_flows.",
-	"a scope that the client may not have": "The client asks for a scope that is not in its allowed_oauth_scopes. Scopes of programs are those of " +
+	decision.CodesNotAllowed:     "Add code to the client's allowed_oauth_flows.",
+	decision.MachineNotAllowed:   "The client must have a secret, and client_credentials as its only flow in allowed_oauth_flows.",
+	decision.AttributeUnreadable: "Let the client read the attribute (read_attributes), or ask for fewer scopes.",
+	decision.ScopeNotAllowed: "The client asks for a scope that is not in its allowed_oauth_scopes. Scopes of programs are those of " +
 		"resource servers.",
 	userpool.CodeUnsupportedGrantType: "grant_type must be authorization_code, refresh_token or client_credentials.",
 	userpool.CodeUnsupportedTokenType: "Only refresh tokens can be revoked here: revoking one ends its access tokens too.",
 
 	// Of userInfo.
 	userpool.CodeInvalidToken: "The access token is expired, revoked, of another pool, or no access token at all: an ID token does not work here.",
-	"Access token is expired, disabled, or deleted, or the user has globally signed out.": "The access token is expired, revoked, of another " +
+	grants.TextTokenEnded: "The access token is expired, revoked, of another " +
 		"pool, or no access token at all: an ID token does not work here. Refresh it, or sign in again.",
-	"Access token does not contain openid scope": "Ask for the scope openid when the sign-in begins; userInfo answers nobody else.",
-	"Bad OAuth2 request at UserInfo Endpoint":    "Send the access token in the header, once: Authorization: Bearer and the token.",
-	"nothing to revoke":                          "The token is unknown, revoked already, or another client's. That is no error (RFC 7009 section 2.2).",
+	grants.TextNoOpenID:      "Ask for the scope openid when the sign-in begins; userInfo answers nobody else.",
+	grants.TextNoToken:       "Send the access token in the header, once: Authorization: Bearer and the token.",
+	decision.NothingToRevoke: "The token is unknown, revoked already, or another client's. That is no error (RFC 7009 section 2.2).",
 
 	// Of triggers and other services.
-	"trigger failed": "The endpoint of the trigger refused, did not answer in time, or answered something else than the event. " +
+	decision.TriggerFailed: "The endpoint of the trigger refused, did not answer in time, or answered something else than the event. " +
 		"The reason is what it said; its own log knows more.",
 	userpool.CodeUserLambda:            "The trigger refused. The text after “failed with error” is its own.",
 	userpool.CodeUnexpectedLambda:      "The trigger could not be asked, or failed. Is its address right, and does it run?",
@@ -137,44 +135,36 @@ var mends = map[string]string{
 
 	userpool.PageInvalidState: "The way back from the identity provider is good once, for five minutes, in the browser that began it. " +
 		"Begin again at the app, and on one host name: localhost and 127.0.0.1 have cookies of their own.",
-	"the state is unknown or was used": "The way back from the identity provider is good once. The page was loaded again, or the provider " +
+	decision.StateUnknown: "The way back from the identity provider is good once. The page was loaded again, or the provider " +
 		"sent people here unasked: then its idp_init must be on.",
-	"the state is of another kind of round trip": "The answer came to the wrong address: an OpenID Connect provider answers to /oauth2/idpresponse, " +
+	decision.StateOfAnotherKind: "The answer came to the wrong address: an OpenID Connect provider answers to /oauth2/idpresponse, " +
 		"a SAML provider to /saml2/idpresponse.",
-	"the round trip took more than five minutes": "The person took longer than five minutes at the identity provider. Begin again at the app.",
-	"another browser began the round trip": "The cookie of the browser that began is missing. Use one host name: " +
+	decision.StateExpired: "The person took longer than five minutes at the identity provider. Begin again at the app.",
+	decision.StateOfAnotherBrowser: "The cookie of the browser that began is missing. Use one host name: " +
 		"localhost and 127.0.0.1 have cookies of their own.",
-	"federation refused": "The answer of the identity provider does not belong to a sign-in that this browser began. Begin again at the app.",
-	"identity provider failed": "The identity provider refused, could not be reached, or said something that cannot be trusted. The reason is beside it: " +
+	decision.FederationRefused: "The answer of the identity provider does not belong to a sign-in that this browser began. Begin again at the app.",
+	decision.ProviderFailed: "The identity provider refused, could not be reached, or said something that cannot be trusted. The reason is beside it: " +
 		"compare its issuer, client and endpoints with the page Pool.",
-	"signing out at an identity provider failed": "The person is signed out here, but perhaps not at the identity provider.",
-	"passkey refused":            "The passkey is unknown, another user's, or was made for another domain: passkey_domain must be the host of the pages.",
-	"passkey did not verify":     "The passkey's answer is not good: it was made for another domain or origin, or the question was too old.",
-	"new passkey refused":        "The passkey cannot be registered: it is one already, or the account has as many as it can have.",
-	"new passkey did not verify": "The new passkey is not good: it was made for another domain or origin, or the question was too old.",
+	decision.ProviderSignOutFailed: "The person is signed out here, but perhaps not at the identity provider.",
+	decision.PasskeyRefused:        "The passkey is unknown, another user's, or was made for another domain: passkey_domain must be the host of the pages.",
+	decision.PasskeyInvalid:        "The passkey's answer is not good: it was made for another domain or origin, or the question was too old.",
+	decision.NewPasskeyRefused:     "The passkey cannot be registered: it is one already, or the account has as many as it can have.",
+	decision.NewPasskeyInvalid:     "The new passkey is not good: it was made for another domain or origin, or the question was too old.",
 
 	// Of events, when nothing more is known.
-	"authorization refused": "The app is told, at its redirect URI, what is wrong: the error and its description are here.",
-	"request refused":       "The person saw the error page, since the pool may not send the browser on.",
-	"request failed":        "The pool itself failed. Its log says why, under this request id.",
-	"form refused":          "The form had no effect. Open the page again and repeat it.",
-	"sign-in refused":       "The pool refused the person. The reason is beside it.",
-	"sign-in failed":        "The pool itself failed. Its log says why, under this request id.",
-	"client refused":        "The client did not prove who it is: the wrong client_id or the wrong way to send its secret.",
-	"grant refused":         "The code or the refresh token is not good, or no longer. Begin a new sign-in.",
-	"writing a page failed": "The pool itself failed. Its log says why, under this request id.",
+	decision.AuthorizationRefused: "The app is told, at its redirect URI, what is wrong: the error and its description are here.",
+	decision.RequestRefused:       "The person saw the error page, since the pool may not send the browser on.",
+	decision.RequestFailed:        "The pool itself failed. Its log says why, under this request id.",
+	decision.FormRefused:          "The form had no effect. Open the page again and repeat it.",
+	decision.SignInRefused:        "The pool refused the person. The reason is beside it.",
+	decision.SignInFailed:         "The pool itself failed. Its log says why, under this request id.",
+	decision.ClientRefused:        "The client did not prove who it is: the wrong client_id or the wrong way to send its secret.",
+	decision.GrantRefused:         "The code or the refresh token is not good, or no longer. Begin a new sign-in.",
+	decision.PageFailed:           "The pool itself failed. Its log says why, under this request id.",
 }
 
-// beginnings are for reasons that end in a name.
-var beginnings = map[string]string{
-	"a scope asks for the attribute ": "Let the client read the attribute (read_attributes), or ask for fewer scopes.",
-	"PreSignUp failed with error ":    mends[userpool.CodeUserLambda],
-	"Password did not conform":        mends[userpool.CodeInvalidPassword],
-	"An account with the ":            mends[userpool.CodeAliasExists],
-}
-
-// statusMends are for answers that name no reason.
-var statusMends = map[int]string{
+// statusHints are for answers that name no reason.
+var statusHints = map[int]string{
 	400: "The sign-in ended, took longer than five minutes, or began in another browser. Begin again at the app.",
 	401: "The page says why. If the request names an identity provider (identity_provider, idp_identifier), the client must have it.",
 	403: "The browser may not do this from where it is.",
@@ -187,28 +177,23 @@ var statusMends = map[int]string{
 	503: "Too many passwords are being checked at once. Try again in a moment.",
 }
 
-const unknownMend = "What came and what was decided is below; the error's name says where in RFC 6749 to look."
+const unknownHint = "What came and what was decided is below; the error's name says where in RFC 6749 to look."
 
-// mendOf finds the sentence for a failed step, by the most telling of what is
+// hintOf finds the sentence for a failed step, by the most telling of what is
 // known about it.
-func mendOf(step trace.Step) string {
+func hintOf(step trace.Step) string {
 	for _, key := range keysOf(step) {
-		if text, ok := mends[key]; ok {
+		if text, ok := hints[key]; ok {
 			return text
 		}
-		for beginning, text := range beginnings {
-			if strings.HasPrefix(key, beginning) {
-				return text
-			}
-		}
 	}
-	if text, ok := statusMends[step.Status]; ok {
+	if text, ok := statusHints[step.Status]; ok {
 		return text
 	}
-	return unknownMend
+	return unknownHint
 }
 
-// keysOf are what a mend may be found by: reasons, then descriptions, then
+// keysOf are what a hint may be found by: reasons, then descriptions, then
 // codes, then events.
 func keysOf(step trace.Step) []string {
 	var keys []string

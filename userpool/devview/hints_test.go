@@ -20,15 +20,15 @@ import (
 )
 
 // lastFailure is the last failed step of the newest sign-in.
-func (e *env) lastFailure(t *testing.T) (mend, page string) {
+func (e *env) lastFailure(t *testing.T) (hint, page string) {
 	t.Helper()
 	flows := e.flows(t, "?failed=1")
 	if len(flows) == 0 {
 		t.Fatal("nothing failed")
 	}
 	for _, step := range slices.Backward(flows[0].Steps) {
-		if step.Mend != "" && step.Path != "/error" {
-			return step.Mend, e.look(t, "/_cognate/flows/"+flows[0].ID)
+		if step.Hint != "" && step.Path != "/error" {
+			return step.Hint, e.look(t, "/_cognate/flows/"+flows[0].ID)
 		}
 	}
 	return "", ""
@@ -77,8 +77,8 @@ func TestParametersWithoutEffect(t *testing.T) {
 	}
 }
 
-// TestMends makes what goes wrong most often, and reads what to do about it.
-func TestMends(t *testing.T) {
+// TestHints makes what goes wrong most often, and reads what to do about it.
+func TestHints(t *testing.T) {
 	t.Parallel()
 	authorize := func(pairs ...string) func(*testing.T, *env) {
 		return func(t *testing.T, e *env) { e.Get(t, "/oauth2/authorize", pooltest.Query(pairs...), nil) }
@@ -166,17 +166,17 @@ func TestMends(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
 			tt.do(t, e)
-			mend, page := e.lastFailure(t)
+			hint, page := e.lastFailure(t)
 			for _, want := range tt.want {
-				if !strings.Contains(page, want) && !strings.Contains(mend, want) {
-					t.Errorf("neither the mend nor the page has %q; the mend is %q", want, mend)
+				if !strings.Contains(page, want) && !strings.Contains(hint, want) {
+					t.Errorf("neither the hint nor the page has %q; the hint is %q", want, hint)
 				}
 			}
 			if strings.Contains(page, "rm -rf ~ #&#39;") {
 				t.Error("a command holds what somebody sent")
 			}
-			if !strings.Contains(page, "The mend:") {
-				t.Error("the page names no mend")
+			if !strings.Contains(page, "What to do:") {
+				t.Error("the page gives no hint")
 			}
 		})
 	}
@@ -199,14 +199,15 @@ func TestMarkup(t *testing.T) {
 	}
 }
 
-// TestEveryReasonHasAMend reads the pool's source: whoever adds a reason to
-// refuse adds what to do about it.
-func TestEveryReasonHasAMend(t *testing.T) {
+// TestEveryReasonHasAHint reads the pool's source: whoever adds a reason to refuse, or a
+// code that an app or a person is refused with, adds what to do about it. A reason is a
+// constant of package decision; none is written where the pool decides.
+func TestEveryReasonHasAHint(t *testing.T) {
 	t.Parallel()
 	found := 0
 	for _, dir := range []string{
-		"..", "../accounts", "../signin", "../grants", "../internal/codes", "../internal/triggers", "../hosted", "../oauth",
-		"../federation", "../internal/browser",
+		"..", "../accounts", "../signin", "../grants", "../internal/codes", "../internal/triggers", "../internal/decision",
+		"../hosted", "../oauth", "../federation", "../internal/browser",
 	} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {
@@ -216,11 +217,15 @@ func TestEveryReasonHasAMend(t *testing.T) {
 			if strings.HasSuffix(name, "_test.go") {
 				continue
 			}
-			for _, reason := range reasonsIn(t, name) {
+			codes, literals := reasonsIn(t, name)
+			for _, code := range codes {
 				found++
-				if !devview.HasMend(reason) {
-					t.Errorf("%s: %q has no mend; add one to mends.go", name, reason)
+				if !devview.HasHint(code) {
+					t.Errorf("%s: %q has no hint; add one to hints.go", name, code)
 				}
+			}
+			for _, literal := range literals {
+				t.Errorf("%s: %s is no constant of package decision", name, literal)
 			}
 		}
 	}
@@ -229,8 +234,9 @@ func TestEveryReasonHasAMend(t *testing.T) {
 	}
 }
 
-// reasonsIn finds the literals of a file that say why something is refused.
-func reasonsIn(t *testing.T, name string) (out []string) {
+// reasonsIn finds the constants of a file that say why something is refused, and the
+// literals that do.
+func reasonsIn(t *testing.T, name string) (codes, literals []string) {
 	t.Helper()
 	source, err := os.ReadFile(name)
 	if err != nil {
@@ -240,41 +246,51 @@ func reasonsIn(t *testing.T, name string) (out []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	add := func(e ast.Expr) {
+	literal := func(e ast.Expr) {
 		lit, ok := e.(*ast.BasicLit)
-		if !ok || lit.Kind != token.STRING {
-			return
-		}
-		text, err := strconv.Unquote(lit.Value)
-		if err == nil && text != "" {
-			out = append(out, text)
+		if ok && lit.Kind == token.STRING && lit.Value != `""` {
+			literals = append(literals, lit.Value)
 		}
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.AssignStmt:
 			if id, ok := n.Lhs[0].(*ast.Ident); ok && id.Name == "reason" {
-				add(n.Rhs[0])
+				literal(n.Rhs[0])
 			}
 		case *ast.FuncDecl:
-			addReturns(n, add)
+			inReturns(n, literal)
 		case *ast.CallExpr:
-			addCall(n, add)
+			inCall(n, literal)
 		case *ast.ValueSpec:
-			for i, id := range n.Names {
-				named := strings.HasPrefix(id.Name, "Code") && id.Name != "CodeLifetime" || strings.HasPrefix(id.Name, "Page")
-				if named && i < len(n.Values) {
-					add(n.Values[i])
-				}
-			}
+			codes = append(codes, codesOf(file.Name.Name, n)...)
 		}
 		return true
 	})
-	return out
+	return codes, literals
 }
 
-// addReturns adds what functions return as a reason.
-func addReturns(f *ast.FuncDecl, add func(ast.Expr)) {
+// codesOf are the constants that are codes of errors or reasons.
+func codesOf(pkg string, spec *ast.ValueSpec) (codes []string) {
+	for i, id := range spec.Names {
+		named := strings.HasPrefix(id.Name, "Code") && id.Name != "CodeLifetime" || strings.HasPrefix(id.Name, "Page")
+		if !named && pkg != "decision" || i >= len(spec.Values) {
+			continue
+		}
+		lit, ok := spec.Values[i].(*ast.BasicLit)
+		if !ok {
+			continue
+		}
+		text, err := strconv.Unquote(lit.Value)
+		if err == nil {
+			codes = append(codes, text)
+		}
+	}
+	return codes
+}
+
+// inReturns looks at what functions return as a reason.
+func inReturns(f *ast.FuncDecl, literal func(ast.Expr)) {
 	results := f.Type.Results
 	if results == nil || f.Body == nil {
 		return
@@ -286,15 +302,15 @@ func addReturns(f *ast.FuncDecl, add func(ast.Expr)) {
 	}
 	ast.Inspect(f.Body, func(n ast.Node) bool {
 		if r, ok := n.(*ast.ReturnStmt); ok && len(r.Results) > 0 {
-			add(r.Results[0])
+			literal(r.Results[0])
 		}
 		return true
 	})
 }
 
-// addCall adds what is passed on as a reason, and the names of events that are
+// inCall looks at what is passed on as a reason, and at the names of events that are
 // refusals.
-func addCall(c *ast.CallExpr, add func(ast.Expr)) {
+func inCall(c *ast.CallExpr, literal func(ast.Expr)) {
 	name := ""
 	switch f := c.Fun.(type) {
 	case *ast.Ident:
@@ -305,13 +321,15 @@ func addCall(c *ast.CallExpr, add func(ast.Expr)) {
 	switch name {
 	case "ReasonAttr", "refuseGrant", "refuseForm":
 		for _, arg := range c.Args {
-			add(arg)
+			literal(arg)
 		}
-	case "Audit", "log", "InfoContext", "WarnContext", "ErrorContext":
+	case "Audit", "log", "InfoContext", "WarnContext":
 		for _, arg := range c.Args {
 			lit, ok := arg.(*ast.BasicLit)
-			if ok && slices.ContainsFunc([]string{"refused", "withheld", "did not"}, func(s string) bool { return strings.Contains(lit.Value, s) }) {
-				add(arg)
+			if ok && slices.ContainsFunc([]string{"refused", "withheld", "did not"}, func(s string) bool {
+				return strings.Contains(lit.Value, s)
+			}) {
+				literal(arg)
 			}
 		}
 	}
