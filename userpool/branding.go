@@ -14,7 +14,7 @@ const (
 var colour = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
 
 // LogoType returns the media type of a logo: image/png, image/jpeg or
-// image/svg+xml; or nothing when it is none of them.
+// image/svg+xml; empty: it is of another type.
 func LogoType(logo []byte) string {
 	switch {
 	case bytes.HasPrefix(logo, []byte("\x89PNG\r\n\x1a\n")):

@@ -54,7 +54,7 @@ type Flow struct {
 }
 
 // ChallengeName returns what the API calls the step that the flow is at; empty
-// when it is none of a challenge.
+// when the step is no challenge.
 func (f *Flow) ChallengeName() string {
 	switch f.Step {
 	case StepNewPassword:

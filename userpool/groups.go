@@ -27,7 +27,7 @@ func checkGroups(s Settings) error {
 		case !naming.ValidName(g.Name):
 			problem = "expected a name of 1 to 128 characters without space"
 		case i > 0 && s.Groups[i-1].Name == g.Name:
-			problem = "it is there already"
+			problem = "the name is repeated"
 		case g.RoleARN != "" && (len(g.RoleARN) > 2048 || !roleARN.MatchString(g.RoleARN)):
 			problem = "RoleARN: expected arn:aws:iam::<account>:role/<name>"
 		case g.Precedence != nil && *g.Precedence < 0:

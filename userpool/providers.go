@@ -42,12 +42,12 @@ func checkProviders(s Settings) error {
 		// User names begin with it, and they have no case.
 		name := naming.Fold(ip.Name)
 		if names[name] {
-			return fmt.Errorf("IdentityProviders: %q is there twice; upper and lower case are the same", text.Clip(ip.Name))
+			return fmt.Errorf("IdentityProviders: the name %q is repeated; upper and lower case are the same", text.Clip(ip.Name))
 		}
 		names[name] = true
 		for _, id := range ip.Identifiers {
 			if identifiers[id] {
-				return fmt.Errorf("IdentityProviders: %q: the identifier %q is there twice", text.Clip(ip.Name), id)
+				return fmt.Errorf("IdentityProviders: %q: the identifier %q is repeated", text.Clip(ip.Name), id)
 			}
 			identifiers[id] = true
 		}
@@ -169,7 +169,7 @@ func (c Client) Supports(provider string) bool {
 }
 
 // Providers are the names of the identity providers at which people may sign in
-// to the client, in the order of the client's list; the pool itself is none.
+// to the client, in the order of the client's list, without the pool itself.
 func (s *Settings) Providers(c Client) []string {
 	all := s.ProvidersOf(c)
 	return slices.DeleteFunc(all, func(name string) bool { return name == ProviderCognito })

@@ -173,16 +173,16 @@ func (a Attribute) clean(value string) (string, error) {
 		}
 	default:
 		n := int64(utf8.RuneCountInString(value))
-		if n < a.Least || a.Most > 0 && n > a.Most {
-			return "", unfit(a.Name, fmt.Sprintf("expected %d to %d characters", a.Least, a.longest()))
+		if n < a.Min || a.Max > 0 && n > a.Max {
+			return "", unfit(a.Name, fmt.Sprintf("expected %d to %d characters", a.Min, a.longest()))
 		}
 	}
 	return value, nil
 }
 
 func (a Attribute) longest() int64 {
-	if a.Most > 0 {
-		return a.Most
+	if a.Max > 0 {
+		return a.Max
 	}
 	return MaxAttributeBytes
 }
@@ -194,7 +194,7 @@ func (a Attribute) checkNumber(value string) error {
 	switch {
 	case !number.MatchString(value) || err != nil:
 		return unfit(a.Name, "expected a whole number")
-	case n < a.Least && (a.Least != 0 || a.Name == "updated_at"), a.Most != 0 && n > a.Most:
+	case n < a.Min && (a.Min != 0 || a.Name == "updated_at"), a.Max != 0 && n > a.Max:
 		return unfit(a.Name, "the number is out of range")
 	}
 	return nil
@@ -246,8 +246,8 @@ func checkSchemaAttribute(a Attribute) error {
 		return fmt.Errorf("the type of this standard attribute is %s", with.Type)
 	case IsBoolean(a.Name) && a.Required:
 		return errors.New("nobody can be asked for this")
-	case a.Most != 0 && a.Least > a.Most:
-		return errors.New("the least is more than the most")
+	case a.Max != 0 && a.Min > a.Max:
+		return errors.New("Min is more than Max")
 	}
 	return nil
 }
@@ -265,7 +265,7 @@ func (s *Settings) SetAttribute(u *User, name, value string, said bool) error {
 	switch {
 	case !known || name == "sub":
 		return unfit(text.Clip(strconv.QuoteToGraphic(name)), "Attribute does not exist in the schema.")
-	case a.Fixed && u.Attributes[name] != "":
+	case a.Immutable && u.Attributes[name] != "":
 		return InvalidParameter("Cannot modify the non-mutable attribute " + name)
 	}
 	verified := name + "_verified"

@@ -53,7 +53,7 @@ func checkResourceServers(s Settings) error {
 			return fmt.Errorf("ResourceServers[%d].Identifier: %q: expected 1 to 256 characters without "+
 				"space, quote and backslash, such as https://api.example.com", i, text.Clip(r.Identifier))
 		case twice:
-			return fmt.Errorf("ResourceServers[%d].Identifier: %q is there already", i, text.Clip(r.Identifier))
+			return fmt.Errorf("ResourceServers[%d].Identifier: %q is repeated", i, text.Clip(r.Identifier))
 		case !serverName.MatchString(r.Name):
 			return fmt.Errorf("ResourceServers[%d].Name: expected at most 256 letters, digits, spaces or +=,.@-", i)
 		}
@@ -78,7 +78,7 @@ func checkServerScopes(r ResourceServer) error {
 			return fmt.Errorf("Scopes[%d].Name: %q: expected 1 to 256 characters without space, slash, quote and backslash",
 				i, text.Clip(v.Name))
 		case twice:
-			return fmt.Errorf("Scopes[%d].Name: %q is there already", i, text.Clip(v.Name))
+			return fmt.Errorf("Scopes[%d].Name: %q is repeated", i, text.Clip(v.Name))
 		case len(r.Identifier)+1+len(v.Name) > 256:
 			return fmt.Errorf("Scopes[%d].Name: with its resource server it has more than 256 characters", i)
 		case len(v.Description) > 256:

@@ -6,7 +6,7 @@ import "time"
 type Session struct {
 	Hash     string // hexadecimal SHA-256 of the session id
 	Sub      string
-	AuthTime time.Time // when the person last proved who he is
+	AuthTime time.Time // when the person last proved who they are
 	Methods  []string  // how: amr values (RFC 8176 and Cognito's own), such as pwd
 	Provider string    // the identity provider that said so; empty: the pool itself
 	Expires  time.Time

@@ -106,13 +106,13 @@ const (
 
 // Attribute is what the pool knows of one attribute (SchemaAttributeType).
 type Attribute struct {
-	Name     string // such as email or custom:plan
-	Type     string // String, Number, DateTime or Boolean; empty: String
-	Required bool   // asked for at sign-up; never of a custom attribute
-	Fixed    bool   // it cannot change once it is set (Mutable false)
-	// Least and Most bound the length of a String or the value of a Number;
-	// Most zero: 2048, or none.
-	Least, Most int64
+	Name      string // such as email or custom:plan
+	Type      string // String, Number, DateTime or Boolean; empty: String
+	Required  bool   // asked for at sign-up; never of a custom attribute
+	Immutable bool   // it cannot change once it is set (Mutable false)
+	// Min and Max bound the length of a String or the value of a Number;
+	// Max zero: 2048, or none.
+	Min, Max int64
 }
 
 // PasswordPolicy is what a password must have (PasswordPolicyType). The zero

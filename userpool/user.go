@@ -27,7 +27,7 @@ type User struct {
 
 	PasswordHash   Secret    // argon2id in PHC format; empty: no password signs the user in
 	PreviousHashes []Secret  // of the passwords before, the newest first
-	TemporaryUntil time.Time // end of a temporary password; zero: it is none
+	TemporaryUntil time.Time // end of a temporary password; zero: the password is not temporary
 
 	TOTPSecret   Secret   // of the authenticator app, in base32; empty: none is registered
 	TOTPStep     int64    // the last time step whose code was accepted

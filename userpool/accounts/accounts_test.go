@@ -69,7 +69,8 @@ func TestForgotWork(t *testing.T) {
 		{Username: "confirmed", Attributes: verified},
 	} {
 		n.Password = "pw"
-		if _, err := e.Pool.Users.Create(t.Context(), n); err != nil {
+		_, err := e.Pool.Users.Create(t.Context(), n)
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -273,10 +274,10 @@ func TestSchemaValues(t *testing.T) {
 	t.Parallel()
 	e := pooltest.New(t)
 	err := e.Pool.Configure(t.Context(), userpool.Settings{Schema: []userpool.Attribute{
-		{Name: "custom:n", Type: userpool.TypeNumber, Least: -5, Most: 10},
-		{Name: "custom:s", Type: userpool.TypeString, Least: 2, Most: 3},
+		{Name: "custom:n", Type: userpool.TypeNumber, Min: -5, Max: 10},
+		{Name: "custom:s", Type: userpool.TypeString, Min: 2, Max: 3},
 		{Name: "custom:b", Type: userpool.TypeBoolean}, {Name: "custom:d", Type: userpool.TypeDateTime},
-		{Name: "custom:f", Fixed: true}, {Name: "nickname", Most: 4},
+		{Name: "custom:f", Immutable: true}, {Name: "nickname", Max: 4},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -321,7 +322,7 @@ func TestSchemaSettings(t *testing.T) {
 		ok     bool
 	}{
 		"none": {nil, true}, "standard": {[]userpool.Attribute{{Name: "email", Required: true, Type: "String"}}, true},
-		"sub":             {[]userpool.Attribute{{Name: "sub", Required: true, Fixed: true}}, true},
+		"sub":             {[]userpool.Attribute{{Name: "sub", Required: true, Immutable: true}}, true},
 		"updated_at":      {[]userpool.Attribute{{Name: "updated_at", Type: "Number"}}, true},
 		"unknown":         {[]userpool.Attribute{{Name: "plan"}}, false},
 		"twice":           {[]userpool.Attribute{{Name: "email"}, {Name: "email"}}, false},
@@ -329,7 +330,7 @@ func TestSchemaSettings(t *testing.T) {
 		"odd type":        {[]userpool.Attribute{{Name: "custom:a", Type: "Integer"}}, false},
 		"other type":      {[]userpool.Attribute{{Name: "email", Type: "Number"}}, false},
 		"verified":        {[]userpool.Attribute{{Name: "email_verified", Required: true}}, false},
-		"bounds":          {[]userpool.Attribute{{Name: "name", Least: 5, Most: 4}}, false},
+		"bounds":          {[]userpool.Attribute{{Name: "name", Min: 5, Max: 4}}, false},
 		"long name":       {[]userpool.Attribute{{Name: "custom:" + strings.Repeat("a", 21)}}, false},
 		"50":              {many[:50], true}, "51": {many, false},
 	} {
@@ -441,7 +442,8 @@ func TestUpdateAttributes(t *testing.T) {
 	}
 	pooltest.WantAnswer(t, "verified", e.TrySignIn(t, "new@example.com", pooltest.Password), "ok")
 	n := userpool.NewUser{Username: "bob", Password: "x", Attributes: map[string]string{"email": "NEW@example.com"}}
-	if _, err = e.Pool.Users.Create(t.Context(), n); err != nil {
+	_, err = e.Pool.Users.Create(t.Context(), n)
+	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = update("bob", map[string]string{"email_verified": "true"})
@@ -562,7 +564,7 @@ func TestUsers(t *testing.T) {
 		}
 	}
 	_, err := e.Pool.Users.List(t.Context(), accounts.UserQuery{Attribute: "group", Value: "bobs"})
-	pooltest.WantCode(t, "an attribute that is none", err, userpool.CodeInvalidParameter)
+	pooltest.WantCode(t, "no attribute", err, userpool.CodeInvalidParameter)
 	seen, q := 0, accounts.UserQuery{Limit: 4}
 	for {
 		page, err := e.Pool.Users.List(t.Context(), q)
@@ -641,7 +643,8 @@ func TestConcurrentReset(t *testing.T) {
 	}
 	set := 0
 	for range cap(done) {
-		if err := <-done; err == nil {
+		err := <-done
+		if err == nil {
 			set++
 		} else {
 			pooltest.WantCode(t, "one of the others", err, userpool.CodeExpired)
@@ -690,7 +693,8 @@ func TestRecoveryMedium(t *testing.T) {
 		tt.user.Attributes = map[string]string{
 			"email": "b@c.test", "email_verified": "true", "phone_number": "+4912345", "phone_number_verified": "true",
 		}
-		if _, err := e.Pool.Users.Create(t.Context(), tt.user); err != nil {
+		_, err := e.Pool.Users.Create(t.Context(), tt.user)
+		if err != nil {
 			t.Fatal(err)
 		}
 		d, err := e.Pool.Recovery.ForgotPassword(t.Context(), e.App, "bob")
@@ -723,7 +727,8 @@ func triggers(answers map[string]string, refusals map[string]string, seen *[]str
 		}
 		c.Invoke = func(_ context.Context, _ userpool.Trigger, event []byte) ([]byte, error) {
 			var e struct{ TriggerSource string }
-			if err := json.Unmarshal(event, &e); err != nil {
+			err := json.Unmarshal(event, &e)
+			if err != nil {
 				return nil, err
 			}
 			*seen = append(*seen, e.TriggerSource)
@@ -836,7 +841,8 @@ func FuzzSignUp(f *testing.F) {
 		if value != "" && !maps.Equal(got.Attributes, u.Attributes) {
 			t.Errorf("got %v, want %v", got.Attributes, u.Attributes)
 		}
-		if err := e.Pool.Users.Delete(t.Context(), u.Sub); err != nil {
+		err = e.Pool.Users.Delete(t.Context(), u.Sub)
+		if err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -101,7 +101,8 @@ func TestClients(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, ok, err := e.Pool.Clients.Get(t.Context(), "other"); ok || err != nil || ids("", 10) != "app public" {
+	_, ok, err := e.Pool.Clients.Get(t.Context(), "other")
+	if ok || err != nil || ids("", 10) != "app public" {
 		t.Errorf("after deleting: %t, %v, %s", ok, err, ids("", 10))
 	}
 }
@@ -167,7 +168,7 @@ func TestResourceServerSettings(t *testing.T) {
 		{"long together", server(strings.Repeat("a", 250), "abcdef"), "256"},
 		{"many scopes", server("api", strings.Split(strings.Repeat("x", 101), "")...), "at most 100"},
 		{"group", group(userpool.Group{Name: "b", RoleARN: "arn:aws:iam::123456789012:role/a"}, userpool.Group{Name: "a"}), ""},
-		{"group twice", group(userpool.Group{Name: "a"}, userpool.Group{Name: "b"}, userpool.Group{Name: "a"}), "already"},
+		{"group twice", group(userpool.Group{Name: "a"}, userpool.Group{Name: "b"}, userpool.Group{Name: "a"}), "repeated"},
 		{"group without name", group(userpool.Group{}), "name"},
 		{"odd role", group(userpool.Group{Name: "a", RoleARN: "admin"}), "RoleARN"},
 		{"negative precedence", group(userpool.Group{Name: "a", Precedence: &negative}), "Precedence"},

@@ -65,7 +65,7 @@ func (d *Decoys) secretOf(ctx context.Context) (userpool.Secret, error) {
 	return secret, nil
 }
 
-// DecoyHasPasskey says whether a decoy seems to have passkeys.
+// DecoyHasPasskey reports whether a decoy seems to have passkeys.
 func DecoyHasPasskey(u userpool.User) bool { return u.Sub[len(u.Sub)-1]&1 != 0 }
 
 // decoyEmail is an address of which only the first letters show: those of the

@@ -81,9 +81,9 @@ func (a *Users) Enable(ctx context.Context, name string) error {
 	return err
 }
 
-// Delete removes a user and all that is his.
+// Delete removes a user and all that is theirs.
 func (a *Users) Delete(ctx context.Context, name string) error {
-	u, err := a.Named(ctx, name)
+	u, err := a.ByName(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -95,8 +95,8 @@ func (a *Users) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// AddToGroup puts a user into a group, behind those he is in. It is no error if
-// he is in it.
+// AddToGroup puts a user into a group, behind the user's others. It is no error if
+// the user is in it.
 func (a *Users) AddToGroup(ctx context.Context, name, group string) error {
 	_, err := a.Change(ctx, name, func(u *userpool.User) (err error) {
 		if !slices.Contains(u.Groups, group) {
@@ -107,7 +107,8 @@ func (a *Users) AddToGroup(ctx context.Context, name, group string) error {
 	return err
 }
 
-// RemoveFromGroup takes a user out of a group. It is no error if he is not in it.
+// RemoveFromGroup takes a user out of a group. It is no error if the user is
+// not in it.
 func (a *Users) RemoveFromGroup(ctx context.Context, name, group string) error {
 	_, err := a.Change(ctx, name, func(u *userpool.User) error {
 		u.Groups = slices.DeleteFunc(u.Groups, func(g string) bool { return g == group })

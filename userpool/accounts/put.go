@@ -16,7 +16,7 @@ import (
 )
 
 // Put creates a user or makes the one with this name as n says, for a file
-// that lists users: attributes that n names, groups unless nil, whether he is
+// that lists users: attributes that n names, groups unless nil, whether the user is
 // disabled, and the password, whose hash stays when it is the same. A temporary
 // password that was changed stays changed, and so does the status. created
 // reports which it was; of several that create the same user at once, as

@@ -150,7 +150,7 @@ func (a *Recovery) Reset(ctx context.Context, c userpool.Client, sub string, cod
 		return userpool.User{}, err
 	}
 	a.core.Audit(ctx, "password reset", core.ClientAttr(c.ID), core.SubAttr(u.Sub))
-	// Who was locked out by somebody else's guesses has proven who he is.
+	// Who was locked out by somebody else's guesses has proven who they are.
 	err = a.core.Records.DeleteAttempts(ctx, attemptKey(Account{u, true}, u.Username))
 	if err != nil {
 		return u, fmt.Errorf("userpool: forgetting failures: %w", err)

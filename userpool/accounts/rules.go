@@ -212,7 +212,7 @@ func setFactors(u *userpool.User, n userpool.NewUser) error {
 	for i, factor := range u.MFA {
 		problem := factorProblem(*u, factor)
 		if problem != "" || slices.Contains(u.MFA[:i], factor) {
-			return userpool.InvalidParameter("the second factor " + text.Clip(factor) + " " + cmp.Or(problem, "is there twice"))
+			return userpool.InvalidParameter("the second factor " + text.Clip(factor) + " " + cmp.Or(problem, "is repeated"))
 		}
 	}
 	if u.PreferredMFA != "" && !slices.Contains(u.MFA, u.PreferredMFA) {

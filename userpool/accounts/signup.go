@@ -223,7 +223,7 @@ func (a *Registration) ConfirmLink(ctx context.Context, clientID, username strin
 	if !ok {
 		return userpool.Client{}, &userpool.PageError{Code: userpool.PageUnknownClient, ClientID: clientID, Hint: "the link names no client"}
 	}
-	u, err := a.users.Named(ctx, username)
+	u, err := a.users.ByName(ctx, username)
 	if errors.Is(err, ErrNoSuchUser) {
 		u, err = a.users.decoys.User(ctx, username)
 	}

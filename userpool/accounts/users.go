@@ -32,7 +32,7 @@ func (a *Users) SpendOn(ctx context.Context, c records.OneTimeCode, edit func(*u
 		if !errors.Is(err, store.ErrConflict) {
 			return u, err
 		}
-		c, err = a.codes.Same(ctx, c)
+		c, err = a.codes.Reread(ctx, c)
 		if err != nil {
 			return userpool.User{}, err
 		}
@@ -59,9 +59,9 @@ func (a *Users) Account(ctx context.Context, username string) (Account, error) {
 // ErrNoSuchUser says that nobody has the name that an administrator gave.
 var ErrNoSuchUser = &userpool.Error{Code: userpool.CodeUserNotFound, Description: TextNoSuchUser}
 
-// Named returns the user whom an administrator means: by sub, or by whatever
+// ByName returns the user whom an administrator means: by sub, or by whatever
 // signs the user in. The sub comes first, because nobody can choose it.
-func (a *Users) Named(ctx context.Context, name string) (userpool.User, error) {
+func (a *Users) ByName(ctx context.Context, name string) (userpool.User, error) {
 	u, err := a.BySub(ctx, name)
 	if !errors.Is(err, ErrGone) {
 		return u, err
@@ -80,7 +80,7 @@ func (a *Users) Change(
 	ctx context.Context, name string, edit func(*userpool.User) error, more ...func(userpool.User) store.Change,
 ) (userpool.User, error) {
 	for range 10 {
-		u, err := a.Named(ctx, name)
+		u, err := a.ByName(ctx, name)
 		if err != nil {
 			return userpool.User{}, err
 		}
@@ -152,7 +152,7 @@ var signOut = func() (out []func(userpool.User) store.Change) {
 }()
 
 // userOrDecoy returns the user with this name, who may be nobody, and who stands
-// in for him; both always, since it takes time.
+// in for them; both always, since it takes time.
 func (a *Users) userOrDecoy(ctx context.Context, username string) (u, decoy userpool.User, err error) {
 	u, _, err = a.Find(ctx, username)
 	if err == nil {

@@ -110,18 +110,22 @@ func TestAlias(t *testing.T) {
 			Attributes: map[string]string{"email": email, "email_verified": verified}})
 		return err
 	}
-	if err := add("bob", "bob@example.com", "false"); err != nil {
+	err := add("bob", "bob@example.com", "false")
+	if err != nil {
 		t.Fatal(err)
 	}
 	pooltest.WantAnswer(t, "not verified", e.TrySignIn(t, "bob@example.com", "x"), userpool.TextIncorrect)
-	if err := add("carl", "Bob@example.com", "True"); err != nil {
+	err = add("carl", "Bob@example.com", "True")
+	if err != nil {
 		t.Fatal(err)
 	}
 	pooltest.WantAnswer(t, "verified", e.TrySignIn(t, "bob@example.com", "x"), "ok")
-	if err := add("dora", "bob@example.com", "true"); !errors.Is(err, store.ErrExists) {
+	err = add("dora", "bob@example.com", "true")
+	if !errors.Is(err, store.ErrExists) {
 		t.Errorf("second owner: got error %v, want ErrExists", err)
 	}
-	if err := add("ann@evil.test", "x@y.test", "false"); err == nil {
+	err = add("ann@evil.test", "x@y.test", "false")
+	if err == nil {
 		t.Error("accepted a user name that looks like an address")
 	}
 }

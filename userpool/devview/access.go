@@ -80,13 +80,13 @@ func (h *Handler) guard(next http.Handler) http.Handler {
 	})
 }
 
-// broughtToken tells whether the address has the token.
+// broughtToken reports whether the address has the token.
 func (h *Handler) broughtToken(r *http.Request) bool {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	return err == nil && len(q[tokenParam]) == 1 && h.Token.Equal(userpool.Secret(q.Get(tokenParam)))
 }
 
-// proven tells whether who asks has the token, or needs none: a browser has it in
+// proven reports whether who asks has the token, or needs none: a browser has it in
 // the cookie, a program sends it as RFC 6750 section 2.1 says. Where the request
 // comes from is no proof, since a proxy on this machine asks for others.
 func (h *Handler) proven(r *http.Request) bool {

@@ -212,7 +212,8 @@ func TestTokens(t *testing.T) {
 		"with a space inside": false, "with;semicolon-inside": false, "with%20percent-inside": false, "ümlaut-in-the-token": false,
 		"a line end at the end\n": false, "of-fitting-form-but\n": false,
 	} {
-		if err := devview.CheckToken(userpool.Secret(token)); (err == nil) != want || err != nil && token != "" && strings.Contains(err.Error(), token) {
+		err := devview.CheckToken(userpool.Secret(token))
+		if (err == nil) != want || err != nil && token != "" && strings.Contains(err.Error(), token) {
 			t.Errorf("%q: got %v", token, err)
 		}
 	}

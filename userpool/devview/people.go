@@ -319,7 +319,7 @@ func (h *Handler) poolFacts(s *userpool.Settings) []fact {
 		if a.Required {
 			text += ", required"
 		}
-		if a.Fixed {
+		if a.Immutable {
 			text += ", fixed"
 		}
 		schema = append(schema, text)

@@ -1,7 +1,7 @@
 // Package federation signs people in at other identity providers: it is what a
 // user pool is as a client of OpenID Connect and as a service provider of SAML
-// 2.0. Package userpool decides who somebody is here; this package asks who he
-// is there.
+// 2.0. Package userpool decides who somebody is here; this package asks who they
+// are there.
 //
 // # The way out and back
 //

@@ -225,12 +225,12 @@ type jwk struct {
 // them can sign.
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
-// forSignatures tells whether a key is there to verify signatures.
+// forSignatures reports whether a key is there to verify signatures.
 func (k jwk) forSignatures() bool {
 	return (k.Use == "" || k.Use == "sig") && (len(k.Operations) == 0 || slices.Contains(k.Operations, "verify"))
 }
 
-// private tells whether the private half of a key is there. Some programs write members
+// private reports whether the private half of a key is there. Some programs write members
 // that are not there as null, "" or [].
 func private(raw json.RawMessage) bool {
 	var members map[string]json.RawMessage
@@ -282,7 +282,7 @@ func parseKeys(body []byte) (keys []verifyKey, passedOver string, err error) {
 	return keys, strings.TrimSuffix(passedOver, "; "), nil
 }
 
-// same tells whether both are one key, whatever it is called.
+// same reports whether both are one key, whatever it is called.
 func (k verifyKey) same(other verifyKey) bool {
 	key, ok := k.key.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && key.Equal(other.key)

@@ -17,7 +17,7 @@ import (
 const maxResponse = 100_000
 
 // textSAML is what the app hears of a response that is refused. Why is for the
-// log: a sender could feel his way along it.
+// log: a sender could feel their way along it.
 const textSAML = "Invalid samlResponse or relayState from identity provider"
 
 // messageID is a fresh ID of a SAML message, which must not begin with a digit

@@ -256,7 +256,7 @@ func networkFault(ip userpool.IdentityProvider, text string, err error) error {
 	return &fault{ip.Name, text, err}
 }
 
-// answerFault is an answer with a status that is none of success.
+// answerFault is an answer with a status other than success.
 func answerFault(ip userpool.IdentityProvider, a answer, sent ...string) error {
 	var body struct {
 		Error       string `json:"error"`

@@ -52,7 +52,7 @@ func (a *Authorization) LoginRequired() *userpool.RedirectError {
 func (g *Grants) AuthorizeSilently(
 	ctx context.Context, a *Authorization, session userpool.Secret,
 ) (location string, ok bool, err error) {
-	g.noteUnheeded(ctx, a)
+	g.noteIgnored(ctx, a)
 	s, ok, err := g.sessions.Get(ctx, session)
 	if err != nil {
 		return "", false, err

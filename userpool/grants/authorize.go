@@ -47,7 +47,7 @@ type Authorization struct {
 	challenge       string
 	maxAge          time.Duration // negative: none asked for
 	redirectOmitted bool
-	unheeded        []string // parameters that change what a request asks for, elsewhere
+	ignored         []string // parameters that change what a request asks for, elsewhere
 }
 
 // Request returns what a sign-in for this request has to know.
@@ -65,18 +65,18 @@ var authorizeLimits = map[string]int{
 	"acr_values": 1024,
 }
 
-// unheeded are parameters that have no effect at Cognito, but change what is asked
+// ignored are parameters that have no effect at Cognito, but change what is asked
 // for or how the answer comes where they have one: the request as a JWT (RFC 9101),
 // OpenID Connect Core sections 3.1.2.1 and 5.5, and RFC 9396.
-var unheeded = []string{
+var ignored = []string{
 	"request", "request_uri", "response_mode", "claims", "id_token_hint", "authorization_details",
 }
 
-// noteUnheeded says for the developer's view that parameters had no effect.
-func (g *Grants) noteUnheeded(ctx context.Context, a *Authorization) {
-	if len(a.unheeded) > 0 {
+// noteIgnored says for the developer's view that parameters had no effect.
+func (g *Grants) noteIgnored(ctx context.Context, a *Authorization) {
+	if len(a.ignored) > 0 {
 		g.core.Audit(ctx, "parameters without effect", core.ClientAttr(a.Client.ID),
-			slog.String("parameters", strings.Join(a.unheeded, ", ")))
+			slog.String("parameters", strings.Join(a.ignored, ", ")))
 	}
 }
 
@@ -95,7 +95,7 @@ func (g *Grants) ParseAuthorization(ctx context.Context, q url.Values) (*Authori
 		return nil, &userpool.PageError{Code: userpool.CodeInvalidRequest, ClientID: client.ID, Hint: hint}
 	}
 	a := &Authorization{Client: client, maxAge: -1, implicit: q.Get("response_type") == "token"}
-	a.unheeded = slices.DeleteFunc(slices.Clone(unheeded), func(name string) bool { return !q.Has(name) })
+	a.ignored = slices.DeleteFunc(slices.Clone(ignored), func(name string) bool { return !q.Has(name) })
 	err = a.setRedirectURI(q, len(providers) == 1)
 	if err == nil {
 		err = a.setParameters(q)
@@ -104,7 +104,7 @@ func (g *Grants) ParseAuthorization(ctx context.Context, q url.Values) (*Authori
 		}
 	}
 	if err != nil {
-		g.noteUnheeded(ctx, a) // perhaps what is missing is in one of them
+		g.noteIgnored(ctx, a) // perhaps what is missing is in one of them
 		return nil, err
 	}
 	a.setProvider(q, providers, g.core.Settings().IdentityProviders)

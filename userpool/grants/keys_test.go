@@ -149,10 +149,12 @@ func TestKeysAreKept(t *testing.T) {
 	}
 	tokens := e.Tokens(t)
 	token, _ := tokens["access_token"].(string)
-	if _, err := again.Grants.UserInfo(t.Context(), userpool.Secret(token)); err != nil {
+	_, err := again.Grants.UserInfo(t.Context(), userpool.Secret(token))
+	if err != nil {
 		t.Errorf("a token from before the start: %v", err)
 	}
-	if err := again.Keys.Withdraw(t.Context()); err != nil {
+	err = again.Keys.Withdraw(t.Context())
+	if err != nil {
 		t.Error(err)
 	}
 	if got := keyIDs(t, startOn(t, s, e.Clock.Now)); !slices.Equal(got, rotated[:2]) {
@@ -197,7 +199,8 @@ func TestStartDoesNotWaitForKeys(t *testing.T) {
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := e.Pool.Keys.JWKS(short); !errors.Is(err, context.DeadlineExceeded) {
+		_, err := e.Pool.Keys.JWKS(short)
+		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the end of the wait", err)
 		}
 		tokens := make(chan map[string]any)
@@ -252,7 +255,8 @@ func TestRotationElsewhere(t *testing.T) {
 		if got := signer(t, e.Tokens(t)); got != newest[1] {
 			t.Errorf("signed by %q after a rest, want %q", got, newest[1])
 		}
-		if err := other.Keys.Withdraw(t.Context()); err != nil {
+		err := other.Keys.Withdraw(t.Context())
+		if err != nil {
 			t.Fatal(err)
 		}
 		e.Clock.Advance(2 * time.Minute)
@@ -272,7 +276,8 @@ func TestNewKeyElsewhere(t *testing.T) {
 	keyIDs(t, other)
 	rotate(t, e.Pool, 1)
 	token, _ := e.Tokens(t)["access_token"].(string)
-	if _, err := other.Grants.UserInfo(t.Context(), userpool.Secret(token)); err != nil {
+	_, err := other.Grants.UserInfo(t.Context(), userpool.Secret(token))
+	if err != nil {
 		t.Error(err)
 	}
 }
@@ -317,7 +322,8 @@ func TestKeysWithoutStore(t *testing.T) {
 	if got := signer(t, e.Tokens(t)); got != kids[1] {
 		t.Errorf("signed by %q, want %q", got, kids[1])
 	}
-	if err := e.Pool.Keys.Withdraw(t.Context()); !errors.Is(err, errBroken) {
+	err = e.Pool.Keys.Withdraw(t.Context())
+	if !errors.Is(err, errBroken) {
 		t.Errorf("withdrawing: got %v, want that of the store", err)
 	}
 }
@@ -329,7 +335,8 @@ func TestKeysComeBack(t *testing.T) {
 	s := &keyStore{Store: memstore.New()}
 	s.apply = func(context.Context) { s.broken.Store(true) }
 	p := startOn(t, s, nil)
-	if _, err := p.Keys.JWKS(t.Context()); !errors.Is(err, errBroken) {
+	_, err := p.Keys.JWKS(t.Context())
+	if !errors.Is(err, errBroken) {
 		t.Errorf("got %v, want that of the store", err)
 	}
 	s.broken.Store(false)
@@ -346,7 +353,8 @@ func TestStoreWasEmptied(t *testing.T) {
 	p := startOn(t, s, nil)
 	kids := keyIDs(t, p)
 	change := store.Change{Op: store.Delete, Record: store.Record{Kind: "keys", ID: "signing"}}
-	if err := s.Apply(t.Context(), pooltest.PoolID, change); err != nil {
+	err := s.Apply(t.Context(), pooltest.PoolID, change)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -362,7 +370,8 @@ func TestGivenKeysAreNotStored(t *testing.T) {
 	t.Parallel()
 	e := pooltest.New(t)
 	rotate(t, e.Pool, 1)
-	if r, ok, err := e.Store.Get(t.Context(), pooltest.PoolID, "keys", "signing"); ok || err != nil {
+	r, ok, err := e.Store.Get(t.Context(), pooltest.PoolID, "keys", "signing")
+	if ok || err != nil {
 		t.Errorf("got %v, error %v, want nothing", r.ID, err)
 	}
 }
@@ -381,10 +390,11 @@ func TestDamagedKeys(t *testing.T) {
 			t.Parallel()
 			s := memstore.New()
 			r := store.Record{Kind: "keys", ID: "signing", Body: []byte(body)}
-			if err := s.Apply(t.Context(), pooltest.PoolID, store.Change{Op: store.Create, Record: r}); err != nil {
+			err := s.Apply(t.Context(), pooltest.PoolID, store.Change{Op: store.Create, Record: r})
+			if err != nil {
 				t.Fatal(err)
 			}
-			_, err := pool.New(t.Context(), pool.Config{
+			_, err = pool.New(t.Context(), pool.Config{
 				ID: pooltest.PoolID, Issuer: pooltest.BaseURL + "/", Store: s,
 			})
 			if err == nil || !strings.Contains(err.Error(), "keys") || strings.Contains(err.Error(), "c2Vj") {

@@ -182,7 +182,7 @@ func (c *claimChanges) applyScopes(t *tokenClaims) error {
 
 // ParseClientMetadata reads aws_client_metadata: a JSON object of strings, which
 // a client_credentials request hands to the pre token generation trigger. Empty
-// is none. Anything else is an [*userpool.Error] invalid_request.
+// text has no metadata. Anything else is an [*userpool.Error] invalid_request.
 func ParseClientMetadata(text string) (map[string]string, error) {
 	if text == "" {
 		return nil, nil

@@ -140,9 +140,9 @@ func (g *Grants) startFamily(ctx context.Context, c userpool.Client, code record
 	return tokens, nil
 }
 
-// keepFamily stores the first token of a family of the user u. Who signed him out
-// or removed him while the tokens were made did not meet them, which may have
-// taken a trigger's time: then there are none.
+// keepFamily stores the first token of a family of the user u. A sign-out everywhere, or the removal of the user, may have come
+// while the tokens were made, which may take a trigger's time, and missed them: then
+// the answer has no tokens.
 func (g *Grants) keepFamily(ctx context.Context, c userpool.Client, u userpool.User, family records.RefreshToken) error {
 	err := g.core.Records.PutRefreshToken(ctx, family, maxRefreshTokens)
 	if err != nil {

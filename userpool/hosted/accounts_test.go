@@ -274,7 +274,8 @@ func TestSignUpWithoutVerification(t *testing.T) {
 	if u := mustUser(t, e, "eve"); u.Status != userpool.UserUnconfirmed {
 		t.Errorf("the user is %s", u.Status)
 	}
-	if err := e.Pool.Users.Confirm(t.Context(), "eve"); err != nil {
+	err := e.Pool.Users.Confirm(t.Context(), "eve")
+	if err != nil {
 		t.Fatal(err)
 	}
 	w = open(t, e, "/login").send("cognitoSignInForm", "username", "eve", "password", newPassword)
@@ -522,7 +523,8 @@ func TestForgotPassword(t *testing.T) {
 func TestResetRefused(t *testing.T) {
 	t.Parallel()
 	e := openPool(t, func(s *userpool.Settings) { s.Passwords.History = 2 })
-	if err := e.Pool.Users.SetPassword(t.Context(), "ann", "Old-Password-1", true); err != nil {
+	err := e.Pool.Users.SetPassword(t.Context(), "ann", "Old-Password-1", true)
+	if err != nil {
 		t.Fatal(err)
 	}
 	w := open(t, e, "/forgotPassword").send("forgotPassword", "username", "ann")
@@ -597,7 +599,8 @@ func TestForgotLooksTheSame(t *testing.T) {
 	add := func(n userpool.NewUser) {
 		t.Helper()
 		n.Password = "pw"
-		if _, err := e.Pool.Users.Create(t.Context(), n); err != nil {
+		_, err := e.Pool.Users.Create(t.Context(), n)
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -679,7 +682,8 @@ func TestForgotReveals(t *testing.T) {
 	} {
 		if name != "nobody" {
 			n := userpool.NewUser{Username: name, Password: "x", Disabled: name == "off", Temporary: name == "fresh"}
-			if _, err := e.Pool.Users.Create(t.Context(), n); err != nil {
+			_, err := e.Pool.Users.Create(t.Context(), n)
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -836,7 +840,8 @@ func TestSignUpFixation(t *testing.T) {
 	if c == nil || c.Value == planted {
 		t.Fatal("the session is not a new one")
 	}
-	if _, ok, err := e.Pool.Sessions.Get(t.Context(), userpool.Secret(planted)); ok || err != nil {
+	_, ok, err := e.Pool.Sessions.Get(t.Context(), userpool.Secret(planted))
+	if ok || err != nil {
 		t.Errorf("the planted session lives on: %v", err)
 	}
 }
@@ -905,7 +910,8 @@ func TestResetRequired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d, err := e.Pool.Recovery.ResetPassword(t.Context(), "ann"); err != nil || d.Destination != "a***@e***" {
+	d, err := e.Pool.Recovery.ResetPassword(t.Context(), "ann")
+	if err != nil || d.Destination != "a***@e***" {
 		t.Fatalf("resetting: %v, %v", d, err)
 	}
 	w := open(t, e, "/login").send("cognitoSignInForm", "username", "ann", "password", "wrong")

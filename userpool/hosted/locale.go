@@ -129,7 +129,7 @@ func lookUp(tag string) *locale {
 const maxAccepted = 20
 
 // accepted returns the tags of an Accept-Language header, the preferred first
-// (RFC 9110 section 12.5.4). A weight that is none leaves its tag out.
+// (RFC 9110 section 12.5.4). A tag whose weight is malformed is left out.
 func accepted(header string) []string {
 	type choice struct {
 		tag    string

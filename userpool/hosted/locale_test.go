@@ -92,7 +92,7 @@ func TestTranslationsFit(t *testing.T) {
 }
 
 // TestLanguageFilesAreSorted wants them as a program would write them, so that
-// two of them can be laid side by side; no text is there twice.
+// two of them can be laid side by side; no text is repeated.
 func TestLanguageFilesAreSorted(t *testing.T) {
 	t.Parallel()
 	for file, have := range translations(t) {

@@ -212,8 +212,8 @@ func TestPasskeyNeedsAnAccountInOrder(t *testing.T) {
 	wantPath(t, inSession(t, e).Open(t, addPath), "/login")
 }
 
-// TestPlantedFlow has somebody plant the browser's token, and a flow that he has
-// begun, and wait for Ann to sign in there: from then on he is out.
+// TestPlantedFlow has somebody plant the browser's token, and a flow that they have
+// begun, and wait for Ann to sign in there: from then on they are out.
 func TestPlantedFlow(t *testing.T) {
 	t.Parallel()
 	s := choosy()

@@ -65,7 +65,7 @@ func (v *visit) passkey() error {
 
 // showAddPasskey writes the page that adds a passkey to an account. In a flow it
 // is a step after signing in. Opened by itself it is for the account of the
-// browser's session; who has none signs in first and comes back.
+// browser's session; whoever has no session signs in first and comes back.
 func (v *visit) showAddPasskey() {
 	if v.flow.Version == 0 {
 		v.beginAddPasskey()

@@ -333,7 +333,7 @@ func TestTOTPSetupTwice(t *testing.T) {
 }
 
 // TestAddressSetup registers an address where everyone needs one: it counts when
-// the code arrived, and a code for another address is none for this one.
+// the code arrived, and a code for another address does not count for this one.
 func TestAddressSetup(t *testing.T) {
 	t.Parallel()
 	e := steps(t, false, settings(userpool.MFAOn, fSMS))

@@ -39,7 +39,8 @@ func TestLimit(t *testing.T) {
 			}
 		}
 	}
-	if err := create("local_b", "code", 5); err != nil {
+	err := create("local_b", "code", 5)
+	if err != nil {
 		t.Error(err)
 	}
 	list, err := s.List(ctx, "local_a", "code", store.Query{Limit: 9})
@@ -50,10 +51,12 @@ func TestLimit(t *testing.T) {
 	// If the change fails, what made room is back.
 	full := store.Change{Op: store.Create, Record: store.Record{Kind: "code", ID: "6", Expires: begin}}
 	fault := store.Change{Op: store.Update, Record: store.Record{Kind: "code", ID: "nobody"}}
-	if err := s.Apply(ctx, "local_b", full, fault); !errors.Is(err, store.ErrConflict) {
+	err = s.Apply(ctx, "local_b", full, fault)
+	if !errors.Is(err, store.ErrConflict) {
 		t.Errorf("got %v, want ErrConflict", err)
 	}
-	if r, ok, err := s.Find(ctx, "local_a", "code", "3"); err != nil || !ok || r.ID != "3" {
+	r, ok, err := s.Find(ctx, "local_a", "code", "3")
+	if err != nil || !ok || r.ID != "3" {
 		t.Errorf("got %v, error %v, want the record that made room", r, err)
 	}
 }

@@ -93,7 +93,7 @@ func (t *table) remove(r *record) {
 	t.kind.leave(r)
 }
 
-// ofOwner returns the oldest n records of an owner, in the order he got them.
+// ofOwner returns the oldest n records of an owner, in the order in which they were added.
 func (t *table) ofOwner(owner string, n int) []*record {
 	if n <= 0 {
 		return nil

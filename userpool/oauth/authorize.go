@@ -76,7 +76,7 @@ func (h *Handler) logout(w http.ResponseWriter, r *http.Request) {
 
 // once leaves one of a parameter's values if all are the same: several libraries
 // add client_id to the address of the sign-out in which the app has written it.
-// RFC 6749 section 3.1 forbids that at its own endpoints, of which this is none.
+// RFC 6749 section 3.1 forbids that at its own endpoints, and this is another one.
 // What differs stays, and is refused: no reader may have to choose.
 func once(q url.Values) {
 	for name, values := range q {

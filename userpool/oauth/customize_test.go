@@ -239,7 +239,7 @@ func customizing(version, response string, events *[]map[string]any, fault error
 }
 
 // TestSignedOutMeanwhile ends everything of a user while a trigger thinks about
-// his tokens: those it has not met must not live on.
+// their tokens: those it has not met must not live on.
 func TestSignedOutMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(context.Context, *pool.Pool, string) error{

@@ -306,13 +306,15 @@ func TestUserInfoErrors(t *testing.T) {
 			return bearer(tokens["access_token"])
 		}, 401, "invalid_token", textToken},
 		{"deleted", func(t *testing.T, e *pooltest.Env, tokens map[string]any) string {
-			if err := e.Pool.Users.Delete(t.Context(), "Ann"); err != nil {
+			err := e.Pool.Users.Delete(t.Context(), "Ann")
+			if err != nil {
 				t.Fatal(err)
 			}
 			return bearer(tokens["access_token"])
 		}, 401, "invalid_token", textToken},
 		{"globally signed out", func(t *testing.T, e *pooltest.Env, tokens map[string]any) string {
-			if err := e.Pool.Users.GlobalSignOut(t.Context(), "Ann"); err != nil {
+			err := e.Pool.Users.GlobalSignOut(t.Context(), "Ann")
+			if err != nil {
 				t.Fatal(err)
 			}
 			return bearer(tokens["access_token"])

@@ -230,7 +230,8 @@ func TestKeyRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Pool.Keys.Rotate(t.Context(), fresh); err != nil {
+	err = e.Pool.Keys.Rotate(t.Context(), fresh)
+	if err != nil {
 		t.Fatal(err)
 	}
 	rotated := e.Tokens(t)
@@ -249,7 +250,8 @@ func TestKeyRotation(t *testing.T) {
 		t.Errorf("a token of the old key: got %d, want 200", a.StatusCode)
 	}
 
-	if err := e.Pool.Keys.Withdraw(t.Context()); err != nil {
+	err = e.Pool.Keys.Withdraw(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	if got := len(jwks(t, e).Keys); got != 2 {
@@ -294,7 +296,8 @@ func TestKeyRotationIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Pool.Keys.Rotate(t.Context(), pairs); err != nil {
+		err = e.Pool.Keys.Rotate(t.Context(), pairs)
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

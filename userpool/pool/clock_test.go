@@ -142,7 +142,8 @@ func sessionBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 	id, _, err := e.Pool.Sessions.Start(t.Context(), e.Ann.Sub, []string{"pwd"}, "")
 	must(t, err)
 	return func(t *testing.T) {
-		if _, ok, err := e.Pool.Sessions.Get(t.Context(), id); ok || err != nil {
+		_, ok, err := e.Pool.Sessions.Get(t.Context(), id)
+		if ok || err != nil {
 			t.Errorf("the session of another time is good, error %v", err)
 		}
 	}
@@ -167,7 +168,8 @@ func flowBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 	id, f := e.Pool.Flows.Start("browser", "request")
 	must(t, e.Pool.Flows.Save(t.Context(), f))
 	return func(t *testing.T) {
-		if _, ok, err := e.Pool.Flows.Get(t.Context(), id, "browser", "request"); ok || err != nil {
+		_, ok, err := e.Pool.Flows.Get(t.Context(), id, "browser", "request")
+		if ok || err != nil {
 			t.Errorf("the flow of another time goes on, error %v", err)
 		}
 	}
@@ -207,7 +209,8 @@ func signedOutBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 	}
 	check := func(what string, token userpool.Secret, good bool) {
 		t.Helper()
-		if _, err := e.Pool.Grants.UserInfo(t.Context(), token); (err == nil) != good {
+		_, err := e.Pool.Grants.UserInfo(t.Context(), token)
+		if (err == nil) != good {
 			t.Errorf("%s: got %v, want it good: %v", what, err, good)
 		}
 	}
@@ -244,7 +247,8 @@ func collectBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 		r := store.Record{Kind: "thing", ID: "1", Expires: e.Clock.Now().Add(-time.Hour)}
 		must(t, e.Store.Apply(t.Context(), pooltest.PoolID, store.Change{Op: store.Create, Record: r}))
 		e.Code(t)
-		if _, ok, err := e.Store.Get(t.Context(), pooltest.PoolID, "thing", "1"); ok || err != nil {
+		_, ok, err := e.Store.Get(t.Context(), pooltest.PoolID, "thing", "1")
+		if ok || err != nil {
 			t.Errorf("what is over is there, error %v", err)
 		}
 	}
@@ -262,7 +266,8 @@ func TestClockIsSetBackALittle(t *testing.T) {
 		_ = e.TrySignIn(t, "ann", "wrong")
 	}
 	e.Clock.Advance(-59 * time.Second)
-	if _, ok, err := e.Pool.Sessions.Get(t.Context(), id); !ok || err != nil {
+	_, ok, err := e.Pool.Sessions.Get(t.Context(), id)
+	if !ok || err != nil {
 		t.Errorf("the session is not good, error %v", err)
 	}
 	pooltest.WantCode(t, "the code", e.Pool.CheckCode(t.Context(), userpool.PurposeMFA, e.Ann.Sub, code), "")

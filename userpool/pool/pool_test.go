@@ -17,7 +17,7 @@ import (
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	email := []string{"email"}
-	dear := userpool.HashCost{MemoryKiB: 1 << 30, Passes: 1, Lanes: 1}
+	costly := userpool.HashCost{MemoryKiB: 1 << 30, Passes: 1, Lanes: 1}
 	good := pool.Config{ID: "local_a1", Issuer: "http://localhost/local_a1", Store: memstore.New()}
 	for name, tt := range map[string]struct {
 		change func(*pool.Config)
@@ -36,7 +36,7 @@ func TestNewRefuses(t *testing.T) {
 		"unknown user names": {func(c *pool.Config) { c.Settings.UsernameAttributes = []string{"x"} }, "Settings.Username"},
 		"both kinds": {func(c *pool.Config) { c.Settings.UsernameAttributes, c.Settings.AliasAttributes = email, email },
 			"Settings.AliasAttributes"},
-		"too much memory": {func(c *pool.Config) { c.Hashing = dear },
+		"too much memory": {func(c *pool.Config) { c.Hashing = costly },
 			"Config.Hashing"},
 	} {
 		cfg := good

@@ -59,7 +59,8 @@ func TestTriggerEvents(t *testing.T) {
 		text := `{"version":"1","triggerSource":"` + source + `","region":"local","userPoolId":"local_test1",
 			"userName":"ann","callerContext":{"awsSdkVersion":"aws-sdk-unknown-unknown","clientId":"` + client + `"},
 			"request":` + request + `,"response":` + response + `}`
-		if err := json.Unmarshal([]byte(text), &out); err != nil {
+		err := json.Unmarshal([]byte(text), &out)
+		if err != nil {
 			t.Fatal(err)
 		}
 		return out

@@ -102,10 +102,10 @@ func TestMapping(t *testing.T) {
 			s.Schema = []userpool.Attribute{{Name: "email", Required: true}, {Name: "name", Required: true}, {Name: "custom:plan"}}
 		}, map[string]string{"email": "", "name": ""}, nil, "attributes required: [email, name]"},
 		"fixed": {func(s *userpool.Settings, _ *userpool.Client) {
-			s.Schema = []userpool.Attribute{{Name: "name", Fixed: true}, {Name: "custom:plan"}}
+			s.Schema = []userpool.Attribute{{Name: "name", Immutable: true}, {Name: "custom:plan"}}
 		}, map[string]string{"name": "Ann"}, nil, "user.name: Attribute cannot be updated."},
 		"fixed and not said": {func(s *userpool.Settings, _ *userpool.Client) {
-			s.Schema = []userpool.Attribute{{Name: "name", Fixed: true}, {Name: "custom:plan"}}
+			s.Schema = []userpool.Attribute{{Name: "name", Immutable: true}, {Name: "custom:plan"}}
 		}, map[string]string{"plan": "8"}, map[string]string{"email": "ann@example.com", "email_verified": "false", "name": "Ann", "custom:plan": "8"}, ""},
 		"mapped and verified": {func(s *userpool.Settings, _ *userpool.Client) {
 			s.IdentityProviders[0].AttributeMapping["email_verified"] = "ev"
@@ -209,12 +209,14 @@ func TestFirstFederatedSignIn(t *testing.T) {
 	}
 	// Another subject, which the user name cannot tell from the first, is not the
 	// same person.
-	if _, err := f.signIn(t, "Ab", nil); refusalText(err) != "Already found an entry for username Corp_Ab" {
+	_, err := f.signIn(t, "Ab", nil)
+	if refusalText(err) != "Already found an entry for username Corp_Ab" {
 		t.Errorf("got %v", err)
 	}
 	// Nobody signs in to it with a password, or by what identities are found by.
 	for _, name := range []string{"corp_ab", "Corp_aB", " identity:" + u.Sub} {
-		if _, err := f.Pool.Users.SignIn(t.Context(), name, ""); !isRefusal(err) {
+		_, err := f.Pool.Users.SignIn(t.Context(), name, "")
+		if !isRefusal(err) {
 			t.Errorf("%q without a password: %v", name, err)
 		}
 	}
@@ -234,7 +236,8 @@ func TestHijack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.signIn(t, "ann", nil); refusalText(err) != "Already found an entry for username Corp_ann" {
+	_, err = f.signIn(t, "ann", nil)
+	if refusalText(err) != "Already found an entry for username Corp_ann" {
 		t.Errorf("a name registered before: %v", err)
 	}
 	u := f.must(t, "eve", map[string]string{"email": f.Ann.Attributes["email"]})
@@ -252,7 +255,8 @@ func TestFederatedNames(t *testing.T) {
 		"": "username attribute mapping required", "a b": long, "a\x00b": long, "a\nb": long, "\xff": long,
 		strings.Repeat("a", 124): long,
 	} {
-		if _, err := f.signIn(t, subject, nil); refusalText(err) != want {
+		_, err := f.signIn(t, subject, nil)
+		if refusalText(err) != want {
 			t.Errorf("%q: got %v, want %q", subject, err, want)
 		}
 	}
@@ -268,7 +272,8 @@ func TestDisabledThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.signIn(t, "ann", nil); refusalText(err) != "User is disabled." {
+	_, err = f.signIn(t, "ann", nil)
+	if refusalText(err) != "User is disabled." {
 		t.Errorf("got %v", err)
 	}
 }
@@ -316,7 +321,8 @@ func TestLinkProvider(t *testing.T) {
 	if u.Sub != f.Ann.Sub || u.Username != "Ann" || u.Status != userpool.UserConfirmed || u.Attributes["name"] != "Ann of Corp" {
 		t.Errorf("got %+v", u)
 	}
-	if _, err := f.Pool.Users.SignIn(t.Context(), "ann", pooltest.Password); err != nil {
+	_, err = f.Pool.Users.SignIn(t.Context(), "ann", pooltest.Password)
+	if err != nil {
 		t.Errorf("the password of a linked user: %v", err)
 	}
 
@@ -332,7 +338,8 @@ func TestLinkProvider(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", name, err, tt.want)
 		}
 	}
-	if _, err := f.Pool.Users.LinkProvider(t.Context(), "nobody", "Corp", "x"); err == nil {
+	_, err = f.Pool.Users.LinkProvider(t.Context(), "nobody", "Corp", "x")
+	if err == nil {
 		t.Error("a user who is not there is linked")
 	}
 	for i := range 4 {
@@ -341,7 +348,8 @@ func TestLinkProvider(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err = f.Pool.Users.LinkProvider(t.Context(), f.Ann.Sub, "Corp", "sixth"); !isRefusal(err) {
+	_, err = f.Pool.Users.LinkProvider(t.Context(), f.Ann.Sub, "Corp", "sixth")
+	if !isRefusal(err) {
 		t.Errorf("a sixth identity: %v", err)
 	}
 }
@@ -419,7 +427,8 @@ func TestFederationTriggers(t *testing.T) {
 	url := func(name string) string { return triggers[name].URL }
 
 	refuse = url(userpool.TriggerPreSignUp)
-	if _, err := f.signIn(t, "ann", nil); !strings.HasPrefix(refusalText(err), "PreSignUp failed with error") {
+	_, err = f.signIn(t, "ann", nil)
+	if !strings.HasPrefix(refusalText(err), "PreSignUp failed with error") {
 		t.Errorf("refused: %v", err)
 	}
 	if _, ok, _ := f.Pool.Users.Find(t.Context(), "corp_ann"); ok {
@@ -439,7 +448,8 @@ func TestFederationTriggers(t *testing.T) {
 		t.Errorf("called %q, want %q", called, want)
 	}
 	refuse = url(userpool.TriggerPreAuthentication)
-	if _, err := f.signIn(t, "ann", nil); !strings.HasPrefix(refusalText(err), "PreAuthentication failed") {
+	_, err = f.signIn(t, "ann", nil)
+	if !strings.HasPrefix(refusalText(err), "PreAuthentication failed") {
 		t.Errorf("refused: %v", err)
 	}
 }
@@ -466,10 +476,10 @@ func TestCheckProviders(t *testing.T) {
 		"underscore": {one(func(p *userpool.IdentityProvider) { p.Name = "_a" }), "1 to 32 characters"},
 		"long":       {one(func(p *userpool.IdentityProvider) { p.Name = strings.Repeat("a", 33) }), "1 to 32 characters"},
 		"reserved":   {one(func(p *userpool.IdentityProvider) { p.Name = "Cognito" }), "the pool itself"},
-		"twice":      {one(func(p *userpool.IdentityProvider) { p.Name = "iDP" }), "twice"},
+		"twice":      {one(func(p *userpool.IdentityProvider) { p.Name = "iDP" }), "repeated"},
 		"type":       {one(func(p *userpool.IdentityProvider) { p.Type = "LDAP" }), `expected "OIDC" or "SAML"`},
 		"identifiers": {one(func(p *userpool.IdentityProvider) { p.Identifiers = []string{"x", "x"} }),
-			"twice"},
+			"repeated"},
 		"identifier":      {one(func(p *userpool.IdentityProvider) { p.Identifiers = []string{"a/b"} }), "1 to 40"},
 		"51 identifiers":  {one(func(p *userpool.IdentityProvider) { p.Identifiers = make([]string, 51) }), "at most 50"},
 		"client ID":       {one(func(p *userpool.IdentityProvider) { p.ClientID = "" }), "ClientID is missing"},

@@ -41,7 +41,7 @@ func (s *Steps) SignIn(ctx context.Context, req Request, f *userpool.Flow, passw
 
 // Factor is the choice among the first factors (SELECT_CHALLENGE).
 func (s *Steps) Factor(ctx context.Context, req Request, f *userpool.Flow, factor string) error {
-	who, x, err := s.at(ctx, req, f)
+	who, x, err := s.load(ctx, req, f)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (s *Steps) OtherFactor(_ context.Context, f *userpool.Flow) error {
 // Factors are the factors that can be chosen at the flow's step: to begin with,
 // as the second one, or to register.
 func (s *Steps) Factors(ctx context.Context, req Request, f *userpool.Flow) ([]string, error) {
-	_, x, err := s.at(ctx, req, f)
+	_, x, err := s.load(ctx, req, f)
 	switch {
 	case err != nil:
 		return nil, err
@@ -87,9 +87,9 @@ func (s *Steps) Password(ctx context.Context, req Request, f *userpool.Flow, pas
 	if err != nil {
 		return err
 	}
-	err = s.mayTry(ctx, req.Client, who)
+	err = s.checkAttempt(ctx, req.Client, who)
 	if err == nil && req.Client.RevealUserExistence && who.Status == userpool.UserResetRequired {
-		return s.resetRequired(ctx, req, f, who.User) // no password would do
+		return s.sendToReset(ctx, req, f, who.User) // no password would do
 	}
 	if err == nil {
 		err = s.users.CheckPassword(ctx, who, f.Username, password)
@@ -97,12 +97,12 @@ func (s *Steps) Password(ctx context.Context, req Request, f *userpool.Flow, pas
 	if err != nil {
 		return err
 	}
-	return s.proved(ctx, req, f, who.User, methodPassword)
+	return s.recordProof(ctx, req, f, who.User, methodPassword)
 }
 
-// mayTry asks the trigger, and tells what is wrong with an account before the
+// checkAttempt asks the trigger, and tells what is wrong with an account before the
 // password is looked at, if the client wants that to be known.
-func (s *Steps) mayTry(ctx context.Context, c userpool.Client, who accounts.Account) error {
+func (s *Steps) checkAttempt(ctx context.Context, c userpool.Client, who accounts.Account) error {
 	u := who.User
 	if !who.Known {
 		u = userpool.User{Username: u.Username}
@@ -116,7 +116,7 @@ func (s *Steps) mayTry(ctx context.Context, c userpool.Client, who accounts.Acco
 	}
 	err = s.users.Rules().Admit(u)
 	if errors.Is(err, accounts.ErrNotConfirmed) || errors.Is(err, accounts.ErrResetRequired) {
-		return nil // there is a way on from here: see held
+		return nil // there is a way on from here: see divert
 	}
 	return err
 }

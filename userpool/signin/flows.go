@@ -63,7 +63,7 @@ func (fs *Flows) Save(ctx context.Context, f *userpool.Flow) error {
 
 // Renew stores what happened, as SaveFlow, under another id. It is for a flow
 // in which something was proven for the first time: somebody may have planted the
-// browser's token and a flow of his own, and waited (session fixation).
+// browser's token and a flow of their own, and waited (session fixation).
 func (fs *Flows) Renew(ctx context.Context, f *userpool.Flow) (id userpool.Secret, err error) {
 	id = userpool.NewSecret()
 	g := *f

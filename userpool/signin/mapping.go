@@ -211,7 +211,7 @@ func namesAddress(ip userpool.IdentityProvider, attribute string, claims map[str
 
 func (f *Federation) mapAttribute(u *userpool.User, name, value string) error {
 	a, _ := f.core.Settings().Attribute(name)
-	if u.Version > 0 && a.Fixed {
+	if u.Version > 0 && a.Immutable {
 		return userpool.InvalidRequest("user." + name + ": Attribute cannot be updated.")
 	}
 	if strings.TrimSpace(value) == "" {

@@ -97,12 +97,12 @@ func (s *Steps) CodeStep(ctx context.Context, req Request, f *userpool.Flow, cod
 		u, err = s.checkSent(ctx, f, who, code)
 	}
 	if errors.Is(err, errRegistered) {
-		return s.elsewhere(ctx, req, f)
+		return s.askForRegistered(ctx, req, f)
 	}
 	if err != nil {
 		return err
 	}
-	return s.proved(ctx, req, f, u, methods...)
+	return s.recordProof(ctx, req, f, u, methods...)
 }
 
 // checkSent checks a code that was sent, and keeps what it shows: that messages
@@ -125,7 +125,7 @@ func (s *Steps) checkSent(ctx context.Context, f *userpool.Flow, who accounts.Ac
 	}
 	return s.users.Change(ctx, who.Sub, func(u *userpool.User) error {
 		if f.Address != "" {
-			err := s.mayRegister(*u)
+			err := s.checkRegistration(*u)
 			if err != nil {
 				return err
 			}
@@ -139,10 +139,10 @@ func (s *Steps) checkSent(ctx context.Context, f *userpool.Flow, who accounts.Ac
 	})
 }
 
-// mayRegister refuses a second factor to who has one by now: another browser may
+// checkRegistration refuses a second factor to who has one by now: another browser may
 // have been first, and whoever knows no more than the password must not replace
 // what it registered. Nor does it give one to who may not sign in by now.
-func (s *Steps) mayRegister(u userpool.User) error {
+func (s *Steps) checkRegistration(u userpool.User) error {
 	if len(accounts.EnrolledFactors(s.core.Settings(), u)) > 0 {
 		return errRegistered
 	}
@@ -157,7 +157,7 @@ func turnOn(u *userpool.User, factor string) {
 
 // MFAChoiceStep is the choice among the second factors (SELECT_MFA_TYPE).
 func (s *Steps) MFAChoiceStep(ctx context.Context, req Request, f *userpool.Flow, factor string) error {
-	who, x, err := s.at(ctx, req, f)
+	who, x, err := s.load(ctx, req, f)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (s *Steps) MFAChoiceStep(ctx context.Context, req Request, f *userpool.Flow
 // OtherMFAStep goes back from the code to the choice of a second factor, or to
 // its set-up if the code is a part of that.
 func (s *Steps) OtherMFAStep(ctx context.Context, req Request, f *userpool.Flow) error {
-	who, x, err := s.at(ctx, req, f)
+	who, x, err := s.load(ctx, req, f)
 	switch {
 	case err != nil:
 		return err
@@ -202,7 +202,7 @@ func (s *Steps) TOTPSetup(ctx context.Context, f *userpool.Flow) (secret, uri us
 // TOTPSetupStep is the first code of an authenticator app that was given the
 // flow's secret. It registers the app and is the second factor of this sign-in.
 func (s *Steps) TOTPSetupStep(ctx context.Context, req Request, f *userpool.Flow, code userpool.Secret) error {
-	who, x, err := s.at(ctx, req, f)
+	who, x, err := s.load(ctx, req, f)
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (s *Steps) TOTPSetupStep(ctx context.Context, req Request, f *userpool.Flow
 		return err
 	}
 	u, err := s.users.Change(ctx, who.Sub, func(u *userpool.User) error {
-		err := s.mayRegister(*u)
+		err := s.checkRegistration(*u)
 		if err != nil {
 			return err
 		}
@@ -227,20 +227,20 @@ func (s *Steps) TOTPSetupStep(ctx context.Context, req Request, f *userpool.Flow
 		return nil
 	})
 	if errors.Is(err, errRegistered) {
-		return s.elsewhere(ctx, req, f)
+		return s.askForRegistered(ctx, req, f)
 	}
 	if err != nil {
 		return err
 	}
 	s.core.Audit(ctx, "authenticator app registered", core.SubAttr(u.Sub))
-	return s.proved(ctx, req, f, u, methodTOTP, MethodMFA)
+	return s.recordProof(ctx, req, f, u, methodTOTP, MethodMFA)
 }
 
 // errRegistered says that the user has a second factor by now.
 var errRegistered = errors.New("userpool: a second factor is registered")
 
-// elsewhere asks for the second factor that was registered meanwhile.
-func (s *Steps) elsewhere(ctx context.Context, req Request, f *userpool.Flow) error {
+// askForRegistered asks for the second factor that was registered meanwhile.
+func (s *Steps) askForRegistered(ctx context.Context, req Request, f *userpool.Flow) error {
 	who, err := s.accountOf(ctx, f)
 	if err == nil {
 		err = s.advance(ctx, req, f, who)
@@ -254,7 +254,7 @@ func (s *Steps) elsewhere(ctx context.Context, req Request, f *userpool.Flow) er
 // AddressSetupStep is an address that the user wants codes to go to as the
 // second factor. It becomes the user's own when the code arrives.
 func (s *Steps) AddressSetupStep(ctx context.Context, req Request, f *userpool.Flow, factor, address string) error {
-	who, x, err := s.at(ctx, req, f)
+	who, x, err := s.load(ctx, req, f)
 	if err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func (s *Steps) AddressSetupStep(ctx context.Context, req Request, f *userpool.F
 		return errNoSuchLogin
 	}
 	if len(accounts.EnrolledFactors(x.settings, x.user)) > 0 {
-		return s.elsewhere(ctx, req, f)
+		return s.askForRegistered(ctx, req, f)
 	}
 	address = strings.TrimSpace(address)
 	_, err = s.core.Settings().CleanAttribute(userpool.AddressOf(factor), address)

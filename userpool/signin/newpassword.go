@@ -64,7 +64,7 @@ func (s *Steps) NewPasswordStep(
 		return err
 	}
 	s.core.Audit(ctx, "temporary password replaced", core.SubAttr(u.Sub))
-	return s.proved(ctx, req, f, u)
+	return s.recordProof(ctx, req, f, u)
 }
 
 // fillIn gives u the required attributes that it lacks.

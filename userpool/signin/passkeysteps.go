@@ -43,7 +43,7 @@ func (s *Steps) Passkey(ctx context.Context, req Request, f *userpool.Flow, resp
 	state := []byte(f.Secret)
 	u, used, err := s.assert(ctx, req, f, state, response)
 	if err == nil {
-		err = s.proved(ctx, req, f, u, passkeyMethods(s.core.Settings(), used)...)
+		err = s.recordProof(ctx, req, f, u, passkeyMethods(s.core.Settings(), used)...)
 	}
 	if _, refused := errors.AsType[*userpool.Error](err); !refused {
 		return err

@@ -33,10 +33,10 @@ func toReset(f *userpool.Flow, sub string, d accounts.CodeDelivery, now time.Tim
 	awaitCode(f, d, now)
 }
 
-// resetRequired is what a sign-in leads to when the user must choose a new
+// sendToReset moves the flow on when the user must choose a new
 // password: a code, and the page for it. It tells that the user exists, so the
 // password must be proven, or the client must reveal that.
-func (s *Steps) resetRequired(ctx context.Context, req Request, f *userpool.Flow, u userpool.User) error {
+func (s *Steps) sendToReset(ctx context.Context, req Request, f *userpool.Flow, u userpool.User) error {
 	if s.recovery.CheckRecoverable(u) != nil {
 		return accounts.ErrResetRequired
 	}

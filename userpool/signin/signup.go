@@ -34,11 +34,11 @@ func (s *Steps) SignUp(ctx context.Context, req Request, f *userpool.Flow, r acc
 	case u.Status == userpool.UserConfirmed && err != nil:
 		return signInAgain(f, err)
 	case u.Status == userpool.UserConfirmed:
-		return s.signedUp(ctx, req, f, u, methodPassword)
+		return s.finishSignUp(ctx, req, f, u, methodPassword)
 	case err == nil && d.Attribute == "":
 		return cannotBeConfirmed(req)
 	}
-	f.Username, f.Methods = r.Username, []string{methodPassword} // he has just chosen it
+	f.Username, f.Methods = r.Username, []string{methodPassword} // which was chosen just now
 	return toConfirm(f, u, d, s.core.Now(), err)
 }
 
@@ -68,9 +68,9 @@ func awaitCode(f *userpool.Flow, d accounts.CodeDelivery, now time.Time) {
 	f.Factor, f.Hint, f.Expires = userpool.FactorFor(d.Medium), d.Destination, now.Add(codeStepLifetime)
 }
 
-// unconfirmed is what a sign-in leads to when the user is not confirmed: a new
+// sendToConfirm moves the flow on when the user is not confirmed: a new
 // code, and the page for it. What was proven stays proven.
-func (s *Steps) unconfirmed(ctx context.Context, req Request, f *userpool.Flow, u userpool.User) error {
+func (s *Steps) sendToConfirm(ctx context.Context, req Request, f *userpool.Flow, u userpool.User) error {
 	d, err := s.registration.SendConfirmation(ctx, req.Client, u, triggers.SourceMessageResend)
 	if err == nil && d.Attribute == "" {
 		return accounts.ErrNotConfirmed
@@ -83,7 +83,7 @@ func (s *Steps) unconfirmed(ctx context.Context, req Request, f *userpool.Flow, 
 // Where a link confirms, the page goes on once it was followed.
 func (s *Steps) Confirm(ctx context.Context, req Request, f *userpool.Flow, code userpool.Secret) error {
 	if s.core.Settings().ByLink(f) {
-		return s.confirmedByLink(ctx, req, f)
+		return s.confirmByLink(ctx, req, f)
 	}
 	u, sent, err := s.registration.Confirm(ctx, req.Client, f.Sub, totp.Plain(code))
 	switch {
@@ -92,22 +92,22 @@ func (s *Steps) Confirm(ctx context.Context, req Request, f *userpool.Flow, code
 	case err != nil:
 		return signInAgain(f, err)
 	}
-	return s.signedUp(ctx, req, f, u, codeMethods(s.core.Settings(), sent)...)
+	return s.finishSignUp(ctx, req, f, u, codeMethods(s.core.Settings(), sent)...)
 }
 
-func (s *Steps) confirmedByLink(ctx context.Context, req Request, f *userpool.Flow) error {
-	u, err := s.signingUp(ctx, f)
+func (s *Steps) confirmByLink(ctx context.Context, req Request, f *userpool.Flow) error {
+	u, err := s.pendingUser(ctx, f)
 	switch {
 	case err != nil:
 		return err
 	case u.Status != userpool.UserConfirmed:
 		return &userpool.Error{Code: userpool.CodeUserNotConfirmed, Description: TextFollowLink}
 	}
-	return s.signedUp(ctx, req, f, u)
+	return s.finishSignUp(ctx, req, f, u)
 }
 
-// signingUp returns the user whose code the flow waits for.
-func (s *Steps) signingUp(ctx context.Context, f *userpool.Flow) (userpool.User, error) {
+// pendingUser returns the user whose code the flow waits for.
+func (s *Steps) pendingUser(ctx context.Context, f *userpool.Flow) (userpool.User, error) {
 	u, err := s.users.BySub(ctx, f.Sub)
 	if errors.Is(err, accounts.ErrGone) {
 		return userpool.User{}, codes.ErrExpired
@@ -142,14 +142,14 @@ func toSignIn(f *userpool.Flow, notice string, failed bool) {
 	f.Notice, f.Failed = notice, failed
 }
 
-// signedUp hands the flow on, with what was proven before and the methods. The
+// finishSignUp hands the flow on, with what was proven before and the methods. The
 // user is confirmed, whatever comes of it. Where people have passkeys they may
 // add one at once (page "cognito-user-pools-managed-login").
-func (s *Steps) signedUp(ctx context.Context, req Request, f *userpool.Flow, u userpool.User, methods ...string) error {
+func (s *Steps) finishSignUp(ctx context.Context, req Request, f *userpool.Flow, u userpool.User, methods ...string) error {
 	if req.Client.ChoosesFactor() && s.passkeys.Offered() {
 		f.After = userpool.StepAddPasskey
 	}
-	err := s.proved(ctx, req, f, u, methods...)
+	err := s.recordProof(ctx, req, f, u, methods...)
 	if err != nil {
 		return signInAgain(f, err)
 	}
@@ -158,7 +158,7 @@ func (s *Steps) signedUp(ctx context.Context, req Request, f *userpool.Flow, u u
 
 // ResendConfirmation sends another code, or link, to who is at the page for it.
 func (s *Steps) ResendConfirmation(ctx context.Context, req Request, f *userpool.Flow) error {
-	u, err := s.signingUp(ctx, f)
+	u, err := s.pendingUser(ctx, f)
 	switch {
 	case err != nil:
 		return err

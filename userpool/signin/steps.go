@@ -70,8 +70,8 @@ func (s *Steps) factsOf(ctx context.Context, req Request, f *userpool.Flow, who 
 	return x, err
 }
 
-// at returns who the flow is of, and what decides its next step.
-func (s *Steps) at(ctx context.Context, req Request, f *userpool.Flow) (accounts.Account, facts, error) {
+// load returns who the flow is of, and what decides its next step.
+func (s *Steps) load(ctx context.Context, req Request, f *userpool.Flow) (accounts.Account, facts, error) {
 	who, err := s.accountOf(ctx, f)
 	if err != nil {
 		return who, facts{}, err
@@ -80,9 +80,9 @@ func (s *Steps) at(ctx context.Context, req Request, f *userpool.Flow) (accounts
 	return who, x, err
 }
 
-// proved records that the person is u, which the methods have shown, and moves
+// recordProof notes that the person is u, which the methods have shown, and moves
 // the flow on. If it cannot go on, f is as before and the error says why.
-func (s *Steps) proved(ctx context.Context, req Request, f *userpool.Flow, u userpool.User, methods ...string) error {
+func (s *Steps) recordProof(ctx context.Context, req Request, f *userpool.Flow, u userpool.User, methods ...string) error {
 	g := *f
 	g.Sub, g.Named, g.Methods = u.Sub, true, slices.Clone(f.Methods)
 	for _, m := range methods {
@@ -92,7 +92,7 @@ func (s *Steps) proved(ctx context.Context, req Request, f *userpool.Flow, u use
 	}
 	err := s.users.Rules().Admit(u)
 	if err != nil {
-		err = s.held(ctx, req, &g, u, err)
+		err = s.divert(ctx, req, &g, u, err)
 	} else {
 		err = s.advance(ctx, req, &g, accounts.Account{User: u, Known: true})
 	}
@@ -102,15 +102,15 @@ func (s *Steps) proved(ctx context.Context, req Request, f *userpool.Flow, u use
 	return err
 }
 
-// held is where a person goes whose account something keeps from signing in,
+// divert leads a person on whose account something keeps from signing in,
 // after the proof of who it is: to the code that confirms it, or to that for a new
 // password, if that is what is missing.
-func (s *Steps) held(ctx context.Context, req Request, f *userpool.Flow, u userpool.User, why error) error {
+func (s *Steps) divert(ctx context.Context, req Request, f *userpool.Flow, u userpool.User, why error) error {
 	switch {
 	case errors.Is(why, accounts.ErrNotConfirmed):
-		return s.unconfirmed(ctx, req, f, u)
+		return s.sendToConfirm(ctx, req, f, u)
 	case errors.Is(why, accounts.ErrResetRequired):
-		return s.resetRequired(ctx, req, f, u)
+		return s.sendToReset(ctx, req, f, u)
 	default:
 		return why
 	}
@@ -140,7 +140,7 @@ func (s *Steps) enter(ctx context.Context, req Request, f *userpool.Flow, who ac
 	case userpool.StepPasskey:
 		err = s.passkeys.beginAssertion(&g)
 	case userpool.StepSignedIn, userpool.StepAddPasskey:
-		err = s.completed(ctx, req, &g, who)
+		err = s.complete(ctx, req, &g, who)
 	}
 	if err != nil {
 		return err
@@ -152,8 +152,8 @@ func (s *Steps) enter(ctx context.Context, req Request, f *userpool.Flow, who ac
 	return nil
 }
 
-// completed is when nothing is left to prove.
-func (s *Steps) completed(ctx context.Context, req Request, f *userpool.Flow, who accounts.Account) error {
+// complete ends a flow in which nothing is left to prove.
+func (s *Steps) complete(ctx context.Context, req Request, f *userpool.Flow, who accounts.Account) error {
 	if !who.Known || len(f.Methods) == 0 {
 		return accounts.ErrIncorrect // no way leads here, and none may
 	}

@@ -54,7 +54,7 @@ const (
 	// is no error if it is not there.
 	Delete
 	// DeleteOwned removes all records of the Kind and Owner, which may be none;
-	// without an Owner it is none. What a concurrent change puts in the place of
+	// without an Owner it removes nothing. What a concurrent change puts in the place of
 	// one of them goes too, or that change fails.
 	DeleteOwned
 	// DeleteTerm removes all records of the Kind that have Terms[0], the only
@@ -80,7 +80,7 @@ type Query struct {
 	TermPrefix string // has a term that begins like this, with at most 900 bytes
 	After      string // only IDs greater than this; with Descending, less than this
 	Descending bool   // by ID, the greatest first; otherwise the least first
-	Limit      int    // how many at most; without it there are none
+	Limit      int    // how many at most; zero: none is returned
 }
 
 // Store keeps everything a pool must remember. It decides nothing: what is

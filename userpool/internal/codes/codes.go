@@ -227,7 +227,7 @@ func (cs *Codes) Spend(ctx context.Context, c records.OneTimeCode) error {
 	err := store.ErrConflict
 	for i := 0; i < SpendTries && errors.Is(err, store.ErrConflict); i++ {
 		if i > 0 {
-			c, err = cs.Same(ctx, c)
+			c, err = cs.Reread(ctx, c)
 			if err != nil {
 				return err
 			}
@@ -244,9 +244,9 @@ func (cs *Codes) Spend(ctx context.Context, c records.OneTimeCode) error {
 // which there are few, may count on it at that moment, and its user may change.
 const SpendTries = 10
 
-// Same returns the code that matched as it is now, or says that it is gone:
+// Reread returns the code that matched as it is now, or says that it is gone:
 // somebody spent it, or another one took its place.
-func (cs *Codes) Same(ctx context.Context, c records.OneTimeCode) (records.OneTimeCode, error) {
+func (cs *Codes) Reread(ctx context.Context, c records.OneTimeCode) (records.OneTimeCode, error) {
 	now, ok, err := cs.core.Records.OneTimeCode(ctx, c.Purpose, c.Sub)
 	switch {
 	case err != nil:

@@ -17,7 +17,7 @@ const (
 // between dots and a host name (RFC 5321 section 4.1.2, Dot-string and Domain), as
 // people have them. Letters, marks and digits of any script are a part of both
 // (RFC 6531 section 3.3). A display name, angle brackets, a comment, a quoted local
-// part and an address literal are none of it: what is compared, and becomes the
+// part and an address literal are not accepted: what is compared, and becomes the
 // recipient of a message, is the address and nothing around it. Who owns it, only a
 // mail can tell.
 func ValidEmail(s string) bool {

@@ -122,7 +122,8 @@ func TestEmail(t *testing.T) {
 				if address == "" && !strings.Contains(name, "name") {
 					continue // without an address
 				}
-				if err := try(t.Context(), address); (err == nil) != want {
+				err := try(t.Context(), address)
+				if (err == nil) != want {
 					t.Errorf("%q: got %v, want that it is taken: %t", address, err, want)
 				}
 			}

@@ -65,8 +65,9 @@ func basic(value string) (id, secret string, ok bool) {
 		return "", "", false
 	}
 	id, secret, ok = strings.Cut(string(decoded), ":")
-	if decoded, err := url.PathUnescape(id); err == nil {
-		id = decoded
+	unescaped, err := url.PathUnescape(id)
+	if err == nil {
+		id = unescaped
 	}
 	return id, secret, ok
 }

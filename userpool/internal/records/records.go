@@ -199,7 +199,7 @@ func (s Records) UpdateUser(ctx context.Context, u userpool.User) error {
 	return s.Apply(ctx, store.Change{Op: store.Update, Record: UserRecord(u)})
 }
 
-// DeleteUser removes the user and all that is his.
+// DeleteUser removes the user and all that is theirs.
 func (s Records) DeleteUser(ctx context.Context, sub string) error {
 	changes := []store.Change{{Op: store.Delete, Record: store.Record{Kind: kindUser, ID: sub}}}
 	for _, kind := range ownedKinds {

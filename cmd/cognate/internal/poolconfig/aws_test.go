@@ -35,9 +35,9 @@ func TestFromAWS(t *testing.T) {
 		SelfSignUp:             true,
 		AutoVerifiedAttributes: []string{"email"},
 		Schema: []userpool.Attribute{
-			{Name: "email", Type: "String", Required: true, Most: 2048},
-			{Name: "custom:plan", Type: "String", Fixed: true, Least: 1, Most: 20},
-			{Name: "custom:seats", Type: "Number", Least: 1, Most: 500},
+			{Name: "email", Type: "String", Required: true, Max: 2048},
+			{Name: "custom:plan", Type: "String", Immutable: true, Min: 1, Max: 20},
+			{Name: "custom:seats", Type: "Number", Min: 1, Max: 500},
 		},
 		Passwords: userpool.PasswordPolicy{
 			MinimumLength: 10, RequireUppercase: true, RequireLowercase: true, RequireNumbers: true,

@@ -82,12 +82,12 @@ type awsAttribute struct {
 	Mutable  *bool  `yaml:"Mutable"`
 	Required bool   `yaml:"Required"`
 	Length   struct {
-		Least string `yaml:"MinLength"`
-		Most  string `yaml:"MaxLength"`
+		Min string `yaml:"MinLength"`
+		Max string `yaml:"MaxLength"`
 	} `yaml:"StringAttributeConstraints"`
 	Value struct {
-		Least string `yaml:"MinValue"`
-		Most  string `yaml:"MaxValue"`
+		Min string `yaml:"MinValue"`
+		Max string `yaml:"MaxValue"`
 	} `yaml:"NumberAttributeConstraints"`
 }
 
@@ -309,7 +309,7 @@ func (m *attributeModel) bounds(s awsAttribute) bool {
 		good = good && err == nil
 		return n
 	}
-	m.Least, m.Most = read(cmp.Or(s.Length.Least, s.Value.Least)), read(cmp.Or(s.Length.Most, s.Value.Most))
+	m.Min, m.Max = read(cmp.Or(s.Length.Min, s.Value.Min)), read(cmp.Or(s.Length.Max, s.Value.Max))
 	return good
 }
 

@@ -127,8 +127,8 @@ func (m poolModel) settings(in *reading) (userpool.Settings, error) {
 
 func (m attributeModel) attribute() userpool.Attribute {
 	return userpool.Attribute{
-		Name: m.Name, Type: m.Type, Required: m.Required, Fixed: m.Mutable != nil && !*m.Mutable,
-		Least: m.Least, Most: m.Most,
+		Name: m.Name, Type: m.Type, Required: m.Required, Immutable: m.Mutable != nil && !*m.Mutable,
+		Min: m.Min, Max: m.Max,
 	}
 }
 

@@ -52,8 +52,8 @@ type attributeModel struct {
 	Type     string `yaml:"type,omitempty"`
 	Required bool   `yaml:"required,omitempty"`
 	Mutable  *bool  `yaml:"mutable,omitempty"`
-	Least    int64  `yaml:"min,omitempty"`
-	Most     int64  `yaml:"max,omitempty"`
+	Min      int64  `yaml:"min,omitempty"`
+	Max      int64  `yaml:"max,omitempty"`
 }
 
 type policyModel struct {

@@ -113,7 +113,7 @@ func TestEqualOnes(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for i, p := range e.Problems {
-			if p.Line != 5+i || p.Text != `"a": it is there already` {
+			if p.Line != 5+i || p.Text != `"a": the name is repeated` {
 				t.Errorf("%s: problem %d is in line %d: %s", name, i, p.Line, p.Text)
 			}
 		}
