@@ -14,7 +14,9 @@ import (
 var (
 	clientID     = regexp.MustCompile(`^[\w+]{1,128}$`)
 	clientSecret = regexp.MustCompile(`^[\w+]{24,64}$`)
-	clientName   = regexp.MustCompile(`^[\p{L}\p{M}\p{S}\p{N}\p{P} ]*$`) // the length is counted apart, see providerName
+	clientName   = regexp.MustCompile(
+		`^[\p{L}\p{M}\p{S}\p{N}\p{P} ]*$`,
+	) // the length is counted apart, see providerName
 )
 
 const (
@@ -58,7 +60,9 @@ func CheckClientOf(s Settings, c Client) error {
 	}
 	for _, scope := range c.AllowedOAuthScopes {
 		if !s.HasScope(scope) {
-			return InvalidParameter(fmt.Sprintf("the scope %q belongs to no resource server of the pool", text.Clip(scope)))
+			return InvalidParameter(
+				fmt.Sprintf("the scope %q belongs to no resource server of the pool", text.Clip(scope)),
+			)
 		}
 	}
 	for _, name := range c.SupportedIdentityProviders {
@@ -147,7 +151,9 @@ func checkClientFlows(c Client) error {
 	case !c.AllowsFlow(FlowClientCredentials):
 		return nil
 	case len(c.AllowedOAuthFlows) > 1:
-		return InvalidParameter("the OAuth flow client_credentials stands alone: the client is a program, not a person's app")
+		return InvalidParameter(
+			"the OAuth flow client_credentials stands alone: the client is a program, not a person's app",
+		)
 	case c.Secret == "" && !c.GenerateSecret:
 		return InvalidParameter("the OAuth flow client_credentials needs a client secret")
 	}
@@ -231,8 +237,8 @@ func checkClientAttributes(c Client, s *Settings) error {
 	}
 	for _, name := range s.Required() {
 		if !c.CanWrite(name) {
-			return InvalidParameter(fmt.Sprintf("the attribute %q is required at sign-up, so the client must be able to write it",
-				text.Clip(name)))
+			return InvalidParameter(fmt.Sprintf(
+				"the attribute %q is required at sign-up, so the client must be able to write it", text.Clip(name)))
 		}
 	}
 	return nil

@@ -18,7 +18,8 @@ func TestChallengeName(t *testing.T) {
 		{userpool.StepPasskey, "", "WEB_AUTHN"}, {userpool.StepCode, userpool.FactorEmail, "EMAIL_OTP"},
 		{userpool.StepCode, userpool.FactorSMS, "SMS_OTP"}, {userpool.StepMFAChoice, "", "SELECT_MFA_TYPE"},
 		{userpool.StepMFASetup, "", "MFA_SETUP"}, {userpool.StepMFACode, userpool.FactorTOTP, "SOFTWARE_TOKEN_MFA"},
-		{userpool.StepMFACode, userpool.FactorSMS, "SMS_MFA"}, {userpool.StepMFACode, userpool.FactorEmail, "EMAIL_OTP"},
+		{userpool.StepMFACode, userpool.FactorSMS, "SMS_MFA"},
+		{userpool.StepMFACode, userpool.FactorEmail, "EMAIL_OTP"},
 	} {
 		f := userpool.Flow{Step: tt.step, Factor: tt.factor}
 		if got := f.ChallengeName(); got != tt.want {

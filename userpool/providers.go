@@ -42,7 +42,9 @@ func checkProviders(s Settings) error {
 		// User names begin with it, and they have no case.
 		name := naming.Fold(ip.Name)
 		if names[name] {
-			return fmt.Errorf("IdentityProviders: the name %q is repeated; upper and lower case are the same", text.Clip(ip.Name))
+			return fmt.Errorf(
+				"IdentityProviders: the name %q is repeated; upper and lower case are the same", text.Clip(ip.Name),
+			)
 		}
 		names[name] = true
 		for _, id := range ip.Identifiers {
@@ -66,7 +68,9 @@ func (s *Settings) checkProvider(ip IdentityProvider) error {
 	}
 	for _, id := range ip.Identifiers {
 		if !providerIdentifier.MatchString(id) {
-			return fmt.Errorf("the identifier %q is not 1 to 40 letters, digits, spaces or one of _+=.@-", text.Clip(id))
+			return fmt.Errorf(
+				"the identifier %q is not 1 to 40 letters, digits, spaces or one of _+=.@-", text.Clip(id),
+			)
 		}
 	}
 	err := s.checkMapping(ip)
@@ -110,7 +114,9 @@ func checkOIDC(ip IdentityProvider) error {
 	case ip.ClientID == "":
 		return errors.New("ClientID is missing: the provider gave it to the pool")
 	case ip.ClientSecret == "":
-		return errors.New("ClientSecret is missing: the pool authenticates to the provider with it (client_secret_post)")
+		return errors.New(
+			"ClientSecret is missing: the pool authenticates to the provider with it (client_secret_post)",
+		)
 	case ip.Scopes != "" && !slices.Contains(text.Fields(ip.Scopes), oauthscope.OpenID):
 		return errors.New("openid is missing in Scopes: without it there is no ID token")
 	}
@@ -139,7 +145,8 @@ func checkOIDC(ip IdentityProvider) error {
 
 func webURL(field, said string) error {
 	u, err := url.Parse(said)
-	web := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && u.Fragment == ""
+	web := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil &&
+		u.Fragment == ""
 	if !web || len(said) > redirect.MaxLength {
 		if err == nil && u.User != nil { // there may be a password in it
 			return fmt.Errorf("%s has a user name in it; expected an http or https URL without", field)

@@ -15,7 +15,9 @@ type SAML interface {
 	CheckProvider(ip IdentityProvider) error
 	// SignIn returns where to send a browser so that its person signs in at the
 	// provider, and comes back with this relay state in answer to the message id.
-	SignIn(ctx context.Context, sp ServiceProvider, ip IdentityProvider, id, relayState string) (location string, err error)
+	SignIn(
+		ctx context.Context, sp ServiceProvider, ip IdentityProvider, id, relayState string,
+	) (location string, err error)
 	// Read checks a response, as it was posted, in base64. inResponseTo is the id
 	// of the message that it must answer; empty: it must answer none.
 	Read(ctx context.Context, sp ServiceProvider, ip IdentityProvider, response, inResponseTo string) (Assertion, error)
@@ -27,7 +29,9 @@ type SAML interface {
 	// SignOut returns where to send a browser so that a session ends at the
 	// provider too; empty: the provider has no such address. session is that of
 	// a [Profile].
-	SignOut(ctx context.Context, sp ServiceProvider, ip IdentityProvider, id, relayState, session string) (location string, err error)
+	SignOut(
+		ctx context.Context, sp ServiceProvider, ip IdentityProvider, id, relayState, session string,
+	) (location string, err error)
 	// Metadata describes the service provider to the administrators of others, as XML.
 	Metadata(sp ServiceProvider) ([]byte, error)
 }

@@ -237,7 +237,9 @@ func checkSchemaAttribute(a Attribute) error {
 	with, _ := (&Settings{}).Attribute(a.Name)
 	switch {
 	case !custom && !isStandard(a.Name) && a.Name != "sub":
-		return errors.New("expected a standard attribute, or custom: with 1 to 20 letters, digits, symbols or punctuation after it")
+		return errors.New(
+			"expected a standard attribute, or custom: with 1 to 20 letters, digits, symbols or punctuation after it",
+		)
 	case custom && a.Required:
 		return errors.New("a custom attribute cannot be required")
 	case !slices.Contains(types, a.Type):

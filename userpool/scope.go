@@ -75,7 +75,8 @@ func checkServerScopes(r ResourceServer) error {
 		seen[v.Name] = true
 		switch {
 		case !scopeName.MatchString(v.Name):
-			return fmt.Errorf("Scopes[%d].Name: %q: expected 1 to 256 characters without space, slash, quote and backslash",
+			return fmt.Errorf(
+				"Scopes[%d].Name: %q: expected 1 to 256 characters without space, slash, quote and backslash",
 				i, text.Clip(v.Name))
 		case twice:
 			return fmt.Errorf("Scopes[%d].Name: %q is repeated", i, text.Clip(v.Name))

@@ -45,14 +45,18 @@ func checkTriggers(s Settings) error {
 		u, err := url.Parse(t.URL)
 		switch {
 		case !slices.Contains(known, name):
-			return fmt.Errorf("Triggers: %q is unknown; known are %q", text.Clip(name), known) //nolint:staticcheck // a field
+			return fmt.Errorf(
+				"Triggers: %q is unknown; known are %q", text.Clip(name), known,
+			) //nolint:staticcheck // a field
 		case err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https":
 			return fmt.Errorf("Triggers[%s].URL: expected an http or https URL without user info", name)
 		case t.Version == "":
 		case name != TriggerPreToken:
 			return fmt.Errorf("Triggers[%s].Version: only %s has versions", name, TriggerPreToken)
 		case !slices.Contains([]string{TriggerV1, TriggerV2, TriggerV3}, t.Version):
-			return fmt.Errorf("Triggers[%s].Version: %q is unknown; expected V1_0, V2_0 or V3_0", name, text.Clip(t.Version))
+			return fmt.Errorf(
+				"Triggers[%s].Version: %q is unknown; expected V1_0, V2_0 or V3_0", name, text.Clip(t.Version),
+			)
 		}
 	}
 	return nil

@@ -35,7 +35,8 @@ func newAccounts(t testing.TB, changes ...func(*pool.Config)) *pooltest.Env {
 func signUpEve(t *testing.T, e *pooltest.Env) userpool.User {
 	t.Helper()
 	u, _, err := e.Pool.Registration.SignUp(t.Context(), accounts.SignUpRequest{
-		Client: e.App, Username: "eve", Password: goodPassword, Attributes: map[string]string{"email": "eve@example.com"},
+		Client: e.App, Username: "eve", Password: goodPassword,
+		Attributes: map[string]string{"email": "eve@example.com"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +111,10 @@ func TestForgotWork(t *testing.T) {
 					first = ops
 				}
 				if round > 0 && !slices.Equal(ops, first) { // the first round begins the counts
-					t.Errorf("%s, round %d: %s differs from %s:\n%s", tt.what, round, name, tt.names[0], cmp.Diff(first, ops))
+					t.Errorf(
+						"%s, round %d: %s differs from %s:\n%s", tt.what, round, name, tt.names[0],
+						cmp.Diff(first, ops),
+					)
 				}
 			}
 		}
@@ -232,7 +236,9 @@ func TestSetPassword(t *testing.T) {
 		t.Errorf("got %s until %s", u.Status, u.TemporaryUntil)
 	}
 	pooltest.WantAnswer(t, "the new one", e.TrySignIn(t, "ann", "other"), "ok")
-	pooltest.WantCode(t, "nobody", e.Pool.Users.SetPassword(t.Context(), "nobody", "x", true), userpool.CodeUserNotFound)
+	pooltest.WantCode(
+		t, "nobody", e.Pool.Users.SetPassword(t.Context(), "nobody", "x", true), userpool.CodeUserNotFound,
+	)
 	pooltest.WantCode(t, "none", e.Pool.Users.SetPassword(t.Context(), "ann", "", true), userpool.CodeInvalidPassword)
 }
 
@@ -248,11 +254,14 @@ func TestTemporaryUsers(t *testing.T) {
 		t.Fatalf("got %s, %v", u.Status, err)
 	}
 	m := e.Newest(t)
-	if m.Purpose != userpool.PurposeInvitation || m.To != "new@example.com" || !strings.Contains(m.Body, string(m.Code)) ||
+	if m.Purpose != userpool.PurposeInvitation || m.To != "new@example.com" ||
+		!strings.Contains(m.Body, string(m.Code)) ||
 		!strings.Contains(m.Body, "new") || e.Pool.Settings().Passwords.Check(m.Code) != nil {
 		t.Errorf("the invitation is %v with a password of %d bytes", m, len(m.Code))
 	}
-	imported, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "imported", Status: userpool.UserResetRequired})
+	imported, err := e.Pool.Users.Create(
+		t.Context(), userpool.NewUser{Username: "imported", Status: userpool.UserResetRequired},
+	)
 	if err != nil || imported.PasswordHash != "" {
 		t.Errorf("importing: %v", err)
 	}
@@ -291,8 +300,10 @@ func TestSchemaValues(t *testing.T) {
 		{"custom:s", "üü", true}, {"custom:s", "ü", false}, {"custom:s", "üüüü", false},
 		{"custom:b", "TRUE", true}, {"custom:b", "yes", false},
 		{"custom:d", "2026-05-06", true}, {"custom:d", "2026-05-06T07:08:09Z", true}, {"custom:d", "1777777777", true},
-		{"custom:d", "tomorrow", false}, {"custom:unlisted", "x", false}, {"nickname", "abcd", true}, {"nickname", "abcde", false},
-		{"birthdate", "1999-12-31", true}, {"birthdate", "1999", false}, {"updated_at", "1", true}, {"updated_at", "-1", false},
+		{"custom:d", "tomorrow", false}, {"custom:unlisted", "x", false}, {"nickname", "abcd", true},
+		{"nickname", "abcde", false},
+		{"birthdate", "1999-12-31", true}, {"birthdate", "1999", false}, {"updated_at", "1", true},
+		{"updated_at", "-1", false},
 		{"updated_at", "now", false}, {"phone_number", "+4930123456", true}, {"phone_number", "030123456", false},
 		{"phone_number", "+0301", false}, {"phone_number", "+1234567890123456", false}, {"name", "a\x00b", false},
 		{"address", "a\nb", true}, {"sub", "x", false}, {"custom:f", "a", true}, {"custom:f", "b", false},
@@ -350,17 +361,23 @@ func TestSignInNames(t *testing.T) {
 		user               userpool.NewUser
 		works, fails       []string
 	}{
-		"plain": {user: userpool.NewUser{Username: "Bob", Attributes: map[string]string{"email": "b@c.test", "email_verified": "true"}},
+		"plain": {user: userpool.NewUser{
+			Username: "Bob", Attributes: map[string]string{"email": "b@c.test", "email_verified": "true"},
+		},
 			works: []string{"bob", "BOB "}, fails: []string{"b@c.test"}},
 		"aliases": {aliases: []string{"email", "phone_number", "preferred_username"},
 			user: userpool.NewUser{Username: "Bob", Attributes: map[string]string{
-				"email": "b@c.test", "email_verified": "true", "phone_number": "+4912345", "preferred_username": "Bobby"}},
+				"email": "b@c.test", "email_verified": "true", "phone_number": "+4912345",
+				"preferred_username": "Bobby"}},
 			works: []string{"bob", "B@c.test", "bobby"}, fails: []string{"+4912345"}},
 		"phone alias": {aliases: []string{"phone_number"},
 			user: userpool.NewUser{Username: "bob", Attributes: map[string]string{
 				"phone_number": "+4912345", "phone_number_verified": "true"}},
 			works: []string{"bob", "+4912345"}},
-		"phone": {usernames: []string{"phone_number"}, user: userpool.NewUser{Username: "+4912345"}, works: []string{"+4912345"}},
+		"phone": {
+			usernames: []string{"phone_number"}, user: userpool.NewUser{Username: "+4912345"},
+			works: []string{"+4912345"},
+		},
 		"either, by phone": {usernames: both,
 			user:  userpool.NewUser{Username: "+4912345", Attributes: map[string]string{"email": "b@c.test"}},
 			works: []string{"+4912345"}, fails: []string{"b@c.test"}},
@@ -469,7 +486,8 @@ func TestDisableUser(t *testing.T) {
 	if got := e.TrySignIn(t, "ann", pooltest.Password); got == "ok" {
 		t.Error("signed in")
 	}
-	if a := e.Get(t, "/oauth2/authorize", pooltest.Query(), session); strings.Contains(a.Header.Get("Location"), "code=") {
+	a := e.Get(t, "/oauth2/authorize", pooltest.Query(), session)
+	if strings.Contains(a.Header.Get("Location"), "code=") {
 		t.Error("the session works")
 	}
 	if a := e.Refresh(t, tokens["refresh_token"]); a.StatusCode == 200 {
@@ -516,7 +534,8 @@ func TestDeleteUserEndsAll(t *testing.T) {
 	pooltest.WantCode(t, "forgot", err, "")
 	pooltest.WantCode(t, "deleting", e.Pool.Users.Delete(t.Context(), "ann"), "")
 	pooltest.WantCode(t, "again", e.Pool.Users.Delete(t.Context(), "ann"), userpool.CodeUserNotFound)
-	if a := e.Get(t, "/oauth2/authorize", pooltest.Query(), session); strings.Contains(a.Header.Get("Location"), "code=") {
+	a := e.Get(t, "/oauth2/authorize", pooltest.Query(), session)
+	if strings.Contains(a.Header.Get("Location"), "code=") {
 		t.Error("the session works")
 	}
 	err = e.Pool.Recovery.ConfirmForgotPassword(t.Context(), e.App, "ann", "424242", goodPassword)
@@ -530,7 +549,9 @@ func TestGroupsOfUser(t *testing.T) {
 	pooltest.WantCode(t, "again", e.Pool.Users.AddToGroup(t.Context(), "ann", "new"), "")
 	pooltest.WantCode(t, "removing", e.Pool.Users.RemoveFromGroup(t.Context(), "ann", "admins"), "")
 	pooltest.WantCode(t, "again", e.Pool.Users.RemoveFromGroup(t.Context(), "ann", "admins"), "")
-	pooltest.WantCode(t, "an odd one", e.Pool.Users.AddToGroup(t.Context(), "ann", "a b"), userpool.CodeInvalidParameter)
+	pooltest.WantCode(
+		t, "an odd one", e.Pool.Users.AddToGroup(t.Context(), "ann", "a b"), userpool.CodeInvalidParameter,
+	)
 	if got := find(t, e, "ann").Groups; !slices.Equal(got, []string{"zebra", "new"}) {
 		t.Errorf("got %v", got)
 	}
@@ -553,7 +574,8 @@ func TestUsers(t *testing.T) {
 		want int
 	}{
 		"all": {accounts.UserQuery{}, 6}, "two": {accounts.UserQuery{Limit: 2}, 2},
-		"group": {accounts.UserQuery{Group: "bobs"}, 5}, "name": {accounts.UserQuery{Attribute: "name", Value: "Bob 3"}, 1},
+		"group":   {accounts.UserQuery{Group: "bobs"}, 5},
+		"name":    {accounts.UserQuery{Attribute: "name", Value: "Bob 3"}, 1},
 		"prefix":  {accounts.UserQuery{Attribute: "username", Value: "bob", Prefix: true}, 5},
 		"partial": {accounts.UserQuery{Attribute: "name", Value: "Bob"}, 0},
 		"status":  {accounts.UserQuery{Attribute: "status", Value: "CONFIRMED"}, 6},
@@ -602,7 +624,8 @@ func TestPutUser(t *testing.T) {
 	}
 	n.Attributes, n.Groups = map[string]string{"name": "Robert"}, []string{"g"}
 	changed := put(n, false)
-	if changed.Attributes["name"] != "Robert" || !changed.PasswordHash.Equal(first.PasswordHash) || len(changed.Groups) != 1 {
+	if changed.Attributes["name"] != "Robert" || !changed.PasswordHash.Equal(first.PasswordHash) ||
+		len(changed.Groups) != 1 {
 		t.Errorf("got %v", changed)
 	}
 	n.Password = "two"
@@ -667,7 +690,9 @@ func TestResetUnlocks(t *testing.T) {
 	pooltest.WantAnswer(t, "locked", e.TrySignIn(t, "ann", pooltest.Password), userpool.TextLocked)
 	_, err := e.Pool.Recovery.ForgotPassword(t.Context(), e.App, "ann")
 	pooltest.WantCode(t, "forgot", err, "")
-	pooltest.WantCode(t, "reset", e.Pool.Recovery.ConfirmForgotPassword(t.Context(), e.App, "ann", "424242", goodPassword), "")
+	pooltest.WantCode(
+		t, "reset", e.Pool.Recovery.ConfirmForgotPassword(t.Context(), e.App, "ann", "424242", goodPassword), "",
+	)
 	pooltest.WantAnswer(t, "the new one", e.TrySignIn(t, "ann", goodPassword), "ok")
 }
 
@@ -680,9 +705,11 @@ func TestRecoveryMedium(t *testing.T) {
 		mfa      userpool.MFA
 		want     string
 	}{
-		"e-mail first":  {nil, userpool.NewUser{}, "", "b***@c***"},
-		"phone first":   {[]string{"verified_phone_number", "verified_email"}, userpool.NewUser{}, "", "+*******2345"},
-		"second factor": {nil, userpool.NewUser{MFA: []string{userpool.FactorEmail}}, userpool.MFAOptional, "+*******2345"},
+		"e-mail first": {nil, userpool.NewUser{}, "", "b***@c***"},
+		"phone first":  {[]string{"verified_phone_number", "verified_email"}, userpool.NewUser{}, "", "+*******2345"},
+		"second factor": {
+			nil, userpool.NewUser{MFA: []string{userpool.FactorEmail}}, userpool.MFAOptional, "+*******2345",
+		},
 		"no longer one": {nil, userpool.NewUser{MFA: []string{userpool.FactorEmail}}, userpool.MFAOff, "b***@c***"},
 	} {
 		e := newAccounts(t, func(c *pool.Config) {
@@ -710,7 +737,9 @@ func TestWriteAttributes(t *testing.T) {
 	e := newAccounts(t)
 	c := e.App
 	c.WriteAttributes = []string{"email"}
-	r := accounts.SignUpRequest{Client: c, Username: "eve", Password: "x", Attributes: map[string]string{"email": "e@c.test", "name": "E"}}
+	r := accounts.SignUpRequest{
+		Client: c, Username: "eve", Password: "x", Attributes: map[string]string{"email": "e@c.test", "name": "E"},
+	}
 	_, _, err := e.Pool.Registration.SignUp(t.Context(), r)
 	pooltest.WantCode(t, "name", err, userpool.CodeNotAuthorized)
 	delete(r.Attributes, "name")
@@ -722,7 +751,9 @@ func TestWriteAttributes(t *testing.T) {
 func triggers(answers map[string]string, refusals map[string]string, seen *[]string) func(*pool.Config) {
 	return func(c *pool.Config) {
 		c.Settings.Triggers = map[string]userpool.Trigger{}
-		for _, name := range []string{userpool.TriggerPreSignUp, userpool.TriggerPostConfirmation, userpool.TriggerCustomMessage} {
+		for _, name := range []string{
+			userpool.TriggerPreSignUp, userpool.TriggerPostConfirmation, userpool.TriggerCustomMessage,
+		} {
 			c.Settings.Triggers[name] = userpool.Trigger{URL: "http://trigger.test/"}
 		}
 		c.Invoke = func(_ context.Context, _ userpool.Trigger, event []byte) ([]byte, error) {
@@ -764,7 +795,9 @@ func TestAccountTriggers(t *testing.T) {
 	pooltest.WantCode(t, "forgot", err, "")
 	_, err = e.Pool.Recovery.ForgotPassword(t.Context(), e.App, "nobody")
 	pooltest.WantCode(t, "forgot nobody", err, "")
-	pooltest.WantCode(t, "reset", e.Pool.Recovery.ConfirmForgotPassword(t.Context(), e.App, "eve", "424242", goodPassword), "")
+	pooltest.WantCode(
+		t, "reset", e.Pool.Recovery.ConfirmForgotPassword(t.Context(), e.App, "eve", "424242", goodPassword), "",
+	)
 	want := []string{
 		"PreSignUp_SignUp", "CustomMessage_SignUp", "CustomMessage_ResendCode", "PostConfirmation_ConfirmSignUp",
 		"CustomMessage_ForgotPassword", "PostConfirmation_ConfirmForgotPassword",
@@ -785,10 +818,14 @@ func TestAutoConfirm(t *testing.T) {
 	if u.Status != userpool.UserConfirmed || u.Attributes["email_verified"] != "true" || len(seen) != 2 {
 		t.Errorf("got %s, %v, triggers %v", u.Status, u.Attributes, seen)
 	}
-	_, _, err := e.Pool.Registration.SignUp(t.Context(), accounts.SignUpRequest{Client: e.App, Username: "noaddress", Password: "x"})
+	_, _, err := e.Pool.Registration.SignUp(
+		t.Context(), accounts.SignUpRequest{Client: e.App, Username: "noaddress", Password: "x"},
+	)
 	pooltest.WantCode(t, "verified, but not there", err, userpool.CodeInvalidParameter)
 	e = newAccounts(t, triggers(nil, map[string]string{"PreSignUp_SignUp": "no way"}, &seen))
-	_, _, err = e.Pool.Registration.SignUp(t.Context(), accounts.SignUpRequest{Client: e.App, Username: "eve", Password: "x"})
+	_, _, err = e.Pool.Registration.SignUp(
+		t.Context(), accounts.SignUpRequest{Client: e.App, Username: "eve", Password: "x"},
+	)
 	pooltest.WantCode(t, "refused", err, "UserLambdaValidationException")
 	if _, ok, _ := e.Pool.Users.Find(t.Context(), "eve"); ok {
 		t.Error("the user was created")
@@ -859,10 +896,13 @@ func TestRecoveryIsNoSecondFactor(t *testing.T) {
 		phone bool
 		want  string // empty: nowhere
 	}{
-		"its only factor":       {[]string{userpool.FactorEmail}, nil, false, ""},
-		"with a phone":          {[]string{userpool.FactorEmail}, nil, true, "+*******2345"},
-		"the phone is asked":    {[]string{userpool.FactorEmail, userpool.FactorSMS}, nil, true, "b***@c***"},
-		"both are on":           {[]string{userpool.FactorEmail, userpool.FactorSMS}, []string{userpool.FactorEmail, userpool.FactorSMS}, true, "b***@c***"},
+		"its only factor":    {[]string{userpool.FactorEmail}, nil, false, ""},
+		"with a phone":       {[]string{userpool.FactorEmail}, nil, true, "+*******2345"},
+		"the phone is asked": {[]string{userpool.FactorEmail, userpool.FactorSMS}, nil, true, "b***@c***"},
+		"both are on": {
+			[]string{userpool.FactorEmail, userpool.FactorSMS}, []string{userpool.FactorEmail, userpool.FactorSMS},
+			true, "b***@c***",
+		},
 		"no factor of the pool": {[]string{userpool.FactorTOTP}, nil, false, "b***@c***"},
 	} {
 		e := newAccounts(t, func(c *pool.Config) {
@@ -872,7 +912,9 @@ func TestRecoveryIsNoSecondFactor(t *testing.T) {
 		if tt.phone {
 			attributes["phone_number"], attributes["phone_number_verified"] = "+4912345", "true"
 		}
-		_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "bob", Password: "x", Attributes: attributes, MFA: tt.mfa})
+		_, err := e.Pool.Users.Create(
+			t.Context(), userpool.NewUser{Username: "bob", Password: "x", Attributes: attributes, MFA: tt.mfa},
+		)
 		pooltest.WantCode(t, "creating", err, "")
 		_, err = e.Pool.Recovery.ForgotPassword(t.Context(), e.App, "bob")
 		pooltest.WantCode(t, "forgot", err, "")
@@ -895,7 +937,9 @@ func TestResetCodeOfAFormerAddress(t *testing.T) {
 	e := newAccounts(t)
 	_, err := e.Pool.Recovery.ForgotPassword(t.Context(), e.App, "ann")
 	pooltest.WantCode(t, "forgot", err, "")
-	_, err = e.Pool.Users.UpdateAttributes(t.Context(), "ann", map[string]string{"email": "new@example.com", "email_verified": "true"})
+	_, err = e.Pool.Users.UpdateAttributes(
+		t.Context(), "ann", map[string]string{"email": "new@example.com", "email_verified": "true"},
+	)
 	pooltest.WantCode(t, "another address", err, "")
 	err = e.Pool.Recovery.ConfirmForgotPassword(t.Context(), e.App, "ann", "424242", goodPassword)
 	pooltest.WantCode(t, "the code of the former one", err, userpool.CodeExpired)

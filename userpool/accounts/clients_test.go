@@ -33,7 +33,9 @@ func TestUpdateClient(t *testing.T) {
 	if got.Name != "Renamed" || !got.Secret.Equal(e.App.Secret) {
 		t.Errorf("got %+v", got)
 	}
-	for name, stale := range map[string]userpool.Client{"stale": c, "never stored": {ID: "app"}, "gone": {ID: "x", Version: 1}} {
+	for name, stale := range map[string]userpool.Client{
+		"stale": c, "never stored": {ID: "app"}, "gone": {ID: "x", Version: 1},
+	} {
 		_, err = e.Pool.Clients.Update(t.Context(), stale)
 		if !errors.Is(err, store.ErrConflict) {
 			t.Errorf("%s: got %v, want a conflict", name, err)
@@ -58,7 +60,8 @@ func TestPutClient(t *testing.T) {
 	}
 	listed.CallbackURLs = []string{"https://b.test/"}
 	second, err := e.Pool.Clients.Put(t.Context(), listed)
-	if err != nil || !second.Secret.Equal(first.Secret) || second.CallbackURLs[0] != "https://b.test/" || second.Version != 2 {
+	if err != nil || !second.Secret.Equal(first.Secret) || second.CallbackURLs[0] != "https://b.test/" ||
+		second.Version != 2 {
 		t.Errorf("again: got %+v, %v", second, err)
 	}
 	listed.Secret, listed.GenerateSecret = "0123456789abcdef01234567", false
@@ -167,8 +170,15 @@ func TestResourceServerSettings(t *testing.T) {
 		{"scope twice", server("api", "a", "a"), "Scopes[1].Name"},
 		{"long together", server(strings.Repeat("a", 250), "abcdef"), "256"},
 		{"many scopes", server("api", strings.Split(strings.Repeat("x", 101), "")...), "at most 100"},
-		{"group", group(userpool.Group{Name: "b", RoleARN: "arn:aws:iam::123456789012:role/a"}, userpool.Group{Name: "a"}), ""},
-		{"group twice", group(userpool.Group{Name: "a"}, userpool.Group{Name: "b"}, userpool.Group{Name: "a"}), "repeated"},
+		{
+			"group",
+			group(userpool.Group{Name: "b", RoleARN: "arn:aws:iam::123456789012:role/a"}, userpool.Group{Name: "a"}),
+			"",
+		},
+		{
+			"group twice", group(userpool.Group{Name: "a"}, userpool.Group{Name: "b"}, userpool.Group{Name: "a"}),
+			"repeated",
+		},
 		{"group without name", group(userpool.Group{}), "name"},
 		{"odd role", group(userpool.Group{Name: "a", RoleARN: "admin"}), "RoleARN"},
 		{"negative precedence", group(userpool.Group{Name: "a", Precedence: &negative}), "Precedence"},
@@ -233,12 +243,15 @@ func TestCreateClient(t *testing.T) {
 		"writes what is verified": {WriteAttributes: []string{"email", "email_verified"}},
 		"access too short":        {AccessTokenValidity: 299 * time.Second},
 		"access too long":         {AccessTokenValidity: 25 * time.Hour},
-		"ID too short":            {IDTokenValidity: time.Minute}, "ID too long": {IDTokenValidity: 86401 * time.Second},
-		"refresh too short": {RefreshTokenValidity: 59 * time.Minute},
-		"negative":          {AccessTokenValidity: -time.Hour},
-		"refresh too long":  {RefreshTokenValidity: 3651 * 24 * time.Hour},
-		"fraction":          {IDTokenValidity: time.Hour + 1},
-		"long grace":        {RefreshTokenRotation: userpool.RefreshTokenRotation{RetryGracePeriod: 61 * time.Second}},
+		"ID too short":            {IDTokenValidity: time.Minute},
+		"ID too long":             {IDTokenValidity: 86401 * time.Second},
+		"refresh too short":       {RefreshTokenValidity: 59 * time.Minute},
+		"negative":                {AccessTokenValidity: -time.Hour},
+		"refresh too long":        {RefreshTokenValidity: 3651 * 24 * time.Hour},
+		"fraction":                {IDTokenValidity: time.Hour + 1},
+		"long grace": {
+			RefreshTokenRotation: userpool.RefreshTokenRotation{RetryGracePeriod: 61 * time.Second},
+		},
 		"negative grace":    {RefreshTokenRotation: userpool.RefreshTokenRotation{RetryGracePeriod: -time.Second}},
 		"fraction of grace": {RefreshTokenRotation: userpool.RefreshTokenRotation{RetryGracePeriod: time.Millisecond}},
 	} {

@@ -88,7 +88,9 @@ func (a *Users) SetMFA(ctx context.Context, name string, factors []string, prefe
 func (a *Users) SetTOTP(ctx context.Context, name string, secret userpool.Secret) error {
 	key, err := totp.Decode(secret)
 	if err != nil || secret != "" && (len(key) < 10 || len(key) > 128) {
-		return userpool.InvalidParameter("the secret of an authenticator app is base32 without padding, of 10 to 128 bytes")
+		return userpool.InvalidParameter(
+			"the secret of an authenticator app is base32 without padding, of 10 to 128 bytes",
+		)
 	}
 	_, err = a.Change(ctx, name, func(u *userpool.User) error {
 		u.TOTPSecret, u.TOTPStep, u.TOTPBefore = secret, 0, nil

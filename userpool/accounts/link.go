@@ -23,7 +23,9 @@ const maxIdentities = 5
 func (a *Users) LinkProvider(ctx context.Context, sub, provider, subject string) (userpool.User, error) {
 	ip, ok := a.core.Settings().Provider(provider)
 	if !ok {
-		return userpool.User{}, userpool.InvalidParameter(fmt.Sprintf("there is no identity provider %q in the pool", text.Clip(provider)))
+		return userpool.User{}, userpool.InvalidParameter(
+			fmt.Sprintf("there is no identity provider %q in the pool", text.Clip(provider)),
+		)
 	}
 	if subject == "" || len(subject) > userpool.MaxAttributeBytes {
 		return userpool.User{}, userpool.InvalidParameter("the subject has 1 to 2048 bytes")

@@ -18,7 +18,9 @@ import (
 // UpdateAttributes changes attributes of a user, as AdminUpdateUserAttributes
 // does; an empty value removes one. An address that changes is not verified any
 // more, unless the same call says so. What breaks a rule is an [*userpool.Error].
-func (a *Users) UpdateAttributes(ctx context.Context, name string, attributes map[string]string) (userpool.User, error) {
+func (a *Users) UpdateAttributes(
+	ctx context.Context, name string, attributes map[string]string,
+) (userpool.User, error) {
 	u, err := a.Change(ctx, name, func(u *userpool.User) error { return a.Rules().mergeAttributes(u, attributes) })
 	if err == nil {
 		a.core.Audit(ctx, "user changed", core.SubAttr(u.Sub))
@@ -54,7 +56,10 @@ func (a *Users) Confirm(ctx context.Context, name string) error {
 		u.Status = userpool.UserConfirmed
 		return nil
 	}, func(u userpool.User) store.Change {
-		return store.Change{Op: store.Delete, Record: store.Record{Kind: records.KindOneTime, ID: records.OneTimeID(userpool.PurposeSignUp, u.Sub)}}
+		return store.Change{
+			Op:     store.Delete,
+			Record: store.Record{Kind: records.KindOneTime, ID: records.OneTimeID(userpool.PurposeSignUp, u.Sub)},
+		}
 	})
 	if err != nil {
 		return err
@@ -163,8 +168,10 @@ func searchable(attribute string) bool {
 
 // invite sends a new user the temporary password.
 func (a *Users) invite(ctx context.Context, u userpool.User, password userpool.Secret) error {
-	r := codes.Request{Purpose: userpool.PurposeInvitation, User: u, Medium: userpool.MediumEmail, To: u.Attributes["email"],
-		Source: triggers.SourceMessageAdminCreate}
+	r := codes.Request{
+		Purpose: userpool.PurposeInvitation, User: u, Medium: userpool.MediumEmail, To: u.Attributes["email"],
+		Source: triggers.SourceMessageAdminCreate,
+	}
 	if r.To == "" {
 		r.Medium, r.To = userpool.MediumSMS, u.Attributes["phone_number"]
 	}

@@ -32,7 +32,9 @@ func (a *Users) Put(ctx context.Context, n userpool.NewUser) (u userpool.User, c
 // password count if they differ from what it said, and otherwise stay as they
 // have become since. Values of attributes in before are not looked at. created
 // and changed report what was stored.
-func (a *Users) Follow(ctx context.Context, before, n userpool.NewUser) (u userpool.User, created, changed bool, err error) {
+func (a *Users) Follow(
+	ctx context.Context, before, n userpool.NewUser,
+) (u userpool.User, created, changed bool, err error) {
 	u, did, err := a.place(ctx, n, &before)
 	return u, did == userCreated, did == userChanged, err
 }
@@ -79,7 +81,9 @@ const (
 )
 
 // place begins anew when another process creates the user at the same time.
-func (a *Users) place(ctx context.Context, n userpool.NewUser, before *userpool.NewUser) (u userpool.User, did int, err error) {
+func (a *Users) place(
+	ctx context.Context, n userpool.NewUser, before *userpool.NewUser,
+) (u userpool.User, did int, err error) {
 	const tries = 3
 	for range tries {
 		u, did, err = a.placeOnce(ctx, n, before)
@@ -90,7 +94,9 @@ func (a *Users) place(ctx context.Context, n userpool.NewUser, before *userpool.
 	return u, did, err
 }
 
-func (a *Users) placeOnce(ctx context.Context, n userpool.NewUser, before *userpool.NewUser) (u userpool.User, did int, err error) {
+func (a *Users) placeOnce(
+	ctx context.Context, n userpool.NewUser, before *userpool.NewUser,
+) (u userpool.User, did int, err error) {
 	name := n.Username
 	for _, address := range []string{"email", "phone_number"} {
 		if name == "" && a.names.replaced() {
@@ -106,7 +112,9 @@ func (a *Users) placeOnce(ctx context.Context, n userpool.NewUser, before *userp
 		return u, userCreated, err
 	}
 	if !a.names.replaced() && naming.Fold(u.Username) != naming.Fold(name) {
-		return userpool.User{}, userKept, fmt.Errorf("userpool: putting user: the name is another's alias: %w", store.ErrExists)
+		return userpool.User{}, userKept, fmt.Errorf(
+			"userpool: putting user: the name is another's alias: %w", store.ErrExists,
+		)
 	}
 	if n.Sub != "" && n.Sub != u.Sub {
 		return userpool.User{}, userKept, anotherSub(name)
@@ -114,7 +122,9 @@ func (a *Users) placeOnce(ctx context.Context, n userpool.NewUser, before *userp
 	return a.put(ctx, u, n, before)
 }
 
-func (a *Users) put(ctx context.Context, u userpool.User, n userpool.NewUser, before *userpool.NewUser) (userpool.User, int, error) {
+func (a *Users) put(
+	ctx context.Context, u userpool.User, n userpool.NewUser, before *userpool.NewUser,
+) (userpool.User, int, error) {
 	for range 10 {
 		next := u.Clone()
 		err := a.merge(ctx, a.Rules(), &next, n, before)
@@ -148,7 +158,9 @@ func sameUser(a, b userpool.User) bool {
 
 // merge applies what n says to a user who is there; before is what was said the
 // last time, or nil.
-func (a *Users) merge(ctx context.Context, r Rules, u *userpool.User, n userpool.NewUser, before *userpool.NewUser) error {
+func (a *Users) merge(
+	ctx context.Context, r Rules, u *userpool.User, n userpool.NewUser, before *userpool.NewUser,
+) error {
 	attributes := withoutName(n.Attributes)
 	if before != nil {
 		r.takeBack(u, attributes, n, *before)

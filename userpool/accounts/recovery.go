@@ -15,10 +15,12 @@ import (
 
 // pretend does what sending a code does, and sends none; why is for the log.
 func pretend(
-	ctx context.Context, cs *codes.Codes, c userpool.Client, purpose string, decoy userpool.User, attribute string, why error,
+	ctx context.Context, cs *codes.Codes, c userpool.Client, purpose string, decoy userpool.User, attribute string,
+	why error,
 ) (CodeDelivery, error) {
 	r := codes.Request{
-		Purpose: purpose, Client: c, User: decoy, Medium: userpool.MediumFor(attribute), To: decoy.Attributes[attribute],
+		Purpose: purpose, Client: c, User: decoy, Medium: userpool.MediumFor(attribute),
+		To:    decoy.Attributes[attribute],
 		Decoy: true, Why: why.Error(),
 	}
 	hint, err := cs.Send(ctx, r)
@@ -64,7 +66,9 @@ func (a *Recovery) ForgotPassword(ctx context.Context, c userpool.Client, userna
 }
 
 // Forgot also returns whose code it is; empty: nobody's.
-func (a *Recovery) Forgot(ctx context.Context, c userpool.Client, username string) (d CodeDelivery, sub string, err error) {
+func (a *Recovery) Forgot(
+	ctx context.Context, c userpool.Client, username string,
+) (d CodeDelivery, sub string, err error) {
 	if !a.core.Settings().CanRecover() {
 		return CodeDelivery{}, "", &userpool.Error{Code: userpool.CodeNotAuthorized, Description: TextAdminReset}
 	}
@@ -129,7 +133,9 @@ func (a *Recovery) ConfirmForgotPassword(
 // Reset spends the code and sets the password, or neither: a password that the
 // policy refuses does not cost the code. What is hashed is hashed for who has the
 // right code alone, and the policy is the same for all.
-func (a *Recovery) Reset(ctx context.Context, c userpool.Client, sub string, code, password userpool.Secret) (userpool.User, error) {
+func (a *Recovery) Reset(
+	ctx context.Context, c userpool.Client, sub string, code, password userpool.Secret,
+) (userpool.User, error) {
 	err := a.core.Settings().Passwords.Check(password)
 	if err != nil {
 		return userpool.User{}, err

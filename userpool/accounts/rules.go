@@ -100,9 +100,13 @@ func (n signInNames) aliases(u *userpool.User) []string {
 func (n signInNames) apart(name string) error {
 	switch {
 	case n.aliasEmail && strings.Contains(name, "@"):
-		return userpool.InvalidParameter("Username cannot be of email format, since user pool is configured for email alias.")
+		return userpool.InvalidParameter(
+			"Username cannot be of email format, since user pool is configured for email alias.",
+		)
 	case n.aliasPhone && naming.ValidPhone(name):
-		return userpool.InvalidParameter("Username cannot be of phone number format, since user pool is configured for phone number alias.")
+		return userpool.InvalidParameter(
+			"Username cannot be of phone number format, since user pool is configured for phone number alias.",
+		)
 	}
 	return nil
 }
@@ -212,7 +216,8 @@ func setFactors(u *userpool.User, n userpool.NewUser) error {
 	for i, factor := range u.MFA {
 		problem := factorProblem(*u, factor)
 		if problem != "" || slices.Contains(u.MFA[:i], factor) {
-			return userpool.InvalidParameter("the second factor " + text.Clip(factor) + " " + cmp.Or(problem, "is repeated"))
+			return userpool.InvalidParameter("the second factor " + text.Clip(factor) + " " +
+				cmp.Or(problem, "is repeated"))
 		}
 	}
 	if u.PreferredMFA != "" && !slices.Contains(u.MFA, u.PreferredMFA) {
@@ -404,7 +409,8 @@ func (r Rules) setPasswordState(u *userpool.User, n userpool.NewUser) error {
 	if n.Temporary {
 		r.passwordSet(u, true)
 	}
-	without := u.Status == userpool.UserResetRequired || u.Status == userpool.UserUnconfirmed || u.Status == userpool.UserExternal
+	without := u.Status == userpool.UserResetRequired || u.Status == userpool.UserUnconfirmed ||
+		u.Status == userpool.UserExternal
 	known := without || u.Status == userpool.UserConfirmed || u.Status == userpool.UserForceChange
 	switch {
 	case !known:

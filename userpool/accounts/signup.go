@@ -77,7 +77,9 @@ func (a *Registration) signUpUser(r SignUpRequest) (userpool.User, error) {
 	if err != nil {
 		return userpool.User{}, err
 	}
-	u, err := a.users.Rules().NewUser(userpool.NewUser{Username: r.Username, Attributes: r.Attributes, Status: userpool.UserUnconfirmed})
+	u, err := a.users.Rules().NewUser(
+		userpool.NewUser{Username: r.Username, Attributes: r.Attributes, Status: userpool.UserUnconfirmed},
+	)
 	if err != nil {
 		return userpool.User{}, err
 	}
@@ -110,7 +112,8 @@ func (r Rules) applyAnswer(u *userpool.User, answer triggers.PreSignUpAnswer) er
 	}
 	for name, yes := range map[string]bool{"email": answer.AutoVerifyEmail, "phone_number": answer.AutoVerifyPhone} {
 		if yes && u.Attributes[name] == "" {
-			return userpool.InvalidParameter("the trigger verified the attribute " + name + ", which the user does not have")
+			return userpool.InvalidParameter("the trigger verified the attribute " + name +
+				", which the user does not have")
 		}
 		if yes {
 			u.Attributes[name+"_verified"] = "true"
@@ -149,7 +152,9 @@ func (a *Registration) signUpAddress(u userpool.User) (attribute string) {
 }
 
 // SendConfirmation sends the code that confirms u, if there is an address for it.
-func (a *Registration) SendConfirmation(ctx context.Context, c userpool.Client, u userpool.User, source string) (CodeDelivery, error) {
+func (a *Registration) SendConfirmation(
+	ctx context.Context, c userpool.Client, u userpool.User, source string,
+) (CodeDelivery, error) {
 	d := CodeDelivery{Attribute: a.signUpAddress(u)}
 	if d.Attribute == "" {
 		return d, nil
@@ -157,7 +162,8 @@ func (a *Registration) SendConfirmation(ctx context.Context, c userpool.Client, 
 	d.Medium = userpool.MediumFor(d.Attribute)
 	var err error
 	d.Destination, err = a.codes.Send(ctx, codes.Request{
-		Purpose: userpool.PurposeSignUp, Client: c, User: u, Medium: d.Medium, To: u.Attributes[d.Attribute], Source: source,
+		Purpose: userpool.PurposeSignUp, Client: c, User: u, Medium: d.Medium, To: u.Attributes[d.Attribute],
+		Source: source,
 	})
 	return d, err
 }
@@ -165,7 +171,9 @@ func (a *Registration) SendConfirmation(ctx context.Context, c userpool.Client, 
 // ConfirmSignUp confirms a user by the code that was sent (API reference,
 // ConfirmSignUp). Unless the client reveals who exists, a name that nobody has
 // gets the answers of one that somebody has.
-func (a *Registration) ConfirmSignUp(ctx context.Context, c userpool.Client, username string, code userpool.Secret) (userpool.User, error) {
+func (a *Registration) ConfirmSignUp(
+	ctx context.Context, c userpool.Client, username string, code userpool.Secret,
+) (userpool.User, error) {
 	u, decoy, err := a.users.userOrDecoy(ctx, username)
 	switch {
 	case err != nil:
@@ -184,7 +192,9 @@ func (a *Registration) ConfirmSignUp(ctx context.Context, c userpool.Client, use
 // Confirm checks and spends the code of a sign-up, and verifies the address that
 // it went to. An alias that is somebody else's by now is AliasExistsException;
 // then the code is not spent.
-func (a *Registration) Confirm(ctx context.Context, c userpool.Client, sub string, code userpool.Secret) (userpool.User, records.OneTimeCode, error) {
+func (a *Registration) Confirm(
+	ctx context.Context, c userpool.Client, sub string, code userpool.Secret,
+) (userpool.User, records.OneTimeCode, error) {
 	sent, err := a.codes.Match(ctx, userpool.PurposeSignUp, sub, code)
 	if err != nil {
 		return userpool.User{}, sent, err
@@ -212,7 +222,9 @@ func (a *Registration) Confirm(ctx context.Context, c userpool.Client, sub strin
 // code would still be good, is no error: a program that looked at the link may
 // have been first. A client that is unknown is a [*userpool.PageError]; every other
 // refusal is an [*userpool.Error], and all are alike.
-func (a *Registration) ConfirmLink(ctx context.Context, clientID, username string, code userpool.Secret) (userpool.Client, error) {
+func (a *Registration) ConfirmLink(
+	ctx context.Context, clientID, username string, code userpool.Secret,
+) (userpool.Client, error) {
 	if len(clientID) > 128 {
 		clientID = ""
 	}
@@ -221,7 +233,9 @@ func (a *Registration) ConfirmLink(ctx context.Context, clientID, username strin
 		return userpool.Client{}, err
 	}
 	if !ok {
-		return userpool.Client{}, &userpool.PageError{Code: userpool.PageUnknownClient, ClientID: clientID, Hint: "the link names no client"}
+		return userpool.Client{}, &userpool.PageError{
+			Code: userpool.PageUnknownClient, ClientID: clientID, Hint: "the link names no client",
+		}
 	}
 	u, err := a.users.ByName(ctx, username)
 	if errors.Is(err, ErrNoSuchUser) {
@@ -243,7 +257,9 @@ func (a *Registration) ConfirmLink(ctx context.Context, clientID, username strin
 // ResendConfirmation sends the code of a sign-up again (API reference,
 // ResendConfirmationCode). Unless the client reveals who exists, a name that
 // nobody waits to confirm gets the answer of one that somebody does.
-func (a *Registration) ResendConfirmation(ctx context.Context, c userpool.Client, username string) (CodeDelivery, error) {
+func (a *Registration) ResendConfirmation(
+	ctx context.Context, c userpool.Client, username string,
+) (CodeDelivery, error) {
 	if len(a.core.Settings().AutoVerifiedAttributes) == 0 {
 		return CodeDelivery{}, userpool.InvalidParameter(TextNoAutoVerify)
 	}

@@ -17,16 +17,20 @@ const (
 	TextResetRequired     = "Password reset required for the user"
 	TextNoSuchUser        = "User does not exist."
 	TextNoSuchCombination = "Username/client id combination not found."
-	TextNoRecovery        = "Cannot reset password for the user as there is no registered/verified email or phone_number"
-	TextNoReset           = "User password cannot be reset in the current state."
-	TextAdminReset        = "Contact administrator to reset password."
-	TextNoSignUp          = "SignUp is not permitted for this user pool"
-	TextUsedPassword      = "Password has previously been used"
-	TextUnauthorized      = "A client attempted to write unauthorized attribute"
-	TextTemporaryExpired  = "Temporary password has expired and must be reset by an administrator."
-	TextNotAtSignUp       = "preferred_username cannot be chosen before the account is confirmed."
+	TextNoRecovery        = "Cannot reset password for the user as there is no registered/verified " +
+		"email or phone_number"
+	TextNoReset          = "User password cannot be reset in the current state."
+	TextAdminReset       = "Contact administrator to reset password."
+	TextNoSignUp         = "SignUp is not permitted for this user pool"
+	TextUsedPassword     = "Password has previously been used"
+	TextUnauthorized     = "A client attempted to write unauthorized attribute"
+	TextTemporaryExpired = "Temporary password has expired and must be reset by an administrator."
+	TextNotAtSignUp      = "preferred_username cannot be chosen before the account is confirmed."
 )
 
 func cannotConfirm(u userpool.User) error {
-	return &userpool.Error{Code: userpool.CodeNotAuthorized, Description: "User cannot be confirmed. Current status is " + string(u.Status)}
+	return &userpool.Error{
+		Code:        userpool.CodeNotAuthorized,
+		Description: "User cannot be confirmed. Current status is " + string(u.Status),
+	}
 }

@@ -15,7 +15,9 @@ import (
 
 // SpendOn spends a code that matched and makes the change to its user that it
 // allows: both or neither.
-func (a *Users) SpendOn(ctx context.Context, c records.OneTimeCode, edit func(*userpool.User) error) (userpool.User, error) {
+func (a *Users) SpendOn(
+	ctx context.Context, c records.OneTimeCode, edit func(*userpool.User) error,
+) (userpool.User, error) {
 	for range codes.SpendTries {
 		u, err := a.BySub(ctx, c.Sub)
 		if errors.Is(err, ErrGone) {

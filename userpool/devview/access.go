@@ -139,8 +139,8 @@ func (h *Handler) remember(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) challenge(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("WWW-Authenticate", `Bearer realm="developer's view"`)
 	if forPrograms(r) {
-		http.Error(w, "The developer's view wants its token, which is in the address that the pool printed at its start. "+
-			"Send it as Authorization: Bearer <token>.", http.StatusUnauthorized)
+		http.Error(w, "The developer's view wants its token, which is in the address that the pool printed at its "+
+			"start. Send it as Authorization: Bearer <token>.", http.StatusUnauthorized)
 		return
 	}
 	view := messagePage{

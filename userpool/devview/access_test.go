@@ -45,31 +45,40 @@ func TestAccess(t *testing.T) {
 		visitor
 		want int
 	}{
-		"nothing":                    {visitor{}, 401},
-		"this machine":               {visitor{remote: "127.0.0.1:1", host: "localhost:9229"}, 401},
-		"a forwarder of it":          {visitor{remote: "[::1]:1", host: "localhost", header: http.Header{"X-Forwarded-For": {"192.0.2.7"}}}, 401},
-		"it claims to be here":       {visitor{remote: "192.0.2.7:1", header: http.Header{"X-Forwarded-For": {"127.0.0.1"}}}, 401},
-		"POST":                       {visitor{method: "POST"}, 401},
-		"bearer":                     {visitor{header: bearer(viewToken)}, 200},
-		"bearer in small letters":    {visitor{header: http.Header{"Authorization": {"bearer " + viewToken}}}, 200},
-		"HEAD":                       {visitor{header: bearer(viewToken), method: "HEAD"}, 200},
-		"another bearer":             {visitor{header: bearer("the-token_of.that~view")}, 401},
-		"empty bearer":               {visitor{header: bearer("")}, 401},
-		"its beginning":              {visitor{header: bearer(viewToken[:16])}, 401},
-		"more than it":               {visitor{header: bearer(viewToken + "x")}, 401},
-		"in capitals":                {visitor{header: bearer(strings.ToUpper(viewToken))}, 401},
-		"two bearers":                {visitor{header: http.Header{"Authorization": {"Bearer " + viewToken, "Bearer x"}}}, 401},
-		"two in one":                 {visitor{header: bearer(viewToken + ", Bearer x")}, 401},
-		"basic":                      {visitor{header: http.Header{"Authorization": {"Basic " + viewToken}}}, 401},
-		"scheme forgotten":           {visitor{header: http.Header{"Authorization": {viewToken}}}, 401},
-		"cookie":                     {visitor{header: cookie(held)}, 200},
-		"cookie of another pool":     {visitor{header: cookie("cognate-view-9230=" + viewToken)}, 401},
-		"wrong cookie":               {visitor{header: cookie("cognate-view=x")}, 401},
-		"empty cookie":               {visitor{header: cookie("cognate-view=")}, 401},
-		"a planted one beside it":    {visitor{header: cookie("cognate-view=x; " + held)}, 200},
-		"cookie of the sign-in":      {visitor{header: cookie("cognito=" + viewToken)}, 401},
-		"cookie, wrong bearer":       {visitor{header: http.Header{"Cookie": {held}, "Authorization": {"Bearer x"}}}, 200},
-		"form":                       {visitor{method: "POST", header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}, 401},
+		"nothing":      {visitor{}, 401},
+		"this machine": {visitor{remote: "127.0.0.1:1", host: "localhost:9229"}, 401},
+		"a forwarder of it": {
+			visitor{remote: "[::1]:1", host: "localhost", header: http.Header{"X-Forwarded-For": {"192.0.2.7"}}}, 401,
+		},
+		"it claims to be here": {
+			visitor{remote: "192.0.2.7:1", header: http.Header{"X-Forwarded-For": {"127.0.0.1"}}}, 401,
+		},
+		"POST":                    {visitor{method: "POST"}, 401},
+		"bearer":                  {visitor{header: bearer(viewToken)}, 200},
+		"bearer in small letters": {visitor{header: http.Header{"Authorization": {"bearer " + viewToken}}}, 200},
+		"HEAD":                    {visitor{header: bearer(viewToken), method: "HEAD"}, 200},
+		"another bearer":          {visitor{header: bearer("the-token_of.that~view")}, 401},
+		"empty bearer":            {visitor{header: bearer("")}, 401},
+		"its beginning":           {visitor{header: bearer(viewToken[:16])}, 401},
+		"more than it":            {visitor{header: bearer(viewToken + "x")}, 401},
+		"in capitals":             {visitor{header: bearer(strings.ToUpper(viewToken))}, 401},
+		"two bearers": {visitor{header: http.Header{"Authorization": {"Bearer " +
+			viewToken, "Bearer x"}}}, 401},
+		"two in one":              {visitor{header: bearer(viewToken + ", Bearer x")}, 401},
+		"basic":                   {visitor{header: http.Header{"Authorization": {"Basic " + viewToken}}}, 401},
+		"scheme forgotten":        {visitor{header: http.Header{"Authorization": {viewToken}}}, 401},
+		"cookie":                  {visitor{header: cookie(held)}, 200},
+		"cookie of another pool":  {visitor{header: cookie("cognate-view-9230=" + viewToken)}, 401},
+		"wrong cookie":            {visitor{header: cookie("cognate-view=x")}, 401},
+		"empty cookie":            {visitor{header: cookie("cognate-view=")}, 401},
+		"a planted one beside it": {visitor{header: cookie("cognate-view=x; " + held)}, 200},
+		"cookie of the sign-in":   {visitor{header: cookie("cognito=" + viewToken)}, 401},
+		"cookie, wrong bearer": {
+			visitor{header: http.Header{"Cookie": {held}, "Authorization": {"Bearer x"}}}, 200,
+		},
+		"form": {
+			visitor{method: "POST", header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}, 401,
+		},
 		"address":                    {visitor{target: "/_cognate/?token=" + viewToken}, 302},
 		"wrong address":              {visitor{target: "/_cognate/?token=x"}, 401},
 		"empty token":                {visitor{target: "/_cognate/?token="}, 401},
@@ -78,19 +87,28 @@ func TestAccess(t *testing.T) {
 		"address, POST":              {visitor{method: "POST", target: "/_cognate/?token=" + viewToken}, 405},
 		"wrong address, good cookie": {visitor{target: "/_cognate/?token=x", header: cookie(held)}, 200},
 
-		"typed":                {visitor{header: site("none", "navigate", "document")}, 200},
-		"own script":           {visitor{header: site("same-origin", "cors", "empty"), target: "/_cognate/flows.json"}, 200},
-		"link elsewhere":       {visitor{header: site("cross-site", "navigate", "document")}, 200},
-		"frame elsewhere":      {visitor{header: site("cross-site", "navigate", "iframe")}, 403},
-		"script elsewhere":     {visitor{header: site("cross-site", "cors", "empty")}, 403},
-		"image elsewhere":      {visitor{header: site("cross-site", "no-cors", "image")}, 403},
-		"JSON, link elsewhere": {visitor{header: site("cross-site", "navigate", "document"), target: "/_cognate/outbox.json"}, 403},
-		"JSON, other port":     {visitor{header: site("same-site", "cors", "empty"), target: "/_cognate/outbox.json"}, 403},
-		"live, script":         {visitor{header: site("cross-site", "no-cors", "script"), target: "/_cognate/live?version=-1"}, 403},
-		"secrets, script":      {visitor{header: site("cross-site", "cors", "empty"), target: "/_cognate/clients/app/client_secrets.json"}, 403},
-		"POST, with it":        {visitor{header: bearer(viewToken), method: "POST"}, 405},
-		"DELETE, with it":      {visitor{header: bearer(viewToken), method: "DELETE", target: "/_cognate/users"}, 405},
-		"OPTIONS, with it":     {visitor{header: bearer(viewToken), method: "OPTIONS"}, 405},
+		"typed": {visitor{header: site("none", "navigate", "document")}, 200},
+		"own script": {
+			visitor{header: site("same-origin", "cors", "empty"), target: "/_cognate/flows.json"}, 200,
+		},
+		"link elsewhere":   {visitor{header: site("cross-site", "navigate", "document")}, 200},
+		"frame elsewhere":  {visitor{header: site("cross-site", "navigate", "iframe")}, 403},
+		"script elsewhere": {visitor{header: site("cross-site", "cors", "empty")}, 403},
+		"image elsewhere":  {visitor{header: site("cross-site", "no-cors", "image")}, 403},
+		"JSON, link elsewhere": {
+			visitor{header: site("cross-site", "navigate", "document"), target: "/_cognate/outbox.json"}, 403,
+		},
+		"JSON, other port": {visitor{header: site("same-site", "cors", "empty"), target: "/_cognate/outbox.json"}, 403},
+		"live, script": {
+			visitor{header: site("cross-site", "no-cors", "script"), target: "/_cognate/live?version=-1"}, 403,
+		},
+		"secrets, script": {
+			visitor{header: site("cross-site", "cors", "empty"), target: "/_cognate/clients/app/client_secrets.json"},
+			403,
+		},
+		"POST, with it":    {visitor{header: bearer(viewToken), method: "POST"}, 405},
+		"DELETE, with it":  {visitor{header: bearer(viewToken), method: "DELETE", target: "/_cognate/users"}, 405},
+		"OPTIONS, with it": {visitor{header: bearer(viewToken), method: "OPTIONS"}, 405},
 
 		"allowed":         {visitor{insecure: true, remote: "192.0.2.7:1", host: "pool.test"}, 200},
 		"allowed, script": {visitor{insecure: true, header: site("cross-site", "cors", "empty")}, 403},
@@ -113,7 +131,8 @@ func TestAccess(t *testing.T) {
 func checkRefusal(t *testing.T, w *httptest.ResponseRecorder) {
 	t.Helper()
 	body := w.Body.String()
-	if w.Code >= 400 && (strings.Contains(body, pooltest.PoolID) || strings.Contains(body, "The App") || strings.Contains(body, viewToken)) {
+	if w.Code >= 400 && (strings.Contains(body, pooltest.PoolID) || strings.Contains(body, "The App") ||
+		strings.Contains(body, viewToken)) {
 		t.Errorf("a refused visitor reads: %s", body)
 	}
 	challenged := strings.HasPrefix(w.Header().Get("WWW-Authenticate"), "Bearer ") &&
@@ -162,7 +181,9 @@ func TestTokenLeavesTheAddress(t *testing.T) {
 		"https://auth.test":     "cognate-view=" + viewToken + "; Path=/_cognate/; HttpOnly; Secure; SameSite=Strict",
 	} {
 		mux := http.NewServeMux()
-		(&devview.Handler{Pool: e.Pool, BaseURL: base, Logger: slog.New(slog.DiscardHandler), Token: viewToken}).Mount(mux)
+		(&devview.Handler{
+			Pool: e.Pool, BaseURL: base, Logger: slog.New(slog.DiscardHandler), Token: viewToken,
+		}).Mount(mux)
 		for from, to := range map[string]string{
 			strings.TrimPrefix(devview.Address(base, viewToken), base): "/_cognate/",
 			"/_cognate/?failed=1&token=" + viewToken + "&user=a%26b":   "/_cognate/?failed=1&user=a%26b",
@@ -173,7 +194,10 @@ func TestTokenLeavesTheAddress(t *testing.T) {
 			w := httptest.NewRecorder()
 			mux.ServeHTTP(w, r)
 			if w.Code != http.StatusFound || w.Header().Get("Location") != to || w.Header().Get("Set-Cookie") != want {
-				t.Errorf("%s: got %d to %s with %s; want %s, %s", from, w.Code, w.Header().Get("Location"), w.Header().Get("Set-Cookie"), to, want)
+				t.Errorf(
+					"%s: got %d to %s with %s; want %s, %s", from, w.Code, w.Header().Get("Location"),
+					w.Header().Get("Set-Cookie"), to, want,
+				)
 			}
 			checkHeaders(t, w.Header())
 			again := httptest.NewRequestWithContext(t.Context(), http.MethodGet, base+"/_cognate/", nil)
@@ -208,8 +232,10 @@ func TestLinkFromElsewhere(t *testing.T) {
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	for token, want := range map[string]bool{
-		"": false, "short-by-one-cha": true, "too-short-by-1.": false, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false,
-		"with a space inside": false, "with;semicolon-inside": false, "with%20percent-inside": false, "ümlaut-in-the-token": false,
+		"": false, "short-by-one-cha": true, "too-short-by-1.": false, strings.Repeat("x", 128): true,
+		strings.Repeat("x", 129): false,
+		"with a space inside":    false, "with;semicolon-inside": false, "with%20percent-inside": false,
+		"ümlaut-in-the-token":     false,
 		"a line end at the end\n": false, "of-fitting-form-but\n": false,
 	} {
 		err := devview.CheckToken(userpool.Secret(token))
@@ -251,8 +277,10 @@ func (e *env) visit(t *testing.T, v visitor) *httptest.ResponseRecorder {
 func checkHeaders(t *testing.T, h http.Header) {
 	t.Helper()
 	csp := h.Get("Content-Security-Policy")
-	if h.Get("X-Frame-Options") != "DENY" || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" ||
-		!strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") || !strings.Contains(csp, "frame-ancestors 'none'") ||
+	if h.Get("X-Frame-Options") != "DENY" || h.Get("Cache-Control") != "no-store" ||
+		h.Get("X-Content-Type-Options") != "nosniff" ||
+		!strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") ||
+		!strings.Contains(csp, "frame-ancestors 'none'") ||
 		h.Get("Cross-Origin-Resource-Policy") != "same-origin" || h.Get("Referrer-Policy") != "no-referrer" {
 		t.Errorf("headers: %v", h)
 	}

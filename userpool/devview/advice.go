@@ -177,7 +177,8 @@ func (h *Handler) adviseScopes(a *advice, step trace.Step, c userpool.Client) {
 	a.Slip = "Not allowed: " + strings.Join(missing, " ") + "."
 	c.AllowedOAuthScopes = slices.Concat(c.AllowedOAuthScopes, missing)
 	a.Commands = h.commands(c, "allowed_oauth_scopes", c.AllowedOAuthScopes)
-	a.Warning = "A scope of a resource server must exist there first. AWS sets what the command leaves out to its default."
+	a.Warning = "A scope of a resource server must exist there first. " +
+		"AWS sets what the command leaves out to its default."
 }
 
 // awsCommand sets the client's addresses and scopes in AWS. Every value is

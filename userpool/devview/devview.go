@@ -152,7 +152,9 @@ func (h *Handler) forbid(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) notFound(w http.ResponseWriter, r *http.Request) {
-	view := messagePage{page: h.page("Not here", ""), Text: "There is nothing at this address, or no longer.", Home: root}
+	view := messagePage{
+		page: h.page("Not here", ""), Text: "There is nothing at this address, or no longer.", Home: root,
+	}
 	h.write(w, r, http.StatusNotFound, "message", view)
 }
 

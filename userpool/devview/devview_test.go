@@ -144,7 +144,8 @@ func TestSignIn(t *testing.T) {
 	}
 	page := e.look(t, "/_cognate/flows/"+s.ID)
 	for _, want := range []string{
-		"code redeemed", "signed in", "302 to /login", "200 tokens", "The App", "state-of-the-app", "ann@example.com", "cognito:groups",
+		"code redeemed", "signed in", "302 to /login", "200 tokens", "The App", "state-of-the-app",
+		"ann@example.com", "cognito:groups",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
@@ -153,8 +154,9 @@ func TestSignIn(t *testing.T) {
 	everything := page + e.look(t, "/_cognate/flows.json") + e.look(t, "/_cognate/") +
 		e.look(t, "/_cognate/users/"+e.Ann.Sub) + e.look(t, "/_cognate/clients/app")
 	for name, secret := range map[string]string{
-		"password": pooltest.Password, "code": code, "verifier": pooltest.Verifier, "client secret": string(e.App.Secret),
-		"hash": string(e.Ann.PasswordHash), "cookies": strings.Split(cookies.Get("Cookie"), "=")[1],
+		"password": pooltest.Password, "code": code, "verifier": pooltest.Verifier,
+		"client secret": string(e.App.Secret),
+		"hash":          string(e.Ann.PasswordHash), "cookies": strings.Split(cookies.Get("Cookie"), "=")[1],
 	} {
 		if secret == "" || strings.Contains(everything, secret) {
 			t.Errorf("the %s %q is shown", name, secret)
@@ -256,18 +258,22 @@ func TestPages(t *testing.T) {
 		c.Invoke = func(context.Context, userpool.Trigger, []byte) ([]byte, error) { return nil, nil }
 	})
 	for target, want := range map[string][]string{
-		"/_cognate/":                                {"Nobody has signed in yet", "/oauth2/authorize?client_id=app"},
-		"/_cognate/users":                           {"Ann", "CONFIRMED", "zebra, admins"},
-		"/_cognate/users?prefix=ann":                {"Ann"},
-		"/_cognate/users?prefix=x":                  {"Nobody"},
-		"/_cognate/users?by=group&prefix=zebra":     {"Ann"},
-		"/_cognate/users/" + e.Ann.Sub:              {"custom:plan", "Password", "set"},
-		"/_cognate/clients":                         {"The App", "confidential", "public", pooltest.Callback},
-		"/_cognate/clients/app":                     {"confidential", "30 days", "client_secrets.json", "Open the sign-in page"},
+		"/_cognate/":                            {"Nobody has signed in yet", "/oauth2/authorize?client_id=app"},
+		"/_cognate/users":                       {"Ann", "CONFIRMED", "zebra, admins"},
+		"/_cognate/users?prefix=ann":            {"Ann"},
+		"/_cognate/users?prefix=x":              {"Nobody"},
+		"/_cognate/users?by=group&prefix=zebra": {"Ann"},
+		"/_cognate/users/" + e.Ann.Sub:          {"custom:plan", "Password", "set"},
+		"/_cognate/clients":                     {"The App", "confidential", "public", pooltest.Callback},
+		"/_cognate/clients/app": {
+			"confidential", "30 days", "client_secrets.json", "Open the sign-in page",
+		},
 		"/_cognate/clients/public":                  {"public: it has no secret"},
 		"/_cognate/clients/app/client_secrets.json": {`"client_id": "app"`, `"issuer": "http://pool.test/local_test1"`},
-		"/_cognate/pool":                            {"zebra", "Upstream", "email from mail", "https://hook.test/x", "https://api.test/read"},
-		"/_cognate/outbox":                          {"No message yet"},
+		"/_cognate/pool": {
+			"zebra", "Upstream", "email from mail", "https://hook.test/x", "https://api.test/read",
+		},
+		"/_cognate/outbox": {"No message yet"},
 	} {
 		page := e.look(t, target)
 		for _, text := range want {
@@ -275,12 +281,14 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s lacks %q", target, text)
 			}
 		}
-		if strings.Contains(page, "s3cret") || strings.Contains(page, string(e.App.Secret)) || strings.Contains(page, "argon2") {
+		if strings.Contains(page, "s3cret") || strings.Contains(page, string(e.App.Secret)) ||
+			strings.Contains(page, "argon2") {
 			t.Errorf("%s shows a secret", target)
 		}
 	}
 	for _, target := range []string{
-		"/_cognate/nothing", "/_cognate/users/nobody", "/_cognate/clients/nobody", "/_cognate/flows/9", "/_cognate/clients/x/client_secrets.json",
+		"/_cognate/nothing", "/_cognate/users/nobody", "/_cognate/clients/nobody", "/_cognate/flows/9",
+		"/_cognate/clients/x/client_secrets.json",
 	} {
 		w := httptest.NewRecorder()
 		e.view.ServeHTTP(w, request(t, http.MethodGet, target))
@@ -295,7 +303,8 @@ func TestUsersByPage(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	for i := range 60 {
-		_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "user" + string(rune('a'+i%26)) + string(rune('a'+i/26)), Password: "x"})
+		_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "user" + string(rune('a'+i%26)) +
+			string(rune('a'+i/26)), Password: "x"})
 		if err != nil {
 			t.Fatal(err)
 		}

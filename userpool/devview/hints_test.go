@@ -85,7 +85,10 @@ func TestHints(t *testing.T) {
 	}
 	redeem := func(pairs ...string) func(*testing.T, *env) {
 		return func(t *testing.T, e *env) {
-			_, code := e.signIn(t, pooltest.Password, pooltest.Query("code_challenge", pooltest.Challenge, "code_challenge_method", "S256"))
+			_, code := e.signIn(
+				t, pooltest.Password,
+				pooltest.Query("code_challenge", pooltest.Challenge, "code_challenge_method", "S256"),
+			)
 			e.Redeem(t, code, pairs...)
 		}
 	}
@@ -101,19 +104,29 @@ func TestHints(t *testing.T) {
 			"Register the address", "https://app.test/callback<mark>/</mark>", "Note the trailing slash",
 			"callback_urls:", "aws cognito-idp update-user-pool-client", "&#39;https://app.test/callback/&#39;",
 		}},
-		"redirect_mismatch that nobody can register": {authorize("redirect_uri", "https://app.test/'; rm -rf ~ #"), []string{
+		"redirect_mismatch that nobody can register": {authorize(
+			"redirect_uri", "https://app.test/'; rm -rf ~ #",
+		), []string{
 			"Register the address", "cannot be registered",
 		}},
 		"logout_uri": {func(t *testing.T, e *env) {
 			e.Get(t, "/logout", url.Values{"client_id": {"app"}, "logout_uri": {pooltest.Bye + "/"}}, nil)
 		}, []string{"Register the address", "logout_urls:", "https://app.test/bye<mark>/</mark>"}},
-		"unknown client": {authorize("client_id", "apq"), []string{"does not have", "ap<mark>q</mark>", "ap<mark>p</mark>"}},
+		"unknown client": {
+			authorize("client_id", "apq"), []string{"does not have", "ap<mark>q</mark>", "ap<mark>p</mark>"},
+		},
 		"invalid_scope": {authorize("scope", "openid orders/write"), []string{
 			"may not ask for all of these scopes", "Not allowed: orders/write.", "allowed_oauth_scopes:",
 		}},
-		"prompt=none":      {authorize("prompt", "none"), []string{"begin again without prompt=none"}},
-		"plain PKCE":       {authorize("code_challenge", pooltest.Challenge, "code_challenge_method", "plain"), []string{"code_challenge_method must be S256"}},
-		"unknown provider": {func(t *testing.T, e *env) { e.Get(t, "/login", pooltest.Query("identity_provider", "Nobody"), nil) }, []string{"identity provider"}},
+		"prompt=none": {authorize("prompt", "none"), []string{"begin again without prompt=none"}},
+		"plain PKCE": {
+			authorize("code_challenge", pooltest.Challenge, "code_challenge_method", "plain"),
+			[]string{"code_challenge_method must be S256"},
+		},
+		"unknown provider": {
+			func(t *testing.T, e *env) { e.Get(t, "/login", pooltest.Query("identity_provider", "Nobody"), nil) },
+			[]string{"identity provider"},
+		},
 		"wrong password": {func(t *testing.T, e *env) { e.signIn(t, "wrong", pooltest.Query()) }, []string{
 			"The user exists: the password was wrong.", "one of the users",
 		}},
@@ -132,7 +145,8 @@ func TestHints(t *testing.T) {
 			"The verifier must be the one", "Challenge of the verifier", "<mark>",
 		}},
 		"PKCE missing": {redeem(), []string{"The verifier must be the one", "(not sent)"}},
-		"redirect_uri": {redeem("redirect_uri", pooltest.Callback+"?x=1", "code_verifier", pooltest.Verifier), []string{"to both endpoints", "<mark>?x=1</mark>"}},
+		"redirect_uri": {redeem("redirect_uri", pooltest.Callback+
+			"?x=1", "code_verifier", pooltest.Verifier), []string{"to both endpoints", "<mark>?x=1</mark>"}},
 		"code too late": {func(t *testing.T, e *env) {
 			_, code := e.signIn(t, pooltest.Password, pooltest.Query())
 			e.Clock.Advance(grants.CodeLifetime)
@@ -143,23 +157,32 @@ func TestHints(t *testing.T) {
 			e.Redeem(t, code)
 			e.Redeem(t, code)
 		}, []string{"A code works once", "The app redeems the code"}},
-		"no secret":     {token(grant, nil), []string{"This client has a secret. Send it"}},
-		"wrong secret":  {token(grant, pooltest.Basic("app", "wrong")), []string{"A line break or a space at its end counts"}},
-		"public client": {token(url.Values{"grant_type": {"refresh_token"}}, pooltest.Basic("public", "x")), []string{"This client has no secret"}},
+		"no secret": {token(grant, nil), []string{"This client has a secret. Send it"}},
+		"wrong secret": {
+			token(grant, pooltest.Basic("app", "wrong")), []string{"A line break or a space at its end counts"},
+		},
+		"public client": {
+			token(url.Values{"grant_type": {"refresh_token"}}, pooltest.Basic("public", "x")),
+			[]string{"This client has no secret"},
+		},
 		"wrong grant": {func(t *testing.T, e *env) {
 			e.Post(t, "/oauth2/token", url.Values{"grant_type": {"password"}}, pooltest.Basic("app", e.App.Secret))
 		}, []string{"grant_type must be"}},
 		"userInfo without openid": {func(t *testing.T, e *env) {
 			e.UserInfo(t, e.Tokens(t, "scope", "https://api.test/read")["access_token"])
 		}, []string{"Ask for the scope openid"}},
-		"userInfo without a token": {func(t *testing.T, e *env) { e.Get(t, "/oauth2/userInfo", nil, nil) }, []string{"Authorization: Bearer"}},
+		"userInfo without a token": {
+			func(t *testing.T, e *env) { e.Get(t, "/oauth2/userInfo", nil, nil) }, []string{"Authorization: Bearer"},
+		},
 		"userInfo too late": {func(t *testing.T, e *env) {
 			token := e.Tokens(t)["access_token"]
 			e.Clock.Advance(2 * time.Hour)
 			e.UserInfo(t, token)
 		}, []string{"expired, revoked"}},
-		"no such endpoint": {func(t *testing.T, e *env) { e.Get(t, "/oauth2/userinfo", nil, nil) }, []string{"with a capital I"}},
-		"wrong method":     {func(t *testing.T, e *env) { e.Get(t, "/oauth2/token", nil, nil) }, []string{"take POST"}},
+		"no such endpoint": {
+			func(t *testing.T, e *env) { e.Get(t, "/oauth2/userinfo", nil, nil) }, []string{"with a capital I"},
+		},
+		"wrong method": {func(t *testing.T, e *env) { e.Get(t, "/oauth2/token", nil, nil) }, []string{"take POST"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -186,14 +209,17 @@ func TestHints(t *testing.T) {
 func TestMarkup(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	for _, evil := range []string{`"><script>alert(1)</script>`, "https://a.test/'$(reboot)'", "\x00\xff<b>", "https://a.test/\u202e"} {
+	for _, evil := range []string{
+		`"><script>alert(1)</script>`, "https://a.test/'$(reboot)'", "\x00\xff<b>", "https://a.test/\u202e",
+	} {
 		e.Get(t, "/oauth2/authorize", pooltest.Query("redirect_uri", evil, "state", evil, "scope", "a"+evil), nil)
 		e.Get(t, "/oauth2/authorize", pooltest.Query("client_id", evil), nil)
 		e.Get(t, "/login/"+url.PathEscape(evil), nil, nil)
 	}
 	for _, s := range e.flows(t, "") {
 		page := e.look(t, "/_cognate/flows/"+s.ID)
-		if strings.Contains(page, "<script>alert") || strings.Contains(page, "<b>") || strings.Contains(page, " &#39;https://a.test/&#39;$(reboot)") {
+		if strings.Contains(page, "<script>alert") || strings.Contains(page, "<b>") ||
+			strings.Contains(page, " &#39;https://a.test/&#39;$(reboot)") {
 			t.Errorf("the page runs what was sent:\n%s", page)
 		}
 	}
@@ -206,7 +232,8 @@ func TestEveryReasonHasAHint(t *testing.T) {
 	t.Parallel()
 	found := 0
 	for _, dir := range []string{
-		"..", "../accounts", "../signin", "../grants", "../internal/codes", "../internal/triggers", "../internal/decision",
+		"..", "../accounts", "../signin", "../grants", "../internal/codes", "../internal/triggers",
+		"../internal/decision",
 		"../hosted", "../oauth", "../federation", "../internal/browser",
 	} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))

@@ -37,7 +37,8 @@ func (h *Handler) outboxPage(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	_, version := h.Pool.Trace().SignIns()
 	view := outboxView{
-		page: h.page("Outbox", "outbox"), To: strings.TrimSpace(q.Get("to")), Purpose: q.Get("purpose"), Purposes: purposes,
+		page: h.page("Outbox", "outbox"), To: strings.TrimSpace(q.Get("to")), Purpose: q.Get("purpose"),
+		Purposes: purposes,
 	}
 	if h.Pool.Trace() != nil {
 		view.page = view.live(version)

@@ -27,7 +27,8 @@ func (e *env) outbox(t *testing.T, query string) []messageJSON {
 func (e *env) invite(t *testing.T, name string) {
 	t.Helper()
 	_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{
-		Username: name, Invite: true, Attributes: map[string]string{"email": name + "@example.com", "email_verified": "true"},
+		Username: name, Invite: true,
+		Attributes: map[string]string{"email": name + "@example.com", "email_verified": "true"},
 	})
 	if err != nil {
 		t.Fatal(err)

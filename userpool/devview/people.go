@@ -267,7 +267,9 @@ func (h *Handler) secretsFile(c userpool.Client) []byte {
 	if c.Secret != "" {
 		file.ClientSecret = "the client's secret, which is not shown here"
 	}
-	out, err := json.MarshalIndent(map[string]web{"web": file}, "", "    ") //nolint:gosec // a sentence stands for the secret
+	out, err := json.MarshalIndent(
+		map[string]web{"web": file}, "", "    ",
+	) //nolint:gosec // a sentence stands for the secret
 	if err != nil {
 		panic("devview: strings as JSON: " + err.Error())
 	}
@@ -295,11 +297,13 @@ func (h *Handler) poolPage(w http.ResponseWriter, r *http.Request) {
 		page: h.page("Pool", "pool"), Facts: h.poolFacts(s), Groups: s.Groups, Servers: s.ResourceServers,
 		Endpoints: facts("Issuer", h.Pool.Issuer(), "Discovery", h.Pool.Issuer()+"/.well-known/openid-configuration",
 			"Authorization", h.BaseURL+"/oauth2/authorize", "Tokens", h.BaseURL+"/oauth2/token",
-			"userInfo", h.BaseURL+"/oauth2/userInfo", "Revocation", h.BaseURL+"/oauth2/revoke", "Sign-out", h.BaseURL+"/logout"),
+			"userInfo", h.BaseURL+"/oauth2/userInfo", "Revocation", h.BaseURL+"/oauth2/revoke", "Sign-out",
+			h.BaseURL+"/logout"),
 	}
 	for _, p := range s.IdentityProviders {
 		view.Providers = append(view.Providers, provider{p.Name, facts("Type", p.Type, "Issuer", p.Issuer,
-			"Client ID", p.ClientID, "Scopes", p.Scopes, "Identifiers", p.Identifiers, "Attributes", mapping(p.AttributeMapping))})
+			"Client ID", p.ClientID, "Scopes", p.Scopes, "Identifiers", p.Identifiers, "Attributes",
+			mapping(p.AttributeMapping))})
 	}
 	h.write(w, r, http.StatusOK, "pool", view)
 }
@@ -351,7 +355,8 @@ func bareURL(text string) string {
 func passwordText(p userpool.PasswordPolicy) string {
 	parts := []string{fmt.Sprintf("at least %d characters", max(1, p.MinimumLength))}
 	for name, on := range map[string]bool{
-		"upper case": p.RequireUppercase, "lower case": p.RequireLowercase, "a digit": p.RequireNumbers, "a symbol": p.RequireSymbols,
+		"upper case": p.RequireUppercase, "lower case": p.RequireLowercase, "a digit": p.RequireNumbers,
+		"a symbol": p.RequireSymbols,
 	} {
 		if on {
 			parts = append(parts, name)

@@ -77,7 +77,11 @@ func TestKeysAsTheyAre(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
-			e.up.mux["/keys"] = func(w http.ResponseWriter, _ *http.Request) { answer(w, map[string]any{"keys": tt.keys}) }
+			e.up.mux["/keys"] = func(w http.ResponseWriter, _ *http.Request) {
+				answer(
+					w, map[string]any{"keys": tt.keys},
+				)
+			}
 			if to := e.signIn(t); isCode(to) != tt.good {
 				t.Errorf("got %s, want a sign-in: %v\n%s", to, tt.good, e.logs)
 			}
@@ -92,7 +96,8 @@ func TestLineEndInTheToken(t *testing.T) {
 		e := newEnv(t)
 		e.up.mux["/token"] = func(w http.ResponseWriter, _ *http.Request) {
 			token := e.up.idToken()
-			answer(w, map[string]any{"id_token": token[:len(token)-9] + end + token[len(token)-9:], "access_token": "at"})
+			answer(w, map[string]any{"id_token": token[:len(token)-9] + end +
+				token[len(token)-9:], "access_token": "at"})
 		}
 		if to := e.signIn(t); to.Query().Get("error_description") != "Bad id_token form" {
 			t.Errorf("got %s", to)
@@ -110,7 +115,8 @@ func TestSecretsDontComeBack(t *testing.T) {
 			said := ""
 			e.up.mux["/token"] = func(w http.ResponseWriter, r *http.Request) {
 				said = r.PostForm.Get(param)
-				body, _ := json.Marshal(map[string]string{"error": "invalid_grant", member: "it was " + strings.ToUpper(said)})
+				body, _ := json.Marshal(map[string]string{"error": "invalid_grant", member: "it was " +
+					strings.ToUpper(said)})
 				w.WriteHeader(http.StatusBadRequest)
 				_, _ = w.Write(body)
 			}
@@ -132,7 +138,14 @@ func TestPublishedKey(t *testing.T) {
 	open := jwkOf("open", &rsaKey().PublicKey)
 	open["d"] = "AQAB"
 	e.up.mux["/keys"] = func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, map[string]any{"keys": []any{jwkOf("r", &rsaKey().PublicKey), open, map[string]any{"kty": "RSA", "kid": "odd", "n": "%"}}})
+		answer(
+			w,
+			map[string]any{
+				"keys": []any{
+					jwkOf("r", &rsaKey().PublicKey), open, map[string]any{"kty": "RSA", "kid": "odd", "n": "%"},
+				},
+			},
+		)
 	}
 	for range 2 {
 		if to := e.signIn(t); isCode(to) {

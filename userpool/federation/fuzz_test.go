@@ -16,7 +16,8 @@ import (
 // FuzzKeys checks that a key which is taken is one to rely on.
 func FuzzKeys(f *testing.F) {
 	f.Add(`{"keys":[{"kty":"RSA","kid":"a","n":"AQAB","e":"AQAB"},{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}`)
-	f.Add(`{"keys":[null,7,{"kty":"EC","crv":"P-256","x":"` + strings.Repeat("A", 43) + `","y":"` + strings.Repeat("A", 43) + `"}]}`)
+	f.Add(`{"keys":[null,7,{"kty":"EC","crv":"P-256","x":"` + strings.Repeat("A", 43) + `","y":"` +
+		strings.Repeat("A", 43) + `"}]}`)
 	f.Add(`{"keys":[{"kty":"RSA","n":"` + strings.Repeat("_", 342) + `","e":"Aw"}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		keys, err := federation.ParseKeys([]byte(body))

@@ -138,7 +138,9 @@ func (u *upstream) key(
 	}
 	u.keys, u.keysAt = fresh, h.Pool.Now()
 	if passedOver != u.passedOver && passedOver != "" {
-		h.Logger.WarnContext(ctx, "keys of an identity provider are passed over", "provider", ip.Name, "keys", passedOver)
+		h.Logger.WarnContext(
+			ctx, "keys of an identity provider are passed over", "provider", ip.Name, "keys", passedOver,
+		)
 	}
 	u.passedOver = passedOver
 	return found(pick(u.keys, id, t.Method))
@@ -161,7 +163,9 @@ const maxKeysOfID = 4
 func pick(keys []verifyKey, id string, method jwt.SigningMethod) ([]jwt.VerificationKey, bool) {
 	var fitting []jwt.VerificationKey
 	for _, k := range keys {
-		known := slices.ContainsFunc(fitting, func(other jwt.VerificationKey) bool { return k.same(verifyKey{key: other}) })
+		known := slices.ContainsFunc(
+			fitting, func(other jwt.VerificationKey) bool { return k.same(verifyKey{key: other}) },
+		)
 		if (id == "" || k.id == id) && k.fits(method) && !known {
 			fitting = append(fitting, k.key)
 		}
@@ -322,7 +326,9 @@ func (k jwk) ecKey() (crypto.PublicKey, bool) {
 	if errX != nil || errY != nil || len(x) != size || len(y) != size {
 		return nil, false
 	}
-	key, err := ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y)) // checks that it is on the curve
+	key, err := ecdsa.ParseUncompressedPublicKey(
+		curve, slices.Concat([]byte{4}, x, y),
+	) // checks that it is on the curve
 	return key, err == nil
 }
 

@@ -126,7 +126,9 @@ func (h *Handler) oidcProfile(
 	}
 	if q.Get("error") != "" || q.Get("code") == "" {
 		sent := []string{q.Get("code"), q.Get("state"), string(trip.Nonce), string(trip.Verifier)}
-		return userpool.Profile{}, providerError(ip, 0, unlike(q.Get("error"), sent...), unlike(q.Get("error_description"), sent...))
+		return userpool.Profile{}, providerError(
+			ip, 0, unlike(q.Get("error"), sent...), unlike(q.Get("error_description"), sent...),
+		)
 	}
 	tokens, err := h.redeem(ctx, ip, known, trip, q.Get("code"))
 	if err != nil {

@@ -66,8 +66,10 @@ func TestWhichProvider(t *testing.T) {
 		pairs []string
 		want  string // where the browser goes
 	}{
-		"by name":               {nil, e.up.url + "/authorize?"},
-		"by identifier":         {[]string{"identity_provider", "", "idp_identifier", "corp.example"}, e.up.url + "/authorize?"},
+		"by name": {nil, e.up.url + "/authorize?"},
+		"by identifier": {
+			[]string{"identity_provider", "", "idp_identifier", "corp.example"}, e.up.url + "/authorize?",
+		},
 		"name before all":       {[]string{"idp_identifier", "nobody"}, e.up.url + "/authorize?"},
 		"the pool itself":       {[]string{"identity_provider", "COGNITO"}, base + "/login?"},
 		"none":                  {[]string{"identity_provider", ""}, base + "/login?"},
@@ -85,7 +87,8 @@ func TestWhichProvider(t *testing.T) {
 		}
 	}
 	for _, pairs := range [][]string{
-		{"identity_provider", "Evil"}, {"client_id", "local"}, {"client_id", "corponly", "identity_provider", "COGNITO"},
+		{"identity_provider", "Evil"}, {"client_id", "local"},
+		{"client_id", "corponly", "identity_provider", "COGNITO"},
 	} {
 		resp := e.get(t, "/login?"+request(pairs...).Encode())
 		body, _ := io.ReadAll(resp.Body)
@@ -103,23 +106,66 @@ func TestState(t *testing.T) {
 		spoil func(t *testing.T, e *env, q url.Values) // of the way back
 		want  string
 	}{
-		"untouched":       {func(*testing.T, *env, url.Values) {}, callback + "?code="},
-		"no state":        {func(_ *testing.T, _ *env, q url.Values) { q.Del("state") }, "/error?error=Invalid%20state"},
-		"unknown state":   {func(_ *testing.T, _ *env, q url.Values) { q.Set("state", strings.Repeat("A", 43)) }, "/error?error=Invalid%20state"},
-		"endless state":   {func(_ *testing.T, _ *env, q url.Values) { q.Set("state", strings.Repeat("A", 9000)) }, "/error?error=Invalid%20state"},
-		"state twice":     {func(_ *testing.T, _ *env, q url.Values) { q.Add("state", q.Get("state")) }, "/error?error=invalid_request"},
-		"used":            {func(t *testing.T, e *env, q url.Values) { e.get(t, "/oauth2/idpresponse?"+q.Encode()) }, "/error?error=Invalid%20state"},
-		"other browser":   {func(_ *testing.T, e *env, _ url.Values) { e.cookies["csrf-state"] = userpool.NewUUID() }, "/error?error=Invalid%20state"},
-		"no cookie":       {func(_ *testing.T, e *env, _ url.Values) { delete(e.cookies, "csrf-state") }, "/error?error=Invalid%20state"},
-		"late":            {func(_ *testing.T, e *env, _ url.Values) { e.clock.Advance(5 * time.Minute) }, "/error?error=Invalid%20state"},
-		"in time":         {func(_ *testing.T, e *env, _ url.Values) { e.clock.Advance(5*time.Minute - time.Second) }, callback + "?code="},
-		"other issuer":    {func(_ *testing.T, _ *env, q url.Values) { q.Set("iss", "https://evil.test") }, "/error?error=Invalid%20state"},
-		"its issuer":      {func(_ *testing.T, e *env, q url.Values) { q.Set("iss", e.up.url) }, callback + "?code="},
-		"HEAD before":     {func(t *testing.T, e *env, q url.Values) { e.do(t, "HEAD", "/oauth2/idpresponse?"+q.Encode()) }, callback + "?code="},
-		"tab in between":  {func(t *testing.T, e *env, _ url.Values) { n := e.up.nonce; e.start(t); e.up.nonce = n }, callback + "?code="},
-		"client gone":     {func(t *testing.T, e *env, _ url.Values) { _ = e.pool.Clients.Delete(t.Context(), "app") }, "/error?error=Client+does+not+exist"},
-		"provider gone":   {func(t *testing.T, e *env, _ url.Values) { _ = e.pool.Configure(t.Context(), userpool.Settings{}) }, callback + "?error_description=Login+option"},
-		"SAML's endpoint": {func(t *testing.T, e *env, q url.Values) { e.get(t, "/saml2/idpresponse?"+q.Encode()) }, "/error?error=Invalid%20state"},
+		"untouched": {func(*testing.T, *env, url.Values) {}, callback + "?code="},
+		"no state": {
+			func(_ *testing.T, _ *env, q url.Values) { q.Del("state") }, "/error?error=Invalid%20state",
+		},
+		"unknown state": {
+			func(_ *testing.T, _ *env, q url.Values) { q.Set("state", strings.Repeat("A", 43)) },
+			"/error?error=Invalid%20state",
+		},
+		"endless state": {
+			func(_ *testing.T, _ *env, q url.Values) { q.Set("state", strings.Repeat("A", 9000)) },
+			"/error?error=Invalid%20state",
+		},
+		"state twice": {
+			func(_ *testing.T, _ *env, q url.Values) { q.Add("state", q.Get("state")) }, "/error?error=invalid_request",
+		},
+		"used": {func(t *testing.T, e *env, q url.Values) {
+			e.get(t, "/oauth2/idpresponse?"+
+				q.Encode())
+		}, "/error?error=Invalid%20state"},
+		"other browser": {
+			func(_ *testing.T, e *env, _ url.Values) { e.cookies["csrf-state"] = userpool.NewUUID() },
+			"/error?error=Invalid%20state",
+		},
+		"no cookie": {
+			func(_ *testing.T, e *env, _ url.Values) { delete(e.cookies, "csrf-state") },
+			"/error?error=Invalid%20state",
+		},
+		"late": {
+			func(_ *testing.T, e *env, _ url.Values) { e.clock.Advance(5 * time.Minute) },
+			"/error?error=Invalid%20state",
+		},
+		"in time": {
+			func(_ *testing.T, e *env, _ url.Values) { e.clock.Advance(5*time.Minute - time.Second) },
+			callback + "?code=",
+		},
+		"other issuer": {
+			func(_ *testing.T, _ *env, q url.Values) { q.Set("iss", "https://evil.test") },
+			"/error?error=Invalid%20state",
+		},
+		"its issuer": {func(_ *testing.T, e *env, q url.Values) { q.Set("iss", e.up.url) }, callback + "?code="},
+		"HEAD before": {func(t *testing.T, e *env, q url.Values) {
+			e.do(t, "HEAD", "/oauth2/idpresponse?"+
+				q.Encode())
+		}, callback + "?code="},
+		"tab in between": {
+			func(t *testing.T, e *env, _ url.Values) { n := e.up.nonce; e.start(t); e.up.nonce = n },
+			callback + "?code=",
+		},
+		"client gone": {
+			func(t *testing.T, e *env, _ url.Values) { _ = e.pool.Clients.Delete(t.Context(), "app") },
+			"/error?error=Client+does+not+exist",
+		},
+		"provider gone": {
+			func(t *testing.T, e *env, _ url.Values) { _ = e.pool.Configure(t.Context(), userpool.Settings{}) },
+			callback + "?error_description=Login+option",
+		},
+		"SAML's endpoint": {func(t *testing.T, e *env, q url.Values) {
+			e.get(t, "/saml2/idpresponse?"+
+				q.Encode())
+		}, "/error?error=Invalid%20state"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -177,45 +223,74 @@ func TestProviderFaults(t *testing.T) {
 		handler http.HandlerFunc
 		want    string
 	}{
-		"token timeout":            {"/token", slow, "Timeout occurred in calling IdP token endpoint"},
-		"token reset":              {"/token", reset, "Connection reset"},
-		"token refused":            {"/token", says(400, `{"error":"invalid_grant","error_description":"code \"was\" used"}`), "Corp Error - 400 invalid_grant code was used"},
-		"token unauthorized":       {"/token", says(401, `{"error":"invalid_client"}`), "Corp Error - 401 invalid_client"},
-		"token error with 200":     {"/token", says(200, `{"error":"bad_verification_code"}`), "Corp Error - 200 bad_verification_code"},
-		"token page":               {"/token", says(400, "<html>"), "Bad token response: HTTP/1.1 400 Bad Request"},
-		"token failure":            {"/token", says(500, `{}`), "Bad token response: HTTP/1.1 500 Internal Server Error"},
-		"token form":               {"/token", says(200, "access_token=x"), "Bad token response: HTTP/1.1 200 OK"},
-		"token without ID token":   {"/token", says(200, `{"access_token":"x"}`), "Bad token response: HTTP/1.1 200 OK"},
-		"token huge":               {"/token", says(200, huge), "Bad response"},
-		"token redirect":           {"/token", http.RedirectHandler("/keys", http.StatusTemporaryRedirect).ServeHTTP, "Bad token response: HTTP/1.1 307 Temporary Redirect"},
-		"not a JWT":                {"/token", says(200, `{"id_token":"x.y.z"}`), "Bad id_token form"},
-		"endless JWT":              {"/token", says(200, `{"id_token":"`+strings.Repeat("A", 100_000)+`"}`), "Bad id_token"},
-		"keys timeout":             {"/keys", slow, "Timeout in calling jwks uri"},
-		"keys reset":               {"/keys", reset, "Connection reset"},
-		"keys failure":             {"/keys", says(503, ""), "Corp Error - 503 Service Unavailable"},
-		"keys page":                {"/keys", says(200, "<html>"), "Bad jwks response"},
-		"keys none":                {"/keys", says(200, `{"keys":[]}`), "Bad id_token key"},
-		"keys too many":            {"/keys", says(200, `{"keys":[`+strings.Repeat(`{},`, 200)+`{}]}`), "Bad jwks response"},
-		"userInfo timeout":         {"/info", slow, "Read timed out"},
-		"userInfo reset":           {"/info", reset, "Connection reset"},
-		"userInfo refused":         {"/info", says(401, `{"error":"invalid_token"}`), "Corp Error - 401 invalid_token"},
-		"userInfo forbidden":       {"/info", says(403, ""), "Corp Error - 403 Forbidden"},
-		"userInfo page":            {"/info", says(200, "<html>"), "Bad userInfo response"},
-		"userInfo list":            {"/info", says(200, "[]"), "Bad userInfo response"},
-		"userInfo null":            {"/info", says(200, "null"), "Bad userInfo response"},
-		"userInfo two":             {"/info", says(200, `{"sub":"ann"}{}`), "Bad userInfo response"},
-		"userInfo huge":            {"/info", says(200, huge), "Bad response"},
-		"userInfo of another":      {"/info", says(200, `{"sub":"eve"}`), "username attribute mapping required"},
-		"userInfo of nobody":       {"/info", says(200, `{"email":"eve@example.com"}`), "username attribute mapping required"},
-		"discovery timeout":        {discovery, slow, "Read timed out"},
-		"discovery reset":          {discovery, reset, "Connection reset"},
-		"discovery failure":        {discovery, says(404, ""), "Corp Error - 404 Not Found"},
-		"discovery page":           {discovery, says(200, "<html>"), "Invalid discovery document"},
-		"discovery of another":     {discovery, says(200, `{"issuer":"https://evil.test","authorization_endpoint":"https://a.test","token_endpoint":"https://a.test","jwks_uri":"https://a.test"}`), "Invalid discovery document"},
-		"discovery huge":           {discovery, says(200, huge), "Bad response"},
-		"discovery redirect":       {discovery, http.RedirectHandler("/keys", http.StatusFound).ServeHTTP, "Corp Error - 302 Found"},
-		"attribute too long":       {"/info", says(200, `{"sub":"ann","name":"`+strings.Repeat("A", 3000)+`"}`), "Attributes did not conform to the schema: name: expected UTF-8 of at most 2048 bytes"},
-		"attribute of a bad shape": {"/info", says(200, `{"sub":"ann","email":"nobody"}`), "Invalid email address format."},
+		"token timeout": {"/token", slow, "Timeout occurred in calling IdP token endpoint"},
+		"token reset":   {"/token", reset, "Connection reset"},
+		"token refused": {
+			"/token", says(400, `{"error":"invalid_grant","error_description":"code \"was\" used"}`),
+			"Corp Error - 400 invalid_grant code was used",
+		},
+		"token unauthorized": {
+			"/token", says(401, `{"error":"invalid_client"}`), "Corp Error - 401 invalid_client",
+		},
+		"token error with 200": {
+			"/token", says(200, `{"error":"bad_verification_code"}`), "Corp Error - 200 bad_verification_code",
+		},
+		"token page": {"/token", says(400, "<html>"), "Bad token response: HTTP/1.1 400 Bad Request"},
+		"token failure": {
+			"/token", says(500, `{}`), "Bad token response: HTTP/1.1 500 Internal Server Error",
+		},
+		"token form": {"/token", says(200, "access_token=x"), "Bad token response: HTTP/1.1 200 OK"},
+		"token without ID token": {
+			"/token", says(200, `{"access_token":"x"}`), "Bad token response: HTTP/1.1 200 OK",
+		},
+		"token huge": {"/token", says(200, huge), "Bad response"},
+		"token redirect": {
+			"/token", http.RedirectHandler("/keys", http.StatusTemporaryRedirect).ServeHTTP,
+			"Bad token response: HTTP/1.1 307 Temporary Redirect",
+		},
+		"not a JWT": {"/token", says(200, `{"id_token":"x.y.z"}`), "Bad id_token form"},
+		"endless JWT": {"/token", says(200, `{"id_token":"`+strings.Repeat("A", 100_000)+
+			`"}`), "Bad id_token"},
+		"keys timeout": {"/keys", slow, "Timeout in calling jwks uri"},
+		"keys reset":   {"/keys", reset, "Connection reset"},
+		"keys failure": {"/keys", says(503, ""), "Corp Error - 503 Service Unavailable"},
+		"keys page":    {"/keys", says(200, "<html>"), "Bad jwks response"},
+		"keys none":    {"/keys", says(200, `{"keys":[]}`), "Bad id_token key"},
+		"keys too many": {"/keys", says(200, `{"keys":[`+strings.Repeat(`{},`, 200)+
+			`{}]}`), "Bad jwks response"},
+		"userInfo timeout":    {"/info", slow, "Read timed out"},
+		"userInfo reset":      {"/info", reset, "Connection reset"},
+		"userInfo refused":    {"/info", says(401, `{"error":"invalid_token"}`), "Corp Error - 401 invalid_token"},
+		"userInfo forbidden":  {"/info", says(403, ""), "Corp Error - 403 Forbidden"},
+		"userInfo page":       {"/info", says(200, "<html>"), "Bad userInfo response"},
+		"userInfo list":       {"/info", says(200, "[]"), "Bad userInfo response"},
+		"userInfo null":       {"/info", says(200, "null"), "Bad userInfo response"},
+		"userInfo two":        {"/info", says(200, `{"sub":"ann"}{}`), "Bad userInfo response"},
+		"userInfo huge":       {"/info", says(200, huge), "Bad response"},
+		"userInfo of another": {"/info", says(200, `{"sub":"eve"}`), "username attribute mapping required"},
+		"userInfo of nobody": {
+			"/info", says(200, `{"email":"eve@example.com"}`), "username attribute mapping required",
+		},
+		"discovery timeout": {discovery, slow, "Read timed out"},
+		"discovery reset":   {discovery, reset, "Connection reset"},
+		"discovery failure": {discovery, says(404, ""), "Corp Error - 404 Not Found"},
+		"discovery page":    {discovery, says(200, "<html>"), "Invalid discovery document"},
+		"discovery of another": {
+			discovery,
+			says(
+				200,
+				`{"issuer":"https://evil.test","authorization_endpoint":"https://a.test","token_endpoint":"https://a.test","jwks_uri":"https://a.test"}`,
+			), "Invalid discovery document",
+		},
+		"discovery huge": {discovery, says(200, huge), "Bad response"},
+		"discovery redirect": {
+			discovery, http.RedirectHandler("/keys", http.StatusFound).ServeHTTP, "Corp Error - 302 Found",
+		},
+		"attribute too long": {"/info", says(200, `{"sub":"ann","name":"`+strings.Repeat("A", 3000)+
+			`"}`), "Attributes did not conform to the schema: name: expected UTF-8 of at most 2048 bytes"},
+		"attribute of a bad shape": {
+			"/info", says(200, `{"sub":"ann","email":"nobody"}`), "Invalid email address format.",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -249,10 +324,16 @@ func TestRefusedThere(t *testing.T) {
 		pairs []string
 		want  string
 	}{
-		"denied":         {[]string{"error", "access_denied", "error_description", "She said no"}, "Corp Error - access_denied She said no"},
+		"denied": {
+			[]string{"error", "access_denied", "error_description", "She said no"},
+			"Corp Error - access_denied She said no",
+		},
 		"and a code":     {[]string{"error", "access_denied", "code", "c"}, "Corp Error - access_denied"},
 		"nothing at all": {nil, "Corp Error -"},
-		"line breaks":    {[]string{"error", "x\r\ny\x00", "error_description", strings.Repeat("é\"z", 500)}, "Corp Error - xy " + strings.Repeat("z", 200)},
+		"line breaks": {
+			[]string{"error", "x\r\ny\x00", "error_description", strings.Repeat("é\"z", 500)},
+			"Corp Error - xy " + strings.Repeat("z", 200),
+		},
 	} {
 		e := newEnv(t)
 		to := e.back(t, append([]string{"state", e.start(t).Get("state")}, tt.pairs...)...)
@@ -312,34 +393,39 @@ func TestIDToken(t *testing.T) {
 		"fast clock":        {claim("nbf", now.Add(59*time.Second).Unix()), ""},
 		"just over":         {claim("exp", now.Add(-59*time.Second).Unix()), ""},
 
-		"none":                     {signed(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, "r"), " signature"},
-		"HS256 with public key":    {signed(jwt.SigningMethodHS256, der, "r"), " signature"},
-		"HS256 with empty key":     {signed(jwt.SigningMethodHS256, []byte{}, "r"), " signature"},
-		"HS384":                    {signed(jwt.SigningMethodHS384, []byte(secret), nil), " signature"},
-		"other RSA key":            {signed(jwt.SigningMethodRS256, otherRSA, "r"), " signature"},
-		"other EC key":             {signed(jwt.SigningMethodES256, otherEC, "e"), " signature"},
-		"RSA kid for EC":           {signed(jwt.SigningMethodES256, ecKey(), "r"), " key"},
-		"unknown kid":              {signed(jwt.SigningMethodRS256, rsaKey(), "x"), " key"},
-		"kid of another type":      {signed(jwt.SigningMethodRS256, rsaKey(), 7), ""},
-		"crit":                     {func(p *rogue) { p.header["crit"] = []string{"x"} }, " key"},
-		"issuer":                   {claim("iss", "https://evil.test"), " issuer"},
-		"no issuer":                {claim("iss", nil), " claims"},
-		"audience":                 {claim("aud", "other"), " audience"},
-		"no audience":              {claim("aud", nil), " claims"},
-		"audiences without azp":    {claim("aud", []string{"x", "pool"}), " azp"},
-		"other azp":                {claim("azp", "x"), " azp"},
-		"azp of another type":      {claim("azp", []string{"pool"}), " azp"},
-		"expired":                  {claim("exp", now.Add(-61*time.Second).Unix()), " expired"},
-		"no end":                   {claim("exp", nil), " claims"},
-		"end of another type":      {claim("exp", "tomorrow"), " claims"},
-		"not yet":                  {claim("nbf", now.Add(61*time.Second).Unix()), " not valid yet"},
-		"nonce":                    {claim("nonce", "x"), " nonce"},
-		"no nonce":                 {claim("nonce", ""), " nonce"},
-		"nonce of another type":    {claim("nonce", []string{"x"}), " nonce"},
-		"no subject":               {claim("sub", nil), "username attribute mapping required"},
-		"subject of another type":  {claim("sub", 7), "username attribute mapping required"},
-		"subject with a space":     {claim("sub", "a b"), "username attribute mapping required"},
-		"subject beyond all names": {func(p *rogue) { p.claims["sub"] = strings.Repeat("a", 200); p.info["sub"] = p.claims["sub"] }, "the user name, Corp_ and the subject, has more than 128 characters or a space"},
+		"none": {
+			signed(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, "r"), " signature",
+		},
+		"HS256 with public key":   {signed(jwt.SigningMethodHS256, der, "r"), " signature"},
+		"HS256 with empty key":    {signed(jwt.SigningMethodHS256, []byte{}, "r"), " signature"},
+		"HS384":                   {signed(jwt.SigningMethodHS384, []byte(secret), nil), " signature"},
+		"other RSA key":           {signed(jwt.SigningMethodRS256, otherRSA, "r"), " signature"},
+		"other EC key":            {signed(jwt.SigningMethodES256, otherEC, "e"), " signature"},
+		"RSA kid for EC":          {signed(jwt.SigningMethodES256, ecKey(), "r"), " key"},
+		"unknown kid":             {signed(jwt.SigningMethodRS256, rsaKey(), "x"), " key"},
+		"kid of another type":     {signed(jwt.SigningMethodRS256, rsaKey(), 7), ""},
+		"crit":                    {func(p *rogue) { p.header["crit"] = []string{"x"} }, " key"},
+		"issuer":                  {claim("iss", "https://evil.test"), " issuer"},
+		"no issuer":               {claim("iss", nil), " claims"},
+		"audience":                {claim("aud", "other"), " audience"},
+		"no audience":             {claim("aud", nil), " claims"},
+		"audiences without azp":   {claim("aud", []string{"x", "pool"}), " azp"},
+		"other azp":               {claim("azp", "x"), " azp"},
+		"azp of another type":     {claim("azp", []string{"pool"}), " azp"},
+		"expired":                 {claim("exp", now.Add(-61*time.Second).Unix()), " expired"},
+		"no end":                  {claim("exp", nil), " claims"},
+		"end of another type":     {claim("exp", "tomorrow"), " claims"},
+		"not yet":                 {claim("nbf", now.Add(61*time.Second).Unix()), " not valid yet"},
+		"nonce":                   {claim("nonce", "x"), " nonce"},
+		"no nonce":                {claim("nonce", ""), " nonce"},
+		"nonce of another type":   {claim("nonce", []string{"x"}), " nonce"},
+		"no subject":              {claim("sub", nil), "username attribute mapping required"},
+		"subject of another type": {claim("sub", 7), "username attribute mapping required"},
+		"subject with a space":    {claim("sub", "a b"), "username attribute mapping required"},
+		"subject beyond all names": {
+			func(p *rogue) { p.claims["sub"] = strings.Repeat("a", 200); p.info["sub"] = p.claims["sub"] },
+			"the user name, Corp_ and the subject, has more than 128 characters or a space",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -444,8 +530,10 @@ func TestClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"email": "ann@example.com", "email_verified": "true", "name": "Ann of userInfo", "custom:groups": "[a+b,c%2Cd,7]",
-		"custom:n": "12345678901234567", "custom:o": `{"k":[1]}`, "custom:null": "", "custom:one": "[x]", "custom:at": "at",
+		"email": "ann@example.com", "email_verified": "true", "name": "Ann of userInfo",
+		"custom:groups": "[a+b,c%2Cd,7]",
+		"custom:n":      "12345678901234567", "custom:o": `{"k":[1]}`, "custom:null": "", "custom:one": "[x]",
+		"custom:at": "at",
 	} {
 		if u.Attributes[name] != want {
 			t.Errorf("%s: got %q, want %q", name, u.Attributes[name], want)

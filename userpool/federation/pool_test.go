@@ -195,7 +195,8 @@ func TestSecondPool(t *testing.T) {
 		t.Fatalf("got user %+v, %v, %v", u, ok, err)
 	}
 	id := u.Identities[0]
-	if id.UserID != w.ann.Sub || id.ProviderName != "Corp" || id.ProviderType != "OIDC" || !id.Primary || id.Issuer != "" {
+	if id.UserID != w.ann.Sub || id.ProviderName != "Corp" || id.ProviderType != "OIDC" || !id.Primary ||
+		id.Issuer != "" {
 		t.Errorf("got identity %+v", id)
 	}
 

@@ -147,7 +147,9 @@ func jwkOf(kid string, key crypto.PublicKey) map[string]any {
 	b64 := base64.RawURLEncoding.EncodeToString
 	switch k := key.(type) {
 	case *rsa.PublicKey:
-		return map[string]any{"kty": "RSA", "kid": kid, "use": "sig", "n": b64(k.N.Bytes()), "e": b64(big.NewInt(int64(k.E)).Bytes())}
+		return map[string]any{
+			"kty": "RSA", "kid": kid, "use": "sig", "n": b64(k.N.Bytes()), "e": b64(big.NewInt(int64(k.E)).Bytes()),
+		}
 	case *ecdsa.PublicKey:
 		point, err := k.Bytes()
 		if err != nil {

@@ -159,7 +159,9 @@ func (h *Handler) unaskedProvider(a *grants.Authorization, response string) (use
 			return ip, nil
 		}
 	}
-	cause := errors.New("no SAML provider of the client has this entity ID and may send a response unasked (IDPInitiated)")
+	cause := errors.New(
+		"no SAML provider of the client has this entity ID and may send a response unasked (IDPInitiated)",
+	)
 	return userpool.IdentityProvider{}, &fault{a.Provider, textSAML, cause}
 }
 
@@ -230,7 +232,9 @@ func (h *Handler) samlLoggedOut(w http.ResponseWriter, r *http.Request) {
 	form, err := h.samlForm(w, r)
 	var trip userpool.RoundTrip
 	if err == nil {
-		trip, err = h.Pool.Federation.Take(r.Context(), userpool.TripLogout, userpool.Secret(form.Get("RelayState")), "")
+		trip, err = h.Pool.Federation.Take(
+			r.Context(), userpool.TripLogout, userpool.Secret(form.Get("RelayState")), "",
+		)
 	}
 	if err != nil {
 		h.refuse(w, r, nil, err)

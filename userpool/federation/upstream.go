@@ -124,7 +124,9 @@ func (h *Handler) discover(ctx context.Context, ip userpool.IdentityProvider) (e
 	case err != nil:
 		err = errors.New("the discovery document is not JSON")
 	case found.Issuer != ip.Issuer:
-		err = fmt.Errorf("the discovery document is of the issuer %.200q; expected %q, exactly", found.Issuer, ip.Issuer)
+		err = fmt.Errorf(
+			"the discovery document is of the issuer %.200q; expected %q, exactly", found.Issuer, ip.Issuer,
+		)
 	default:
 		err = found.check()
 	}
@@ -206,7 +208,10 @@ func (h *Handler) userInfo(
 	}
 	info, err := object(a.body)
 	if err != nil {
-		return nil, &fault{ip.Name, "Bad userInfo response", errors.New("the userInfo answer is not a JSON object; a signed one (application/jwt) is not supported")}
+		return nil, &fault{
+			ip.Name, "Bad userInfo response",
+			errors.New("the userInfo answer is not a JSON object; a signed one (application/jwt) is not supported"),
+		}
 	}
 	return info, nil
 }

@@ -131,14 +131,17 @@ func (g *Grants) Authorize(ctx context.Context, a *Authorization, s userpool.Ses
 // authorizeImplicit issues tokens at once (RFC 6749 section 4.2). There is never
 // a refresh token among them: what is stored of the family only lets it be
 // revoked, and its token is known to nobody.
-func (g *Grants) authorizeImplicit(ctx context.Context, a *Authorization, s userpool.Session, now time.Time) (string, error) {
+func (g *Grants) authorizeImplicit(
+	ctx context.Context, a *Authorization, s userpool.Session, now time.Time,
+) (string, error) {
 	u, err := g.tokenUser(ctx, a.Client, s.Sub)
 	if err != nil {
 		return "", a.Refusal(err)
 	}
 	family := records.RefreshToken{
-		Hash: userpool.NewSecret().Digest(), ClientID: a.Client.ID, Sub: s.Sub, Scopes: a.Scopes, OriginJTI: userpool.NewUUID(),
-		AuthTime: s.AuthTime, Methods: s.Methods, Resource: a.Resource,
+		Hash: userpool.NewSecret().Digest(), ClientID: a.Client.ID, Sub: s.Sub, Scopes: a.Scopes,
+		OriginJTI: userpool.NewUUID(),
+		AuthTime:  s.AuthTime, Methods: s.Methods, Resource: a.Resource,
 		ValidUntil: now, Expires: now.Add(maxAccessLife),
 	}
 	tokens, err := g.issue(ctx, issuance{

@@ -120,7 +120,9 @@ func (g *Grants) requestClient(ctx context.Context, q url.Values) (userpool.Clie
 	case id == "":
 		return userpool.Client{}, &userpool.PageError{Code: userpool.PageClientIDMissing, Hint: "send client_id"}
 	case len(id) > 128:
-		return userpool.Client{}, &userpool.PageError{Code: userpool.PageUnknownClient, Hint: "a client_id has at most 128 characters"}
+		return userpool.Client{}, &userpool.PageError{
+			Code: userpool.PageUnknownClient, Hint: "a client_id has at most 128 characters",
+		}
 	}
 	c, ok, err := g.clients.Get(ctx, id)
 	if err != nil {

@@ -164,7 +164,8 @@ func scopedAttributes(all map[string]string, scopes []string) map[string]string 
 		case everything,
 			has(oauthscope.Email) && (name == "email" || name == "email_verified"),
 			has(oauthscope.Phone) && (name == "phone_number" || name == "phone_number_verified"),
-			has(oauthscope.Profile) && (slices.Contains(userpool.ProfileAttributes, name) || strings.HasPrefix(name, "custom:")):
+			has(oauthscope.Profile) && (slices.Contains(userpool.ProfileAttributes, name) ||
+				strings.HasPrefix(name, "custom:")):
 			out[name] = value
 		}
 	}

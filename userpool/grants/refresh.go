@@ -41,7 +41,9 @@ func (g *Grants) Refresh(ctx context.Context, c userpool.Client, token userpool.
 	}
 	// No nonce: a refreshed ID token answers no authorization request (OpenID
 	// Connect Core section 12.2).
-	tokens, err := g.issue(ctx, issuance{client: c, user: user, family: t, source: triggers.SourceTokensRefresh, now: now})
+	tokens, err := g.issue(
+		ctx, issuance{client: c, user: user, family: t, source: triggers.SourceTokensRefresh, now: now},
+	)
 	if err != nil || !c.RefreshTokenRotation.Enabled {
 		return tokens, err
 	}

@@ -29,7 +29,9 @@ func (ss *Sessions) StartFederated(
 	return ss.open(ctx, s, previous)
 }
 
-func (ss *Sessions) open(ctx context.Context, s userpool.Session, previous userpool.Secret) (id userpool.Secret, _ userpool.Session, err error) {
+func (ss *Sessions) open(
+	ctx context.Context, s userpool.Session, previous userpool.Secret,
+) (id userpool.Secret, _ userpool.Session, err error) {
 	now := ss.core.Now()
 	ss.core.Collect(ctx, now)
 	err = ss.End(ctx, previous)

@@ -72,7 +72,9 @@ var (
 
 // checkCode compares a code with the request that brings it. The answer tells apart
 // only what Cognito tells apart; the reason goes to the log.
-func checkCode(code records.Code, c userpool.Client, r CodeGrant, now time.Time) (reason string, refusal *userpool.Error) {
+func checkCode(
+	code records.Code, c userpool.Client, r CodeGrant, now time.Time,
+) (reason string, refusal *userpool.Error) {
 	switch {
 	case code.ClientID != c.ID:
 		return decision.CodeOfAnotherClient, errGrant
@@ -114,7 +116,9 @@ func (g *Grants) refuseGrant(
 }
 
 // startFamily turns a code into the first tokens of a family.
-func (g *Grants) startFamily(ctx context.Context, c userpool.Client, code records.Code, now time.Time) (TokenSet, error) {
+func (g *Grants) startFamily(
+	ctx context.Context, c userpool.Client, code records.Code, now time.Time,
+) (TokenSet, error) {
 	user, err := g.tokenUser(ctx, c, code.Sub)
 	if err != nil {
 		return TokenSet{}, err
@@ -140,10 +144,12 @@ func (g *Grants) startFamily(ctx context.Context, c userpool.Client, code record
 	return tokens, nil
 }
 
-// keepFamily stores the first token of a family of the user u. A sign-out everywhere, or the removal of the user, may have come
-// while the tokens were made, which may take a trigger's time, and missed them: then
-// the answer has no tokens.
-func (g *Grants) keepFamily(ctx context.Context, c userpool.Client, u userpool.User, family records.RefreshToken) error {
+// keepFamily stores the first token of a family of the user u. A sign-out everywhere, or
+// the removal of the user, may have come while the tokens were made, which may take a
+// trigger's time, and missed them: then the answer has no tokens.
+func (g *Grants) keepFamily(
+	ctx context.Context, c userpool.Client, u userpool.User, family records.RefreshToken,
+) error {
 	err := g.core.Records.PutRefreshToken(ctx, family, maxRefreshTokens)
 	if err != nil {
 		return fmt.Errorf("userpool: storing a token family: %w", err)

@@ -186,7 +186,9 @@ func TestSignUp(t *testing.T) {
 	if strings.Contains(w.last.Body, "requiredAttributes[name]") {
 		t.Error("the page asks for an attribute that is not required")
 	}
-	w.send("cognitoSignUpForm", "username", "eve", "password", newPassword, "requiredAttributes[email]", "eve@example.com")
+	w.send(
+		"cognitoSignUpForm", "username", "eve", "password", newPassword, "requiredAttributes[email]", "eve@example.com",
+	)
 	w.want("/confirm", http.StatusOK, "We have sent a code by email to e***@e***.", `autocomplete="one-time-code"`,
 		`inputmode="numeric"`, "Send a new code")
 	if u := mustUser(t, e, "eve"); u.Status != userpool.UserUnconfirmed || u.Attributes["email_verified"] != "" {
@@ -427,7 +429,8 @@ func TestConfirmByLink(t *testing.T) {
 	}
 	for range 2 { // a program that checks links, and the person
 		a := e.Do(t, http.MethodGet, link, "", nil)
-		if a.StatusCode != http.StatusOK || !strings.Contains(a.Body, "Your account is confirmed") || sessionCookie(a) != nil {
+		if a.StatusCode != http.StatusOK || !strings.Contains(a.Body, "Your account is confirmed") ||
+			sessionCookie(a) != nil {
 			t.Errorf("the link gives %d\n%s", a.StatusCode, a.Body)
 		}
 		if strings.Contains(a.Body, "424242") {
@@ -584,7 +587,9 @@ func TestRecoveryByAdministratorOnly(t *testing.T) {
 		t.Error("the sign-in page has a link")
 	}
 	open(t, e, "/forgotPassword").want("/error", http.StatusBadRequest, "You cannot reset your password here")
-	a := e.Post(t, "/forgotPassword?"+pooltest.Query().Encode(), url.Values{"_csrf": {csrf}, "username": {"ann"}}, fromPage())
+	a := e.Post(
+		t, "/forgotPassword?"+pooltest.Query().Encode(), url.Values{"_csrf": {csrf}, "username": {"ann"}}, fromPage(),
+	)
 	if !strings.HasPrefix(a.Header.Get("Location"), pooltest.BaseURL+"/error?") || len(outbox(t, e)) != 0 {
 		t.Errorf("a form gets %d to %s", a.StatusCode, a.Header.Get("Location"))
 	}
@@ -764,10 +769,11 @@ func TestAccountStepsAreNotSkipped(t *testing.T) {
 	theirs := maps.Clone(form)
 	theirs.Set("_csrf", "abcdefab-0000-4000-8000-0000000000aa")
 	for name, a := range map[string]pooltest.Answer{
-		"confirm without a flow":   e.Post(t, "/confirm?"+query, form, fromPage()),
-		"reset without a flow":     e.Post(t, "/confirmforgotPassword?"+query, form, fromPage()),
-		"another browser":          e.Post(t, "/confirm?"+query+"&flow="+flow, theirs, stranger),
-		"another request":          e.Post(t, "/confirm?"+pooltest.Query("state", "T").Encode()+"&flow="+flow, form, fromPage()),
+		"confirm without a flow": e.Post(t, "/confirm?"+query, form, fromPage()),
+		"reset without a flow":   e.Post(t, "/confirmforgotPassword?"+query, form, fromPage()),
+		"another browser":        e.Post(t, "/confirm?"+query+"&flow="+flow, theirs, stranger),
+		"another request": e.Post(t, "/confirm?"+pooltest.Query("state", "T").Encode()+"&flow="+
+			flow, form, fromPage()),
 		"reset in place of code":   e.Post(t, "/confirmforgotPassword?"+query+"&flow="+flow, form, fromPage()),
 		"forgot in place of code":  e.Post(t, "/forgotPassword?"+query+"&flow="+flow, form, fromPage()),
 		"sign-in in place of code": e.Post(t, "/login?"+query+"&flow="+flow, form, fromPage()),
@@ -804,19 +810,22 @@ func TestForgedAccountForms(t *testing.T) {
 	for _, path := range []string{"/signup", "/forgotPassword"} {
 		target := path + "?" + pooltest.Query().Encode()
 		for name, a := range map[string]pooltest.Answer{
-			"other site":    e.Post(t, target, form, site),
-			"no cookie":     e.Post(t, target, form, http.Header{"Sec-Fetch-Site": {"same-origin"}}),
-			"wrong token":   e.Post(t, target, with("_csrf", "x"), fromPage()),
-			"no token":      e.Post(t, target, with("_csrf"), fromPage()),
-			"other type":    e.Post(t, target, form, plain),
-			"oversized":     e.Post(t, target, with("username", strings.Repeat("e", 70<<10)), fromPage()),
-			"name twice":    e.Post(t, target, with("username", "eve", "ann"), fromPage()),
-			"unregistered":  e.Post(t, path+"?"+pooltest.Query("redirect_uri", "https://evil.test/").Encode(), form, fromPage()),
+			"other site":  e.Post(t, target, form, site),
+			"no cookie":   e.Post(t, target, form, http.Header{"Sec-Fetch-Site": {"same-origin"}}),
+			"wrong token": e.Post(t, target, with("_csrf", "x"), fromPage()),
+			"no token":    e.Post(t, target, with("_csrf"), fromPage()),
+			"other type":  e.Post(t, target, form, plain),
+			"oversized":   e.Post(t, target, with("username", strings.Repeat("e", 70<<10)), fromPage()),
+			"name twice":  e.Post(t, target, with("username", "eve", "ann"), fromPage()),
+			"unregistered": e.Post(
+				t, path+"?"+pooltest.Query("redirect_uri", "https://evil.test/").Encode(), form, fromPage(),
+			),
 			"prompt none":   e.Post(t, path+"?"+pooltest.Query("prompt", "none").Encode(), form, fromPage()),
 			"unknown app":   e.Post(t, path+"?"+pooltest.Query("client_id", "nope").Encode(), form, fromPage()),
 			"other methods": e.Do(t, http.MethodPut, target, "", fromPage()),
 		} {
-			if a.StatusCode == http.StatusOK || sessionCookie(a) != nil || strings.Contains(a.Header.Get("Location"), "confirm") {
+			if a.StatusCode == http.StatusOK || sessionCookie(a) != nil ||
+				strings.Contains(a.Header.Get("Location"), "confirm") {
 				t.Errorf("%s, %s: got %d to %s", path, name, a.StatusCode, a.Header.Get("Location"))
 			}
 		}
@@ -855,9 +864,13 @@ func TestOversizedAttributes(t *testing.T) {
 	for i := range 200 {
 		many = append(many, fmt.Sprintf("requiredAttributes[custom:a%d]", i), "x")
 	}
-	open(t, e, "/signup").send("cognitoSignUpForm", many...).want("/signup", http.StatusBadRequest, "at most 100 attributes")
+	open(t, e, "/signup").send("cognitoSignUpForm", many...).want(
+		"/signup", http.StatusBadRequest, "at most 100 attributes",
+	)
 	long := append(pairs, "requiredAttributes[name]", strings.Repeat("n", 2049))
-	open(t, e, "/signup").send("cognitoSignUpForm", long...).want("/signup", http.StatusBadRequest, "at most 2048 bytes")
+	open(t, e, "/signup").send("cognitoSignUpForm", long...).want(
+		"/signup", http.StatusBadRequest, "at most 2048 bytes",
+	)
 }
 
 // TestUnconfirmedSignIn signs in with the right password before the code was
@@ -935,7 +948,9 @@ func TestResetRequired(t *testing.T) {
 // factor when its medium is one, and that an app is set up otherwise.
 func TestSignUpThenSecondFactor(t *testing.T) {
 	t.Parallel()
-	for factor, want := range map[string]string{userpool.FactorEmail: pooltest.Callback, userpool.FactorTOTP: "/mfa/setup"} {
+	for factor, want := range map[string]string{
+		userpool.FactorEmail: pooltest.Callback, userpool.FactorTOTP: "/mfa/setup",
+	} {
 		e := openPool(t, func(s *userpool.Settings) {
 			s.MFA, s.MFATypes = userpool.MFAOn, []string{factor}
 			s.Recovery = []string{"verified_phone_number"}

@@ -238,7 +238,9 @@ func TestStepFormLimits(t *testing.T) {
 	for name, v := range everyStep(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, junk := range []string{"", "\x00", "\xff\xfe", strings.Repeat("é", 10_000), "{}", `{"rawId":"AA"}`, "null", "１２３４５６"} {
+			for _, junk := range []string{
+				"", "\x00", "\xff\xfe", strings.Repeat("é", 10_000), "{}", `{"rawId":"AA"}`, "null", "１２３４５６",
+			} {
 				w := v.Copy().Open(t, v.At)
 				for _, form := range w.Forms() {
 					for field := range form.Fields {

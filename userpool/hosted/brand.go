@@ -55,7 +55,9 @@ func newBrand(b userpool.Branding) brand {
 
 // themeCSS sets the client's colours.
 func themeCSS(b userpool.Branding) string {
-	return theme(b.Primary, b.Background, "") + theme(b.DarkPrimary, b.DarkBackground, "@media (prefers-color-scheme: dark)")
+	return theme(b.Primary, b.Background, "") + theme(
+		b.DarkPrimary, b.DarkBackground, "@media (prefers-color-scheme: dark)",
+	)
 }
 
 func theme(primary, background, media string) string {

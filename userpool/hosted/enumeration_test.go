@@ -55,14 +55,18 @@ func TestUserEnumeration(t *testing.T) {
 			s := &pooltest.Spy{Store: memstore.New()}
 			e := accountsOn(t, s)
 			_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{
-				Username: "disabled7", Password: pooltest.Password, Disabled: true, Attributes: verifiedEmail("off@example.com"),
+				Username: "disabled7", Password: pooltest.Password, Disabled: true,
+				Attributes: verifiedEmail("off@example.com"),
 			})
 			must(t, err)
 			_, err = e.Pool.Users.Create(t.Context(), userpool.NewUser{
-				Username: "invited7", Password: pooltest.Password, Temporary: true, Attributes: verifiedEmail("new@example.com"),
+				Username: "invited7", Password: pooltest.Password, Temporary: true,
+				Attributes: verifiedEmail("new@example.com"),
 			})
 			must(t, err)
-			_, err = e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "foreign7", Status: userpool.UserExternal})
+			_, err = e.Pool.Users.Create(
+				t.Context(), userpool.NewUser{Username: "foreign7", Status: userpool.UserExternal},
+			)
 			must(t, err)
 			walk(t, e, "nobody0", func(*pooltest.Visitor) {}) // what is made once, and collected now and then
 			visit := func(name string) (out []seen) {

@@ -100,10 +100,13 @@ func TestFailingStoreAtEachStep(t *testing.T) {
 				if strings.Contains(a.Body+a.Header.Get("Location"), "10.0.0.7") {
 					t.Errorf("%s: the answer tells about the store: %s", what, a.Body)
 				}
-				if a.StatusCode != http.StatusFound || !strings.Contains(a.Header.Get("Location"), "error=server_error") {
+				if a.StatusCode != http.StatusFound || !strings.Contains(
+					a.Header.Get("Location"), "error=server_error",
+				) {
 					t.Errorf("%s", what)
 				}
-				if name == "/signup" && now != before && now != after { // the user is there, and signing in sends the code
+				if name == "/signup" && now != before &&
+					now != after { // the user is there, and signing in sends the code
 					v := s.e.NewVisitor().SignIn(t).Submit(t, "username", "eve", "password", newPassword)
 					wantPath(t, v, "/confirm")
 					now = condition(s.users(t), was)

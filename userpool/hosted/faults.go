@@ -34,7 +34,8 @@ var faults = map[string]fault{
 		"Your account was created, but it has to be confirmed by the people who run the app before you can sign in. " +
 			"Please ask them."},
 	userpool.PageNoSignUp: {"You cannot sign up here",
-		"This sign-in service does not let people create an account themselves. Please ask the people who run the app."},
+		"This sign-in service does not let people create an account themselves. " +
+			"Please ask the people who run the app."},
 	userpool.PageNoRecovery: {"You cannot reset your password here",
 		"Only the people who run the app can give you a new password. Please ask them."},
 	userpool.PageForgedForm: {"This form is no longer valid",

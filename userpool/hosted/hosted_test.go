@@ -522,7 +522,8 @@ func TestIndexPage(t *testing.T) {
 	e := pooltest.New(t)
 	a := e.Get(t, "/", nil, nil)
 	checkPage(t, a)
-	if a.StatusCode != 200 || !strings.Contains(a.Body, "/.well-known/openid-configuration") || a.Header.Get("Set-Cookie") != "" {
+	if a.StatusCode != 200 || !strings.Contains(a.Body, "/.well-known/openid-configuration") ||
+		a.Header.Get("Set-Cookie") != "" {
 		t.Errorf("got %d %s", a.StatusCode, a.Body)
 	}
 }

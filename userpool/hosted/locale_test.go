@@ -49,9 +49,11 @@ func TestEveryTextIsTranslated(t *testing.T) {
 	texts, err := pageTexts()
 	must(t, err)
 	for _, known := range []string{ // one for each way in which a text comes to a page
-		"Sign in", "Email or phone number", "Date of birth", "Code by email", "A number", "This app is not set up correctly",
+		"Sign in", "Email or phone number", "Date of birth", "Code by email", "A number",
+		"This app is not set up correctly",
 		"Choose how to sign in", signin.TextNotRepeated, "to continue to *%s*",
-		userpool.TextIncorrect, "Password did not conform with policy: %s", "Password too long", "expected %d to %d characters",
+		userpool.TextIncorrect, "Password did not conform with policy: %s", "Password too long",
+		"expected %d to %d characters",
 		accounts.TextResetRequired, "%s: The attribute is required", "Username should be an email.",
 	} {
 		if !slices.Contains(texts, known) {
@@ -156,7 +158,8 @@ func TestComposedMessages(t *testing.T) {
 		"Password did not conform with policy: Password not long enough": "Dieses Passwort ist nicht zulässig: Es ist zu kurz.",
 		schema + "email: The attribute is required": "Bitte prüfen Sie Ihre Angaben: " +
 			"E-Mail-Adresse: Diese Angabe ist erforderlich.",
-		schema + "name.formatted: The attribute is required\nbirthdate: The attribute is required": "Bitte prüfen Sie Ihre Angaben: " +
+		schema +
+			"name.formatted: The attribute is required\nbirthdate: The attribute is required": "Bitte prüfen Sie Ihre Angaben: " +
 			"Name: Diese Angabe ist erforderlich.\nGeburtsdatum: Diese Angabe ist erforderlich.",
 		schema + "custom:team: expected 2 to 20 characters": "Bitte prüfen Sie Ihre Angaben: " +
 			"custom:team: Geben Sie 2 bis 20 Zeichen ein.",

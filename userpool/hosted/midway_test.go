@@ -37,7 +37,9 @@ func TestAddressSetupTwice(t *testing.T) {
 		},
 		"another address": func(t *testing.T, e *pooltest.Env) error {
 			t.Helper()
-			_, err := e.Pool.Users.UpdateAttributes(t.Context(), "bob", map[string]string{"phone_number": "+4915100000001"})
+			_, err := e.Pool.Users.UpdateAttributes(
+				t.Context(), "bob", map[string]string{"phone_number": "+4915100000001"},
+			)
 			return err
 		},
 	} {
@@ -125,7 +127,9 @@ func TestAccountEndsMidway(t *testing.T) {
 		"new password": func(t *testing.T) at {
 			t.Helper()
 			e := steps(t, false, settings(userpool.MFAOff))
-			_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "new", Password: pooltest.Password, Temporary: true})
+			_, err := e.Pool.Users.Create(
+				t.Context(), userpool.NewUser{Username: "new", Password: pooltest.Password, Temporary: true},
+			)
 			must(t, err)
 			v := e.NewVisitor().SignIn(t).Submit(t, "username", "new", "password", pooltest.Password)
 			return at{v, e, "new", []string{"new_password", newPassword, "new_password_again", newPassword}}
@@ -133,7 +137,9 @@ func TestAccountEndsMidway(t *testing.T) {
 		"password": func(t *testing.T) at {
 			t.Helper()
 			e := steps(t, true, choosy())
-			return at{named(t, e, "ann").Submit(t, "factor", fPassword), e, "ann", []string{"password", pooltest.Password}}
+			return at{
+				named(t, e, "ann").Submit(t, "factor", fPassword), e, "ann", []string{"password", pooltest.Password},
+			}
 		},
 		"code": func(t *testing.T) at {
 			t.Helper()
@@ -151,7 +157,9 @@ func TestAccountEndsMidway(t *testing.T) {
 		"add passkey": func(t *testing.T) at {
 			t.Helper()
 			e := steps(t, true, choosy())
-			v := e.NewVisitor().SignIn(t, "after", "add-passkey").Submit(t, "username", "ann", "password", pooltest.Password)
+			v := e.NewVisitor().SignIn(t, "after", "add-passkey").Submit(
+				t, "username", "ann", "password", pooltest.Password,
+			)
 			return at{v, e, "ann", []string{"credential", pooltest.NewAuthenticator().Create(t, v.Options(t))}}
 		},
 		"skip passkey": func(t *testing.T) at {
@@ -187,7 +195,8 @@ func TestAccountEndsMidway(t *testing.T) {
 				}
 				after, _, err := a.e.Pool.Users.Find(t.Context(), a.user)
 				must(t, err)
-				if string(after.PasswordHash) != string(before.PasswordHash) || after.Status != before.Status || len(after.MFA) != len(before.MFA) {
+				if string(after.PasswordHash) != string(before.PasswordHash) || after.Status != before.Status ||
+					len(after.MFA) != len(before.MFA) {
 					t.Errorf("the account changed from %v to %v", before, after)
 				}
 			})

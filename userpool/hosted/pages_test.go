@@ -44,7 +44,9 @@ var everyPage = map[string]func(*testing.T) stop{
 	"/login": func(t *testing.T) stop {
 		t.Helper()
 		e := steps(t, false, settings(userpool.MFAOff))
-		return stop{e: e, v: e.NewVisitor().SignIn(t), right: []string{"username", "ann", "password", pooltest.Password}}
+		return stop{
+			e: e, v: e.NewVisitor().SignIn(t), right: []string{"username", "ann", "password", pooltest.Password},
+		}
 	},
 	"/login by name": func(t *testing.T) stop {
 		t.Helper()
@@ -59,7 +61,9 @@ var everyPage = map[string]func(*testing.T) stop{
 	"/login/password": func(t *testing.T) stop {
 		t.Helper()
 		e := steps(t, true, choosy())
-		return stop{e: e, v: named(t, e, "ann").Submit(t, "factor", fPassword), right: []string{"password", pooltest.Password}}
+		return stop{
+			e: e, v: named(t, e, "ann").Submit(t, "factor", fPassword), right: []string{"password", pooltest.Password},
+		}
 	},
 	"/login/code": func(t *testing.T) stop {
 		t.Helper()
@@ -97,7 +101,9 @@ var everyPage = map[string]func(*testing.T) stop{
 	"/changePassword": func(t *testing.T) stop {
 		t.Helper()
 		e := steps(t, false, settings(userpool.MFAOff))
-		_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "new", Password: pooltest.Password, Temporary: true})
+		_, err := e.Pool.Users.Create(
+			t.Context(), userpool.NewUser{Username: "new", Password: pooltest.Password, Temporary: true},
+		)
 		must(t, err)
 		v := e.NewVisitor().SignIn(t).Submit(t, "username", "new", "password", pooltest.Password)
 		return stop{e: e, v: v, right: []string{"new_password", newPassword, "new_password_again", newPassword}}
@@ -125,13 +131,16 @@ var everyPage = map[string]func(*testing.T) stop{
 	"/forgotPassword": func(t *testing.T) stop {
 		t.Helper()
 		e := openPool(t)
-		return stop{e: e, v: e.NewVisitor().Open(t, "/forgotPassword?"+pooltest.Query().Encode()), right: []string{"username", "ann"}}
+		return stop{e: e, v: e.NewVisitor().Open(t, "/forgotPassword?"+
+			pooltest.Query().Encode()), right: []string{"username", "ann"}}
 	},
 	"/confirmforgotPassword": func(t *testing.T) stop {
 		t.Helper()
 		e := openPool(t)
 		v := e.NewVisitor().Open(t, "/forgotPassword?"+pooltest.Query().Encode()).Submit(t, "username", "ann")
-		return stop{e: e, v: v, right: []string{"code", "424242", "password", newPassword, "confirm_password", newPassword}}
+		return stop{
+			e: e, v: v, right: []string{"code", "424242", "password", newPassword, "confirm_password", newPassword},
+		}
 	},
 }
 
@@ -205,11 +214,14 @@ func TestForgedFormsOfEachPage(t *testing.T) {
 			header := http.Header{"Cookie": {cookie}}
 			maps.Copy(header, tt.header)
 			a := s.e.Post(t, f.Action, tt.fields, header)
-			if a.StatusCode != http.StatusForbidden && a.StatusCode != http.StatusBadRequest || sessionCookie(a) != nil {
+			if a.StatusCode != http.StatusForbidden && a.StatusCode != http.StatusBadRequest ||
+				sessionCookie(a) != nil {
 				t.Errorf("%s: got %d to %s", name, a.StatusCode, a.Header.Get("Location"))
 			}
 		}
-		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodPatch} {
+		for _, method := range []string{
+			http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodPatch,
+		} {
 			a := s.e.Do(t, method, f.Action+"&"+f.Fields.Encode(), "", http.Header{"Cookie": {cookie}})
 			if sessionCookie(a) != nil || strings.Contains(a.Header.Get("Location"), "code=") {
 				t.Errorf("%s has an effect: got %d to %s", method, a.StatusCode, a.Header.Get("Location"))
@@ -248,7 +260,8 @@ func TestClickjacking(t *testing.T) {
 			if h.Get("Cross-Origin-Opener-Policy") == "" {
 				t.Errorf("%s: whoever opened it keeps hold of it", name)
 			}
-			if strings.Contains(h.Get("Content-Security-Policy"), "unsafe") || h.Get("X-Content-Type-Options") != "nosniff" {
+			if strings.Contains(h.Get("Content-Security-Policy"), "unsafe") ||
+				h.Get("X-Content-Type-Options") != "nosniff" {
 				t.Errorf("%s: policy %q", name, h.Get("Content-Security-Policy"))
 			}
 		}
@@ -323,7 +336,8 @@ func TestOversizedBodies(t *testing.T) {
 		header.Set("Content-Type", "application/x-www-form-urlencoded")
 		for name, body := range map[string]string{
 			"a megabyte": f.Fields.Encode() + "&x=" + strings.Repeat("x", 1<<20), "just too much": big.Encode(),
-			"one field often": many, "half an escape": f.Fields.Encode() + "&x=%", "semicolons": f.Fields.Encode() + ";x=1",
+			"one field often": many, "half an escape": f.Fields.Encode() + "&x=%",
+			"semicolons": f.Fields.Encode() + ";x=1",
 		} {
 			a := s.e.Do(t, http.MethodPost, f.Action, body, header)
 			if a.StatusCode != http.StatusRequestEntityTooLarge && a.StatusCode != http.StatusBadRequest {
@@ -351,7 +365,8 @@ func TestOpenRedirects(t *testing.T) {
 		t.Helper()
 		to := a.Header.Get("Location")
 		path := strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//") && !strings.HasPrefix(to, `/\`)
-		if to != "" && !path && !strings.HasPrefix(to, pooltest.BaseURL+"/") && !strings.HasPrefix(to, pooltest.Callback) &&
+		if to != "" && !path && !strings.HasPrefix(to, pooltest.BaseURL+"/") &&
+			!strings.HasPrefix(to, pooltest.Callback) &&
 			to != pooltest.Bye {
 			t.Errorf("%s leads to %s", what, to)
 		}
@@ -361,14 +376,17 @@ func TestOpenRedirects(t *testing.T) {
 		}
 	}
 	evils := []string{
-		"https://evil.test/", "//evil.test", `\\evil.test`, "/\\evil.test", "javascript:alert(1)", "https://evil.test/\r\nSet-Cookie: a=b",
+		"https://evil.test/", "//evil.test", `\\evil.test`, "/\\evil.test", "javascript:alert(1)",
+		"https://evil.test/\r\nSet-Cookie: a=b",
 	}
 	near := []string{ // to the address of the app
-		pooltest.Callback + ".evil.test", pooltest.Callback + "@evil.test", pooltest.Callback + "#x", pooltest.Callback + "/../x",
+		pooltest.Callback + ".evil.test", pooltest.Callback + "@evil.test", pooltest.Callback + "#x",
+		pooltest.Callback + "/../x",
 	}
 	attacks := map[string][]string{"redirect_uri": slices.Concat(evils, near), "logout_uri": slices.Concat(evils, near)}
 	for _, param := range []string{
-		"flow", "lang", "after", "state", "login_hint", "identity_provider", "idp_identifier", "client_id", "response_type", "scope",
+		"flow", "lang", "after", "state", "login_hint", "identity_provider", "idp_identifier", "client_id",
+		"response_type", "scope",
 		"redirect,next,return_to,error,RelayState", // which mean nothing to any page
 	} {
 		attacks[param] = evils
@@ -403,7 +421,10 @@ func TestOpenRedirects(t *testing.T) {
 		}
 	})
 	e := pooltest.New(t)
-	for _, path := range []string{"/error", "/confirmUser", "/resendcode", "/passkeys/add", "/logout", "/", "/oauth2/authorize", "//evil.test/", "/login/"} {
+	for _, path := range []string{
+		"/error", "/confirmUser", "/resendcode", "/passkeys/add", "/logout", "/", "/oauth2/authorize",
+		"//evil.test/", "/login/",
+	} {
 		for param, evils := range attacks {
 			for _, evil := range evils {
 				alone, added := url.Values{"x": {"1"}}, pooltest.Query()

@@ -54,7 +54,8 @@ func TestAddPasskey(t *testing.T) {
 	e := steps(t, true, choosy())
 	k := annsKey(t, e)
 	keys := keysOf(t, e, e.Ann.Sub)
-	if len(keys) != 1 || keys[0].ID != k.ID || keys[0].Name == "" || keys[0].Created.IsZero() || !keys[0].Used.IsZero() {
+	if len(keys) != 1 || keys[0].ID != k.ID || keys[0].Name == "" || keys[0].Created.IsZero() ||
+		!keys[0].Used.IsZero() {
 		t.Fatalf("got %+v", keys)
 	}
 	v := named(t, e, "ann").Submit(t, "factor", fPasskey)
@@ -110,7 +111,8 @@ func TestPasskeyIsBound(t *testing.T) {
 	t.Parallel()
 	e := steps(t, true, choosy())
 	bob, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{
-		Username: "bob", Password: pooltest.Password, Attributes: map[string]string{"email": "b@x.test", "email_verified": "true"},
+		Username: "bob", Password: pooltest.Password,
+		Attributes: map[string]string{"email": "b@x.test", "email_verified": "true"},
 	})
 	must(t, err)
 	k := annsKey(t, e)
@@ -225,7 +227,8 @@ func TestPasskeyLimit(t *testing.T) {
 	}
 	v := inSession(t, e).Open(t, addPath)
 	v.Submit(t, "credential", pooltest.NewAuthenticator().Create(t, v.Options(t)))
-	if !strings.Contains(v.Page.Body, "as many passkeys as one account can have") || len(keysOf(t, e, e.Ann.Sub)) != 20 {
+	if !strings.Contains(v.Page.Body, "as many passkeys as one account can have") ||
+		len(keysOf(t, e, e.Ann.Sub)) != 20 {
 		t.Errorf("the 21st: %d, %d passkeys", v.Page.StatusCode, len(keysOf(t, e, e.Ann.Sub)))
 	}
 	must(t, e.Pool.Users.Delete(t.Context(), "ann"))

@@ -22,7 +22,8 @@ func TestProviderLinks(t *testing.T) {
 	t.Parallel()
 	provider := func(name string) userpool.IdentityProvider {
 		return userpool.IdentityProvider{
-			Name: name, Type: userpool.ProviderOIDC, ClientID: "c", ClientSecret: "s", Issuer: "https://" + name + ".test",
+			Name: name, Type: userpool.ProviderOIDC, ClientID: "c", ClientSecret: "s",
+			Issuer: "https://" + name + ".test",
 		}
 	}
 	for name, tt := range map[string]struct {
@@ -57,7 +58,8 @@ func TestProviderLinks(t *testing.T) {
 					t.Fatalf("got %q", links[i][1])
 				}
 				got := to.Query()
-				if html.UnescapeString(links[i][2]) != want || got.Get("identity_provider") != want || got.Has("idp_identifier") ||
+				if html.UnescapeString(links[i][2]) != want || got.Get("identity_provider") != want ||
+					got.Has("idp_identifier") ||
 					got.Get("nonce") != "a&b" || got.Get("state") != "S" || got.Get("client_id") != "fed" {
 					t.Errorf("got %q to %s", links[i][2], to)
 				}

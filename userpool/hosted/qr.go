@@ -33,8 +33,9 @@ func qrSVG(text, title string) (template.HTML, error) {
 	size := code.Size + 2*qrQuiet
 	title = template.HTMLEscapeString(title)
 	//nolint:gosec // numbers, and a title that is escaped
-	return template.HTML(fmt.Sprintf(`<svg class="qr" role="img" aria-label="%s" viewBox="0 0 %d %d" width="%d" height="%d"`+
-		` shape-rendering="crispEdges"><path fill="#fff" d="M0 0h%dv%dH0z"/><path fill="#000" d="%s"/></svg>`,
+	return template.HTML(fmt.Sprintf(
+		`<svg class="qr" role="img" aria-label="%s" viewBox="0 0 %d %d" width="%d" height="%d"`+
+			` shape-rendering="crispEdges"><path fill="#fff" d="M0 0h%dv%dH0z"/><path fill="#000" d="%s"/></svg>`,
 		title, size, size, 4*size, 4*size, size, size, path.String())), nil
 }
 

@@ -172,7 +172,9 @@ func (h *Handler) mountSignUp(mux *http.ServeMux) {
 		h.act(w, r, userpool.StepConfirm, (*visit).resend)
 	})
 	// A link sends no code: whoever looks at it, or goes back to it, would.
-	mux.HandleFunc("GET /resendcode", func(w http.ResponseWriter, r *http.Request) { h.open(w, r, userpool.StepConfirm) })
+	mux.HandleFunc(
+		"GET /resendcode", func(w http.ResponseWriter, r *http.Request) { h.open(w, r, userpool.StepConfirm) },
+	)
 	mux.HandleFunc("GET /confirmUser", h.confirmUser)
 }
 

@@ -207,7 +207,8 @@ func TestSMSAndEmailCodes(t *testing.T) {
 			must(t, e.Pool.Users.SetMFA(t.Context(), "ann", []string{factor}, factor))
 			v := typed(t, e)
 			wantPath(t, v, "/mfa/code")
-			if !strings.Contains(html.UnescapeString(v.Page.Body), "<strong>"+tt.hint+"</strong>") || strings.Contains(v.Page.Body, tt.to) {
+			if !strings.Contains(html.UnescapeString(v.Page.Body), "<strong>"+tt.hint+"</strong>") ||
+				strings.Contains(v.Page.Body, tt.to) {
 				t.Errorf("the page does not say where the code went, or all of it: %s", brief(v))
 			}
 			first := sent(t, e, tt.to)
@@ -390,7 +391,8 @@ func TestForcedPassword(t *testing.T) {
 	must(t, err)
 	v := e.NewVisitor().SignIn(t).Submit(t, "username", "bob", "password", "temporary1")
 	wantPath(t, v, "/changePassword")
-	if strings.Contains(v.Page.Body, "requiredAttributes[email]") || !strings.Contains(v.Page.Body, "requiredAttributes[name]") {
+	if strings.Contains(v.Page.Body, "requiredAttributes[email]") ||
+		!strings.Contains(v.Page.Body, "requiredAttributes[name]") {
 		t.Errorf("the page asks for what is there, or not for what is missing: %s", brief(v))
 	}
 	set := func(pw, again, name string) *pooltest.Visitor {
@@ -405,7 +407,8 @@ func TestForcedPassword(t *testing.T) {
 	wantPath(t, v, "/mfa/setup") // the second factor is still due
 	u, _, err := e.Pool.Users.Find(t.Context(), "bob")
 	must(t, err)
-	if u.Status != userpool.UserConfirmed || u.Attributes["name"] != "Bob" || u.Attributes["email"] != "bob@example.com" {
+	if u.Status != userpool.UserConfirmed || u.Attributes["name"] != "Bob" ||
+		u.Attributes["email"] != "bob@example.com" {
 		t.Errorf("got %s %v", u.Status, u.Attributes)
 	}
 	v = e.NewVisitor().SignIn(t).Submit(t, "username", "bob", "password", "temporary1")
@@ -416,7 +419,9 @@ func TestForcedPassword(t *testing.T) {
 func TestExpiredTemporaryPassword(t *testing.T) {
 	t.Parallel()
 	e := steps(t, false, userpool.Settings{Passwords: userpool.PasswordPolicy{TemporaryValidity: time.Hour}})
-	_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "bob", Password: "temporary1", Temporary: true})
+	_, err := e.Pool.Users.Create(
+		t.Context(), userpool.NewUser{Username: "bob", Password: "temporary1", Temporary: true},
+	)
 	must(t, err)
 	e.Clock.Advance(time.Hour)
 	v := e.NewVisitor().SignIn(t).Submit(t, "username", "bob", "password", "temporary1")
@@ -503,7 +508,8 @@ func checkLabels(t *testing.T, page string) {
 			continue
 		}
 		id := idOf.FindStringSubmatch(input)
-		if id == nil || !strings.Contains(page, `<label for="`+id[1]+`">`) || !strings.Contains(input, "autocomplete=") {
+		if id == nil || !strings.Contains(page, `<label for="`+id[1]+`">`) ||
+			!strings.Contains(input, "autocomplete=") {
 			t.Errorf("%s has no label, or says nothing about autocomplete", input)
 		}
 	}

@@ -23,7 +23,8 @@ import (
 
 // pageTexts returns every English text that a page can show.
 var pageTexts = sync.OnceValues(func() ([]string, error) {
-	src, err := loadSources("..", "../internal/core", "../internal/lockout", "../internal/triggers", "../internal/codes", "../internal/totp",
+	src, err := loadSources(
+		"..", "../internal/core", "../internal/lockout", "../internal/triggers", "../internal/codes", "../internal/totp",
 		"../accounts", "../signin", "../grants", "../pool", ".")
 	if err != nil {
 		return nil, err
@@ -141,7 +142,9 @@ func (s *sources) reach() {
 	for grown := true; grown; {
 		grown = false
 		s.declarations(func(pkg *types.Package, n ast.Node, names []*ast.Ident) {
-			if pkg != pages && !slices.ContainsFunc(names, func(id *ast.Ident) bool { return s.reached[s.info.Defs[id]] }) {
+			if pkg != pages && !slices.ContainsFunc(
+				names, func(id *ast.Ident) bool { return s.reached[s.info.Defs[id]] },
+			) {
 				return
 			}
 			ast.Inspect(n, func(n ast.Node) bool {

@@ -34,18 +34,20 @@ func init() {
 		userpool.StepNewPassword: {
 			path: "/changePassword", show: (*visit).showNewPassword, submit: (*visit).newPassword,
 		},
-		userpool.StepFactor:     {path: "/login/factor", show: (*visit).showFactor, submit: (*visit).chooseFactor},
-		userpool.StepPassword:   {path: "/login/password", show: (*visit).showPassword, submit: (*visit).password},
-		userpool.StepCode:       {path: "/login/code", show: (*visit).showCode, submit: (*visit).code},
-		userpool.StepPasskey:    {path: "/login/passkey", show: (*visit).showPasskey, submit: (*visit).passkey},
-		userpool.StepMFAChoice:  {path: "/mfa", show: (*visit).showMFAChoice, submit: (*visit).chooseMFA},
-		userpool.StepMFASetup:   {path: "/mfa/setup", show: (*visit).showMFASetup, submit: (*visit).setUpMFA},
-		userpool.StepMFACode:    {path: "/mfa/code", show: (*visit).showMFACode, submit: (*visit).code},
-		userpool.StepAddPasskey: {path: "/passkeys/add", open: true, show: (*visit).showAddPasskey, submit: (*visit).addPasskey},
-		userpool.StepSignUp:     {path: "/signup", open: true, show: (*visit).showSignUp, submit: (*visit).signUp},
-		userpool.StepConfirm:    {path: "/confirm", show: (*visit).showConfirm, submit: (*visit).confirm},
-		userpool.StepForgot:     {path: "/forgotPassword", open: true, show: (*visit).showForgot, submit: (*visit).forgot},
-		userpool.StepReset:      {path: "/confirmforgotPassword", show: (*visit).showReset, submit: (*visit).reset},
+		userpool.StepFactor:    {path: "/login/factor", show: (*visit).showFactor, submit: (*visit).chooseFactor},
+		userpool.StepPassword:  {path: "/login/password", show: (*visit).showPassword, submit: (*visit).password},
+		userpool.StepCode:      {path: "/login/code", show: (*visit).showCode, submit: (*visit).code},
+		userpool.StepPasskey:   {path: "/login/passkey", show: (*visit).showPasskey, submit: (*visit).passkey},
+		userpool.StepMFAChoice: {path: "/mfa", show: (*visit).showMFAChoice, submit: (*visit).chooseMFA},
+		userpool.StepMFASetup:  {path: "/mfa/setup", show: (*visit).showMFASetup, submit: (*visit).setUpMFA},
+		userpool.StepMFACode:   {path: "/mfa/code", show: (*visit).showMFACode, submit: (*visit).code},
+		userpool.StepAddPasskey: {
+			path: "/passkeys/add", open: true, show: (*visit).showAddPasskey, submit: (*visit).addPasskey,
+		},
+		userpool.StepSignUp:  {path: "/signup", open: true, show: (*visit).showSignUp, submit: (*visit).signUp},
+		userpool.StepConfirm: {path: "/confirm", show: (*visit).showConfirm, submit: (*visit).confirm},
+		userpool.StepForgot:  {path: "/forgotPassword", open: true, show: (*visit).showForgot, submit: (*visit).forgot},
+		userpool.StepReset:   {path: "/confirmforgotPassword", show: (*visit).showReset, submit: (*visit).reset},
 	}
 }
 

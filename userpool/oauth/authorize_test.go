@@ -313,7 +313,8 @@ func TestDefaultRedirectURI(t *testing.T) {
 		{"ambiguous", "", []string{one, two}, nil, pooltest.BaseURL + "/error"},
 		{"none", "", nil, nil, pooltest.BaseURL + "/error"},
 		{"two providers", "", []string{one}, []string{"COGNITO", "Corp"}, pooltest.BaseURL + "/error"},
-		{"two providers and default", two, []string{one, two}, []string{"COGNITO", "Corp"}, pooltest.BaseURL + "/error"},
+		{"two providers and default", two, []string{one, two}, []string{"COGNITO", "Corp"}, pooltest.BaseURL +
+			"/error"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -368,7 +369,8 @@ func TestMismatchIsExplained(t *testing.T) {
 			e.Get(t, "/oauth2/authorize", pooltest.Query("client_id", "hint", "redirect_uri", got), nil)
 			logs := e.Logs.String()
 			want := `registered: [\"https://127.0.0.1:5000/\"]`
-			if !strings.Contains(logs, want) || !strings.Contains(logs, hint) || strings.Count(logs, "request refused") != 1 {
+			if !strings.Contains(logs, want) || !strings.Contains(logs, hint) ||
+				strings.Count(logs, "request refused") != 1 {
 				t.Errorf("the log is\n%s\nwant one line with %s and %q", logs, want, hint)
 			}
 			if strings.Contains(logs, "hush") {

@@ -46,7 +46,9 @@ func TestIDToken(t *testing.T) {
 func TestCustomAttributeInIDToken(t *testing.T) {
 	t.Parallel()
 	e := pooltest.New(t)
-	want := map[string]string{"custom:tenant.id": "a", "custom:a/b": "b", "custom:a:b": "c", "custom:größe": "d", `custom:"`: "e"}
+	want := map[string]string{
+		"custom:tenant.id": "a", "custom:a/b": "b", "custom:a:b": "c", "custom:größe": "d", `custom:"`: "e",
+	}
 	_, err := e.Pool.Users.UpdateAttributes(t.Context(), e.Ann.Sub, want)
 	if err != nil {
 		t.Fatal(err)

@@ -243,22 +243,29 @@ func customizing(version, response string, events *[]map[string]any, fault error
 func TestSignedOutMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(context.Context, *pool.Pool, string) error{
-		"signed out": func(ctx context.Context, p *pool.Pool, sub string) error { return p.Users.GlobalSignOut(ctx, sub) },
-		"deleted":    func(ctx context.Context, p *pool.Pool, sub string) error { return p.Users.Delete(ctx, sub) },
-		"disabled":   func(ctx context.Context, p *pool.Pool, sub string) error { return p.Users.Disable(ctx, sub) },
+		"signed out": func(ctx context.Context, p *pool.Pool, sub string) error {
+			return p.Users.GlobalSignOut(
+				ctx, sub,
+			)
+		},
+		"deleted":  func(ctx context.Context, p *pool.Pool, sub string) error { return p.Users.Delete(ctx, sub) },
+		"disabled": func(ctx context.Context, p *pool.Pool, sub string) error { return p.Users.Disable(ctx, sub) },
 	} {
 		for _, kind := range []string{"code", "token"} {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				var e *pooltest.Env
 				e = pooltest.New(t, func(cfg *pool.Config) {
-					cfg.Settings.Triggers = map[string]userpool.Trigger{userpool.TriggerPreToken: {URL: "http://trigger.test/"}}
+					cfg.Settings.Triggers = map[string]userpool.Trigger{
+						userpool.TriggerPreToken: {URL: "http://trigger.test/"},
+					}
 					cfg.Invoke = func(ctx context.Context, _ userpool.Trigger, event []byte) ([]byte, error) {
 						return event, end(ctx, e.Pool, e.Ann.Sub)
 					}
 				})
 				e.AddClient(t, userpool.Client{
-					ID: "both", CallbackURLs: []string{pooltest.Callback}, AllowedOAuthFlows: []string{"code", "implicit"},
+					ID: "both", CallbackURLs: []string{pooltest.Callback},
+					AllowedOAuthFlows: []string{"code", "implicit"},
 				})
 				if kind == "code" {
 					checkRefused(t, e.Redeem(t, e.Code(t)), "invalid_grant")
@@ -269,7 +276,9 @@ func TestSignedOutMeanwhile(t *testing.T) {
 						t.Errorf("got %s", got)
 					}
 				}
-				list, err := e.Store.List(t.Context(), pooltest.PoolID, "refresh", store.Query{Owner: e.Ann.Sub, Limit: 1})
+				list, err := e.Store.List(
+					t.Context(), pooltest.PoolID, "refresh", store.Query{Owner: e.Ann.Sub, Limit: 1},
+				)
 				if err != nil || len(list) > 0 {
 					t.Errorf("%d token families are left (%v)", len(list), err)
 				}
@@ -459,7 +468,8 @@ func TestPreTokenFails(t *testing.T) {
 			`{"claimsAndScopeOverrideDetails":{"accessTokenGeneration":{"scopesToAdd":["a b"]}}}`, nil,
 			"Unrecognizable lambda output"},
 		{"a token that nobody takes", "V2_0", `{"claimsAndScopeOverrideDetails":{"accessTokenGeneration":` +
-			`{"claimsToAddOrOverride":{"a":"` + strings.Repeat("x", 48<<10) + `"}}}}`, nil, "Unrecognizable lambda output"},
+			`{"claimsToAddOrOverride":{"a":"` + strings.Repeat("x", 48<<10) + `"}}}}`, nil,
+			"Unrecognizable lambda output"},
 		{"such an ID token", "V1_0", `{"claimsOverrideDetails":{"claimsToAddOrOverride":{"a":"` +
 			strings.Repeat("x", 900<<10) + `"}}}`, nil, "Unrecognizable lambda output"},
 	} {
@@ -468,7 +478,8 @@ func TestPreTokenFails(t *testing.T) {
 			e := newImplicit(t, customizing(tt.version, tt.response, nil, tt.fault))
 			checkRefused(t, e.Redeem(t, e.Code(t)), "invalid_request:"+tt.want)
 			_, got := fragment(t, e, implicitQuery())
-			if got.Get("error") != "invalid_request" || got.Get("error_description") != tt.want || got.Has("access_token") {
+			if got.Get("error") != "invalid_request" || got.Get("error_description") != tt.want ||
+				got.Has("access_token") {
 				t.Errorf("implicit: got %v", got)
 			}
 		})

@@ -20,7 +20,10 @@ func errorPool(t *testing.T) *pooltest.Env {
 	for _, c := range []userpool.Client{
 		{ID: "machine", Secret: "machine0machine0machine0", AllowedOAuthFlows: []string{"client_credentials"},
 			AllowedOAuthScopes: []string{"https://api.test/read"}},
-		{ID: "fixed", Secret: "fixed000fixed000fixed000", CallbackURLs: []string{pooltest.Callback}, DisableRevocation: true},
+		{
+			ID: "fixed", Secret: "fixed000fixed000fixed000", CallbackURLs: []string{pooltest.Callback},
+			DisableRevocation: true,
+		},
 		{ID: "short_sighted", Secret: "short000short000short000", CallbackURLs: []string{pooltest.Callback},
 			ReadAttributes: []string{"email"}},
 		{ID: "blinkered", CallbackURLs: []string{pooltest.Callback}, ReadAttributes: []string{"name"},
@@ -61,7 +64,9 @@ func TestAuthorizeErrorsThatRedirect(t *testing.T) {
 			t.Run(tt.name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
 				q := pooltest.Query(append([]string{"client_id", client, "response_type", kind}, tt.pairs...)...)
-				checkErrorRedirect(t, errorPool(t).Get(t, "/oauth2/authorize", q, nil), kind == "token", tt.code, tt.text)
+				checkErrorRedirect(
+					t, errorPool(t).Get(t, "/oauth2/authorize", q, nil), kind == "token", tt.code, tt.text,
+				)
 			})
 		}
 	}
@@ -174,10 +179,18 @@ func TestTokenErrors(t *testing.T) {
 		{"parameter missing", nil, text("grant_type=refresh_token"), "invalid_request"},
 		{"malformed", nil, text("grant_type=%zz"), "invalid_request"},
 		{"unsupported value", nil, text("grant_type=refresh_token&refresh_token=a&refresh_token=b"), "invalid_request"},
-		{"unknown client", always(basic("nobody", "x")), text("grant_type=refresh_token&refresh_token=x"), "invalid_client"},
+		{
+			"unknown client", always(basic("nobody", "x")), text("grant_type=refresh_token&refresh_token=x"),
+			"invalid_client",
+		},
 		{"wrong secret", always(basic("app", "x")), text("grant_type=refresh_token&refresh_token=x"), "invalid_client"},
-		{"missing secret", always(nil), text("grant_type=refresh_token&refresh_token=x&client_id=app"), "invalid_client"},
-		{"unexpected secret", always(nil), text("grant_type=refresh_token&refresh_token=x&client_id=public&client_secret=y"),
+		{
+			"missing secret", always(nil), text("grant_type=refresh_token&refresh_token=x&client_id=app"),
+			"invalid_client",
+		},
+		{"unexpected secret", always(nil), text(
+			"grant_type=refresh_token&refresh_token=x&client_id=public&client_secret=y",
+		),
 			"invalid_client"},
 		{"unknown code", nil, code("0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f9"), "invalid_grant"},
 		{"expired code", nil, func(t *testing.T, e *pooltest.Env) string {
@@ -207,11 +220,16 @@ func TestTokenErrors(t *testing.T) {
 		{"refresh token of another client",
 			func(e *pooltest.Env) http.Header { return basic("other", e.Other.Secret) },
 			func(t *testing.T, e *pooltest.Env) string { return refreshForm(e.Tokens(t)) }, "invalid_grant"},
-		{"attribute of a scope that the client may not read", always(short), func(t *testing.T, e *pooltest.Env) string {
+		{"attribute of a scope that the client may not read", always(
+			short,
+		), func(t *testing.T, e *pooltest.Env) string {
 			return codeForm(e.Code(t, "client_id", "short_sighted", "scope", "openid email"))
 		}, "invalid_grant"},
 		{"flow not allowed: client_credentials", nil, text("grant_type=client_credentials"), "unauthorized_client"},
-		{"flow not allowed: code", always(basic("machine", "machine0machine0machine0")), code("x"), "unauthorized_client"},
+		{
+			"flow not allowed: code", always(basic("machine", "machine0machine0machine0")), code("x"),
+			"unauthorized_client",
+		},
 		{"other redirect_uri", nil, func(t *testing.T, e *pooltest.Env) string {
 			return codeForm(e.Code(t)) + "%2F"
 		}, "unauthorized_client:invalid_redirect"},

@@ -67,7 +67,8 @@ func TestImplicit(t *testing.T) {
 				name, _, _ := strings.Cut(pair, "=")
 				names = append(names, name)
 			}
-			if strings.Join(names, " ") != tt.want || got.Get("token_type") != "Bearer" || got.Get("expires_in") != "3600" {
+			if strings.Join(names, " ") != tt.want || got.Get("token_type") != "Bearer" ||
+				got.Get("expires_in") != "3600" {
 				t.Errorf("got %s, want %s", raw, tt.want)
 			}
 		})
@@ -90,7 +91,9 @@ func TestImplicitTokens(t *testing.T) {
 		t.Errorf("userInfo: got %d %s", a.StatusCode, a.Body)
 	}
 	// What is stored of the family is no refresh token, and it ends with the tokens.
-	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {"spa"}, "refresh_token": {got.Get("access_token")}}
+	form := url.Values{
+		"grant_type": {"refresh_token"}, "client_id": {"spa"}, "refresh_token": {got.Get("access_token")},
+	}
 	checkRefused(t, e.Post(t, "/oauth2/token", form, nil), "invalid_grant")
 	err := e.Pool.Users.GlobalSignOut(t.Context(), e.Ann.Sub)
 	if err != nil {
@@ -203,7 +206,8 @@ func TestClientCredentials(t *testing.T) {
 	e, c := newMachine(t)
 	a := machineToken(t, e, c)
 	body := a.JSON(t)
-	if a.StatusCode != http.StatusOK || len(body) != 3 || body["expires_in"] != 3600.0 || body["token_type"] != "Bearer" {
+	if a.StatusCode != http.StatusOK || len(body) != 3 || body["expires_in"] != 3600.0 ||
+		body["token_type"] != "Bearer" {
 		t.Fatalf("got %d %s", a.StatusCode, a.Body)
 	}
 	_, got := pooltest.Claims(t, body["access_token"])

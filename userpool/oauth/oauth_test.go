@@ -168,11 +168,15 @@ func TestLogout(t *testing.T) {
 		{"URL twice", twice(leave(), "logout_uri", pooltest.Bye), pooltest.Bye, true},
 		{"two clients", twice(leave(), "client_id", "other"), errorPage + "error=invalid_request", false},
 		{"client, and an empty one", twice(leave(), "client_id", ""), errorPage + "error=invalid_request", false},
-		{"one, another, and one", twice(twice(leave(), "client_id", "x"), "client_id", "app"), errorPage + "error=invalid_request", false},
-		{"two URLs", twice(leave(), "logout_uri", "https://evil.test/"), errorPage + "error=invalid_request&client_id=app", false},
+		{"one, another, and one", twice(twice(leave(), "client_id", "x"), "client_id", "app"), errorPage +
+			"error=invalid_request", false},
+		{"two URLs", twice(leave(), "logout_uri", "https://evil.test/"), errorPage +
+			"error=invalid_request&client_id=app", false},
 		{"an empty URL first", twice(url.Values{"client_id": {"app"}, "logout_uri": {""}}, "logout_uri", pooltest.Bye),
 			errorPage + "error=invalid_request&client_id=app", false},
-		{"sign in again, all twice", twice(twice(pooltest.Query("scope", "openid"), "redirect_uri", pooltest.Callback), "state", "S"),
+		{"sign in again, all twice", twice(
+			twice(pooltest.Query("scope", "openid"), "redirect_uri", pooltest.Callback), "state", "S",
+		),
 			loginPage + "?" + pooltest.Query("scope", "openid").Encode(), true},
 		{"unknown client", url.Values{"client_id": {"x"}, "logout_uri": {pooltest.Bye}},
 			errorPage + "error=Client+does+not+exist&client_id=x", false},

@@ -86,7 +86,8 @@ func TestUserStatus(t *testing.T) {
 			redeemed, refreshed := e.Redeem(t, code), e.Refresh(t, tokens["refresh_token"])
 			info := e.UserInfo(t, tokens["access_token"])
 			if !tt.refused {
-				if silent != "code" || redeemed.StatusCode != 200 || refreshed.StatusCode != 200 || info.StatusCode != 200 {
+				if silent != "code" || redeemed.StatusCode != 200 || refreshed.StatusCode != 200 ||
+					info.StatusCode != 200 {
 					t.Errorf("got %s, %s, %s, %s", silent, redeemed.Body, refreshed.Body, info.Body)
 				}
 				return
@@ -182,7 +183,8 @@ func TestStepUp(t *testing.T) {
 		{name: "reached", acr: l4, methods: "pwd otp", has: totp, want: "code"},
 		{name: "second choice", acr: l4 + " " + l3, methods: "pwd", sms: true, want: "login"},
 		{name: "second choice reached", acr: l4 + " " + l3, methods: "pwd sms", sms: true, want: "code"},
-		{name: "unknown", acr: "urn:mace:incommon:iap:silver " + l4 + "4 urn:cognito:loa:9", methods: "pwd", want: "code"},
+		{name: "unknown", acr: "urn:mace:incommon:iap:silver " + l4 +
+			"4 urn:cognito:loa:9", methods: "pwd", want: "code"},
 		{name: "unknown before", acr: "x  " + l4, methods: "pwd", has: totp, want: "login"},
 		{name: "a tab separates nothing", acr: "x\t" + l4, methods: "pwd", has: totp, want: "code"},
 		{name: "a code alone", acr: l2, methods: "pwd", client: "choice", want: "login"},

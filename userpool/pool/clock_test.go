@@ -110,7 +110,9 @@ func totpBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 		_, f := e.Pool.Flows.Start("browser", "request")
 		f.Username = "eve"
 		must(t, e.Pool.Steps.Password(t.Context(), a.Request(), f, pooltest.Password))
-		return e.Pool.Steps.CodeStep(t.Context(), a.Request(), f, userpool.Secret(pooltest.TOTP(t, secret, e.Clock.Now())))
+		return e.Pool.Steps.CodeStep(
+			t.Context(), a.Request(), f, userpool.Secret(pooltest.TOTP(t, secret, e.Clock.Now())),
+		)
 	}
 	twice := func() {
 		t.Helper()
@@ -152,14 +154,18 @@ func sessionBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 func mailedBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 	code := sendTo(t, e, userpool.PurposeSignUp)
 	return func(t *testing.T) {
-		pooltest.WantCode(t, "the code", e.Pool.CheckCode(t.Context(), userpool.PurposeSignUp, e.Ann.Sub, code), userpool.CodeExpired)
+		pooltest.WantCode(
+			t, "the code", e.Pool.CheckCode(t.Context(), userpool.PurposeSignUp, e.Ann.Sub, code), userpool.CodeExpired,
+		)
 	}
 }
 
 func codeBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 	code := userpool.Secret(e.Code(t))
 	return func(t *testing.T) {
-		_, err := e.Pool.Grants.RedeemCode(t.Context(), e.App, grants.CodeGrant{Code: code, RedirectURI: pooltest.Callback})
+		_, err := e.Pool.Grants.RedeemCode(
+			t.Context(), e.App, grants.CodeGrant{Code: code, RedirectURI: pooltest.Callback},
+		)
 		pooltest.WantCode(t, "the code", err, userpool.CodeInvalidGrant)
 	}
 }
@@ -191,7 +197,9 @@ func temporaryBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 	s := *e.Pool.Settings()
 	s.Passwords.TemporaryValidity = 365 * 24 * time.Hour
 	must(t, e.Pool.Configure(t.Context(), s))
-	_, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "eve", Password: "temporary", Temporary: true})
+	_, err := e.Pool.Users.Create(
+		t.Context(), userpool.NewUser{Username: "eve", Password: "temporary", Temporary: true},
+	)
 	must(t, err)
 	return func(t *testing.T) {
 		pooltest.WantAnswer(t, "the password", e.TrySignIn(t, "eve", "temporary"), accounts.TextTemporaryExpired)
@@ -200,7 +208,9 @@ func temporaryBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 
 // signedOutBack has tokens that nothing but the time of the sign-out can end.
 func signedOutBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
-	c := e.AddClient(t, userpool.Client{ID: "plain", CallbackURLs: []string{pooltest.Callback}, DisableRevocation: true})
+	c := e.AddClient(
+		t, userpool.Client{ID: "plain", CallbackURLs: []string{pooltest.Callback}, DisableRevocation: true},
+	)
 	redeem := func() userpool.Secret {
 		code := grants.CodeGrant{Code: userpool.Secret(e.Code(t, "client_id", c.ID)), RedirectURI: pooltest.Callback}
 		tokens, err := e.Pool.Grants.RedeemCode(t.Context(), c, code)

@@ -54,7 +54,9 @@ func TestCodeLifetimes(t *testing.T) {
 			pooltest.WantCode(t, "again", e.Pool.CheckCode(t.Context(), purpose, e.Ann.Sub, code), userpool.CodeExpired)
 			code = sendTo(t, e, purpose)
 			e.Clock.Advance(life)
-			pooltest.WantCode(t, "too late", e.Pool.CheckCode(t.Context(), purpose, e.Ann.Sub, code), userpool.CodeExpired)
+			pooltest.WantCode(
+				t, "too late", e.Pool.CheckCode(t.Context(), purpose, e.Ann.Sub, code), userpool.CodeExpired,
+			)
 		})
 	}
 }
@@ -137,7 +139,9 @@ func TestConcurrentCodeGuesses(t *testing.T) {
 		t.Errorf("%d guesses were judged, want 5", judged)
 	}
 	e.Clock.Advance(time.Minute)
-	pooltest.WantCode(t, "after that", e.Pool.CheckCode(t.Context(), userpool.PurposeMFA, e.Ann.Sub, code), userpool.CodeExpired)
+	pooltest.WantCode(
+		t, "after that", e.Pool.CheckCode(t.Context(), userpool.PurposeMFA, e.Ann.Sub, code), userpool.CodeExpired,
+	)
 }
 
 // TestCodeIsSpentOnce sends the right code many times at once: one succeeds.
@@ -216,7 +220,9 @@ func TestDecoyCode(t *testing.T) {
 	}
 	_, err = e.Pool.SendCode(t.Context(), userpool.PurposeReset, e.Ann, userpool.MediumEmail, "x@y.test")
 	pooltest.WantCode(t, "sending to Ann", err, "")
-	pooltest.WantCode(t, "her fixed code", e.Pool.CheckCode(t.Context(), userpool.PurposeReset, e.Ann.Sub, "123456"), "")
+	pooltest.WantCode(
+		t, "her fixed code", e.Pool.CheckCode(t.Context(), userpool.PurposeReset, e.Ann.Sub, "123456"), "",
+	)
 }
 
 func TestMessageTemplates(t *testing.T) {
@@ -252,7 +258,9 @@ func TestMessageTemplates(t *testing.T) {
 			}
 			m := e.Newest(t)
 			if m.Subject != tt.subject || m.Body != tt.body || m.HTML != tt.html {
-				t.Errorf("got %q, %q, HTML %t, want %q, %q, %t", m.Subject, m.Body, m.HTML, tt.subject, tt.body, tt.html)
+				t.Errorf(
+					"got %q, %q, HTML %t, want %q, %q, %t", m.Subject, m.Body, m.HTML, tt.subject, tt.body, tt.html,
+				)
 			}
 		})
 	}
@@ -302,7 +310,8 @@ func TestOutboxIsBounded(t *testing.T) {
 	e := pooltest.New(t)
 	for i := range 1010 {
 		u := userpool.User{Sub: userpool.NewUUID(), Username: "u"}
-		_, err := e.Pool.SendCode(t.Context(), userpool.PurposeMFA, u, userpool.MediumSMS, "+49"+strings.Repeat("1", 1+i%9))
+		_, err := e.Pool.SendCode(t.Context(), userpool.PurposeMFA, u, userpool.MediumSMS, "+49"+
+			strings.Repeat("1", 1+i%9))
 		pooltest.WantCode(t, "sending", err, "")
 	}
 	got, err := e.Pool.Outbox.List(t.Context(), userpool.MessageQuery{})

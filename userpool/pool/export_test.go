@@ -15,7 +15,9 @@ func (p *Pool) SendCode(ctx context.Context, purpose string, u userpool.User, me
 
 // SendDecoy does the work of SendCode and sends nothing.
 func (p *Pool) SendDecoy(ctx context.Context, purpose, sub, to string) (string, error) {
-	r := codes.Request{Purpose: purpose, User: userpool.User{Sub: sub}, Medium: userpool.MediumEmail, To: to, Decoy: true}
+	r := codes.Request{
+		Purpose: purpose, User: userpool.User{Sub: sub}, Medium: userpool.MediumEmail, To: to, Decoy: true,
+	}
 	return p.accounts.Codes.Send(ctx, r)
 }
 
@@ -39,7 +41,9 @@ func (p *Pool) Triggers(ctx context.Context, c userpool.Client, u userpool.User)
 		func() error { return p.accounts.Triggers.PreAuthentication(ctx, c, u) },
 		func() error { return p.accounts.Triggers.PostAuthentication(ctx, c, u) },
 		func() error {
-			return p.accounts.Triggers.CustomMessage(ctx, userpool.Client{}, triggers.SourceMessageAdminCreate, u, &triggers.Texts{})
+			return p.accounts.Triggers.CustomMessage(
+				ctx, userpool.Client{}, triggers.SourceMessageAdminCreate, u, &triggers.Texts{},
+			)
 		},
 	} {
 		err := call()

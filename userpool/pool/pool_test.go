@@ -23,17 +23,21 @@ func TestNewRefuses(t *testing.T) {
 		change func(*pool.Config)
 		field  string
 	}{
-		"no store":           {func(c *pool.Config) { c.Store = nil }, "Config.Store"},
-		"bad id":             {func(c *pool.Config) { c.ID = "a b_c" }, "Config.ID"},
-		"no underscore":      {func(c *pool.Config) { c.ID = "abc" }, "Config.ID"},
-		"line break in id":   {func(c *pool.Config) { c.ID = "local_a1\n" }, "Config.ID"},
-		"long id":            {func(c *pool.Config) { c.ID = "local_" + strings.Repeat("a", 50) }, "Config.ID"},
-		"no issuer":          {func(c *pool.Config) { c.Issuer = "" }, "Config.Issuer"},
-		"other pool":         {func(c *pool.Config) { c.Issuer = "http://localhost/local_b2" }, "Config.Issuer"},
-		"no scheme":          {func(c *pool.Config) { c.Issuer = "localhost/local_a1" }, "Config.Issuer"},
-		"query":              {func(c *pool.Config) { c.Issuer = "http://localhost/?/local_a1" }, "Config.Issuer"},
-		"phone":              {func(c *pool.Config) { c.Settings.AliasAttributes = []string{"phone"} }, "Settings.Alias"},
-		"unknown user names": {func(c *pool.Config) { c.Settings.UsernameAttributes = []string{"x"} }, "Settings.Username"},
+		"no store":         {func(c *pool.Config) { c.Store = nil }, "Config.Store"},
+		"bad id":           {func(c *pool.Config) { c.ID = "a b_c" }, "Config.ID"},
+		"no underscore":    {func(c *pool.Config) { c.ID = "abc" }, "Config.ID"},
+		"line break in id": {func(c *pool.Config) { c.ID = "local_a1\n" }, "Config.ID"},
+		"long id":          {func(c *pool.Config) { c.ID = "local_" + strings.Repeat("a", 50) }, "Config.ID"},
+		"no issuer":        {func(c *pool.Config) { c.Issuer = "" }, "Config.Issuer"},
+		"other pool":       {func(c *pool.Config) { c.Issuer = "http://localhost/local_b2" }, "Config.Issuer"},
+		"no scheme":        {func(c *pool.Config) { c.Issuer = "localhost/local_a1" }, "Config.Issuer"},
+		"query":            {func(c *pool.Config) { c.Issuer = "http://localhost/?/local_a1" }, "Config.Issuer"},
+		"phone": {
+			func(c *pool.Config) { c.Settings.AliasAttributes = []string{"phone"} }, "Settings.Alias",
+		},
+		"unknown user names": {
+			func(c *pool.Config) { c.Settings.UsernameAttributes = []string{"x"} }, "Settings.Username",
+		},
 		"both kinds": {func(c *pool.Config) { c.Settings.UsernameAttributes, c.Settings.AliasAttributes = email, email },
 			"Settings.AliasAttributes"},
 		"too much memory": {func(c *pool.Config) { c.Hashing = costly },

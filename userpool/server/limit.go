@@ -61,7 +61,9 @@ func (l *limiter) wrap(next http.Handler) http.Handler {
 		if wait > 0 {
 			browser.AllowAnyOrigin(w.Header())
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-			http.Error(w, "Too many requests from this address. Please try again in a moment.", http.StatusTooManyRequests)
+			http.Error(
+				w, "Too many requests from this address. Please try again in a moment.", http.StatusTooManyRequests,
+			)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -100,7 +100,9 @@ func TestIssuerOnAnotherHost(t *testing.T) {
 // TestHeaders looks at what every answer has, a missing page's included.
 func TestHeaders(t *testing.T) {
 	t.Parallel()
-	handler, err := server.New(server.Config{Pool: newPool(t, "http://localhost:9229/local_a1"), BaseURL: "http://localhost:9229"})
+	handler, err := server.New(
+		server.Config{Pool: newPool(t, "http://localhost:9229/local_a1"), BaseURL: "http://localhost:9229"},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,8 @@ func BenchmarkTrace(b *testing.B) {
 			return func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					r := httptest.NewRequestWithContext(b.Context(), method, pooltest.BaseURL+target, strings.NewReader(body))
+					r := httptest.NewRequestWithContext(b.Context(), method, pooltest.BaseURL+
+						target, strings.NewReader(body))
 					r.Header = header
 					e.Handler.ServeHTTP(httptest.NewRecorder(), r)
 				}

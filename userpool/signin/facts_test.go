@@ -85,15 +85,26 @@ func TestNext(t *testing.T) {
 		factor string
 	}{
 		{"nothing proven", signin.Facts{Settings: off, User: someone()}, userpool.StepSignIn, ""},
-		{"password, no MFA", signin.Facts{Settings: off, User: someone(on(totp)), Methods: pwd}, userpool.StepSignedIn, ""},
-		{"temporary password", signin.Facts{Settings: needed, User: someone(is(userpool.UserForceChange)), Methods: pwd},
+		{
+			"password, no MFA", signin.Facts{Settings: off, User: someone(on(totp)), Methods: pwd},
+			userpool.StepSignedIn, "",
+		},
+		{"temporary password", signin.Facts{
+			Settings: needed, User: someone(is(userpool.UserForceChange)), Methods: pwd,
+		},
 			userpool.StepNewPassword, ""},
 		{"temporary password, by code", signin.Facts{
 			Settings: off, User: someone(is(userpool.UserForceChange)), Methods: []string{"email_otp"},
 		}, userpool.StepSignedIn, ""},
 
-		{"optional, none on", signin.Facts{Settings: optional, User: someone(), Methods: pwd}, userpool.StepSignedIn, ""},
-		{"optional, one on", signin.Facts{Settings: optional, User: someone(on(sms)), Methods: pwd}, userpool.StepMFACode, sms},
+		{
+			"optional, none on", signin.Facts{Settings: optional, User: someone(), Methods: pwd},
+			userpool.StepSignedIn, "",
+		},
+		{
+			"optional, one on", signin.Facts{Settings: optional, User: someone(on(sms)), Methods: pwd},
+			userpool.StepMFACode, sms,
+		},
 		{"optional, on but without a secret", signin.Facts{
 			Settings: optional, User: someone(on(totp), without("totp")), Methods: pwd,
 		}, userpool.StepSignedIn, ""},
@@ -126,7 +137,9 @@ func TestNext(t *testing.T) {
 		}, userpool.StepMFASetup, ""},
 		{"on, apps alone and none", signin.Facts{Settings: totpOnly, User: someone(without("totp")), Methods: pwd},
 			userpool.StepMFASetup, ""},
-		{"on, SMS alone and no number", signin.Facts{Settings: smsOnly, User: someone(without("phone_number")), Methods: pwd},
+		{"on, SMS alone and no number", signin.Facts{
+			Settings: smsOnly, User: someone(without("phone_number")), Methods: pwd,
+		},
 			userpool.StepMFASetup, ""},
 		{"on, federated", signin.Facts{Settings: needed, User: someone(without("totp")), Methods: []string{"fed"}},
 			userpool.StepSignedIn, ""},
@@ -134,7 +147,10 @@ func TestNext(t *testing.T) {
 			Settings: needed, User: someone(), Methods: []string{"pwd", "email_otp", "mfa"},
 		}, userpool.StepSignedIn, ""},
 
-		{"choice", signin.Facts{Settings: choice, Choice: true, User: someone(), Passkeys: true}, userpool.StepFactor, ""},
+		{
+			"choice", signin.Facts{Settings: choice, Choice: true, User: someone(), Passkeys: true},
+			userpool.StepFactor, "",
+		},
 		{"choice, password alone", signin.Facts{
 			Settings: choice, Choice: true, User: someone(without("email", "phone_number")),
 		}, userpool.StepPassword, ""},
@@ -166,7 +182,10 @@ func TestNext(t *testing.T) {
 			Settings: keysCount, Choice: true, User: someone(on(totp)), Passkeys: true, Methods: []string{"swk"},
 		}, userpool.StepMFACode, totp},
 
-		{"wanted 4", signin.Facts{Settings: optional, User: someone(), Wanted: []int{4}, Methods: pwd}, userpool.StepMFACode, totp},
+		{
+			"wanted 4", signin.Facts{Settings: optional, User: someone(), Wanted: []int{4}, Methods: pwd},
+			userpool.StepMFACode, totp,
+		},
 		{"wanted 4, without app", signin.Facts{
 			Settings: optional, User: someone(without("totp")), Wanted: []int{4}, Methods: pwd,
 		}, userpool.StepSignedIn, ""},
@@ -253,7 +272,8 @@ var methods = map[string]string{totp: "otp", sms: "sms", email: "email_otp"}
 // each calls f with every combination of what matters.
 func each(f func(signin.Facts)) {
 	proven := [][]string{
-		nil, {"pwd"}, {"email_otp"}, {"sms"}, {"swk"}, {"swk", "mfa"}, {"pwd", "sms", "mfa"}, {"pwd", "otp", "mfa"}, {"fed"},
+		nil, {"pwd"}, {"email_otp"}, {"sms"}, {"swk"}, {"swk", "mfa"}, {"pwd", "sms", "mfa"}, {"pwd", "otp", "mfa"},
+		{"fed"},
 	}
 	for _, mode := range []userpool.MFA{userpool.MFAOff, userpool.MFAOptional, userpool.MFAOn} {
 		for bits := range 1 << 9 {

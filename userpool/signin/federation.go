@@ -22,18 +22,25 @@ const RoundTripLifetime = 5 * time.Minute
 const maxRoundTrips = 16
 
 // ErrState refuses who comes back from an identity provider and was not sent there.
-var ErrState = &userpool.PageError{Code: userpool.PageInvalidState, Hint: "the way back from an identity provider needs a state that " +
-	"this pool gave to this browser in the last five minutes, and that was not used yet; start again at the app"}
+var ErrState = &userpool.PageError{
+	Code: userpool.PageInvalidState,
+	Hint: "the way back from an identity provider needs a state that this pool gave to this browser in the last " +
+		"five minutes, and that was not used yet; start again at the app",
+}
 
 // Start stores t, of which Kind, Provider and the like are set, for the
 // browser with this token, and returns its state. Nonce, Verifier, Hash,
 // Browser and Expires are set here.
-func (f *Federation) Start(ctx context.Context, browser userpool.Secret, t userpool.RoundTrip) (state userpool.Secret, _ userpool.RoundTrip, err error) {
+func (f *Federation) Start(
+	ctx context.Context, browser userpool.Secret, t userpool.RoundTrip,
+) (state userpool.Secret, _ userpool.RoundTrip, err error) {
 	t.Browser = browser.Digest()
 	return f.put(ctx, t)
 }
 
-func (f *Federation) put(ctx context.Context, t userpool.RoundTrip) (state userpool.Secret, _ userpool.RoundTrip, err error) {
+func (f *Federation) put(
+	ctx context.Context, t userpool.RoundTrip,
+) (state userpool.Secret, _ userpool.RoundTrip, err error) {
 	now := f.core.Now()
 	f.core.Collect(ctx, now)
 	state, t.Nonce, t.Verifier = userpool.NewSecret(), userpool.NewSecret(), userpool.NewSecret()
@@ -52,7 +59,9 @@ func (f *Federation) put(ctx context.Context, t userpool.RoundTrip) (state userp
 // A SAML provider answers with a form of another site, with which browsers send
 // no cookie of SameSite Lax. Therefore at TripSAML and TripLogout the browser is
 // not looked at: it is what [Federation.HoldAnswer] is for.
-func (f *Federation) Take(ctx context.Context, kind userpool.TripKind, state, browser userpool.Secret) (userpool.RoundTrip, error) {
+func (f *Federation) Take(
+	ctx context.Context, kind userpool.TripKind, state, browser userpool.Secret,
+) (userpool.RoundTrip, error) {
 	if state == "" || len(state) > 128 {
 		return userpool.RoundTrip{}, ErrState
 	}
@@ -80,7 +89,9 @@ func (f *Federation) Take(ctx context.Context, kind userpool.TripKind, state, br
 
 // HoldAnswer keeps what a SAML provider said until the same browser comes for
 // it, and returns the new state that it comes with.
-func (f *Federation) HoldAnswer(ctx context.Context, t userpool.RoundTrip, profile userpool.Profile) (state userpool.Secret, err error) {
+func (f *Federation) HoldAnswer(
+	ctx context.Context, t userpool.RoundTrip, profile userpool.Profile,
+) (state userpool.Secret, err error) {
 	t.Kind, t.Profile = userpool.TripAnswer, &profile
 	state, _, err = f.put(ctx, t)
 	return state, err

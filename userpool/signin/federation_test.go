@@ -58,7 +58,9 @@ func (f *federated) signIn(t *testing.T, subject string, claims map[string]strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, err := f.Pool.Federation.SignIn(t.Context(), a.Client, "Corp", userpool.Profile{Subject: subject, Claims: claims})
+	u, err := f.Pool.Federation.SignIn(
+		t.Context(), a.Client, "Corp", userpool.Profile{Subject: subject, Claims: claims},
+	)
 	return u, a.Refusal(err)
 }
 
@@ -89,32 +91,54 @@ func TestMapping(t *testing.T) {
 		want   map[string]string
 		err    string
 	}{
-		"the same": {nil, before, map[string]string{"email": "ann@example.com", "email_verified": "false", "name": "Ann", "custom:plan": "7"}, ""},
+		"the same": {
+			nil, before,
+			map[string]string{
+				"email": "ann@example.com", "email_verified": "false", "name": "Ann", "custom:plan": "7",
+			}, "",
+		},
 		"changed": {nil, map[string]string{"name": "Anna", "plan": "8"},
-			map[string]string{"email": "ann@example.com", "email_verified": "false", "name": "Anna", "custom:plan": "8"}, ""},
-		"nothing said": {nil, nil, map[string]string{"email": "ann@example.com", "email_verified": "false", "name": "Ann", "custom:plan": "7"}, ""},
-		"blank":        {nil, map[string]string{"name": " ", "email": ""}, map[string]string{"custom:plan": "7"}, ""},
+			map[string]string{
+				"email": "ann@example.com", "email_verified": "false", "name": "Anna", "custom:plan": "8",
+			}, ""},
+		"nothing said": {
+			nil, nil,
+			map[string]string{"email": "ann@example.com", "email_verified": "false", "name": "Ann", "custom:plan": "7"}, "",
+		},
+		"blank": {nil, map[string]string{"name": " ", "email": ""}, map[string]string{"custom:plan": "7"}, ""},
 		"not mapped": {nil, map[string]string{"custom:role": "admin", "email_verified": "true", "": "x"},
-			map[string]string{"email": "ann@example.com", "email_verified": "false", "name": "Ann", "custom:plan": "7"}, ""},
+			map[string]string{
+				"email": "ann@example.com", "email_verified": "false", "name": "Ann", "custom:plan": "7",
+			}, ""},
 		"bad address": {nil, map[string]string{"email": "x"}, nil, "Invalid email address format."},
-		"too long":    {nil, map[string]string{"name": strings.Repeat("a", 2049)}, nil, "Attributes did not conform to the schema: name: expected UTF-8 of at most 2048 bytes"},
+		"too long": {
+			nil, map[string]string{"name": strings.Repeat("a", 2049)}, nil,
+			"Attributes did not conform to the schema: name: expected UTF-8 of at most 2048 bytes",
+		},
 		"required": {func(s *userpool.Settings, _ *userpool.Client) {
-			s.Schema = []userpool.Attribute{{Name: "email", Required: true}, {Name: "name", Required: true}, {Name: "custom:plan"}}
+			s.Schema = []userpool.Attribute{
+				{Name: "email", Required: true}, {Name: "name", Required: true}, {Name: "custom:plan"},
+			}
 		}, map[string]string{"email": "", "name": ""}, nil, "attributes required: [email, name]"},
 		"fixed": {func(s *userpool.Settings, _ *userpool.Client) {
 			s.Schema = []userpool.Attribute{{Name: "name", Immutable: true}, {Name: "custom:plan"}}
 		}, map[string]string{"name": "Ann"}, nil, "user.name: Attribute cannot be updated."},
 		"fixed and not said": {func(s *userpool.Settings, _ *userpool.Client) {
 			s.Schema = []userpool.Attribute{{Name: "name", Immutable: true}, {Name: "custom:plan"}}
-		}, map[string]string{"plan": "8"}, map[string]string{"email": "ann@example.com", "email_verified": "false", "name": "Ann", "custom:plan": "8"}, ""},
+		}, map[string]string{"plan": "8"},
+			map[string]string{
+				"email": "ann@example.com", "email_verified": "false", "name": "Ann", "custom:plan": "8",
+			}, ""},
 		"mapped and verified": {func(s *userpool.Settings, _ *userpool.Client) {
 			s.IdentityProviders[0].AttributeMapping["email_verified"] = "ev"
 		}, map[string]string{"email": "a@example.com", "ev": "true"},
-			map[string]string{"email": "a@example.com", "email_verified": "true", "name": "Ann", "custom:plan": "7"}, ""},
+			map[string]string{"email": "a@example.com", "email_verified": "true", "name": "Ann", "custom:plan": "7"},
+			""},
 		"mapped and not said": {func(s *userpool.Settings, _ *userpool.Client) {
 			s.IdentityProviders[0].AttributeMapping["email_verified"] = "ev"
 		}, map[string]string{"email": "a@example.com"},
-			map[string]string{"email": "a@example.com", "email_verified": "false", "name": "Ann", "custom:plan": "7"}, ""},
+			map[string]string{"email": "a@example.com", "email_verified": "false", "name": "Ann", "custom:plan": "7"},
+			""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -136,7 +160,8 @@ func TestMapping(t *testing.T) {
 				return
 			}
 			stored, _, _ := f.Pool.Users.Get(t.Context(), first.Sub)
-			if err != nil || got.Sub != first.Sub || !maps.Equal(got.Attributes, tt.want) || !maps.Equal(stored.Attributes, tt.want) {
+			if err != nil || got.Sub != first.Sub || !maps.Equal(got.Attributes, tt.want) ||
+				!maps.Equal(stored.Attributes, tt.want) {
 				t.Errorf("got %v, %v; stored %v, want %v", got.Attributes, err, stored.Attributes, tt.want)
 			}
 		})
@@ -168,8 +193,10 @@ func TestVerifiedWithoutAddress(t *testing.T) {
 	for name, tt := range map[string]struct {
 		mapping, claims map[string]string
 	}{
-		"not said":   {map[string]string{"email": "email", "email_verified": "ok"}, map[string]string{"ok": "true"}},
-		"not mapped": {map[string]string{"email_verified": "ok"}, map[string]string{"email": "eve@example.com", "ok": "true"}},
+		"not said": {map[string]string{"email": "email", "email_verified": "ok"}, map[string]string{"ok": "true"}},
+		"not mapped": {
+			map[string]string{"email_verified": "ok"}, map[string]string{"email": "eve@example.com", "ok": "true"},
+		},
 	} {
 		f := newFederated(t, func(s *userpool.Settings, _ *userpool.Client) {
 			s.IdentityProviders[0].AttributeMapping = tt.mapping
@@ -203,7 +230,8 @@ func TestFirstFederatedSignIn(t *testing.T) {
 	want := userpool.Identity{
 		UserID: "aB", ProviderName: "Corp", ProviderType: "OIDC", Primary: true, Created: f.Clock.Now(),
 	}
-	if u.Username != "corp_ab" || u.Status != userpool.UserExternal || !slices.Equal(u.Groups, []string{pooltest.PoolID + "_Corp"}) ||
+	if u.Username != "corp_ab" || u.Status != userpool.UserExternal ||
+		!slices.Equal(u.Groups, []string{pooltest.PoolID + "_Corp"}) ||
 		len(u.Identities) != 1 || u.Identities[0] != want {
 		t.Errorf("got %+v", u)
 	}
@@ -318,7 +346,8 @@ func TestLinkProvider(t *testing.T) {
 		t.Errorf("got identities %+v", i)
 	}
 	u := f.must(t, "ann-at-corp", map[string]string{"name": "Ann of Corp"})
-	if u.Sub != f.Ann.Sub || u.Username != "Ann" || u.Status != userpool.UserConfirmed || u.Attributes["name"] != "Ann of Corp" {
+	if u.Sub != f.Ann.Sub || u.Username != "Ann" || u.Status != userpool.UserConfirmed ||
+		u.Attributes["name"] != "Ann of Corp" {
 		t.Errorf("got %+v", u)
 	}
 	_, err = f.Pool.Users.SignIn(t.Context(), "ann", pooltest.Password)
@@ -377,7 +406,9 @@ func TestLinkedLogin(t *testing.T) {
 	f := &federated{e, e.AddClient(t, userpool.Client{
 		ID: "fed", CallbackURLs: []string{pooltest.Callback}, SupportedIdentityProviders: []string{"Corp"},
 	})}
-	bob, err := e.Pool.Users.Create(t.Context(), userpool.NewUser{Username: "bob@example.com", Password: pooltest.Password})
+	bob, err := e.Pool.Users.Create(
+		t.Context(), userpool.NewUser{Username: "bob@example.com", Password: pooltest.Password},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -386,7 +417,8 @@ func TestLinkedLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	u := f.must(t, "bob", map[string]string{"email": "ceo@example.com", "ev": "true", "name": "Bob"})
-	if u.Attributes["email"] != "bob@example.com" || u.Attributes["email_verified"] == "true" || u.Attributes["name"] != "Bob" {
+	if u.Attributes["email"] != "bob@example.com" || u.Attributes["email_verified"] == "true" ||
+		u.Attributes["name"] != "Bob" {
 		t.Errorf("got %v", u.Attributes)
 	}
 	if _, ok, _ := f.Pool.Users.Find(t.Context(), "ceo@example.com"); ok {
@@ -413,11 +445,14 @@ func TestFederationTriggers(t *testing.T) {
 	e := pooltest.New(t, func(c *pool.Config) { c.Invoke = invoke })
 	triggers := map[string]userpool.Trigger{}
 	for _, name := range []string{
-		userpool.TriggerPreSignUp, userpool.TriggerPostConfirmation, userpool.TriggerPreAuthentication, userpool.TriggerPostAuthentication,
+		userpool.TriggerPreSignUp, userpool.TriggerPostConfirmation, userpool.TriggerPreAuthentication,
+		userpool.TriggerPostAuthentication,
 	} {
 		triggers[name] = userpool.Trigger{URL: "http://" + name + ".test"}
 	}
-	err := e.Pool.Configure(t.Context(), userpool.Settings{IdentityProviders: []userpool.IdentityProvider{corp()}, Triggers: triggers})
+	err := e.Pool.Configure(
+		t.Context(), userpool.Settings{IdentityProviders: []userpool.IdentityProvider{corp()}, Triggers: triggers},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -474,29 +509,54 @@ func TestCheckProviders(t *testing.T) {
 		"no name":    {one(func(p *userpool.IdentityProvider) { p.Name = "" }), "1 to 32 characters"},
 		"space":      {one(func(p *userpool.IdentityProvider) { p.Name = "a b" }), "1 to 32 characters"},
 		"underscore": {one(func(p *userpool.IdentityProvider) { p.Name = "_a" }), "1 to 32 characters"},
-		"long":       {one(func(p *userpool.IdentityProvider) { p.Name = strings.Repeat("a", 33) }), "1 to 32 characters"},
-		"reserved":   {one(func(p *userpool.IdentityProvider) { p.Name = "Cognito" }), "the pool itself"},
-		"twice":      {one(func(p *userpool.IdentityProvider) { p.Name = "iDP" }), "repeated"},
-		"type":       {one(func(p *userpool.IdentityProvider) { p.Type = "LDAP" }), `expected "OIDC" or "SAML"`},
+		"long": {
+			one(func(p *userpool.IdentityProvider) { p.Name = strings.Repeat("a", 33) }), "1 to 32 characters",
+		},
+		"reserved": {one(func(p *userpool.IdentityProvider) { p.Name = "Cognito" }), "the pool itself"},
+		"twice":    {one(func(p *userpool.IdentityProvider) { p.Name = "iDP" }), "repeated"},
+		"type":     {one(func(p *userpool.IdentityProvider) { p.Type = "LDAP" }), `expected "OIDC" or "SAML"`},
 		"identifiers": {one(func(p *userpool.IdentityProvider) { p.Identifiers = []string{"x", "x"} }),
 			"repeated"},
-		"identifier":      {one(func(p *userpool.IdentityProvider) { p.Identifiers = []string{"a/b"} }), "1 to 40"},
-		"51 identifiers":  {one(func(p *userpool.IdentityProvider) { p.Identifiers = make([]string, 51) }), "at most 50"},
-		"client ID":       {one(func(p *userpool.IdentityProvider) { p.ClientID = "" }), "ClientID is missing"},
-		"secret":          {one(func(p *userpool.IdentityProvider) { p.ClientSecret = "" }), "ClientSecret is missing"},
-		"scopes":          {one(func(p *userpool.IdentityProvider) { p.Scopes = "email" }), "openid is missing in Scopes"},
-		"scopes, a tab":   {one(func(p *userpool.IdentityProvider) { p.Scopes = "openid\temail" }), "openid is missing in Scopes"},
+		"identifier": {one(func(p *userpool.IdentityProvider) { p.Identifiers = []string{"a/b"} }), "1 to 40"},
+		"51 identifiers": {
+			one(func(p *userpool.IdentityProvider) { p.Identifiers = make([]string, 51) }), "at most 50",
+		},
+		"client ID": {one(func(p *userpool.IdentityProvider) { p.ClientID = "" }), "ClientID is missing"},
+		"secret":    {one(func(p *userpool.IdentityProvider) { p.ClientSecret = "" }), "ClientSecret is missing"},
+		"scopes": {
+			one(func(p *userpool.IdentityProvider) { p.Scopes = "email" }), "openid is missing in Scopes",
+		},
+		"scopes, a tab": {
+			one(func(p *userpool.IdentityProvider) { p.Scopes = "openid\temail" }), "openid is missing in Scopes",
+		},
 		"issuer":          {one(func(p *userpool.IdentityProvider) { p.Issuer = "" }), "Issuer"},
 		"issuer's scheme": {one(func(p *userpool.IdentityProvider) { p.Issuer = "ftp://x.test" }), "Issuer"},
-		"issuer's user":   {one(func(p *userpool.IdentityProvider) { p.Issuer = "https://a:hunter2@x.test" }), "Issuer has a user name"},
-		"some endpoints":  {one(func(p *userpool.IdentityProvider) { p.TokenURL = "https://x.test" }), "AuthorizeURL is missing: give all four"},
+		"issuer's user": {
+			one(func(p *userpool.IdentityProvider) { p.Issuer = "https://a:hunter2@x.test" }), "Issuer has a user name",
+		},
+		"some endpoints": {
+			one(func(p *userpool.IdentityProvider) { p.TokenURL = "https://x.test" }),
+			"AuthorizeURL is missing: give all four",
+		},
 		"bad endpoint": {one(func(p *userpool.IdentityProvider) {
 			p.AuthorizeURL, p.TokenURL, p.UserInfoURL, p.JWKSURL = "x", "x", "x", "x"
 		}), "AuthorizeURL"},
-		"attribute":   {one(func(p *userpool.IdentityProvider) { p.AttributeMapping = map[string]string{"shoe": "x"} }), `no attribute "shoe"`},
-		"sub":         {one(func(p *userpool.IdentityProvider) { p.AttributeMapping = map[string]string{"sub": "sub"} }), `no attribute "sub"`},
-		"claim":       {one(func(p *userpool.IdentityProvider) { p.AttributeMapping = map[string]string{"name": ""} }), "name of a claim"},
-		"user name":   {one(func(p *userpool.IdentityProvider) { p.AttributeMapping = map[string]string{"username": "email"} }), "username comes from sub"},
+		"attribute": {
+			one(func(p *userpool.IdentityProvider) { p.AttributeMapping = map[string]string{"shoe": "x"} }),
+			`no attribute "shoe"`,
+		},
+		"sub": {
+			one(func(p *userpool.IdentityProvider) { p.AttributeMapping = map[string]string{"sub": "sub"} }),
+			`no attribute "sub"`,
+		},
+		"claim": {
+			one(func(p *userpool.IdentityProvider) { p.AttributeMapping = map[string]string{"name": ""} }),
+			"name of a claim",
+		},
+		"user name": {
+			one(func(p *userpool.IdentityProvider) { p.AttributeMapping = map[string]string{"username": "email"} }),
+			"username comes from sub",
+		},
 		"no metadata": {[]userpool.IdentityProvider{{Name: "I", Type: userpool.ProviderSAML}}, "needs Metadata"},
 		"too many":    {make([]userpool.IdentityProvider, 301), "at most 300"},
 	} {

@@ -25,14 +25,17 @@ var ErrStale = errors.New("userpool: the flow is at another step")
 func (fs *Flows) Start(browser userpool.Secret, request string) (id userpool.Secret, f *userpool.Flow) {
 	id = userpool.NewSecret()
 	return id, &userpool.Flow{
-		Hash: id.Digest(), Browser: browser.Digest(), Request: userpool.Secret(request).Digest(), Step: userpool.StepSignIn,
+		Hash: id.Digest(), Browser: browser.Digest(), Request: userpool.Secret(request).Digest(),
+		Step:    userpool.StepSignIn,
 		Expires: fs.core.Now().Add(FlowLifetime),
 	}
 }
 
 // Get returns the flow with this id, if it is this browser's and this
 // authorization request's and not over. Anything else is ok == false.
-func (fs *Flows) Get(ctx context.Context, id, browser userpool.Secret, request string) (f *userpool.Flow, ok bool, err error) {
+func (fs *Flows) Get(
+	ctx context.Context, id, browser userpool.Secret, request string,
+) (f *userpool.Flow, ok bool, err error) {
 	if id == "" || browser == "" {
 		return nil, false, nil
 	}

@@ -26,7 +26,9 @@ import (
 //
 // A user is found by provider and subject alone, exactly. Nobody becomes a user
 // who exists already because an address or a name is the same.
-func (f *Federation) SignIn(ctx context.Context, c userpool.Client, provider string, profile userpool.Profile) (userpool.User, error) {
+func (f *Federation) SignIn(
+	ctx context.Context, c userpool.Client, provider string, profile userpool.Profile,
+) (userpool.User, error) {
 	u, err := f.user(ctx, c, provider, profile)
 	refusal, refused := errors.AsType[*userpool.Error](err)
 	who := []slog.Attr{slog.String("provider", provider), core.ClientAttr(c.ID)}
@@ -41,7 +43,9 @@ func (f *Federation) SignIn(ctx context.Context, c userpool.Client, provider str
 	return userpool.User{}, err
 }
 
-func (f *Federation) user(ctx context.Context, c userpool.Client, provider string, profile userpool.Profile) (userpool.User, error) {
+func (f *Federation) user(
+	ctx context.Context, c userpool.Client, provider string, profile userpool.Profile,
+) (userpool.User, error) {
 	ip, ok := f.core.Settings().IdentityProvider(c, provider)
 	if !ok {
 		return userpool.User{}, userpool.InvalidRequest(userpool.TextNoSuchLogin)
@@ -73,11 +77,14 @@ func (f *Federation) user(ctx context.Context, c userpool.Client, provider strin
 }
 
 // create makes the user of a first sign-in.
-func (f *Federation) create(ctx context.Context, c userpool.Client, ip userpool.IdentityProvider, profile userpool.Profile) (userpool.User, error) {
+func (f *Federation) create(
+	ctx context.Context, c userpool.Client, ip userpool.IdentityProvider, profile userpool.Profile,
+) (userpool.User, error) {
 	now := f.core.Now()
 	u := userpool.User{
 		// All in lower case, as Cognito does where user names have no case.
-		Sub: userpool.NewUUID(), Username: strings.ToLower(ip.Name + "_" + profile.Subject), Status: userpool.UserExternal,
+		Sub: userpool.NewUUID(), Username: strings.ToLower(ip.Name + "_" + profile.Subject),
+		Status: userpool.UserExternal,
 		Groups: []string{f.core.ID + "_" + ip.Name}, Created: now, Modified: now,
 		Identities: []userpool.Identity{{
 			UserID: profile.Subject, ProviderName: ip.Name, ProviderType: ip.Type,
@@ -85,7 +92,8 @@ func (f *Federation) create(ctx context.Context, c userpool.Client, ip userpool.
 		}},
 	}
 	if !naming.ValidName(ip.Name + "_" + profile.Subject) {
-		return userpool.User{}, userpool.InvalidRequest("the user name, " + ip.Name + "_ and the subject, has more than 128 characters or a space")
+		return userpool.User{}, userpool.InvalidRequest("the user name, " + ip.Name +
+			"_ and the subject, has more than 128 characters or a space")
 	}
 	u.Logins = []string{naming.Fold(u.Username)}
 	err := f.applyMapping(c, ip, &u, profile.Claims)
@@ -107,7 +115,8 @@ func (f *Federation) create(ctx context.Context, c userpool.Client, ip userpool.
 		}
 		// A user of that name is there and is somebody else, or a trigger has just
 		// linked the person to a user, who will be found the next time.
-		return userpool.User{}, userpool.InvalidRequest("Already found an entry for username " + ip.Name + "_" + profile.Subject)
+		return userpool.User{}, userpool.InvalidRequest("Already found an entry for username " + ip.Name + "_" +
+			profile.Subject)
 	}
 	if err != nil {
 		return userpool.User{}, fmt.Errorf("userpool: creating user: %w", err)
@@ -120,7 +129,9 @@ func (f *Federation) create(ctx context.Context, c userpool.Client, ip userpool.
 // verified because the trigger says so.
 func (f *Federation) askTrigger(ctx context.Context, c userpool.Client, u *userpool.User) error {
 	answer, err := f.triggers.PreSignUp(ctx, c, triggers.SourceExternalProvider, *u, nil)
-	for name, verified := range map[string]bool{"email": answer.AutoVerifyEmail, "phone_number": answer.AutoVerifyPhone} {
+	for name, verified := range map[string]bool{
+		"email": answer.AutoVerifyEmail, "phone_number": answer.AutoVerifyPhone,
+	} {
 		if verified && u.Attributes[name] != "" {
 			u.Attributes[name+"_verified"] = "true"
 		}
@@ -174,7 +185,9 @@ func (f *Federation) storeMapped(ctx context.Context, u *userpool.User) error {
 // does not say stays, what it says is blank goes; an address that the client may
 // write brings its verified flag (developer guide, page
 // "cognito-user-pools-specifying-attribute-mapping").
-func (f *Federation) applyMapping(c userpool.Client, ip userpool.IdentityProvider, u *userpool.User, claims map[string]string) error {
+func (f *Federation) applyMapping(
+	c userpool.Client, ip userpool.IdentityProvider, u *userpool.User, claims map[string]string,
+) error {
 	before := u.Attributes
 	u.Attributes = maps.Clone(before)
 	if u.Attributes == nil {

@@ -41,7 +41,8 @@ func (s *Steps) sendFactor(ctx context.Context, req Request, f *userpool.Flow, w
 		to = who.Attributes[userpool.AddressOf(f.Factor)]
 	}
 	r := codes.Request{
-		Purpose: purposeOf(f.Step), Client: req.Client, User: who.User, Medium: userpool.MediumFor(userpool.AddressOf(f.Factor)), To: to,
+		Purpose: purposeOf(f.Step), Client: req.Client, User: who.User,
+		Medium: userpool.MediumFor(userpool.AddressOf(f.Factor)), To: to,
 		Decoy: !who.Known,
 	}
 	f.Hint, err = s.codes.Send(ctx, r)
@@ -107,7 +108,9 @@ func (s *Steps) CodeStep(ctx context.Context, req Request, f *userpool.Flow, cod
 
 // checkSent checks a code that was sent, and keeps what it shows: that messages
 // to the address arrive.
-func (s *Steps) checkSent(ctx context.Context, f *userpool.Flow, who accounts.Account, code userpool.Secret) (userpool.User, error) {
+func (s *Steps) checkSent(
+	ctx context.Context, f *userpool.Flow, who accounts.Account, code userpool.Secret,
+) (userpool.User, error) {
 	c, err := s.codes.Match(ctx, purposeOf(f.Step), who.Sub, code)
 	if err != nil {
 		return userpool.User{}, err

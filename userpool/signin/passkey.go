@@ -115,7 +115,9 @@ func passkeyMethods(s *userpool.Settings, k userpool.Passkey) []string {
 
 // presented finds the passkey that the response names. If the flow is of
 // somebody it must be theirs.
-func (pk *Passkeys) presented(ctx context.Context, f *userpool.Flow, response []byte) (userpool.Passkey, userpool.User, error) {
+func (pk *Passkeys) presented(
+	ctx context.Context, f *userpool.Flow, response []byte,
+) (userpool.Passkey, userpool.User, error) {
 	id, ok := credentialID(response)
 	if !ok {
 		return userpool.Passkey{}, userpool.User{}, errPasskey
@@ -248,7 +250,9 @@ func (pk *Passkeys) register(ctx context.Context, u userpool.User, state, respon
 	}
 	made, err := pk.checker.FinishRegistration(r, state, response)
 	if err != nil {
-		pk.core.Audit(ctx, decision.NewPasskeyInvalid, core.SubAttr(u.Sub), slog.String("reason", text.Clip(err.Error())))
+		pk.core.Audit(
+			ctx, decision.NewPasskeyInvalid, core.SubAttr(u.Sub), slog.String("reason", text.Clip(err.Error())),
+		)
 		return errPasskey
 	}
 	made.Sub, made.RelyingParty, made.Created, made.Version = u.Sub, r.ID, pk.core.Now(), 0

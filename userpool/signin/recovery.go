@@ -14,7 +14,9 @@ import (
 // the code, whoever that is.
 func (s *Steps) Forgot(ctx context.Context, req Request, f *userpool.Flow) error {
 	if !s.core.Settings().CanRecover() {
-		return &userpool.PageError{Code: userpool.PageNoRecovery, ClientID: req.Client.ID, Hint: "Settings.Recovery is admin_only"}
+		return &userpool.PageError{
+			Code: userpool.PageNoRecovery, ClientID: req.Client.ID, Hint: "Settings.Recovery is admin_only",
+		}
 	}
 	if naming.Fold(f.Username) == "" {
 		return userpool.InvalidParameter("Missing required parameter USERNAME")

@@ -24,7 +24,9 @@ const codeStepLifetime = 8 * time.Minute
 // [*userpool.PageError], as at Cognito.
 func (s *Steps) SignUp(ctx context.Context, req Request, f *userpool.Flow, r accounts.SignUpRequest) error {
 	if !s.core.Settings().SelfSignUp {
-		return &userpool.PageError{Code: userpool.PageNoSignUp, ClientID: req.Client.ID, Hint: "set Settings.SelfSignUp, or leave /signup out"}
+		return &userpool.PageError{
+			Code: userpool.PageNoSignUp, ClientID: req.Client.ID, Hint: "set Settings.SelfSignUp, or leave /signup out",
+		}
 	}
 	r.Client = req.Client
 	u, d, err := s.registration.SignUp(ctx, r)
@@ -145,7 +147,9 @@ func toSignIn(f *userpool.Flow, notice string, failed bool) {
 // finishSignUp hands the flow on, with what was proven before and the methods. The
 // user is confirmed, whatever comes of it. Where people have passkeys they may
 // add one at once (page "cognito-user-pools-managed-login").
-func (s *Steps) finishSignUp(ctx context.Context, req Request, f *userpool.Flow, u userpool.User, methods ...string) error {
+func (s *Steps) finishSignUp(
+	ctx context.Context, req Request, f *userpool.Flow, u userpool.User, methods ...string,
+) error {
 	if req.Client.ChoosesFactor() && s.passkeys.Offered() {
 		f.After = userpool.StepAddPasskey
 	}

@@ -82,7 +82,9 @@ func (s *Steps) load(ctx context.Context, req Request, f *userpool.Flow) (accoun
 
 // recordProof notes that the person is u, which the methods have shown, and moves
 // the flow on. If it cannot go on, f is as before and the error says why.
-func (s *Steps) recordProof(ctx context.Context, req Request, f *userpool.Flow, u userpool.User, methods ...string) error {
+func (s *Steps) recordProof(
+	ctx context.Context, req Request, f *userpool.Flow, u userpool.User, methods ...string,
+) error {
 	g := *f
 	g.Sub, g.Named, g.Methods = u.Sub, true, slices.Clone(f.Methods)
 	for _, m := range methods {
@@ -161,7 +163,9 @@ func (s *Steps) complete(ctx context.Context, req Request, f *userpool.Flow, who
 	if err != nil {
 		return err
 	}
-	s.core.Audit(ctx, "signed in", core.ClientAttr(req.Client.ID), slog.String("username", who.Username), core.SubAttr(who.Sub),
+	s.core.Audit(ctx, "signed in", core.ClientAttr(req.Client.ID), slog.String(
+		"username", who.Username,
+	), core.SubAttr(who.Sub),
 		slog.Any("methods", f.Methods))
 	if f.Step == userpool.StepAddPasskey {
 		return s.passkeys.BeginAdd(ctx, f, who.Sub)

@@ -40,7 +40,11 @@ var Operations = map[string]func(ctx context.Context, s store.Store, pool string
 		return some(s.List(ctx, pool, "user", store.Query{After: User(i * 7919 % users).ID[:2], Limit: 10}))
 	},
 	"search": func(ctx context.Context, s store.Store, pool string, i, users int) error {
-		return some(s.List(ctx, pool, "user", store.Query{Term: fmt.Sprintf("email:user%d@example.com", i*7919%users), Limit: 10}))
+		return some(
+			s.List(
+				ctx, pool, "user", store.Query{Term: fmt.Sprintf("email:user%d@example.com", i*7919%users), Limit: 10},
+			),
+		)
 	},
 	"prefix": func(ctx context.Context, s store.Store, pool string, i, users int) error {
 		return some(s.List(ctx, pool, "user", store.Query{TermPrefix: fmt.Sprint("email:user", i%9+1), Limit: 10}))

@@ -332,7 +332,9 @@ func testAtomic(t *testing.T, st store.Store) {
 		s.same(s.list(store.Query{}), []string{"1", "2"})
 		s.has(stored(record("1"), 1))
 		s.has(stored(record("2"), 1))
-		s.same([]string{s.find("name of 1"), s.find("name of 2"), s.find("changed"), s.find("name of 7"), s.find("fresh")},
+		s.same([]string{
+			s.find("name of 1"), s.find("name of 2"), s.find("changed"), s.find("name of 7"), s.find("fresh"),
+		},
 			[]string{"1", "2", "", "", ""})
 		s.same(s.list(store.Query{Term: "group:a"}), []string{"1", "2"})
 		s.same(s.list(store.Query{Owner: "ann"}), []string{"1", "2"})

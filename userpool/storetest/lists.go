@@ -145,8 +145,10 @@ func testListPages(t *testing.T, st store.Store) {
 
 // odd are keys that an engine may stumble over, in byte order.
 var odd = []string{
-	"\x00", "\x00\x00", "\t\n", " ", "  ", "\"';--", "%", "?1", "A", "Z", "[a]", "\\", "_", "a", "a\x00", "a\x00b", "aB",
-	"aa", "z", "\x7f", "\u0080", "\u00e4", "a\u0308"[1:], "\u00df", "\u1e9e", "\u2028", "\ufeff", "\uffff", "\U0001f600",
+	"\x00", "\x00\x00", "\t\n", " ", "  ", "\"';--", "%", "?1", "A", "Z", "[a]", "\\", "_", "a", "a\x00", "a\x00b",
+	"aB",
+	"aa", "z", "\x7f", "\u0080", "\u00e4", "a\u0308"[1:], "\u00df", "\u1e9e", "\u2028", "\ufeff", "\uffff",
+	"\U0001f600",
 	"\xfe", "\xff", "\xff\xff",
 }
 
@@ -170,8 +172,9 @@ func testOddKeys(t *testing.T, st store.Store) {
 	s := suite{t, st}
 	for i, key := range odd {
 		r := store.Record{
-			Kind: "thing", ID: key, Owner: key, Names: []string{"name " + key, key}, Terms: []string{key, "term " + key},
-			Body: []byte(key),
+			Kind: "thing", ID: key, Owner: key, Names: []string{"name " + key, key},
+			Terms: []string{key, "term " + key},
+			Body:  []byte(key),
 		}
 		s.apply(create(r), update(r, 1))
 		s.has(stored(r, 2))

@@ -46,7 +46,9 @@ func RunOnce(t *testing.T, open func(t *testing.T) (one, other store.Store)) {
 			return e.onceFactor(userpool.NewUser{Username: "eve", MFA: []string{userpool.FactorEmail}})
 		},
 		"code of an authenticator app": func(e *twins) use {
-			return e.onceFactor(userpool.NewUser{Username: "eve", MFA: []string{userpool.FactorTOTP}, TOTPSecret: totpSecret})
+			return e.onceFactor(
+				userpool.NewUser{Username: "eve", MFA: []string{userpool.FactorTOTP}, TOTPSecret: totpSecret},
+			)
 		},
 		"code by mail as the first factor":   onceFirstFactor,
 		"set-up of an authenticator app":     onceSetup,
@@ -119,9 +121,11 @@ func newTwins(t *testing.T, stores ...store.Store) *twins {
 			Settings: userpool.Settings{
 				SelfSignUp: true, AutoVerifiedAttributes: []string{"email"}, MFA: userpool.MFAOptional,
 				MFATypes: []string{userpool.FactorEmail, userpool.FactorTOTP}, Recovery: []string{"verified_email"},
-				FirstFactors:      []string{userpool.FactorPassword, userpool.FactorPasskey, userpool.FactorEmail},
-				IdentityProviders: []userpool.IdentityProvider{{Name: provider, Type: userpool.ProviderSAML, Metadata: "<x/>"}},
-				Triggers:          map[string]userpool.Trigger{userpool.TriggerPostConfirmation: {URL: "http://trigger.test"}},
+				FirstFactors: []string{userpool.FactorPassword, userpool.FactorPasskey, userpool.FactorEmail},
+				IdentityProviders: []userpool.IdentityProvider{
+					{Name: provider, Type: userpool.ProviderSAML, Metadata: "<x/>"},
+				},
+				Triggers: map[string]userpool.Trigger{userpool.TriggerPostConfirmation: {URL: "http://trigger.test"}},
 			},
 			Invoke: func(_ context.Context, _ userpool.Trigger, event []byte) ([]byte, error) {
 				e.effects.Add(1)
@@ -485,7 +489,9 @@ func onceAssertion(e *twins) use {
 }
 
 func (e *twins) onceTrip(kind userpool.TripKind) use {
-	state, trip, err := e.pools[0].Federation.Start(e.Context(), "browser", userpool.RoundTrip{Kind: kind, Provider: provider})
+	state, trip, err := e.pools[0].Federation.Start(
+		e.Context(), "browser", userpool.RoundTrip{Kind: kind, Provider: provider},
+	)
 	e.must(err)
 	if kind == userpool.TripAnswer {
 		state, err = e.pools[0].Federation.HoldAnswer(e.Context(), trip, userpool.Profile{Subject: "eve"})

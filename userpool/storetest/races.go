@@ -147,7 +147,8 @@ func testRotationRace(t *testing.T, st store.Store) {
 		for start := range 2 {
 			wg.Go(func() {
 				for n := start; n < 10; n++ {
-					s.won([]store.Change{update(member(n), 0), create(member(n + 1))}, store.ErrConflict, store.ErrExists)
+					s.won([]store.Change{update(member(n), 0), create(member(n +
+						1))}, store.ErrConflict, store.ErrExists)
 				}
 			})
 		}

@@ -38,7 +38,9 @@ func TestAnswer(t *testing.T) {
 // TestBelowLocalhost calls an endpoint of this machine by a name that not every
 // resolver knows.
 func TestBelowLocalhost(t *testing.T) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{}`) }))
+	s := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{}`) }),
+	)
 	t.Cleanup(s.Close)
 	address := strings.Replace(s.URL, "127.0.0.1", "hooks.localhost", 1)
 	answer, err := trigger.HTTP(nil)(t.Context(), userpool.Trigger{URL: address}, []byte(`{}`))

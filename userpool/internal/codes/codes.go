@@ -48,7 +48,9 @@ func New(
 var (
 	ErrMismatch = &userpool.Error{Code: userpool.CodeMismatch, Description: userpool.TextCodeMismatch}
 	ErrExpired  = &userpool.Error{Code: userpool.CodeExpired, Description: userpool.TextCodeExpired}
-	ErrSpent    = &userpool.Error{Code: userpool.CodeExpired, Description: userpool.TextCodeExpired} // it was the right one
+	ErrSpent    = &userpool.Error{
+		Code: userpool.CodeExpired, Description: userpool.TextCodeExpired,
+	} // it was the right one
 )
 
 // Lifetimes and limits of codes: the quotas page of the developer guide and
@@ -201,7 +203,9 @@ func (cs *Codes) tryCode(ctx context.Context, purpose, sub string, code userpool
 		switch {
 		case err != nil:
 			return records.OneTimeCode{}, fmt.Errorf("userpool: reading a code: %w", err)
-		case !ok, !clock.InTime(cs.core.Now(), c.Expires, rules[purpose].life), c.Tries >= maxCodeTries, c.Spent && !c.Link:
+		case !ok, !clock.InTime(
+			cs.core.Now(), c.Expires, rules[purpose].life,
+		), c.Tries >= maxCodeTries, c.Spent && !c.Link:
 			return records.OneTimeCode{}, ErrExpired
 		case userpool.Secret(c.Hash).Equal(codeHash(purpose, sub, code)):
 			if c.Spent {

@@ -84,7 +84,8 @@ func (cs *Codes) Message(ctx context.Context, r Request, code userpool.Secret) (
 		ID: cs.nextMessageID(), Time: cs.core.Now(), Medium: r.Medium, To: r.To, Code: code, Purpose: r.Purpose,
 		Sub: r.User.Sub, Username: r.User.Username, ClientID: r.Client.ID,
 	}
-	byLink := cs.core.Settings().ConfirmByLink && r.Purpose == userpool.PurposeSignUp && r.Medium == userpool.MediumEmail
+	byLink := cs.core.Settings().ConfirmByLink && r.Purpose == userpool.PurposeSignUp &&
+		r.Medium == userpool.MediumEmail
 	if byLink {
 		m.Link = cs.core.Domain + "/confirmUser?" + text.Query(
 			"client_id", r.Client.ID, "user_name", r.User.Username, "confirmation_code", string(code))

@@ -22,7 +22,8 @@ const (
 // mail can tell.
 func ValidEmail(s string) bool {
 	local, domain, ok := strings.Cut(s, "@")
-	return ok && ValidName(s) && len(local) <= maxLocalPart && validDotted(local, isAtom) && validDotted(domain, isLabel)
+	return ok && ValidName(s) && len(local) <= maxLocalPart && validDotted(local, isAtom) &&
+		validDotted(domain, isLabel)
 }
 
 // validDotted reports whether s is parts between dots.

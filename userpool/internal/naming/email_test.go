@@ -107,7 +107,8 @@ func TestEmail(t *testing.T) {
 		},
 		"sign-up": func(ctx context.Context, address string) error {
 			_, _, err := plain.Pool.Registration.SignUp(ctx, accounts.SignUpRequest{
-				Client: plain.App, Username: userpool.NewUUID(), Password: "pw", Attributes: map[string]string{"email": address},
+				Client: plain.App, Username: userpool.NewUUID(), Password: "pw",
+				Attributes: map[string]string{"email": address},
 			})
 			return err
 		},
@@ -141,7 +142,8 @@ func FuzzEmail(f *testing.F) {
 		if !naming.ValidEmail(s) {
 			return
 		}
-		if strings.Count(s, "@") != 1 || strings.ContainsAny(s, "<>()[]\\\",;: ") || strings.ContainsFunc(s, unicode.IsControl) {
+		if strings.Count(s, "@") != 1 || strings.ContainsAny(s, "<>()[]\\\",;: ") ||
+			strings.ContainsFunc(s, unicode.IsControl) {
 			t.Errorf("%q is taken", s)
 		}
 		for _, text := range []string{s, "<" + s + ">", "Somebody <" + s + ">"} {

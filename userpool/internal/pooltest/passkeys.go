@@ -148,7 +148,8 @@ func (k *Authenticator) Get(t testing.TB, options string) string {
 func (k *Authenticator) answer(t testing.TB, c ceremony, key []byte) string {
 	t.Helper()
 	a := answer{
-		RawID: k.ID, Challenge: c.Challenge, UserHandle: k.Sub, Count: k.Count, Verified: k.Verifies, Platform: k.Platform,
+		RawID: k.ID, Challenge: c.Challenge, UserHandle: k.Sub, Count: k.Count, Verified: k.Verifies,
+		Platform: k.Platform,
 	}
 	a.MAC, a.Key = a.mac(k.Key), key
 	body, err := json.Marshal(a)

@@ -61,26 +61,37 @@ func TestSecretsStayOutside(t *testing.T) {
 		header               http.Header
 	}
 	tests := map[string]request{
-		"cookie":            {read, "GET", "/login?client_id=app", "", with("Cookie", "cognito="+secret)},
-		"set cookie":        {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Set-Cookie", "cognito="+secret) }, "GET", "/login", "", nil},
-		"basic":             {read, "POST", "/oauth2/token", "", with("Authorization", "Basic YXBwOnMzY3JldC0wMTIzNDU2Nzg5LXMzY3JldC0wMTIzNDU2Nzg5")},
+		"cookie": {read, "GET", "/login?client_id=app", "", with("Cookie", "cognito="+secret)},
+		"set cookie": {
+			func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Set-Cookie", "cognito="+secret) }, "GET",
+			"/login", "", nil,
+		},
+		"basic": {
+			read, "POST", "/oauth2/token", "",
+			with("Authorization", "Basic YXBwOnMzY3JldC0wMTIzNDU2Nzg5LXMzY3JldC0wMTIzNDU2Nzg5"),
+		},
 		"bearer":            {read, "GET", "/oauth2/userInfo", "", with("Authorization", "Bearer "+secret)},
 		"unknown scheme":    {read, "GET", "/oauth2/userInfo", "", with("Authorization", secret)},
 		"scheme and secret": {read, "GET", "/oauth2/userInfo", "", with("Authorization", "Digest "+secret)},
 		"signature":         {read, "GET", "/oauth2/userInfo", "", with("Authorization", "Bearer e30.e30."+secret)},
 		"code to the app":   {location("https://app.test/?code=" + secret), "GET", "/oauth2/authorize", "", nil},
-		"fragment":          {location("https://app.test/#access_token=" + secret + "&id_token=" + secret), "GET", "/oauth2/authorize", "", nil},
-		"flow":              {location(base + "/confirm?flow=" + secret), "POST", "/login", "", nil},
-		"provider's state":  {location("https://idp.test/?client_id=a&response_type=code&nonce=" + secret + "&state=" + secret), "GET", "/oauth2/authorize", "", nil},
-		"state from there":  {read, "GET", "/oauth2/idpresponse?state=" + secret + "&code=" + secret, "", nil},
-		"user info":         {location("https://user:" + secret + "@app.test/?x=" + secret), "GET", "/logout", "", nil},
-		"tokens":            {answer(`{"id_token":"` + secret + `","access_token":"e30.e30.` + secret + `","refresh_token":"` + secret + `"}`), "POST", "/oauth2/token", "", nil},
-		"other members":     {answer(`{"secret":"` + secret + `"}`), "POST", "/oauth2/token", "", nil},
-		"link":              {read, "GET", "/confirmUser?client_id=app&user_name=ann&confirmation_code=" + secret, "", nil},
+		"fragment": {location("https://app.test/#access_token=" + secret + "&id_token=" +
+			secret), "GET", "/oauth2/authorize", "", nil},
+		"flow": {location(base + "/confirm?flow=" + secret), "POST", "/login", "", nil},
+		"provider's state": {location("https://idp.test/?client_id=a&response_type=code&nonce=" + secret +
+			"&state=" + secret), "GET", "/oauth2/authorize", "", nil},
+		"state from there": {read, "GET", "/oauth2/idpresponse?state=" + secret + "&code=" + secret, "", nil},
+		"user info":        {location("https://user:" + secret + "@app.test/?x=" + secret), "GET", "/logout", "", nil},
+		"tokens": {answer(`{"id_token":"` + secret + `","access_token":"e30.e30.` + secret +
+			`","refresh_token":"` + secret + `"}`), "POST", "/oauth2/token", "", nil},
+		"other members": {answer(`{"secret":"` + secret + `"}`), "POST", "/oauth2/token", "", nil},
+		"link":          {read, "GET", "/confirmUser?client_id=app&user_name=ann&confirmation_code=" + secret, "", nil},
 	}
 	for _, name := range []string{
-		"password", "client_secret", "code", "code_verifier", "refresh_token", "token", "_csrf", "turn", "username", "Password",
-		"RelayState", "SAMLResponse", "new_password", "confirmation_code", "email", "credential", "client_assertion", "%00",
+		"password", "client_secret", "code", "code_verifier", "refresh_token", "token", "_csrf", "turn", "username",
+		"Password",
+		"RelayState", "SAMLResponse", "new_password", "confirmation_code", "email", "credential",
+		"client_assertion", "%00",
 	} {
 		tests["form "+name] = request{read, "POST", "/oauth2/token", name + "=" + secret, form}
 		tests["query "+name] = request{read, "GET", "/login?" + name + "=" + secret, "", nil}
@@ -102,7 +113,8 @@ func TestMarks(t *testing.T) {
 	tr := trace.New(nil)
 	h := recorder.Handler(tr, base, http.HandlerFunc(serve))
 	for range 2 {
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "GET", base+"/login?flow=abc", nil))
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "GET", base+
+			"/login?flow=abc", nil))
 	}
 	s, _, _ := tr.SignIn("1")
 	first := s.Steps[0].Param("flow")
@@ -118,8 +130,10 @@ func TestMarks(t *testing.T) {
 func TestRequestObjects(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"request", "request_uri"} {
-		got := record(t, func(http.ResponseWriter, *http.Request) {}, "GET", "/oauth2/authorize?client_id=app&"+name+"=s3cret", "", nil)
-		if !strings.Contains(got, "ignored: request objects (RFC 9101) are not supported; 6 characters") || strings.Contains(got, "s3cret") {
+		got := record(t, func(http.ResponseWriter, *http.Request) {}, "GET", "/oauth2/authorize?client_id=app&"+
+			name+"=s3cret", "", nil)
+		if !strings.Contains(got, "ignored: request objects (RFC 9101) are not supported; 6 characters") ||
+			strings.Contains(got, "s3cret") {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -155,7 +169,9 @@ func TestRequestIsAsItCame(t *testing.T) {
 // TestIgnored are requests that are no part of a sign-in.
 func TestIgnored(t *testing.T) {
 	t.Parallel()
-	for _, target := range []string{"/", "/favicon.ico", "/_cognate/", "/_cognate/flows/1", "/local_a1/.well-known/jwks.json"} {
+	for _, target := range []string{
+		"/", "/favicon.ico", "/_cognate/", "/_cognate/flows/1", "/local_a1/.well-known/jwks.json",
+	} {
 		if got := record(t, func(http.ResponseWriter, *http.Request) {}, "GET", target, "", nil); got != "null" {
 			t.Errorf("%s: %s", target, got)
 		}
@@ -165,7 +181,10 @@ func TestIgnored(t *testing.T) {
 // FuzzRecord sends anything; what is kept is small and well formed, and no form
 // field that is not known shows.
 func FuzzRecord(f *testing.F) {
-	f.Add("/login", "client_id=a&state=b", "password=x", "https://app.test/?code=x#access_token=a.b.c", `{"error":"x"}`, "Basic YTpi")
+	f.Add(
+		"/login", "client_id=a&state=b", "password=x", "https://app.test/?code=x#access_token=a.b.c",
+		`{"error":"x"}`, "Basic YTpi",
+	)
 	f.Add("/oauth2/token", "%zz;=&&", "code=%ff&code=1", "::", `{"id_token":"e30.e30.e30"}`, "Bearer e30.e30.e30")
 	f.Add("/logout", strings.Repeat("a=1&", 100), "", "http://pool.test/error?error=a", "[", "basic")
 	f.Fuzz(func(t *testing.T, path, query, body, location, answer, authorization string) {

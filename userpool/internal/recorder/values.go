@@ -33,7 +33,8 @@ var showings = map[string]showing{
 	"resource": plain, "acr_values": plain, "grant_type": plain, "token_type_hint": plain, "error": plain,
 	"error_description": plain, "expires_in": plain, "token_type": plain, "SigAlg": plain, "response_mode": plain,
 
-	"code": marked, "token": marked, "access_token": marked, "id_token": marked, "refresh_token": marked, "flow": marked,
+	"code": marked, "token": marked, "access_token": marked, "id_token": marked, "refresh_token": marked,
+	"flow":       marked,
 	"RelayState": marked, "id_token_hint": marked,
 
 	"client_secret": counted, "SAMLRequest": counted, "SAMLResponse": counted,

@@ -36,7 +36,8 @@ type storedMessage struct {
 func messageChange(m userpool.Message, decoy bool) store.Change {
 	r := store.Record{
 		Kind: kindMessage, ID: m.ID, Owner: outbox, Terms: messageTerms(m),
-		Expires: m.Time.Add(messageLifetime).Truncate(time.Microsecond), Body: encodeBody(storedMessage{m, string(m.Code)}),
+		Expires: m.Time.Add(messageLifetime).Truncate(time.Microsecond),
+		Body:    encodeBody(storedMessage{m, string(m.Code)}),
 	}
 	c := store.Change{Op: store.Create, Record: r, Keep: maxMessages}
 	if decoy {

@@ -54,5 +54,7 @@ func (s Records) Passkeys(ctx context.Context, sub string, limit int) ([]userpoo
 
 // DeletePasskey removes the passkey with this credential id.
 func (s Records) DeletePasskey(ctx context.Context, id string) error {
-	return s.Apply(ctx, store.Change{Op: store.Delete, Record: store.Record{Kind: kindPasskey, ID: userpool.Secret(id).Digest()}})
+	return s.Apply(
+		ctx, store.Change{Op: store.Delete, Record: store.Record{Kind: kindPasskey, ID: userpool.Secret(id).Digest()}},
+	)
 }

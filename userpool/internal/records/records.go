@@ -143,7 +143,8 @@ func UserRecord(u userpool.User) store.Record {
 	}
 	stored.Logins, stored.Version = nil, 0 // the record's own
 	return store.Record{
-		Kind: kindUser, ID: u.Sub, Names: userNames(u), Terms: userTerms(u), Version: u.Version, Body: encodeBody(stored),
+		Kind: kindUser, ID: u.Sub, Names: userNames(u), Terms: userTerms(u), Version: u.Version,
+		Body: encodeBody(stored),
 	}
 }
 
@@ -373,7 +374,8 @@ func (s Records) DeleteExpired(ctx context.Context, now time.Time, limit int) (i
 
 func flowRecord(f *userpool.Flow) store.Record {
 	return store.Record{
-		Kind: kindFlow, ID: f.Hash, Owner: f.Browser, Expires: f.Expires, Version: f.Version, Body: encodeBody(storeFlow(f)),
+		Kind: kindFlow, ID: f.Hash, Owner: f.Browser, Expires: f.Expires, Version: f.Version,
+		Body: encodeBody(storeFlow(f)),
 	}
 }
 
@@ -417,7 +419,9 @@ func (s Records) Flow(ctx context.Context, hash string) (*userpool.Flow, bool, e
 // DeleteFlow removes f, or returns ErrConflict if the stored Version is another by
 // now.
 func (s Records) DeleteFlow(ctx context.Context, f *userpool.Flow) error {
-	return s.Apply(ctx, store.Change{Op: store.Delete, Record: store.Record{Kind: kindFlow, ID: f.Hash, Version: f.Version}})
+	return s.Apply(
+		ctx, store.Change{Op: store.Delete, Record: store.Record{Kind: kindFlow, ID: f.Hash, Version: f.Version}},
+	)
 }
 
 // maxFlows is how many flows one browser can have under way; the oldest makes

@@ -153,7 +153,9 @@ type customAnswer struct {
 
 // CustomMessage lets the trigger replace some of the texts. source is one of
 // the sourceMessage constants.
-func (ts *Triggers) CustomMessage(ctx context.Context, c userpool.Client, source string, u userpool.User, m *Texts) error {
+func (ts *Triggers) CustomMessage(
+	ctx context.Context, c userpool.Client, source string, u userpool.User, m *Texts,
+) error {
 	request := eventRequest{
 		UserAttributes: Attributes(u), CodeParameter: "{####}", LinkParameter: "{##Click Here##}",
 	}
