@@ -86,7 +86,7 @@ type Options struct {
 	// Store keeps the pool's data. Nil: a new memstore.
 	Store store.Store
 
-	// Settings are the settings of the pool's configuration.
+	// Settings are those of pool.Config.
 	Settings userpool.Settings
 
 	// DevView serves the developer's view at the pool's DevViewURL, for a browser test,

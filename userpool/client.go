@@ -7,7 +7,7 @@ import (
 
 // Client is an app client. The fields have Cognito's names (CreateUserPoolClient).
 type Client struct {
-	ID   string // 1 to 128 of [A-Za-z0-9_+]; empty: CreateClient picks 26 alphanumerics
+	ID   string // 1 to 128 of [A-Za-z0-9_+]; empty: Clients.Create picks 26 alphanumerics
 	Name string // at most 128 characters; people see it on the sign-in page
 
 	// Secret makes the client confidential: 24 to 64 of [A-Za-z0-9_+]. Empty
@@ -16,7 +16,7 @@ type Client struct {
 	// SecondSecret works as well as Secret, so that secrets can be replaced
 	// without a gap. Only beside Secret, and different.
 	SecondSecret Secret
-	// GenerateSecret asks CreateClient for a fresh Secret. It is not stored.
+	// GenerateSecret asks Clients.Create for a fresh Secret. It is not stored.
 	GenerateSecret bool
 
 	// CallbackURLs and LogoutURLs are at most 100 each and match exactly; see
@@ -124,7 +124,7 @@ func (c Client) CanRead(attribute string) bool {
 
 // CanWrite reports whether people may set this attribute through the client.
 func (c Client) CanWrite(attribute string) bool {
-	return !IsBoolean(attribute) && (len(c.WriteAttributes) == 0 || slices.Contains(c.WriteAttributes, attribute))
+	return !IsVerifiedFlag(attribute) && (len(c.WriteAttributes) == 0 || slices.Contains(c.WriteAttributes, attribute))
 }
 
 // HasSecret compares with both secrets, whichever it is.

@@ -14,9 +14,8 @@ import (
 var (
 	clientID     = regexp.MustCompile(`^[\w+]{1,128}$`)
 	clientSecret = regexp.MustCompile(`^[\w+]{24,64}$`)
-	clientName   = regexp.MustCompile(
-		`^[\p{L}\p{M}\p{S}\p{N}\p{P} ]*$`,
-	) // the length is counted apart, see providerName
+	// The length of a name is counted apart, see providerName.
+	clientName = regexp.MustCompile(`^[\p{L}\p{M}\p{S}\p{N}\p{P} ]*$`)
 )
 
 const (
@@ -32,7 +31,7 @@ var explicitAuthFlows = []string{
 	"ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CLIENT_TOKEN_AUTH",
 }
 
-// CheckClient checks c as [accounts.Clients.Create] does, as far as that needs no
+// CheckClient checks c as accounts.Clients.Create does, as far as that needs no
 // pool: what breaks a rule is an [*Error] whose description says what was
 // expected.
 func CheckClient(c Client) error {
@@ -49,7 +48,7 @@ func CheckClient(c Client) error {
 	return nil
 }
 
-// CheckClientOf checks c as [accounts.Clients.Create] of a pool with these settings
+// CheckClientOf checks c as accounts.Clients.Create of a pool with these settings
 // does: scopes, identity providers and attributes must be those of the
 // settings. What breaks a rule is an [*Error].
 func CheckClientOf(s Settings, c Client) error {
@@ -218,7 +217,7 @@ func checkClientLists(c Client) error {
 			}
 		}
 	}
-	if slices.ContainsFunc(c.WriteAttributes, IsBoolean) {
+	if slices.ContainsFunc(c.WriteAttributes, IsVerifiedFlag) {
 		return InvalidParameter("email_verified and phone_number_verified cannot be written by a client")
 	}
 	return nil

@@ -46,7 +46,7 @@ func (m Message) LogValue() slog.Value {
 // String returns what may be printed, as LogValue.
 func (m Message) String() string { return m.Medium + " message " + m.ID + " for " + m.Purpose }
 
-// MessageQuery says which messages [accounts.Outbox.List] returns; all that is set must
+// MessageQuery says which messages accounts.Outbox.List returns; all that is set must
 // hold.
 type MessageQuery struct {
 	To       string // the address, in any case

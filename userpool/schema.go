@@ -58,9 +58,9 @@ func isStandard(name string) bool {
 	return slices.Contains(ProfileAttributes, name) || slices.Contains(otherAttributes, name)
 }
 
-// IsBoolean reports whether an attribute says that an address is verified: it is "true"
+// IsVerifiedFlag reports whether an attribute says that an address is verified: it is "true"
 // or "false", and no client may write it.
-func IsBoolean(name string) bool {
+func IsVerifiedFlag(name string) bool {
 	return name == "email_verified" || name == "phone_number_verified"
 }
 
@@ -77,7 +77,7 @@ func (s *Settings) Attribute(name string) (a Attribute, known bool) {
 		a, known = Attribute{Name: name}, isStandard(name) || !custom && isCustom(name)
 	}
 	switch {
-	case IsBoolean(name):
+	case IsVerifiedFlag(name):
 		a.Type = TypeBoolean
 	case name == "updated_at":
 		a.Type = TypeNumber
@@ -246,10 +246,10 @@ func checkSchemaAttribute(a Attribute) error {
 		return fmt.Errorf("the type %q is unknown; known are String, Number, DateTime, Boolean", text.Clip(a.Type))
 	case !custom && a.Type != "" && a.Type != with.Type:
 		return fmt.Errorf("the type of this standard attribute is %s", with.Type)
-	case IsBoolean(a.Name) && a.Required:
+	case IsVerifiedFlag(a.Name) && a.Required:
 		return errors.New("nobody can be asked for this")
 	case a.Max != 0 && a.Min > a.Max:
-		return errors.New("Min is more than Max")
+		return errors.New("its Min is more than its Max")
 	}
 	return nil
 }

@@ -211,7 +211,7 @@ func (s Settings) WithDefaults() Settings {
 	return s
 }
 
-// CheckSettings checks s as [pool.New] and [core.Core.Configure] do. The error names the
+// CheckSettings checks s as pool.New and Pool.Configure do. The error names the
 // field and says what was expected.
 func CheckSettings(s Settings) error {
 	s = s.WithDefaults()

@@ -27,7 +27,7 @@ const (
 	TriggerV3 = "V3_0"
 )
 
-// A TriggerRefusal is what [pool.Config].Invoke returns when the trigger did its work
+// A TriggerRefusal is what pool.Config.Invoke returns when the trigger did its work
 // and says no: people, or the app, read the message. Any other error means that
 // the trigger could not be asked.
 type TriggerRefusal struct{ Message string }
@@ -45,9 +45,8 @@ func checkTriggers(s Settings) error {
 		u, err := url.Parse(t.URL)
 		switch {
 		case !slices.Contains(known, name):
-			return fmt.Errorf(
-				"Triggers: %q is unknown; known are %q", text.Clip(name), known,
-			) //nolint:staticcheck // a field
+			//nolint:staticcheck // the name of a field
+			return fmt.Errorf("Triggers: %q is unknown; known are %q", text.Clip(name), known)
 		case err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https":
 			return fmt.Errorf("Triggers[%s].URL: expected an http or https URL without user info", name)
 		case t.Version == "":

@@ -43,7 +43,7 @@ type User struct {
 	Logins     []string   // what the user may type to sign in, folded; unique in the pool
 	Created    time.Time
 	Modified   time.Time
-	SignedOut  time.Time // of [accounts.Users.GlobalSignOut]; zero: never
+	SignedOut  time.Time // of accounts.Users.GlobalSignOut; zero: never
 	Version    int64     // counted up by the store
 }
 
@@ -73,7 +73,7 @@ func (u User) Verified(address string) bool {
 	return u.Attributes[address] != "" && u.Attributes[address+"_verified"] == "true"
 }
 
-// NewUser is what [accounts.Users.Create] needs to know.
+// NewUser is what accounts.Users.Create needs to know.
 type NewUser struct {
 	// Sub is for a user who must have a certain one, at most 128 characters.
 	// Empty: a fresh UUID.

@@ -3,9 +3,9 @@
 // recovery. What a page and an operation of the user pools API both decide about an
 // account is one method here.
 //
-// It knows the words (userpool) and, of the internal packages, core, records, codes,
-// triggers, lockout, totp, clock and text. It knows no sign-in under way, no token and no
-// HTTP.
+// It knows the words (userpool), store and, of the internal packages, core, records, codes,
+// triggers, lockout, totp, clock, decision, naming and text. It knows no sign-in under way,
+// no token and no HTTP.
 package accounts
 
 import (
@@ -48,36 +48,3 @@ func New(c *core.Core, deliver func(context.Context, userpool.Message) error) *A
 		Decoys:       users.decoys, Codes: cs, Triggers: t,
 	}
 }
-
-// Clients are the app clients of a pool.
-type Clients struct{ core *core.Core }
-
-// Users are the users of a pool.
-type Users struct {
-	core     *core.Core
-	names    signInNames
-	lockout  *lockout.Lockout
-	codes    *codes.Codes
-	triggers *triggers.Triggers
-	decoys   *Decoys
-}
-
-// Registration is how people make an account of their own.
-type Registration struct {
-	core     *core.Core
-	users    *Users
-	clients  *Clients
-	codes    *codes.Codes
-	triggers *triggers.Triggers
-}
-
-// Recovery is how people get back into an account whose password they forgot.
-type Recovery struct {
-	core     *core.Core
-	users    *Users
-	codes    *codes.Codes
-	triggers *triggers.Triggers
-}
-
-// Outbox is the messages that a pool has sent, or would have.
-type Outbox struct{ core *core.Core }

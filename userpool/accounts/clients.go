@@ -14,6 +14,18 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
+// Clients are the app clients of a pool.
+type Clients struct{ core *core.Core }
+
+// ClientCredentials is how a request to the token or revocation endpoint says
+// which client it comes from.
+type ClientCredentials struct {
+	ID     string
+	Secret userpool.Secret // empty: none was sent
+	// Basic says that they came in the Authorization header.
+	Basic bool
+}
+
 // maxPage is how many clients one call of Clients returns at most.
 const maxPage = 100
 
@@ -34,6 +46,12 @@ func (a *Clients) List(ctx context.Context, after string, limit int) ([]userpool
 		return nil, fmt.Errorf("userpool: reading clients: %w", err)
 	}
 	return list, nil
+}
+
+// Check checks c as [Clients.Create] does. Scopes, identity providers
+// and attributes must be those of the pool's settings.
+func (a *Clients) Check(c userpool.Client) error {
+	return userpool.CheckClientOf(*a.core.Settings(), c)
 }
 
 // Create checks c, fills in what is empty, stores it and returns it, with
@@ -139,15 +157,6 @@ func (a *Clients) Delete(ctx context.Context, id string) error {
 	return nil
 }
 
-// ClientCredentials is how a request to the token or revocation endpoint says
-// which client it comes from.
-type ClientCredentials struct {
-	ID     string
-	Secret userpool.Secret // empty: none was sent
-	// Basic says that they came in the Authorization header.
-	Basic bool
-}
-
 var errClient = &userpool.Error{Code: userpool.CodeInvalidClient}
 
 // Authenticate returns the client with these credentials (RFC 6749
@@ -173,12 +182,6 @@ func (a *Clients) Authenticate(ctx context.Context, cred ClientCredentials) (use
 	}
 	a.core.Audit(ctx, decision.ClientRefused, core.ClientAttr(cred.ID), core.ReasonAttr(reason))
 	return userpool.Client{}, errClient
-}
-
-// Check checks c as [Clients.Create] does. Scopes, identity providers
-// and attributes must be those of the pool's settings.
-func (a *Clients) Check(c userpool.Client) error {
-	return userpool.CheckClientOf(*a.core.Settings(), c)
 }
 
 // newClientSecret returns 52 lower-case alphanumerics (256 random bits).

@@ -21,6 +21,32 @@ type Account struct {
 	Known bool
 }
 
+// Account returns who has a name: a user, or who stands in for one.
+func (a *Users) Account(ctx context.Context, username string) (Account, error) {
+	decoy, err := a.decoys.Account(ctx, username)
+	if err != nil {
+		return Account{}, err
+	}
+	u, ok, err := a.core.Records.UserByLogin(ctx, naming.Fold(username))
+	if err != nil {
+		return Account{}, fmt.Errorf("userpool: reading user: %w", err)
+	}
+	if !ok {
+		return decoy, nil
+	}
+	return Account{u, true}, nil
+}
+
+// userOrDecoy returns the user with this name, who may be nobody, and who stands
+// in for them; both always, since it takes time.
+func (a *Users) userOrDecoy(ctx context.Context, username string) (u, decoy userpool.User, err error) {
+	u, _, err = a.Find(ctx, username)
+	if err == nil {
+		decoy, err = a.decoys.User(ctx, username)
+	}
+	return u, decoy, err
+}
+
 // Decoys stand in for names that nobody has.
 type Decoys struct {
 	core   *core.Core
@@ -52,6 +78,23 @@ func (d *Decoys) Account(ctx context.Context, username string) (Account, error) 
 	return Account{User: u}, nil
 }
 
+// User stands in for a name that nobody has, or nobody whom a code could
+// reach. Its sub and addresses depend on the name and on a secret of the pool, so
+// that they are the same at every visit.
+func (d *Decoys) User(ctx context.Context, username string) (userpool.User, error) {
+	who, err := d.Account(ctx, username)
+	if err != nil {
+		return userpool.User{}, err
+	}
+	login := naming.Fold(username)
+	sum, err := hex.DecodeString(strings.TrimPrefix(who.Sub, "decoy-"))
+	if err != nil {
+		return userpool.User{}, fmt.Errorf("userpool: making a decoy: %w", err)
+	}
+	who.Attributes = map[string]string{"email": decoyEmail(login, sum), "phone_number": decoyPhone(login, sum)}
+	return who.User, nil
+}
+
 // secretOf is the same in every process on one store.
 func (d *Decoys) secretOf(ctx context.Context) (userpool.Secret, error) {
 	if known := d.secret.Load(); known != nil {
@@ -64,9 +107,6 @@ func (d *Decoys) secretOf(ctx context.Context) (userpool.Secret, error) {
 	d.secret.Store(&secret)
 	return secret, nil
 }
-
-// DecoyHasPasskey reports whether a decoy seems to have passkeys.
-func DecoyHasPasskey(u userpool.User) bool { return u.Sub[len(u.Sub)-1]&1 != 0 }
 
 // decoyEmail is an address of which only the first letters show: those of the
 // name, if that is an address.
@@ -86,19 +126,5 @@ func decoyPhone(login string, sum []byte) string {
 	return fmt.Sprintf("+1555555%04d", (int(sum[3])<<8|int(sum[4]))%10_000)
 }
 
-// User stands in for a name that nobody has, or nobody whom a code could
-// reach. Its sub and addresses depend on the name and on a secret of the pool, so
-// that they are the same at every visit.
-func (d *Decoys) User(ctx context.Context, username string) (userpool.User, error) {
-	who, err := d.Account(ctx, username)
-	if err != nil {
-		return userpool.User{}, err
-	}
-	login := naming.Fold(username)
-	sum, err := hex.DecodeString(strings.TrimPrefix(who.Sub, "decoy-"))
-	if err != nil {
-		return userpool.User{}, fmt.Errorf("userpool: making a decoy: %w", err)
-	}
-	who.Attributes = map[string]string{"email": decoyEmail(login, sum), "phone_number": decoyPhone(login, sum)}
-	return who.User, nil
-}
+// DecoyHasPasskey reports whether a decoy seems to have passkeys.
+func DecoyHasPasskey(u userpool.User) bool { return u.Sub[len(u.Sub)-1]&1 != 0 }

@@ -1,7 +1,9 @@
 package accounts
 
 import (
+	"cmp"
 	"context"
+	"encoding/base32"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,6 +52,57 @@ func withoutRecovery(s *userpool.Settings, u userpool.User, factors []string) []
 	return slices.DeleteFunc(factors, func(factor string) bool {
 		return userpool.AddressOf(factor) == medium && factor != u.PreferredMFA
 	})
+}
+
+// setFactors gives u the second factors that n names. What n does not name
+// stays as it is.
+func setFactors(u *userpool.User, n userpool.NewUser) error {
+	if n.TOTPSecret != "" && !n.TOTPSecret.Equal(u.TOTPSecret) {
+		secret := strings.ToUpper(strings.TrimRight(string(n.TOTPSecret), "="))
+		raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
+		if err != nil || len(raw) < leastTOTPSecret || len(raw) > mostTOTPSecret {
+			return userpool.InvalidParameter("a secret of an authenticator app is 16 to 128 bytes in base32")
+		}
+		u.TOTPSecret, u.TOTPStep, u.TOTPBefore = userpool.Secret(secret), 0, nil
+	}
+	if n.MFA != nil {
+		u.MFA = slices.Clone(n.MFA)
+	}
+	if n.PreferredMFA != "" {
+		u.PreferredMFA = n.PreferredMFA
+	}
+	for i, factor := range u.MFA {
+		problem := factorProblem(*u, factor)
+		if problem != "" || slices.Contains(u.MFA[:i], factor) {
+			return userpool.InvalidParameter("the second factor " + text.Clip(factor) + " " +
+				cmp.Or(problem, "is repeated"))
+		}
+	}
+	if u.PreferredMFA != "" && !slices.Contains(u.MFA, u.PreferredMFA) {
+		return userpool.InvalidParameter("the preferred second factor is not one of the user's")
+	}
+	return nil
+}
+
+// factorProblem says why a user cannot have a second factor.
+func factorProblem(u userpool.User, factor string) string {
+	switch factor {
+	case userpool.FactorTOTP:
+		if u.TOTPSecret == "" {
+			return "needs the secret of an authenticator app"
+		}
+	case userpool.FactorSMS:
+		if u.Attributes["phone_number"] == "" {
+			return "needs a phone_number"
+		}
+	case userpool.FactorEmail:
+		if u.Attributes["email"] == "" {
+			return "needs an email"
+		}
+	default:
+		return "is unknown"
+	}
+	return ""
 }
 
 // SetMFA says which second factors are on for a user, and which of them comes

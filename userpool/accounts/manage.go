@@ -10,7 +10,6 @@ import (
 	"github.com/cognate-auth/cognate/userpool/internal/codes"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
 	"github.com/cognate-auth/cognate/userpool/internal/records"
-	"github.com/cognate-auth/cognate/userpool/internal/text"
 	"github.com/cognate-auth/cognate/userpool/internal/triggers"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
@@ -77,7 +76,7 @@ func (a *Users) Disable(ctx context.Context, name string) error {
 	return err
 }
 
-// Enable takes DisableUser back.
+// Enable takes Disable back.
 func (a *Users) Enable(ctx context.Context, name string) error {
 	u, err := a.Change(ctx, name, func(u *userpool.User) error { u.Disabled = false; return nil })
 	if err == nil {
@@ -120,50 +119,6 @@ func (a *Users) RemoveFromGroup(ctx context.Context, name, group string) error {
 		return nil
 	})
 	return err
-}
-
-// UserQuery says which users [Users.List] returns; at most one of Attribute and
-// Group may be set.
-type UserQuery struct {
-	// Attribute is username, status, email, phone_number, name, given_name,
-	// family_name or preferred_username, and Value what it must be, exactly or,
-	// with Prefix, begin with.
-	Attribute, Value string
-	Prefix           bool
-	Group            string // only its members
-	After            string // the sub of the last user of the page before
-	Limit            int    // at most 1000; zero: 60
-}
-
-// List returns users by sub, a page at a time: as long as a page is full there
-// may be another.
-func (a *Users) List(ctx context.Context, q UserQuery) ([]userpool.User, error) {
-	query := store.Query{After: q.After, Limit: q.Limit}
-	if query.Limit <= 0 {
-		query.Limit = 60
-	}
-	query.Limit = min(query.Limit, maxListed)
-	switch {
-	case q.Group != "" && q.Attribute != "":
-		return nil, userpool.InvalidParameter("a list of users is by an attribute or by a group, not both")
-	case q.Group != "":
-		query.Term = "group:" + q.Group
-	case q.Attribute != "" && !searchable(q.Attribute):
-		return nil, userpool.InvalidParameter("Invalid search attribute: " + text.Clip(q.Attribute))
-	case q.Attribute != "" && q.Prefix:
-		query.TermPrefix = q.Attribute + ":" + q.Value
-	case q.Attribute != "":
-		query.Term = q.Attribute + ":" + q.Value
-	}
-	users, err := a.core.Records.Users(ctx, query)
-	if err != nil {
-		return nil, fmt.Errorf("userpool: listing users: %w", err)
-	}
-	return users, nil
-}
-
-func searchable(attribute string) bool {
-	return attribute == "username" || attribute == "status" || slices.Contains(records.SearchedAttributes, attribute)
 }
 
 // invite sends a new user the temporary password.

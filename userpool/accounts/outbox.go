@@ -5,7 +5,11 @@ import (
 	"fmt"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/core"
 )
+
+// Outbox is the messages that a pool has sent, or would have.
+type Outbox struct{ core *core.Core }
 
 const maxListed = 1000
 

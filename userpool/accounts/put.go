@@ -63,7 +63,7 @@ func (a *Users) CheckFollow(ctx context.Context, s userpool.Settings, before, n 
 			return err
 		}
 		if taken && other.Sub != u.Sub {
-			return a.AliasTaken(ctx, next)
+			return a.aliasTaken(ctx, next)
 		}
 	}
 	return nil
@@ -193,23 +193,6 @@ func (a *Users) merge(
 	return err
 }
 
-// saysOtherwise reports whether a file says something new about how far a user
-// is.
-func saysOtherwise(before, n userpool.NewUser) bool {
-	return before.Status != n.Status || before.Temporary != n.Temporary || before.Password != n.Password
-}
-
-// withoutName leaves out what no file can mean to change.
-func withoutName(attributes map[string]string) map[string]string {
-	out := map[string]string{}
-	for name, value := range attributes {
-		if value != "" && !strings.EqualFold(name, "sub") {
-			out[name] = value
-		}
-	}
-	return out
-}
-
 func (a *Users) mergePassword(ctx context.Context, r Rules, u *userpool.User, n userpool.NewUser) error {
 	same := false
 	if u.PasswordHash != "" {
@@ -232,4 +215,64 @@ func (a *Users) mergePassword(ctx context.Context, r Rules, u *userpool.User, n 
 	u.PasswordHash, u.TemporaryUntil = hash, time.Time{}
 	r.passwordSet(u, n.Temporary)
 	return nil
+}
+
+// saysOtherwise reports whether a file says something new about how far a user
+// is.
+func saysOtherwise(before, n userpool.NewUser) bool {
+	return before.Status != n.Status || before.Temporary != n.Temporary || before.Password != n.Password
+}
+
+// setStatus makes a user as far as a file says.
+func (r Rules) setStatus(u *userpool.User, n userpool.NewUser) {
+	u.TemporaryUntil = time.Time{}
+	switch {
+	case n.Temporary || n.Status == userpool.UserForceChange:
+		r.passwordSet(u, true)
+	case n.Status == "":
+		u.Status = userpool.UserConfirmed
+	default:
+		u.Status = n.Status
+	}
+}
+
+// takeBack takes from u what before says and n does not; attributes gets the
+// names to remove. The address that stands for the user name stays.
+func (r Rules) takeBack(u *userpool.User, attributes map[string]string, n, before userpool.NewUser) {
+	for name := range before.Attributes {
+		isName := r.names.replaced() && naming.Fold(u.Attributes[name]) == naming.Fold(n.Username)
+		if n.Attributes[name] == "" && !strings.EqualFold(name, "sub") && !isName {
+			attributes[name] = ""
+		}
+	}
+	if n.Groups == nil {
+		u.Groups = without(u.Groups, before.Groups...)
+	}
+	if before.TOTPSecret != "" && n.TOTPSecret == "" {
+		u.TOTPSecret, u.TOTPStep, u.TOTPBefore = "", 0, nil
+		u.MFA = without(u.MFA, userpool.FactorTOTP)
+	}
+	if n.MFA == nil {
+		u.MFA = without(u.MFA, before.MFA...)
+	}
+	switch {
+	case n.PreferredMFA == "" && u.PreferredMFA == before.PreferredMFA,
+		n.MFA == nil && !slices.Contains(u.MFA, u.PreferredMFA):
+		u.PreferredMFA = ""
+	}
+}
+
+func without(list []string, taken ...string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { return slices.Contains(taken, s) })
+}
+
+// withoutName leaves out what no file can mean to change.
+func withoutName(attributes map[string]string) map[string]string {
+	out := map[string]string{}
+	for name, value := range attributes {
+		if value != "" && !strings.EqualFold(name, "sub") {
+			out[name] = value
+		}
+	}
+	return out
 }

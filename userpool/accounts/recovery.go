@@ -13,48 +13,12 @@ import (
 	"github.com/cognate-auth/cognate/userpool/internal/triggers"
 )
 
-// pretend does what sending a code does, and sends none; why is for the log.
-func pretend(
-	ctx context.Context, cs *codes.Codes, c userpool.Client, purpose string, decoy userpool.User, attribute string,
-	why error,
-) (CodeDelivery, error) {
-	r := codes.Request{
-		Purpose: purpose, Client: c, User: decoy, Medium: userpool.MediumFor(attribute),
-		To:    decoy.Attributes[attribute],
-		Decoy: true, Why: why.Error(),
-	}
-	hint, err := cs.Send(ctx, r)
-	return CodeDelivery{Attribute: attribute, Medium: r.Medium, Destination: hint}, err
-}
-
-// recoveryAddress returns the attribute that the code for a forgotten password
-// goes to: the first of the pool's that is verified, and that is not the user's
-// second factor too (page "managing-users-passwords"). Empty: none.
-func (a *Recovery) recoveryAddress(u userpool.User) string {
-	for _, way := range a.core.Settings().Recovery {
-		name, _ := strings.CutPrefix(way, "verified_")
-		second := slices.Contains(EnrolledFactors(a.core.Settings(), u), userpool.FactorFor(userpool.MediumFor(name)))
-		if u.Verified(name) && !second {
-			return name
-		}
-	}
-	return ""
-}
-
-// CheckRecoverable says why a user cannot have a code for a new password.
-func (a *Recovery) CheckRecoverable(u userpool.User) error {
-	switch {
-	case u.Sub == "":
-		return &userpool.Error{Code: userpool.CodeUserNotFound, Description: TextNoSuchCombination}
-	case u.Disabled:
-		return &userpool.Error{Code: userpool.CodeNotAuthorized, Description: TextDisabled}
-	case u.Status == userpool.UserForceChange, u.Status == userpool.UserExternal:
-		return &userpool.Error{Code: userpool.CodeNotAuthorized, Description: TextNoReset}
-	case a.recoveryAddress(u) == "":
-		return userpool.InvalidParameter(TextNoRecovery)
-	default:
-		return nil
-	}
+// Recovery is how people get back into an account whose password they forgot.
+type Recovery struct {
+	core     *core.Core
+	users    *Users
+	codes    *codes.Codes
+	triggers *triggers.Triggers
 }
 
 // ForgotPassword sends the code by which a person chooses a new password (API
@@ -90,6 +54,36 @@ func (a *Recovery) Forgot(
 	attribute, _ := strings.CutPrefix(a.core.Settings().Recovery[0], "verified_")
 	d, err = pretend(ctx, a.codes, c, userpool.PurposeReset, decoy, attribute, why)
 	return d, "", err
+}
+
+// recoveryAddress returns the attribute that the code for a forgotten password
+// goes to: the first of the pool's that is verified, and that is not the user's
+// second factor too (page "managing-users-passwords"). Empty: none.
+func (a *Recovery) recoveryAddress(u userpool.User) string {
+	for _, way := range a.core.Settings().Recovery {
+		name, _ := strings.CutPrefix(way, "verified_")
+		second := slices.Contains(EnrolledFactors(a.core.Settings(), u), userpool.FactorFor(userpool.MediumFor(name)))
+		if u.Verified(name) && !second {
+			return name
+		}
+	}
+	return ""
+}
+
+// CheckRecoverable says why a user cannot have a code for a new password.
+func (a *Recovery) CheckRecoverable(u userpool.User) error {
+	switch {
+	case u.Sub == "":
+		return &userpool.Error{Code: userpool.CodeUserNotFound, Description: TextNoSuchCombination}
+	case u.Disabled:
+		return &userpool.Error{Code: userpool.CodeNotAuthorized, Description: TextDisabled}
+	case u.Status == userpool.UserForceChange, u.Status == userpool.UserExternal:
+		return &userpool.Error{Code: userpool.CodeNotAuthorized, Description: TextNoReset}
+	case a.recoveryAddress(u) == "":
+		return userpool.InvalidParameter(TextNoRecovery)
+	default:
+		return nil
+	}
 }
 
 // TriggerFailed reports whether a message was not sent because of its trigger,
@@ -144,7 +138,7 @@ func (a *Recovery) Reset(
 	if err != nil {
 		return userpool.User{}, err
 	}
-	u, err := a.users.SpendOn(ctx, sent, func(u *userpool.User) error {
+	u, err := a.users.spendOn(ctx, sent, func(u *userpool.User) error {
 		moved := !slices.Contains([]string{u.Attributes["email"], u.Attributes["phone_number"]}, sent.To)
 		if u.Disabled || u.Status == userpool.UserForceChange || u.Status == userpool.UserExternal || moved {
 			return codes.ErrExpired

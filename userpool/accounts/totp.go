@@ -13,6 +13,11 @@ import (
 	"github.com/cognate-auth/cognate/userpool/internal/totp"
 )
 
+// TextCodeUsed is what a person reads whose code was used before.
+const TextCodeUsed = "Your software token has already been used once."
+
+var errCodeUsed = &userpool.Error{Code: userpool.CodeExpired, Description: TextCodeUsed}
+
 // CheckTOTP checks a code of the user's authenticator app. Each code is good
 // once (RFC 6238 section 5.2), also for two who send it at the same moment.
 func (a *Users) CheckTOTP(ctx context.Context, u userpool.User, code userpool.Secret) (userpool.User, error) {
@@ -63,11 +68,6 @@ func (a *Users) Guess(ctx context.Context, sub string, try func() bool) error {
 	}
 	return nil
 }
-
-// TextCodeUsed is what a person reads whose code was used before.
-const TextCodeUsed = "Your software token has already been used once."
-
-var errCodeUsed = &userpool.Error{Code: userpool.CodeExpired, Description: TextCodeUsed}
 
 // maxTOTPBefore is how many steps before the last one a user keeps.
 const maxTOTPBefore = 16

@@ -19,4 +19,9 @@
 // machine, and every Host. No page of another site gets an answer. The view only
 // reads, and shows no secret but the codes and links of messages, which is what it
 // is for: no password hash, no client secret, no token that works.
+//
+// # What it knows
+//
+// The words (userpool), accounts, grants, pool and trace, and of the internal packages
+// decision, by whose names it finds what to do. It knows none of the other HTTP packages.
 package devview

@@ -267,9 +267,8 @@ func (h *Handler) secretsFile(c userpool.Client) []byte {
 	if c.Secret != "" {
 		file.ClientSecret = "the client's secret, which is not shown here"
 	}
-	out, err := json.MarshalIndent(
-		map[string]web{"web": file}, "", "    ",
-	) //nolint:gosec // a sentence stands for the secret
+	//nolint:gosec // a sentence stands for the secret
+	out, err := json.MarshalIndent(map[string]web{"web": file}, "", "    ")
 	if err != nil {
 		panic("devview: strings as JSON: " + err.Error())
 	}

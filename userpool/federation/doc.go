@@ -1,6 +1,6 @@
 // Package federation signs people in at other identity providers: it is what a
 // user pool is as a client of OpenID Connect and as a service provider of SAML
-// 2.0. Package userpool decides who somebody is here; this package asks who they
+// 2.0. Package signin decides who somebody is here; this package asks who they
 // are there.
 //
 // # The way out and back
@@ -25,4 +25,8 @@
 // names the same sub. Every answer is bounded in size and time, no redirect is
 // followed, and what a provider says in an error goes to the app only as the
 // words of the protocol's error members.
+//
+// # What it knows
+//
+// The words (userpool), grants, pool and browser, and none of the other HTTP packages.
 package federation

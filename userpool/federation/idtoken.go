@@ -326,9 +326,8 @@ func (k jwk) ecKey() (crypto.PublicKey, bool) {
 	if errX != nil || errY != nil || len(x) != size || len(y) != size {
 		return nil, false
 	}
-	key, err := ecdsa.ParseUncompressedPublicKey(
-		curve, slices.Concat([]byte{4}, x, y),
-	) // checks that it is on the curve
+	// It checks that the point is on the curve.
+	key, err := ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y))
 	return key, err == nil
 }
 

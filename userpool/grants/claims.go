@@ -88,7 +88,7 @@ func (g *Grants) idClaims(i issuance) map[string]any {
 	}
 	for name, value := range visibleAttributes(i.client, i.user.Attributes, i.family.Scopes) {
 		switch {
-		case userpool.IsBoolean(name):
+		case userpool.IsVerifiedFlag(name):
 			claims[name] = value == "true"
 		case name == "address": // OpenID Connect Core section 5.1.1
 			claims[name] = map[string]string{"formatted": value}

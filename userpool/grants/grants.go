@@ -3,8 +3,9 @@
 // user of an access token is.
 //
 // It knows the words (userpool), keys, accounts, signin and, of the internal packages,
-// core, records, triggers, clock and text. It knows no HTTP: what a request brings comes
-// in as values, and what is answered goes out as one.
+// core, records, triggers, clock, decision, oauthscope, redirect and text, beside the errors
+// of package store. It knows no HTTP: what a request brings comes in as values, and what is
+// answered goes out as one.
 package grants
 
 import (
@@ -40,12 +41,6 @@ type Grants struct {
 	triggers *triggers.Triggers
 	sessions *Sessions
 	keys     *Keys
-}
-
-// Sessions are the browsers that are signed in.
-type Sessions struct {
-	core  *core.Core
-	users *accounts.Users
 }
 
 // New returns what a pool grants. pair signs the tokens, and the store does not get it;

@@ -35,7 +35,8 @@ const (
 
 // Keys are the pairs of keys whose tokens are good.
 type Keys struct {
-	core *core.Core
+	core   *core.Core
+	stored records.Keys
 
 	kept    bool // in the store, where other processes change them too
 	reading singleflight.Group
@@ -62,7 +63,7 @@ func (k *Keys) take(next *records.KeySets) {
 // newKeys reads the keys or, if there are none, begins to make them: that takes longer
 // than all else at a start, and whoever needs keys waits for it.
 func newKeys(ctx context.Context, c *core.Core, given *keys.Pair) (*Keys, error) {
-	k := &Keys{core: c, kept: given == nil}
+	k := &Keys{core: c, stored: records.Keys(c.Records), kept: given == nil}
 	if given != nil {
 		k.take(&records.KeySets{Pairs: []*keys.Pair{given}})
 		return k, nil
@@ -78,11 +79,11 @@ func newKeys(ctx context.Context, c *core.Core, given *keys.Pair) (*Keys, error)
 func (k *Keys) load(ctx context.Context) (ok bool, err error) {
 	now := k.core.Now().UnixNano()
 	k.triedAt.Store(now)
-	stored, ok, err := k.core.Records.Keys(ctx, k.sets.Load())
+	sets, ok, err := k.stored.Get(ctx, k.sets.Load())
 	if err != nil || !ok {
 		return false, err
 	}
-	k.take(stored)
+	k.take(sets)
 	k.readAt.Store(now)
 	return true, nil
 }
@@ -127,7 +128,7 @@ func (k *Keys) readOrMake(ctx context.Context) error {
 		}
 		first = &records.KeySets{Pairs: []*keys.Pair{made}}
 	}
-	err = k.core.Records.CreateKeys(ctx, first.Pairs)
+	err = k.stored.Create(ctx, first.Pairs)
 	if err != nil && !errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("storing keys: %w", err)
 	}
@@ -212,7 +213,7 @@ func (k *Keys) JWKS(ctx context.Context) ([]byte, error) {
 // rotations have come; so nobody is signed out. Keys that are in use already
 // are an error.
 //
-// Unless the keys were given with [pool.Config], the store has the new ones when
+// Unless the keys were given with pool.Config, the store has the new ones when
 // Rotate returns; other processes on it sign with them some seconds later,
 // and know them at once.
 func (k *Keys) Rotate(ctx context.Context, next *keys.Pair) error {
@@ -260,7 +261,7 @@ func (k *Keys) change(ctx context.Context, change func([]*keys.Pair) ([]*keys.Pa
 		if err != nil {
 			return err
 		}
-		err = k.core.Records.UpdateKeys(ctx, next.Pairs, before.Version)
+		err = k.stored.Update(ctx, next.Pairs, before.Version)
 		if err == nil {
 			k.take(next)
 			return nil

@@ -95,7 +95,7 @@ func withKeys(t *testing.T) *keyStore {
 		t.Fatal(err)
 	}
 	s := &keyStore{Store: memstore.New()}
-	err = records.Records{Store: s, Pool: pooltest.PoolID}.CreateKeys(t.Context(), []*keys.Pair{pair})
+	err = records.Keys{Store: s, Pool: pooltest.PoolID}.Create(t.Context(), []*keys.Pair{pair})
 	if err != nil {
 		t.Fatal(err)
 	}

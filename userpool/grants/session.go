@@ -8,7 +8,15 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/clock"
+	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/signin"
 )
+
+// Sessions are the browsers that are signed in.
+type Sessions struct {
+	core  *core.Core
+	users *accounts.Users
+}
 
 // Start opens a browser session for the user sub, who has just signed in, and
 // closes the one that the browser had before, if any. The id is always new, so
@@ -20,12 +28,12 @@ func (ss *Sessions) Start(
 	return ss.open(ctx, userpool.Session{Sub: sub, Methods: methods}, previous)
 }
 
-// StartFederated is StartSession for a user whom an identity provider has
+// StartFederated is Start for a user whom an identity provider has
 // signed in. providerSession is what [userpool.SAML.SignOut] needs to end it there.
 func (ss *Sessions) StartFederated(
 	ctx context.Context, sub, provider, providerSession string, previous userpool.Secret,
 ) (id userpool.Secret, s userpool.Session, err error) {
-	s = userpool.Session{Sub: sub, Methods: []string{"fed"}, Provider: provider, ProviderSession: providerSession}
+	s = userpool.Session{Sub: sub, Methods: []string{signin.MethodFederated}, Provider: provider, ProviderSession: providerSession}
 	return ss.open(ctx, s, previous)
 }
 

@@ -6,8 +6,8 @@
 // # The flow
 //
 // Each page is a step of a userpool.Flow and a row of one table: its path, what
-// shows it, what its form does. The form's method hands what was typed to the rule
-// of package userpool, which records in the flow what happened and which step is
+// shows it, what its form does. The form's method hands what was typed to the step
+// of package signin, which records in the flow what happened and which step is
 // next. One dispatcher does the rest: a new step is a redirect to its page, a
 // refusal the same page with the reason, the last step the way back to the app.
 // Steps do not know one another, and nothing is decided here.
@@ -39,4 +39,9 @@
 // attests (Sec-Fetch-Site, or else Origin), and only with a token that equals
 // the browser's XSRF-TOKEN cookie. The cookie is kept as long as the browser is
 // open, so that several tabs can be at the sign-in page at once.
+//
+// # What it knows
+//
+// The words (userpool), accounts, signin, grants, pool and browser, and none of the other
+// HTTP packages.
 package hosted

@@ -112,11 +112,11 @@ func (v *visit) code() error {
 	case v.form.Has("other") && v.flow.Step == userpool.StepCode:
 		return v.refused(v.h.Pool.Steps.OtherFactor(ctx, v.flow))
 	case v.form.Has("other"):
-		return v.refused(v.h.Pool.Steps.OtherMFAStep(ctx, v.auth.Request(), v.flow))
+		return v.refused(v.h.Pool.Steps.OtherMFA(ctx, v.auth.Request(), v.flow))
 	case v.form.Has("resend"):
-		return v.refused(v.h.Pool.Steps.ResendStep(ctx, v.auth.Request(), v.flow))
+		return v.refused(v.h.Pool.Steps.Resend(ctx, v.auth.Request(), v.flow))
 	default:
-		return v.refused(v.h.Pool.Steps.CodeStep(ctx, v.auth.Request(), v.flow, userpool.Secret(v.form.Get("code"))))
+		return v.refused(v.h.Pool.Steps.Code(ctx, v.auth.Request(), v.flow, userpool.Secret(v.form.Get("code"))))
 	}
 }
 

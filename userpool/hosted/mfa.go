@@ -15,7 +15,7 @@ func (v *visit) showMFAChoice() {
 }
 
 func (v *visit) chooseMFA() error {
-	return v.refused(v.h.Pool.Steps.MFAChoiceStep(v.r.Context(), v.auth.Request(), v.flow, v.form.Get("factor")))
+	return v.refused(v.h.Pool.Steps.MFAChoice(v.r.Context(), v.auth.Request(), v.flow, v.form.Get("factor")))
 }
 
 // showMFACode writes the page that asks for the code of the second factor.
@@ -49,7 +49,7 @@ func (v *visit) showMFASetup() {
 		page.Email = page.Email || o.Factor == userpool.FactorEmail
 		page.SMS = page.SMS || o.Factor == userpool.FactorSMS
 	}
-	secret, uri, err := v.h.Pool.Steps.TOTPSetup(v.r.Context(), v.flow)
+	secret, uri, err := v.h.Pool.Steps.TOTPSecret(v.r.Context(), v.flow)
 	if err == nil && page.TOTP {
 		page.Secret = groups(string(secret))
 		page.QR, err = qrSVG(string(uri), page.T("QR code for your authenticator app"))
@@ -64,7 +64,7 @@ func (v *visit) showMFASetup() {
 func (v *visit) setUpMFA() error {
 	ctx := v.r.Context()
 	if factor := v.form.Get("factor"); factor != userpool.FactorTOTP {
-		return v.badInput(v.h.Pool.Steps.AddressSetupStep(ctx, v.auth.Request(), v.flow, factor, v.form.Get("address")))
+		return v.badInput(v.h.Pool.Steps.SetUpAddress(ctx, v.auth.Request(), v.flow, factor, v.form.Get("address")))
 	}
-	return v.refused(v.h.Pool.Steps.TOTPSetupStep(ctx, v.auth.Request(), v.flow, userpool.Secret(v.form.Get("code"))))
+	return v.refused(v.h.Pool.Steps.SetUpTOTP(ctx, v.auth.Request(), v.flow, userpool.Secret(v.form.Get("code"))))
 }

@@ -36,7 +36,7 @@ func (v *visit) newPassword() error {
 		return nil
 	}
 	password := userpool.Secret(v.form.Get("new_password"))
-	return v.badInput(v.h.Pool.Steps.NewPasswordStep(v.r.Context(), v.auth.Request(), v.flow, password, v.attributes()))
+	return v.badInput(v.h.Pool.Steps.NewPassword(v.r.Context(), v.auth.Request(), v.flow, password, v.attributes()))
 }
 
 // attributeFields say how to ask for an attribute.

@@ -4,6 +4,8 @@
 // It does not grow without limit: of each kind of record a million is kept. One
 // more drops the one that would expire soonest; where nothing expires, it is
 // refused. What a method costs does not depend on how many records there are.
+//
+// It knows package store alone.
 package memstore
 
 import (

@@ -110,7 +110,7 @@ func totpBack(t *testing.T, e *pooltest.Env) func(t *testing.T) {
 		_, f := e.Pool.Flows.Start("browser", "request")
 		f.Username = "eve"
 		must(t, e.Pool.Steps.Password(t.Context(), a.Request(), f, pooltest.Password))
-		return e.Pool.Steps.CodeStep(
+		return e.Pool.Steps.Code(
 			t.Context(), a.Request(), f, userpool.Secret(pooltest.TOTP(t, secret, e.Clock.Now())),
 		)
 	}

@@ -1,8 +1,46 @@
-// Package pool makes a user pool: accounts, sign-in and grants on one store. What the
-// parts decide, and how, they say themselves; here is what they have in common.
+// Package pool makes a user pool out of its parts: accounts, sign-in and grants on one
+// store.
 //
-// It knows all of the packages below it: the words (userpool), store, trace, keys,
-// accounts, signin, grants, and core, records, gate and password of the internal ones.
+//	p, err := pool.New(ctx, pool.Config{
+//		Issuer: "http://localhost:9229/", // the pool id is appended
+//		Store:  memstore.New(),
+//	})
+//	client, err := p.Clients.Create(ctx, userpool.Client{
+//		GenerateSecret: true, CallbackURLs: []string{"http://localhost:8080/callback"},
+//	})
+//	user, err := p.Users.Create(ctx, userpool.NewUser{Username: "ann", Password: "correct horse"})
+//	handler, err := server.New(server.Config{Pool: p, BaseURL: "http://localhost:9229"})
+//
+// Inside a test, package cognatetest does all of this in one call.
+//
+// # A sign-in
+//
+// A browser brings an authorization request. [grants.Grants.ParseAuthorization] checks all
+// of it; only what it returns may be redirected to. [grants.Grants.AuthorizeSilently]
+// answers from the browser's session. Otherwise the person goes through the pages, which
+// are the steps of a [userpool.Flow]: name and password, sign-up, a code, a second factor,
+// a passkey. Each page has a method of its own, such as [signin.Steps.SignIn], that decides
+// what its form is worth; one function decides which step is next, from the account, the
+// client and what was proven. At the end there is a session ([grants.Sessions.Start]), and
+// the app gets a code ([grants.Grants.Authorize]). It authenticates
+// ([accounts.Clients.Authenticate]) and redeems the code ([grants.Grants.RedeemCode]).
+//
+// # Security
+//
+// Passwords are hashed with argon2id, a bounded number at a time. Session ids, codes and
+// refresh tokens are random, and only their SHA-256 reaches the store. A code is taken from
+// the store before it is looked at, so that it works once however many ask. A name that
+// nobody has gets the same answers, the same lockout and the same work as one that somebody
+// has.
+//
+// A pool is meant for development and tests, not for the accounts of real users. Where it
+// differs from Cognito is listed in docs/cognito-divergences.md.
+//
+// # What it knows
+//
+// All of the packages below it: the words (userpool), store, trace, keys, accounts, signin,
+// grants, and of the internal ones core, gate, password and records. It knows no HTTP and
+// no SQL; the packages oauth, hosted and federation put it on the wire.
 package pool
 
 import (

@@ -2,6 +2,8 @@
 // endpoints of package oauth, the pages of package hosted, the way to other
 // identity providers of package federation and, where it is switched on, the
 // developer's view of package devview.
+//
+// It knows all of them, pool and recorder: nothing above it has to know more than this.
 package server
 
 import (

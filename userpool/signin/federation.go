@@ -7,11 +7,20 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/clock"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
 	"github.com/cognate-auth/cognate/userpool/internal/decision"
+	"github.com/cognate-auth/cognate/userpool/internal/triggers"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
+
+// Federation is the sign-in at other identity providers.
+type Federation struct {
+	core     *core.Core
+	users    *accounts.Users
+	triggers *triggers.Triggers
+}
 
 // RoundTripLifetime is how long a person has at another identity provider
 // (developer guide, page "cognito-user-pools-managed-login").

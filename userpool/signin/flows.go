@@ -8,8 +8,12 @@ import (
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/clock"
+	"github.com/cognate-auth/cognate/userpool/internal/core"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
+
+// Flows keeps the ways of people through the sign-in pages, from one request to the next.
+type Flows struct{ core *core.Core }
 
 // FlowLifetime is how long a person has for a whole way through the sign-in
 // pages (developer guide, page "cognito-user-pools-managed-login").
@@ -64,7 +68,7 @@ func (fs *Flows) Save(ctx context.Context, f *userpool.Flow) error {
 	return nil
 }
 
-// Renew stores what happened, as SaveFlow, under another id. It is for a flow
+// Renew stores what happened, as Save does, under another id. It is for a flow
 // in which something was proven for the first time: somebody may have planted the
 // browser's token and a flow of their own, and waited (session fixation).
 func (fs *Flows) Renew(ctx context.Context, f *userpool.Flow) (id userpool.Secret, err error) {

@@ -215,7 +215,7 @@ func (f *Federation) applyMapping(
 // namesAddress reports whether the provider, if it says that an address is
 // verified, also says which one: the one that the user has may be another.
 func namesAddress(ip userpool.IdentityProvider, attribute string, claims map[string]string) bool {
-	if !userpool.IsBoolean(attribute) {
+	if !userpool.IsVerifiedFlag(attribute) {
 		return true
 	}
 	claim, mapped := ip.AttributeMapping[strings.TrimSuffix(attribute, "_verified")]

@@ -24,9 +24,9 @@ func (s *Steps) MissingAttributes(ctx context.Context, f *userpool.Flow) ([]stri
 	return s.core.Settings().Missing(who.User), nil
 }
 
-// NewPasswordStep is the password that takes the place of a temporary one, and
+// NewPassword is the password that takes the place of a temporary one, and
 // the attributes that were missing; others are ignored (NEW_PASSWORD_REQUIRED).
-func (s *Steps) NewPasswordStep(
+func (s *Steps) NewPassword(
 	ctx context.Context, req Request, f *userpool.Flow, password userpool.Secret, attributes map[string]string,
 ) error {
 	who, err := s.accountOf(ctx, f)

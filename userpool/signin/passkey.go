@@ -14,9 +14,18 @@ import (
 	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
 	"github.com/cognate-auth/cognate/userpool/internal/decision"
+	"github.com/cognate-auth/cognate/userpool/internal/records"
 	"github.com/cognate-auth/cognate/userpool/internal/text"
 	"github.com/cognate-auth/cognate/userpool/store"
 )
+
+// Passkeys are the passkeys of users, and how one is added.
+type Passkeys struct {
+	core    *core.Core
+	users   *accounts.Users
+	stored  records.Passkeys
+	checker userpool.Passkeys // nil: there are no passkeys
+}
 
 const (
 	maxPasskeys       = 20 // of one user (developer guide, page "quotas")
@@ -41,7 +50,7 @@ func passkeyMethod(k userpool.Passkey) string {
 // List returns the passkeys of a user, at most 20, in no order that means
 // anything.
 func (pk *Passkeys) List(ctx context.Context, sub string) ([]userpool.Passkey, error) {
-	list, err := pk.core.Records.Passkeys(ctx, sub, maxPasskeys)
+	list, err := pk.stored.List(ctx, sub, maxPasskeys)
 	if err != nil {
 		return nil, fmt.Errorf("userpool: reading passkeys: %w", err)
 	}
@@ -51,9 +60,9 @@ func (pk *Passkeys) List(ctx context.Context, sub string) ([]userpool.Passkey, e
 // Delete removes a passkey of a user. One that is not there, or somebody
 // else's, is no error.
 func (pk *Passkeys) Delete(ctx context.Context, sub, id string) error {
-	k, ok, err := pk.core.Records.Passkey(ctx, id)
+	k, ok, err := pk.stored.Get(ctx, id)
 	if err == nil && ok && k.Sub == sub {
-		err = pk.core.Records.DeletePasskey(ctx, id)
+		err = pk.stored.Delete(ctx, id)
 	}
 	if err != nil {
 		return fmt.Errorf("userpool: removing a passkey: %w", err)
@@ -80,7 +89,7 @@ func (pk *Passkeys) relyingParty() userpool.RelyingParty {
 
 // has reports whether the user has any.
 func (pk *Passkeys) has(ctx context.Context, sub string) (bool, error) {
-	list, err := pk.core.Records.Passkeys(ctx, sub, 1)
+	list, err := pk.stored.List(ctx, sub, 1)
 	if err != nil {
 		return false, fmt.Errorf("userpool: reading passkeys: %w", err)
 	}
@@ -122,7 +131,7 @@ func (pk *Passkeys) presented(
 	if !ok {
 		return userpool.Passkey{}, userpool.User{}, errPasskey
 	}
-	stored, ok, err := pk.core.Records.Passkey(ctx, id)
+	stored, ok, err := pk.stored.Get(ctx, id)
 	if err != nil {
 		return userpool.Passkey{}, userpool.User{}, fmt.Errorf("userpool: reading a passkey: %w", err)
 	}
@@ -259,7 +268,7 @@ func (pk *Passkeys) register(ctx context.Context, u userpool.User, state, respon
 	if made.Name == "" {
 		made.Name = fmt.Sprintf("Passkey %d", len(r.Have)+1)
 	}
-	err = pk.core.Records.CreatePasskey(ctx, made)
+	err = pk.stored.Create(ctx, made)
 	if errors.Is(err, store.ErrExists) {
 		return errPasskey
 	}

@@ -63,7 +63,7 @@ func (s *Steps) Reset(ctx context.Context, req Request, f *userpool.Flow, r Rese
 	if !r.Password.Equal(r.Repeated) {
 		return userpool.InvalidParameter(TextNotRepeated)
 	}
-	sub, err := s.resetSub(ctx, f)
+	sub, err := resetSub(ctx, s.decoys, f)
 	if err != nil {
 		return err
 	}
@@ -80,11 +80,11 @@ func (s *Steps) Reset(ctx context.Context, req Request, f *userpool.Flow, r Rese
 }
 
 // resetSub returns whose code the flow waits for: of nobody it is the decoy's.
-func (s *Steps) resetSub(ctx context.Context, f *userpool.Flow) (string, error) {
+func resetSub(ctx context.Context, decoys *accounts.Decoys, f *userpool.Flow) (string, error) {
 	if f.Sub != "" {
 		return f.Sub, nil
 	}
-	decoy, err := s.decoys.User(ctx, f.Username)
+	decoy, err := decoys.User(ctx, f.Username)
 	return decoy.Sub, err
 }
 

@@ -4,16 +4,16 @@
 // of its own that decides what the person's answer is worth.
 //
 // It knows the words (userpool), accounts and, of the internal packages, core, records,
-// codes, triggers, lockout, totp and clock. It knows no authorization request and no
-// token: what it has to know of whoever asks is a [Request].
+// codes, triggers, lockout, totp, clock, decision, naming and text, beside the errors of
+// package store. It knows no authorization request and no token: what it has to know of
+// whoever asks is a [Request].
 package signin
 
 import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
-	"github.com/cognate-auth/cognate/userpool/internal/codes"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
-	"github.com/cognate-auth/cognate/userpool/internal/triggers"
+	"github.com/cognate-auth/cognate/userpool/internal/records"
 )
 
 // SignIn is the sign-in of one pool, each kind of rule in a part of its own. All parts
@@ -27,7 +27,7 @@ type SignIn struct {
 
 // New returns the sign-in of a pool. checker checks passkeys; nil: there are none.
 func New(c *core.Core, a *accounts.Accounts, checker userpool.Passkeys) *SignIn {
-	passkeys := &Passkeys{core: c, users: a.Users, checker: checker}
+	passkeys := &Passkeys{core: c, users: a.Users, stored: records.Passkeys(c.Records), checker: checker}
 	return &SignIn{
 		Flows: &Flows{core: c}, Passkeys: passkeys,
 		Steps: &Steps{
@@ -38,31 +38,9 @@ func New(c *core.Core, a *accounts.Accounts, checker userpool.Passkeys) *SignIn 
 	}
 }
 
-// Flows keeps the ways of people through the sign-in pages, from one request to the next.
-type Flows struct{ core *core.Core }
-
-// Steps decide what the person's answer is worth at each step of a flow.
-type Steps struct {
-	core         *core.Core
-	users        *accounts.Users
-	decoys       *accounts.Decoys
-	registration *accounts.Registration
-	recovery     *accounts.Recovery
-	passkeys     *Passkeys
-	codes        *codes.Codes
-	triggers     *triggers.Triggers
-}
-
-// Passkeys are the passkeys of users, and how one is added.
-type Passkeys struct {
-	core    *core.Core
-	users   *accounts.Users
-	checker userpool.Passkeys // nil: there are no passkeys
-}
-
-// Federation is the sign-in at other identity providers.
-type Federation struct {
-	core     *core.Core
-	users    *accounts.Users
-	triggers *triggers.Triggers
+// A Request is what a sign-in has to know of whoever asks for it: an
+// authorization request of a browser, or a call of the user pools API.
+type Request struct {
+	Client userpool.Client
+	Levels []int // of assurance that are wanted, in order of preference (acr_values)
 }

@@ -98,7 +98,7 @@ func (s *Steps) Confirm(ctx context.Context, req Request, f *userpool.Flow, code
 }
 
 func (s *Steps) confirmByLink(ctx context.Context, req Request, f *userpool.Flow) error {
-	u, err := s.pendingUser(ctx, f)
+	u, err := pendingUser(ctx, s.users, f)
 	switch {
 	case err != nil:
 		return err
@@ -109,8 +109,8 @@ func (s *Steps) confirmByLink(ctx context.Context, req Request, f *userpool.Flow
 }
 
 // pendingUser returns the user whose code the flow waits for.
-func (s *Steps) pendingUser(ctx context.Context, f *userpool.Flow) (userpool.User, error) {
-	u, err := s.users.BySub(ctx, f.Sub)
+func pendingUser(ctx context.Context, users *accounts.Users, f *userpool.Flow) (userpool.User, error) {
+	u, err := users.BySub(ctx, f.Sub)
 	if errors.Is(err, accounts.ErrGone) {
 		return userpool.User{}, codes.ErrExpired
 	}
@@ -162,7 +162,7 @@ func (s *Steps) finishSignUp(
 
 // ResendConfirmation sends another code, or link, to who is at the page for it.
 func (s *Steps) ResendConfirmation(ctx context.Context, req Request, f *userpool.Flow) error {
-	u, err := s.pendingUser(ctx, f)
+	u, err := pendingUser(ctx, s.users, f)
 	switch {
 	case err != nil:
 		return err

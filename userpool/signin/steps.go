@@ -11,33 +11,34 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/clock"
+	"github.com/cognate-auth/cognate/userpool/internal/codes"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
 	"github.com/cognate-auth/cognate/userpool/internal/totp"
+	"github.com/cognate-auth/cognate/userpool/internal/triggers"
 )
 
-// StrongEnough reports whether what a user has proven reaches the level that is
-// asked of this user: the first of those wanted that the user can reach. Whoever
-// signed in at another identity provider was never asked for more.
-func (s *Steps) StrongEnough(ctx context.Context, req Request, methods []string, u userpool.User) (bool, error) {
-	if len(req.Levels) == 0 || slices.Contains(methods, MethodFederated) {
-		return true, nil
-	}
-	x, err := s.factsOf(ctx, req, &userpool.Flow{}, accounts.Account{User: u, Known: true})
-	if err != nil {
-		return false, err
-	}
-	return Assurance(methods) >= x.target(), nil
+// Steps decide what the person's answer is worth at each step of a flow.
+type Steps struct {
+	core         *core.Core
+	users        *accounts.Users
+	decoys       *accounts.Decoys
+	registration *accounts.Registration
+	recovery     *accounts.Recovery
+	passkeys     *Passkeys
+	codes        *codes.Codes
+	triggers     *triggers.Triggers
 }
 
-// mfaLifetime is how long a person has for the second factor of it (page
-// "authentication").
-const mfaLifetime = 3 * time.Minute
+var errNoSuchLogin = &userpool.Error{Code: userpool.CodeNotAuthorized, Description: userpool.TextNoSuchLogin}
 
-// A Request is what a sign-in has to know of whoever asks for it: an
-// authorization request of a browser, or a call of the user pools API.
-type Request struct {
-	Client userpool.Client
-	Levels []int // of assurance that are wanted, in order of preference (acr_values)
+// load returns who the flow is of, and what decides its next step.
+func (s *Steps) load(ctx context.Context, req Request, f *userpool.Flow) (accounts.Account, facts, error) {
+	who, err := s.accountOf(ctx, f)
+	if err != nil {
+		return who, facts{}, err
+	}
+	x, err := s.factsOf(ctx, req, f, who)
+	return who, x, err
 }
 
 // accountOf returns who the flow is of.
@@ -70,14 +71,18 @@ func (s *Steps) factsOf(ctx context.Context, req Request, f *userpool.Flow, who 
 	return x, err
 }
 
-// load returns who the flow is of, and what decides its next step.
-func (s *Steps) load(ctx context.Context, req Request, f *userpool.Flow) (accounts.Account, facts, error) {
-	who, err := s.accountOf(ctx, f)
-	if err != nil {
-		return who, facts{}, err
+// StrongEnough reports whether what a user has proven reaches the level that is
+// asked of this user: the first of those wanted that the user can reach. Whoever
+// signed in at another identity provider was never asked for more.
+func (s *Steps) StrongEnough(ctx context.Context, req Request, methods []string, u userpool.User) (bool, error) {
+	if len(req.Levels) == 0 || slices.Contains(methods, MethodFederated) {
+		return true, nil
 	}
-	x, err := s.factsOf(ctx, req, f, who)
-	return who, x, err
+	x, err := s.factsOf(ctx, req, &userpool.Flow{}, accounts.Account{User: u, Known: true})
+	if err != nil {
+		return false, err
+	}
+	return Assurance(methods) >= x.target(), nil
 }
 
 // recordProof notes that the person is u, which the methods have shown, and moves
@@ -127,6 +132,10 @@ func (s *Steps) advance(ctx context.Context, req Request, f *userpool.Flow, who 
 	return s.enter(ctx, req, f, who, x.next())
 }
 
+// mfaLifetime is how long a person has for the second factor of it (page
+// "authentication").
+const mfaLifetime = 3 * time.Minute
+
 // enter does what the beginning of a step takes, and is at it then. If it
 // cannot, f is as before.
 func (s *Steps) enter(ctx context.Context, req Request, f *userpool.Flow, who accounts.Account, m move) error {
@@ -172,5 +181,3 @@ func (s *Steps) complete(ctx context.Context, req Request, f *userpool.Flow, who
 	}
 	return nil
 }
-
-var errNoSuchLogin = &userpool.Error{Code: userpool.CodeNotAuthorized, Description: userpool.TextNoSuchLogin}

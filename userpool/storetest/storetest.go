@@ -1,6 +1,8 @@
-// Package storetest is the conformance suite of userpool.Store. A store that
+// Package storetest is the conformance suite of store.Store. A store that
 // passes Run, with the race detector on, is fit to keep a pool's data. RunOnce
 // shows it at work: what a pool lets count once counts once.
+//
+// It knows store and, for RunOnce, pool and what is below it; no HTTP.
 package storetest
 
 import (

@@ -1,7 +1,7 @@
 // Package trace remembers the sign-ins of a pool for the developer's view: what was
 // asked, what was answered, and what the pool decided on the way.
 //
-// It knows the words (userpool) alone. Package server feeds it, and devview shows it.
+// It knows the words (userpool) and text. Package server feeds it, and devview shows it.
 package trace
 
 import (

@@ -2,7 +2,7 @@
 // AWS Lambda function is an endpoint that takes the same event as JSON by POST
 // and answers with the event, its response filled in.
 //
-//	pool, err := userpool.New(ctx, userpool.Config{
+//	p, err := pool.New(ctx, pool.Config{
 //		Invoke: trigger.HTTP(nil),
 //		Settings: userpool.Settings{Triggers: map[string]userpool.Trigger{
 //			userpool.TriggerPreSignUp: {URL: "http://localhost:9000/pre-sign-up"},
@@ -14,6 +14,8 @@
 // body {"errorMessage": "..."}: people read that text. The same body with status
 // 200, which is how AWS's emulator of the Lambda runtime reports a function that
 // failed, refuses as well.
+//
+// It knows the words (userpool) alone.
 package trigger
 
 import (
@@ -39,7 +41,7 @@ const Timeout = 5 * time.Second
 // with every attribute and group there can be is far below this one.
 const maxAnswer = 1 << 20
 
-// HTTP returns what [pool.Config].Invoke asks for. It is safe for concurrent
+// HTTP returns what pool.Config.Invoke asks for. It is safe for concurrent
 // use. base makes the requests; nil: one like [http.DefaultTransport] that finds
 // names below localhost on this machine.
 func HTTP(base http.RoundTripper) func(context.Context, userpool.Trigger, []byte) ([]byte, error) {

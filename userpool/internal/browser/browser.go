@@ -1,6 +1,8 @@
 // Package browser holds what the pool's HTTP packages have in common and no
 // rule of the pool decides: cookies, redirects, and the strict reading of
 // queries and forms.
+//
+// It knows the words (userpool), grants, whose refusals it carries to the app, and decision.
 package browser
 
 import (

@@ -2,8 +2,8 @@
 // one purpose and one user, good once and for a while. It writes the messages that they
 // go out in, which also stay in the outbox.
 //
-// It knows the words (userpool), core, lockout, triggers, records, clock, text and the
-// errors of package store. It changes no user.
+// It knows the words (userpool), core, lockout, triggers, records, clock, decision, text
+// and the errors of package store. It changes no user.
 package codes
 
 import (
@@ -83,7 +83,7 @@ type Request struct {
 	Source  string // of the CustomMessage trigger; empty: that of the purpose
 
 	// Decoy has everything done but the sending: the limits count, and a code is
-	// stored that no guess matches. User.Sub is a made-up one (see decoySub).
+	// stored that no guess matches. User.Sub is a made-up one (see accounts.Decoys).
 	Decoy bool
 	Why   string // for the log: why it is a decoy
 }

@@ -78,8 +78,8 @@ func RefusalAttrs(e *userpool.Error) []slog.Attr {
 // ReasonAttr says in a log line why something was refused.
 func ReasonAttr(reason string) slog.Attr { return slog.String("reason", reason) }
 
-// Settings returns what the pool was told the last time, by Configure. The caller must not modify what it
-// points to.
+// Settings returns what the pool was told the last time, by Configure. The caller must
+// not modify what it points to.
 func (c *Core) Settings() *userpool.Settings { return c.settings.Load() }
 
 // Configure gives the pool other settings, from the next request on. What

@@ -18,47 +18,11 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-// limitPeriod is how long a limit counts, from the first on.
-const limitPeriod = time.Hour
-
 // Lockout is the counts of one pool.
 type Lockout struct{ core *core.Core }
 
 // New returns the counts of a pool.
 func New(c *core.Core) *Lockout { return &Lockout{core: c} }
-
-// Limit counts one more of something that a user may do so often per hour. The
-// hour begins with the first. Zero is no limit.
-func (l *Lockout) Limit(ctx context.Context, what, sub string, most int) error {
-	if most == 0 {
-		return nil
-	}
-	key, now := userpool.Secret(what+":"+sub).Digest(), l.core.Now()
-	for range 10 {
-		a, ok, err := l.core.Records.Attempts(ctx, key)
-		if err != nil {
-			return fmt.Errorf("userpool: reading a limit: %w", err)
-		}
-		if !ok || !clock.InTime(now, a.Expires, limitPeriod) {
-			a = records.Attempts{Key: key, Version: a.Version, Expires: now.Add(limitPeriod)}
-		}
-		if a.Failures >= most {
-			return ErrLimitExceeded
-		}
-		a.Failures++
-		err = l.core.Records.PutAttempts(ctx, a)
-		if !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-	}
-	return ErrLimitExceeded // so many at once are too many
-}
-
-// CodeKey is what wrong codes are counted under: the account and what they are
-// for. It is not that of passwords, which a right password would clear.
-func CodeKey(purpose, sub string) string {
-	return userpool.Secret("code " + purpose + ":" + sub).Digest()
-}
 
 // Lockout, as in the developer guide, page "authentication".
 const (
@@ -128,4 +92,40 @@ func lockFor(n int) time.Duration {
 	default:
 		return time.Second << (n - freeFailures)
 	}
+}
+
+// CodeKey is what wrong codes are counted under: the account and what they are
+// for. It is not that of passwords, which a right password would clear.
+func CodeKey(purpose, sub string) string {
+	return userpool.Secret("code " + purpose + ":" + sub).Digest()
+}
+
+// limitPeriod is how long a limit counts, from the first on.
+const limitPeriod = time.Hour
+
+// Limit counts one more of something that a user may do so often per hour. The
+// hour begins with the first. Zero is no limit.
+func (l *Lockout) Limit(ctx context.Context, what, sub string, most int) error {
+	if most == 0 {
+		return nil
+	}
+	key, now := userpool.Secret(what+":"+sub).Digest(), l.core.Now()
+	for range 10 {
+		a, ok, err := l.core.Records.Attempts(ctx, key)
+		if err != nil {
+			return fmt.Errorf("userpool: reading a limit: %w", err)
+		}
+		if !ok || !clock.InTime(now, a.Expires, limitPeriod) {
+			a = records.Attempts{Key: key, Version: a.Version, Expires: now.Add(limitPeriod)}
+		}
+		if a.Failures >= most {
+			return ErrLimitExceeded
+		}
+		a.Failures++
+		err = l.core.Records.PutAttempts(ctx, a)
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+	return ErrLimitExceeded // so many at once are too many
 }

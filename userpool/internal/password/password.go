@@ -81,9 +81,9 @@ type Hasher struct {
 	Decoy userpool.Secret // a hash that no password has
 }
 
-// New returns a Hasher that makes hashes of this cost (zero: 19 MiB, two passes, one lane), at most
-// so many at once (zero: one per CPU), and lets nobody wait longer for a turn than
-// wait (zero: 5 s).
+// New returns a Hasher that makes hashes of this cost (zero: 19 MiB, two passes, one
+// lane), at most so many at once (zero: one per CPU), and lets nobody wait longer for a
+// turn than wait (zero: 5 s).
 func New(cost userpool.HashCost, most int, wait time.Duration) (*Hasher, error) {
 	if cost == (userpool.HashCost{}) {
 		cost = defaultCost

@@ -1,6 +1,8 @@
 // Package recorder feeds a pool's trace: it stands around the pool's handlers
 // and writes down each request, its answer, and what was decided in between.
 // Secrets stay outside: what may be shown is a list, and all else is described.
+//
+// It knows the words (userpool), trace and browser.
 package recorder
 
 import (

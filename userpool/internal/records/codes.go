@@ -26,6 +26,11 @@ const (
 	decoyOutbox = "decoys"
 )
 
+const (
+	maxMessages     = 1000 // kept of a pool
+	messageLifetime = 7 * 24 * time.Hour
+)
+
 // storedMessage is a Message with its code in the clear.
 type storedMessage struct {
 	userpool.Message
@@ -50,6 +55,9 @@ func messageTerms(m userpool.Message) []string {
 	return []string{"to:" + naming.Fold(m.To), "name:" + naming.Fold(m.Username), "sub:" + m.Sub}
 }
 
+// MessageID is what the IDs of messages begin with that were sent at this time.
+func MessageID(unixNano int64) string { return fmt.Sprintf("%016x", unixNano) }
+
 // PutMessage adds m to the outbox; the newest maxMessages stay.
 func (s Records) PutMessage(ctx context.Context, m userpool.Message) error {
 	return s.Apply(ctx, messageChange(m, false))
@@ -58,7 +66,7 @@ func (s Records) PutMessage(ctx context.Context, m userpool.Message) error {
 // Messages returns the messages that q asks for, the newest first.
 func (s Records) Messages(ctx context.Context, q userpool.MessageQuery, now time.Time) ([]userpool.Message, error) {
 	query := store.Query{Owner: outbox, After: q.Before, Descending: true, Limit: q.Limit}
-	// Not those of a time to come, which would stay the newest: see InTime.
+	// Not those of a time to come, which would stay the newest: see clock.InTime.
 	if next := MessageID(now.Add(clock.Slack).UnixNano()); q.Before == "" || q.Before > next {
 		query.After = next
 	}
@@ -100,10 +108,39 @@ func (s Records) DeleteMessages(ctx context.Context) error {
 	return s.Apply(ctx, store.Change{Op: store.DeleteOwned, Record: store.Record{Kind: kindMessage, Owner: outbox}})
 }
 
+// OneTimeCode is a code that was sent, without the code itself.
+type OneTimeCode struct {
+	Purpose, Sub string
+	Hash         string // of code, purpose and user; empty: no code matches
+	Medium, To   string // where it went: what knowing it proves
+	ClientID     string
+	Tries        int  // wrong ones so far
+	Link         bool // it went out in a link
+	Spent        bool // it was used; see Spend
+	Expires      time.Time
+
+	Version int64 `json:"-"` // counted up by the store
+}
+
+func (c OneTimeCode) id() string { return OneTimeID(c.Purpose, c.Sub) }
+
+// OneTimeID is where the one code of this purpose that a user can have is
+// stored.
+func OneTimeID(purpose, sub string) string { return userpool.Secret(purpose + ":" + sub).Digest() }
+
 func oneTimeRecord(c OneTimeCode) store.Record {
 	return store.Record{
 		Kind: KindOneTime, ID: c.id(), Owner: c.Sub, Expires: c.Expires, Version: c.Version, Body: encodeBody(c),
 	}
+}
+
+// Spend is the change that spends a code: it fails when somebody else did. The
+// record stays until its end: for its version, see PutOneTimeCode, and that of a
+// link to tell the person, who comes after some program that looks at links, that
+// all went well.
+func (c OneTimeCode) Spend(userpool.User) store.Change {
+	c.Spent = true
+	return store.Change{Op: store.Update, Record: oneTimeRecord(c)}
 }
 
 // PutOneTimeCode puts c in the place of the code before of this purpose and user,
@@ -155,40 +192,3 @@ func (s Records) PoolSecret(ctx context.Context, name string) (userpool.Secret, 
 	}
 	return "", store.ErrConflict
 }
-
-// OneTimeCode is a code that was sent, without the code itself.
-type OneTimeCode struct {
-	Purpose, Sub string
-	Hash         string // of code, purpose and user; empty: no code matches
-	Medium, To   string // where it went: what knowing it proves
-	ClientID     string
-	Tries        int  // wrong ones so far
-	Link         bool // it went out in a link
-	Spent        bool // it was used; see Spend
-	Expires      time.Time
-
-	Version int64 `json:"-"` // counted up by the store
-}
-
-func (c OneTimeCode) id() string { return OneTimeID(c.Purpose, c.Sub) }
-
-// OneTimeID is where the one code of this purpose that a user can have is
-// stored.
-func OneTimeID(purpose, sub string) string { return userpool.Secret(purpose + ":" + sub).Digest() }
-
-// Spend is the change that spends a code: it fails when somebody else did. The
-// record stays until its end: for its version, see PutOneTimeCode, and that of a
-// link to tell the person, who comes after some program that looks at links, that
-// all went well.
-func (c OneTimeCode) Spend(userpool.User) store.Change {
-	c.Spent = true
-	return store.Change{Op: store.Update, Record: oneTimeRecord(c)}
-}
-
-const (
-	maxMessages     = 1000 // kept of a pool
-	messageLifetime = 7 * 24 * time.Hour
-)
-
-// MessageID is what the IDs of messages begin with that were sent at this time.
-func MessageID(unixNano int64) string { return fmt.Sprintf("%016x", unixNano) }

@@ -45,25 +45,3 @@ func (s Records) PutUsed(ctx context.Context, hash string, until time.Time) erro
 	r := store.Record{Kind: kindUsed, ID: hash, Expires: until, Body: encodeBody(struct{}{})}
 	return s.Apply(ctx, store.Change{Op: store.Create, Record: r})
 }
-
-// UserByIdentity returns the user who is this at an identity provider.
-func (s Records) UserByIdentity(ctx context.Context, provider, id string) (userpool.User, bool, error) {
-	return foundUser(s.Store.Find(ctx, s.Pool, kindUser, IdentityName(provider, id)))
-}
-
-// IdentityName is the name by which a user is found who is this at an identity
-// provider. Case matters, unlike in a login. It begins with a space, which
-// nobody can type: the spaces around a login are cut off.
-func IdentityName(provider, id string) string {
-	return " identity:" + userpool.Secret(provider+"\x00"+id).Digest()
-}
-
-// userNames are all the names by which a user is found.
-func userNames(u userpool.User) []string {
-	names := make([]string, 0, len(u.Logins)+len(u.Identities))
-	names = append(names, u.Logins...)
-	for _, i := range u.Identities {
-		names = append(names, IdentityName(i.ProviderName, i.UserID))
-	}
-	return names
-}

@@ -14,6 +14,15 @@ const kindKeys = "keys"
 
 const signingKeysID = "signing"
 
+// Keys are the record of the keys that sign.
+type Keys Records
+
+// KeySets are pairs of keys, the one that signs first.
+type KeySets struct {
+	Pairs   []*keys.Pair
+	Version int64 // of the record that they are from
+}
+
 // storedKeys are pairs of private keys in PKCS #8, in the clear: whoever reads
 // the store can sign as the pool.
 type storedKeys struct {
@@ -34,27 +43,27 @@ func keysRecord(pairs []*keys.Pair, version int64) (store.Record, error) {
 	return store.Record{Kind: kindKeys, ID: signingKeysID, Version: version, Body: encodeBody(stored)}, nil
 }
 
-// CreateKeys stores a pool's first keys, or returns ErrExists.
-func (s Records) CreateKeys(ctx context.Context, pairs []*keys.Pair) error {
+// Create stores a pool's first keys, or returns ErrExists.
+func (s Keys) Create(ctx context.Context, pairs []*keys.Pair) error {
 	r, err := keysRecord(pairs, 0)
 	if err != nil {
 		return err
 	}
-	return s.Apply(ctx, store.Change{Op: store.Create, Record: r})
+	return Records(s).Apply(ctx, store.Change{Op: store.Create, Record: r})
 }
 
-// UpdateKeys replaces a pool's keys if they still have this version.
-func (s Records) UpdateKeys(ctx context.Context, pairs []*keys.Pair, version int64) error {
+// Update replaces a pool's keys if they still have this version.
+func (s Keys) Update(ctx context.Context, pairs []*keys.Pair, version int64) error {
 	r, err := keysRecord(pairs, version)
 	if err != nil {
 		return err
 	}
-	return s.Apply(ctx, store.Change{Op: store.Update, Record: r})
+	return Records(s).Apply(ctx, store.Change{Op: store.Update, Record: r})
 }
 
-// Keys returns a pool's keys. If they have the version of those that are known,
+// Get returns a pool's keys. If they have the version of those that are known,
 // it returns these: reading a key takes longer than using it.
-func (s Records) Keys(ctx context.Context, known *KeySets) (sets *KeySets, ok bool, err error) {
+func (s Keys) Get(ctx context.Context, known *KeySets) (sets *KeySets, ok bool, err error) {
 	r, ok, err := s.Store.Get(ctx, s.Pool, kindKeys, signingKeysID)
 	if err != nil || !ok {
 		return nil, false, err
@@ -78,10 +87,4 @@ func (s Records) Keys(ctx context.Context, known *KeySets) (sets *KeySets, ok bo
 		return nil, false, errors.New("userpool: the record of the keys has none")
 	}
 	return sets, true, nil
-}
-
-// KeySets are pairs of keys, the one that signs first.
-type KeySets struct {
-	Pairs   []*keys.Pair
-	Version int64 // of the record that they are from
 }

@@ -9,6 +9,9 @@ import (
 
 const kindPasskey = "passkey"
 
+// Passkeys are the records of passkeys.
+type Passkeys Records
+
 // passkeyRecord: the ID is a digest because a credential id may be longer than
 // a record's.
 func passkeyRecord(k userpool.Passkey) store.Record {
@@ -17,25 +20,25 @@ func passkeyRecord(k userpool.Passkey) store.Record {
 	}
 }
 
-// CreatePasskey adds k, or returns ErrExists when somebody has its ID.
-func (s Records) CreatePasskey(ctx context.Context, k userpool.Passkey) error {
-	return s.Apply(ctx, store.Change{Op: store.Create, Record: passkeyRecord(k)})
+// Create adds k, or returns ErrExists when somebody has its ID.
+func (s Passkeys) Create(ctx context.Context, k userpool.Passkey) error {
+	return Records(s).Apply(ctx, store.Change{Op: store.Create, Record: passkeyRecord(k)})
 }
 
-// UpdatePasskey replaces the passkey if its stored Version is still k's.
-func (s Records) UpdatePasskey(ctx context.Context, k userpool.Passkey) error {
-	return s.Apply(ctx, store.Change{Op: store.Update, Record: passkeyRecord(k)})
+// Update replaces the passkey if its stored Version is still k's.
+func (s Passkeys) Update(ctx context.Context, k userpool.Passkey) error {
+	return Records(s).Apply(ctx, store.Change{Op: store.Update, Record: passkeyRecord(k)})
 }
 
-// Passkey returns the passkey with this credential id.
-func (s Records) Passkey(ctx context.Context, id string) (k userpool.Passkey, ok bool, err error) {
+// Get returns the passkey with this credential id.
+func (s Passkeys) Get(ctx context.Context, id string) (k userpool.Passkey, ok bool, err error) {
 	k, version, ok, err := found[userpool.Passkey](s.Store.Get(ctx, s.Pool, kindPasskey, userpool.Secret(id).Digest()))
 	k.Version = version
 	return k, ok, err
 }
 
-// Passkeys returns at most limit passkeys of a user.
-func (s Records) Passkeys(ctx context.Context, sub string, limit int) ([]userpool.Passkey, error) {
+// List returns at most limit passkeys of a user.
+func (s Passkeys) List(ctx context.Context, sub string, limit int) ([]userpool.Passkey, error) {
 	list, err := s.Store.List(ctx, s.Pool, kindPasskey, store.Query{Owner: sub, Limit: limit})
 	if err != nil {
 		return nil, err
@@ -52,9 +55,9 @@ func (s Records) Passkeys(ctx context.Context, sub string, limit int) ([]userpoo
 	return out, nil
 }
 
-// DeletePasskey removes the passkey with this credential id.
-func (s Records) DeletePasskey(ctx context.Context, id string) error {
-	return s.Apply(
+// Delete removes the passkey with this credential id.
+func (s Passkeys) Delete(ctx context.Context, id string) error {
+	return Records(s).Apply(
 		ctx, store.Change{Op: store.Delete, Record: store.Record{Kind: kindPasskey, ID: userpool.Secret(id).Digest()}},
 	)
 }

@@ -2,7 +2,7 @@
 // Lambda triggers get them, and reads the answers. How an event travels, the program
 // says (core.Invoke).
 //
-// It knows the words (userpool), core and text.
+// It knows the words (userpool), core, decision and text.
 package triggers
 
 import (

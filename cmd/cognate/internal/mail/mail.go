@@ -108,7 +108,7 @@ func tlsPolicy(c Config, host string) smtp.TLSPolicy {
 }
 
 // Deliver sends m if it is an e-mail message. A short message stays only in the outbox.
-// Deliver is made for the pool's Config.Deliver.
+// Deliver is made for pool.Config.Deliver.
 func (s *Sender) Deliver(ctx context.Context, m userpool.Message) error {
 	if m.Medium != userpool.MediumEmail {
 		return nil

@@ -60,8 +60,8 @@ func purposeOf(s userpool.Step) string {
 	return userpool.PurposeMFA
 }
 
-// ResendStep sends the code of the step again, a few times.
-func (s *Steps) ResendStep(ctx context.Context, req Request, f *userpool.Flow) error {
+// Resend sends the code of the step again, a few times.
+func (s *Steps) Resend(ctx context.Context, req Request, f *userpool.Flow) error {
 	if f.Factor == userpool.FactorTOTP || f.Factor == "" {
 		return errNoSuchLogin
 	}
@@ -79,10 +79,10 @@ func (s *Steps) ResendStep(ctx context.Context, req Request, f *userpool.Flow) e
 	return err
 }
 
-// CodeStep is the code that the flow's step asks for: as the first factor at
+// Code is the code that the flow's step asks for: as the first factor at
 // StepCode, as the second at StepMFACode. A refusal is an [*userpool.Error] with one of
 // the texts for codes; wrong ones lock as wrong passwords do.
-func (s *Steps) CodeStep(ctx context.Context, req Request, f *userpool.Flow, code userpool.Secret) error {
+func (s *Steps) Code(ctx context.Context, req Request, f *userpool.Flow, code userpool.Secret) error {
 	who, err := s.accountOf(ctx, f)
 	if err != nil {
 		return err
@@ -158,8 +158,8 @@ func turnOn(u *userpool.User, factor string) {
 	}
 }
 
-// MFAChoiceStep is the choice among the second factors (SELECT_MFA_TYPE).
-func (s *Steps) MFAChoiceStep(ctx context.Context, req Request, f *userpool.Flow, factor string) error {
+// MFAChoice is the choice among the second factors (SELECT_MFA_TYPE).
+func (s *Steps) MFAChoice(ctx context.Context, req Request, f *userpool.Flow, factor string) error {
 	who, x, err := s.load(ctx, req, f)
 	if err != nil {
 		return err
@@ -170,9 +170,9 @@ func (s *Steps) MFAChoiceStep(ctx context.Context, req Request, f *userpool.Flow
 	return s.enter(ctx, req, f, who, move{userpool.StepMFACode, factor})
 }
 
-// OtherMFAStep goes back from the code to the choice of a second factor, or to
+// OtherMFA goes back from the code to the choice of a second factor, or to
 // its set-up if the code is a part of that.
-func (s *Steps) OtherMFAStep(ctx context.Context, req Request, f *userpool.Flow) error {
+func (s *Steps) OtherMFA(ctx context.Context, req Request, f *userpool.Flow) error {
 	who, x, err := s.load(ctx, req, f)
 	switch {
 	case err != nil:
@@ -188,9 +188,9 @@ func (s *Steps) OtherMFAStep(ctx context.Context, req Request, f *userpool.Flow)
 	}
 }
 
-// TOTPSetup returns what an authenticator app needs: the secret, and the same as
+// TOTPSecret returns what an authenticator app needs: the secret, and the same as
 // the address that its camera reads.
-func (s *Steps) TOTPSetup(ctx context.Context, f *userpool.Flow) (secret, uri userpool.Secret, err error) {
+func (s *Steps) TOTPSecret(ctx context.Context, f *userpool.Flow) (secret, uri userpool.Secret, err error) {
 	who, err := s.accountOf(ctx, f)
 	if err != nil {
 		return "", "", err
@@ -202,9 +202,9 @@ func (s *Steps) TOTPSetup(ctx context.Context, f *userpool.Flow) (secret, uri us
 	return f.Secret, totp.URI(name, s.users.Rules().DisplayName(who.User), f.Secret), nil
 }
 
-// TOTPSetupStep is the first code of an authenticator app that was given the
+// SetUpTOTP is the first code of an authenticator app that was given the
 // flow's secret. It registers the app and is the second factor of this sign-in.
-func (s *Steps) TOTPSetupStep(ctx context.Context, req Request, f *userpool.Flow, code userpool.Secret) error {
+func (s *Steps) SetUpTOTP(ctx context.Context, req Request, f *userpool.Flow, code userpool.Secret) error {
 	who, x, err := s.load(ctx, req, f)
 	if err != nil {
 		return err
@@ -254,9 +254,9 @@ func (s *Steps) askForRegistered(ctx context.Context, req Request, f *userpool.F
 	return err
 }
 
-// AddressSetupStep is an address that the user wants codes to go to as the
+// SetUpAddress is an address that the user wants codes to go to as the
 // second factor. It becomes the user's own when the code arrives.
-func (s *Steps) AddressSetupStep(ctx context.Context, req Request, f *userpool.Flow, factor, address string) error {
+func (s *Steps) SetUpAddress(ctx context.Context, req Request, f *userpool.Flow, factor, address string) error {
 	who, x, err := s.load(ctx, req, f)
 	if err != nil {
 		return err

@@ -73,7 +73,7 @@ func (s *Steps) assert(
 		return u, stored, errPasskey
 	}
 	used = renewed(stored, used, s.core.Now())
-	err = s.core.Records.UpdatePasskey(ctx, used)
+	err = s.passkeys.stored.Update(ctx, used)
 	if errors.Is(err, store.ErrConflict) { // used or removed at the same moment: the count may be old
 		return u, used, errPasskey
 	}

@@ -17,6 +17,15 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
+// Registration is how people make an account of their own.
+type Registration struct {
+	core     *core.Core
+	users    *Users
+	clients  *Clients
+	codes    *codes.Codes
+	triggers *triggers.Triggers
+}
+
 // SignUpRequest is what a person registers with.
 type SignUpRequest struct {
 	Client         userpool.Client
@@ -130,7 +139,7 @@ func (a *Registration) nameTaken(ctx context.Context, u userpool.User, typed str
 	case err != nil:
 		return err
 	case !taken && !a.users.names.replaced():
-		return a.users.AliasTaken(ctx, u)
+		return a.users.aliasTaken(ctx, u)
 	case !a.users.names.replaced():
 		return &userpool.Error{Code: userpool.CodeUsernameExists, Description: TextUserExists}
 	case strings.HasPrefix(naming.Fold(typed), "+"):
@@ -199,7 +208,7 @@ func (a *Registration) Confirm(
 	if err != nil {
 		return userpool.User{}, sent, err
 	}
-	u, err := a.users.SpendOn(ctx, sent, func(u *userpool.User) error {
+	u, err := a.users.spendOn(ctx, sent, func(u *userpool.User) error {
 		if u.Status != userpool.UserUnconfirmed || u.Disabled {
 			return codes.ErrExpired
 		}
@@ -292,4 +301,18 @@ func (a *Registration) checkWaiting(u userpool.User) error {
 	default:
 		return nil
 	}
+}
+
+// pretend does what sending a code does, and sends none; why is for the log.
+func pretend(
+	ctx context.Context, cs *codes.Codes, c userpool.Client, purpose string, decoy userpool.User, attribute string,
+	why error,
+) (CodeDelivery, error) {
+	r := codes.Request{
+		Purpose: purpose, Client: c, User: decoy, Medium: userpool.MediumFor(attribute),
+		To:    decoy.Attributes[attribute],
+		Decoy: true, Why: why.Error(),
+	}
+	hint, err := cs.Send(ctx, r)
+	return CodeDelivery{Attribute: attribute, Medium: r.Medium, Destination: hint}, err
 }
