@@ -335,6 +335,12 @@ func originOf(u *url.URL) string {
 	return u.Scheme + "://" + strings.TrimSuffix(host, port)
 }
 
+// problems are what is wrong with a configuration, all of it.
+type problems []error
+
+// add adds one, as fmt.Errorf makes it.
+func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Errorf(format, args...)) }
+
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
@@ -342,46 +348,54 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-func (s *settings) checkRoutes() (problems []error) {
+// checkRoutes checks the addresses at which the provider, and the person, come back.
+func (s *settings) checkRoutes() (found problems) {
 	if s.RedirectURL == "" {
-		return []error{errors.New("RedirectURL is missing: set it, or redirect_uris in the client secrets")}
+		found.add("RedirectURL is missing: set it, or redirect_uris in the client secrets")
+		return found
 	}
 	err := oidc.CheckURL(s.RedirectURL, s.InsecureHTTP)
 	if err != nil {
-		return []error{fmt.Errorf("RedirectURL %q %w", redactURL(s.RedirectURL), err)}
+		found.add("RedirectURL %q %w", redactURL(s.RedirectURL), err)
+		return found
 	}
 	if strings.Contains(s.RedirectURL, "*") {
 		like := s.origin
 		if strings.Contains(like, "*") {
 			like = "https://shop.example.com"
 		}
-		return []error{fmt.Errorf("the redirect URI %q has a *, and a redirect URI has no wildcard: "+
+		found.add("the redirect URI %q has a *, and a redirect URI has no wildcard: "+
 			"set RedirectURL to the one address of the callback, such as %s/oidc_callback",
-			redactURL(s.RedirectURL), like)}
+			redactURL(s.RedirectURL), like)
+		return found
 	}
 	if cs := s.ClientSecrets; cs != nil && len(cs.RedirectURIs) > 0 &&
 		!slices.ContainsFunc(cs.RedirectURIs, s.registered) {
-		problems = append(problems, fmt.Errorf("RedirectURL %q is none of the client secrets' redirect_uris %q; "+
+		found.add("RedirectURL %q is none of the client secrets' redirect_uris %q; "+
 			"the provider compares to the letter, and queries, which are left out here, too",
-			withoutQueries(s.RedirectURL), withoutQueries(strings.Join(cs.RedirectURIs, " "))))
+			withoutQueries(s.RedirectURL), withoutQueries(strings.Join(cs.RedirectURIs, " ")))
 	}
 	for _, u := range s.LogoutRedirectURLs {
 		err := oidc.CheckURL(u, s.InsecureHTTP)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("LogoutRedirectURLs: %q %w", redactURL(u), err))
+			found.add("LogoutRedirectURLs: %q %w", redactURL(u), err)
 		}
 	}
 	err = oidc.CheckURL(s.LogoutRedirectURL, s.InsecureHTTP)
 	if err != nil {
-		problems = append(problems, fmt.Errorf("LogoutRedirectURL %q %w", redactURL(s.LogoutRedirectURL), err))
+		found.add("LogoutRedirectURL %q %w", redactURL(s.LogoutRedirectURL), err)
 	}
 	for _, u := range append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...) {
 		if strings.Contains(u, "*") {
-			problems = append(problems,
-				fmt.Errorf("the address to return to after sign-out %q has a *, and such an address has no wildcard: "+
-					"set LogoutRedirectURL to one whole address", redactURL(u)))
+			found.add("the address to return to after sign-out %q has a *, and such an address has no wildcard: "+
+				"set LogoutRedirectURL to one whole address", redactURL(u))
 		}
 	}
+	return append(found, s.checkPaths()...)
+}
+
+// checkPaths checks the paths that Handler answers, and the one that people land on.
+func (s *settings) checkPaths() (found problems) {
 	routes := map[string]string{}
 	for _, p := range []struct{ name, path string }{
 		{"the path of RedirectURL", s.callbackPath},
@@ -394,15 +408,14 @@ func (s *settings) checkRoutes() (problems []error) {
 			continue
 		}
 		if clean, ok := returnto.Local(p.path); !ok || clean != p.path || strings.ContainsAny(p.path, "?#%") {
-			problems = append(problems,
-				fmt.Errorf("%s is %q; expected a plain path such as /oidc_callback", p.name, p.path))
+			found.add("%s is %q; expected a plain path such as /oidc_callback", p.name, p.path)
 		}
 		if other, ok := routes[p.path]; ok {
-			problems = append(problems, fmt.Errorf("%s and %s are both %q", other, p.name, p.path))
+			found.add("%s and %s are both %q", other, p.name, p.path)
 		}
 		routes[p.path] = p.name
 	}
-	return problems
+	return found
 }
 
 // registered reports whether a redirect URI of the client secrets covers RedirectURL. Keycloak
@@ -420,75 +433,67 @@ func (s *settings) tell() {
 	}
 }
 
-func (s *settings) checkPolicy() (problems []error) {
+func (s *settings) checkPolicy() (found problems) {
 	for _, scope := range s.Scopes {
 		if !scopeToken.MatchString(scope) {
-			problems = append(problems,
-				fmt.Errorf("the Scopes have %.80q, which is none; give each as an entry of its own", scope))
+			found.add("the Scopes have %.80q, which is none; give each as an entry of its own", scope)
 		}
 	}
 	if slices.Contains(s.TrustedAudiences, "") {
-		problems = append(problems, errors.New("the TrustedAudiences have an empty name"))
+		found.add("the TrustedAudiences have an empty name")
 	}
 	if !slices.Contains(s.Scopes, "openid") {
-		problems = append(problems,
-			fmt.Errorf("the Scopes %q lack openid, without which there is no ID token", s.Scopes))
+		found.add("the Scopes %q lack openid, without which there is no ID token", s.Scopes)
 	}
 	for _, alg := range s.SigningAlgorithms {
 		if !slices.Contains(oidc.SigningAlgorithms, alg) {
-			problems = append(problems,
-				fmt.Errorf("SigningAlgorithms has %q; expected some of %q", alg, oidc.SigningAlgorithms))
+			found.add("SigningAlgorithms has %q; expected some of %q", alg, oidc.SigningAlgorithms)
 		}
 	}
 	if s.ClockSkew < 0 || s.ClockSkew > maxSkew {
-		problems = append(problems, fmt.Errorf("ClockSkew is %s; expected at most %s", s.ClockSkew, maxSkew))
+		found.add("ClockSkew is %s; expected at most %s", s.ClockSkew, maxSkew)
 	}
-	problems = append(problems, claimNameProblems(s.Claims)...)
-	problems = append(problems, loginOptionProblems(s.LoginOptions, s.Dialect)...)
+	found = append(found, claimNameProblems(s.Claims)...)
+	found = append(found, loginOptionProblems(s.LoginOptions, s.Dialect)...)
 	if s.UserInfo < UserInfoIfNeeded || s.UserInfo > UserInfoNever {
-		problems = append(problems, fmt.Errorf("UserInfo is %d, which is none of the modes", s.UserInfo))
+		found.add("UserInfo is %d, which is none of the modes", s.UserInfo)
 	}
-	return problems
+	return found
 }
 
 // cookieName is what a cookie name may be made of here, a part of RFC 6265's token. It
 // can't begin like a prefix that browsers give a meaning to.
 var cookieName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
-func (s *settings) checkSession() (problems []error) {
+func (s *settings) checkSession() (found problems) {
 	if len(s.Keys) > maxConfigKeys {
-		problems = append(problems, fmt.Errorf("%d Keys; at most %d are tried per cookie", len(s.Keys), maxConfigKeys))
+		found.add("%d Keys; at most %d are tried per cookie", len(s.Keys), maxConfigKeys)
 	}
 	for i, k := range s.Keys {
 		if len(k) < minKeySize {
-			problems = append(problems,
-				fmt.Errorf("the secret Keys[%d] has %d bytes; expected at least %d random ones, "+
-					"as from: openssl rand -base64 32", i, len(k), minKeySize))
+			found.add("the secret Keys[%d] has %d bytes; expected at least %d random ones, "+
+				"as from: openssl rand -base64 32", i, len(k), minKeySize)
 		}
 	}
 	if s.Session.Lifetime < time.Minute || s.Session.Lifetime > maxLifetime {
-		problems = append(problems,
-			fmt.Errorf("Session.Lifetime is %s; expected a minute to 400 days", s.Session.Lifetime))
+		found.add("Session.Lifetime is %s; expected a minute to 400 days", s.Session.Lifetime)
 	}
 	if s.Session.IdleTimeout != 0 &&
 		(s.Session.IdleTimeout < time.Minute || s.Session.IdleTimeout > s.Session.Lifetime) {
-		problems = append(problems,
-			fmt.Errorf("Session.IdleTimeout is %s; expected 0, or a minute to the Lifetime", s.Session.IdleTimeout))
+		found.add("Session.IdleTimeout is %s; expected 0, or a minute to the Lifetime", s.Session.IdleTimeout)
 	}
 	if s.Session.CacheSize < 0 {
-		problems = append(problems, fmt.Errorf("Session.CacheSize is %d; expected 0 or more", s.Session.CacheSize))
+		found.add("Session.CacheSize is %d; expected 0 or more", s.Session.CacheSize)
 	}
 	if s.Session.Store != nil && s.Session.TokensInCookie {
-		problems = append(problems,
-			errors.New("Session.TokensInCookie and Session.Store are both set; a store keeps the tokens"))
+		found.add("Session.TokensInCookie and Session.Store are both set; a store keeps the tokens")
 	}
 	if s.BackchannelLogoutPath != "" && s.Session.Store == nil {
-		problems = append(problems,
-			errors.New("BackchannelLogoutPath needs Session.Store: sessions in cookies can't be ended from outside"))
+		found.add("BackchannelLogoutPath needs Session.Store: sessions in cookies can't be ended from outside")
 	}
 	if !cookieName.MatchString(s.CookieName) {
-		problems = append(problems, fmt.Errorf("CookieName is %q; expected letters, digits, - and _, beginning with "+
-			"neither of the last", s.CookieName))
+		found.add("CookieName is %q; expected letters, digits, - and _, beginning with "+
+			"neither of the last", s.CookieName)
 	}
-	return problems
+	return found
 }
