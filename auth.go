@@ -223,7 +223,8 @@ func requireRules(
 	rules = slices.Clone(rules) // they are the route's now
 	return func(next http.Handler) http.Handler {
 		checked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if e := checkRules(r.Context(), rules, UserFrom(r.Context())); e != nil {
+			e := checkRules(r.Context(), rules, UserFrom(r.Context()))
+			if e != nil {
 				a := signedInBy(r.Context())
 				a.fail(w, r, e, a.paths.wanted(r))
 				return

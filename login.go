@@ -83,8 +83,9 @@ func (a *Auth) begin(w http.ResponseWriter, r *http.Request, l *loginRequest) {
 	l.check(a.dialect)
 	a.reportLeftOut(r, l)
 	t := a.transactions.Start(r, l.asked(), a.paths.foreign(r))
-	if e := a.loop(w, r, t); e != nil {
-		a.failLogin(w, r, e, l.returnTo)
+	loop := a.loop(w, r, t)
+	if loop != nil {
+		a.failLogin(w, r, loop, l.returnTo)
 		return
 	}
 	address, err := a.authorize(r, l, t)

@@ -20,7 +20,11 @@ func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
 			a.askLogout(w)
 			return
 		}
-	} else if err := a.crossOrigin.Check(r); err != nil {
+		a.Logout(w, r)
+		return
+	}
+	err := a.crossOrigin.Check(r)
+	if err != nil {
 		a.fail(w, r, refuse(ReasonCrossOrigin, "%w", err), a.paths.home)
 		return
 	}

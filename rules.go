@@ -191,7 +191,8 @@ func AnyOf(rules ...Rule) Rule {
 func AllOf(rules ...Rule) Rule {
 	rules = slices.Clone(rules)
 	check := func(ctx context.Context, u *User) error {
-		if e := checkRules(ctx, rules, u); e != nil {
+		e := checkRules(ctx, rules, u)
+		if e != nil {
 			return e
 		}
 		return nil // and not e, which is a *Error
@@ -216,7 +217,8 @@ func (r Rule) String() string {
 // checkRules returns the first refusal, or nil if every rule lets the user pass.
 func checkRules(ctx context.Context, rules []Rule, u *User) *Error {
 	for _, r := range rules {
-		if e := r.decide(ctx, u); e != nil {
+		e := r.decide(ctx, u)
+		if e != nil {
 			return e
 		}
 	}
@@ -344,7 +346,8 @@ func (a *admission) require(verifiedEmail bool, rules []Rule) {
 
 // admit asks the rules of sign-in, and returns the user as a session keeps them.
 func (a *admission) admit(ctx context.Context, u *User) (*User, error) {
-	if e := checkRules(ctx, a.rules, u); e != nil {
+	e := checkRules(ctx, a.rules, u)
+	if e != nil {
 		return nil, e
 	}
 	return a.claims.trim(u), nil

@@ -144,7 +144,8 @@ func TestRules(t *testing.T) {
 			case tt.want != "" && (e == nil || e.Reason != tt.want || e.Status != status):
 				t.Fatalf("got %+v, want %s with status %d", e, tt.want, status)
 			}
-			if e := cognate.CheckRules(t.Context(), nil, tt.rule); e == nil || e.Status < 400 {
+			e = cognate.CheckRules(t.Context(), nil, tt.rule)
+			if e == nil || e.Status < 400 {
 				t.Errorf("nobody passes: %+v", e)
 			}
 		})
@@ -185,12 +186,14 @@ func TestVerifiedEmailRule(t *testing.T) {
 			"email_verified": "true",
 		}),
 	} {
-		if e := cognate.CheckRules(t.Context(), u, cognate.VerifiedEmail()); e == nil {
+		e := cognate.CheckRules(t.Context(), u, cognate.VerifiedEmail())
+		if e == nil {
 			t.Errorf("%s: passes", name)
 		}
 	}
 	u := cognate.User{Email: "ann@example.com"}.WithClaims(map[string]string{"email_verified": "true"})
-	if e := cognate.CheckRules(t.Context(), u, cognate.Claim("email_verified", "true")); e == nil {
+	e := cognate.CheckRules(t.Context(), u, cognate.Claim("email_verified", "true"))
+	if e == nil {
 		t.Error("a kept claim vouches for an address that was not verified")
 	}
 }
@@ -243,7 +246,8 @@ func TestRuleFuncErrors(t *testing.T) {
 	if shared.Status != 0 {
 		t.Error("the app's error was changed")
 	}
-	if e := cognate.CheckRules(t.Context(), ruleUser(), cognate.RuleFunc(nil)); e == nil {
+	e := cognate.CheckRules(t.Context(), ruleUser(), cognate.RuleFunc(nil))
+	if e == nil {
 		t.Error("a nil function lets somebody pass")
 	}
 }
@@ -303,11 +307,13 @@ func TestRulesKeepTheirNames(t *testing.T) {
 	names[0], rules[0], path[1] = "ops", cognate.AllOf(), "c"
 	u := cognate.User{Groups: []string{"ops"}, Scopes: []string{"ops"}}.WithClaims(map[string]string{"list": `"ops"`})
 	for _, r := range made {
-		if e := cognate.CheckRules(t.Context(), u, r); e == nil {
+		e := cognate.CheckRules(t.Context(), u, r)
+		if e == nil {
 			t.Errorf("%s changed", r)
 		}
 	}
-	if e := cognate.CheckRules(t.Context(), ruleUser(), reaches); e != nil {
+	e := cognate.CheckRules(t.Context(), ruleUser(), reaches)
+	if e != nil {
 		t.Error(e)
 	}
 }
@@ -330,7 +336,8 @@ func TestRulesAreSafeForConcurrentUse(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 100 {
-				if e := cognate.CheckRules(context.Background(), u, rule); e != nil {
+				e := cognate.CheckRules(context.Background(), u, rule)
+				if e != nil {
 					t.Error(e)
 				}
 			}

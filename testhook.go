@@ -91,7 +91,8 @@ func couldSignIn(ctx context.Context, a *Auth, u *User) error {
 		return errors.New("the user's e-mail address is not verified, and Config.RequireVerifiedEmail is set; " +
 			"set Email and EmailVerified")
 	}
-	if e := checkRules(ctx, a.admission.rules, u); e != nil {
+	e := checkRules(ctx, a.admission.rules, u)
+	if e != nil {
 		return fmt.Errorf("Config.LoginRules refuse the user: %w", e)
 	}
 	kept := a.admission.claims.trim(u)
