@@ -64,7 +64,7 @@ func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 
 // signedIn returns an Auth and a Cookie header that it takes.
-func signedIn(b *testing.B, session cognate.SessionConfig) (*cognate.Auth, string) {
+func signedIn(b testing.TB, session cognate.SessionConfig) (*cognate.Auth, string) {
 	b.Helper()
 	p := fakeprovider.New(b)
 	auth, err := cognate.New(cognate.Config{

@@ -160,7 +160,18 @@ test_module() {
 			/^\?.*\[no test files\]$/ { next }
 			{ print; fflush() }
 			/^--- FAIL: / || /^FAIL\t/ { print "  " $0 >>failures }'
-	[ ! -e "$lost" ]
+	[ ! -e "$lost" ] && count_allocations "$1"
+}
+
+# count_allocations runs the tests that the race detector would distort. They stand in files
+# that are left out with it.
+count_allocations() {
+	packages=$(cd "$1" && go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./... |
+		while read -r dir; do
+			! grep -q '^//go:build !race' "$dir"/*_test.go || printf '%s\n' "$dir"
+		done)
+	[ -n "$packages" ] || return 0
+	(cd "$1" && go test -run 'Allocations$' $packages)
 }
 
 notes=$(mktemp -d)
