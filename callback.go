@@ -184,6 +184,9 @@ func (a *Auth) answerCallback(w http.ResponseWriter, r *http.Request, in *signed
 	if in.transaction != nil {
 		target = in.transaction.ReturnTo
 	}
+	if err != nil {
+		a.dropTokens(r.Context(), in.refreshToken) // before the app is asked, which may panic
+	}
 	if err != nil && !in.again && !inVain(in.transaction, err) {
 		e := asError(err, ReasonTokenEndpoint)
 		e.ProviderCode = cmp.Or(in.code, e.ProviderCode)
@@ -191,7 +194,6 @@ func (a *Auth) answerCallback(w http.ResponseWriter, r *http.Request, in *signed
 			e.subject = in.user.Subject
 		}
 		a.failLogin(w, r, e, target)
-		a.dropTokens(r.Context(), in.refreshToken)
 		return
 	}
 	if err == nil {

@@ -301,6 +301,36 @@ func TestUnusedTokensAreRevoked(t *testing.T) {
 	}
 }
 
+// TestRevokedBeforeThePage takes it back although what the app does about the refusal panics, as
+// handlers may that give up the connection.
+func TestRevokedBeforeThePage(t *testing.T) {
+	for name, change := range map[string]func(*cognate.Config){
+		"hook": func(c *cognate.Config) {
+			c.Hooks.OnLoginError = func(context.Context, *cognate.Error) { panic(http.ErrAbortHandler) }
+		},
+		"handler": func(c *cognate.Config) {
+			c.ErrorHandler = func(http.ResponseWriter, *http.Request, *cognate.Error) { panic(http.ErrAbortHandler) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := fakeprovider.New(t)
+			got := revoked(p, nil)
+			b := newApp(t, p, func(c *cognate.Config) {
+				c.LoginRules = []cognate.Rule{cognate.Group("gods")}
+				change(c)
+			}).browser(t)
+			func() {
+				defer func() { _ = recover() }()
+				b.signIn(p)
+				t.Error("nothing panicked")
+			}()
+			if !slices.Equal(got(), []string{"refresh-0"}) {
+				t.Errorf("revoked %q, want the refresh token", got())
+			}
+		})
+	}
+}
+
 // TestSlowRevocation holds up the page of a refusal for two seconds at most.
 func TestSlowRevocation(t *testing.T) {
 	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
