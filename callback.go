@@ -150,6 +150,12 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, resp response, in 
 			return vetoed(err)
 		}
 	}
+	if in.replaced != nil { // it may have ended meanwhile, by a hook or at another process
+		in.replaced, _, err = a.sessions.Read(r, a.now())
+		if err != nil {
+			return err
+		}
+	}
 	if a.transactions.Abandoned(t) {
 		return refusal.New(refusal.State, "this browser signed out while the sign-in was under way")
 	}

@@ -228,6 +228,26 @@ func TestNewIDAtLogin(t *testing.T) {
 	}
 }
 
+// TestEndedAtLogin has the hook of a sign-in end all other sessions of the user, as apps do that
+// allow one browser: the one that this browser had has ended by then, and is told of once.
+func TestEndedAtLogin(t *testing.T) {
+	var ended []cognate.LogoutReason
+	var x *app
+	x, p, _, _ := storeApp(t, func(cfg *cognate.Config) {
+		cfg.Hooks.OnLogout = func(_ context.Context, e cognate.LogoutEvent) { ended = append(ended, e.Reason) }
+		cfg.Hooks.OnLogin = func(ctx context.Context, e cognate.LoginEvent) error {
+			_, err := x.auth.LogoutEverywhere(ctx, e.User.Subject)
+			return err
+		}
+	})
+	b := x.browser(t)
+	b.signIn(p)
+	b.get("/oidc_callback?" + p.SignIn(t, loginAgain(b).Header.Get("Location")).Encode())
+	if !b.signedIn() || !slices.Equal(ended, []cognate.LogoutReason{cognate.LogoutEverywhere}) {
+		t.Errorf("signed in %v, ended %v", b.signedIn(), ended)
+	}
+}
+
 // TestStoredLifetimes rolls the idle time, and ends at the lifetime whatever happens.
 func TestStoredLifetimes(t *testing.T) {
 	var ended []cognate.LogoutReason
