@@ -126,16 +126,18 @@ type signedIn struct {
 
 // signIn redeems the code of a sign-in that has come back, and begins the session of a user who
 // may have one.
-func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, resp response, in *signedIn) error {
+func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, resp response, in *signedIn) (err error) {
 	t := in.transaction
 	attempt := attemptOf(t)
 	out := transaction.Outcome{Spent: resp.Code != "" && resp.Error == ""}
-	defer func() { a.transactions.Settle(r.Context(), t, out) }() // a hook may panic
+	defer func() { // a hook may panic
+		out.LedOn = out.SignedIn || inVain(t, err)
+		a.transactions.Settle(r.Context(), t, out)
+	}()
 	secrets := a.client.Secrets(resp.Code, resp.State, t.Nonce, t.Verifier)
 	claims, tokens, err := a.client.Exchange(r.Context(), resp.Response, attempt)
 	in.refreshToken = tokens.Refresh
 	if err != nil {
-		out.LedOn = inVain(t, err)
 		return withoutSecrets(err, append(secrets, tokens.Access, tokens.Refresh))
 	}
 	in.user = userOf(claims, a.client.Provider.Issuer(), a.dialect, tokens.Scopes)
@@ -170,7 +172,7 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, resp response, in 
 		_ = a.sessions.Discard(r) // no more than tidy: nobody is signed in by it
 	}
 	a.transactions.Ended(w, t)
-	out.SignedIn, out.LedOn = true, true
+	out.SignedIn = true
 	return nil
 }
 

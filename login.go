@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/cognate-auth/cognate/internal/cookie"
-	"github.com/cognate-auth/cognate/internal/refusal"
 	"github.com/cognate-auth/cognate/internal/transaction"
 )
 
@@ -97,7 +97,8 @@ func (a *Auth) begin(w http.ResponseWriter, r *http.Request, l *loginRequest) {
 		a.warnOfOtherHost(r)
 		a.transactions.Begin(w, t)
 		redirect(w, address, status)
-	case l.silent() && (refusal.ProviderFault(err) || e.Reason == ReasonPushedRequest):
+	case l.silent() &&
+		slices.Contains([]Reason{ReasonProviderDown, ReasonProviderIssuer, ReasonPushedRequest}, e.Reason):
 		redirect(w, l.returnTo, status)
 	default:
 		a.failLogin(w, r, e, l.returnTo)

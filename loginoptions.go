@@ -13,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/cognate-auth/cognate/internal/oidc"
-	"github.com/cognate-auth/cognate/internal/refusal"
 	"github.com/cognate-auth/cognate/internal/transaction"
 )
 
@@ -300,10 +299,10 @@ func (l *loginRequest) asked() transaction.Request {
 }
 
 // inVain reports whether a silent sign-in ended as it may: the provider would have had to
-// ask the person for something (OpenID Connect Core 1.0, 3.1.2.6).
+// ask the person for something (OpenID Connect Core 1.0, 3.1.2.6), or so says a hook.
 func inVain(t *transaction.Transaction, err error) bool {
-	e, ok := errors.AsType[*refusal.Error](err)
-	return ok && t != nil && t.Silent && e.Reason == refusal.ProviderError && slices.Contains([]string{
+	e := asError(err, ReasonInternal)
+	return t != nil && t.Silent && e.Reason == ReasonProviderError && slices.Contains([]string{
 		"login_required", "interaction_required", "consent_required", "account_selection_required",
 	}, e.ProviderCode)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -358,6 +359,33 @@ func TestSilentLogin(t *testing.T) {
 			t.Errorf("status %d, want an error page", resp.StatusCode)
 		}
 	})
+}
+
+// TestSilentHooks has hooks say what the provider could have said: nothing is shown, and the refresh
+// token of the sign-in that comes to nothing is revoked.
+func TestSilentHooks(t *testing.T) {
+	for name, hooks := range map[string]cognate.Hooks{
+		"start": {OnLoginStart: func(context.Context, cognate.LoginStart) error {
+			return &cognate.Error{Reason: cognate.ReasonProviderDown}
+		}},
+		"login": {OnLogin: func(context.Context, cognate.LoginEvent) error {
+			return &cognate.Error{Reason: cognate.ReasonProviderError, ProviderCode: "interaction_required"}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := fakeprovider.New(t)
+			gone := revoked(p, nil)
+			b := loginApp(t, p, func(c *cognate.Config) { c.Hooks = hooks }, cognate.Silent())
+			resp := b.get("/signin")
+			if name == "login" {
+				resp = b.get("/oidc_callback?" + p.SignIn(t, resp.Header.Get("Location")).Encode())
+			}
+			if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/" ||
+				(name == "login") != slices.Equal(gone(), []string{"refresh-0"}) {
+				t.Errorf("status %d to %q, revoked %q", resp.StatusCode, resp.Header.Get("Location"), gone())
+			}
+		})
+	}
 }
 
 // TestSilentLoop has pages that would go round and round.
