@@ -120,8 +120,6 @@ type signedIn struct {
 	code     string
 	replaced *session.Session // the one that this browser had until now; nil: none
 	user     *User            // with all claims; nil: nobody
-	// refreshToken is of no use if the sign-in fails after all.
-	refreshToken string
 }
 
 // signIn redeems the code of a sign-in that has come back, and begins the session of a user who
@@ -130,13 +128,17 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, resp response, in 
 	t := in.transaction
 	attempt := attemptOf(t)
 	out := transaction.Outcome{Spent: resp.Code != "" && resp.Error == ""}
+	var refreshToken string
 	defer func() { // a hook may panic
+		if !out.SignedIn {
+			a.dropTokens(r.Context(), refreshToken)
+		}
 		out.LedOn = out.SignedIn || inVain(t, err)
 		a.transactions.Settle(r.Context(), t, out)
 	}()
 	secrets := a.client.Secrets(resp.Code, resp.State, t.Nonce, t.Verifier)
 	claims, tokens, err := a.client.Exchange(r.Context(), resp.Response, attempt)
-	in.refreshToken = tokens.Refresh
+	refreshToken = tokens.Refresh
 	if err != nil {
 		return withoutSecrets(err, append(secrets, tokens.Access, tokens.Refresh))
 	}
@@ -191,9 +193,6 @@ func (a *Auth) answerCallback(w http.ResponseWriter, r *http.Request, in *signed
 	target := a.paths.home
 	if in.transaction != nil {
 		target = in.transaction.ReturnTo
-	}
-	if err != nil {
-		a.dropTokens(r.Context(), in.refreshToken) // before the app is asked, which may panic
 	}
 	if err != nil && !in.again && !inVain(in.transaction, err) {
 		e := asError(err, ReasonTokenEndpoint)
