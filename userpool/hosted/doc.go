@@ -5,12 +5,24 @@
 //
 // # The flow
 //
-// Each page is a step of a userpool.Flow and a row of one table: its path, what
-// shows it, what its form does. The form's method hands what was typed to the step
-// of package signin, which records in the flow what happened and which step is
-// next. One dispatcher does the rest: a new step is a redirect to its page, a
-// refusal the same page with the reason, the last step the way back to the app.
-// Steps do not know one another, and nothing is decided here.
+// Each page is a step of a userpool.Flow and a row of one table (pages.go): its
+// path, its template, the view that fills it, and what its form does. A request
+// is a visit, which goes one way:
+//
+//   - It is read and checked: the authorization request, the flow, and the form
+//     with its turn (visit.go).
+//   - The form's method, such as visit.signIn, hands what was typed to the step of
+//     package signin, which records in the flow what happened and which step is next.
+//   - The visit goes on (visit.go): a new step is a redirect to its page, a refusal
+//     the same page with the reason, the last step the way back to the app.
+//   - What is shown is a view, made from the visit by the row's function, such as
+//     viewSignIn. It changes nothing, and one place writes it (view.go).
+//
+// Steps do not know one another, and nothing is decided here. A page's view and its
+// form's method stand in the file of its subject: signin.go, signup.go, mfa.go and
+// so on.
+//
+// The pages:
 //
 //	/login                          name and password, or the name alone
 //	/login/factor                   the choice of how to sign in

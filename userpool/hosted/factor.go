@@ -1,10 +1,6 @@
 package hosted
 
-import (
-	"net/http"
-
-	"github.com/cognate-auth/cognate/userpool"
-)
+import "github.com/cognate-auth/cognate/userpool"
 
 // option is a factor that can be chosen.
 type option struct{ Factor, Text string }
@@ -41,39 +37,31 @@ type stepView struct {
 	Restart  string // address of a fresh sign-in page
 }
 
-// stepView gathers what the pages have in common, and the factors to choose
-// from; a failure has answered the request.
-func (v *visit) stepView(title string, texts map[string]string) (stepView, bool) {
+// newStepView gathers what these pages have in common, and the factors to choose from.
+func newStepView(v *visit, title string, texts map[string]string) (stepView, error) {
 	factors, err := v.h.Pool.Steps.Factors(v.r.Context(), v.auth.Request(), v.flow)
 	if err != nil {
-		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
-		return stepView{}, false
+		return stepView{}, err
 	}
 	return stepView{
-		view: v.view(title, v.auth.Client.Name), Username: shorten(v.flow.Username),
+		view: newView(v, title), Username: shorten(v.flow.Username),
 		Options: options(factors, texts), Other: len(factors) > 1 || !v.flow.Named,
 		Restart: "/login?" + v.query.Encode(),
-	}, true
+	}, nil
 }
 
-// showFactor writes the choice of how to sign in.
-func (v *visit) showFactor() {
-	page, ok := v.stepView("Choose how to sign in", firstFactorTexts)
-	if ok {
-		v.write("factor", page)
-	}
+// viewFactor is the view of the choice of how to sign in.
+func viewFactor(v *visit) (writable, error) {
+	return newStepView(v, "Choose how to sign in", firstFactorTexts)
 }
 
 func (v *visit) chooseFactor() error {
 	return v.refused(v.h.Pool.Steps.Factor(v.r.Context(), v.auth.Request(), v.flow, v.form.Get("factor")))
 }
 
-// showPassword writes the page that asks for the password alone.
-func (v *visit) showPassword() {
-	page, ok := v.stepView("Enter your password", firstFactorTexts)
-	if ok {
-		v.write("password", page)
-	}
+// viewPassword is the view of the page that asks for the password alone.
+func viewPassword(v *visit) (writable, error) {
+	return newStepView(v, "Enter your password", firstFactorTexts)
 }
 
 func (v *visit) password() error {
@@ -92,18 +80,15 @@ type codeView struct {
 	Resend bool
 }
 
-func (v *visit) codeView(title string, texts map[string]string) (codeView, bool) {
-	step, ok := v.stepView(title, texts)
+func newCodeView(v *visit, texts map[string]string) (codeView, error) {
+	step, err := newStepView(v, "Enter your code", texts)
 	app := v.flow.Factor == userpool.FactorTOTP
-	return codeView{stepView: step, App2FA: app, Hint: v.flow.Hint, Resend: !app}, ok
+	return codeView{stepView: step, App2FA: app, Hint: v.flow.Hint, Resend: !app}, err
 }
 
-// showCode writes the page that asks for the code which is the first factor.
-func (v *visit) showCode() {
-	page, ok := v.codeView("Enter your code", firstFactorTexts)
-	if ok {
-		v.write("code", page)
-	}
+// viewCode is the view of the page that asks for the code which is the first factor.
+func viewCode(v *visit) (writable, error) {
+	return newCodeView(v, firstFactorTexts)
 }
 
 func (v *visit) code() error {
@@ -118,13 +103,4 @@ func (v *visit) code() error {
 	default:
 		return v.refused(v.h.Pool.Steps.Code(ctx, v.auth.Request(), v.flow, userpool.Secret(v.form.Get("code"))))
 	}
-}
-
-// badInput is the status of a page that was filled in wrongly; nobody was
-// refused.
-func (v *visit) badInput(err error) error {
-	if err != nil {
-		v.status = http.StatusBadRequest
-	}
-	return v.refused(err)
 }

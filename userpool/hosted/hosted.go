@@ -1,6 +1,7 @@
 package hosted
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -65,6 +66,11 @@ func (h *Handler) ownForm(w http.ResponseWriter, r *http.Request) (url.Values, b
 		return nil, false
 	}
 	return form, true
+}
+
+func isTooLong(err error) bool {
+	_, long := errors.AsType[*http.MaxBytesError](err)
+	return long
 }
 
 func (h *Handler) refuseForm(w http.ResponseWriter, r *http.Request, status int, code, reason string) {

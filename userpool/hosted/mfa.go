@@ -6,25 +6,20 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// showMFAChoice writes the choice among several second factors.
-func (v *visit) showMFAChoice() {
-	page, ok := v.stepView("Choose a multi-factor authentication (MFA) method", secondFactorTexts)
-	if ok {
-		v.write("factor", page)
-	}
+// viewMFAChoice is the view of the choice among several second factors.
+func viewMFAChoice(v *visit) (writable, error) {
+	return newStepView(v, "Choose a multi-factor authentication (MFA) method", secondFactorTexts)
 }
 
 func (v *visit) chooseMFA() error {
 	return v.refused(v.h.Pool.Steps.MFAChoice(v.r.Context(), v.auth.Request(), v.flow, v.form.Get("factor")))
 }
 
-// showMFACode writes the page that asks for the code of the second factor.
-func (v *visit) showMFACode() {
-	page, ok := v.codeView("Enter your code", secondFactorTexts)
+// viewMFACode is the view of the page that asks for the code of the second factor.
+func viewMFACode(v *visit) (writable, error) {
+	page, err := newCodeView(v, secondFactorTexts)
 	page.Other = page.Other || v.flow.Address != ""
-	if ok {
-		v.write("code", page)
-	}
+	return page, err
 }
 
 // setupView is what the page shows that registers a second factor.
@@ -35,12 +30,12 @@ type setupView struct {
 	QR               template.HTML
 }
 
-// showMFASetup writes the page that registers an authenticator app, or an
+// viewMFASetup is the view of the page that registers an authenticator app, or an
 // address for codes.
-func (v *visit) showMFASetup() {
-	step, ok := v.stepView("Set up multi-factor authentication (MFA)", secondFactorTexts)
-	if !ok {
-		return
+func viewMFASetup(v *visit) (writable, error) {
+	step, err := newStepView(v, "Set up multi-factor authentication (MFA)", secondFactorTexts)
+	if err != nil {
+		return nil, err
 	}
 	page := setupView{stepView: step}
 	page.Long = !page.Failed
@@ -54,11 +49,7 @@ func (v *visit) showMFASetup() {
 		page.Secret = groups(string(secret))
 		page.QR, err = qrSVG(string(uri), page.T("QR code for your authenticator app"))
 	}
-	if err != nil {
-		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
-		return
-	}
-	v.write("mfa-setup", page)
+	return page, err
 }
 
 func (v *visit) setUpMFA() error {

@@ -11,23 +11,22 @@ type newPasswordView struct {
 	Missing []field
 }
 
-// showNewPassword writes the page that asks for a password of one's own and for
-// what else the account lacks.
-func (v *visit) showNewPassword() {
+// viewNewPassword is the view of the page that asks for a password of one's own and
+// for what else the account lacks.
+func viewNewPassword(v *visit) (writable, error) {
 	missing, err := v.h.Pool.Steps.MissingAttributes(v.r.Context(), v.flow)
 	if err != nil {
-		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
-		return
+		return nil, err
 	}
-	step, ok := v.stepView("Choose a new password", nil)
-	if !ok {
-		return
+	step, err := newStepView(v, "Choose a new password", nil)
+	if err != nil {
+		return nil, err
 	}
 	page := newPasswordView{stepView: step}
 	for _, name := range missing {
-		page.Missing = append(page.Missing, v.attributeInput("newPasswordForm", name))
+		page.Missing = append(page.Missing, attributeInput(v, "newPasswordForm", name))
 	}
-	v.write("new-password", page)
+	return page, nil
 }
 
 func (v *visit) newPassword() error {

@@ -42,18 +42,16 @@ func (v *visit) cameFor() userpool.Step {
 	return ""
 }
 
-func (v *visit) passkeyView(step stepView) passkeyView {
+func newPasskeyView(v *visit, step stepView) passkeyView {
 	step.policy = v.h.brand(v.auth.Client.Branding).policy(true, passkeySource)
 	//nolint:gosec // ours, from a file
 	return passkeyView{stepView: step, Request: v.flow.Options, Script: template.JS(passkeyJS)}
 }
 
-// showPasskey writes the page that signs in with a passkey.
-func (v *visit) showPasskey() {
-	page, ok := v.stepView("Sign in with your passkey", firstFactorTexts)
-	if ok {
-		v.write("passkey", v.passkeyView(page))
-	}
+// viewPasskey is the view of the page that signs in with a passkey.
+func viewPasskey(v *visit) (writable, error) {
+	step, err := newStepView(v, "Sign in with your passkey", firstFactorTexts)
+	return newPasskeyView(v, step), err
 }
 
 func (v *visit) passkey() error {
@@ -63,26 +61,30 @@ func (v *visit) passkey() error {
 	return v.refused(v.h.Pool.Steps.Passkey(v.r.Context(), v.auth.Request(), v.flow, []byte(v.form.Get("credential"))))
 }
 
-// showAddPasskey writes the page that adds a passkey to an account. In a flow it
-// is a step after signing in. Opened by itself it is for the account of the
-// browser's session; whoever has no session signs in first and comes back.
-func (v *visit) showAddPasskey() {
+// viewAddPasskey is the view of the page that adds a passkey to an account.
+func viewAddPasskey(v *visit) (writable, error) {
+	return newPasskeyView(v, stepView{view: newView(v, "Add a passkey")}), nil
+}
+
+// openedAddPasskey finds out whose account the page is for. In a flow it is a step after
+// signing in. Opened by itself it is for the account of the browser's session; whoever
+// has no session signs in first and comes back.
+func (v *visit) openedAddPasskey() (answered bool) {
 	if v.flow.Version == 0 {
 		v.beginAddPasskey()
-		return
+		return true
 	}
 	may, err := v.mayAddPasskey()
 	switch {
 	case err != nil:
-		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
-		return
+		v.refuse(err)
 	case !may:
 		v.over()
-		return
 	}
-	v.write("add-passkey", v.passkeyView(stepView{view: v.view("Add a passkey", v.auth.Client.Name)}))
+	return err != nil || !may
 }
 
+// beginAddPasskey begins a flow in which a passkey is added, and goes on in it.
 func (v *visit) beginAddPasskey() {
 	ctx := v.r.Context()
 	s, ok, err := v.h.Pool.Sessions.Get(ctx, browser.ReadCookie(v.r, browser.SessionCookie))
@@ -105,7 +107,7 @@ func (v *visit) beginAddPasskey() {
 		err = v.h.Pool.Flows.Save(ctx, v.flow)
 	}
 	if err != nil {
-		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
+		v.refuse(err)
 		return
 	}
 	v.goOn()

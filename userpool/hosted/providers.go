@@ -16,9 +16,9 @@ type providers struct {
 // providerLink leads to another identity provider.
 type providerLink struct{ Name, URL string }
 
-// providers are those of the client, each with the same authorization request,
+// providersOf are those of the client, each with the same authorization request,
 // straight to it.
-func (v *visit) providers() providers {
+func providersOf(v *visit) providers {
 	out := providers{Local: v.auth.Client.Supports(userpool.ProviderCognito)}
 	q := maps.Clone(v.query)
 	q.Del("idp_identifier")

@@ -1,14 +1,11 @@
 package hosted
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/signin"
 )
-
-func asRefusal(err error) (*userpool.Error, bool) { return errors.AsType[*userpool.Error](err) }
 
 // forgotView is what the page for a forgotten password shows.
 type forgotView struct {
@@ -16,17 +13,16 @@ type forgotView struct {
 	User field
 }
 
-// showForgot writes the page at /forgotPassword.
-func (v *visit) showForgot() {
+// viewForgot is the view of the page at /forgotPassword.
+func viewForgot(v *visit) (writable, error) {
 	if !v.h.Pool.Settings().CanRecover() {
-		v.h.refuser().Refuse(v.w, v.r, v.auth, &userpool.PageError{
+		return nil, &userpool.PageError{
 			Code: userpool.PageNoRecovery, ClientID: v.auth.Client.ID, Hint: "Settings.Recovery is admin_only",
-		})
-		return
+		}
 	}
-	page := forgotView{view: v.view("Forgot your password?", v.auth.Client.Name)}
+	page := forgotView{view: newView(v, "Forgot your password?")}
 	page.User = nameInput("forgotPassword-username", v.h.Pool.Settings().SignInNames(), v.flow.Username)
-	v.write("forgot", page)
+	return page, nil
 }
 
 // forgot is POST /forgotPassword.
@@ -35,15 +31,15 @@ func (v *visit) forgot() error {
 	return v.badInput(v.h.Pool.Steps.Forgot(v.r.Context(), v.auth.Request(), v.flow))
 }
 
-// showReset writes the page at /confirmforgotPassword.
-func (v *visit) showReset() {
-	page := sentView{view: v.view("Change your password", v.auth.Client.Name), Rules: v.passwordRules()}
+// viewReset is the view of the page at /confirmforgotPassword.
+func viewReset(v *visit) (writable, error) {
+	page := sentView{view: newView(v, "Change your password"), Rules: passwordRules(v)}
 	page.Lead = v.locale.T("We have sent a code by email to %s. Enter it below to choose a new password.", v.flow.Hint)
 	if v.flow.Factor == userpool.FactorSMS {
 		const text = "We have sent a code by text message to %s. Enter it below to choose a new password."
 		page.Lead = v.locale.T(text, v.flow.Hint)
 	}
-	v.write("reset", page)
+	return page, nil
 }
 
 // reset is POST /confirmforgotPassword: the code and the new password or, from

@@ -19,13 +19,19 @@ type signInView struct {
 	Passkey  bool // a passkey will do without a name
 }
 
-// showSignIn writes the page at /login. The password is never written back.
-func (v *visit) showSignIn() {
-	if v.auth.ProviderMissing && v.form == nil {
+// openedSignIn says so when the request names an identity provider that the client does
+// not have.
+func (v *visit) openedSignIn() (answered bool) {
+	if v.auth.ProviderMissing {
 		v.fail(userpool.TextNoSuchLogin)
 	}
+	return false
+}
+
+// viewSignIn is the view of the page at /login. The password is never written back.
+func viewSignIn(v *visit) (writable, error) {
 	page := signInView{
-		view: v.view("Sign in", v.auth.Client.Name), providers: v.providers(), Username: shorten(v.flow.Username),
+		view: newView(v, "Sign in"), providers: providersOf(v), Username: shorten(v.flow.Username),
 	}
 	if page.Username == "" && v.form == nil {
 		page.Username = v.auth.LoginHint
@@ -33,7 +39,7 @@ func (v *visit) showSignIn() {
 	page.NameOnly = v.auth.Client.ChoosesFactor()
 	page.Passkey = page.NameOnly && v.h.Pool.Passkeys.Offered()
 	page.Names, page.Type = nameField(v.h.Pool.Settings().SignInNames())
-	v.write("sign-in", page)
+	return page, nil
 }
 
 // nameField says what the field for the name is called, and its type.

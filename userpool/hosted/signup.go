@@ -21,7 +21,7 @@ type field struct {
 }
 
 // attributeInput returns the field of a form for an attribute, with what was typed.
-func (v *visit) attributeInput(form, name string) field {
+func attributeInput(v *visit, form, name string) field {
 	f, known := attributeFields[name]
 	if !known {
 		f = field{Label: name, Type: "text", Autocomplete: "off"}
@@ -44,7 +44,7 @@ func (v *visit) attributes() map[string]string {
 }
 
 // passwordRules says what a password must have, a sentence each.
-func (v *visit) passwordRules() []string {
+func passwordRules(v *visit) []string {
 	p, t := v.h.Pool.Settings().Passwords, v.locale.T
 	var out []string
 	if p.MinimumLength > 1 {
@@ -72,41 +72,33 @@ type signUpView struct {
 	Rules  []string
 }
 
-// refuseSignUp answers where nobody can register.
-func (v *visit) refuseSignUp() bool {
-	if v.h.Pool.Settings().SelfSignUp && v.auth.Client.Supports(userpool.ProviderCognito) {
-		return false
+// viewSignUp is the view of the page at /signup. The password is never written back.
+func viewSignUp(v *visit) (writable, error) {
+	settings := v.h.Pool.Settings()
+	if !settings.SelfSignUp || !v.auth.Client.Supports(userpool.ProviderCognito) {
+		return nil, &userpool.PageError{
+			Code: userpool.PageNoSignUp, ClientID: v.auth.Client.ID,
+			Hint: "Settings.SelfSignUp is off, or the client has no identity provider COGNITO",
+		}
 	}
-	v.h.refuser().Refuse(v.w, v.r, v.auth, &userpool.PageError{
-		Code: userpool.PageNoSignUp, ClientID: v.auth.Client.ID,
-		Hint: "Settings.SelfSignUp is off, or the client has no identity provider COGNITO",
-	})
-	return true
-}
-
-// showSignUp writes the page at /signup. The password is never written back.
-func (v *visit) showSignUp() {
-	if v.refuseSignUp() {
-		return
-	}
-	page := signUpView{view: v.view("Sign up with a new account", v.auth.Client.Name), Rules: v.passwordRules()}
-	page.User = v.newName()
-	names := v.h.Pool.Settings().UsernameAttributes
-	for _, name := range v.h.Pool.Settings().SignUpAttributes() {
-		f := v.attributeInput("signUpForm", name)
+	page := signUpView{view: newView(v, "Sign up with a new account"), Rules: passwordRules(v)}
+	names := settings.UsernameAttributes
+	page.User = newName(names, v.flow.Username)
+	for _, name := range settings.SignUpAttributes() {
+		f := attributeInput(v, "signUpForm", name)
 		f.Required = len(names) < 2 || name != "email" && name != "phone_number" // one of them is the name
 		page.Fields = append(page.Fields, f)
 	}
-	v.write("sign-up", page)
+	return page, nil
 }
 
-// newName is the field for the name that a new user signs in with.
-func (v *visit) newName() field {
-	names := v.h.Pool.Settings().UsernameAttributes
-	if len(names) == 0 {
-		names = []string{"username"}
+// newName is the field for the name that a new user signs in with: one of the attributes
+// that serve as names, or a user name where there are none.
+func newName(attributes []string, typed string) field {
+	if len(attributes) == 0 {
+		attributes = []string{"username"}
 	}
-	return nameInput("signUpForm-username", names, v.flow.Username)
+	return nameInput("signUpForm-username", attributes, typed)
 }
 
 // nameInput is the field for one of several kinds of names.
@@ -138,9 +130,9 @@ type sentView struct {
 	Rules  []string
 }
 
-// showConfirm writes the page at /confirm.
-func (v *visit) showConfirm() {
-	page := sentView{view: v.view("Confirm your account", v.auth.Client.Name), Link: v.h.Pool.Settings().ByLink(v.flow)}
+// viewConfirm is the view of the page at /confirm.
+func viewConfirm(v *visit) (writable, error) {
+	page := sentView{view: newView(v, "Confirm your account"), Link: v.h.Pool.Settings().ByLink(v.flow)}
 	page.Resend = v.address("/resendcode")
 	t := v.locale.T
 	switch {
@@ -152,7 +144,7 @@ func (v *visit) showConfirm() {
 	default:
 		page.Lead = t("We have sent a code by email to %s. Enter it below to confirm your account.", v.flow.Hint)
 	}
-	v.write("confirm", page)
+	return page, nil
 }
 
 // confirm is POST /confirm.

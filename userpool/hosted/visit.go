@@ -12,45 +12,6 @@ import (
 	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
-// A page is how one step of a flow looks and what its form does.
-type page struct {
-	path string
-	// open says that the page needs no flow: it may be the first one. The flow
-	// of its form begins with the form.
-	open bool
-	show func(*visit)
-	// submit does what the form asks. It records in v.flow what happened: the
-	// next step, or why the step is the same. Its error is the pool's own
-	// failure, or a refusal of the whole request.
-	submit func(*visit) error
-}
-
-// pages has the page of every step that has one.
-var pages map[userpool.Step]page
-
-func init() {
-	pages = map[userpool.Step]page{
-		userpool.StepSignIn: {path: "/login", open: true, show: (*visit).showSignIn, submit: (*visit).signIn},
-		userpool.StepNewPassword: {
-			path: "/changePassword", show: (*visit).showNewPassword, submit: (*visit).newPassword,
-		},
-		userpool.StepFactor:    {path: "/login/factor", show: (*visit).showFactor, submit: (*visit).chooseFactor},
-		userpool.StepPassword:  {path: "/login/password", show: (*visit).showPassword, submit: (*visit).password},
-		userpool.StepCode:      {path: "/login/code", show: (*visit).showCode, submit: (*visit).code},
-		userpool.StepPasskey:   {path: "/login/passkey", show: (*visit).showPasskey, submit: (*visit).passkey},
-		userpool.StepMFAChoice: {path: "/mfa", show: (*visit).showMFAChoice, submit: (*visit).chooseMFA},
-		userpool.StepMFASetup:  {path: "/mfa/setup", show: (*visit).showMFASetup, submit: (*visit).setUpMFA},
-		userpool.StepMFACode:   {path: "/mfa/code", show: (*visit).showMFACode, submit: (*visit).code},
-		userpool.StepAddPasskey: {
-			path: "/passkeys/add", open: true, show: (*visit).showAddPasskey, submit: (*visit).addPasskey,
-		},
-		userpool.StepSignUp:  {path: "/signup", open: true, show: (*visit).showSignUp, submit: (*visit).signUp},
-		userpool.StepConfirm: {path: "/confirm", show: (*visit).showConfirm, submit: (*visit).confirm},
-		userpool.StepForgot:  {path: "/forgotPassword", open: true, show: (*visit).showForgot, submit: (*visit).forgot},
-		userpool.StepReset:   {path: "/confirmforgotPassword", show: (*visit).showReset, submit: (*visit).reset},
-	}
-}
-
 // A visit is one request of a browser on its way through the pages.
 type visit struct {
 	h *Handler
@@ -99,7 +60,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, step userpool.St
 		err = v.load(step)
 	}
 	if err != nil {
-		h.refuser().Refuse(w, r, v.auth, err)
+		v.refuse(err)
 		return nil, false
 	}
 	if v.flow == nil {
@@ -137,11 +98,13 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request, step userpool.Ste
 	if !ok {
 		return
 	}
-	if v.flow.Step != step {
+	page := pages[step]
+	switch {
+	case v.flow.Step != step:
 		v.goOn()
-		return
+	case page.opened == nil || !page.opened(v):
+		v.show(page)
 	}
-	pages[step].show(v)
 }
 
 // post is POST of a page: the dispatcher. The form counts only if it is of the
@@ -193,22 +156,23 @@ func (v *visit) after(step userpool.Step, err error) {
 		v.goOn()
 		return
 	case err != nil:
-		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
+		v.refuse(err)
 		return
 	case v.flow.Step == userpool.StepSignedIn:
 		v.finish()
 		return
 	}
-	if v.flow.Step == step && pages[step].open && v.flow.Version == 0 {
-		pages[step].show(v) // nothing happened that is worth storing
+	page := pages[step]
+	if v.flow.Step == step && page.open && v.flow.Version == 0 {
+		v.show(page) // nothing happened that is worth storing
 		return
 	}
 	err = v.store()
 	switch {
 	case err != nil && !errors.Is(err, signin.ErrStale):
-		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
+		v.refuse(err)
 	case err == nil && v.flow.Step == step:
-		pages[step].show(v)
+		v.show(page)
 	default:
 		v.goOn()
 	}
@@ -227,6 +191,28 @@ func (v *visit) store() (err error) {
 	return err
 }
 
+// show answers with a page of the step that the flow is at.
+func (v *visit) show(p page) {
+	view, err := p.view(v)
+	if err != nil {
+		v.refuse(err)
+		return
+	}
+	if v.status == 0 && v.flow.Failed {
+		v.status = http.StatusUnauthorized
+	}
+	if v.status == http.StatusServiceUnavailable {
+		v.w.Header().Set("Retry-After", "5")
+	}
+	v.h.write(v.w, v.r, v.status, p.template, view)
+}
+
+// refuse answers where there is nothing to show: the request was refused as a whole, or
+// the pool failed.
+func (v *visit) refuse(err error) {
+	v.h.refuser().Refuse(v.w, v.r, v.auth, err)
+}
+
 // fail shows the step again, with a message.
 func (v *visit) fail(text string) {
 	v.flow.Notice, v.flow.Failed = text, true
@@ -235,12 +221,23 @@ func (v *visit) fail(text string) {
 // refused is what a step does with the answer of a rule: a refusal that the
 // person is meant to see becomes the message of the page; other errors stay.
 func (v *visit) refused(err error) error {
-	refusal, ok := errors.AsType[*userpool.Error](err)
+	refusal, ok := asRefusal(err)
 	if !ok {
 		return err
 	}
 	v.fail(refusal.Description)
 	return nil
+}
+
+func asRefusal(err error) (*userpool.Error, bool) { return errors.AsType[*userpool.Error](err) }
+
+// badInput is the status of a page that was filled in wrongly; nobody was
+// refused.
+func (v *visit) badInput(err error) error {
+	if err != nil {
+		v.status = http.StatusBadRequest
+	}
+	return v.refused(err)
 }
 
 // goOn sends the browser to the page of the step that its flow is at.
@@ -271,7 +268,7 @@ func (v *visit) finish() {
 		return
 	}
 	if err != nil {
-		v.h.refuser().Refuse(v.w, v.r, v.auth, err)
+		v.refuse(err)
 		return
 	}
 	browser.Redirect(v.w, location)
@@ -296,9 +293,4 @@ func (v *visit) signedIn() (location string, err error) {
 		return v.auth.RedirectURI, nil // nobody asked for a code
 	}
 	return v.h.Pool.Grants.Authorize(ctx, v.auth, session)
-}
-
-func isTooLong(err error) bool {
-	_, long := errors.AsType[*http.MaxBytesError](err)
-	return long
 }

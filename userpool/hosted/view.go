@@ -49,16 +49,16 @@ type view struct {
 	redirectURI string // of the authorization request; empty: there is none
 }
 
-// view is that of a step's page.
-func (v *visit) view(title, app string) view {
+// newView returns what the page of a visit's step has in common with every other.
+func newView(v *visit, title string) view {
 	page := pages[v.flow.Step]
 	brand := v.h.brand(v.auth.Client.Branding)
 	out := view{
-		locale: v.locale, Style: brand.style, Brand: brand, Title: v.locale.T(title), App: app,
+		locale: v.locale, Style: brand.style, Brand: brand, Title: v.locale.T(title), App: v.auth.Client.Name,
 		Action: v.address(page.path), CSRF: string(v.csrf), Turn: v.flow.Version,
 		Failed: v.flow.Failed,
 	}
-	v.links(&out)
+	out.SignUp, out.Forgot, out.Back = links(v)
 	if v.flow.Notice != "" {
 		out.Message = v.locale.T(v.flow.Notice)
 	}
@@ -66,37 +66,27 @@ func (v *visit) view(title, app string) view {
 	return out
 }
 
-// links are to the pages that may be the first one. They carry the authorization
-// request and not the flow: another begins there.
-func (v *visit) links(out *view) {
+// links are the addresses of the pages that may be the first one. They carry the
+// authorization request and not the flow: another begins there.
+func links(v *visit) (signUp, forgot, back string) {
 	q := "?" + v.query.Encode()
-	out.Back = pages[userpool.StepSignIn].path + q
+	back = pages[userpool.StepSignIn].path + q
 	if !v.auth.Client.Supports(userpool.ProviderCognito) {
-		return
+		return "", "", back
 	}
 	if v.h.Pool.Settings().SelfSignUp {
-		out.SignUp = pages[userpool.StepSignUp].path + q
+		signUp = pages[userpool.StepSignUp].path + q
 	}
 	if v.h.Pool.Settings().CanRecover() {
-		out.Forgot = pages[userpool.StepForgot].path + q
+		forgot = pages[userpool.StepForgot].path + q
 	}
+	return signUp, forgot, back
 }
 
 // writable is the view of a page: one that embeds view.
 type writable interface{ common() view }
 
 func (v view) common() view { return v }
-
-// write answers with the page of the step.
-func (v *visit) write(name string, page writable) {
-	if v.status == 0 && v.flow.Failed {
-		v.status = http.StatusUnauthorized
-	}
-	if v.status == http.StatusServiceUnavailable {
-		v.w.Header().Set("Retry-After", "5")
-	}
-	v.h.write(v.w, v.r, v.status, name, page)
-}
 
 // write renders a page as a whole before any of it is sent.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, status int, name string, page writable) {
