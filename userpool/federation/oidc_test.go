@@ -276,11 +276,8 @@ func TestProviderFaults(t *testing.T) {
 		"discovery failure": {discovery, says(404, ""), "Corp Error - 404 Not Found"},
 		"discovery page":    {discovery, says(200, "<html>"), "Invalid discovery document"},
 		"discovery of another": {
-			discovery,
-			says(
-				200,
-				`{"issuer":"https://evil.test","authorization_endpoint":"https://a.test","token_endpoint":"https://a.test","jwks_uri":"https://a.test"}`,
-			), "Invalid discovery document",
+			discovery, says(200, `{"issuer":"https://evil.test","authorization_endpoint":"https://a.test",
+				"token_endpoint":"https://a.test","jwks_uri":"https://a.test"}`), "Invalid discovery document",
 		},
 		"discovery huge": {discovery, says(200, huge), "Bad response"},
 		"discovery redirect": {

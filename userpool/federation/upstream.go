@@ -359,7 +359,8 @@ func send(ctx context.Context, method, address string, bearer userpool.Secret, b
 	case len(read) > maxAnswer:
 		err = errTooLong
 	}
-	if text, unreadable := utf8text.Decode(read); unreadable == nil { // or else no JSON
+	text, unreadable := utf8text.Decode(read)
+	if unreadable == nil { // or else no JSON
 		read = text
 	}
 	return answer{resp.StatusCode, read}, err

@@ -64,9 +64,12 @@ func checkAddress(t *testing.T, q url.Values, uri, location string) {
 // that what it leaves can be a token.
 func FuzzPreToken(f *testing.F) {
 	for _, s := range []string{
-		`{"response":{"claimsAndScopeOverrideDetails":{"idTokenGeneration":{"claimsToAddOrOverride":{"sub":1,"a":[{}]}}}}}`,
-		`{"response":{"claimsAndScopeOverrideDetails":{"accessTokenGeneration":{"scopesToAdd":["a"],"claimsToSuppress":["sub"]}}}}`,
-		`{"response":{"claimsAndScopeOverrideDetails":{"groupOverrideDetails":{"groupsToOverride":null,"preferredRole":""}}}}`,
+		`{"response":{"claimsAndScopeOverrideDetails":{
+			"idTokenGeneration":{"claimsToAddOrOverride":{"sub":1,"a":[{}]}}}}}`,
+		`{"response":{"claimsAndScopeOverrideDetails":{
+			"accessTokenGeneration":{"scopesToAdd":["a"],"claimsToSuppress":["sub"]}}}}`,
+		`{"response":{"claimsAndScopeOverrideDetails":{
+			"groupOverrideDetails":{"groupsToOverride":null,"preferredRole":""}}}}`,
 		`{"response":{"claimsOverrideDetails":{"claimsToAddOrOverride":{"aud":"x"},"claimsToSuppress":["aud"]}}}`,
 	} {
 		f.Add(s, false)

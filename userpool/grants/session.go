@@ -33,8 +33,9 @@ func (ss *Sessions) Start(
 func (ss *Sessions) StartFederated(
 	ctx context.Context, sub, provider, providerSession string, previous userpool.Secret,
 ) (id userpool.Secret, s userpool.Session, err error) {
-	s = userpool.Session{Sub: sub, Methods: []string{signin.MethodFederated}, Provider: provider, ProviderSession: providerSession}
-	return ss.open(ctx, s, previous)
+	return ss.open(ctx, userpool.Session{
+		Sub: sub, Methods: []string{signin.MethodFederated}, Provider: provider, ProviderSession: providerSession,
+	}, previous)
 }
 
 func (ss *Sessions) open(

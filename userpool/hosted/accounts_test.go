@@ -194,7 +194,8 @@ func TestSignUp(t *testing.T) {
 	if u := mustUser(t, e, "eve"); u.Status != userpool.UserUnconfirmed || u.Attributes["email_verified"] != "" {
 		t.Errorf("got %v", u)
 	}
-	if m := outbox(t, e); len(m) != 1 || m[0].To != "eve@example.com" || m[0].Code != "424242" || m[0].ClientID != "app" {
+	m := outbox(t, e)
+	if len(m) != 1 || m[0].To != "eve@example.com" || m[0].Code != "424242" || m[0].ClientID != "app" {
 		t.Errorf("the outbox has %v", m)
 	}
 	w.send("confirm", "code", " 424 242 ")

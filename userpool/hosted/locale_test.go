@@ -153,25 +153,29 @@ func TestTemplatesHaveNoTextOfTheirOwn(t *testing.T) {
 // TestComposedMessages translates what was put together before it came to the page.
 func TestComposedMessages(t *testing.T) {
 	t.Parallel()
-	const schema = "Attributes did not conform to the schema: "
+	const (
+		schema   = "Attributes did not conform to the schema: "
+		inGerman = "Bitte prüfen Sie Ihre Angaben: "
+	)
 	for english, want := range map[string]string{
-		"Password did not conform with policy: Password not long enough": "Dieses Passwort ist nicht zulässig: Es ist zu kurz.",
-		schema + "email: The attribute is required": "Bitte prüfen Sie Ihre Angaben: " +
+		"Password did not conform with policy: Password not long enough": "" +
+			"Dieses Passwort ist nicht zulässig: Es ist zu kurz.",
+		schema + "email: The attribute is required": inGerman +
 			"E-Mail-Adresse: Diese Angabe ist erforderlich.",
-		schema +
-			"name.formatted: The attribute is required\nbirthdate: The attribute is required": "Bitte prüfen Sie Ihre Angaben: " +
+		schema + "name.formatted: The attribute is required\nbirthdate: The attribute is required": inGerman +
 			"Name: Diese Angabe ist erforderlich.\nGeburtsdatum: Diese Angabe ist erforderlich.",
-		schema + "custom:team: expected 2 to 20 characters": "Bitte prüfen Sie Ihre Angaben: " +
+		schema + "custom:team: expected 2 to 20 characters": inGerman +
 			"custom:team: Geben Sie 2 bis 20 Zeichen ein.",
-		schema + "family_name: expected no control characters": "Bitte prüfen Sie Ihre Angaben: " +
+		schema + "family_name: expected no control characters": inGerman +
 			"Nachname: Steuerzeichen sind nicht erlaubt.",
-		"the user name and the phone_number attribute differ": "Der Benutzername stimmt mit der folgenden Angabe nicht überein: " +
-			"Telefonnummer",
-		"PreSignUp failed with error Not you: 100%d.": "PreSignUp ist mit folgendem Fehler fehlgeschlagen: Not you: 100%d.",
-		"At least 8 characters":                       "Mindestens 8 Zeichen",
-		userpool.TextIncorrect:                        "Benutzername oder Passwort ist falsch.",
-		"Somebody else's words: %s *here*":            "Somebody else's words: %s *here*",
-		"":                                            "",
+		"the user name and the phone_number attribute differ": "" +
+			"Der Benutzername stimmt mit der folgenden Angabe nicht überein: Telefonnummer",
+		"PreSignUp failed with error Not you: 100%d.": "" +
+			"PreSignUp ist mit folgendem Fehler fehlgeschlagen: Not you: 100%d.",
+		"At least 8 characters":            "Mindestens 8 Zeichen",
+		userpool.TextIncorrect:             "Benutzername oder Passwort ist falsch.",
+		"Somebody else's words: %s *here*": "Somebody else's words: %s *here*",
+		"":                                 "",
 	} {
 		if got := hosted.Translate("de", english); got != want {
 			t.Errorf("%q is %q, want %q", english, got, want)
@@ -364,7 +368,8 @@ var foreign = regexp.MustCompile(`The App|Choosy|Acme & Söhne|Cognate|MFA|QR|PI
 func speaksJapanese(t *testing.T, page string) {
 	t.Helper()
 	shown := visible(page)
-	if found := regexp.MustCompile(`\p{Latin}{2,}`).FindAllString(foreign.ReplaceAllString(shown, " "), -1); len(found) > 0 {
+	found := regexp.MustCompile(`\p{Latin}{2,}`).FindAllString(foreign.ReplaceAllString(shown, " "), -1)
+	if len(found) > 0 {
 		t.Errorf("the page says %q:\n%s", found, strings.Join(strings.Fields(shown), " "))
 	}
 	if !regexp.MustCompile(`\p{Hiragana}|\p{Katakana}|\p{Han}`).MatchString(shown) {

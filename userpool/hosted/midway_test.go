@@ -165,7 +165,9 @@ func TestAccountEndsMidway(t *testing.T) {
 		"skip passkey": func(t *testing.T) at {
 			t.Helper()
 			e := steps(t, true, choosy())
-			v := e.NewVisitor().SignIn(t, "after", "add-passkey").Submit(t, "username", "ann", "password", pooltest.Password)
+			v := e.NewVisitor().SignIn(t, "after", "add-passkey").Submit(
+				t, "username", "ann", "password", pooltest.Password,
+			)
 			return at{v, e, "ann", []string{"skip", "1"}}
 		},
 		"confirm": func(t *testing.T) at {

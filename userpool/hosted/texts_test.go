@@ -24,8 +24,8 @@ import (
 // pageTexts returns every English text that a page can show.
 var pageTexts = sync.OnceValues(func() ([]string, error) {
 	src, err := loadSources(
-		"..", "../internal/core", "../internal/lockout", "../internal/triggers", "../internal/codes", "../internal/totp",
-		"../accounts", "../signin", "../grants", "../pool", ".")
+		"..", "../internal/core", "../internal/lockout", "../internal/triggers", "../internal/codes",
+		"../internal/totp", "../accounts", "../signin", "../grants", "../pool", ".")
 	if err != nil {
 		return nil, err
 	}
@@ -432,7 +432,8 @@ func (s *sources) markCall(c *ast.CallExpr) {
 		return
 	}
 	for i, arg := range c.Args {
-		if append := s.object(c.Fun) == types.Universe.Lookup("append"); append && i > 0 || s.info.Types[arg].Value == nil {
+		appended := i > 0 && s.object(c.Fun) == types.Universe.Lookup("append")
+		if appended || s.info.Types[arg].Value == nil {
 			s.mark(arg)
 		}
 	}

@@ -401,7 +401,8 @@ func TestCustomClaims(t *testing.T) {
 				"identities": nil, "nonce": nil, "acr": "urn:cognito:loa:1"}, nil},
 		{"both tokens", "V2_0", `{"claimsAndScopeOverrideDetails":{
 			"idTokenGeneration":{"claimsToAddOrOverride":{"plan":{"size":3,"tags":["a"]}},"claimsToSuppress":["email"]},
-			"accessTokenGeneration":{"claimsToAddOrOverride":{"tenant":["t",true]},"claimsToSuppress":["cognito:groups"],
+			"accessTokenGeneration":{"claimsToAddOrOverride":{"tenant":["t",true]},
+			"claimsToSuppress":["cognito:groups"],
 			"scopesToAdd":["orders:read","email"],"scopesToSuppress":["openid"]}}}`,
 			map[string]any{"plan": map[string]any{"size": 3.0, "tags": []any{"a"}}, "email": nil, "tenant": nil},
 			map[string]any{"tenant": []any{"t", true}, "cognito:groups": nil, "scope": "email orders:read"}},
@@ -411,7 +412,8 @@ func TestCustomClaims(t *testing.T) {
 		{"protected in both", "V3_0", `{"claimsAndScopeOverrideDetails":{
 			"idTokenGeneration":{"claimsToAddOrOverride":{` + everything + `}},
 			"accessTokenGeneration":{"claimsToAddOrOverride":{` + everything + `,"client_id":"x","username":"x",
-			"scope":"x","version":"x","device_key":"x","event_id":"x"},"claimsToSuppress":["scope","username","sub"]}}}`,
+			"scope":"x","version":"x","device_key":"x","event_id":"x"},
+			"claimsToSuppress":["scope","username","sub"]}}}`,
 			map[string]any{"aud": "app", "token_use": "id"},
 			map[string]any{"client_id": "app", "username": "Ann", "scope": "openid email", "version": 2.0,
 				"device_key": nil, "token_use": "access", "aud": nil}},

@@ -216,7 +216,8 @@ func TestStepUp(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 			q.Set("prompt", "none")
-			if got := outcome(t, e.Get(t, "/oauth2/authorize", q, session)); (got == "login_required") != (tt.want == "login") {
+			got := outcome(t, e.Get(t, "/oauth2/authorize", q, session))
+			if (got == "login_required") != (tt.want == "login") {
 				t.Errorf("prompt=none: got %s, want %s", got, tt.want)
 			}
 		})

@@ -38,10 +38,11 @@ func TestNewRefuses(t *testing.T) {
 		"unknown user names": {
 			func(c *pool.Config) { c.Settings.UsernameAttributes = []string{"x"} }, "Settings.Username",
 		},
-		"both kinds": {func(c *pool.Config) { c.Settings.UsernameAttributes, c.Settings.AliasAttributes = email, email },
-			"Settings.AliasAttributes"},
-		"too much memory": {func(c *pool.Config) { c.Hashing = costly },
-			"Config.Hashing"},
+		"both kinds": {
+			func(c *pool.Config) { c.Settings.UsernameAttributes, c.Settings.AliasAttributes = email, email },
+			"Settings.AliasAttributes",
+		},
+		"too much memory": {func(c *pool.Config) { c.Hashing = costly }, "Config.Hashing"},
 	} {
 		cfg := good
 		tt.change(&cfg)

@@ -70,7 +70,8 @@ func TestTriggerEvents(t *testing.T) {
 		`\"issuer\":null,\"primary\":\"true\",\"dateCreated\":\"1700000000123\"}]"}`
 	want := []any{
 		event("PreSignUp_SignUp", "app",
-			`{"userAttributes":{"email":"ann@example.com","custom:plan":"7"},"validationData":{},"clientMetadata":{"k":"v"}}`,
+			`{"userAttributes":{"email":"ann@example.com","custom:plan":"7"},"validationData":{},
+				"clientMetadata":{"k":"v"}}`,
 			`{"autoConfirmUser":false,"autoVerifyEmail":false,"autoVerifyPhone":false}`),
 		event("PostConfirmation_ConfirmSignUp", "app", `{`+attributes+`}`, `{}`),
 		event("PreAuthentication_Authentication", "app", `{`+attributes+`,"validationData":{}}`, `{}`),

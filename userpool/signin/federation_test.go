@@ -103,7 +103,9 @@ func TestMapping(t *testing.T) {
 			}, ""},
 		"nothing said": {
 			nil, nil,
-			map[string]string{"email": "ann@example.com", "email_verified": "false", "name": "Ann", "custom:plan": "7"}, "",
+			map[string]string{
+				"email": "ann@example.com", "email_verified": "false", "name": "Ann", "custom:plan": "7",
+			}, "",
 		},
 		"blank": {nil, map[string]string{"name": " ", "email": ""}, map[string]string{"custom:plan": "7"}, ""},
 		"not mapped": {nil, map[string]string{"custom:role": "admin", "email_verified": "true", "": "x"},
@@ -178,10 +180,12 @@ func TestVerifiedStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := f.must(t, "ann", map[string]string{"email": "ann@example.com"}); got.Attributes["email_verified"] != "true" {
+	u = f.must(t, "ann", map[string]string{"email": "ann@example.com"})
+	if u.Attributes["email_verified"] != "true" {
 		t.Error("the same address is not verified any more")
 	}
-	if got := f.must(t, "ann", map[string]string{"email": "eve@example.com"}); got.Attributes["email_verified"] != "false" {
+	u = f.must(t, "ann", map[string]string{"email": "eve@example.com"})
+	if u.Attributes["email_verified"] != "false" {
 		t.Error("another address is verified")
 	}
 }
@@ -504,7 +508,8 @@ func TestCheckProviders(t *testing.T) {
 	}{
 		"as it is": {one(func(*userpool.IdentityProvider) {}), ""},
 		"own endpoints": {one(func(p *userpool.IdentityProvider) {
-			p.AuthorizeURL, p.TokenURL, p.UserInfoURL, p.JWKSURL = "https://a.test/?x=1", "https://a.test", "https://a.test", "http://a.test"
+			p.AuthorizeURL, p.TokenURL = "https://a.test/?x=1", "https://a.test"
+			p.UserInfoURL, p.JWKSURL = "https://a.test", "http://a.test"
 		}), ""},
 		"no name":    {one(func(p *userpool.IdentityProvider) { p.Name = "" }), "1 to 32 characters"},
 		"space":      {one(func(p *userpool.IdentityProvider) { p.Name = "a b" }), "1 to 32 characters"},
