@@ -15,10 +15,9 @@ type forgotView struct {
 
 // viewForgot is the view of the page at /forgotPassword.
 func viewForgot(v *visit) (writable, error) {
-	if !v.h.Pool.Settings().CanRecover() {
-		return nil, &userpool.PageError{
-			Code: userpool.PageNoRecovery, ClientID: v.auth.Client.ID, Hint: "Settings.Recovery is admin_only",
-		}
+	err := v.h.Pool.Steps.CheckForgot(v.auth.Request())
+	if err != nil {
+		return nil, err
 	}
 	page := forgotView{view: newView(v, "Forgot your password?")}
 	page.User = nameInput("forgotPassword-username", v.h.Pool.Settings().SignInNames(), v.flow.Username)

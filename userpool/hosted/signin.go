@@ -73,10 +73,6 @@ func (v *visit) typedName() string {
 // signIn is POST /login: a name and a password, a name alone, or neither but a
 // passkey.
 func (v *visit) signIn() error {
-	if !v.auth.Client.Supports(userpool.ProviderCognito) {
-		v.fail(userpool.TextNoSuchLogin)
-		return nil
-	}
 	if v.form.Has("passkey") {
 		return v.refused(v.h.Pool.Steps.Discover(v.r.Context(), v.auth.Request(), v.flow))
 	}

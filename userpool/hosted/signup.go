@@ -74,13 +74,11 @@ type signUpView struct {
 
 // viewSignUp is the view of the page at /signup. The password is never written back.
 func viewSignUp(v *visit) (writable, error) {
-	settings := v.h.Pool.Settings()
-	if !settings.SelfSignUp || !v.auth.Client.Supports(userpool.ProviderCognito) {
-		return nil, &userpool.PageError{
-			Code: userpool.PageNoSignUp, ClientID: v.auth.Client.ID,
-			Hint: "Settings.SelfSignUp is off, or the client has no identity provider COGNITO",
-		}
+	err := v.h.Pool.Steps.CheckSignUp(v.auth.Request())
+	if err != nil {
+		return nil, err
 	}
+	settings := v.h.Pool.Settings()
 	page := signUpView{view: newView(v, "Sign up with a new account"), Rules: passwordRules(v)}
 	names := settings.UsernameAttributes
 	page.User = newName(names, v.flow.Username)
@@ -111,10 +109,6 @@ func nameInput(id string, kinds []string, typed string) field {
 
 // signUp is POST /signup.
 func (v *visit) signUp() error {
-	if !v.auth.Client.Supports(userpool.ProviderCognito) {
-		v.fail(accounts.TextNoSignUp)
-		return nil
-	}
 	v.flow.Username = v.typedName()
 	return v.badInput(v.h.Pool.Steps.SignUp(v.r.Context(), v.auth.Request(), v.flow, accounts.SignUpRequest{
 		Username: v.flow.Username, Password: userpool.Secret(v.form.Get("password")), Attributes: v.attributes(),

@@ -13,10 +13,9 @@ import (
 // Forgot is the page that asks for the name: f.Username. The next step is
 // the code, whoever that is.
 func (s *Steps) Forgot(ctx context.Context, req Request, f *userpool.Flow) error {
-	if !s.core.Settings().CanRecover() {
-		return &userpool.PageError{
-			Code: userpool.PageNoRecovery, ClientID: req.Client.ID, Hint: "Settings.Recovery is admin_only",
-		}
+	err := s.CheckForgot(req)
+	if err != nil {
+		return err
 	}
 	if naming.Fold(f.Username) == "" {
 		return userpool.InvalidParameter("Missing required parameter USERNAME")
@@ -27,6 +26,17 @@ func (s *Steps) Forgot(ctx context.Context, req Request, f *userpool.Flow) error
 	}
 	toReset(f, sub, d, s.core.Now())
 	return nil
+}
+
+// CheckForgot returns the [*userpool.PageError] that the page is answered with where only an
+// administrator gives people a new password.
+func (s *Steps) CheckForgot(req Request) error {
+	if s.core.Settings().CanRecover() {
+		return nil
+	}
+	return &userpool.PageError{
+		Code: userpool.PageNoRecovery, ClientID: req.Client.ID, Hint: "Settings.Recovery is admin_only",
+	}
 }
 
 // toReset moves the flow to the page for the code and the new password.

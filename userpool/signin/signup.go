@@ -23,10 +23,9 @@ const codeStepLifetime = 8 * time.Minute
 // nothing, the user exists now and cannot be confirmed here: that is a
 // [*userpool.PageError], as at Cognito.
 func (s *Steps) SignUp(ctx context.Context, req Request, f *userpool.Flow, r accounts.SignUpRequest) error {
-	if !s.core.Settings().SelfSignUp {
-		return &userpool.PageError{
-			Code: userpool.PageNoSignUp, ClientID: req.Client.ID, Hint: "set Settings.SelfSignUp, or leave /signup out",
-		}
+	err := s.CheckSignUp(req)
+	if err != nil {
+		return err
 	}
 	r.Client = req.Client
 	u, d, err := s.registration.SignUp(ctx, r)
@@ -42,6 +41,17 @@ func (s *Steps) SignUp(ctx context.Context, req Request, f *userpool.Flow, r acc
 	}
 	f.Username, f.Methods = r.Username, []string{methodPassword} // which was chosen just now
 	return toConfirm(f, u, d, s.core.Now(), err)
+}
+
+// CheckSignUp returns the [*userpool.PageError] that the sign-up page is answered with where
+// people cannot make an account of their own.
+func (s *Steps) CheckSignUp(req Request) error {
+	if s.core.Settings().SelfSignUp {
+		return nil
+	}
+	return &userpool.PageError{
+		Code: userpool.PageNoSignUp, ClientID: req.Client.ID, Hint: "set Settings.SelfSignUp, or leave /signup out",
+	}
 }
 
 func cannotBeConfirmed(req Request) error {
