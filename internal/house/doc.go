@@ -3,7 +3,8 @@
 //   - which package may import which, and what the library brings along (TestArrows,
 //     TestTestsOnly, TestDependencies);
 //   - what the public packages export (TestExported);
-//   - how large packages, types, files and functions are (TestFigures);
+//   - how large packages, types, files and functions are, and may be (TestFigures,
+//     TestRooms);
 //   - that the pages say what is true (TestDocumented…, TestReadmeProgram,
 //     TestBehavioursAreTested);
 //   - that the check of commits finds what it is for (TestCommits…).
