@@ -19,7 +19,7 @@ func pages(t *testing.T) map[string]string {
 		t.Fatalf("found pages %q: %v", names, err)
 	}
 	texts := map[string]string{}
-	for _, name := range append(names, "README.md", "ARCHITECTURE.md", "SECURITY.md") {
+	for _, name := range append(names, "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md") {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
