@@ -232,13 +232,36 @@ func asError(err error, reason Reason) *Error {
 		r := Reason(below.Reason)
 		return &Error{
 			Reason: r, Status: reasons[r].status,
-			ProviderCode: below.ProviderCode, RetryAfter: below.RetryAfter, Err: below.Err,
+			ProviderCode: below.ProviderCode, RetryAfter: below.RetryAfter, Err: causeOf(below.Err),
 		}
 	case public:
 		own := *e
 		return &own
 	}
 	return &Error{Reason: reason, Status: reasons[reason].status, Err: err}
+}
+
+// A cause is that of an [Error] and a check that failed, or wraps one: callers outside find an
+// *Error there, too.
+type cause struct{ error }
+
+func causeOf(err error) error {
+	if _, checked := errors.AsType[*refusal.Error](err); checked {
+		return cause{err}
+	}
+	return err
+}
+
+// Unwrap returns the error itself.
+func (c cause) Unwrap() error { return c.error }
+
+// As is for package errors.
+func (c cause) As(target any) bool {
+	e, ok := target.(**Error)
+	if ok {
+		*e = asError(c.error, ReasonInternal)
+	}
+	return ok
 }
 
 // exported returns an error as callers outside get it: a failed check is an *Error there.

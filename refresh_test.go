@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -658,4 +659,64 @@ func TestSlowHook(t *testing.T) {
 			t.Errorf("the other process got %s, want what the next refresh gave", got)
 		}
 	})
+}
+
+// TestCauseOfRefusal finds out of a refused refresh which check failed, or what a rule or a hook
+// said, however far down it stands.
+func TestCauseOfRefusal(t *testing.T) {
+	full := &cognate.Error{Reason: cognate.ReasonDenied, Status: http.StatusTeapot}
+	for name, tt := range map[string]struct {
+		change func(*fakeprovider.Provider, *cognate.Config)
+		want   []cognate.Reason
+		status int // of the last
+	}{
+		"subject": {func(p *fakeprovider.Provider, _ *cognate.Config) {
+			p.EditRefreshResponse = func(r map[string]any) {
+				c := p.UserClaims(r["access_token"].(string))
+				c["sub"] = "user-2"
+				r["id_token"] = p.SignIDToken(c)
+			}
+		}, []cognate.Reason{cognate.ReasonRefreshRefused, cognate.ReasonTokenSubject}, http.StatusUnauthorized},
+		"grant": {func(p *fakeprovider.Provider, _ *cognate.Config) {
+			p.ServeRefresh = answerWith(400, `{"error":"invalid_grant"}`)
+		}, []cognate.Reason{cognate.ReasonRefreshRefused, cognate.ReasonRefreshRefused}, http.StatusUnauthorized},
+		"hook": {func(_ *fakeprovider.Provider, c *cognate.Config) {
+			c.Hooks.OnRefresh = func(context.Context, cognate.RefreshEvent) error { return full }
+		}, []cognate.Reason{cognate.ReasonRefreshRefused, cognate.ReasonDenied}, http.StatusTeapot},
+		"signature of userInfo": {func(p *fakeprovider.Provider, c *cognate.Config) {
+			c.UserInfo = cognate.UserInfoAlways
+			asked := 0
+			p.ServeUserInfo = func(w http.ResponseWriter, _ *http.Request) {
+				if asked++; asked == 1 {
+					fakeprovider.ServeJSON(w, http.StatusOK, map[string]any{"sub": "user-1"})
+					return
+				}
+				w.Header().Set("Content-Type", "application/jwt")
+				_, _ = w.Write([]byte(fakeprovider.SignRS256(fakeprovider.Keys()[1], p.KeyID, p.UserClaims(""))))
+			}
+		}, []cognate.Reason{
+			cognate.ReasonRefreshFailed, cognate.ReasonUserInfo, cognate.ReasonTokenSignature,
+		}, http.StatusUnauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, clock := fakeprovider.New(t), fakeprovider.NewClock()
+			p.Now = clock.Now
+			var err error
+			x := newApp(t, p, func(c *cognate.Config) { tokenModes["store"](c); tt.change(p, c) })
+			x.handler = x.auth.Handler(x.auth.RequireLogin(http.HandlerFunc(
+				func(_ http.ResponseWriter, r *http.Request) { _, err = x.auth.AccessToken(r.Context()) })))
+			b := x.browser(t)
+			b.signIn(p)
+			clock.Advance(2 * time.Hour)
+			b.get("/private/")
+			var got []cognate.Reason
+			var last *cognate.Error
+			for e, ok := errors.AsType[*cognate.Error](err); ok; e, ok = errors.AsType[*cognate.Error](e.Err) {
+				got, last = append(got, e.Reason), e
+			}
+			if !slices.Equal(got, tt.want) || last.Status != tt.status {
+				t.Errorf("%v: %q, status of the last %+v", err, got, last)
+			}
+		})
+	}
 }
