@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/internal/fakeprovider"
 	"github.com/cognate-auth/cognate/sessionstore"
@@ -40,6 +42,11 @@ const (
 	sealedSID     = "sUNAiVnRzV1VnZZEr3oPwVl3yBsd59s_Q2cDDtlVtVQ"
 
 	sealedProof = "aVc1pRmcgMlp7Qkpo_ltiA"
+	// sealedMark is the key of the record that says that the callback of sealedState was used, and
+	// sealedLogoutMark that of the logout token whose jti is "jti-1".
+	sealedMark       = "Dbm041lMikEZ-aRC-UYvIVyOxPydxIxKv_Ic7EIRloY"
+	sealedLogoutMark = "DWeq-j9_vY0Ab_YxzX0FIyP00UbG-fu-FjD8VNDVtZM"
+
 	sealedState = "bMh7y6hL9iH224jSg9YES4q3PDoxgjbxMlMkG_hLzQjLhTSeN30KOXAyfwpBKdNCOi71x0RtkxAb0potG68Vscwb" +
 		"2P2YP2ne-D5D-v5y6_lIc3sGBsb0ZbRdWQOXAt8"
 )
@@ -136,5 +143,49 @@ func TestStateBeforeUpgrade(t *testing.T) {
 	if page := answer.Body.String(); answer.Code != http.StatusServiceUnavailable ||
 		!strings.Contains(page, "return_to=%2Fprivate%2F%3Fa%3Db") {
 		t.Errorf("status %d and\n%s", answer.Code, page)
+	}
+}
+
+// TestMarksBeforeUpgrade uses once more what an earlier version has marked in the store as used: a
+// callback, which leads on to its page without a request to the provider, and a logout token.
+func TestMarksBeforeUpgrade(t *testing.T) {
+	p := fakeprovider.New(t)
+	p.URL, p.Issuer, p.Now = "https://provider.test", "https://provider.test", func() time.Time { return sealedAt }
+	store := sessionstore.NewMemory(0)
+	store.Now = p.Now
+	for _, key := range []string{sealedMark, sealedLogoutMark} {
+		err := store.Create(t.Context(), sessionstore.Record{Key: key, Value: []byte{1}, Expires: sealedAt.Add(time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	x := newApp(t, p, func(c *cognate.Config) {
+		c.BackchannelLogoutPath, c.Session.Store = "/backchannel", store
+		c.HTTPClient = &http.Client{Transport: fakeprovider.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+			w := httptest.NewRecorder()
+			p.Config.Handler.ServeHTTP(w, r)
+			return w.Result(), nil
+		})}
+	})
+	b := x.browser(t)
+	b.jar.SetCookies(appURL, []*http.Cookie{{Name: "__Host-cognate-tx-18", Value: sealedProof, Path: "/", Secure: true}})
+	resp := b.get("/oidc_callback?" + url.Values{"state": {sealedState}, "code": {"code-1"}}.Encode())
+	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/private/?a=b" {
+		t.Errorf("callback: status %d to %q\n%s", resp.StatusCode, resp.Header.Get("Location"), x.log)
+	}
+	token := p.SignIDToken(jwt.MapClaims{
+		"iss": p.Issuer, "aud": clientID, "sub": "user-1", "iat": sealedAt.Unix(), "exp": sealedAt.Add(time.Minute).Unix(),
+		"jti": "jti-1", "events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
+	})
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, appOrigin+"/backchannel",
+		strings.NewReader("logout_token="+token))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer := httptest.NewRecorder()
+	x.handler.ServeHTTP(answer, r)
+	if answer.Code != http.StatusBadRequest || !strings.Contains(x.log.String(), "was used before") {
+		t.Errorf("logout token: status %d\n%s", answer.Code, x.log)
+	}
+	if n := len(p.TokenRequests()); n != 0 {
+		t.Errorf("%d token requests, want none", n)
 	}
 }
