@@ -1,7 +1,7 @@
 package sessionstore
 
-// Size returns how many records a store keeps and how many members its indexes have, expired
-// ones included.
+// Size returns the number of records and the number of members of all indexes, expired ones
+// included.
 func (s *Memory) Size() (records, members int) {
 	for i := range s.shards {
 		records += len(s.shards[i].records)

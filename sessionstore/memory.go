@@ -15,13 +15,12 @@ import (
 // defaultMemoryRecords bounds a [Memory] that was given no limit.
 const defaultMemoryRecords = 100_000
 
-// Memory is a [Store] in the memory of this process: for development, tests and apps that
-// run as one process and may forget their sessions when it ends. All calls cost the same
-// with ten records and with a million.
+// Memory is a [Store] in the memory of this process, for development, for tests, and for
+// apps that run as one process and may lose their sessions when it ends. The cost of a call
+// does not grow with the number of records.
 //
-// It is split into shards, each with a lock of its own, so that requests seldom wait for
-// each other. What has expired is removed by later Creates and Updates, a few records
-// at a time.
+// It is split into shards, each with its own lock, so that requests seldom wait for
+// each other. Later Creates and Updates remove expired records, a few at a time.
 type Memory struct {
 	// Now is the clock, for tests. Nil means time.Now. Set it before the first use.
 	Now func() time.Time
@@ -37,14 +36,14 @@ var _ Store = (*Memory)(nil)
 
 const memoryShards = 64
 
-// NewMemory makes a store for at most limit records that have not expired; 0 means
-// 100,000. One with a value of 400 bytes and two indexes takes about 1 KB.
+// NewMemory returns a store for at most limit records that have not expired; 0 means
+// 100,000. A record with a value of 400 bytes and two indexes takes about 1 KB.
 //
-// When it is full, Create fails, and with it that sign-in; it never drops a live record.
-// A dropped session would let whoever can sign in often end the sessions of others, and
-// a dropped mark that something was used would let it be used again. What stays are records
-// of sign-ins that succeeded, and for some minutes of at most 100 that failed, not of
-// requests, so a stranger can't fill the store.
+// When the store is full, Create fails, and with it the sign-in; live records are never
+// dropped. If they were, anyone who can sign in often could end the sessions of others, and
+// a callback whose mark was dropped could be used again. The store holds records of
+// sign-ins that succeeded and, for some minutes, of at most 100 that failed. It holds none
+// of mere requests, so a stranger can't fill it.
 func NewMemory(limit int) *Memory {
 	if limit <= 0 {
 		limit = defaultMemoryRecords
@@ -57,11 +56,11 @@ func NewMemory(limit int) *Memory {
 	return s
 }
 
-// A memoryRecord is guarded by its shard's lock, but for Key and Indexes, which never
-// change. The bytes of Value are replaced, never modified: readers hold them.
+// A memoryRecord is guarded by its shard's lock, except for Key and Indexes, which never
+// change. Value is replaced, but its bytes are never modified, because readers hold them.
 type memoryRecord struct {
 	Record
-	place int // in the shard's queue
+	place int // index in the shard's queue
 	links [MaxRecordIndexes]memoryLink
 }
 
@@ -71,11 +70,11 @@ type memoryShard struct {
 	queue   memoryQueue
 }
 
-// A memoryIndex knows the records of a share of the indexes. A shard's lock may be held
-// while an index's is taken, never the other way round.
+// A memoryIndex has the records of some of the indexes. Locks are taken in this order: a
+// shard's, then an index's.
 type memoryIndex struct {
 	mu    sync.Mutex
-	first map[string]*memoryRecord // of the list of each index
+	first map[string]*memoryRecord // index → first record of its list
 }
 
 func (s *Memory) now() time.Time {
@@ -126,7 +125,7 @@ func (s *Memory) Create(ctx context.Context, r Record) error {
 	return nil
 }
 
-// distinct is a copy of names with each of them once.
+// distinct returns a copy of names without duplicates.
 func distinct(names []string) []string {
 	var out []string
 	for _, name := range names {
@@ -137,7 +136,7 @@ func distinct(names []string) []string {
 	return out
 }
 
-// checkRecord refuses what is beyond the bounds that Record states.
+// checkRecord returns an error for a record beyond the bounds that Record states.
 func checkRecord(r Record) error {
 	if len(r.Value) > MaxRecordValue {
 		return fmt.Errorf("sessionstore: a record's value has %d bytes, expected at most %d",
@@ -226,7 +225,7 @@ func (s *Memory) DeleteIndexed(ctx context.Context, index string) (int, error) {
 	for _, member := range s.index(index).list(index) {
 		sh := s.shard(member.Key)
 		sh.mu.Lock()
-		// Compared as pointers: a later record of that key may not have the index.
+		// Compared as pointers: a later record with that key may not have the index.
 		if sh.records[member.Key] == member {
 			if member.alive(now) {
 				live++
@@ -238,8 +237,8 @@ func (s *Memory) DeleteIndexed(ctx context.Context, index string) (int, error) {
 	return live, nil
 }
 
-// makeRoom removes all that has expired and reports whether the store, with the record to
-// come, is within its limit again.
+// makeRoom removes all expired records and reports whether the store, with the new record
+// already counted, is within its limit again.
 func (s *Memory) makeRoom(now time.Time) bool {
 	for i := range s.shards {
 		sh := &s.shards[i]
@@ -250,8 +249,8 @@ func (s *Memory) makeRoom(now time.Time) bool {
 	return s.count.Load() <= s.limit
 }
 
-// sweep removes at most n expired records. Every call that may add work does two, so
-// that what has expired can't pile up. The shard is locked.
+// sweep removes at most n expired records. Every call that may add a record removes two,
+// so that expired records can't pile up. The caller holds the shard's lock.
 func (s *Memory) sweep(sh *memoryShard, now time.Time, n int) {
 	for range n {
 		if len(sh.queue) == 0 || sh.queue[0].alive(now) {
@@ -261,7 +260,7 @@ func (s *Memory) sweep(sh *memoryShard, now time.Time, n int) {
 	}
 }
 
-// add puts in a record that is already counted. The shard is locked.
+// add adds a record that is already counted. The caller holds the shard's lock.
 func (s *Memory) add(sh *memoryShard, r *memoryRecord) {
 	sh.records[r.Key] = r
 	heap.Push(&sh.queue, r)
@@ -270,7 +269,7 @@ func (s *Memory) add(sh *memoryShard, r *memoryRecord) {
 	}
 }
 
-// remove takes a record out. The shard is locked.
+// remove removes a record. The caller holds the shard's lock.
 func (s *Memory) remove(sh *memoryShard, r *memoryRecord) {
 	delete(sh.records, r.Key)
 	heap.Remove(&sh.queue, r.place)
@@ -282,11 +281,11 @@ func (s *Memory) remove(sh *memoryShard, r *memoryRecord) {
 
 func (r *memoryRecord) alive(now time.Time) bool { return now.Before(r.Expires) }
 
-// A memoryLink is a record's place among those with one of its indexes: a list that needs
-// no memory of its own, since a million small maps would keep the garbage collector busy.
+// A memoryLink links a record with the others that have one of its indexes. A linked list
+// needs no memory of its own; a million small maps would keep the garbage collector busy.
 type memoryLink struct{ before, after *memoryRecord }
 
-// link is the record's place in the list of an index.
+// link returns the record's link in the list of an index.
 func (r *memoryRecord) link(name string) *memoryLink {
 	return &r.links[slices.Index(r.Indexes, name)]
 }
@@ -305,16 +304,16 @@ func (x *memoryIndex) add(name string, r *memoryRecord) {
 func (x *memoryIndex) remove(name string, r *memoryRecord) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	at := *r.link(name)
+	removed := *r.link(name)
 	*r.link(name) = memoryLink{}
-	if at.after != nil {
-		at.after.link(name).before = at.before
+	if removed.after != nil {
+		removed.after.link(name).before = removed.before
 	}
 	switch {
-	case at.before != nil:
-		at.before.link(name).after = at.after
-	case at.after != nil:
-		x.first[name] = at.after
+	case removed.before != nil:
+		removed.before.link(name).after = removed.after
+	case removed.after != nil:
+		x.first[name] = removed.after
 	default:
 		delete(x.first, name)
 	}
@@ -329,7 +328,7 @@ func (x *memoryIndex) list(name string) (members []*memoryRecord) {
 	return members
 }
 
-// A memoryQueue is a heap with the record that expires first on top.
+// A memoryQueue is a heap of records, the one that expires first on top.
 type memoryQueue []*memoryRecord
 
 func (q memoryQueue) Len() int           { return len(q) }
@@ -339,14 +338,14 @@ func (q memoryQueue) Swap(i, j int) {
 	q[i].place, q[j].place = i, j
 }
 
-// Push is for container/heap.
+// Push implements heap.Interface.
 func (q *memoryQueue) Push(r any) {
 	m := r.(*memoryRecord)
 	m.place = len(*q)
 	*q = append(*q, m)
 }
 
-// Pop is for container/heap.
+// Pop implements heap.Interface.
 func (q *memoryQueue) Pop() any {
 	last := len(*q) - 1
 	r := (*q)[last]

@@ -71,14 +71,14 @@ func TestMemoryStoreFull(t *testing.T) {
 	}
 	err = create(0, time.Hour)
 	if err == nil {
-		t.Error("a record that is there was created again")
+		t.Error("an existing record was created again")
 	}
 
 	clock.Advance(time.Hour) // half of them expire
 	for i := range limit / 2 {
 		err := create(limit+i, time.Hour)
 		if err != nil {
-			t.Fatalf("record %d in the room of expired ones: %v", i, err)
+			t.Fatalf("record %d in place of an expired one: %v", i, err)
 		}
 	}
 	err = create(3*limit, time.Hour)
@@ -91,11 +91,12 @@ func TestMemoryStoreFull(t *testing.T) {
 	}
 	err = create(3*limit, time.Hour)
 	if err != nil {
-		t.Errorf("in the room of a deleted one: %v", err)
+		t.Errorf("in place of a deleted one: %v", err)
 	}
 }
 
-// TestMemoryStoreFullOfEnded is about records whose end came nearer.
+// TestMemoryStoreFullOfEnded fills the store and then makes half of the records expire
+// earlier: a new record must find their room.
 func TestMemoryStoreFullOfEnded(t *testing.T) {
 	const limit = 1000
 	clock := &movedClock{now: time.Unix(1_800_000_000, 0)}
@@ -119,12 +120,12 @@ func TestMemoryStoreFullOfEnded(t *testing.T) {
 	for i := range limit / 2 {
 		err := s.Create(t.Context(), memoryRecord(limit+i, clock.Now().Add(time.Hour)))
 		if err != nil {
-			t.Fatalf("record %d in the room of expired ones: %v", i, err)
+			t.Fatalf("record %d in place of an expired one: %v", i, err)
 		}
 	}
 }
 
-// TestMemoryStoreForgets is about memory: what has expired leaves with later calls.
+// TestMemoryStoreForgets checks that later calls free the memory of expired records.
 func TestMemoryStoreForgets(t *testing.T) {
 	clock := &movedClock{now: time.Unix(1_800_000_000, 0)}
 	s := sessionstore.NewMemory(0)
@@ -210,8 +211,8 @@ func BenchmarkMemoryStoreCreateDelete(b *testing.B) {
 	})
 }
 
-// TestMemoryIndexes takes records out of the beginning, the middle and the end of an index,
-// and one that names its index twice.
+// TestMemoryIndexes removes records from the beginning, the middle and the end of an index.
+// Each record names one of its indexes twice.
 func TestMemoryIndexes(t *testing.T) {
 	key := func(c string) string { return strings.Repeat(c, 43) }
 	for _, out := range []string{"a", "b", "c", "ab", "ac", "bc", "cba", "abc"} {

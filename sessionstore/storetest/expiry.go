@@ -17,11 +17,11 @@ var expiryTests = group{
 	"a record that has expired when created": testExpiredNew,
 }
 
-// life is how long the records of these tests live: long enough that a slow machine
-// sees them alive.
+// life is how long the records of these tests live: long enough for a slow machine to
+// load them before they expire.
 const life = time.Second
 
-// createFor saves a record that lives for life.
+// createFor saves a record that expires after d.
 func (b *bench) createFor(d time.Duration, name string, indexes ...string) sessionstore.Record {
 	b.Helper()
 	r := b.record(name, indexes...)
@@ -30,16 +30,17 @@ func (b *bench) createFor(d time.Duration, name string, indexes ...string) sessi
 	return r
 }
 
-// expire waits for a record's end.
+// expire waits until a record has expired.
 func (b *bench) expire(r sessionstore.Record) { b.pass(r.Expires) }
 
-// pass waits until a time is over.
+// pass waits until a point in time has passed.
 func (b *bench) pass(at time.Time) {
-	// A store's clock may be another machine's, but not in a test.
+	// A store may run on another machine with another clock, but not in a test.
 	b.advance(at.Sub(b.now()) + 20*time.Millisecond)
 }
 
-// alive checks that the record is there, unless this machine was too slow to ask in time.
+// alive checks that the record is found, unless this machine was too slow to load it before
+// it expired.
 func (b *bench) alive(r sessionstore.Record) {
 	b.Helper()
 	for name, load := range loads(b.store) {
@@ -50,8 +51,9 @@ func (b *bench) alive(r sessionstore.Record) {
 	}
 }
 
-// outlive creates a record that would end soon, and makes it live for an hour longer. It
-// returns the record and its first end. A machine that is too slow for it gets more time.
+// outlive creates a record that expires soon, and extends its life by an hour. It returns
+// the record and its first Expires. It tries again with more time if this machine was too
+// slow.
 func (b *bench) outlive(name string, indexes ...string) (r sessionstore.Record, first time.Time) {
 	b.Helper()
 	for d := life; ; d *= 2 {
@@ -116,8 +118,8 @@ func testShorter(b *bench) {
 	b.deleted("x", 0)
 }
 
-// testLongerIndexed would find a store whose index forgets a member when its first life
-// is over. A new member is what may make it tidy up.
+// testLongerIndexed finds stores whose index forgets a member at the member's first Expires,
+// although an update has extended it. Adding a new member may trigger the clean-up.
 func testLongerIndexed(b *bench) {
 	r, first := b.outlive("ann", "x", "y")
 	b.pass(first)
@@ -143,7 +145,7 @@ var contextTests = group{
 	"a context cancelled in flight": testCancelledInFlight,
 }
 
-// calls is every method, on a record that exists.
+// calls returns a call of every method, on an existing record.
 func (b *bench) calls(ctx context.Context, r sessionstore.Record) map[string]func() error {
 	return map[string]func() error{
 		"Create":        func() error { return b.store.Create(ctx, b.record("new", "x")) },
@@ -155,11 +157,11 @@ func (b *bench) calls(ctx context.Context, r sessionstore.Record) map[string]fun
 	}
 }
 
-// atOnce is a thousand times what such a call takes, for machines that are busy.
+// atOnce is a thousand times what such a call takes, to allow for busy machines.
 const atOnce = 10 * time.Second
 
-// refuses checks that each call returns at once with an error that says nothing about
-// the record: whoever reads ErrNoRecord would end the session.
+// refuses checks that each call returns at once with an error that says nothing about the
+// record: a caller that gets ErrNoRecord ends the session.
 func (b *bench) refuses(ctx context.Context) {
 	b.Helper()
 	r := b.create("ann", "x")
@@ -188,8 +190,8 @@ func testPastDeadline(b *bench) {
 	b.refuses(ctx)
 }
 
-// testCancelledInFlight is about the others: who waits for the same record must not get
-// the error of the one who went away.
+// testCancelledInFlight checks that a caller with a short deadline does not affect others:
+// those who wait for the same record must not get that caller's error.
 func testCancelledInFlight(b *bench) {
 	r := b.create("ann")
 	race(40, func(i int) {

@@ -53,7 +53,7 @@ func testIndexAgain(b *bench) {
 	}
 }
 
-// testManyMembers has more of them than a store may like to handle in one go.
+// testManyMembers has more members than a store may handle in one batch.
 func testManyMembers(b *bench) {
 	const n = 1200
 	race(20, func(i int) {

@@ -72,7 +72,7 @@ func testUpdateRace(b *bench) {
 	}
 }
 
-// add counts one up by compare-and-swap.
+// add adds one to a counter by compare-and-swap.
 func (b *bench) add(s sessionstore.Store, key string) {
 	for {
 		r, err := s.LoadLatest(b.Context(), key)
@@ -112,7 +112,7 @@ func testCount(b *bench) {
 	b.counted(r, 100)
 }
 
-// keepUpdating updates until the record is gone, and reports any other end.
+// keepUpdating updates a record until it is gone, and reports any other error.
 func (b *bench) keepUpdating(r sessionstore.Record, started *sync.WaitGroup) {
 	first := sync.OnceFunc(started.Done)
 	for {
@@ -136,7 +136,7 @@ func (b *bench) keepUpdating(r sessionstore.Record, started *sync.WaitGroup) {
 	}
 }
 
-// endWhileUpdating ends records in the midst of updates; none may come back.
+// endWhileUpdating deletes records while others update them; none may come back.
 func (b *bench) endWhileUpdating(end func(r sessionstore.Record) error) {
 	for round := range 10 {
 		r := b.create(fmt.Sprint("ann", round), "x")
@@ -172,8 +172,8 @@ func testDeleteIndexedRace(b *bench) {
 	})
 }
 
-// testCreators has 50 of them at work while records are deleted by their index: each
-// whose Create returned before is among them, and each is counted once.
+// testCreators deletes records by their index while 50 goroutines create more. Each call
+// must delete every record whose Create returned before, and each record is counted once.
 func testCreators(b *bench) {
 	const creators, each = 50, 10
 	var mu sync.Mutex
@@ -228,8 +228,8 @@ func (b *bench) other() sessionstore.Store {
 	return b.second(b.T, b.store)
 }
 
-// soon checks that a handle's Load sees a version, 0 for none, within the bound, and
-// that its LoadLatest does at once.
+// soon checks that a handle's LoadLatest sees a version at once, and its Load within the
+// staleness. Version 0 means that there is no record.
 func (b *bench) soon(s sessionstore.Store, key string, version uint64) {
 	b.Helper()
 	see := func(r sessionstore.Record, err error) bool {
@@ -288,7 +288,7 @@ func testHandlesEnd(b *bench) {
 	b.wantErr("update", b.store.Update(b.Context(), two), sessionstore.ErrNoRecord)
 }
 
-// testHandlesMiss would find a store that remembers for too long what was not there.
+// testHandlesMiss finds stores that remember for too long that a record was missing.
 func testHandlesMiss(b *bench) {
 	other := b.other()
 	r := b.record("ann", "x")

@@ -42,11 +42,11 @@ func testUnknown(b *bench) {
 	b.wantErr("update", b.store.Update(b.Context(), bob), sessionstore.ErrNoRecord)
 	b.gone("after the update", bob.Key)
 	b.must(b.store.Delete(b.Context(), bob.Key))
-	b.must(b.store.Create(b.Context(), bob)) // nobody remembers that it was not there
+	b.must(b.store.Create(b.Context(), bob)) // the earlier miss was not remembered
 	b.loaded(bob)
 }
 
-// testSimilarKeys would find a store that folds case or cuts keys off.
+// testSimilarKeys finds stores that fold case or truncate keys.
 func testSimilarKeys(b *bench) {
 	stem := key("ann")[:42]
 	for _, last := range []string{"a", "A", "-", "_", "0"} {
@@ -71,7 +71,7 @@ func testUpdate(b *bench) {
 		want := r
 		want.Value, want.Expires = []byte{byte(i)}, r.Expires.Add(change)
 		changed := want
-		changed.Indexes = []string{key("z")} // Indexes stay, whatever r says
+		changed.Indexes = []string{key("z")} // Update must not change Indexes
 		b.must(b.store.Update(b.Context(), changed))
 		want.Version++
 		b.loaded(want)
@@ -110,7 +110,7 @@ func testDelete(b *bench) {
 	b.loaded(other)
 }
 
-// testAgain also shows that the first life leaves no index behind.
+// testAgain also checks that a deleted record leaves no index behind.
 func testAgain(b *bench) {
 	r := b.create("ann", "x")
 	r.Value = []byte("changed")
@@ -149,8 +149,8 @@ func testValues(b *bench) {
 	b.deleted("x", 6)
 }
 
-// testCopies changes what went in; the store must not notice. Nor may it change what it
-// gave out.
+// testCopies modifies slices that were passed to the store, which must not change the
+// records; and the store must not modify slices that it has returned.
 func testCopies(b *bench) {
 	r := b.create("ann", "x", "y")
 	want := b.record("ann", "x", "y")

@@ -1,5 +1,5 @@
-// Package storetest is the conformance suite of sessionstore.Store. A store that
-// passes [Run], with the race detector on, is fit to keep an app's sessions:
+// Package storetest implements the conformance tests of sessionstore.Store. A store that
+// passes [Run] with the race detector on is fit to keep an app's sessions:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) sessionstore.Store { return open(t) })
@@ -20,36 +20,38 @@ import (
 	"github.com/cognate-auth/cognate/sessionstore"
 )
 
-// An Option tells [Run] more about the store.
+// An Option configures [Run] for a kind of store.
 type Option func(*suite)
 
-// Clock is for a store with a clock of its own: of returns that clock and what moves it
-// on. Without this option time is real, and the tests of expiry wait about a second.
+// Clock is for a store whose clock can be moved: of returns that clock and a function that
+// advances it. Without this option time is real, and the tests of expiry wait about a
+// second.
 func Clock(of func(s sessionstore.Store) (now func() time.Time, advance func(time.Duration))) Option {
 	return func(u *suite) { u.clock = of }
 }
 
-// Second is for a store whose data other processes share: open returns another handle on
-// the data of s, which has no memory in common with it.
+// Second is for a store whose data several processes share: open returns another handle on
+// the data of s that shares no memory with s.
 func Second(open func(t *testing.T, s sessionstore.Store) sessionstore.Store) Option {
 	return func(u *suite) { u.second = open }
 }
 
-// Staleness is how long Load may take to see what was done through another handle.
+// Staleness sets how long Load may take to see a change made through another handle.
 // The default is 2 seconds.
 func Staleness(d time.Duration) Option {
 	return func(u *suite) { u.staleness = d }
 }
 
-// Unreadable is for a store that others may write to. Each of the ways, by a name for it,
-// makes what the store holds under a key something that is no record: text, a record of
-// another format, another kind of value. The suite then checks that it counts as no record.
+// Unreadable is for a store that others may write to. Each of the ways, keyed by a name for
+// its subtest, replaces what the store holds under a key by something that is not a record:
+// text, a record in another format, another kind of value. The suite then checks that it
+// counts as missing.
 func Unreadable(ways map[string]func(t *testing.T, s sessionstore.Store, key string)) Option {
 	return func(u *suite) { u.unreadable = ways }
 }
 
-// Run runs the suite. open returns a store that is empty and is used by one subtest
-// only, which ends it with t.Cleanup; the subtests run in parallel.
+// Run runs the suite. Each subtest calls open for an empty store of its own; open closes the
+// store with t.Cleanup. The subtests run in parallel.
 func Run(t *testing.T, open func(t *testing.T) sessionstore.Store, options ...Option) {
 	t.Helper()
 	u := &suite{clock: realClock, staleness: 2 * time.Second}
@@ -87,7 +89,7 @@ func realClock(sessionstore.Store) (func() time.Time, func(time.Duration)) {
 	return time.Now, time.Sleep
 }
 
-// A bench is one test's store and its time.
+// A bench is the store of one test, and its clock.
 type bench struct {
 	*testing.T
 	*suite
@@ -96,19 +98,19 @@ type bench struct {
 	advance func(time.Duration)
 }
 
-// key makes a name in the form the contract states.
+// key returns a key, or the name of an index, in the form that Record.Key states.
 func key(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// record is one that expires in an hour.
+// record returns a record that expires in an hour.
 func (b *bench) record(name string, indexes ...string) sessionstore.Record {
 	r := sessionstore.Record{Key: key(name), Version: 1, Value: []byte("value of " + name)}
 	for _, x := range indexes {
 		r.Indexes = append(r.Indexes, key(x))
 	}
-	// Whole milliseconds, which is what a store has to keep.
+	// Whole milliseconds: a store need not keep more.
 	r.Expires = b.now().Add(time.Hour).Truncate(time.Millisecond)
 	return r
 }
@@ -159,7 +161,7 @@ func (b *bench) gone(what, key string) {
 
 func (b *bench) same(what string, got, want sessionstore.Record) {
 	b.Helper()
-	// The order of indexes means nothing.
+	// The order of indexes is not significant.
 	got.Indexes = slices.Sorted(slices.Values(got.Indexes))
 	indexes := slices.Sorted(slices.Values(want.Indexes))
 	if got.Key != want.Key || got.Version != want.Version || !bytes.Equal(got.Value, want.Value) ||
@@ -171,7 +173,7 @@ func (b *bench) same(what string, got, want sessionstore.Record) {
 	}
 }
 
-// deleted checks how many live records had the index.
+// deleted calls DeleteIndexed and checks how many live records had the index.
 func (b *bench) deleted(index string, want int) {
 	b.Helper()
 	got, err := b.store.DeleteIndexed(b.Context(), key(index))
@@ -187,7 +189,7 @@ func loads(s sessionstore.Store) map[string]func(context.Context, string) (sessi
 	}
 }
 
-// race runs n calls at once, with their numbers, and waits for them.
+// race makes n calls at once, numbered from 0, and waits for them.
 func race(n int, call func(i int)) {
 	var start, done sync.WaitGroup
 	start.Add(1)

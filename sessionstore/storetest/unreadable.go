@@ -8,23 +8,23 @@ import (
 	"github.com/cognate-auth/cognate/sessionstore"
 )
 
-// unreadableTests has a test for each way in which a record can become none.
+// unreadableTests has a test for each way in which a record can become unreadable.
 func (u *suite) unreadableTests() group {
 	g := group{}
 	for name, spoil := range u.unreadable {
-		g["what is no record is none: "+name] = func(b *bench) { testUnreadable(b, spoil) }
+		g["an unreadable record counts as missing: "+name] = func(b *bench) { testUnreadable(b, spoil) }
 	}
 	return g
 }
 
-// testUnreadable spoils records and goes on: their owner gets no error that means an outage,
-// and everybody else nothing at all.
+// testUnreadable spoils records and goes on using the store. Calls with a spoiled key must
+// not return an error that would mean an outage, and no other record is affected.
 func testUnreadable(b *bench, spoil func(*testing.T, sessionstore.Store, string)) {
 	other := b.create("other", "x")
 	spoiled := func(name string) sessionstore.Record {
 		b.Helper()
 		r := b.create(name, "x", "y "+name)
-		b.loaded(r) // into a memory near the process, if there is one
+		b.loaded(r) // into a cache near the process, if there is one
 		spoil(b.T, b.store, r.Key)
 		return r
 	}
@@ -53,7 +53,7 @@ func testUnreadable(b *bench, spoil func(*testing.T, sessionstore.Store, string)
 	b.soonGone(r.Key)
 
 	b.loaded(other)
-	b.deleted("x", 1) // and no spoiled one counts
+	b.deleted("x", 1) // spoiled records don't count
 	b.gone("deleted by index", other.Key)
 	b.loaded(again)
 }
