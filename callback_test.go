@@ -786,7 +786,7 @@ func TestEchoedSecrets(t *testing.T) {
 			t.Errorf("the log has %q:\n%s", secret, x.log)
 		}
 	}
-	if n := strings.Count(x.log.String(), "it broke off"); n != 2 {
+	if n := strings.Count(x.log.String(), "the connection broke off"); n != 2 {
 		t.Errorf("%d lines say what happened, want 2:\n%s", n, x.log)
 	}
 }

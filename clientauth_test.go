@@ -403,7 +403,7 @@ func TestPushFails(t *testing.T) {
 func TestPushWithoutEndpoint(t *testing.T) {
 	b := newApp(t, fakeprovider.New(t), func(c *cognate.Config) { c.PushedAuthorization = true }).browser(t)
 	if resp := b.get("/private/"); resp.StatusCode != http.StatusBadGateway ||
-		!strings.Contains(b.app.log.String(), "endpoint for them is not known") {
+		!strings.Contains(b.app.log.String(), "endpoint for that is not known") {
 		t.Errorf("status %d; log:\n%s", resp.StatusCode, b.app.log)
 	}
 }

@@ -147,7 +147,7 @@ func TestKeysOutOfReach(t *testing.T) {
 		}
 	}
 	eventually(t, "nobody is told that the keys can't be had", func() bool {
-		return strings.Contains(x.log.String(), "the key set can't be fetched anew")
+		return strings.Contains(x.log.String(), "the key set can't be fetched again")
 	})
 	x.clock.Advance(2 * time.Hour)
 	for range 2 { // the second within the pause
@@ -312,10 +312,10 @@ func TestPassedOverKeysAreReported(t *testing.T) {
 		c.Advance(2 * time.Hour)
 	}
 	log := x.log.String()
-	if n := strings.Count(log, "keys of the provider are passed over"); n != 1 {
+	if n := strings.Count(log, "keys of the provider are skipped"); n != 1 {
 		t.Errorf("%d lines, want one:\n%s", n, log)
 	}
-	for _, want := range []string{"leaked", "private half", "short", "has 17 bits", "for-signing", "leave out verify"} {
+	for _, want := range []string{"leaked", "private half", "short", "has 17 bits", "for-signing", "without verify"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log lacks %q:\n%s", want, log)
 		}

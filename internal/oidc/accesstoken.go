@@ -12,21 +12,22 @@ import (
 // MaxAccessToken bounds an access token, in bytes. Cognito's have about 1 KiB.
 const MaxAccessToken = 16 << 10
 
-// An AccessTokenIssuer is a provider whose access tokens are accepted, and which of them. Its
-// fields must not change once it is used; it is safe for concurrent use then.
+// An AccessTokenIssuer is a provider whose access tokens are accepted, and says which of
+// them. Its fields must not change after its first use; then it is safe for concurrent use.
 type AccessTokenIssuer struct {
 	TokenRules
-	// Audiences and Clients are whom a token may be for and may have been issued to.
+	// Audiences and Clients are the audiences that a token may have, and the clients that
+	// it may have been issued to.
 	Audiences, Clients []string
-	// Self is the client ID of the program itself, or "".
+	// Self is the client ID of this program, or "".
 	Self string
-	// ClientBound tells that a token names an audience only if it is bound to a resource.
+	// ClientBound says that a token has an audience only if it is bound to a resource.
 	ClientBound bool
-	// TokenUseClaim names the claim that must be "access"; "" if there is none.
+	// TokenUseClaim names the claim that must be "access"; "" means no such claim.
 	TokenUseClaim string
-	// RememberFor is for how long at most a token that was accepted needs no other check.
+	// RememberFor is how long at most an accepted token needs no other check.
 	RememberFor time.Duration
-	// Introspector is asked about each token; nil: they are verified here.
+	// Introspector is asked about each token; nil means that tokens are verified locally.
 	Introspector *Introspector
 }
 
@@ -35,10 +36,11 @@ type AccessTokenIssuer struct {
 type AccessTokens struct {
 	reader  tokenReader
 	issuers map[string]*AccessTokenIssuer
-	opaque  *AccessTokenIssuer // is asked about tokens that are no JWT; nil: they are refused
+	opaque  *AccessTokenIssuer // introspects tokens that are not JWTs; nil: they are refused
 }
 
-// NewAccessTokens accepts tokens of these issuers, and asks nobody else about any.
+// NewAccessTokens returns AccessTokens that accept tokens of these issuers only, and never
+// send a token to anyone else.
 func NewAccessTokens(issuers ...*AccessTokenIssuer) *AccessTokens {
 	a := &AccessTokens{
 		reader: tokenReader{limit: MaxAccessToken}, issuers: make(map[string]*AccessTokenIssuer, len(issuers)),
@@ -51,30 +53,30 @@ func NewAccessTokens(issuers ...*AccessTokenIssuer) *AccessTokens {
 			asked++
 		}
 	}
-	if asked > 1 { // one would get to see the other's tokens
+	if asked > 1 { // each issuer would see the other's tokens
 		a.opaque = nil
 	}
 	return a
 }
 
-// SetGrace is [Provider.SetGrace] for every issuer.
+// SetGrace calls [Provider.SetGrace] for every issuer.
 func (a *AccessTokens) SetGrace(grace time.Duration) {
 	for _, i := range a.issuers {
 		i.Provider.SetGrace(grace)
 	}
 }
 
-// An AccessToken is one that was accepted.
+// An AccessToken is an accepted access token.
 type AccessToken struct {
 	Issuer string
 	Claims Claims
-	Scopes []string  // that were granted
-	Until  time.Time // it needs no other check
+	Scopes []string  // granted scopes
+	Until  time.Time // until then it needs no other check
 }
 
-// Verify checks an access token, or has its issuer do so; key is what raw is remembered by.
-// The issuer is one of those that are accepted, so a token can't make this process ask
-// anybody else.
+// Verify verifies an access token, or has its issuer introspect it. key stands for raw where
+// calls at the same time share one introspection request. Only configured issuers are
+// asked: a token can't make this process send requests to any other host.
 func (a *AccessTokens) Verify(ctx context.Context, raw, key string) (AccessToken, error) {
 	t, err := a.reader.read(raw)
 	if err != nil && a.opaque == nil {
@@ -87,7 +89,7 @@ func (a *AccessTokens) Verify(ctx context.Context, raw, key string) (AccessToken
 	i, ok := a.issuers[iss]
 	if err != nil || !ok {
 		return AccessToken{}, refusal.New(refusal.TokenIssuer,
-			"iss is %.200q, which is no issuer that is accepted", iss)
+			"iss is %.200q, which is not an accepted issuer", iss)
 	}
 	if i.Introspector != nil {
 		return i.introspect(ctx, raw, key)
@@ -95,7 +97,7 @@ func (a *AccessTokens) Verify(ctx context.Context, raw, key string) (AccessToken
 	return i.verify(ctx, t)
 }
 
-// verify checks a token here.
+// verify checks a token locally.
 func (i *AccessTokenIssuer) verify(ctx context.Context, t *signedToken) (AccessToken, error) {
 	err := i.checkSignature(ctx, t)
 	if err != nil {
@@ -114,14 +116,14 @@ func (i *AccessTokenIssuer) verify(ctx context.Context, t *signedToken) (AccessT
 	return i.accepted(t.claims)
 }
 
-// introspect has the issuer judge a token. What it says is then checked like the claims of a
-// token, as far as it says it.
+// introspect asks the issuer about a token, and checks the claims in its answer as those of
+// a token, except that claims may be absent.
 func (i *AccessTokenIssuer) introspect(ctx context.Context, raw, key string) (AccessToken, error) {
-	t, err := i.judge(ctx, raw, key)
+	t, err := i.askIssuer(ctx, raw, key)
 	return t, append(i.Introspector.config.Proof.secrets(), raw).Redact(err)
 }
 
-func (i *AccessTokenIssuer) judge(ctx context.Context, raw, key string) (AccessToken, error) {
+func (i *AccessTokenIssuer) askIssuer(ctx context.Context, raw, key string) (AccessToken, error) {
 	c, err := i.Introspector.Ask(ctx, raw, key)
 	if err != nil {
 		return AccessToken{}, err
@@ -134,7 +136,7 @@ func (i *AccessTokenIssuer) judge(ctx context.Context, raw, key string) (AccessT
 		return AccessToken{}, refusal.New(refusal.TokenIssuer, "iss is %.200q, expected %q", iss, i.Provider.Issuer())
 	}
 	for _, check := range []func(Claims) error{
-		checkSubject, i.checkGivenDates, i.checkAudience, i.checkClient, i.checkKind,
+		checkSubject, i.checkOptionalDates, i.checkAudience, i.checkClient, i.checkKind,
 	} {
 		err := check(c)
 		if err != nil {
@@ -144,8 +146,8 @@ func (i *AccessTokenIssuer) judge(ctx context.Context, raw, key string) (AccessT
 	return i.accepted(c)
 }
 
-// accepted is a token of which all is checked but the form of its scopes. It holds at most
-// until it expires.
+// accepted returns the AccessToken for claims that have passed all checks, except that the
+// form of the scopes is checked here. Until is not later than the token's expiry.
 func (i *AccessTokenIssuer) accepted(c Claims) (AccessToken, error) {
 	scopes, err := scopesOf(c)
 	if err != nil {
@@ -159,35 +161,35 @@ func (i *AccessTokenIssuer) accepted(c Claims) (AccessToken, error) {
 	return AccessToken{Issuer: i.Provider.Issuer(), Claims: c, Scopes: scopes, Until: until}, nil
 }
 
-// checkAudience checks that the token is for this API. A token that is bound to another
-// one's name (RFC 8707) must not be accepted: that one has it too, and could use it here.
+// checkAudience checks that the token is for this API. A token for another API (RFC 8707)
+// must not be accepted: that API also has the token, and could use it here.
 func (i *AccessTokenIssuer) checkAudience(c Claims) error {
 	aud, err := c.Strings("aud")
 	if err != nil {
 		return refusal.New(refusal.TokenAudience, "%w", err)
 	}
-	free := i.ClientBound && len(aud) == 0 || i.Introspector != nil && len(i.Audiences) == 0
-	if !free && !slices.ContainsFunc(aud, func(a string) bool { return slices.Contains(i.Audiences, a) }) {
+	anyAudience := i.ClientBound && len(aud) == 0 || i.Introspector != nil && len(i.Audiences) == 0
+	if !anyAudience && !slices.ContainsFunc(aud, func(a string) bool { return slices.Contains(i.Audiences, a) }) {
 		return refusal.New(refusal.TokenAudience, "aud has none of %q", i.Audiences)
 	}
 	return nil
 }
 
-// checkClient checks whom the token was issued to.
+// checkClient checks which client the token was issued to.
 func (i *AccessTokenIssuer) checkClient(c Claims) error {
 	if len(i.Clients) == 0 {
-		return nil // checkAudience decides: one of the two lists is there
+		return nil // checkAudience decides: at least one of the two lists is set
 	}
 	client, err := clientOf(c)
 	if err != nil || !slices.Contains(i.Clients, client) {
 		return refusal.New(refusal.TokenClient,
-			"the token was issued to client %.100q, which is none of %q", client, i.Clients)
+			"the token was issued to client %.100q, expected one of %q", client, i.Clients)
 	}
 	return nil
 }
 
-// clientOf returns the client a token was issued to. Providers older than RFC 9068 say so
-// in azp.
+// clientOf returns the client that a token was issued to. Providers older than RFC 9068 name
+// it in azp.
 func clientOf(c Claims) (string, error) {
 	if _, ok := c["client_id"]; ok {
 		return c.String("client_id")
@@ -195,12 +197,12 @@ func clientOf(c Claims) (string, error) {
 	return c.String("azp")
 }
 
-// idTokenMarks are claims that ID tokens have and access tokens have not.
-var idTokenMarks = []string{"nonce", "at_hash", "c_hash", "s_hash"}
+// idTokenClaims are claims that ID tokens have and access tokens don't.
+var idTokenClaims = []string{"nonce", "at_hash", "c_hash", "s_hash"}
 
-// checkUse refuses what is signed by the provider and no access token: an ID token, a
-// refresh token, a logout token. Such a token proves that somebody signed in somewhere,
-// not that this client may call this API (RFC 9068, 5).
+// checkUse rejects tokens that the provider signed but that are not access tokens: ID
+// tokens, refresh tokens, logout tokens. Such a token proves that somebody signed in
+// somewhere, not that this client may call this API (RFC 9068, 5).
 func (i *AccessTokenIssuer) checkUse(t *signedToken) error {
 	c := t.claims
 	err := i.checkKind(c)
@@ -214,17 +216,17 @@ func (i *AccessTokenIssuer) checkUse(t *signedToken) error {
 		return refusal.New(refusal.TokenUse,
 			"the token's typ is %.40q, expected none, \"JWT\" or \"at+jwt\"", t.typ)
 	}
-	for _, name := range idTokenMarks {
+	for _, name := range idTokenClaims {
 		if _, ok := c[name]; ok {
-			return refusal.New(refusal.TokenUse, "the token has %s, as ID tokens have", name)
+			return refusal.New(refusal.TokenUse, "the token has %s, as ID tokens do", name)
 		}
 	}
-	return i.checkNoIDToken(c)
+	return i.checkNotIDToken(c)
 }
 
-// checkNoIDToken wants proof where a client's ID stands for the API: an ID token has the
-// same aud. Only access tokens have scopes or name their client apart from it.
-func (i *AccessTokenIssuer) checkNoIDToken(c Claims) error {
+// checkNotIDToken requires a scope or client_id claim if aud is a client ID, because the aud
+// of an ID token is one too. Only access tokens have these claims.
+func (i *AccessTokenIssuer) checkNotIDToken(c Claims) error {
 	aud, _ := c.Strings("aud")
 	isClient := func(a string) bool { return a == i.Self || slices.Contains(i.Clients, a) }
 	if !slices.ContainsFunc(aud, isClient) {
@@ -239,9 +241,9 @@ func (i *AccessTokenIssuer) checkNoIDToken(c Claims) error {
 		"it could be an ID token; set Audiences to the API's own name")
 }
 
-// checkKind reads the claims by which providers tell kinds of tokens apart: token_use,
-// and typ among the claims. A token that is bound to a key (cnf; RFC 9449, RFC 8705) is
-// worth something only together with a proof, which is not looked at here.
+// checkKind checks the claims by which providers distinguish kinds of tokens, such as
+// token_use and the claim typ. It rejects tokens that are bound to a key (cnf; RFC 9449, RFC
+// 8705): they are valid only with a proof of possession, which is not checked here.
 func (i *AccessTokenIssuer) checkKind(c Claims) error {
 	if _, ok := c["cnf"]; ok {
 		return refusal.New(refusal.TokenUse, "the token is bound to a key (cnf), which can't be checked")
@@ -258,13 +260,13 @@ func (i *AccessTokenIssuer) checkKind(c Claims) error {
 	for _, k := range tokenKinds {
 		kind, err := c.String(k.claim)
 		if err != nil || kind != "" && !slices.Contains(k.access, strings.ToLower(kind)) {
-			return refusal.New(refusal.TokenUse, "%s is %.40q, which is no access token's", k.claim, kind)
+			return refusal.New(refusal.TokenUse, "%s is %.40q, which access tokens don't have", k.claim, kind)
 		}
 	}
 	return nil
 }
 
-// tokenKinds are claims that say what kind a token is, and what access tokens have there.
+// tokenKinds are claims that say what kind a token is, and their values in access tokens.
 var tokenKinds = []struct {
 	claim  string
 	access []string
@@ -274,8 +276,8 @@ var tokenKinds = []struct {
 	{"token_type", []string{"bearer", "access_token"}},
 }
 
-// scopesOf returns the granted scopes: one string with spaces in between (RFC 9068, 2.2.3;
-// RFC 7662, 2.2), or scp, which is older and may be a list.
+// scopesOf returns the granted scopes: the claim scope, a space-separated string (RFC 9068,
+// 2.2.3; RFC 7662, 2.2), or the older claim scp, which may be a list.
 func scopesOf(c Claims) ([]string, error) {
 	if _, ok := c["scope"]; ok {
 		scope, err := c.String("scope")

@@ -7,22 +7,22 @@ import (
 	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
-// An Attempt is one sign-in under way: what it is known by, none of which can be guessed, and
-// what it asks for.
+// An Attempt is one sign-in under way: the values that identify it, none of which can be
+// guessed, and what it requires.
 type Attempt struct {
 	// State comes back with the response, and Nonce in the ID token.
 	State, Nonce string
 	// Verifier is the code verifier (RFC 7636, 4.1).
 	Verifier string
-	// NotBefore is when the person may have proved who they are at the earliest: max_age
-	// before the sign-in began. Zero: whenever.
+	// NotBefore is the earliest acceptable auth_time: max_age before the sign-in began. Zero
+	// means any.
 	NotBefore time.Time
-	// ACR are the authentication contexts of which the provider has to name one. Empty: any.
+	// ACR lists acceptable authentication context classes. Empty means any.
 	ACR []string
 }
 
-// check refuses the claims of an ID token that are another sign-in's, or say less than this
-// one asked for (OpenID Connect Core 1.0, 3.1.3.7, 11 to 13).
+// check rejects the claims of an ID token of another sign-in, and those that do not meet
+// what this one requires (OpenID Connect Core 1.0, 3.1.3.7, 11 to 13).
 func (a Attempt) check(c Claims, skew time.Duration) error {
 	nonce, err := c.String("nonce")
 	if err != nil || a.Nonce == "" || !equal(nonce, a.Nonce) {
@@ -32,7 +32,7 @@ func (a Attempt) check(c Claims, skew time.Duration) error {
 		at, ok, err := c.Date("auth_time")
 		if err != nil || !ok || at.Before(a.NotBefore.Add(-skew)) {
 			return refusal.New(refusal.TokenAuthTime,
-				"auth_time is missing, or lies more than max_age before the sign-in")
+				"auth_time is missing, or more than max_age before the sign-in")
 		}
 	}
 	acr, err := c.String("acr")

@@ -13,17 +13,17 @@ import (
 	"unicode/utf8"
 )
 
-// Claims is a JSON object of claims, each still encoded. Names are compared to the
-// letter: decoding into a struct would let "ISS" stand in for "iss".
+// Claims is a JSON object of claims, each still encoded. Names are case-sensitive: decoding
+// into a struct would accept "ISS" for "iss".
 type Claims map[string]json.RawMessage
 
-// errClaims is what can't be claims.
+// errClaims is the error for data that can't be claims.
 var errClaims = errors.New("claims are not a JSON object")
 
-// UnmarshalJSON reads a JSON object whose members are all different. encoding/json
-// alone would take the last of two, where another reader takes the first.
+// UnmarshalJSON decodes a JSON object without duplicate members. Of two members with the
+// same name encoding/json would take the last, where another parser takes the first.
 func (c *Claims) UnmarshalJSON(data []byte) error {
-	m, err := splitObject(slices.Clone(data)) // data is only lent
+	m, err := splitObject(slices.Clone(data)) // the caller owns data
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (c *Claims) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// String returns a claim that has to be a string; absent is "".
+// String returns a claim that has to be a string, or "" if it is absent.
 func (c Claims) String(name string) (string, error) {
 	raw, ok := c[name]
 	if !ok || string(raw) == "null" {
@@ -44,8 +44,8 @@ func (c Claims) String(name string) (string, error) {
 	return s, nil
 }
 
-// decodeString decodes a JSON string, and nothing else. Most have no escapes and are what
-// they look like.
+// decodeString decodes a JSON string, and no other value. Most strings have no escapes and
+// need no decoding.
 func decodeString(raw json.RawMessage) (string, bool) {
 	if raw[0] != '"' {
 		return "", false
@@ -58,7 +58,8 @@ func decodeString(raw json.RawMessage) (string, bool) {
 	return s, err == nil
 }
 
-// Text is String for claims that only describe the user: a wrong type counts as absent.
+// Text is like String, but treats a claim of another type as absent. It is for claims that
+// only describe the user.
 func (c Claims) Text(name string) string {
 	s, err := c.String(name)
 	if err != nil {
@@ -67,8 +68,8 @@ func (c Claims) Text(name string) string {
 	return s
 }
 
-// Strings returns a list of strings; one string counts as a list of one, as aud may be
-// written (RFC 7519, 4.1.3).
+// Strings returns a claim that is a list of strings. A single string counts as a list of
+// one, as in aud (RFC 7519, 4.1.3).
 func (c Claims) Strings(name string) ([]string, error) {
 	raw, ok := c[name]
 	if !ok || string(raw) == "null" {
@@ -84,8 +85,8 @@ func (c Claims) Strings(name string) ([]string, error) {
 	return list, nil
 }
 
-// Words returns a list of words, such as scopes: one string with spaces in between, or a
-// list of strings, as some providers write it.
+// Words returns a claim that is a list of words, such as scopes: a space-separated string,
+// or a list of strings, as some providers write it.
 func (c Claims) Words(name string) ([]string, error) {
 	list, err := c.Strings(name)
 	if len(list) == 1 {
@@ -94,17 +95,17 @@ func (c Claims) Words(name string) ([]string, error) {
 	return list, err
 }
 
-// SplitWords splits at the space and at nothing else (RFC 6749, 3.3): for another reader
-// "a<tab>b" is one scope, which nobody was granted.
+// SplitWords splits at spaces only (RFC 6749, 3.3). Splitting at other white space would
+// turn the one scope "a<tab>b" into two that nobody was granted.
 func SplitWords(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' })
 }
 
-// MaxNumericDate is the year 9999 in seconds: beyond it a date is a mistake, and the
-// arithmetic of time.Time begins to wrap around.
+// MaxNumericDate is the end of the year 9999 in seconds since 1970. A later date is a
+// mistake, and much later ones overflow the arithmetic of time.Time.
 const MaxNumericDate = 253402300799
 
-// Date returns a NumericDate (RFC 7519, 2): seconds, fractions allowed.
+// Date returns a claim that is a NumericDate (RFC 7519, 2): seconds, with fractions allowed.
 func (c Claims) Date(name string) (t time.Time, ok bool, err error) {
 	raw, ok := c[name]
 	if !ok {
@@ -120,30 +121,30 @@ func (c Claims) Date(name string) (t time.Time, ok bool, err error) {
 	return time.Unix(int64(seconds), 0), true, nil
 }
 
-// Truth reads a boolean that Cognito's userInfo writes as a string. Whatever is not
-// true is false.
+// Truth returns a boolean claim, which Cognito's userInfo writes as a string. Any value
+// other than true is false.
 func (c Claims) Truth(name string) bool {
 	raw := string(c[name])
 	return raw == "true" || raw == `"true"`
 }
 
-// maxNesting bounds how deep objects and lists of a token may lie in each other. Tokens
-// have two or three levels.
+// maxNesting bounds how deep the objects and lists of a token may be nested. Tokens have two
+// or three levels.
 const maxNesting = 32
 
-// splitObject returns the members of the JSON object in data, which they keep. It sees
-// what encoding/json does, and refuses what that would guess at: a name that is there
-// twice, of which other readers take the other one, and text that is not UTF-8.
+// splitObject returns the members of the JSON object in data; they share its memory. It
+// reads JSON as encoding/json does, but rejects two things that encoding/json accepts:
+// duplicate names, of which other parsers may take the other one, and invalid UTF-8.
 func splitObject(data []byte) (Claims, error) {
 	if !utf8.Valid(data) || !json.Valid(data) {
 		return nil, errClaims
 	}
-	// From here on the JSON is known to be well formed, so every index exists.
+	// From here on the JSON is known to be valid, so no index is out of range.
 	i := skipSpace(data, 0)
 	if data[i] != '{' {
 		return nil, errClaims
 	}
-	text := string(data) // names are parts of it: one copy for all
+	text := string(data) // names are substrings of it: one copy for all
 	c := make(Claims, min(bytes.Count(data, []byte(",")), 24)+1)
 	for {
 		i = skipSpace(data, i+1)
@@ -157,7 +158,7 @@ func splitObject(data []byte) (Claims, error) {
 		}
 		start := skipSpace(data, skipSpace(data, end)+1)
 		end = valueEnd(data, start)
-		if _, twice := c[name]; twice || end < 0 {
+		if _, duplicate := c[name]; duplicate || end < 0 {
 			return nil, errClaims
 		}
 		c[name] = data[start:end:end]

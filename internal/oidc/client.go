@@ -15,31 +15,32 @@ import (
 	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
-// A Client is one app client at its provider. Its fields must not change once it is used; it
-// is safe for concurrent use then.
+// A Client is one app client at its provider. Its fields must not change after its first
+// use; then it is safe for concurrent use.
 type Client struct {
-	// Provider is whom it asks, and Verifier checks what that one signs for it.
+	// Provider is where the client is registered, and Verifier checks what the provider
+	// signs for it.
 	Provider *Provider
 	Verifier *Verifier
-	// ID and RedirectURL are those that are registered with the provider.
+	// ID and RedirectURL are those registered with the provider.
 	ID, RedirectURL string
-	// Scopes are what a sign-in asks for.
+	// Scopes are the scopes that a sign-in requests.
 	Scopes []string
-	// UserInfoMode says when userInfo is asked beside the ID token, and VerifiedEmail that
-	// who has no verified address is of no use.
+	// UserInfoMode says when userInfo is asked in addition to the ID token, and
+	// VerifiedEmail that the app requires a verified e-mail address.
 	UserInfoMode  UserInfoMode
 	VerifiedEmail bool
-	// Proofs are ways to prove itself: the first that the provider announces is taken, or,
-	// if it announces none of them, the first of all. Apple and Twitch take
-	// client_secret_post alone.
+	// Proofs are alternative authentication methods. The client uses the first that the
+	// provider announces, or the first of all if it announces none of them. Apple and Twitch
+	// accept only client_secret_post.
 	Proofs []*Proof
-	// Gate stands before the token endpoint.
+	// Gate limits the requests to the token endpoint.
 	Gate *gate.Gate
 	// Now is the clock.
 	Now func() time.Time
 }
 
-// proof is how this client authenticates.
+// proof returns the proof that this client authenticates with.
 func (c *Client) proof() *Proof {
 	for _, p := range c.Proofs {
 		if len(c.Proofs) > 1 && c.Provider.announces(p.method) {
@@ -49,19 +50,19 @@ func (c *Client) proof() *Proof {
 	return c.Proofs[0]
 }
 
-// Secrets returns this client's secrets, together with those that are given.
+// Secrets returns this client's secrets, and those in sent.
 func (c *Client) Secrets(sent ...string) Secrets { return append(c.Proofs[0].secrets(), sent...) }
 
-// ErrorCode returns an OAuth error code as the provider sent it, if it is one and repeats
-// none of this client's secrets or of those that are given.
+// ErrorCode returns an OAuth error code that the provider sent, or "" if it is malformed or
+// repeats one of this client's secrets or of those in sent.
 func (c *Client) ErrorCode(code string, sent ...string) string {
 	return c.Secrets(sent...).errorCode(code)
 }
 
-// Authorization returns where to send the browser for a sign-in: an authorization request
-// with state, nonce and PKCE (OpenID Connect Core 1.0, 3.1.2.1; RFC 7636, 4.3), always. extra
-// are further parameters, which can't change any of these. The request is pushed (RFC 9126)
-// if push says so, or if the provider asks for it.
+// Authorization returns the URL to send the browser to for a sign-in: an authorization
+// request that always has state, nonce and PKCE (OpenID Connect Core 1.0, 3.1.2.1; RFC 7636,
+// 4.3). extra are more parameters, which can't replace any of these. The request is pushed
+// (RFC 9126) if push is true or the provider requires it.
 func (c *Client) Authorization(ctx context.Context, a Attempt, extra url.Values, push bool) (string, error) {
 	m, err := c.Provider.Ready(ctx)
 	if err != nil {
@@ -84,12 +85,12 @@ func (c *Client) Authorization(ctx context.Context, a Attempt, extra url.Values,
 	return c.push(ctx, m, extra)
 }
 
-// checkMethod refuses a way to authenticate that the provider says it does not take: the
-// token endpoint would, but the code would be spent. Few providers announce that public
-// clients need none.
+// checkMethod returns an error if the provider does not announce the client's authentication
+// method. The token endpoint would refuse it later, but would use up the code. Public
+// clients are not checked, because few providers announce the method none.
 func (c *Client) checkMethod(m Metadata) error {
 	p := c.proof()
-	if p.method == "" || len(m.authMethods) == 0 { // an empty list says as little as none
+	if p.method == "" || len(m.authMethods) == 0 { // an empty list is treated as absent
 		return nil
 	}
 	if !slices.Contains(m.authMethods, p.method) {
@@ -103,18 +104,18 @@ func (c *Client) checkMethod(m Metadata) error {
 	return nil
 }
 
-// requestURI is what the reference to a pushed request may be, a URI of at most
-// maxRequestURI bytes.
+// requestURI matches the reference to a pushed request, a URI of at most maxRequestURI
+// bytes.
 var requestURI = regexp.MustCompile(`^[\x21-\x7e]+$`)
 
 const maxRequestURI = 1 << 10
 
-// push hands the authorization request to the provider (RFC 9126) and returns where to send
-// the browser with the reference to it.
+// push pushes the authorization request to the provider (RFC 9126) and returns the URL to
+// send the browser to, with a reference to the request.
 func (c *Client) push(ctx context.Context, m Metadata, params url.Values) (string, error) {
 	if m.PushedAuthorization == "" {
-		return "", refusal.New(refusal.ClientRefused, "authorization requests are to be pushed, "+
-			"but the provider's endpoint for them is not known")
+		return "", refusal.New(refusal.ClientRefused, "authorization requests have to be pushed, "+
+			"but the provider's endpoint for that is not known")
 	}
 	status, body, err := c.post(ctx, m.PushedAuthorization, params)
 	if err != nil {
@@ -127,7 +128,7 @@ func (c *Client) push(ctx context.Context, m Metadata, params url.Values) (strin
 		return "", g.refusal("pushed authorization request", status, c.errorIn(body, params))
 	}
 	var r Claims
-	_ = r.UnmarshalJSON(body) // what is no object has no reference
+	_ = r.UnmarshalJSON(body) // on an error there is no request_uri
 	uri := r.Text("request_uri")
 	if len(uri) > maxRequestURI || !requestURI.MatchString(uri) {
 		return "", refusal.New(refusal.PushedRequest,

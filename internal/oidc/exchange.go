@@ -16,13 +16,13 @@ import (
 	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
-// Tokens are what the token endpoint gave (RFC 6749, 5.1). Empty fields were not in the
-// answer.
+// Tokens are the contents of a token response (RFC 6749, 5.1). Fields that the response did
+// not have are zero.
 type Tokens struct {
-	// ID is the ID token as it came; whoever reads it has to verify it first.
+	// ID is the raw ID token, not verified yet.
 	ID, Access, Refresh string
 	Scopes              []string
-	// Expires is when the access token does.
+	// Expires is when the access token expires.
 	Expires time.Time
 }
 
@@ -33,13 +33,13 @@ type Response struct {
 	Error, Description string
 }
 
-// maxCode bounds an authorization code, in bytes. Cognito's has 36.
+// maxCode bounds an authorization code, in bytes. Cognito's have 36.
 const maxCode = 4 << 10
 
-// Exchange redeems the authorization code of the response to a sign-in, with one request, and
-// returns the claims of the ID token that it is worth, with those of userInfo where they are
-// wanted. Tokens that came with an ID token that is refused, or with none, are returned beside
-// the error: nobody may do more with them than revoke them.
+// Exchange redeems the authorization code of a response with one token request. It verifies
+// the ID token and returns its claims, with those of userInfo if UserInfoMode asks for them.
+// If the ID token is missing or refused, Exchange returns the tokens together with the
+// error; the caller may only revoke them.
 func (c *Client) Exchange(ctx context.Context, r Response, a Attempt) (Claims, Tokens, error) {
 	t, err := c.redeem(ctx, r, a)
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *Client) Exchange(ctx context.Context, r Response, a Attempt) (Claims, T
 	return claims, t, nil
 }
 
-// redeem is the request of Exchange.
+// redeem checks the response and makes the token request of Exchange.
 func (c *Client) redeem(ctx context.Context, r Response, a Attempt) (Tokens, error) {
 	m, err := c.Provider.Ready(ctx)
 	if err != nil {
@@ -82,13 +82,13 @@ func (c *Client) redeem(ctx context.Context, r Response, a Attempt) (Tokens, err
 		return t, refusal.New(refusal.NoIDToken, "the token response has no ID token; is openid among the scopes?")
 	}
 	if t.Scopes == nil {
-		t.Scopes = c.Scopes // as RFC 6749, 5.1 reads a response that doesn't say
+		t.Scopes = c.Scopes // the meaning of a response without scope (RFC 6749, 5.1)
 	}
 	return t, nil
 }
 
-// checkResponse refuses a response of another provider (RFC 9207, 2.4), one that says no, and
-// one without a code.
+// checkResponse rejects a response from another provider (RFC 9207, 2.4), an error response,
+// and a response without a code.
 func (c *Client) checkResponse(m Metadata, r Response, a Attempt) error {
 	issuer := c.Provider.Issuer()
 	if r.Issuer != "" && r.Issuer != issuer || r.Issuer == "" && m.responseIssuer {
@@ -107,8 +107,8 @@ func (c *Client) checkResponse(m Metadata, r Response, a Attempt) error {
 }
 
 // Refresh gets new tokens for a refresh token, with one request (RFC 6749, 6; OpenID
-// Connect Core 1.0, 12.2). Where the answer has no ID token, refresh token or scopes, the
-// old ones stay good.
+// Connect Core 1.0, 12.2). If the response has no ID token, refresh token or scopes, the old
+// ones stay valid.
 func (c *Client) Refresh(ctx context.Context, refreshToken string) (Tokens, error) {
 	m, err := c.Provider.Ready(ctx)
 	if err != nil {
@@ -121,8 +121,8 @@ func (c *Client) Refresh(ctx context.Context, refreshToken string) (Tokens, erro
 	})
 }
 
-// VerifyRefreshed returns the claims of the ID token that a refresh brought, of whom the sign-in
-// was, with those of userInfo where they are wanted.
+// VerifyRefreshed verifies the ID token of a refresh against the sign-in of the session and
+// returns its claims, with those of userInfo if UserInfoMode asks for them.
 func (c *Client) VerifyRefreshed(ctx context.Context, t Tokens, of SignIn) (Claims, error) {
 	claims, err := c.Verifier.VerifyRefreshed(ctx, t.ID, t.Access, of)
 	if err != nil {
@@ -131,10 +131,10 @@ func (c *Client) VerifyRefreshed(ctx context.Context, t Tokens, of SignIn) (Clai
 	return c.withUserInfo(ctx, claims, t.Access)
 }
 
-// ErrNoRevocation says that there is nowhere to revoke a token.
+// ErrNoRevocation is the error of [Client.Revoke] if no revocation endpoint is known.
 var ErrNoRevocation = errors.New("the provider's revocation endpoint is not known")
 
-// Revoke makes the provider forget a refresh token, and what was made with it (RFC 7009,
+// Revoke revokes a refresh token, and with it the access tokens issued for it (RFC 7009,
 // 2.1).
 func (c *Client) Revoke(ctx context.Context, refreshToken string) error {
 	m, err := c.Provider.Ready(ctx)
@@ -156,11 +156,11 @@ func (c *Client) Revoke(ctx context.Context, refreshToken string) error {
 	return nil
 }
 
-// A grant names the reasons of a token request that fails. A code in client means that
-// the app client itself was refused.
+// A grant has the reasons for refusals of a kind of request.
 type grant struct {
-	failed, refused refusal.Reason
-	client          []string
+	failed  refusal.Reason // the request failed; says nothing about the grant
+	refused refusal.Reason // the provider refused the grant: invalid_grant
+	client  []string       // error codes that mean that the app client was refused
 }
 
 // request sends a token request and reads the response.
@@ -181,8 +181,8 @@ func (c *Client) request(ctx context.Context, endpoint string, form url.Values, 
 	return t, nil
 }
 
-// refusal is the error of an answer that is none of success. A server that is broken, or asked
-// too often, has refused nothing, whatever it says.
+// refusal returns the error for an error response. A status of 500 or more, or 429, never
+// counts as a refusal of the grant or the client, whatever the error code.
 func (g grant) refusal(what string, status int, code string) *refusal.Error {
 	reason := g.failed
 	switch {
@@ -200,15 +200,15 @@ func (g grant) refusal(what string, status int, code string) *refusal.Error {
 const (
 	// maxScope bounds the scopes of a token response, in bytes.
 	maxScope = 4 << 10
-	// maxExpiresIn bounds what is believed of a token's lifetime, in seconds.
+	// maxExpiresIn bounds a token's lifetime, in seconds; longer ones are cut to it.
 	maxExpiresIn = 10 * 365 * 24 * 3600
 )
 
-// parseTokens reads a token response. Texts say what is wrong without quoting it.
+// parseTokens parses a token response. Its errors do not quote the response.
 func (c *Client) parseTokens(body []byte) (Tokens, error) {
 	var r Claims
 	if r.UnmarshalJSON(body) != nil {
-		return Tokens{}, errors.New("it is no JSON object with members that are all different")
+		return Tokens{}, errors.New("it is not a JSON object without duplicate members")
 	}
 	var t Tokens
 	var kind string
@@ -243,8 +243,8 @@ func (c *Client) parseTokens(body []byte) (Tokens, error) {
 	return t, nil
 }
 
-// expiry reads expires_in, which some providers send as a string. What is no number of
-// seconds above zero says nothing.
+// expiry returns the time that expires_in means. Some providers send it as a string. If it
+// is not a positive number of seconds, the expiry is unknown: zero.
 func (c *Client) expiry(raw string) time.Time {
 	seconds, err := strconv.ParseInt(strings.Trim(raw, `"`), 10, 64)
 	if err != nil || seconds < 1 {
@@ -253,9 +253,9 @@ func (c *Client) expiry(raw string) time.Time {
 	return c.Now().Add(time.Duration(min(seconds, maxExpiresIn)) * time.Second)
 }
 
-// post sends a form to an endpoint of the provider, authenticated as this client. It
-// tries once: a code or a refresh token that came with a wrong authentication may be used
-// up by it.
+// post sends a form to an endpoint of the provider, authenticated as this client. It never
+// tries again, for example with another authentication method: even a request whose
+// authentication fails may use up its code or refresh token.
 func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, RequestTimeout)
 	defer cancel()
@@ -277,24 +277,24 @@ func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (st
 		return 0, nil, fmt.Errorf("it is larger than %d bytes", maxDocument)
 	}
 	text, err := utf8text.Decode(body)
-	if err == nil { // what is no text is no JSON either
+	if err == nil { // on an error body is not JSON either, which the caller reports
 		body = text
 	}
 	return resp.StatusCode, body, nil
 }
 
-// hasError reports whether an answer has an OAuth error, of whatever form.
+// hasError reports whether an answer has an OAuth error code, even a malformed one.
 func hasError(body []byte) bool {
 	var r Claims
 	return r.UnmarshalJSON(body) == nil && r.Text("error") != ""
 }
 
-// errorIn returns the OAuth error code of the answer to a form, or "" if it has none that
-// may be written down.
+// errorIn returns the OAuth error code of the answer to a form, or "" if it has no code that
+// may be logged.
 func (c *Client) errorIn(body []byte, form url.Values) string {
 	var r Claims
 	if r.UnmarshalJSON(body) != nil {
 		return ""
 	}
-	return c.ErrorCode(r.Text("error"), sentIn(form)...)
+	return c.ErrorCode(r.Text("error"), secretsIn(form)...)
 }

@@ -14,46 +14,47 @@ import (
 // and custom attributes make them grow.
 const MaxToken = 64 << 10
 
-// SigningAlgorithms are those that tokens may be signed with: signatures by a key that only
-// the provider has. HMAC is left out for good: its key would be the client secret, or, for a
-// verifier that can be confused, the public key.
+// SigningAlgorithms are the algorithms that tokens may be signed with: those whose signing
+// key only the provider has. HMAC must never be added: its key would be the client secret
+// or, in an algorithm confusion attack, the public key.
 var SigningAlgorithms = []string{
 	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
 }
 
-// TokenRules are what holds for every token of one provider, whatever its kind: who signed
-// it, who made it, and when.
+// TokenRules are the checks that every token of a provider has to pass, whatever its kind:
+// its signature, its issuer, and its dates.
 type TokenRules struct {
-	// Provider is who signs and makes the tokens.
+	// Provider signs and issues the tokens.
 	Provider *Provider
 	// Algorithms are those that a token may be signed with.
 	Algorithms []string
-	// Skew is how far this machine's clock, Now, and the provider's may differ.
+	// Skew is how far the provider's clock may differ from this machine's, Now.
 	Skew time.Duration
 	Now  func() time.Time
 }
 
 // A Verifier checks what one provider signs for one client: ID tokens (OpenID Connect Core
-// 1.0, section 3.1.3.7), logout tokens and userInfo. Its fields must not change once it is
-// used; it is safe for concurrent use then.
+// 1.0, section 3.1.3.7), logout tokens and userInfo. Its fields must not change after its
+// first use; then it is safe for concurrent use.
 type Verifier struct {
 	TokenRules
-	// ClientID is whom tokens have to be for, and Trusted are further audiences that they
-	// may have.
+	// ClientID is the audience that tokens must have, and Trusted are other audiences that
+	// they may have in addition.
 	ClientID string
 	Trusted  []string
-	// TokenUseClaim names the claim that must be "id" in an ID token; "" if there is none.
+	// TokenUseClaim names the claim that must be "id" in an ID token; "" means no such claim.
 	TokenUseClaim string
 
 	reader tokenReader
 }
 
-// NewVerifier makes a Verifier of ID tokens of at most [MaxToken] bytes.
+// NewVerifier returns a Verifier for tokens of at most [MaxToken] bytes.
 func NewVerifier(r TokenRules, clientID string) *Verifier {
 	return &Verifier{TokenRules: r, ClientID: clientID, reader: tokenReader{limit: MaxToken}}
 }
 
-// Verify returns the claims of the ID token of a sign-in, or says which check failed.
+// Verify returns the claims of the ID token of a sign-in, or an error that says which check
+// failed.
 func (v *Verifier) Verify(ctx context.Context, raw, accessToken string, of Attempt) (Claims, error) {
 	c, err := v.check(ctx, raw, accessToken)
 	if err != nil {
@@ -68,33 +69,33 @@ func (v *Verifier) Verify(ctx context.Context, raw, accessToken string, of Attem
 
 // A SignIn is what a refreshed ID token is compared with.
 type SignIn struct {
-	// Subject, Nonce and AuthTime are those of the ID token of the sign-in; AuthTime is zero
-	// if it did not say.
+	// Subject, Nonce and AuthTime come from the ID token of the sign-in; AuthTime is zero
+	// if that token had no auth_time.
 	Subject, Nonce string
 	AuthTime       time.Time
 }
 
-// KeepsAuthTime reports whether a refreshed ID token has the auth_time of the sign-in or none,
-// as it should (OpenID Connect Core 1.0, 12.2).
+// KeepsAuthTime reports whether the auth_time of a refreshed ID token is absent or that of
+// the sign-in, as it should be (OpenID Connect Core 1.0, 12.2).
 func (s SignIn) KeepsAuthTime(c Claims) bool {
-	if _, there := c["auth_time"]; !there {
+	if _, present := c["auth_time"]; !present {
 		return true
 	}
 	at, ok, err := c.Date("auth_time")
 	return err == nil && ok && at.Equal(s.AuthTime)
 }
 
-// VerifyRefreshed is [Verifier.Verify] for an ID token that came with a refresh (OpenID
-// Connect Core 1.0, 12.2): it is about the same user, and has the nonce of the sign-in or
-// none. An empty one is none. auth_time is not compared: Cognito has been seen to send that
-// of the refresh where refresh tokens rotate, and it says nothing about whose token this is.
+// VerifyRefreshed is like [Verifier.Verify], for an ID token from a refresh (OpenID Connect
+// Core 1.0, 12.2): its subject must be that of the sign-in, and its nonce must be absent,
+// empty or that of the sign-in. auth_time is not compared: Cognito has been seen to send the
+// time of the refresh where refresh tokens rotate, and auth_time does not identify the user.
 func (v *Verifier) VerifyRefreshed(ctx context.Context, raw, accessToken string, of SignIn) (Claims, error) {
 	c, err := v.check(ctx, raw, accessToken)
 	if err != nil {
 		return nil, err
 	}
 	if c.Text("sub") != of.Subject {
-		return nil, refusal.New(refusal.TokenSubject, "the refreshed ID token is about another subject")
+		return nil, refusal.New(refusal.TokenSubject, "the refreshed ID token has another subject than the sign-in's")
 	}
 	got, err := c.String("nonce")
 	if err != nil || got != "" && !equal(got, of.Nonce) {
@@ -103,13 +104,13 @@ func (v *Verifier) VerifyRefreshed(ctx context.Context, raw, accessToken string,
 	return c, nil
 }
 
-// check is what holds for every ID token.
+// check makes the checks that every ID token has to pass.
 func (v *Verifier) check(ctx context.Context, raw, accessToken string) (Claims, error) {
 	token, c, err := v.verifySignature(ctx, raw)
 	if err != nil {
 		return nil, err
 	}
-	// An access token says at+jwt (RFC 9068, 2.1), a logout token logout+jwt.
+	// The typ of an access token is at+jwt (RFC 9068, 2.1), that of a logout token logout+jwt.
 	if token.typ != "" && token.typ != "jwt" {
 		return nil, refusal.New(refusal.TokenUse, "the token's typ is %.40q, expected none or \"JWT\"", token.typ)
 	}
@@ -122,7 +123,7 @@ func (v *Verifier) check(ctx context.Context, raw, accessToken string) (Claims, 
 	return c, checkAccessHash(c, token.alg, accessToken)
 }
 
-// verifySignature reads a token and checks who signed it.
+// verifySignature parses a token and checks its signature.
 func (v *Verifier) verifySignature(ctx context.Context, raw string) (*signedToken, Claims, error) {
 	t, err := v.reader.read(raw)
 	if err != nil && strings.Count(raw, ".") == 4 { // RFC 7516, 7.1
@@ -139,11 +140,11 @@ func (v *Verifier) verifySignature(ctx context.Context, raw string) (*signedToke
 	return t, t.claims, nil
 }
 
-// checkSignature checks who signed a token. The algorithm is looked at first: it decides
-// which keys fit, and is itself named by whoever made the token.
+// checkSignature checks that the provider signed a token. It checks the algorithm first:
+// the algorithm selects the keys, but whoever made the token chose it.
 func (v *TokenRules) checkSignature(ctx context.Context, t *signedToken) error {
 	if !slices.Contains(v.Algorithms, t.alg) {
-		return refusal.New(refusal.TokenAlgorithm, "the token's alg is none of %q", v.Algorithms)
+		return refusal.New(refusal.TokenAlgorithm, "the token's alg is not one of %q", v.Algorithms)
 	}
 	keys, err := v.Provider.keys.find(ctx, t.kid, t.alg)
 	if err != nil {
@@ -157,7 +158,7 @@ func (v *TokenRules) checkSignature(ctx context.Context, t *signedToken) error {
 	return refusal.New(refusal.TokenSignature, "the token's signature is wrong")
 }
 
-// checkOrigin checks who made the token and that it is about somebody.
+// checkOrigin checks the token's issuer, and that it has a subject.
 func (v *TokenRules) checkOrigin(c Claims) error {
 	iss, err := c.String("iss")
 	if err != nil || iss != v.Provider.Issuer() {
@@ -169,12 +170,12 @@ func (v *TokenRules) checkOrigin(c Claims) error {
 func checkSubject(c Claims) error {
 	sub, err := c.String("sub")
 	if err != nil || sub == "" || len(sub) > 255 {
-		return refusal.New(refusal.TokenMalformed, "sub is missing or no string of at most 255 bytes")
+		return refusal.New(refusal.TokenMalformed, "sub is missing, or not a string of at most 255 bytes")
 	}
 	return nil
 }
 
-// checkParties checks who made the token, for whom, and that it is an ID token.
+// checkParties checks the token's issuer and audience, and that it is an ID token.
 func (v *Verifier) checkParties(c Claims) error {
 	err := v.checkOrigin(c)
 	if err != nil {
@@ -199,7 +200,7 @@ func (v *Verifier) checkParties(c Claims) error {
 	return nil
 }
 
-// audience returns whom a token is for: this client among them.
+// audience returns the audience of a token, which has to include this client.
 func (v *Verifier) audience(c Claims) ([]string, error) {
 	aud, err := c.Strings("aud")
 	if err != nil || !slices.Contains(aud, v.ClientID) {
@@ -208,31 +209,32 @@ func (v *Verifier) audience(c Claims) ([]string, error) {
 	return aud, nil
 }
 
-// checkTrusted refuses an audience beside this client that the configuration doesn't name
-// (OpenID Connect Core 1.0, 3.1.3.7, item 3): whoever else a token is for has it too, and
+// checkTrusted rejects a token with an additional audience that the configuration does not
+// name (OpenID Connect Core 1.0, 3.1.3.7, item 3): that audience also has the token, and
 // could send it here.
 func (v *Verifier) checkTrusted(aud []string) error {
 	for _, a := range aud {
 		if a != v.ClientID && !slices.Contains(v.Trusted, a) {
-			return refusal.New(refusal.TokenAudience, "aud also names %.100q, which is none of TrustedAudiences", a)
+			return refusal.New(refusal.TokenAudience, "aud also names %.100q, which TrustedAudiences does not list", a)
 		}
 	}
 	return nil
 }
 
-// checkDates checks exp, iat and nbf. How old a token is does not matter while it has not
-// expired.
+// checkDates checks exp, iat and nbf; exp and iat are required. The age of a token does not
+// matter until it expires.
 func (v *TokenRules) checkDates(c Claims) error {
 	for _, name := range []string{"exp", "iat"} {
 		if _, ok := c[name]; !ok {
 			return refusal.New(refusal.TokenMalformed, "%s is missing", name)
 		}
 	}
-	return v.checkGivenDates(c)
+	return v.checkOptionalDates(c)
 }
 
-// checkGivenDates checks those dates that are there, with one skew in both directions.
-func (v *TokenRules) checkGivenDates(c Claims) error {
+// checkOptionalDates checks the dates that are present, with the same skew in both
+// directions.
+func (v *TokenRules) checkOptionalDates(c Claims) error {
 	now := v.Now()
 	exp, ok, err := c.Date("exp")
 	if err != nil {
@@ -242,24 +244,24 @@ func (v *TokenRules) checkGivenDates(c Claims) error {
 		return refusal.New(refusal.TokenExpired, "the token expired %s ago", now.Sub(exp).Round(time.Second))
 	}
 	for _, name := range []string{"iat", "nbf"} {
-		date, there, err := c.Date(name)
+		date, present, err := c.Date(name)
 		if err != nil {
 			return refusal.New(refusal.TokenMalformed, "%w", err)
 		}
-		if there && date.After(now.Add(v.Skew)) {
+		if present && date.After(now.Add(v.Skew)) {
 			return refusal.New(refusal.TokenNotYetValid,
-				"%s lies in the future; compare this machine's clock with the provider's", name)
+				"%s is in the future; compare this machine's clock with the provider's", name)
 		}
-		// Both are of one clock, so that no skew excuses it.
-		if there && ok && exp.Before(date) {
-			return refusal.New(refusal.TokenMalformed, "exp lies before %s", name)
+		// Both dates come from the same clock, so the skew does not apply.
+		if present && ok && exp.Before(date) {
+			return refusal.New(refusal.TokenMalformed, "exp is before %s", name)
 		}
 	}
 	return nil
 }
 
-// checkAccessHash compares at_hash, if there is one, with the access token: the left
-// half of its hash under the ID token's algorithm (OpenID Connect Core 1.0, 3.1.3.6).
+// checkAccessHash compares at_hash, if present, with the left half of the access token's
+// hash under the ID token's algorithm (OpenID Connect Core 1.0, 3.1.3.6).
 func checkAccessHash(c Claims, alg, accessToken string) error {
 	if _, ok := c["at_hash"]; !ok {
 		return nil
@@ -272,7 +274,7 @@ func checkAccessHash(c Claims, alg, accessToken string) error {
 	h.Write([]byte(accessToken))
 	sum := h.Sum(nil)
 	if !equal(want, base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])) {
-		return refusal.New(refusal.TokenAccessHash, "at_hash does not fit the access token")
+		return refusal.New(refusal.TokenAccessHash, "at_hash does not match the access token")
 	}
 	return nil
 }

@@ -9,17 +9,17 @@ import (
 	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
-// maxIntrospections bounds how many tokens are asked about at the same time. Tokens that
-// are made up cost their sender nothing; further ones wait.
+// maxIntrospections bounds how many introspection requests are made at the same time, since
+// anyone can send invented tokens. Other tokens wait.
 const maxIntrospections = 64
 
-// IntrospectorConfig says where tokens are asked about, and by whom.
+// IntrospectorConfig says where and how tokens are introspected.
 type IntrospectorConfig struct {
-	// Provider is who judges.
+	// Provider is the issuer of the tokens.
 	Provider *Provider
-	// Endpoint is the introspection endpoint; empty means that the discovery document says.
+	// Endpoint is the introspection endpoint; empty means the one in the discovery document.
 	Endpoint string
-	// Proof is how this program proves itself there.
+	// Proof authenticates this program at the endpoint.
 	Proof *Proof
 	// TokenTypeHint is sent as token_type_hint, unless it is empty.
 	TokenTypeHint string
@@ -32,17 +32,17 @@ type Introspector struct {
 	slots  flight.Slots
 }
 
-// NewIntrospector makes an Introspector.
+// NewIntrospector returns an Introspector.
 func NewIntrospector(c IntrospectorConfig) *Introspector {
 	return &Introspector{config: c, slots: flight.NewSlots(maxIntrospections)}
 }
 
-// Ask returns what the provider says of a token, with one request for all callers that have
-// the same key for it at the same time.
+// Ask returns the provider's answer about a token. Callers with the same key at the same
+// time share one request.
 func (in *Introspector) Ask(ctx context.Context, raw, key string) (Claims, error) {
 	c, err := flight.Do(ctx, &in.flight, key, RequestTimeout, func(ctx context.Context) (Claims, error) {
 		if !in.slots.Take(ctx) {
-			return nil, errors.New("too many tokens are being asked about")
+			return nil, errors.New("too many introspection requests are under way")
 		}
 		defer in.slots.Free()
 		return in.fetch(ctx, raw)
@@ -77,8 +77,8 @@ func (in *Introspector) fetch(ctx context.Context, raw string) (Claims, error) {
 	return c, nil
 }
 
-// endpoint returns where to ask. The discovery document may be wrong about it in a way
-// that would send a secret in the clear.
+// endpoint returns the introspection endpoint. It checks one from the discovery document, so
+// that no secret is sent in the clear.
 func (in *Introspector) endpoint(ctx context.Context) (string, error) {
 	if in.config.Endpoint != "" {
 		return in.config.Endpoint, nil
@@ -90,7 +90,7 @@ func (in *Introspector) endpoint(ctx context.Context) (string, error) {
 	}
 	if m.introspection == "" {
 		return "", errors.New("the provider announces no introspection endpoint: set Introspection.Endpoint, " +
-			"or leave Introspection out and have tokens verified here")
+			"or leave Introspection out and have tokens verified locally")
 	}
 	if CheckURL(m.introspection, p.config.InsecureHTTP) != nil {
 		return "", errors.New("the introspection endpoint that the provider announces is not an https URL")

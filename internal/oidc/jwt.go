@@ -13,24 +13,25 @@ import (
 	"sync/atomic"
 )
 
-// A signedToken is a compact JWS with claims (RFC 7515, 7.1; RFC 7519), taken apart.
-// Reading it verifies nothing.
+// A signedToken is a parsed compact JWS with claims (RFC 7515, 7.1; RFC 7519). Its signature
+// has not been verified.
 type signedToken struct {
 	*tokenHeader
 	claims    Claims
-	signed    []byte // what the signature is over
+	signed    []byte // the signing input
 	signature []byte
 }
 
 // A tokenHeader is the first part of a token. It is never changed once made.
 type tokenHeader struct {
-	part     string // as it came
+	part     string // encoded
 	alg, kid string
 	typ      string // in lower case, without "application/" (RFC 7515, 4.1.9)
 }
 
-// A tokenReader reads tokens of a bounded size. A provider's tokens have the same header
-// until its key changes, so the last one is remembered. It is safe for concurrent use.
+// A tokenReader parses tokens of a bounded size. A provider's tokens have the same header
+// until its key changes, so the reader remembers the last header. It is safe for concurrent
+// use.
 type tokenReader struct {
 	limit int // in bytes
 	last  atomic.Pointer[tokenHeader]
@@ -38,11 +39,11 @@ type tokenReader struct {
 
 var errToken = errors.New("not a signed token")
 
-// tokenEncoding refuses a last character with stray bits, so that one signature has one
-// spelling. It still passes over line ends: those are looked for before.
+// tokenEncoding rejects a last character with stray bits, so that each signature has only
+// one encoding. It ignores line breaks; read rejects those itself.
 var tokenEncoding = base64.RawURLEncoding.Strict()
 
-// read takes a token apart.
+// read parses a token.
 func (r *tokenReader) read(raw string) (*signedToken, error) {
 	if len(raw) > r.limit || strings.ContainsAny(raw, "\r\n") {
 		return nil, errToken
@@ -61,16 +62,16 @@ func (r *tokenReader) read(raw string) (*signedToken, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.signature, err = tokenEncoding.DecodeString(sig) // a fourth part is none of its letters
+	t.signature, err = tokenEncoding.DecodeString(sig) // a fourth part fails, because of its dot
 	if err != nil {
 		return nil, errToken
 	}
 	return t, nil
 }
 
-// header reads the first part. What is marked as critical changes what the signature means
-// (RFC 7515, 4.1.11), b64 changes what it is over (RFC 7797), and zip belongs to encryption
-// (RFC 7516, 4.1.3): none of them is known here.
+// header parses the first part. It rejects crit, which lists extensions that change the
+// meaning of the signature (RFC 7515, 4.1.11); b64, which changes the signing input (RFC
+// 7797); and zip, which belongs to encryption (RFC 7516, 4.1.3). None is supported.
 func (r *tokenReader) header(part string) (*tokenHeader, error) {
 	if last := r.last.Load(); last != nil && last.part == part {
 		return last, nil
@@ -84,7 +85,7 @@ func (r *tokenReader) header(part string) (*tokenHeader, error) {
 			return nil, errToken
 		}
 	}
-	h := &tokenHeader{part: strings.Clone(part)} // not all of the token
+	h := &tokenHeader{part: strings.Clone(part)} // so that the token can be freed
 	for _, f := range []struct {
 		name string
 		into *string
@@ -99,7 +100,7 @@ func (r *tokenReader) header(part string) (*tokenHeader, error) {
 	return h, nil
 }
 
-// decodeObject reads the JSON object in one part of a token.
+// decodeObject decodes the JSON object in one part of a token.
 func decodeObject(part string) (Claims, error) {
 	data, err := tokenEncoding.DecodeString(part)
 	if err != nil {
@@ -138,7 +139,7 @@ func (t *signedToken) verify(key crypto.PublicKey) bool {
 	return false
 }
 
-// hashOf returns the hash of a signing algorithm, or 0 if it is none of
+// hashOf returns the hash of a signing algorithm, or 0 if the algorithm is not one of
 // SigningAlgorithms.
 func hashOf(alg string) crypto.Hash {
 	switch alg {

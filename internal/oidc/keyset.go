@@ -20,19 +20,19 @@ import (
 )
 
 const (
-	// keysMaxAge is how long keys are used before they are asked for again, so that
-	// a key the provider withdrew does not stay good for ever.
+	// keysMaxAge is how long keys are used before they are fetched again, so that a key
+	// that the provider withdrew does not stay valid for ever.
 	keysMaxAge = time.Hour
-	// keysTrusted is how long keys are used at most while they can't be asked for again. It
-	// outlasts an outage of a provider, and not the search for a key that was stolen.
+	// keysTrusted is how long keys are used at most while they can't be fetched again: long
+	// enough for an outage of the provider, and short enough to limit the use of a stolen key.
 	keysTrusted = 24 * time.Hour
-	// keysGrace is how long a request that finds old keys waits for new ones: enough for a
-	// provider that answers as usual, and nothing that a visitor would notice.
+	// keysGrace is how long a request that finds old keys waits for new ones: long enough
+	// for a provider that answers as usual, and too short for a visitor to notice.
 	keysGrace = 250 * time.Millisecond
-	// MinRSABits and maxRSABits bound the RSA keys that are used: shorter ones are weak,
-	// longer ones make a verification expensive.
+	// MinRSABits and maxRSABits bound the size of RSA keys: shorter keys are weak, and
+	// longer ones make verification expensive.
 	MinRSABits, maxRSABits = 2048, 8192
-	// maxKeysOfID bounds how many keys of one ID are tried. Each costs a verification.
+	// maxKeysOfID bounds how many keys with one ID are tried. Each costs a verification.
 	maxKeysOfID = 4
 )
 
@@ -41,56 +41,56 @@ type keySet struct {
 	set *remote[[]publicKey]
 }
 
-// A publicKey is a key with its ID and the one algorithm it may be used with; both may
-// be empty.
+// A publicKey is a key with its ID and the only algorithm that it may be used with; either
+// may be empty.
 type publicKey struct {
 	kid, alg string
 	key      crypto.PublicKey
 }
 
-// find returns the keys that a token's header names, one as a rule. An unknown key ID
-// causes one fetch, at most every refetchPause; a bad signature never does.
+// find returns the keys that a token's header names, usually one. An unknown key ID causes
+// a fetch, at most one every refetchPause; a bad signature never does.
 func (k *keySet) find(ctx context.Context, kid, alg string) ([]publicKey, error) {
 	keys, err := k.set.get(ctx)
 	if err != nil {
-		return nil, k.down(err)
+		return nil, k.unavailable(err)
 	}
-	found, err := pick(keys, kid, alg)
+	found, err := selectKeys(keys, kid, alg)
 	if err == nil {
 		return found, nil
 	}
 	keys, err = k.set.refresh(ctx)
 	if err != nil {
-		return nil, k.down(err)
+		return nil, k.unavailable(err)
 	}
-	return pick(keys, kid, alg)
+	return selectKeys(keys, kid, alg)
 }
 
-func (k *keySet) down(err error) *refusal.Error { return unavailable(err, k.set.retryAfter()) }
+func (k *keySet) unavailable(err error) *refusal.Error { return unavailable(err, k.set.retryAfter()) }
 
-// pick finds the keys of that ID that are made for the algorithm: two kinds of keys may
-// share an ID, and some providers list a key twice or give two the same ID (RFC 7517, 4.5,
-// only asks them not to). A token without kid is unambiguous only where a single key is
-// left (OpenID Connect Core 1.0, 10.1).
-func pick(keys []publicKey, kid, alg string) ([]publicKey, error) {
+// selectKeys returns the keys with an ID that fit an algorithm. There may be several: keys of
+// different types may share an ID, and some providers list a key twice or give two keys the
+// same ID (RFC 7517, 4.5 only says that they should not). A token without kid is accepted
+// only if a single key fits (OpenID Connect Core 1.0, 10.1).
+func selectKeys(keys []publicKey, kid, alg string) ([]publicKey, error) {
 	var found []publicKey
 	for i, k := range keys {
 		switch {
 		case kid != "" && k.kid != kid, !k.fits(alg), k.among(found):
 		case found == nil:
-			found = keys[i : i+1 : i+1] // one as a rule, which costs no allocation
+			found = keys[i : i+1 : i+1] // usually the only one: no allocation
 		default:
 			found = append(found, k)
 		}
 	}
 	if n := len(found); n == 0 || n > maxKeysOfID || kid == "" && n > 1 {
 		return nil, refusal.New(refusal.TokenKey,
-			"the provider has %d keys of ID %.100q for %s, expected one", n, kid, alg)
+			"the provider has %d keys with ID %.100q for %s, expected one", n, kid, alg)
 	}
 	return found, nil
 }
 
-// same reports whether both are one key, whatever it is called.
+// same reports whether both are the same key; their IDs may differ.
 func (k publicKey) same(other publicKey) bool {
 	key, ok := k.key.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && key.Equal(other.key)
@@ -106,8 +106,8 @@ func (k publicKey) among(others []publicKey) bool {
 	return false
 }
 
-// fits reports whether the key can be, and may be, used with a signing algorithm. An
-// elliptic curve belongs to one algorithm (RFC 7518, 3.4).
+// fits reports whether the key has the right type for a signing algorithm and may be used
+// with it. Each elliptic curve belongs to one algorithm (RFC 7518, 3.4).
 func (k publicKey) fits(alg string) bool {
 	if k.alg != "" && k.alg != alg {
 		return false
@@ -121,22 +121,22 @@ func (k publicKey) fits(alg string) bool {
 	return false
 }
 
-// usableKeys returns the keys that can verify a signature, and what is wrong with those that
-// should and can't. Keys of other kinds and for other ends are passed over without a word,
-// as RFC 7517, section 5 asks. A key whose private half stands in the set is passed over
-// wherever else it is listed, too.
-func usableKeys(set []json.RawMessage) (keys []publicKey, passedOver []string) {
-	var published []publicKey
+// usableKeys returns the keys that can verify a signature. For each skipped key that is
+// meant for signatures, it also returns what is wrong with it. Keys of other types and for
+// other uses are ignored silently, as RFC 7517, section 5 asks. If the private half of a key
+// is in the set, all entries for that key are skipped.
+func usableKeys(set []json.RawMessage) (keys []publicKey, skipped []string) {
+	var compromised []publicKey
 	for n, raw := range set {
 		var j jwk
 		err := json.Unmarshal(raw, &j)
 		if err != nil {
-			err = errors.New("it is no JSON Web Key")
+			err = errors.New("it is not a JSON Web Key")
 		} else if j.private() {
 			err = errPrivateHalf
 			key, bad := j.material()
 			if bad == nil {
-				published = append(published, publicKey{key: key})
+				compromised = append(compromised, publicKey{key: key})
 			}
 		}
 		var key crypto.PublicKey
@@ -146,21 +146,21 @@ func usableKeys(set []json.RawMessage) (keys []publicKey, passedOver []string) {
 		switch {
 		case errors.Is(err, errOtherKey):
 		case err != nil:
-			passedOver = append(passedOver, fmt.Sprintf("number %d, kid %.40q: %v", n+1, j.KeyID, err))
+			skipped = append(skipped, fmt.Sprintf("number %d, kid %.40q: %v", n+1, j.KeyID, err))
 		default:
 			keys = append(keys, publicKey{j.KeyID, j.Algorithm, key})
 		}
 	}
-	if len(published) == 0 {
-		return keys, passedOver
+	if len(compromised) == 0 {
+		return keys, skipped
 	}
 	return slices.DeleteFunc(keys, func(k publicKey) bool {
-		known := slices.ContainsFunc(published, k.same)
-		if known {
-			passedOver = append(passedOver, fmt.Sprintf("kid %.40q: %v", k.kid, errPrivateHalf))
+		found := slices.ContainsFunc(compromised, k.same)
+		if found {
+			skipped = append(skipped, fmt.Sprintf("kid %.40q: %v", k.kid, errPrivateHalf))
 		}
-		return known
-	}), passedOver
+		return found
+	}), skipped
 }
 
 // jwk is one member of a key set (RFC 7517, section 4; RFC 7518, section 6).
@@ -175,7 +175,7 @@ type jwk struct {
 	Curve      string   `json:"crv"`
 	X          string   `json:"x"`
 	Y          string   `json:"y"`
-	// What must not be published (RFC 7518, 6.2.2, 6.3.2 and 6.4.1).
+	// Private members, which must not be published (RFC 7518, 6.2.2, 6.3.2 and 6.4.1).
 	D  json.RawMessage `json:"d"`
 	P  json.RawMessage `json:"p"`
 	Q  json.RawMessage `json:"q"`
@@ -183,21 +183,21 @@ type jwk struct {
 	DQ json.RawMessage `json:"dq"`
 	QI json.RawMessage `json:"qi"`
 	K  json.RawMessage `json:"k"`
-	// Others are further primes of an RSA key.
+	// Others are the other primes of an RSA key.
 	Others json.RawMessage `json:"oth"`
 }
 
-// errOtherKey is a key for another end than verifying signatures, or of a kind that is not
-// known here.
+// errOtherKey is the error for a key that is not for verifying signatures, or of a type that
+// this package does not support.
 var errOtherKey = errors.New("another kind of key")
 
 var errPrivateHalf = errors.New("it is published with its private half, so that anybody can sign with it; " +
 	"have the provider replace it")
 
-// private reports whether the private half of the key is there.
+// private reports whether the JWK includes the private half of the key.
 func (j *jwk) private() bool {
 	for _, half := range []json.RawMessage{j.D, j.P, j.Q, j.DP, j.DQ, j.QI, j.K, j.Others} {
-		// Some programs write what is not there as null, "" or [].
+		// Some programs write absent members as null, "" or [].
 		if !slices.Contains([]string{"", "null", `""`, "[]"}, string(half)) {
 			return true
 		}
@@ -205,20 +205,21 @@ func (j *jwk) private() bool {
 	return false
 }
 
-// publicKey is material if the key is there to verify signatures.
+// publicKey returns the key if it may be used to verify signatures.
 func (j *jwk) publicKey() (crypto.PublicKey, error) {
 	forbidden := len(j.Operations) > 0 && !slices.Contains(j.Operations, "verify")
 	switch {
 	case j.Use != "" && j.Use != "sig":
 		return nil, errOtherKey
 	case forbidden && (j.Use == "sig" || slices.Contains(j.Operations, "sign")):
-		return nil, fmt.Errorf("its key_ops are %.80q, which leave out verify", j.Operations)
+		return nil, fmt.Errorf("its key_ops are %.80q, without verify", j.Operations)
 	case forbidden:
 		return nil, errOtherKey
 	}
 	return j.material()
 }
 
+// material returns the public key, whatever its use.
 func (j *jwk) material() (crypto.PublicKey, error) {
 	switch j.KeyType {
 	case "RSA":
@@ -232,7 +233,7 @@ func (j *jwk) material() (crypto.PublicKey, error) {
 func (j *jwk) rsaKey() (*rsa.PublicKey, error) {
 	n, errN := keyPart(j.N)
 	e, errE := keyPart(j.E)
-	e = bytes.TrimLeft(e, "\x00") // written as a whole machine word
+	e = bytes.TrimLeft(e, "\x00") // some programs write a whole machine word
 	if errN != nil || errE != nil || len(e) == 0 || len(e) > 4 {
 		return nil, errors.New("its n or e can't be read")
 	}
@@ -242,7 +243,7 @@ func (j *jwk) rsaKey() (*rsa.PublicKey, error) {
 		return nil, fmt.Errorf("it has %d bits; expected %d to %d", bits, MinRSABits, maxRSABits)
 	}
 	if key.E < 3 || key.E%2 == 0 || key.E > 1<<31-1 {
-		return nil, errors.New("its e is no exponent of an RSA key")
+		return nil, errors.New("its e is not a valid RSA exponent")
 	}
 	return key, nil
 }
@@ -257,18 +258,19 @@ func (j *jwk) ecKey() (*ecdsa.PublicKey, error) {
 	y, errY := keyPart(j.Y)
 	size := (curve.Params().BitSize + 7) / 8
 	if errX != nil || errY != nil || len(x) != size || len(y) != size {
-		return nil, fmt.Errorf("its x or y can't be read, or has not %d bytes", size)
+		return nil, fmt.Errorf("its x or y can't be read, or does not have %d bytes", size)
 	}
-	// The point is checked to be on the curve here.
+	// This checks that the point is on the curve.
 	key, err := ecdsa.ParseUncompressedPublicKey(curve, append(append([]byte{4}, x...), y...))
 	if err != nil {
-		return nil, errors.New("its x and y are no point of the curve")
+		return nil, errors.New("its x and y are not a point on the curve")
 	}
 	return key, nil
 }
 
-// keyPart decodes a number of a key. RFC 7518, 2 wants base64url without padding, and
-// several providers write base64 with it. Which of the two it is changes no key.
+// keyPart decodes a number of a key. RFC 7518, 2 requires base64url without padding, but
+// several providers write padded base64. Accepting both is safe: they decode to the same
+// number.
 func keyPart(text string) ([]byte, error) {
 	text = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
 	return base64.RawURLEncoding.DecodeString(text)

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// maxLogoutAge is how old a logout token may be. The specification recommends that they
-	// live two minutes.
+	// maxLogoutAge is how old a logout token may be. The specification recommends a lifetime
+	// of at most two minutes.
 	maxLogoutAge = 10 * time.Minute
 	// maxLogoutID bounds the jti, sub and sid of a logout token, in bytes.
 	maxLogoutID = 255
@@ -20,17 +20,17 @@ const (
 
 // A LogoutToken says whose sessions end (OpenID Connect Back-Channel Logout 1.0, 2.4).
 type LogoutToken struct {
-	// ID is the token's own (jti).
+	// ID identifies the token (jti).
 	ID string
 	// Subject and SessionID (sid) name the sessions; one of them may be empty.
 	Subject, SessionID string
-	// Over is when nobody takes the token any more, whose clock is as good as the skew
-	// allows. Its ID has to be remembered until then.
+	// Over is when every process whose clock is within the skew refuses the token as too
+	// old. Its ID has to be remembered until then.
 	Over time.Time
 }
 
-// VerifyLogout checks a logout token (2.6). What names the check that failed is for the log:
-// who sent the token learns no more than that it is not valid.
+// VerifyLogout checks a logout token (OpenID Connect Back-Channel Logout 1.0, 2.6). The text
+// of its error is for the log: the sender of the token must only learn that it is not valid.
 func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (LogoutToken, error) {
 	token, c, err := v.verifySignature(ctx, raw)
 	if refusal.ProviderFault(err) {
@@ -39,8 +39,8 @@ func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (LogoutToken, e
 	if err != nil {
 		return LogoutToken{}, refusal.New(refusal.LogoutToken, "%w", err)
 	}
-	// Other tokens of the provider are made for other ends. Its first version had no type
-	// of its own.
+	// Tokens of other types have other purposes. Logout tokens had no type of their own in
+	// the first version of the specification.
 	if !slices.Contains([]string{"logout+jwt", "jwt", ""}, token.typ) {
 		return LogoutToken{}, refusal.New(refusal.LogoutToken, "typ is %.40q, expected logout+jwt", token.typ)
 	}
@@ -64,7 +64,7 @@ func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (LogoutToken, e
 		*f.into, err = c.String(f.name)
 		if err != nil || len(*f.into) > maxLogoutID {
 			return LogoutToken{}, refusal.New(refusal.LogoutToken,
-				"%s is no string of at most %d bytes", f.name, maxLogoutID)
+				"%s is not a string of at most %d bytes", f.name, maxLogoutID)
 		}
 	}
 	if t.ID == "" || t.Subject == "" && t.SessionID == "" {
@@ -78,7 +78,7 @@ func (v *Verifier) checkLogoutParties(c Claims) error {
 	if err != nil || iss != v.Provider.Issuer() {
 		return refusal.New(refusal.LogoutToken, "iss is %.200q, expected %q", iss, v.Provider.Issuer())
 	}
-	// Others may be named as well: they could only end what the provider has ended.
+	// Other audiences are allowed: they could only end sessions that the provider has ended.
 	aud, err := c.Strings("aud")
 	if err != nil || !slices.Contains(aud, v.ClientID) {
 		return refusal.New(refusal.LogoutToken, "aud does not name this client")
@@ -91,24 +91,24 @@ func (v *Verifier) checkLogoutDates(c Claims) (time.Time, error) {
 	now := v.Now()
 	exp, ok, err := c.Date("exp")
 	if err != nil || !ok || !now.Before(exp.Add(v.Skew)) {
-		return time.Time{}, refusal.New(refusal.LogoutToken, "exp is missing, no date, or over")
+		return time.Time{}, refusal.New(refusal.LogoutToken, "exp is missing, not a date, or in the past")
 	}
 	iat, ok, err := c.Date("iat")
 	if err != nil || !ok || iat.After(now.Add(v.Skew)) || !now.Before(iat.Add(maxLogoutAge+v.Skew)) {
 		return time.Time{}, refusal.New(refusal.LogoutToken,
-			"iat is missing, no date, in the future, or more than %s ago", maxLogoutAge)
+			"iat is missing, not a date, in the future, or more than %s ago", maxLogoutAge)
 	}
 	if exp.Before(iat) {
-		return time.Time{}, refusal.New(refusal.LogoutToken, "exp lies before iat")
+		return time.Time{}, refusal.New(refusal.LogoutToken, "exp is before iat")
 	}
 	return iat, nil
 }
 
-// checkLogoutEvent tells a logout token from an ID token, which has a nonce and no such
-// event.
+// checkLogoutEvent distinguishes a logout token from an ID token, which has a nonce and no
+// such event.
 func checkLogoutEvent(c Claims) error {
 	if _, ok := c["nonce"]; ok {
-		return refusal.New(refusal.LogoutToken, "there is a nonce, as in an ID token")
+		return refusal.New(refusal.LogoutToken, "the token has a nonce, as ID tokens do")
 	}
 	events, err := splitObject(c["events"])
 	if err == nil {

@@ -17,27 +17,27 @@ import (
 	"time"
 )
 
-// The names of the methods of client authentication, as providers announce them (OpenID
-// Connect Core 1.0, section 9).
+// The names of client authentication methods, as providers announce them (OpenID Connect
+// Core 1.0, section 9).
 const (
 	methodBasic         = "client_secret_basic"
 	methodPost          = "client_secret_post"
 	methodPrivateKeyJWT = "private_key_jwt"
 )
 
-// A Proof is how a client proves itself at an endpoint of the provider (RFC 6749, 2.3; RFC
-// 7521, 4.2). It never changes.
+// A Proof authenticates a client at an endpoint of the provider (RFC 6749, 2.3; RFC 7521,
+// 4.2). It never changes.
 type Proof struct {
 	method string // as providers announce it; "" if they don't
-	alg    string // that assertions are signed with
+	alg    string // signs the assertions
 	add    func(form url.Values, header http.Header) error
-	// secrets is a function so that no verb of fmt finds them.
+	// secrets is a function so that no verb of fmt can print them.
 	secrets func() Secrets
 }
 
 func noSecrets() Secrets { return nil }
 
-// PublicClient is the proof of a client that has none, and only says who it is.
+// PublicClient is the Proof of a public client, which only identifies itself.
 func PublicClient(id string) *Proof {
 	return &Proof{secrets: noSecrets, add: func(form url.Values, _ http.Header) error {
 		form.Set("client_id", id)
@@ -45,7 +45,7 @@ func PublicClient(id string) *Proof {
 	}}
 }
 
-// SecretInHeader proves a client by its secret in the Authorization header.
+// SecretInHeader authenticates a client by its secret in the Authorization header.
 func SecretInHeader(id, secret string) *Proof {
 	add := func(_ url.Values, header http.Header) error {
 		setBasicAuth(header, id, secret)
@@ -54,15 +54,16 @@ func SecretInHeader(id, secret string) *Proof {
 	return &Proof{method: methodBasic, add: add, secrets: func() Secrets { return basicForms(id, secret) }}
 }
 
-// setBasicAuth writes the credentials of HTTP Basic. Both halves are form-encoded before
-// (RFC 6749, 2.3.1).
+// setBasicAuth sets the credentials of HTTP Basic. Both parts are form-encoded first (RFC
+// 6749, 2.3.1).
 func setBasicAuth(header http.Header, id, secret string) {
 	r := http.Request{Header: header}
 	r.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
 }
 
-// basicForms are the ways in which a secret goes to the provider, whatever the method: as it
-// is, and in the credentials of HTTP Basic (RFC 7617, 2), which nobody reads off the text.
+// basicForms returns the forms in which a secret may be sent, whatever the method: as it is,
+// and base64-encoded in the credentials of HTTP Basic (RFC 7617, 2), whose text does not
+// contain the secret.
 func basicForms(id, secret string) Secrets {
 	if secret == "" {
 		return nil
@@ -72,7 +73,7 @@ func basicForms(id, secret string) Secrets {
 	return Secrets{secret, strings.TrimPrefix(header.Get("Authorization"), "Basic ")}
 }
 
-// SecretInBody proves a client by its secret in the form.
+// SecretInBody authenticates a client by its secret in the form.
 func SecretInBody(id, secret string) *Proof {
 	add := func(form url.Values, _ http.Header) error {
 		form.Set("client_id", id)
@@ -82,7 +83,7 @@ func SecretInBody(id, secret string) *Proof {
 	return &Proof{method: methodPost, add: add, secrets: func() Secrets { return basicForms(id, secret) }}
 }
 
-// BearerToken proves a program by an access token of its own (RFC 7662, 2.1).
+// BearerToken authenticates a program by its own access token (RFC 7662, 2.1).
 func BearerToken(token string) *Proof {
 	add := func(_ url.Values, header http.Header) error {
 		header.Set("Authorization", "Bearer "+token)
@@ -91,7 +92,7 @@ func BearerToken(token string) *Proof {
 	return &Proof{add: add, secrets: func() Secrets { return Secrets{token} }}
 }
 
-// Assertion proves a client by a statement that its key signs.
+// Assertion authenticates a client by a JWT that its key signs.
 func Assertion(id string, key ClientKey, now func() time.Time) *Proof {
 	add := func(form url.Values, _ http.Header) error {
 		assertion, err := key.assertion(id, now())
@@ -106,7 +107,7 @@ func Assertion(id string, key ClientKey, now func() time.Time) *Proof {
 	return &Proof{method: methodPrivateKeyJWT, alg: key.Algorithm, add: add, secrets: noSecrets}
 }
 
-// request makes a request that sends a form to an endpoint, with the proof in it.
+// request returns a request that sends a form, with the proof, to an endpoint.
 func (p *Proof) request(ctx context.Context, endpoint string, form url.Values) (*http.Request, error) {
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
 	err := p.add(form, header)
@@ -124,23 +125,24 @@ func (p *Proof) request(ctx context.Context, endpoint string, form url.Values) (
 // A ClientKey is the key pair of a client that authenticates with [Assertion], whose public
 // half is registered with the provider.
 type ClientKey struct {
-	// Signer has the private key: RSA of at least [MinRSABits], or ECDSA on P-256. It must
+	// Signer has the private key: RSA with at least [MinRSABits], or ECDSA on P-256. It must
 	// be safe for concurrent use.
 	Signer crypto.Signer
-	// ID is the key's ID at the provider (kid); empty sends none.
+	// ID is the key's ID at the provider (kid); if empty, no kid is sent.
 	ID string
-	// Algorithm is RS256, PS256 or ES256, as fits the key.
+	// Algorithm is RS256, PS256 or ES256, and has to fit the key.
 	Algorithm string
-	// Audience is whom the assertions are for.
+	// Audience is the audience of the assertions.
 	Audience string
 }
 
-// assertionLifetime is how long an assertion is good: long enough for clocks that differ a
-// little. Its jti lets the provider take it once.
+// assertionLifetime is how long an assertion is valid: long enough for clocks that differ a
+// little. Its jti lets the provider accept it only once.
 const assertionLifetime = 2 * time.Minute
 
-// assertion is a signed statement of who the client is (RFC 7523, 2.2 and 3; OpenID Connect
-// Core 1.0, 9). The issuer as its only audience makes it worthless anywhere else.
+// assertion returns a signed JWT that identifies the client (RFC 7523, 2.2 and 3; OpenID
+// Connect Core 1.0, 9). Its only audience is [ClientKey].Audience, so it is of no use at any
+// other server.
 func (k *ClientKey) assertion(clientID string, now time.Time) (string, error) {
 	header := map[string]string{"alg": k.Algorithm, "typ": "JWT"}
 	if k.ID != "" {
@@ -163,8 +165,8 @@ func jwtPart(v any) string {
 	return base64.RawURLEncoding.EncodeToString(data)
 }
 
-// sign makes a signature in the form of RFC 7518, 3.3 to 3.5. A crypto.Signer writes ECDSA
-// signatures in ASN.1; JWS wants the two numbers side by side.
+// sign returns a signature in the form of RFC 7518, 3.3 to 3.5. A crypto.Signer encodes
+// ECDSA signatures in ASN.1; JWS concatenates the two numbers.
 func (k *ClientKey) sign(input []byte) ([]byte, error) {
 	digest := sha256.Sum256(input)
 	var opts crypto.SignerOpts = crypto.SHA256

@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// discoveryMaxAge is how long a discovery document is used before it is fetched anew.
+	// discoveryMaxAge is how long a discovery document is used before it is fetched again.
 	discoveryMaxAge = 24 * time.Hour
 	// RequestTimeout bounds one request to the provider.
 	RequestTimeout = 10 * time.Second
 )
 
-// Endpoints are the URLs of a provider, field by field those of cognate.Endpoints.
+// Endpoints are the URLs of a provider, with the same fields as cognate.Endpoints.
 type Endpoints struct {
 	Authorization string
 	Token         string
@@ -34,7 +34,7 @@ type Endpoints struct {
 	PushedAuthorization string
 }
 
-// override puts the endpoints that are configured over the discovered ones.
+// override replaces discovered endpoints by the configured ones.
 func (e *Endpoints) override(by Endpoints) {
 	for _, f := range []struct {
 		into *string
@@ -54,23 +54,23 @@ func (e *Endpoints) override(by Endpoints) {
 	}
 }
 
-// ProviderConfig says which provider it is, and how it is asked.
+// ProviderConfig identifies a provider and configures the requests to it.
 type ProviderConfig struct {
-	// Issuer is its issuer identifier, to the letter.
+	// Issuer is its exact issuer identifier.
 	Issuer string
-	// Endpoints are those that the discovery document need not name. It is not asked for
-	// when Authorization, Token and JWKS are all there.
+	// Endpoints take precedence over those in the discovery document. If Authorization,
+	// Token and JWKS are all set, the document is not fetched.
 	Endpoints Endpoints
-	// KeysOnly says that nobody signs in with it: it issues tokens to others, and needs no
-	// endpoint but that of its keys.
+	// KeysOnly is for a provider with which nobody signs in here: only its key set is
+	// needed, to verify tokens that it issued to others.
 	KeysOnly bool
-	// InsecureHTTP allows plain http to other hosts than this machine.
+	// InsecureHTTP allows plain http to hosts other than this machine.
 	InsecureHTTP bool
-	// HTTPClient makes the requests; nil means one of ours. No redirect is followed.
+	// HTTPClient makes the requests; nil means a default client. Redirects are not followed.
 	HTTPClient *http.Client
 	// Now is the clock.
 	Now func() time.Time
-	// Logger, if not nil, gets what is wrong with the provider's documents.
+	// Logger, if not nil, logs what is wrong with the provider's documents.
 	Logger *slog.Logger
 	// Discovered, if not nil, is called with the endpoints of each discovery document.
 	Discovered func(Endpoints)
@@ -83,32 +83,32 @@ type Provider struct {
 	http     *http.Client
 	metadata *remote[Metadata]
 	keys     *keySet
-	// keysReported is what the log says last of keys that are passed over.
-	keysReported string
+	// reportedKeys is the last report of skipped keys in the log.
+	reportedKeys string
 }
 
-// NewProvider makes a Provider. It uses no network: documents are fetched when they are
-// needed.
+// NewProvider returns a Provider. It does not use the network: documents are fetched when
+// they are needed.
 //
-// The discovery document is used for as long as there is no newer one: what it says is no
-// secret, and every endpoint is checked by TLS. Keys are not, or one that was stolen would be
-// good for as long as its thief keeps this process from the provider.
+// An old discovery document is used until a newer one can be fetched: it holds no secrets,
+// and TLS authenticates every endpoint. Old keys are not used without limit. Otherwise a
+// thief could use a stolen key for as long as they keep this process from the provider.
 func NewProvider(c ProviderConfig) *Provider {
 	p := &Provider{config: c, http: withoutRedirects(c.HTTPClient)}
 	p.metadata = &remote[Metadata]{
-		fetch: p.discover, now: c.Now, maxAge: discoveryMaxAge, failed: p.stale("the discovery document"),
+		fetch: p.discover, now: c.Now, maxAge: discoveryMaxAge, failed: p.warnStale("the discovery document"),
 	}
 	p.keys = &keySet{&remote[[]publicKey]{
 		fetch: p.fetchKeys, now: c.Now, maxAge: keysMaxAge, trusted: keysTrusted, grace: keysGrace,
-		failed: p.stale("the key set"),
+		failed: p.warnStale("the key set"),
 	}}
 	return p
 }
 
-// stale returns what writes down that an old document stays in use.
-func (p *Provider) stale(what string) func(error) {
+// warnStale returns a function that logs that an old document stays in use.
+func (p *Provider) warnStale(document string) func(error) {
 	return func(err error) {
-		p.warn(context.Background(), what+" can't be fetched anew; the old one stays in use for now",
+		p.warn(context.Background(), document+" can't be fetched again; the old one stays in use for now",
 			slog.String("err", err.Error()))
 	}
 }
@@ -119,28 +119,28 @@ func (p *Provider) warn(ctx context.Context, message string, attr slog.Attr) {
 	}
 }
 
-// SetGrace changes how long a request that finds an old document waits for the new one:
-// in tests, so long that nothing depends on how busy the machine is. It has to come before
-// the first request.
+// SetGrace changes how long a request that finds an old document waits for the new one.
+// Tests set it so long that they don't depend on how busy the machine is. It must be called
+// before the first request.
 func (p *Provider) SetGrace(grace time.Duration) { p.metadata.grace, p.keys.set.grace = grace, grace }
 
 // Issuer returns the provider's issuer identifier.
 func (p *Provider) Issuer() string { return p.config.Issuer }
 
-// Metadata is what is used of a discovery document (OpenID Connect Discovery 1.0,
-// section 3), with the configured endpoints in the place of the discovered ones.
+// Metadata holds what this package uses of a discovery document (OpenID Connect Discovery
+// 1.0, section 3), with configured endpoints instead of the discovered ones.
 type Metadata struct {
 	Endpoints
 
 	responseIssuer bool // RFC 9207: every authorization response has iss
 	pushRequired   bool // RFC 9126: authorization requests are pushed
-	// authMethods and assertionAlgs are how clients may authenticate; nil if it isn't
-	// said.
+	// authMethods and assertionAlgs say how clients may authenticate; nil if the document
+	// does not say.
 	authMethods, assertionAlgs []string
 	introspection              string // endpoint of RFC 7662, or ""
 }
 
-// Ready returns the metadata, or says why there is none.
+// Ready returns the metadata, or an error that says why it is not available.
 func (p *Provider) Ready(ctx context.Context) (Metadata, error) {
 	m, err := p.metadata.get(ctx)
 	if err != nil {
@@ -149,9 +149,9 @@ func (p *Provider) Ready(ctx context.Context) (Metadata, error) {
 	return m, nil
 }
 
-// EndSession returns the end-session endpoint, or "" if the provider has none. It works
-// without the discovery document where fallbackPath is the endpoint's path on the
-// authorization endpoint's host.
+// EndSession returns the end-session endpoint, or "" if the provider has none. If
+// fallbackPath is not empty, it is the endpoint's path on the host of the authorization
+// endpoint, and is used where the discovery document names no endpoint or is not available.
 func (p *Provider) EndSession(ctx context.Context, fallbackPath string) string {
 	m, err := p.metadata.get(ctx)
 	if err != nil {
@@ -194,7 +194,7 @@ func (p *Provider) discover(ctx context.Context) (Metadata, error) {
 		return Metadata{}, fmt.Errorf("fetching the discovery document: %w", err)
 	}
 	if doc.Issuer != p.config.Issuer {
-		return Metadata{}, fmt.Errorf("the discovery document is of issuer %.200q, configured is %q: %w",
+		return Metadata{}, fmt.Errorf("the discovery document belongs to issuer %.200q, but the configured one is %q: %w",
 			doc.Issuer, p.config.Issuer, errOtherIssuer)
 	}
 	m := Metadata{
@@ -212,8 +212,8 @@ func (p *Provider) discover(ctx context.Context) (Metadata, error) {
 	return m, p.checkEndpoints(m.Endpoints)
 }
 
-// checkEndpoints refuses a provider that lacks what a sign-in needs, or that would
-// have secrets sent in the clear.
+// checkEndpoints returns an error for a provider that lacks an endpoint that a sign-in
+// needs, or for an endpoint to which secrets would be sent in the clear.
 func (p *Provider) checkEndpoints(e Endpoints) error {
 	for _, endpoint := range []struct {
 		name, url string
@@ -238,8 +238,7 @@ func (p *Provider) checkEndpoints(e Endpoints) error {
 	return nil
 }
 
-// fetchKeys fetches the key set from the address that discovery or the configuration
-// names.
+// fetchKeys fetches the key set from its configured or discovered address.
 func (p *Provider) fetchKeys(ctx context.Context) ([]publicKey, error) {
 	address := p.config.Endpoints.JWKS
 	if address == "" {
@@ -256,33 +255,32 @@ func (p *Provider) fetchKeys(ctx context.Context) ([]publicKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fetching the provider's keys: %w", err)
 	}
-	keys, passedOver := usableKeys(doc.Keys)
-	p.reportKeys(ctx, passedOver)
+	keys, skipped := usableKeys(doc.Keys)
+	p.reportKeys(ctx, skipped)
 	if len(keys) == 0 {
-		// It must not take the place of a good set.
+		// It must not replace a good set.
 		return nil, errors.New("the provider's key set has no key for signatures")
 	}
 	return keys, nil
 }
 
-// maxKeysReported bounds how many keys of one set are written down.
+// maxKeysReported bounds how many skipped keys of one set are logged.
 const maxKeysReported = 8
 
-// reportKeys writes down which keys of a set are passed over, and why, unless it did for a
-// set that was the same in this. Fetches come one after the other, so that keysReported
-// needs no lock.
-func (p *Provider) reportKeys(ctx context.Context, passedOver []string) {
-	text := strings.Join(passedOver[:min(len(passedOver), maxKeysReported)], "; ")
-	if text == p.keysReported {
+// reportKeys logs which keys of a set are skipped, and why, unless the last report said the
+// same. Fetches never run at the same time, so reportedKeys needs no lock.
+func (p *Provider) reportKeys(ctx context.Context, skipped []string) {
+	text := strings.Join(skipped[:min(len(skipped), maxKeysReported)], "; ")
+	if text == p.reportedKeys {
 		return
 	}
-	p.keysReported = text
+	p.reportedKeys = text
 	if text != "" {
-		p.warn(ctx, "keys of the provider are passed over", slog.String("keys", text))
+		p.warn(ctx, "keys of the provider are skipped, because they can't be used", slog.String("keys", text))
 	}
 }
 
-// getJSON fetches a JSON document of the provider's.
+// getJSON fetches a JSON document from the provider.
 func (p *Provider) getJSON(ctx context.Context, address string, v any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -291,15 +289,15 @@ func (p *Provider) getJSON(ctx context.Context, address string, v any) error {
 	return getJSON(p.http, req, v)
 }
 
-// announces reports whether the provider announced a method of client authentication, as far
-// as it was asked.
+// announces reports whether the last discovery document, if there is one, announces a method
+// of client authentication.
 func (p *Provider) announces(method string) bool {
 	m, _ := p.metadata.peek()
 	return slices.Contains(m.authMethods, method)
 }
 
-// AddQuery adds parameters to an endpoint, which may have some of its own (RFC 6749,
-// 3.1): those stay, but for names that are ours.
+// AddQuery adds parameters to the URL of an endpoint. Parameters that the URL already has
+// (RFC 6749, 3.1) stay, unless params has the same name.
 func AddQuery(endpoint string, params url.Values) string {
 	u, err := url.Parse(endpoint)
 	if err != nil { // endpoints are checked before
@@ -313,17 +311,17 @@ func AddQuery(endpoint string, params url.Values) string {
 	return u.String()
 }
 
-// CheckURL accepts an absolute https URL, or an http one on a loopback address: that
-// never leaves the machine. insecure allows plain http everywhere.
+// CheckURL accepts an absolute https URL, and an http URL on a loopback address, because
+// such a request never leaves the machine. insecure allows plain http everywhere.
 func CheckURL(raw string, insecure bool) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "":
 		return errors.New("is not an absolute URL")
 	case u.User != nil:
-		return errors.New("holds a user name")
+		return errors.New("contains a user name")
 	case strings.Contains(raw, "#"):
-		return errors.New("holds a fragment")
+		return errors.New("contains a fragment")
 	case u.Scheme == "https", u.Scheme == "http" && (insecure || onThisMachine(u)):
 		return nil
 	case u.Scheme == "http":
@@ -337,8 +335,8 @@ func onThisMachine(u *url.URL) bool {
 	return ok
 }
 
-// withoutRedirects is a copy of client that follows no redirect: one would carry a code, a
-// secret or a token to another place than the one configured.
+// withoutRedirects returns a copy of client that follows no redirects: a redirect would send
+// a code, a secret or a token to an address other than the configured one.
 func withoutRedirects(client *http.Client) *http.Client {
 	c := http.Client{Timeout: RequestTimeout, Transport: loopback.RoundTripper{}}
 	if client != nil {

@@ -106,8 +106,8 @@ func TestCheckURL(t *testing.T) {
 		"ftp://op.test":              "is not an https URL",
 		"op.test/x":                  "is not an absolute URL",
 		"https://:443/":              "is not an absolute URL",
-		"https://ann:secret@op.test": "holds a user name",
-		"https://op.test/#x":         "holds a fragment",
+		"https://ann:secret@op.test": "contains a user name",
+		"https://op.test/#x":         "contains a fragment",
 	} {
 		err := oidc.CheckURL(raw, false)
 		if got := errorText(err); got != want {
@@ -153,7 +153,7 @@ func TestStaleDocuments(t *testing.T) {
 			t.Errorf("%+v, %v", m, err)
 		}
 		synctest.Wait() // until the log is written
-		if !strings.Contains(log.String(), "the discovery document can't be fetched anew") {
+		if !strings.Contains(log.String(), "the discovery document can't be fetched again") {
 			t.Errorf("log: %s", &log)
 		}
 	})

@@ -26,101 +26,100 @@ const (
 	// The pause after a failed fetch doubles from firstPause to maxPause.
 	firstPause = time.Second
 	maxPause   = time.Minute
-	// refetchPause is how often an unknown key ID may cause a fetch. Tokens with
-	// made-up key IDs cost nothing to make.
+	// refetchPause is the shortest time between two fetches for unknown key IDs: anyone can
+	// make tokens with invented key IDs.
 	refetchPause = 30 * time.Second
 )
 
-// A remote is a document of the provider's that is fetched when it is first needed and
-// kept. There is one fetch at a time for any number of callers, and none while a failed
-// one's pause lasts. A document that is old is fetched anew in the background, and used
-// meanwhile, so that no visitor waits for a provider that is slow or away (as
-// stale-while-revalidate of RFC 5861, 3). It is safe for concurrent use.
+// A remote is a document of the provider that is fetched when it is first needed, and kept.
+// There is one fetch at a time for any number of callers, and none for some time after a
+// failed one. An old document is fetched again in the background and used meanwhile, so that
+// no visitor waits for a provider that is slow or down (as with stale-while-revalidate of
+// RFC 5861, 3). It is safe for concurrent use.
 type remote[T any] struct {
 	fetch  func(context.Context) (T, error)
 	now    func() time.Time
-	maxAge time.Duration // from when on it is fetched anew
-	// trusted is the age from which on the document is no longer used. Zero: for ever.
+	maxAge time.Duration // age from which the document is fetched again
+	// trusted is the age from which the document is no longer used. Zero means no limit.
 	trusted time.Duration
-	// grace is how long the caller that begins the fetch of an old document waits for the
-	// new one. Zero: not at all.
+	// grace is how long the caller that starts the fetch of an old document waits for the
+	// new one. Zero means not at all.
 	grace time.Duration
-	// failed, if not nil, is told of a fetch that failed while the old document is used.
+	// failed, if not nil, is called if a fetch fails while the old document is used.
 	failed func(error)
 
 	mu       sync.Mutex
 	value    T
 	have     bool
 	fetched  time.Time     // when value was fetched
-	err      error         // of the last attempt, nil after a good one
-	failures int           // since the last good attempt
+	err      error         // of the last fetch, nil if it succeeded
+	failures int           // since the last successful fetch
 	failedAt time.Time     // when err happened
-	under    chan struct{} // closed at the end of the fetch that is under way; nil: none is
+	inFlight chan struct{} // closed at the end of the running fetch; nil if there is none
 	forced   time.Time     // when refresh last caused a fetch
 }
 
-// get returns the document. It waits for the provider only if there is none that can be
-// used.
+// get returns the document. It waits for the provider only if it has no usable document.
 func (r *remote[T]) get(ctx context.Context) (T, error) {
 	r.mu.Lock()
 	now := r.now()
 	if r.have && now.Before(r.fetched) {
-		// The clock was set back, and nobody knows how old the document is: old.
+		// The clock was set back, so the document's age is unknown: treat it as old.
 		r.fetched = now.Add(-r.maxAge)
 	}
 	age := now.Sub(r.fetched)
 	usable := r.have && (r.trusted == 0 || age < r.trusted)
 	fresh := usable && age < r.maxAge
 	pausing := r.err != nil && cache.Within(now, r.failedAt, r.pause())
-	value, err, under, lost := r.value, r.err, r.under, r.have
-	if !fresh && !pausing && under == nil {
-		under = r.start()
+	value, err, inFlight, tooOld := r.value, r.err, r.inFlight, r.have
+	if !fresh && !pausing && inFlight == nil {
+		inFlight = r.start()
 	} else if usable {
-		under = nil // somebody else has waited for it, or will
+		inFlight = nil // only the caller that starts a fetch waits for it
 	}
 	r.mu.Unlock()
 	switch {
-	case usable && (under == nil || r.grace == 0):
+	case usable && (inFlight == nil || r.grace == 0):
 		return value, nil
 	case usable:
-		return r.wait(ctx, under, r.grace)
-	case under == nil:
-		return value, r.gone(lost, err)
+		return r.wait(ctx, inFlight, r.grace)
+	case inFlight == nil:
+		return value, r.unusable(tooOld, err)
 	}
-	return r.wait(ctx, under, RequestTimeout)
+	return r.wait(ctx, inFlight, RequestTimeout)
 }
 
-// refresh fetches the document again although it is not old, unless that was done
-// less than refetchPause ago: then it returns what there is.
+// refresh fetches the document again although it is not old. If it did so less than
+// refetchPause ago, it returns the current document instead.
 func (r *remote[T]) refresh(ctx context.Context) (T, error) {
 	r.mu.Lock()
 	now := r.now()
 	if !cache.Within(now, r.forced, refetchPause) {
 		r.forced = now
-		if r.under == nil {
+		if r.inFlight == nil {
 			r.start()
 		}
 	}
-	value, under := r.value, r.under
+	value, inFlight := r.value, r.inFlight
 	r.mu.Unlock()
-	if under == nil {
+	if inFlight == nil {
 		return value, nil
 	}
-	return r.wait(ctx, under, RequestTimeout)
+	return r.wait(ctx, inFlight, RequestTimeout)
 }
 
-// peek returns the document that is there, of whatever age.
+// peek returns the last document, however old, without fetching one.
 func (r *remote[T]) peek() (value T, have bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.value, r.have
 }
 
-// start begins a fetch, which does not end with the request that caused it: one visitor who
-// leaves would fail all others. The caller holds mu.
+// start begins a fetch. The fetch does not end with the request that caused it; otherwise
+// one visitor who leaves would make it fail for all others. The caller holds mu.
 func (r *remote[T]) start() chan struct{} {
 	done := make(chan struct{})
-	r.under = done
+	r.inFlight = done
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), RequestTimeout)
 		defer cancel()
@@ -139,7 +138,7 @@ func (r *remote[T]) start() chan struct{} {
 func (r *remote[T]) keep(value T, err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.under = nil
+	r.inFlight = nil
 	r.err = err
 	if err == nil {
 		r.value, r.have, r.fetched, r.failures = value, true, r.now(), 0
@@ -150,14 +149,14 @@ func (r *remote[T]) keep(value T, err error) bool {
 	return r.have
 }
 
-// wait waits for a fetch, at most for the given time, and returns what there is then. A
-// caller that leaves gets the error of its own context.
-func (r *remote[T]) wait(ctx context.Context, under <-chan struct{}, limit time.Duration) (T, error) {
+// wait waits for a fetch, for at most limit, and then returns the current document. If the
+// context ends first and there is no document, it returns the context's error.
+func (r *remote[T]) wait(ctx context.Context, inFlight <-chan struct{}, limit time.Duration) (T, error) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	var err error
 	select {
-	case <-under:
+	case <-inFlight:
 	case <-timer.C:
 		err = errors.New("it took too long")
 	case <-ctx.Done():
@@ -171,23 +170,24 @@ func (r *remote[T]) wait(ctx context.Context, under <-chan struct{}, limit time.
 	if err == nil {
 		err = r.err
 	}
-	return r.value, r.gone(r.have, err)
+	return r.value, r.unusable(r.have, err)
 }
 
-// gone is the error of a document that can't be had, which says so if there was one.
-func (r *remote[T]) gone(lost bool, err error) error {
-	if lost {
-		return fmt.Errorf("what was fetched more than %s ago is not trusted any more: %w", r.trusted, err)
+// unusable returns the error for a document that can't be fetched. tooOld means that there
+// is one, but older than trusted.
+func (r *remote[T]) unusable(tooOld bool, err error) error {
+	if tooOld {
+		return fmt.Errorf("the last document was fetched more than %s ago and is not trusted any more: %w", r.trusted, err)
 	}
 	return err
 }
 
-// pause is how long to leave the provider alone after the failures so far.
+// pause returns how long to wait for the next fetch after the failures so far.
 func (r *remote[T]) pause() time.Duration {
 	return min(firstPause<<min(max(r.failures-1, 0), 10), maxPause)
 }
 
-// retryAfter is how long until get tries again, at least a second.
+// retryAfter returns how long it is until get tries again, at least a second.
 func (r *remote[T]) retryAfter() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -195,11 +195,11 @@ func (r *remote[T]) retryAfter() time.Duration {
 }
 
 // errOtherIssuer marks a discovery document that belongs to another issuer.
-var errOtherIssuer = errors.New("set Issuer to the one whose document it is, to the letter; " +
-	"an address that serves the tenants of a provider in common is none")
+var errOtherIssuer = errors.New("set Issuer to exactly the issuer that the document names; " +
+	"an address that all tenants of a provider share is not an issuer")
 
-// unavailable is the error of a document of the provider's that can't be had, or is not
-// the provider's at all.
+// unavailable returns the error for a document of the provider that can't be fetched, or
+// that belongs to another issuer.
 func unavailable(err error, retryAfter time.Duration) *refusal.Error {
 	if errors.Is(err, errOtherIssuer) {
 		return refusal.New(refusal.ProviderIssuer, "%w", err)
@@ -222,8 +222,8 @@ func getJSON(client *http.Client, req *http.Request, v any) error {
 	return nil
 }
 
-// fetchDocument fetches a document of at most maxDocument bytes, without a byte order mark,
-// and its media type.
+// fetchDocument fetches a document of at most maxDocument bytes and returns it, without a
+// byte order mark, and its media type.
 func fetchDocument(client *http.Client, req *http.Request) (body []byte, mediaType string, err error) {
 	resp, err := client.Do(req)
 	if err != nil && (req.Body != nil || req.Header.Get("Authorization") != "") {
@@ -254,7 +254,8 @@ func fetchDocument(client *http.Client, req *http.Request) (body []byte, mediaTy
 }
 
 // withoutBody keeps the cause of a failed connection and drops every other text, which
-// could quote what was sent: net/http shows the beginning of an answer that is none.
+// could quote secrets: net/http quotes the beginning of a malformed response, and a broken
+// server may send back what it was sent.
 func withoutBody(err error) error {
 	for _, known := range []error{
 		context.DeadlineExceeded, context.Canceled, http.ErrSchemeMismatch, io.EOF, io.ErrUnexpectedEOF,
@@ -272,7 +273,7 @@ func withoutBody(err error) error {
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 		return errors.New("it took too long")
 	}
-	return errors.New("it broke off")
+	return errors.New("the connection broke off")
 }
 
 // statusError is an HTTP status other than 200.

@@ -56,7 +56,7 @@ func TestBrokenConnections(t *testing.T) {
 		"refused":     {&net.OpError{Op: "dial", Err: errors.New("connection refused")}, "no connection: dial"},
 		"certificate": {certificate, "no connection: tls"},
 		"slow":        {os.ErrDeadlineExceeded, "it took too long"},
-		"an echo":     {errors.New("malformed HTTP response \"refresh-SECRET\""), "it broke off"},
+		"an echo":     {errors.New("malformed HTTP response \"refresh-SECRET\""), "the connection broke off"},
 	} {
 		p := fakeprovider.New(t)
 		p.HTTPClient = &http.Client{Transport: fakeprovider.RoundTripFunc(func(r *http.Request) (*http.Response,

@@ -12,28 +12,29 @@ import (
 	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
-// Secrets are what went to a provider, or came from it, and nobody else may learn. A provider
-// may put into its claims, key IDs and error codes what it likes, these too.
+// Secrets are secrets that were exchanged with a provider and that nobody else may learn. A
+// provider controls the text of its claims, key IDs and error codes, and may repeat secrets
+// there.
 type Secrets []string
 
 const (
-	// repeatedRun is the length of the pieces of a secret that are looked for, in bytes: of a
-	// piece that was cut out of it, twice as long, one is surely found. A run that short of
-	// what is random is in no text by chance.
+	// repeatedRun is the length, in bytes, of the pieces of a secret that are searched for. A
+	// part of the secret that is twice as long contains at least one of the pieces. 12 random
+	// bytes do not occur in a text by chance.
 	repeatedRun = 12
-	// minSecret is the length, in bytes, from which on a secret that is shorter is looked for.
-	// What is shorter still is a part of any text.
+	// minSecret is the length, in bytes, from which a secret shorter than repeatedRun is
+	// searched for as a whole. Even shorter ones could occur in any text.
 	minSecret = 6
 )
 
-// RepeatedIn reports whether a text holds one of the secrets, or a piece of one: texts are
-// cut.
+// RepeatedIn reports whether a text contains one of the secrets or a piece of one, because
+// texts may have been cut.
 func (s Secrets) RepeatedIn(text string) bool {
 	text = strings.ToLower(text)
 	for _, secret := range s {
 		plain := strings.ToLower(secret)
-		quoted := strings.Trim(strconv.Quote(plain), `"`)   // errors quote what they show
-		escaped := strings.ToLower(url.QueryEscape(secret)) // as it is in a form
+		quoted := strings.Trim(strconv.Quote(plain), `"`)   // as errors quote it
+		escaped := strings.ToLower(url.QueryEscape(secret)) // as a form encodes it
 		for _, s := range []string{plain, quoted, escaped} {
 			if len(s) >= minSecret && len(s) < repeatedRun && strings.Contains(text, s) {
 				return true
@@ -48,11 +49,11 @@ func (s Secrets) RepeatedIn(text string) bool {
 	return false
 }
 
-// ErrRepeats stands in the place of a cause whose text repeats a secret.
+// ErrRepeats replaces a cause whose text repeats a secret.
 var ErrRepeats = errors.New("the provider's answer repeats what it was sent, and is not shown")
 
-// Redact returns an error that is fit for a log: one whose text repeats a secret loses its
-// text and its cause, and keeps its reason.
+// Redact returns an error that may be logged: if the text of err repeats a secret, its text
+// and cause are replaced by [ErrRepeats], and only its reason is kept.
 func (s Secrets) Redact(err error) error {
 	if err == nil || !s.RepeatedIn(err.Error()) {
 		return err
@@ -61,22 +62,22 @@ func (s Secrets) Redact(err error) error {
 	if !ok {
 		return ErrRepeats
 	}
-	own := *e
-	own.Err = ErrRepeats
-	if s.RepeatedIn(own.ProviderCode) {
-		own.ProviderCode = ""
+	redacted := *e
+	redacted.Err = ErrRepeats
+	if s.RepeatedIn(redacted.ProviderCode) {
+		redacted.ProviderCode = ""
 	}
-	return &own
+	return &redacted
 }
 
-// secretParams are the parameters of requests to the provider that nobody else may learn.
+// secretParams are the request parameters whose values are secrets.
 var secretParams = []string{
 	"code", "code_verifier", "refresh_token", "token", "client_secret", "client_assertion",
 	"state", "nonce", "login_hint",
 }
 
-// sentIn returns the secrets of a form.
-func sentIn(form url.Values) Secrets {
+// secretsIn returns the secrets in a form.
+func secretsIn(form url.Values) Secrets {
 	var s Secrets
 	for _, name := range secretParams {
 		s = append(s, form.Get(name))
@@ -84,12 +85,12 @@ func sentIn(form url.Values) Secrets {
 	return s
 }
 
-// oauthCode is what error codes are made of: RFC 6749, 5.2 allows more, which nobody
-// uses for a word.
+// oauthCode matches error codes. RFC 6749, 5.2 allows more characters, which no provider
+// uses in practice.
 var oauthCode = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,64}$`)
 
-// knownCodes are error codes that mean something (RFC 6749, 4.1.2.1 and 5.2; OpenID Connect
-// Core 1.0, 3.1.2.6; RFC 7009, 2.2.1; RFC 8707, 2). They are no secrets, whatever was sent.
+// knownCodes are the standard error codes (RFC 6749, 4.1.2.1 and 5.2; OpenID Connect Core
+// 1.0, 3.1.2.6; RFC 7009, 2.2.1; RFC 8707, 2). They are never treated as secrets.
 var knownCodes = []string{
 	"access_denied", "account_selection_required", "consent_required", "interaction_required",
 	"invalid_client", "invalid_grant", "invalid_request", "invalid_request_object", "invalid_request_uri",
@@ -98,9 +99,9 @@ var knownCodes = []string{
 	"unauthorized_client", "unsupported_grant_type", "unsupported_response_type", "unsupported_token_type",
 }
 
-// errorCode returns an OAuth error code as the provider sent it, if it is one and repeats
-// none of the secrets: an answer may give anything for an error, a code or a refresh token
-// too, and error codes get into logs and onto pages.
+// errorCode returns the error code that the provider sent if it is well-formed and repeats
+// none of the secrets, and "" otherwise. Error codes appear in logs and on pages, and a
+// provider may send anything as one, even a code or a refresh token.
 func (s Secrets) errorCode(code string) string {
 	if slices.Contains(knownCodes, code) {
 		return code
@@ -111,7 +112,7 @@ func (s Secrets) errorCode(code string) string {
 	return code
 }
 
-// equal compares in a time that does not depend on the contents.
+// equal compares two strings in constant time.
 func equal(a, b string) bool {
 	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
-// UserInfo asks the provider's userInfo endpoint (OpenID Connect Core 1.0, 5.3) whose an
-// access token is. It may be anybody's.
+// UserInfo returns what the provider's userInfo endpoint (OpenID Connect Core 1.0, 5.3) says
+// about the user of an access token, who may be anybody.
 func (c *Client) UserInfo(ctx context.Context, accessToken string) (Claims, error) {
 	info, err := c.askUserInfo(ctx, accessToken)
 	if err != nil {
@@ -19,26 +19,27 @@ func (c *Client) UserInfo(ctx context.Context, accessToken string) (Claims, erro
 	return info, checkSubject(info)
 }
 
-// A UserInfoMode says when userInfo is asked about whom an ID token is about.
+// A UserInfoMode says when userInfo is asked for more claims than the ID token has.
 type UserInfoMode int
 
 // The modes.
 const (
-	// UserInfoIfNeeded asks when the scope email is wanted and the ID token has no e-mail
-	// address, or says nothing on whether it is verified although Client.VerifiedEmail is set.
+	// UserInfoIfNeeded asks if the client requests the scope email, and the ID token has no
+	// email claim, or has no email_verified claim although Client.VerifiedEmail is set.
 	UserInfoIfNeeded UserInfoMode = iota
 	// UserInfoAlways asks each time.
 	UserInfoAlways
-	// UserInfoNever takes the claims of the ID token only.
+	// UserInfoNever uses only the claims of the ID token.
 	UserInfoNever
 )
 
-// withUserInfo returns the claims of an ID token, with those of userInfo if it is wanted.
+// withUserInfo returns the claims of an ID token, with those of userInfo if UserInfoMode
+// asks for them.
 func (c *Client) withUserInfo(ctx context.Context, token Claims, accessToken string) (Claims, error) {
 	wanted := c.UserInfoMode == UserInfoAlways
-	_, saysVerified := token["email_verified"]
-	lacking := token.Text("email") == "" || c.VerifiedEmail && !saysVerified
-	if c.UserInfoMode == UserInfoIfNeeded && lacking && slices.Contains(c.Scopes, "email") {
+	_, hasVerified := token["email_verified"]
+	incomplete := token.Text("email") == "" || c.VerifiedEmail && !hasVerified
+	if c.UserInfoMode == UserInfoIfNeeded && incomplete && slices.Contains(c.Scopes, "email") {
 		m, err := c.Provider.Ready(ctx)
 		wanted = err == nil && m.UserInfo != ""
 	}
@@ -48,22 +49,23 @@ func (c *Client) withUserInfo(ctx context.Context, token Claims, accessToken str
 	return c.AddUserInfo(ctx, token, accessToken)
 }
 
-// AddUserInfo adds the claims of userInfo to those of the ID token, which it must be about.
+// AddUserInfo adds the claims of userInfo to those of an ID token. Both must have the same
+// subject.
 func (c *Client) AddUserInfo(ctx context.Context, token Claims, accessToken string) (Claims, error) {
 	info, err := c.askUserInfo(ctx, accessToken)
 	if err != nil {
 		return nil, err
 	}
-	// Without this, an access token that was swapped on its way would make the
-	// visitor somebody else (5.3.2).
+	// Without this check, an attacker who substitutes an access token would make the
+	// visitor another user (5.3.2).
 	sub, err := info.String("sub")
 	if err != nil || sub != token.Text("sub") {
-		return nil, refusal.New(refusal.UserInfoSubject, "userInfo is about another subject than the ID token")
+		return nil, refusal.New(refusal.UserInfoSubject, "userInfo has another subject than the ID token")
 	}
 	return merge(token, info), nil
 }
 
-// askUserInfo returns the claims of userInfo as they came.
+// askUserInfo requests userInfo and returns its claims.
 func (c *Client) askUserInfo(ctx context.Context, accessToken string) (Claims, error) {
 	m, err := c.Provider.Ready(ctx)
 	if err != nil {
@@ -93,8 +95,8 @@ func (c *Client) askUserInfo(ctx context.Context, accessToken string) (Claims, e
 	return info, Secrets{accessToken}.Redact(err)
 }
 
-// verifyUserInfo checks an answer of userInfo that is signed: by the provider, and for this
-// client (OpenID Connect Core 1.0, 5.3.2). It need not have a date.
+// verifyUserInfo checks that a signed userInfo response was signed by the provider, for this
+// client (OpenID Connect Core 1.0, 5.3.2). Dates are optional.
 func (v *Verifier) verifyUserInfo(ctx context.Context, raw string) (Claims, error) {
 	if strings.Count(raw, ".") == 4 { // RFC 7516, 7.1
 		return nil, refusal.New(refusal.UserInfo, "userInfo is encrypted, which is not supported; "+
@@ -122,25 +124,25 @@ func (v *Verifier) verifyUserInfo(ctx context.Context, raw string) (Claims, erro
 	if err != nil {
 		return nil, refusal.New(refusal.UserInfo, "userInfo is signed: %w", err)
 	}
-	err = v.checkGivenDates(c)
+	err = v.checkOptionalDates(c)
 	if err != nil {
 		return nil, refusal.New(refusal.UserInfo, "userInfo is signed: %w", err)
 	}
 	return c, nil
 }
 
-// protocolClaims are those that userInfo does not change.
+// protocolClaims are the claims that userInfo does not change.
 var protocolClaims = []string{
 	"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash",
 	"auth_time", "acr", "amr", "sid",
 }
 
-// IsProtocolClaim reports whether a claim says what a token is worth, and not who the user is.
+// IsProtocolClaim reports whether a claim is about the token or the sign-in, not the user.
 func IsProtocolClaim(name string) bool { return slices.Contains(protocolClaims, name) }
 
-// merge puts the claims of userInfo over those of the ID token. An address and whether
-// it is verified belong together: email_verified of one never vouches for the email of
-// the other.
+// merge returns the claims of the ID token, replaced by those of userInfo where it has
+// them. email and email_verified are taken from the same source: email_verified of one must
+// not vouch for the email of the other.
 func merge(token, info Claims) Claims {
 	out := make(Claims, len(token)+len(info))
 	for name, raw := range token {
