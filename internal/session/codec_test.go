@@ -56,7 +56,7 @@ func FuzzReadSession(f *testing.F) {
 func FuzzReadStored(f *testing.F) {
 	day := time.Unix(86400, 0)
 	s := &Session{
-		ID: strings.Repeat("i", idSize), Created: day, seen: day, expires: day, sid: "s", TokensDropped: true,
+		ID: strings.Repeat("i", idSize), Created: day, lastSeen: day, expires: day, sid: "s", TokensDropped: true,
 		Identity: &person{"sub", day, "note"},
 	}
 	t := &Tokens{Access: "a", Refresh: "r", ID: "i", Nonce: "n", Expires: day, RefreshAt: day}

@@ -15,20 +15,20 @@ import (
 	"github.com/cognate-auth/cognate/internal/seal"
 )
 
-// cookieSessions keeps each session in the browser's cookies: the identity in one that is
-// read with every request, and the tokens, if the app wants them, in another that is read
-// when somebody asks for them. It is safe for concurrent use.
+// cookieSessions keeps each session in the browser's cookies: the identity in one cookie,
+// which is read with every request, and the tokens, if the app keeps them, in another, which
+// is read only when they are needed. It is safe for concurrent use.
 type cookieSessions struct {
 	config     *Config
 	limits     limits
 	identities *seal.Sealer
 	secrets    *seal.Sealer // of tokens; nil if none are kept
-	// opened holds sessions by the cookie value they came in, so that a live one
-	// costs a look-up instead of a decryption.
+	// opened holds sessions by their cookie value, so that a known one costs a look-up
+	// instead of a decryption.
 	opened *cache.Cache[*Session]
-	// successors holds what came of refreshes by the refresh token that was used. A
-	// browser sends its old cookies until it has got the new ones, and an answer that was
-	// under way longer than others puts old ones back: for how long, nobody knows.
+	// successors holds the results of refreshes by the refresh token that was used. A
+	// browser sends its old cookies until it has received the new ones, and a late answer
+	// may even restore old ones, after any length of time.
 	successors *successors
 	flight     flight.Group
 }
@@ -49,11 +49,11 @@ func newCookieSessions(c *Config) (*cookieSessions, error) {
 	return k, err
 }
 
-// find decrypts the cookie, or knows it already.
+// find decrypts the cookie, unless its value is cached.
 func (k *cookieSessions) find(r *http.Request, _ time.Time) (s *Session, present bool, err error) {
 	value, count := cookie.ReadChunks(r.Header, k.config.Cookie.Name, maxIdentityChunks)
 	if count != 1 || value == "" {
-		// Two cookies of one name: one of them is not from here. Nobody can say which.
+		// Of two cookies with the same name one is not ours, and we can't tell which.
 		return nil, count > 0, nil
 	}
 	s, ok := k.opened.Get(value)
@@ -80,13 +80,13 @@ func (k *cookieSessions) open(value string) *Session {
 	return s
 }
 
-// begin sets the cookies: those of the tokens first, since the session says whether they had
-// to be left out.
+// begin sets the cookies, those of the tokens first, because the session records whether
+// tokens had to be left out.
 func (k *cookieSessions) begin(w http.ResponseWriter, r *http.Request, s *Session, t *Tokens) error {
 	if k.secrets == nil || t == nil {
 		return k.write(w, r, s)
 	}
-	for i, kept := range t.slimmer() {
+	for i, kept := range t.reductions() {
 		if kept == nil {
 			k.warnOfSize(r.Context(), "cognate: the tokens were left out: a session in cookies has no room for them; "+
 				"use a Session.Store", t)
@@ -110,10 +110,10 @@ func (k *cookieSessions) warnOfSize(ctx context.Context, message string, t *Toke
 		slog.Int("refresh_token_bytes", len(t.Refresh)), slog.Int("limit_bytes", cookie.MaxChunks*cookie.ChunkSize))
 }
 
-// write sets the identity's cookie. The size of one that is too large is in the error.
+// write sets the identity's cookie. It returns an error if the identity is too large.
 func (k *cookieSessions) write(w http.ResponseWriter, r *http.Request, s *Session) error {
 	value := k.identities.Seal(k.config.Cookie.Name, s.encode())
-	if !k.config.Cookie.SetChunks(w, r, k.config.Cookie.Name, value, maxIdentityChunks, k.left(s)) {
+	if !k.config.Cookie.SetChunks(w, r, k.config.Cookie.Name, value, maxIdentityChunks, k.maxAge(s)) {
 		return refusal.New(refusal.SessionTooLarge, "the identity takes %d bytes sealed, more than the %d that "+
 			"cookies may take; keep fewer claims (Config.Claims) or groups, or use a Session.Store",
 			len(value), maxIdentityChunks*cookie.ChunkSize)
@@ -122,15 +122,15 @@ func (k *cookieSessions) write(w http.ResponseWriter, r *http.Request, s *Sessio
 	return nil
 }
 
-func (k *cookieSessions) left(s *Session) time.Duration { return s.expires.Sub(k.config.Now()) }
+func (k *cookieSessions) maxAge(s *Session) time.Duration { return s.expires.Sub(k.config.Now()) }
 
-// writeTokens sets the cookies of the tokens, unless they are too large.
+// writeTokens sets the cookies of the tokens, and reports whether they were small enough.
 func (k *cookieSessions) writeTokens(w http.ResponseWriter, r *http.Request, s *Session, t *Tokens) bool {
 	name := k.config.tokensName()
-	return k.config.Cookie.SetChunks(w, r, name, k.secrets.Seal(name+s.ID, t.encode()), cookie.MaxChunks, k.left(s))
+	return k.config.Cookie.SetChunks(w, r, name, k.secrets.Seal(name+s.ID, t.encode()), cookie.MaxChunks, k.maxAge(s))
 }
 
-// tokens opens the cookies of the tokens. They open for their own session only.
+// tokens decrypts the cookies of the tokens, which belong to this session only.
 func (k *cookieSessions) tokens(r *http.Request, s *Session) *Tokens {
 	t, _ := k.openTokens(r, s)
 	return t
@@ -161,9 +161,9 @@ func (k *cookieSessions) openTokens(r *http.Request, s *Session) (t *Tokens, cur
 	return t, current
 }
 
-// renew sets the identity's cookie again, and the tokens' if an old key sealed it.
+// renew sets the identity's cookie again, and the tokens' cookies if an old key sealed them.
 func (k *cookieSessions) renew(w http.ResponseWriter, r *http.Request, s *Session) bool {
-	_ = k.write(w, r, s) // as large as before; a key is as long as the other
+	_ = k.write(w, r, s) // no error: it is as large as before, whatever the key
 	if t, current := k.openTokens(r, s); t != nil && !current {
 		k.writeTokens(w, r, s, t)
 	}
@@ -173,7 +173,7 @@ func (k *cookieSessions) renew(w http.ResponseWriter, r *http.Request, s *Sessio
 // end does nothing: a cookie can't be recalled.
 func (k *cookieSessions) end(context.Context, *Session) error { return nil }
 
-// endAll can't reach what is in browsers.
+// endAll returns an error: the server can't reach the cookies of other browsers.
 func (k *cookieSessions) endAll(context.Context, Index, string) (int, error) { return 0, errNoStore }
 
 // discard returns the session, so that it is remembered as ended.
@@ -182,8 +182,8 @@ func (k *cookieSessions) discard(r *http.Request, now time.Time) (*Session, erro
 	return s, err
 }
 
-// refresh asks the provider, unless somebody just did with the same refresh token, and
-// sets the cookies.
+// refresh asks the provider, unless the refresh token has already been used here and its
+// successors are fresh, and sets the cookies.
 func (k *cookieSessions) refresh(
 	ctx context.Context, v *Visit, s *Session, old *Tokens, ask Refresher,
 ) (*Session, *Tokens, error) {
@@ -197,7 +197,7 @@ func (k *cookieSessions) refresh(
 	}
 	next := *s
 	next.Identity = got.Identity
-	// Where that is not possible any more, others with the old ones get their successors.
+	// If it is too late to set cookies, later requests with the old ones find their successors.
 	err = v.setCookies(func(w http.ResponseWriter, r *http.Request) error { return k.begin(w, r, &next, got.Tokens) })
 	if err == nil {
 		err = got.Unusable
@@ -210,7 +210,7 @@ func (k *cookieSessions) refreshOnce(
 	ctx context.Context, v *Visit, s *Session, old *Tokens, ask Refresher,
 ) (*Refreshed, error) {
 	return flight.Do(ctx, &k.flight, old.Refresh, k.limits.all, func(ctx context.Context) (*Refreshed, error) {
-		last, got := k.successors.last(old) // a flight may just have ended
+		last, got := k.successors.last(old) // another flight may just have ended
 		if got != nil && got.Tokens.Fresh(k.config.Now()) {
 			return got, nil
 		}
@@ -233,27 +233,28 @@ func (k *cookieSessions) refreshOnce(
 	})
 }
 
-// successors remembers refreshes by the hash of the refresh token that was used, so that none
-// is spent twice: a provider may take that for a theft (RFC 9700, 4.14.2) and end the session.
-// It is safe for concurrent use.
+// successors remembers refreshes by the hash of the refresh token that was used, so that no
+// refresh token is used twice: a provider may take that for a theft (RFC 9700, 4.14.2) and
+// revoke the tokens. It is safe for concurrent use.
 type successors struct {
 	outcomes *cache.Cache[*Refreshed]
 }
 
-// maxSuccessors bounds how many refreshes are remembered, of some 5 KB each; the half that was
-// used last is kept for certain.
+// maxSuccessors bounds how many refreshes are remembered, each of about 5 KB. The half that
+// was used last is never dropped.
 const maxSuccessors = 2000
 
 func newSuccessors() *successors { return &successors{cache.New[*Refreshed](maxSuccessors)} }
 
 func (m *successors) put(refresh string, got *Refreshed) { m.outcomes.Put(tokenHash(refresh), got) }
 
-// maxFollowed bounds how many refreshes last follows: as many as tokens of five minutes, the
-// shortest at Cognito, take in the eight hours of a session.
+// maxFollowed bounds how many refreshes last follows: about as many as a session of eight
+// hours has with access tokens of five minutes, the shortest lifetime at Cognito.
 const maxFollowed = 100
 
-// last returns the tokens whose refresh token has not been used yet: t, or those that came of
-// it at last and, then, the refresh that brought them.
+// last follows the refreshes from t on and returns the last tokens, whose refresh token has
+// not been used yet, and the refresh that they came from. If there was none, it returns t and
+// nil.
 func (m *successors) last(t *Tokens) (*Tokens, *Refreshed) {
 	var by *Refreshed
 	for range maxFollowed {

@@ -12,41 +12,41 @@ import (
 	"github.com/cognate-auth/cognate/sessionstore"
 )
 
-// leasePoll is the pause between two looks at a session that another process refreshes.
+// leasePoll is the time between two reads of a session that another process refreshes.
 const leasePoll = 50 * time.Millisecond
 
 // A lease is one process's right to refresh the tokens.
 type lease struct {
-	holder string // random; empty if nobody is at it
+	holder string // random; empty if there is no holder
 	until  time.Time
 }
 
-// held reports whether somebody may be at it, as far as a clock can say that may differ from
-// the holder's by the skew in both directions. A lease that ends later than any can comes
-// from a clock that was wrong.
+// held reports whether the lease may still be held, given that the holder's clock may differ
+// from ours by the skew in both directions. A lease that ends too far in the future comes
+// from a wrong clock and does not count.
 func (l lease) held(now time.Time, length, skew time.Duration) bool {
 	return l.holder != "" && now.Before(l.until.Add(skew)) && l.until.Sub(now) <= length+skew
 }
 
-// A watch is how long one process has looked at a lease. What two clocks say is known within
-// the skew, which is longer than a lease; but how much time passes every process can tell by
-// itself. So a lease whose holder died is over, whatever the clocks say, when it has been
-// watched for its length.
+// A watch measures how long this process has watched a lease. The times on two clocks can
+// only be compared within the skew, which is longer than a lease; but every process can
+// measure elapsed time. So once a lease has been watched for its length it has expired,
+// whatever the clocks say, as when its holder has died.
 type watch struct {
 	holder string
-	since  time.Time // with a monotonic reading: not Config.Now, which may be set
+	since  time.Time // has a monotonic reading; Config.Now may be set
 }
 
-// over reports whether the lease has been watched for long enough.
-func (w *watch) over(l lease, length time.Duration) bool {
+// expired reports whether the lease has been watched for its length.
+func (w *watch) expired(l lease, length time.Duration) bool {
 	if w.holder != l.holder {
 		w.holder, w.since = l.holder, time.Now() //nolint:forbidigo // see since
 	}
 	return time.Since(w.since) >= length //nolint:forbidigo // see since
 }
 
-// refresh takes the lease, asks the provider and saves the tokens before anybody uses
-// them. If another process has the lease, it waits for what that one gets.
+// refresh takes the lease, asks the provider and saves the tokens before anyone uses them.
+// If another process has the lease, refresh waits for that one's result.
 func (k *storedSessions) refresh(
 	ctx context.Context, _ *Visit, s *Session, _ *Tokens, ask Refresher,
 ) (*Session, *Tokens, error) {
@@ -62,14 +62,14 @@ func (k *storedSessions) refresh(
 
 func (k *storedSessions) refreshOnce(ctx context.Context, key string, ask Refresher) (*Session, error) {
 	s, since, err := k.takeLease(ctx, key)
-	if err != nil || k.settled(s) {
+	if err != nil || k.upToDate(s) {
 		return s, err
 	}
 	defer k.config.Gate.Leave()
 	done := false
 	defer func() {
 		if !done { // also after a panic
-			k.giveBack(ctx, s)
+			k.releaseLease(ctx, s)
 		}
 	}()
 	asking, cancel := context.WithDeadline(ctx, since.Add(k.limits.ask))
@@ -89,46 +89,46 @@ func (k *storedSessions) refreshOnce(ctx context.Context, key string, ask Refres
 	return next, got.Unusable
 }
 
-// settled reports whether there is nothing to refresh.
-func (k *storedSessions) settled(s *Session) bool {
+// upToDate reports whether there is nothing to refresh.
+func (k *storedSessions) upToDate(s *Session) bool {
 	return s.stored.tokens == nil || s.stored.tokens.Fresh(k.config.Now())
 }
 
-// takeLease returns the session as it is in the store: settled, or with a lease that this
-// call holds, inside the gate, which has to be left then. since is when the lease was asked
-// for: others watch it from then on at the earliest.
+// takeLease returns the session as it is in the store. Either it is up to date, or this call
+// now holds its lease and has entered the gate, which the caller has to leave. since is a
+// time before which no other process can have seen the lease.
 func (k *storedSessions) takeLease(ctx context.Context, key string) (s *Session, since time.Time, err error) {
 	waiting, cancel := context.WithTimeout(ctx, k.limits.wait)
 	defer cancel()
-	inside := false
+	inGate := false
 	defer func() {
-		if inside && (err != nil || k.settled(s)) {
+		if inGate && (err != nil || k.upToDate(s)) {
 			k.config.Gate.Leave()
 		}
 	}()
 	mine := seal.Random(8)
-	var seen watch
+	var other watch
 	for {
 		s, err = k.loadLatest(ctx, key)
-		if err != nil || k.settled(s) || inside && s.stored.lease.holder == mine {
+		if err != nil || k.upToDate(s) || inGate && s.stored.lease.holder == mine {
 			return s, since, err
 		}
 		now, length := k.config.Now(), k.limits.lease
-		busy := s.stored.lease.held(now, length, k.config.Skew) && !seen.over(s.stored.lease, length)
+		busy := s.stored.lease.held(now, length, k.config.Skew) && !other.expired(s.stored.lease, length)
 		switch {
-		case busy && inside: // somebody else was faster
+		case busy && inGate: // another process was faster
 			k.config.Gate.Leave()
-			inside = false
+			inGate = false
 		case busy:
-		case !inside: // and look again: that may have taken time
+		case !inGate: // entering may take time, so load the session again after it
 			err := k.config.Gate.Enter(waiting)
 			if err != nil {
 				return nil, since, err
 			}
-			inside = true
+			inGate = true
 			continue
 		default:
-			// Whatever goes wrong, the next look tells what came of it.
+			// If the update fails, the next load shows whether the lease was saved.
 			since = time.Now() //nolint:forbidigo // as others watch it; see watch
 			next, err := k.update(ctx, s, s.stored.tokens, lease{holder: mine, until: k.config.Now().Add(length)})
 			if err == nil || errors.Is(err, ErrEndedElsewhere) {
@@ -142,9 +142,9 @@ func (k *storedSessions) takeLease(ctx context.Context, key string) (s *Session,
 	}
 }
 
-// giveBack lets others try at once, as far as the store lets it. Somebody may have changed
-// the session's dates under the lease.
-func (k *storedSessions) giveBack(ctx context.Context, s *Session) {
+// releaseLease removes the lease, so that others can try at once, unless the store fails. It
+// tries again if the session's dates were changed while the lease was held.
+func (k *storedSessions) releaseLease(ctx context.Context, s *Session) {
 	for range 3 {
 		_, err := k.update(ctx, s, s.stored.tokens, lease{})
 		if !errors.Is(err, sessionstore.ErrRecordChanged) {
@@ -158,7 +158,7 @@ func (k *storedSessions) giveBack(ctx context.Context, s *Session) {
 	}
 }
 
-// pause waits, and reports whether the context let it.
+// pause waits for d, and reports whether it did so before the context ended.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -170,7 +170,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// update replaces the session if nobody changed it, and returns it with its new version.
+// update replaces the session if its version is still the same, and returns it with its new
+// version.
 func (k *storedSessions) update(ctx context.Context, s *Session, t *Tokens, l lease) (*Session, error) {
 	rec, kept, t := k.record(ctx, s.stored.key, s, t, l)
 	rec.Version = s.stored.version
@@ -188,10 +189,10 @@ func (k *storedSessions) update(ctx context.Context, s *Session, t *Tokens, l le
 	return &next, nil
 }
 
-// save writes new tokens and gives back the lease. Only dates can have changed under the
-// lease, so somebody else's change is taken over and the tokens put on top; so they are when
-// the lease was over and somebody else's attempt came to nothing. A store that fails for a
-// moment is tried again: the refresh token that was spent is worth it.
+// save saves new tokens and releases the lease. If the session has changed meanwhile, save
+// puts the tokens into the changed session: while the lease was held only dates can have
+// changed, and after it expired another process may have tried to refresh and failed. If the
+// store fails, save tries again, because the old refresh token has been used.
 func (k *storedSessions) save(ctx context.Context, s *Session, got *Refreshed) (*Session, error) {
 	mine, wait := s.stored.lease.holder, leasePoll
 	for {
@@ -211,11 +212,11 @@ func (k *storedSessions) save(ctx context.Context, s *Session, got *Refreshed) (
 			return nil, readErr
 		case readErr != nil:
 			continue
-		case k.settled(latest):
-			return latest, nil // it was saved after all, or another process was faster
+		case k.upToDate(latest):
+			return latest, nil // the update succeeded after all, or another process was faster
 		case got.Unusable != nil && latest.stored.lease.holder != mine &&
 			latest.stored.tokens.Refresh == got.Tokens.Refresh:
-			return latest, nil // the same, with nothing that can be used
+			return latest, nil // these tokens were saved already, though not usable yet
 		}
 		s = latest
 	}

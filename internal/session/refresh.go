@@ -11,52 +11,53 @@ import (
 )
 
 const (
-	// refreshPause is how long a session's tokens are left alone after a refresh that failed.
+	// refreshPause is how long a session's tokens are not refreshed after a failure.
 	refreshPause = 3 * time.Second
-	// loopTime is how young a session is whose tokens are lost already: another sign-in would
-	// end the same way, and so on.
+	// loopTime is the age up to which a session that lost its tokens does not lead to a new
+	// sign-in, which would probably end the same way, again and again.
 	loopTime = 10 * time.Second
 )
 
 var (
-	// ErrEnded marks the error of a refresh after which there is no session any more.
+	// ErrEnded marks the error of a refresh that has ended the session.
 	ErrEnded = errors.New("the session has ended")
-	// ErrEndedElsewhere is that of a session that somebody else ended in the meantime.
+	// ErrEndedElsewhere is the error for a session that another request or process has ended
+	// in the meantime.
 	ErrEndedElsewhere = &refusal.Error{Reason: refusal.RefreshRefused, Err: ErrEnded}
 )
 
-// Refreshed is what came of a refresh.
+// Refreshed is the result of a refresh.
 type Refreshed struct {
-	// Identity is who the session is of, as the provider says now.
+	// Identity is the user of the session, with the provider's current claims.
 	Identity Identity
-	// Tokens are the new ones.
+	// Tokens are the new tokens.
 	Tokens *Tokens
-	// Unusable says why the access token must not be used although the refresh token
-	// is good: the ID token that came along could not be checked.
+	// Unusable, if not nil, says why the access token must not be used although the refresh
+	// token is valid: the new ID token could not be checked.
 	Unusable error
-	// TooLate is called when the session turns out to have ended meanwhile.
+	// TooLate is called if the session has ended in the meantime.
 	TooLate func(context.Context)
 }
 
-// A Refresher asks the provider for new tokens in the place of old ones. If it refuses, the
-// session has ended and the error is ErrEnded too. It ends the session as well if old is nil or
-// has no refresh token.
+// A Refresher asks the provider for new tokens to replace old ones. If the provider refuses,
+// the Refresher ends the session, and its error wraps ErrEnded. It also ends the session if
+// old is nil or has no refresh token.
 type Refresher func(ctx context.Context, s *Session, old *Tokens) (*Refreshed, error)
 
 // limits are how long the parts of a refresh may take.
 type limits struct {
 	// lease is how long one process may take to refresh the tokens of a session before
-	// another one tries: longer than a request to the provider can take, and short enough
-	// for those who wait when the process died.
+	// another one tries. It is longer than a request to the provider can take, and short
+	// enough for those who wait for a process that has died.
 	lease time.Duration
-	// ask bounds what is done under a lease before the tokens are saved, userInfo and hooks
-	// included: after it somebody else would spend the same refresh token.
+	// ask bounds the work under a lease before the tokens are saved, userInfo and hooks
+	// included. After that, another process would use the same refresh token.
 	ask time.Duration
-	// all bounds a refresh in all: another process's lease, the provider, and saving what
-	// it gave.
+	// all bounds a whole refresh: waiting for another process's lease, asking the provider,
+	// and saving the tokens.
 	all time.Duration
-	// wait bounds how long a refresh waits before it may begin: for others, or for another
-	// process's lease. What is left of all is enough for it then.
+	// wait bounds how long a refresh waits before it begins, for the gate or for another
+	// process's lease. It leaves enough of all for the refresh itself.
 	wait time.Duration
 }
 
@@ -67,15 +68,15 @@ func newLimits(request time.Duration) limits {
 	return l
 }
 
-// Tokens returns the tokens of the visit's session, fresh: it has ask get new ones in the place
-// of those that are not. For any number of visits of a session only one asks. As long as the old
-// ones work, a provider that is down disturbs nobody. A nil visit, or one of no session, has
-// none.
+// Tokens returns the tokens of the visit's session. If they are not fresh it calls ask for new
+// ones; any number of visits of a session share one call. If that fails but the old access
+// token has not expired yet, Tokens returns the old tokens. For a nil visit, or one without a
+// session, it returns an error.
 func (v *Visit) Tokens(ctx context.Context, ask Refresher) (*Tokens, error) {
 	if v == nil || v.sessions == nil {
-		return nil, refusal.New(refusal.NotSignedIn, "the context is none of a request behind RequireLogin")
+		return nil, refusal.New(refusal.NotSignedIn, "the context does not belong to a request behind RequireLogin")
 	}
-	s, t := v.held()
+	s, t := v.current()
 	now := v.sessions.config.Now()
 	switch {
 	case t != nil && (t.Fresh(now) || t.Refresh == "" && t.Usable(now)):
@@ -99,8 +100,8 @@ func (v *Visit) Tokens(ctx context.Context, ask Refresher) (*Tokens, error) {
 	return nil, retryLater(err)
 }
 
-// refresh gets new tokens, unless they have to be left alone. It returns none if the new ones are
-// too large to be kept.
+// refresh gets new tokens, unless refreshes are paused. It returns nil if the new ones are too
+// large to be kept.
 func (v *Visit) refresh(ctx context.Context, s *Session, old *Tokens, ask Refresher) (*Tokens, error) {
 	e := v.sessions.paused(s)
 	if e != nil {
@@ -110,33 +111,33 @@ func (v *Visit) refresh(ctx context.Context, s *Session, old *Tokens, ask Refres
 	if err != nil || t == nil {
 		return nil, err
 	}
-	v.hold(next, t)
+	v.replace(next, t)
 	return t, nil
 }
 
-// retryLater says of a refresh that failed when another makes sense.
+// retryLater returns the error of a failed refresh with a RetryAfter.
 func retryLater(err error) error {
 	e, ok := errors.AsType[*refusal.Error](err)
 	if !ok {
 		e = refusal.New(refusal.RefreshFailed, "%w", err)
 	}
-	later := *e // others may wait for the same error
+	later := *e // a copy: other callers may have got the same error
 	if later.RetryAfter == 0 {
 		later.RetryAfter = refreshPause
 	}
 	return &later
 }
 
-// JustBegun reports whether the sign-in is so recent that another one would end the same way,
-// and so on: a browser must not be sent round without end.
+// JustBegun reports whether the sign-in is so recent that another one would probably end the
+// same way, and the browser would be redirected in a loop.
 func (m *Sessions) JustBegun(s *Session) bool {
 	return cache.Within(m.config.Now(), s.Created, loopTime)
 }
 
-// PauseRefreshes leaves the tokens of a session alone for a moment: a refresh has failed.
+// PauseRefreshes stops refreshes of a session's tokens for a moment, after one has failed.
 func (m *Sessions) PauseRefreshes(s *Session) { m.failedRefresh.Put(s.ID, m.config.Now()) }
 
-// paused returns why the tokens of a session are not to be refreshed for a moment, or nil.
+// paused returns an error if the tokens of a session must not be refreshed at the moment.
 func (m *Sessions) paused(s *Session) *refusal.Error {
 	if left := m.config.Gate.Left(); left > 0 {
 		return gate.HeldOff(left)

@@ -1,7 +1,7 @@
-// Package session keeps sign-ins and their tokens, in the browser's cookies or in a store,
-// and refreshes the tokens once for all who wait for them. Of a person it knows dates, a
-// subject and bytes, not who they are; of a provider, that somebody asks it for new tokens.
-// It knows packages sessionstore, record, seal, cookie, cache, flight, gate and refusal, and
+// Package session keeps sessions and their tokens, in the browser's cookies or in a store,
+// and makes one refresh of the tokens serve all who wait for them. Of a user it knows dates,
+// a subject and encoded bytes; the provider is a callback that gets new tokens. It imports
+// packages sessionstore, record, seal, cookie, cache, flight, gate and refusal, and knows
 // neither OpenID Connect nor the configuration of an app.
 package session
 
@@ -19,59 +19,59 @@ const (
 	idSize = 16
 )
 
-// An Identity is who a session is of.
+// An Identity is the user of a session.
 type Identity interface {
-	// Subject is the provider's name for the account.
+	// Subject is the user's subject identifier at the provider.
 	Subject() string
-	// AuthTime is when the person proved to be that user; zero if that is not known.
+	// AuthTime is when the user authenticated, or zero if that is not known.
 	AuthTime() time.Time
-	// Encode packs all that Subject and AuthTime don't say, for [Config].Decode. Whether
-	// the session lacks its tokens is packed with it: the two have shared a byte since the
-	// first version, and cookies outlive an upgrade.
+	// Encode encodes everything but Subject and AuthTime, for [Config].Decode. It includes
+	// tokensDropped, which is not part of the identity: the two have shared a byte since
+	// the first version, and cookies outlive an upgrade.
 	Encode(tokensDropped bool) []byte
 }
 
-// A Session is a sign-in: the identity and its dates, no token. It is never changed once
-// made.
+// A Session is a sign-in: the identity and its dates, without tokens. It must not be
+// modified.
 type Session struct {
-	// ID is random; it is not what the browser shows to a store.
+	// ID is random. It is not the ID by which a cookie names a session in a store.
 	ID string
-	// Created is when the sign-in ended.
+	// Created is when the sign-in was completed.
 	Created time.Time
-	// Identity is who signed in.
+	// Identity is the user who signed in.
 	Identity Identity
-	// TokensDropped reports whether the tokens were too large to be kept, so that nobody
-	// signs in again and again to get them.
+	// TokensDropped reports whether the tokens were too large to be kept. Another sign-in
+	// would not help then.
 	TokensDropped bool
 
-	seen    time.Time // last time the session was written
-	expires time.Time // absolute end
-	sid     string    // the provider's session, if it named one
-	oldKey  bool      // sealed with a key that is not the newest
-	stored  *stored   // where a store has it; nil for one in cookies
+	lastSeen time.Time // last time the session was written
+	expires  time.Time // absolute end
+	sid      string    // the session ID at the provider, if it sent one
+	oldKey   bool      // sealed with a key that is not the newest
+	stored   *stored   // its state in a store; nil for a session in cookies
 }
 
 var errSession = errors.New("not an encoded session")
 
-// encode packs a session: a format byte, then fields of fixed order, strings with their
-// length in front. A session of a Cognito user takes some 150 bytes, a third of its JSON.
-// The issuer is not in it: the seal is bound to it.
+// encode encodes a session: a format byte, then fields in a fixed order, with strings
+// preceded by their length. The session of a Cognito user takes about 150 bytes, a third of
+// its JSON. The issuer is not included, because the seal is bound to it.
 func (s *Session) encode() []byte {
 	b := make([]byte, 0, 256)
 	b = append(b, sessionFormat)
 	b = seal.AppendString(b, s.ID)
-	for _, t := range []time.Time{s.Created, s.seen, s.expires, s.Identity.AuthTime()} {
+	for _, t := range []time.Time{s.Created, s.lastSeen, s.expires, s.Identity.AuthTime()} {
 		b = seal.AppendTime(b, t)
 	}
 	b = seal.AppendString(seal.AppendString(b, s.sid), s.Identity.Subject())
 	return append(b, s.Identity.Encode(s.TokensDropped)...)
 }
 
-// A Decoder makes the identity of a session again, of its subject, the time of its proof and
-// what [Identity].Encode has packed.
-type Decoder func(subject string, authTime time.Time, data []byte) (who Identity, tokensDropped bool, err error)
+// A Decoder decodes an identity from its subject, its authentication time and what
+// [Identity].Encode returned.
+type Decoder func(subject string, authTime time.Time, data []byte) (identity Identity, tokensDropped bool, err error)
 
-// decodeSession is the inverse of encode and accepts nothing else.
+// decodeSession is the inverse of encode. It accepts only what encode produces.
 func decodeSession(data []byte, decode Decoder) (*Session, error) {
 	d := seal.NewDecoder(data)
 	if d.Byte() != sessionFormat {
@@ -79,7 +79,7 @@ func decodeSession(data []byte, decode Decoder) (*Session, error) {
 	}
 	s := &Session{ID: d.String()}
 	var authTime time.Time
-	for _, t := range []*time.Time{&s.Created, &s.seen, &s.expires, &authTime} {
+	for _, t := range []*time.Time{&s.Created, &s.lastSeen, &s.expires, &authTime} {
 		*t = d.Time()
 	}
 	s.sid = d.String()

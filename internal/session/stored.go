@@ -22,14 +22,13 @@ import (
 const (
 	// storedFormat is the first byte of a session as a store has it.
 	storedFormat = 1
-	// storeIDSize is the size of the random id in the cookie, in bytes.
+	// storeIDSize is the size of the random ID in the cookie, in bytes.
 	storeIDSize = 32
-	// storeSlack is how much longer than the session a record lives, for clocks that
-	// differ.
+	// storeSlack is how much longer a record lives than its session, because clocks differ.
 	storeSlack = 5 * time.Minute
 )
 
-// stored is what a store has of a session beside the session itself.
+// stored is what a store keeps of a session in addition to the session itself.
 type stored struct {
 	key     string
 	version uint64
@@ -37,22 +36,22 @@ type stored struct {
 	lease   lease
 }
 
-// storedSessions keeps sessions in a store. The browser's cookie holds a random id;
-// the store gets its hash, and the session sealed for that hash. It is safe for
+// storedSessions keeps sessions in a store. The browser's cookie holds a random ID. The hash
+// of the ID is the key in the store, and the session is sealed for that key. It is safe for
 // concurrent use.
 type storedSessions struct {
 	config *Config
 	limits limits
 	sealer *seal.Sealer
-	// opened holds by the cookie value what was decrypted last, so that a session that
-	// did not change costs the store's answer and no decryption.
+	// opened holds decrypted sessions by cookie value, so that an unchanged session costs a
+	// call of the store but no decryption.
 	opened *cache.Cache[*Session]
 	flight flight.Group
-	// unreadable holds the keys of records that can't be read, so that each is reported once.
+	// unreadable holds the keys of unreadable records, so that each is reported once.
 	unreadable *cache.Set
 }
 
-// maxUnreadable bounds how many records that can't be read are remembered.
+// maxUnreadable bounds how many unreadable records are remembered.
 const maxUnreadable = 10_000
 
 func newStoredSessions(c *Config) (*storedSessions, error) {
@@ -63,21 +62,22 @@ func newStoredSessions(c *Config) (*storedSessions, error) {
 	}, err
 }
 
-// key names the session with this id in the store. The cookie's name is in it: the id of one
-// Auth, moved into the cookie of another that asks more of a sign-in, is none of its own.
+// key returns the key in the store of the session with this ID. It depends on the cookie's
+// name: an ID of one Auth must not be valid in the cookie of another Auth, which may require
+// more of a sign-in.
 func (k *storedSessions) key(id string) string {
 	return k.config.Store.Name("session", k.config.Cookie.Name+"\x00"+id)
 }
 
 func (k *storedSessions) find(r *http.Request, now time.Time) (s *Session, present bool, err error) {
-	value, key, known, count := k.named(r)
+	value, key, known, count := k.lookup(r)
 	if key == "" {
 		return nil, count > 0, nil
 	}
 	rec, err := k.config.Store.Load(r.Context(), key)
 	s, err = k.read(r.Context(), rec, err, key, known, now)
-	if err == nil && s != nil && k.config.over(s, now) {
-		// The idle clock may have been wound in another process a moment ago.
+	if err == nil && s != nil && k.config.hasExpired(s, now) {
+		// Another process may have renewed the session a moment ago.
 		rec, err = k.config.Store.LoadLatest(r.Context(), key)
 		s, err = k.read(r.Context(), rec, err, key, s, now)
 	}
@@ -87,9 +87,10 @@ func (k *storedSessions) find(r *http.Request, now time.Time) (s *Session, prese
 	return s, true, err
 }
 
-// named returns the cookie's value, the key of the record that it names, or "" if that is none
-// of ours, and what was decrypted of it last; count is how many cookies there are.
-func (k *storedSessions) named(r *http.Request) (value, key string, known *Session, count int) {
+// lookup returns the session cookie's value, the key of the record that it names, or "" if
+// the value is malformed, and the session that was last decrypted from that record, if it is
+// cached; count is the number of session cookies.
+func (k *storedSessions) lookup(r *http.Request) (value, key string, known *Session, count int) {
 	value, count = cookie.Find(r.Header, k.config.Cookie.Name)
 	if count != 1 || len(value) != seal.Encoding.EncodedLen(storeIDSize) {
 		return "", "", nil, count
@@ -104,9 +105,9 @@ func (k *storedSessions) named(r *http.Request) (value, key string, known *Sessi
 	return value, k.key(string(id)), nil, count
 }
 
-// discard removes the record that a request's cookie names, whatever is in it.
+// discard removes the record that a request's cookie names, whatever it contains.
 func (k *storedSessions) discard(r *http.Request, _ time.Time) (*Session, error) {
-	_, key, _, _ := k.named(r)
+	_, key, _, _ := k.lookup(r)
 	if key == "" {
 		return nil, nil
 	}
@@ -117,13 +118,13 @@ func (k *storedSessions) discard(r *http.Request, _ time.Time) (*Session, error)
 	return nil, nil
 }
 
-// read makes a session of a store's answer. known is what was decrypted before, if anything.
+// read returns the session in a store's answer. known is the cached session, if any.
 func (k *storedSessions) read(
 	ctx context.Context, rec sessionstore.Record, err error, key string, known *Session, now time.Time,
 ) (*Session, error) {
 	switch {
-	case errors.Is(err, sessionstore.ErrNoRecord) && known != nil && k.config.over(known, now):
-		return known, nil // the store has dropped it in time
+	case errors.Is(err, sessionstore.ErrNoRecord) && known != nil && k.config.hasExpired(known, now):
+		return known, nil // the store has removed the expired session
 	case errors.Is(err, sessionstore.ErrNoRecord):
 		k.reportUnreadable(ctx, key, err)
 		return nil, nil
@@ -135,8 +136,8 @@ func (k *storedSessions) read(
 	return k.open(ctx, rec, key), nil
 }
 
-// open decrypts a record. One that can't be read is nobody's session, and worth a line:
-// the keys are wrong, or somebody wrote to the store.
+// open decrypts a record and returns its session, or nil. A record that can't be decrypted is
+// logged: either the keys are wrong, or something else wrote to the store.
 func (k *storedSessions) open(ctx context.Context, rec sessionstore.Record, key string) *Session {
 	s, err := k.decode(rec, key)
 	if err != nil {
@@ -149,17 +150,16 @@ func (k *storedSessions) open(ctx context.Context, rec sessionstore.Record, key 
 	return s
 }
 
-// reportUnreadable writes one line about a record that can't be read. That there is none is no
-// such thing.
+// reportUnreadable logs an unreadable record once. It does not log a missing one.
 func (k *storedSessions) reportUnreadable(ctx context.Context, key string, err error) {
 	now := k.config.Now()
-	if err == sessionstore.ErrNoRecord { //nolint:errorlint // wrapped, it says more
+	if err == sessionstore.ErrNoRecord { //nolint:errorlint // a wrapped one says what is unreadable
 		return
 	}
 	if !k.unreadable.Add(key, now.Add(k.config.Lifetime), now) {
 		return
 	}
-	k.config.Log.LogAttrs(ctx, slog.LevelWarn, "cognate: a session in the store can't be read, and counts as none",
+	k.config.Log.LogAttrs(ctx, slog.LevelWarn, "cognate: a session in the store can't be read, and counts as missing",
 		slog.String("err", err.Error()))
 }
 
@@ -177,7 +177,7 @@ func (k *storedSessions) decode(rec sessionstore.Record, key string) (*Session, 
 	return s, nil
 }
 
-// encodeStored is the session, its tokens and its lease.
+// encodeStored encodes the session, its tokens and its lease.
 func encodeStored(s *Session, t *Tokens, l lease) []byte {
 	b := seal.AppendString([]byte{storedFormat}, string(s.encode()))
 	tokens := ""
@@ -211,15 +211,15 @@ func decodeStored(data []byte, decode Decoder) (*Session, error) {
 	return s, err
 }
 
-// record seals a session for the store, with as much of its tokens as there is room for; what
-// was kept is returned.
+// record seals a session for the store, with as many of its tokens as fit, and returns the
+// session and the tokens as they are in the record.
 func (k *storedSessions) record(
 	ctx context.Context, key string, s *Session, t *Tokens, l lease,
 ) (rec sessionstore.Record, kept *Session, tokens *Tokens) {
 	size := 0
-	for i, left := range t.slimmer() {
-		kept, tokens = s, left
-		if left == nil && t != nil {
+	for i, reduced := range t.reductions() {
+		kept, tokens = s, reduced
+		if reduced == nil && t != nil {
 			without := *s
 			without.TokensDropped = true
 			kept = &without
@@ -243,7 +243,7 @@ func (k *storedSessions) record(
 
 func (k *storedSessions) seal(key string, s *Session, t *Tokens, l lease) sessionstore.Record {
 	value := k.sealer.SealBytes(key, encodeStored(s, t, l))
-	return sessionstore.Record{Key: key, Version: 1, Value: value, Expires: k.config.ends(s).Add(storeSlack)}
+	return sessionstore.Record{Key: key, Version: 1, Value: value, Expires: k.config.expiry(s).Add(storeSlack)}
 }
 
 func (k *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *Session, t *Tokens) error {
@@ -263,14 +263,14 @@ func (k *storedSessions) begin(w http.ResponseWriter, r *http.Request, s *Sessio
 		return record.Down(err)
 	}
 	k.config.Cookie.RemoveChunks(w, r, k.config.Cookie.Name, 1)
-	k.config.Cookie.RemoveChunks(w, r, k.config.tokensName(), 0) // from when there was no store
+	k.config.Cookie.RemoveChunks(w, r, k.config.tokensName(), 0) // left from a time without a store
 	value := seal.Encoding.EncodeToString([]byte(id))
 	k.config.Cookie.Set(w, k.config.Cookie.Name, value, s.expires.Sub(k.config.Now()))
 	return nil
 }
 
-// renew saves the session's dates. Somebody else's change in the meantime is as good, and
-// a store that is down is noticed by the next request.
+// renew saves the session's dates. It ignores a concurrent change, which serves the same
+// purpose, and an error of the store, which the next request will report.
 func (k *storedSessions) renew(_ http.ResponseWriter, r *http.Request, s *Session) bool {
 	rec, _, _ := k.record(r.Context(), s.stored.key, s, s.stored.tokens, s.stored.lease)
 	rec.Version = s.stored.version
@@ -295,10 +295,10 @@ func (k *storedSessions) endAll(ctx context.Context, by Index, value string) (in
 
 func (k *storedSessions) tokens(_ *http.Request, s *Session) *Tokens { return s.stored.tokens }
 
-// latest returns the tokens themselves: what became of them is in the store alone.
+// latest returns old itself: only the store knows its successors.
 func (k *storedSessions) latest(old *Tokens) *Tokens { return old }
 
-// loadLatest reads the session from the store itself.
+// loadLatest reads the session from the store, not from a cache.
 func (k *storedSessions) loadLatest(ctx context.Context, key string) (*Session, error) {
 	rec, err := k.config.Store.LoadLatest(ctx, key)
 	if errors.Is(err, sessionstore.ErrNoRecord) {
@@ -309,7 +309,7 @@ func (k *storedSessions) loadLatest(ctx context.Context, key string) (*Session, 
 		return nil, record.Down(err)
 	}
 	s := k.open(ctx, rec, key)
-	if s == nil || k.config.over(s, k.config.Now()) {
+	if s == nil || k.config.hasExpired(s, k.config.Now()) {
 		return nil, ErrEndedElsewhere
 	}
 	return s, nil

@@ -12,31 +12,31 @@ import (
 const (
 	// tokensFormat is the first byte of encoded tokens.
 	tokensFormat = 1
-	// refreshAhead is how long before its expiry an access token is refreshed, or a
-	// tenth of its life if that is shorter.
+	// refreshAhead is how long before its expiry an access token is refreshed. If a tenth of
+	// its life is shorter, that is used instead.
 	refreshAhead = time.Minute
 )
 
-// Tokens are what the provider gave a session for calling APIs. They are never changed once
-// they belong to a session. Printed, they are "[redacted]".
+// Tokens are the tokens that the provider issued to a session. They must not be modified once
+// they belong to a session. They print as "[redacted]".
 type Tokens struct {
 	// Access, Refresh and ID are the tokens; the last two may be empty.
 	Access, Refresh, ID string
-	// Nonce is that of the sign-in, for refreshed ID tokens.
+	// Nonce is the nonce of the sign-in, to check refreshed ID tokens.
 	Nonce string
-	// Expires is when the access token ends, or zero if that is not known.
+	// Expires is when the access token expires, or zero if that is not known.
 	Expires time.Time
-	// RefreshAt is when to refresh it, a little before; zero with Expires.
+	// RefreshAt is when to refresh it, a little before Expires; zero if Expires is zero.
 	RefreshAt time.Time
 }
 
 // Format prints "[redacted]" for every verb.
 func (Tokens) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") }
 
-// NewTokens makes a session's tokens of what the provider has just given. What it left out
-// stays as it was in old, if that is not nil.
-func NewTokens(given Tokens, old *Tokens, now time.Time) *Tokens {
-	t := given
+// NewTokens returns the tokens of a session from those that the provider has just issued. A
+// missing refresh token or ID token is taken from old, unless old is nil.
+func NewTokens(issued Tokens, old *Tokens, now time.Time) *Tokens {
+	t := issued
 	if old != nil && t.Refresh == "" {
 		t.Refresh = old.Refresh
 	}
@@ -78,8 +78,8 @@ func decodeTokens(data []byte) (*Tokens, error) {
 	return t, nil
 }
 
-// Fresh reports whether the access token can be used without asking for another. Without a
-// known end it is good until the session's.
+// Fresh reports whether the access token need not be refreshed yet. One whose expiry is not
+// known is used until the session ends.
 func (t *Tokens) Fresh(now time.Time) bool {
 	return t.RefreshAt.IsZero() || now.Before(t.RefreshAt)
 }
@@ -89,13 +89,13 @@ func (t *Tokens) Usable(now time.Time) bool {
 	return t.Expires.IsZero() || now.Before(t.Expires)
 }
 
-// slimmer lists what to keep of the tokens where there is less and less room: all; all but
-// the raw ID token, which only spares the provider a question at sign-out; nothing.
-func (t *Tokens) slimmer() []*Tokens {
+// reductions lists what to keep of the tokens, from largest to smallest: all of them; all
+// but the raw ID token, which only saves a confirmation by the provider at sign-out; none.
+func (t *Tokens) reductions() []*Tokens {
 	if t == nil {
 		return []*Tokens{nil}
 	}
-	slim := *t
-	slim.ID = ""
-	return []*Tokens{t, &slim, nil}
+	withoutID := *t
+	withoutID.ID = ""
+	return []*Tokens{t, &withoutID, nil}
 }

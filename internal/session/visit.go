@@ -13,25 +13,25 @@ import (
 	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
-// A Visit is a request of a live session: the session and its tokens as they are by now, and
-// the answer, as long as cookies can be set in it. It is safe for concurrent use.
+// A Visit is a request in a live session: the current session and its tokens, and the answer,
+// as long as cookies can be set in it. It is safe for concurrent use.
 type Visit struct {
 	sessions *Sessions
 	w        http.ResponseWriter
 	r        *http.Request
-	// answer is around w if something needs to know whether its header has been sent. It
-	// lies here to need no allocation of its own.
+	// answer wraps w if it has to be known whether the header has been sent. It is a field so
+	// that it needs no allocation of its own.
 	answer trackedWriter
 
-	// mu is for what follows and for cookies that are set while a handler runs. It is never
-	// held while somebody is asked.
+	// mu guards the fields below, and cookies that are set while a handler runs. It is never
+	// held during a request to the provider or the store.
 	mu      sync.Mutex
 	session *Session
-	tokens  *Tokens // nil until somebody asked
+	tokens  *Tokens // nil until they are needed
 }
 
-// Begin makes v the visit of a live session, and returns what to write the answer to. End has
-// to be called in the end.
+// Begin makes v the visit of a live session, and returns the ResponseWriter for the answer.
+// End must be called when the handler is done.
 func (v *Visit) Begin(
 	m *Sessions, w http.ResponseWriter, r *http.Request, s *Session, now time.Time,
 ) http.ResponseWriter {
@@ -43,8 +43,7 @@ func (v *Visit) Begin(
 	return &v.answer
 }
 
-// End is called when the handler is done: whoever keeps the visit comes too late to set
-// cookies.
+// End must be called when the handler is done. From then on the visit sets no cookies.
 func (v *Visit) End() {
 	if v.answer.ResponseWriter != nil {
 		v.answer.begin()
@@ -53,12 +52,13 @@ func (v *Visit) End() {
 
 // JustBegun reports whether the sign-in was moments ago; see [Sessions.JustBegun].
 func (v *Visit) JustBegun() bool {
-	s, _ := v.held()
+	s, _ := v.current()
 	return v.sessions.JustBegun(s)
 }
 
-// held returns the session and its tokens as they are known without asking anybody.
-func (v *Visit) held() (*Session, *Tokens) {
+// current returns the session and its tokens as far as they are known without a request to
+// the store or the provider.
+func (v *Visit) current() (*Session, *Tokens) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.tokens == nil {
@@ -67,14 +67,14 @@ func (v *Visit) held() (*Session, *Tokens) {
 	return v.session, v.tokens
 }
 
-// hold keeps what came of a refresh.
-func (v *Visit) hold(s *Session, t *Tokens) {
+// replace sets the session and tokens after a refresh.
+func (v *Visit) replace(s *Session, t *Tokens) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.session, v.tokens = s, t
 }
 
-// writable reports whether cookies can still be set: the error says that they can't.
+// writable returns an error if cookies can no longer be set.
 func (v *Visit) writable() error {
 	if v.answer.ResponseWriter == nil || v.answer.started.Load() {
 		return refusal.New(refusal.ResponseStarted, "new tokens need a cookie, and the answer's header has been sent: "+
@@ -83,7 +83,7 @@ func (v *Visit) writable() error {
 	return nil
 }
 
-// setCookies calls set while cookies can be set, and not at all if they can't.
+// setCookies calls set if cookies can still be set, and does nothing otherwise.
 func (v *Visit) setCookies(set func(http.ResponseWriter, *http.Request) error) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -93,15 +93,15 @@ func (v *Visit) setCookies(set func(http.ResponseWriter, *http.Request) error) e
 	return set(v.w, v.r)
 }
 
-// A trackedWriter is a ResponseWriter that knows whether its header has been sent, and takes
-// the cookies of a session out of it that has ended meanwhile.
+// A trackedWriter is a ResponseWriter that records whether its header has been sent. If the
+// session has ended by then, it removes the session's cookies from the header.
 type trackedWriter struct {
 	http.ResponseWriter
 
 	started  atomic.Bool
 	sessions *Sessions
 	id       string    // of the session
-	at       time.Time // when the request came, which saves a look at the clock
+	at       time.Time // when the request arrived, to save reading the clock
 }
 
 // begin is called before the header is sent.
@@ -111,15 +111,15 @@ func (a *trackedWriter) begin() {
 	}
 }
 
-// takeBack takes the session's cookies out of the header if the session has ended.
+// takeBack removes the session's cookies from the header if the session has ended.
 func (a *trackedWriter) takeBack() {
 	if a.sessions.ended.Has(a.id, a.at) {
 		cookie.TakeBack(a.Header(), a.sessions.config.Cookie.Name, a.sessions.config.tokensName())
 	}
 }
 
-// WriteHeader sends the header. Informational ones (RFC 9110, 15.2) come before it, and with
-// all that is in it so far.
+// WriteHeader sends the header. Informational responses (RFC 9110, 15.2) precede the final
+// one, and include all header fields that are set so far.
 func (a *trackedWriter) WriteHeader(status int) {
 	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
 		a.begin()
@@ -134,28 +134,28 @@ func (a *trackedWriter) Write(p []byte) (int, error) {
 	return a.ResponseWriter.Write(p)
 }
 
-// ReadFrom keeps sendfile working.
+// ReadFrom implements io.ReaderFrom, so that sendfile can be used.
 func (a *trackedWriter) ReadFrom(r io.Reader) (int64, error) {
 	a.begin()
 	return io.Copy(a.ResponseWriter, r)
 }
 
-// Flush keeps working what asks for an http.Flusher and not for a ResponseController.
+// Flush implements http.Flusher, for callers that do not use a ResponseController.
 func (a *trackedWriter) Flush() {
-	_ = a.FlushError() // it can or it can't
+	_ = a.FlushError() // Flush has no way to report an error
 }
 
-// FlushError is Flush for a ResponseController, which wants to know.
+// FlushError flushes for a ResponseController, and reports errors.
 func (a *trackedWriter) FlushError() error {
 	a.begin()
 	return http.NewResponseController(a.ResponseWriter).Flush()
 }
 
-// Hijack does the same for an http.Hijacker.
+// Hijack implements http.Hijacker.
 func (a *trackedWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	a.begin()
 	return http.NewResponseController(a.ResponseWriter).Hijack()
 }
 
-// Unwrap is for ResponseControllers.
+// Unwrap returns the original writer, for ResponseControllers.
 func (a *trackedWriter) Unwrap() http.ResponseWriter { return a.ResponseWriter }
