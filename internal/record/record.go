@@ -1,7 +1,7 @@
-// Package record names what lies in a session store, so that the store learns nothing from
-// the names, and keeps marks there: that something was used, for all processes to see. It
-// knows packages sessionstore, seal and refusal; what is in a record that is no mark is not
-// its business.
+// Package record derives the names of the records in a session store, so that the store
+// learns nothing from them, and keeps marks there: records by which all processes see that
+// something was used. It imports packages sessionstore, seal and refusal, and does not know
+// what other records contain.
 package record
 
 import (
@@ -16,15 +16,16 @@ import (
 	"github.com/cognate-auth/cognate/sessionstore"
 )
 
-// A Store is a session store with the names of one app client. It is safe for concurrent use.
+// A Store is a session store, with the names for one app client. It is safe for concurrent
+// use.
 type Store struct {
 	sessionstore.Store
 
 	bound string
 }
 
-// NewStore returns a store whose names are bound to what differs between those who share it.
-// It is nil if there is no store.
+// NewStore returns a Store whose names depend on bound, which has to differ between the app
+// clients that share a store. It returns nil if store is nil.
 func NewStore(store sessionstore.Store, bound string) *Store {
 	if store == nil {
 		return nil
@@ -32,8 +33,7 @@ func NewStore(store sessionstore.Store, bound string) *Store {
 	return &Store{store, bound}
 }
 
-// Name names something in the store: the hash of its value. kind keeps ids, subjects and
-// session IDs apart.
+// Name returns the name in the store of a value of some kind: a hash.
 func (s *Store) Name(kind, value string) string {
 	h := sha256.New()
 	for _, part := range []string{"cognate", kind, s.bound, value} {
@@ -43,23 +43,23 @@ func (s *Store) Name(kind, value string) string {
 	return seal.Encoding.EncodeToString(h.Sum(nil))
 }
 
-// Down is the refusal that a store which can't be asked leads to.
+// Down returns the refusal for a store that can't be reached.
 func Down(err error) *refusal.Error {
 	e := refusal.New(refusal.StoreDown, "the session store can't be asked: %w", err)
 	e.RetryAfter = time.Second
 	return e
 }
 
-// ErrMarked is the error of a second mark.
+// ErrMarked is the error of [Store.Mark] if the mark exists already.
 var ErrMarked = errors.New("it is marked already")
 
-// A Mark says in the store that something was used.
+// A Mark is a record that something was used.
 type Mark struct {
-	// Kind and Value are what it is.
+	// Kind and Value identify what was used.
 	Kind, Value string
-	// Says is what there is to say about it.
+	// Says is the content of the mark, which the caller defines.
 	Says byte
-	// Until is when the mark ends.
+	// Until is when the mark expires.
 	Until time.Time
 }
 
@@ -67,7 +67,7 @@ func (s *Store) record(m Mark) sessionstore.Record {
 	return sessionstore.Record{Key: s.Name(m.Kind, m.Value), Version: 1, Value: []byte{m.Says}, Expires: m.Until}
 }
 
-// Mark makes a mark. The error is [ErrMarked] if there is one, or that of [Down].
+// Mark creates a mark. The error is [ErrMarked] if the mark exists already, or that of [Down].
 func (s *Store) Mark(ctx context.Context, m Mark) error {
 	err := s.Create(ctx, s.record(m))
 	switch {
@@ -79,7 +79,8 @@ func (s *Store) Mark(ctx context.Context, m Mark) error {
 	return Down(err)
 }
 
-// Marked returns what a mark says; ok is false if there is none. The error is that of [Down].
+// Marked returns the content of a mark; ok is false if there is none. The error is that of
+// [Down].
 func (s *Store) Marked(ctx context.Context, kind, value string) (says byte, ok bool, err error) {
 	r, err := s.LoadLatest(ctx, s.Name(kind, value))
 	switch {
@@ -91,10 +92,11 @@ func (s *Store) Marked(ctx context.Context, kind, value string) (says byte, ok b
 	return 0, false, Down(err)
 }
 
-// Remark changes what a mark says, and its end, once. If that fails the mark stays as it is.
-func (s *Store) Remark(ctx context.Context, m Mark) { _ = s.Update(ctx, s.record(m)) }
+// UpdateMark changes the content and the expiry of a new mark, once. If the store fails, the
+// mark stays as it is.
+func (s *Store) UpdateMark(ctx context.Context, m Mark) { _ = s.Update(ctx, s.record(m)) }
 
-// Unmark removes a mark, or leaves it to its end.
+// Unmark removes a mark. If the store fails, the mark stays until it expires.
 func (s *Store) Unmark(ctx context.Context, kind, value string) {
 	_ = s.Delete(ctx, s.Name(kind, value))
 }

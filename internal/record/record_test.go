@@ -26,7 +26,7 @@ func TestMarks(t *testing.T) {
 		t.Errorf("a second mark: error %v", err)
 	}
 	mark.Says = 0
-	store.Remark(t.Context(), mark)
+	store.UpdateMark(t.Context(), mark)
 	says, ok, err := store.Marked(t.Context(), "callback", "v")
 	if says != 0 || !ok || err != nil {
 		t.Errorf("it says %d, %v, error %v; want 0", says, ok, err)

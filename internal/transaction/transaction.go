@@ -1,7 +1,8 @@
-// Package transaction keeps sign-ins under way: what a sign-in is for in its state, sealed, and
-// in a cookie the proof that this browser began it; which callbacks were used; and how many
-// sign-ins came right after one another. It knows packages record, seal, cookie, cache and
-// refusal, and neither the provider nor what a sign-in leads to.
+// Package transaction keeps track of sign-ins under way. The sealed state of a sign-in says
+// what it is for, and a cookie proves that this browser began it. The package also remembers
+// which callbacks were used, and counts sign-ins that directly follow one another. It imports
+// packages record, seal, cookie, cache and refusal, and knows neither the provider nor the
+// sessions that sign-ins lead to.
 package transaction
 
 import (
@@ -20,72 +21,74 @@ import (
 )
 
 const (
-	// lifetime is how long a person may take to sign in. Cognito's pages give a prompt 5
-	// minutes; signing up, with a code by e-mail, takes longer.
+	// lifetime is how long a person may take to sign in. Each of Cognito's prompts is valid
+	// for 5 minutes; signing up, with a code by e-mail, takes longer.
 	lifetime = 15 * time.Minute
 
 	format = 3
 	// secretSize is the entropy of a code verifier (RFC 7636, 7.1), in bytes; nonceSize
-	// and proofSize are those of what is made of it.
+	// and proofSize are the sizes of other values derived from the secret.
 	secretSize, nonceSize, proofSize = 32, 16, 12
 
-	// NoMaxAge is the MaxAge of a sign-in that asks for none.
+	// NoMaxAge is the MaxAge of a sign-in that does not ask for max_age.
 	NoMaxAge = -1
 )
 
-// A Request is what a sign-in is for, and what it asks of the provider that its ID token has to
-// say in the end.
+// A Request says what a sign-in is for, and what it requires of the ID token.
 type Request struct {
-	// ReturnTo is the page to come back to, AppState what the app wants back.
+	// ReturnTo is the page to return to, and AppState is returned to the app.
 	ReturnTo, AppState string
-	// MaxAge is how long ago the person may have proved who they are, in seconds, or NoMaxAge.
+	// MaxAge is the longest acceptable time since the user authenticated, in seconds, or
+	// NoMaxAge.
 	MaxAge int64
-	// ACR is one of the classes of authentication that the ID token has to name; empty is any.
+	// ACR lists the acceptable authentication context classes; empty means any.
 	ACR []string
-	// Silent tells that nobody is to be asked for anything.
+	// Silent says that the provider must not show any page (prompt=none).
 	Silent bool
 }
 
-// A Transaction is one sign-in under way. What it takes to end it travels in its state,
-// sealed: so it is of the same use however long the person takes and whatever became of the
-// cookie, if only to say which page was asked for. The cookie is the proof that this browser
-// began it, and is small, so that a browser may begin many. Printed, it is "[redacted]".
+// A Transaction is one sign-in under way. Its sealed state contains everything that is needed
+// to finish it, so even a late callback, or one without its cookie, tells which page was
+// asked for. The cookie proves that this browser began the sign-in. It is small, so that a
+// browser may begin many. A Transaction prints as "[redacted]".
 type Transaction struct {
 	Request
 
-	// State is all of it but what is derived, sealed.
+	// State is the sealed transaction, without the derived values.
 	State string
-	// Nonce and Verifier, the code verifier (RFC 7636, 4.1), are made of the secret.
+	// Nonce and Verifier, the code verifier (RFC 7636, 4.1), are derived from the secret.
 	Nonce, Verifier string
 	// Started is when it began.
 	Started time.Time
 	// InRow is how many sign-ins came right before this one; see [Row].
 	InRow int
 
-	secret string  // what Nonce, Verifier and proof are made of
+	secret string  // from which Nonce, Verifier and proof are derived
 	proof  string  // the cookie's value
-	slot   int     // which cookie
-	began  address // where
+	slot   int     // the number of the cookie
+	began  address // where the sign-in began
 }
 
 // Format prints "[redacted]" for every verb.
 func (Transaction) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]") }
 
-// An address is what a browser tells one cookie jar from another by, as far as a request
-// shows it: a hash of the host, and whether the connection is one that browsers trust.
+// An address is what determines which cookies a browser sends, as far as a request shows it:
+// a hash of the host, and whether the browser treats the connection as secure.
 type address struct {
 	host   string
 	secure bool
 }
 
-// addressOf is where the browser sees this app. Browsers send Fetch Metadata over https and
-// on loopback alone (Fetch Metadata, 2), also through a proxy that ends TLS.
+// addressOf returns the address of this app as the browser sees it. Browsers send Fetch
+// Metadata only over https and to loopback addresses (Fetch Metadata, 2), so it also shows
+// https in front of a proxy that terminates TLS.
 func addressOf(r *http.Request) address {
 	sum := sha256.Sum256([]byte(strings.ToLower(r.Host)))
 	return address{string(sum[:4]), r.TLS != nil || r.Header.Get("Sec-Fetch-Site") != ""}
 }
 
-// derive makes the values of the secret that others see. None tells anything of another.
+// derive derives the values that others see from the secret. None reveals anything about
+// another.
 func (t *Transaction) derive() {
 	of := func(purpose string, n int) []byte {
 		mac := hmac.New(sha256.New, []byte(t.secret))
@@ -97,7 +100,7 @@ func (t *Transaction) derive() {
 	t.proof = base64.RawURLEncoding.EncodeToString(append(stamp(t.Started), of("cookie", proofSize)...))
 }
 
-// stamp is a time as proofs begin with it, so that the oldest cookie gives way.
+// stamp encodes a time. Proofs begin with it, so that the oldest cookie can be replaced.
 func stamp(at time.Time) []byte {
 	return binary.BigEndian.AppendUint32(nil, uint32(min(max(at.Unix(), 0), 1<<32-1)))
 }
@@ -149,13 +152,13 @@ func decode(data []byte) (*Transaction, error) {
 	return t, nil
 }
 
-// over reports whether a transaction's time has passed.
-func (t *Transaction) over(now time.Time) bool {
+// expired reports whether a transaction has expired.
+func (t *Transaction) expired(now time.Time) bool {
 	return !now.Before(t.Started.Add(lifetime))
 }
 
-// early reports whether it begins in the future: this machine's clock, or that of the process
-// that began it, is wrong by more than the skew.
-func (t *Transaction) early(now time.Time, skew time.Duration) bool {
+// fromFuture reports whether the transaction began in the future: this machine's clock, or
+// that of the process that began it, is wrong by more than the skew.
+func (t *Transaction) fromFuture(now time.Time, skew time.Duration) bool {
 	return t.Started.After(now.Add(skew))
 }

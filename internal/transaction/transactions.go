@@ -20,40 +20,40 @@ import (
 )
 
 const (
-	// maxSlots bounds the sign-ins under way in one browser: so many that began on this
-	// site, and as many that another site's link or page began, which so can't throw out
-	// the first. All their cookies together take at most maxCookieBytes of the request
-	// header: servers and proxies refuse one that grows beyond 8 KiB, and the session takes
-	// up to half of that.
+	// maxSlots bounds the sign-ins under way in one browser that began on this site. As many
+	// again may be begun by other sites' pages and links, which so can't replace the first
+	// ones. All cookies together take at most maxCookieBytes of the request header: servers
+	// and proxies refuse headers beyond 8 KiB, and the session takes up to half of that.
 	maxSlots       = 24
 	maxCookieBytes = 4 << 10
 	// maxForgotten bounds how many cookies one answer removes: proxies refuse answers
-	// with some 4 KiB of headers.
+	// with about 4 KiB of headers.
 	maxForgotten = 32
 	// maxState bounds the state, in characters: servers refuse request lines beyond 8 KiB.
-	// That of a page with an address of 60 bytes has 180. Cognito puts it into a state of its
-	// own where it sends people on to another provider.
+	// With a return URL of 60 bytes the state has 180. Cognito embeds it in its own state
+	// when it redirects to another provider.
 	maxState = 3200
-	// maxAbandoned bounds how many sign-ins are remembered that must not end any more.
+	// maxAbandoned bounds how many abandoned sign-ins are remembered.
 	maxAbandoned = 100_000
 )
 
-// Config says whose sign-ins they are.
+// Config configures Transactions.
 type Config struct {
-	// Keys seal the states, for what Bound names: a provider and a client.
+	// Keys seal the states. Bound names the provider and the client they are sealed for.
 	Keys  seal.Keys
 	Bound string
-	// Cookie is how their cookies look, and how their names begin.
+	// Cookie has the attributes of the cookies and the prefix of their names.
 	Cookie cookie.Spec
-	// Store remembers for all processes which callbacks were used; nil is for this one alone.
+	// Store shares with all processes which callbacks were used. If it is nil, each process
+	// knows only its own.
 	Store *record.Store
-	// Skew is by how much the clocks of two machines may differ, and MaxSkew by how much at
-	// most in any process of the app.
+	// Skew is how much the clocks of two machines may differ, and MaxSkew the largest Skew
+	// that any process of the app may be configured with.
 	Skew, MaxSkew time.Duration
 	// RequestTime bounds a request to the provider.
 	RequestTime time.Duration
-	// ReturnTo makes any text a page that can be returned to. Rules may have changed since the
-	// sign-in began.
+	// ReturnTo returns its argument if it is an allowed return target, and otherwise another
+	// page. What is allowed may have changed since the sign-in began.
 	ReturnTo func(string) string
 	// Now is the clock.
 	Now func() time.Time
@@ -69,20 +69,20 @@ type Transactions struct {
 	// returnTo is Config.ReturnTo.
 	returnTo func(string) string
 	now      func() time.Time
-	// next is the slot that is tried first: tabs that are opened at once bring no cookie
-	// along, and get one each.
+	// next is the slot to try first. Tabs that open at the same time send no cookies yet, and
+	// so get different slots.
 	next atomic.Uint32
 	used *usedCallbacks
-	// abandoned holds, by the cookie's value, the sign-ins during which the browser signed
-	// out. Their callbacks may be under way.
+	// abandoned holds, by cookie value, the sign-ins during which the browser signed out.
+	// Their callbacks may still be under way.
 	abandoned *cache.Set
-	// arrivals holds the sessions, by their IDs, whose first request has come; see Arrived.
+	// arrivals holds the IDs of sessions whose first request has arrived; see Arrived.
 	arrivals *cache.Set
-	// rows holds, by the cookie's value, the sign-ins that ended well here.
+	// rows holds, by cookie value, the sign-ins that succeeded in this process.
 	rows *cache.Cache[Row]
 }
 
-// New makes the sign-ins of an app.
+// New returns the Transactions of an app.
 func New(c Config) (*Transactions, error) {
 	sealer, err := seal.New(c.Keys, "transaction", c.Bound, maxState)
 	if err != nil {
@@ -98,7 +98,7 @@ func New(c Config) (*Transactions, error) {
 	return m, nil
 }
 
-// names are what the names of the cookies begin with, and the name of the row's.
+// names has the prefix of the names of all cookies, and the name of the row cookie.
 type names struct{ prefix, row string }
 
 func newNames(spec cookie.Spec) names {
@@ -106,23 +106,25 @@ func newNames(spec cookie.Spec) names {
 	return names{prefix, prefix + "row"}
 }
 
-// Names reports whether a cookie of that name would be taken for one of a sign-in.
+// Names reports whether a cookie with that name would be taken for that of a sign-in.
 func (m *Transactions) Names(name string) bool { return strings.HasPrefix(name, m.names.prefix) }
 
-// slots is how many sign-ins of one kind there is room for.
+// slots returns the number of slots for sign-ins that this site began, or that others did.
 func (m *Transactions) slots() int {
 	size := len(m.name(0)) + len("=; ") + base64.RawURLEncoding.EncodedLen(len(stamp(time.Time{}))+proofSize)
 	return min(maxSlots, maxCookieBytes/size/2)
 }
 
-// name is the name of a slot's cookie. There are few names: however many sign-ins begin at
-// the same moment, none of which knows of another, their answers write over each other.
+// name returns the name of a slot's cookie. The number of names is fixed, so if very many
+// sign-ins begin at the same moment they overwrite each other's cookies, and the browser
+// never has too many.
 func (m *Transactions) name(slot int) string { return fmt.Sprintf("%s%02d", m.names.prefix, slot) }
 
-// Start makes a sign-in that has not begun yet. foreign tells that another site caused it.
-func (m *Transactions) Start(r *http.Request, asked Request, foreign bool) *Transaction {
+// Start returns a new sign-in, which [Transactions.Begin] begins. foreign says that another
+// site caused it.
+func (m *Transactions) Start(r *http.Request, request Request, foreign bool) *Transaction {
 	t := &Transaction{
-		Request: asked, secret: seal.Random(secretSize), slot: m.room(r, foreign),
+		Request: request, secret: seal.Random(secretSize), slot: m.chooseSlot(r, foreign),
 		Started: m.now().Truncate(time.Second), began: addressOf(r), InRow: m.Row(r).Count,
 	}
 	t.derive()
@@ -132,22 +134,22 @@ func (m *Transactions) Start(r *http.Request, asked Request, foreign bool) *Tran
 		t.State = m.seal(t)
 	}
 	if len(t.State) > maxState {
-		t.ReturnTo = "" // all else is bounded, and fits
+		t.ReturnTo = "" // everything else is bounded, and fits
 		t.State = m.seal(t)
 	}
 	return t
 }
 
-// stateName is what states are sealed under. The cookie's name is in it: a sign-in that one
-// Auth began does not end at another of the same client that asks more of it, although the
-// visitor can give the cookie any name.
+// stateName returns the name that states are sealed under. It includes the cookie's name, so
+// that a sign-in that one Auth began can't be finished at another Auth of the same client,
+// which may require more, even if the visitor renames the cookie.
 func (m *Transactions) stateName() string { return m.names.prefix + "state" }
 
-// seal makes a state: base64url, because Cognito does not bring other characters back
+// seal returns the state, in base64url, because Cognito does not return other characters
 // unchanged.
 func (m *Transactions) seal(t *Transaction) string { return m.sealer.Seal(m.stateName(), t.encode()) }
 
-// Open returns what a state of ours holds, or nil.
+// Open returns the transaction in a state, or nil if the state is not one of ours.
 func (m *Transactions) Open(state string) *Transaction {
 	plaintext, _, err := m.sealer.Open(m.stateName(), state)
 	if err != nil {
@@ -161,8 +163,8 @@ func (m *Transactions) Open(state string) *Transaction {
 	return t
 }
 
-// room is the slot for one more sign-in: one that is free, or the oldest.
-func (m *Transactions) room(r *http.Request, foreign bool) int {
+// chooseSlot returns the slot for a new sign-in: a free one, or that of the oldest sign-in.
+func (m *Transactions) chooseSlot(r *http.Request, foreign bool) int {
 	slots := m.slots()
 	first := 0
 	if foreign {
@@ -173,8 +175,8 @@ func (m *Transactions) room(r *http.Request, foreign bool) int {
 		number, ok := strings.CutPrefix(name, m.names.prefix)
 		slot, err := strconv.ParseUint(number, 10, 8)
 		if ok && err == nil && slot < uint64(len(taken)) {
-			if at := proofTime(value); m.live(at) {
-				taken[slot] = at
+			if started := proofTime(value); m.underWay(started) {
+				taken[slot] = started
 			}
 		}
 		return true
@@ -190,7 +192,8 @@ func (m *Transactions) room(r *http.Request, foreign bool) int {
 	return best
 }
 
-// proofTime is when the sign-in of a cookie began; the zero time for what is no proof.
+// proofTime returns when the sign-in of a cookie began, or the zero time if the value is not
+// a proof.
 func proofTime(value string) time.Time {
 	raw, err := seal.Encoding.DecodeString(value)
 	if err != nil || len(raw) != len(stamp(time.Time{}))+proofSize {
@@ -199,89 +202,90 @@ func proofTime(value string) time.Time {
 	return time.Unix(int64(binary.BigEndian.Uint32(raw)), 0)
 }
 
-// Begin gives the browser the cookie of a sign-in.
+// Begin sets the cookie of a sign-in.
 func (m *Transactions) Begin(w http.ResponseWriter, t *Transaction) {
 	m.cookie.Set(w, m.name(t.slot), t.proof, lifetime)
 }
 
-// live reports whether a sign-in that began then is still under way.
-func (m *Transactions) live(started time.Time) bool {
+// underWay reports whether a sign-in with this start may still be under way.
+func (m *Transactions) underWay(started time.Time) bool {
 	return cache.Within(m.now(), started.Add(-m.skew), lifetime+m.skew)
 }
 
-// Finish takes the sign-in that a callback's state belongs to out of the browser. Each can
-// be had once. With an error, the transaction says what the sign-in was for, or is nil.
+// Finish returns the sign-in that a callback's state belongs to, and removes its cookie. Each
+// sign-in can be finished only once. With an error, Finish also returns the transaction, to
+// say what the sign-in was for, unless the state is not one of ours.
 func (m *Transactions) Finish(w http.ResponseWriter, r *http.Request, state string) (*Transaction, error) {
 	t := m.Open(state)
 	if t == nil {
 		return nil, refusal.New(refusal.State, "state is missing or not one of ours")
 	}
 	now := m.now()
-	if t.early(now, m.skew) { // the cookie is good as soon as the clock is
+	if t.fromFuture(now, m.skew) { // keep the cookie: it is valid as soon as the clock is right
 		return t, refusal.New(refusal.Expired, "the sign-in begins in %s; compare this machine's clock with "+
 			"those of other processes",
 			t.Started.Sub(now).Round(time.Second))
 	}
 	value, count := cookie.Find(r.Header, m.name(t.slot))
-	mine := count == 1 && subtle.ConstantTimeCompare([]byte(value), []byte(t.proof)) == 1
+	proved := count == 1 && subtle.ConstantTimeCompare([]byte(value), []byte(t.proof)) == 1
 	var err error
-	if mine && !t.over(now) {
-		err = m.used.take(r.Context(), t, now)
+	if proved && !t.expired(now) {
+		err = m.used.claim(r.Context(), t, now)
 		if refusal.Of(err) == refusal.StoreDown {
-			return t, err // nothing was done: another try may go well
+			return t, err // nothing was done, so another try may succeed
 		}
 	}
-	if mine || count > 1 { // another sign-in may have the slot by now
+	if proved || count > 1 { // otherwise another sign-in may have the slot by now
 		m.cookie.Remove(w, m.name(t.slot))
 	}
 	switch {
-	case t.over(now):
+	case t.expired(now):
 		return t, refusal.New(refusal.Expired, "the sign-in began %s ago", now.Sub(t.Started).Round(time.Second))
 	case count > 1:
-		return t, refusal.New(refusal.CookieTwice, "%d cookies hold the sign-in", count)
-	case !mine && m.elsewhere(r, t):
+		return t, refusal.New(refusal.CookieTwice, "the browser sent %d cookies for the sign-in, expected one", count)
+	case !proved && m.otherAddress(r, t):
 		return t, refusal.New(refusal.OtherAddress, "the sign-in began under another host than %.200q, "+
 			"or over plain http", r.Host)
-	case !mine:
-		return t, refusal.New(refusal.State, "this browser has no cookie of the sign-in: it began in another browser, "+
-			"was thrown out by later ones, or cookies are blocked")
+	case !proved:
+		return t, refusal.New(refusal.State, "this browser has no cookie for the sign-in: it began in another browser, "+
+			"was replaced by later ones, or cookies are blocked")
 	}
 	return t, err
 }
 
-// elsewhere reports whether a sign-in began at another address of this app than the one where
-// it ends, so that its cookie stayed there. A proxy may change what is seen here, but does
-// so for both.
-func (m *Transactions) elsewhere(r *http.Request, t *Transaction) bool {
+// otherAddress reports whether a sign-in began at another address of this app, so that the
+// browser does not send its cookie here. A proxy may change the address that is seen here,
+// but does so for both requests.
+func (m *Transactions) otherAddress(r *http.Request, t *Transaction) bool {
 	here := addressOf(r)
 	return t.began.host != here.host || m.cookie.Secure() && here.secure && !t.began.secure
 }
 
-// Awaits reports whether a state is of a sign-in whose cookie did not come along: browsers
-// keep a cookie that is SameSite=Lax from a form that another site sends (RFC 6265bis,
-// 5.7.3).
+// Awaits reports whether a state belongs to a sign-in under way whose cookie is missing from
+// the request: browsers do not send SameSite=Lax cookies with a form from another site (RFC
+// 6265bis, 5.7.3).
 func (m *Transactions) Awaits(r *http.Request, state string) bool {
 	t := m.Open(state)
-	if t == nil || !m.live(t.Started) {
+	if t == nil || !m.underWay(t.Started) {
 		return false
 	}
 	_, count := cookie.Find(r.Header, m.name(t.slot))
 	return count == 0
 }
 
-// Forget removes all transactions from the browser, as signing out does, and abandons those
-// whose callback has come already.
+// Forget removes the cookies of all sign-ins, for signing out, and abandons the sign-ins:
+// their callbacks may already be under way.
 func (m *Transactions) Forget(w http.ResponseWriter, r *http.Request) {
-	room, now := maxForgotten, m.now()
+	left, now := maxForgotten, m.now()
 	cookie.Each(r.Header, func(name, value string) bool {
 		if strings.HasPrefix(name, m.names.prefix) {
 			m.cookie.Remove(w, name)
-			if at := proofTime(value); m.live(at) {
-				m.abandoned.Add(strings.Clone(value), at.Add(lifetime+m.skew), now)
+			if started := proofTime(value); m.underWay(started) {
+				m.abandoned.Add(strings.Clone(value), started.Add(lifetime+m.skew), now)
 			}
-			room--
+			left--
 		}
-		return room > 0
+		return left > 0
 	})
 }
 
