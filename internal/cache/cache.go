@@ -1,6 +1,5 @@
-// Package cache holds what is worth remembering in bounded memory: values by a string, members
-// that leave when their time is over, and when something last happened. It knows nothing else
-// of this module.
+// Package cache implements bounded memory: a cache of values by string, a set whose members
+// expire, and a throttle. It imports nothing else of this module.
 package cache
 
 import (
@@ -11,11 +10,11 @@ import (
 	"time"
 )
 
-// A Cache holds about the last size values that were used, by string. It is two maps:
-// when the young one is full it becomes the old one, and what the old one still held
-// is gone. Values that are used move to the young one, so the popular ones stay; no
-// list has to be kept in order. It is safe for concurrent use and split into shards,
-// so that requests seldom wait for each other.
+// A Cache holds roughly the most recently used values, by string. It consists of two maps:
+// when the young one is full it replaces the old one, whose values are dropped. A value that
+// is used moves to the young map, so values in frequent use stay, and no list has to be kept
+// in order. It is safe for concurrent use, and split into shards so that requests seldom wait
+// for each other.
 type Cache[V any] struct {
 	seed   maphash.Seed
 	shards [shards]shard[V]
@@ -24,13 +23,13 @@ type Cache[V any] struct {
 const shards = 16
 
 type shard[V any] struct {
-	half int // how many entries one map takes
+	half int // the number of entries in a full map
 
 	mu         sync.RWMutex
 	young, old map[string]V
 }
 
-// New makes a cache of about size values.
+// New returns a cache for about size values.
 func New[V any](size int) *Cache[V] {
 	c := &Cache[V]{seed: maphash.MakeSeed()}
 	for i := range c.shards {
@@ -40,13 +39,13 @@ func New[V any](size int) *Cache[V] {
 	return c
 }
 
-// shardOf picks by the beginning of the key, which is random: a sealed value begins with
-// its nonce.
+// shardOf selects a shard by the beginning of the key, which is random: a sealed value begins
+// with its nonce.
 func (c *Cache[V]) shardOf(key string) *shard[V] {
 	return &c.shards[maphash.String(c.seed, key[:min(len(key), 16)])%shards]
 }
 
-// Get returns the value of key, if it is there.
+// Get returns the value of key, if it is in the cache.
 func (c *Cache[V]) Get(key string) (V, bool) {
 	s := c.shardOf(key)
 	s.mu.RLock()
@@ -58,12 +57,12 @@ func (c *Cache[V]) Get(key string) (V, bool) {
 	}
 	s.mu.RUnlock()
 	if promote {
-		s.put(strings.Clone(key), v) // the caller's may be a part of a large header
+		s.put(strings.Clone(key), v) // the caller's key may be part of a large header
 	}
 	return v, ok
 }
 
-// Put keeps v. The key must not share memory with something larger.
+// Put adds v. The key must not share memory with something larger.
 func (c *Cache[V]) Put(key string, v V) { c.shardOf(key).put(key, v) }
 
 func (s *shard[V]) put(key string, v V) {
@@ -75,22 +74,22 @@ func (s *shard[V]) put(key string, v V) {
 	s.young[key] = v
 }
 
-// A Set is one whose members leave when their time is over, or, oldest first,
-// when it is full. It is safe for concurrent use.
+// A Set is a set whose members expire. When it is full, the oldest member is removed. It is
+// safe for concurrent use.
 type Set struct {
 	limit int
 
 	mu      sync.RWMutex
-	members map[string]time.Time // member → when it leaves
-	queue   []string             // members in the order they came
+	members map[string]time.Time // member → when it expires
+	queue   []string             // members in the order in which they were added
 }
 
-// NewSet makes a set of at most limit members.
+// NewSet returns a set for at most limit members.
 func NewSet(limit int) *Set {
 	return &Set{limit: limit, members: make(map[string]time.Time)}
 }
 
-// Add puts member in and reports whether it was not there before.
+// Add adds a member that expires at until, and reports whether it was not in the set before.
 func (s *Set) Add(member string, until, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,8 +104,8 @@ func (s *Set) Add(member string, until, now time.Time) bool {
 	return true
 }
 
-// sweep drops what is over from the front of the queue, and the first member of a full
-// set. Lifetimes are alike, so the order of coming is that of leaving, near enough.
+// sweep removes expired members from the front of the queue, and the first members of a full
+// set. Lifetimes are similar, so members expire roughly in the order they were added.
 func (s *Set) sweep(now time.Time) {
 	for len(s.queue) > 0 && (len(s.queue) >= s.limit || !now.Before(s.members[s.queue[0]])) {
 		delete(s.members, s.queue[0])
@@ -114,7 +113,7 @@ func (s *Set) sweep(now time.Time) {
 	}
 }
 
-// Has reports whether member is there at the time now.
+// Has reports whether member is in the set and has not expired.
 func (s *Set) Has(member string, now time.Time) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -125,7 +124,7 @@ func (s *Set) Has(member string, now time.Time) bool {
 	return ok && now.Before(until)
 }
 
-// A Throttle lets one through per interval. It is safe for concurrent use.
+// A Throttle allows one event per interval. It is safe for concurrent use.
 type Throttle struct {
 	// Every is the interval.
 	Every time.Duration
@@ -133,7 +132,7 @@ type Throttle struct {
 	last atomic.Int64
 }
 
-// Pass reports whether this one is let through.
+// Pass reports whether an event at the time now is allowed.
 func (t *Throttle) Pass(now time.Time) bool {
 	last := t.last.Load()
 	if last != 0 && Within(now, time.Unix(0, last), t.Every) {
@@ -142,8 +141,8 @@ func (t *Throttle) Pass(now time.Time) bool {
 	return t.last.CompareAndSwap(last, now.UnixNano())
 }
 
-// Within reports whether now lies in the span that begins at start. A clock that jumped
-// back before start ends the span: waiting for it to catch up could take for ever.
+// Within reports whether now is in the span that begins at start. If the clock was set back
+// to before start, the span is over: it could take for ever until the clock catches up.
 func Within(now, start time.Time, span time.Duration) bool {
 	age := now.Sub(start)
 	return age >= 0 && age < span

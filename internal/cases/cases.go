@@ -1,7 +1,7 @@
-// Package cases holds small inputs made after real files and reports: metadata, settings,
-// key sets, requests as other people's programs write them. Tests of every package read
-// them here. Where a folder shared/cases lies beside the repository its files come first,
-// so that the same tests can be run on other inputs.
+// Package cases holds small test inputs modelled on real files and reports: metadata,
+// settings, key sets and requests as other programs write them. Tests of every package read
+// them. If there is a folder shared/cases beside the repository, its files take precedence,
+// so that the same tests can be run on other inputs. It imports nothing else of this module.
 package cases
 
 import (

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestEveryCaseIsTested wants each input here read by some test of the repository.
+// TestEveryCaseIsTested checks that a test in the repository reads each input.
 func TestEveryCaseIsTested(t *testing.T) {
 	top, err := exec.CommandContext(t.Context(), "git", "rev-parse", "--show-toplevel").Output()
 	if err != nil {

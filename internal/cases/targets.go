@@ -2,7 +2,8 @@ package cases
 
 import "strings"
 
-// HostileTargets would leave the site, or might in some browser, proxy or framework.
+// HostileTargets are return targets that would leave the site, or might do so in some
+// browser, proxy or framework.
 var HostileTargets = []string{
 	"", " ", "evil.test", "evil.test/", ".", "..", "../..", "../../evil.test", "./x", "hello", "?x=1", "#x",
 	"https://evil.test", "https://evil.test/", "HTTPS://evil.test", "http://evil.test/private/", "https:evil.test",

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// ChunkSize bounds the value that one cookie is given, in bytes, and maxValue the one
-	// that is looked at. Browsers keep cookies of at most 4,096 bytes, name and attributes
-	// included (RFC 6265, 6.1).
+	// ChunkSize bounds the value that is written to one cookie, in bytes, and maxValue the
+	// value that is read from one. Browsers keep cookies of at least 4,096 bytes, name and
+	// attributes included (RFC 6265, 6.1), and most keep no larger ones.
 	ChunkSize = 3800
 	maxValue  = 4096
 	// MaxChunks bounds how many cookies a value may take. Many servers refuse a header of
@@ -18,14 +18,13 @@ const (
 	MaxChunks = 5
 )
 
-// A value that is too long for one cookie is spread over several: the first begins with
-// their number and a dot, which no sealed value holds, and the others have the name of the
-// first with a dot and their place, which no configured name holds. The seal is over the
-// whole, so that a chunk that is changed, missing, foreign or in another's place makes the
-// whole unreadable.
+// A value that is too long for one cookie is split over several. The first begins with the
+// number of cookies and a dot, which no sealed value contains. The names of the others are
+// the first one's name, a dot and their number; no configured name contains a dot. The whole
+// value is sealed, so if a chunk is changed, missing, replaced or moved, it does not open.
 
-// ReadChunks returns the value that begins in the cookie called name and takes limit cookies
-// at most, or "" if there is none that is whole; count is how many cookies have the name.
+// ReadChunks returns the value that begins in the cookie with the name and takes at most limit
+// cookies, or "" if it is missing or incomplete; count is the number of cookies with the name.
 func ReadChunks(h http.Header, name string, limit int) (value string, count int) {
 	first, count := Find(h, name)
 	if count != 1 || len(first) < 2 || first[1] != '.' {
@@ -47,9 +46,9 @@ func ReadChunks(h http.Header, name string, limit int) (value string, count int)
 	return strings.Join(parts, ""), count
 }
 
-// CountChunks returns how often that cookie of a value is there which is there most often,
-// and whether the value is whole.
-func CountChunks(h http.Header, name string, limit int) (most int, whole bool) {
+// CountChunks returns the highest number of cookies that share the name of one of a value's
+// chunks (more than one means duplicates), and whether the value is complete.
+func CountChunks(h http.Header, name string, limit int) (most int, complete bool) {
 	value, most := ReadChunks(h, name, limit)
 	for i := 1; i < limit; i++ {
 		_, count := Find(h, chunkName(name, i))
@@ -58,7 +57,7 @@ func CountChunks(h http.Header, name string, limit int) (most int, whole bool) {
 	return most, value != ""
 }
 
-// isChunk reports whether a cookie is a further chunk of the one called name.
+// isChunk reports whether a cookie name is that of a later chunk of the value called name.
 func isChunk(chunk, name string) bool {
 	place, ok := strings.CutPrefix(chunk, name+".")
 	return ok && len(place) == 1 && place[0] >= '1' && place[0] <= '9'
@@ -66,9 +65,9 @@ func isChunk(chunk, name string) bool {
 
 func chunkName(name string, i int) string { return name + "." + strconv.Itoa(i) }
 
-// SetChunks spreads value over as many cookies as it needs, and removes those that an
-// earlier, longer value left in the browser of r. It reports whether limit was enough; if
-// it was not, nothing is set.
+// SetChunks sets value in as many cookies as it needs, and removes those that an earlier,
+// longer value left in the browser. If it would need more than limit cookies, SetChunks sets
+// none and returns false.
 func (c Spec) SetChunks(
 	w http.ResponseWriter, r *http.Request, name, value string, limit int, maxAge time.Duration,
 ) bool {
@@ -88,8 +87,8 @@ func (c Spec) SetChunks(
 	return true
 }
 
-// RemoveChunks removes the chunks of a value from the given place on that r brought along;
-// from the first one, 0, it removes the whole value.
+// RemoveChunks removes those chunks of a value that r sent, beginning with number from. If
+// from is 0 it removes the whole value.
 func (c Spec) RemoveChunks(w http.ResponseWriter, r *http.Request, name string, from int) {
 	for i := from; i < MaxChunks; i++ {
 		full := name

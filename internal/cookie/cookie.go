@@ -1,5 +1,5 @@
-// Package cookie reads and sets cookies: their attributes, and values that take several of
-// them. It does not know what the values mean, nor anything else of this module.
+// Package cookie reads, sets and removes cookies, including values that are split over several
+// cookies. It does not know what the values mean, and imports nothing else of this module.
 package cookie
 
 import (
@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// A Spec is what all cookies of one app have in common. Setting and removing go through the
-// same attributes, or a browser would keep what was to be removed.
+// A Spec has the attributes that all cookies of an app share. They are the same for setting
+// and removing; otherwise a browser would not remove the cookie.
 type Spec struct {
-	// Name is that of the session cookie; other names begin with it.
+	// Name is the name of the session cookie; other names begin with it.
 	Name   string
 	secure bool
 }
 
-// NewSpec names the cookies. With the prefix __Host- a browser takes the cookie only from
-// this very host, over TLS and for the whole site (RFC 6265bis, 4.1.3.2): no subdomain and
-// no plain http answer can plant one.
+// NewSpec returns a Spec. If secure, the names get the prefix __Host-: browsers accept such a
+// cookie only from this host itself, over TLS and for the whole site (RFC 6265bis, 4.1.3.2),
+// so that no subdomain and no plain http answer can set one.
 func NewSpec(name string, secure bool) Spec {
 	if secure {
 		name = "__Host-" + name
@@ -27,15 +27,15 @@ func NewSpec(name string, secure bool) Spec {
 	return Spec{Name: name, secure: secure}
 }
 
-// Secure reports whether the cookies travel over https alone.
+// Secure reports whether browsers send the cookies only over https.
 func (c Spec) Secure() bool { return c.secure }
 
-// Set has the browser keep a cookie.
+// Set sets a cookie.
 func (c Spec) Set(w http.ResponseWriter, name, value string, maxAge time.Duration) {
 	http.SetCookie(w, c.cookie(name, value, int(maxAge/time.Second)))
 }
 
-// Remove has the browser drop a cookie.
+// Remove removes a cookie from the browser.
 func (c Spec) Remove(w http.ResponseWriter, name string) {
 	http.SetCookie(w, c.cookie(name, "", -1))
 }
@@ -47,8 +47,8 @@ func (c Spec) cookie(name, value string, maxAge int) *http.Cookie {
 	}
 }
 
-// TakeBack takes out of an answer's header what sets the cookies of these names, and their
-// chunks; removals stay.
+// TakeBack removes from an answer's header the lines that set cookies with these names, or
+// their chunks. Lines that remove cookies stay.
 func TakeBack(h http.Header, names ...string) {
 	lines := h["Set-Cookie"]
 	kept := make([]string, 0, len(lines))
@@ -64,11 +64,10 @@ func TakeBack(h http.Header, names ...string) {
 	}
 }
 
-// Each calls visit with the name and value of each cookie of a request, until it returns
-// false. Request.Cookie parses and allocates all cookies to return one, at every call; this
-// reads the header in place. Blanks and tabs alone are cut off (RFC 6265bis, 5.6): browsers
-// take other white space for a part of the name, so that such a name would pass by the rules
-// of the prefix __Host-.
+// Each calls visit with the name and value of each cookie of a request, until visit returns
+// false. Request.Cookie parses and allocates all cookies in each call; Each reads the header
+// in place. It trims spaces and tabs only (RFC 6265bis, 5.6). Browsers treat other white space
+// as part of the name, and so do not apply the rules of the prefix __Host- to such a name.
 func Each(h http.Header, visit func(name, value string) bool) {
 	for _, line := range h["Cookie"] {
 		for line != "" {
@@ -82,7 +81,7 @@ func Each(h http.Header, visit func(name, value string) bool) {
 	}
 }
 
-// Find returns the value of the last cookie of that name, and how many there are.
+// Find returns the value of the last cookie with the name, and how many there are.
 func Find(h http.Header, name string) (value string, count int) {
 	for _, line := range h["Cookie"] {
 		for line != "" {

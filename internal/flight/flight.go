@@ -1,5 +1,5 @@
-// Package flight does once what many wait for, and bounds how much is under way at a time.
-// It knows nothing else of this module.
+// Package flight shares one call of a function among many callers, and bounds how many calls
+// run at a time. It imports nothing else of this module.
 package flight
 
 import (
@@ -16,8 +16,8 @@ import (
 // is safe for concurrent use.
 type Group = singleflight.Group
 
-// A Panic is a panic on its way to those who wait: hooks, rules, stores and HTTP clients are
-// the app's, and a panic in a goroutine of its own would end the process.
+// A Panic carries a panic to those who wait for a call. Hooks, rules, stores and HTTP clients
+// belong to the app; if one panicked in a goroutine of its own, the process would end.
 type Panic struct {
 	value any
 	stack []byte
@@ -26,7 +26,7 @@ type Panic struct {
 // Error returns the panic's value and where it happened.
 func (p *Panic) Error() string { return fmt.Sprintf("%v\n\n%s", p.value, p.stack) }
 
-// Guard calls f. If that panics the error is a [*Panic].
+// Guard calls f. If f panics, the error is a [*Panic].
 func Guard[T any](f func() (T, error)) (value T, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -36,10 +36,10 @@ func Guard[T any](f func() (T, error)) (value T, err error) {
 	return f()
 }
 
-// Do calls f once for all callers with the same key that come while it runs, for at most
-// the given time. f does not end with the first caller's request, or one visitor who leaves
-// would fail all others; who leaves gets the error of the own context. If f panics all who
-// wait do.
+// Do calls f once for all callers with the same key that arrive while it runs, for at most
+// limit. f is not cancelled when the first caller's context ends; otherwise one visitor who
+// leaves would make it fail for all others. A caller whose context ends gets that context's
+// error. If f panics, Do panics in all callers that wait.
 func Do[T any](
 	ctx context.Context, g *Group, key string, limit time.Duration, f func(context.Context) (T, error),
 ) (T, error) {
@@ -61,13 +61,14 @@ func Do[T any](
 	}
 }
 
-// Slots bound how many things of a kind are under way.
+// Slots bound how many calls of a kind run at a time.
 type Slots chan struct{}
 
-// NewSlots makes n of them.
+// NewSlots returns n slots.
 func NewSlots(n int) Slots { return make(Slots, n) }
 
-// Take waits for a slot, and reports whether the context let it. Free gives it back.
+// Take waits for a slot, and reports whether it got one before the context ended. Free gives
+// it back.
 func (s Slots) Take(ctx context.Context) bool {
 	select {
 	case s <- struct{}{}:
@@ -77,5 +78,5 @@ func (s Slots) Take(ctx context.Context) bool {
 	}
 }
 
-// Free gives a slot back that was taken.
+// Free gives back a slot.
 func (s Slots) Free() { <-s }

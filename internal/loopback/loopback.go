@@ -1,8 +1,8 @@
-// Package loopback knows which hosts are this machine alone, and reaches them. The names
-// below localhost are among them (RFC 6761 section 6.3), and browsers take them so; the
-// resolvers of many systems don't know them, and a proxy would look for them on its own
-// machine. Whatever of ours makes requests goes through here, so that a pool named
-// shop.localhost is reached as its pages are. It knows nothing else of this module.
+// Package loopback recognises hosts that mean this machine, and connects to them. Names below
+// localhost are among them (RFC 6761, 6.3), and browsers treat them so; but the resolvers of
+// many systems don't know such names, and a proxy would connect to its own machine. All
+// requests of this module go through this package, so that programs reach a pool named
+// shop.localhost as browsers do. It imports nothing else of this module.
 package loopback
 
 import (
@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// Host reports whether a host, an IP address or a name without a port, means this
-// machine alone. It returns the host as browsers write it and its IP addresses, IPv4
-// first: the names localhost and those below it have two.
+// Host reports whether a host, an IP address or a name without a port, means this machine.
+// It returns the host as browsers write it, and its IP addresses. localhost and the names
+// below it have two, IPv4 first.
 func Host(host string) (name string, addrs []string, ok bool) {
 	ip, err := netip.ParseAddr(host)
 	if err == nil {
@@ -32,13 +32,13 @@ func Host(host string) (name string, addrs []string, ok bool) {
 	return host, nil, false
 }
 
-// Below reports whether a host is a name below localhost, which no resolver need know.
+// Below reports whether a host is a name below localhost, which resolvers may not know.
 func Below(host string) bool {
 	name, _, ok := Host(host)
 	return ok && strings.HasSuffix(name, ".localhost")
 }
 
-// Dial connects as a net.Dialer does, but asks no resolver for what [Host] knows.
+// Dial is like [net.Dialer.DialContext], but uses no resolver for hosts that [Host] knows.
 func Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second} // as http.DefaultTransport
 	return dialBy(dialer.DialContext)(ctx, network, address)
@@ -67,8 +67,8 @@ func dialBy(dial dialFunc) dialFunc {
 	}
 }
 
-// Transport is a copy of t that connects to what [Host] knows without a resolver, and
-// never by a proxy.
+// Transport returns a copy of t that connects to hosts that [Host] knows without a resolver
+// and without a proxy.
 func Transport(t *http.Transport) *http.Transport {
 	t = t.Clone()
 	proxy, dial := t.Proxy, t.DialContext
@@ -85,8 +85,8 @@ func Transport(t *http.Transport) *http.Transport {
 	return t
 }
 
-// Default is [Transport] of [http.DefaultTransport], or of a plain one where the program has
-// put another kind in its place.
+// Default returns [Transport] of [http.DefaultTransport], or of a new [http.Transport] if the
+// program has set DefaultTransport to another type.
 func Default() *http.Transport {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -97,8 +97,8 @@ func Default() *http.Transport {
 	return Transport(t)
 }
 
-// A RoundTripper makes requests as [http.DefaultTransport] does, but reaches names below
-// localhost as [Transport] does. The zero value is ready to use.
+// A RoundTripper makes requests with [http.DefaultTransport], but those for names below
+// localhost with [Transport] of it. The zero value is ready to use.
 type RoundTripper struct{}
 
 // RoundTrip makes one request.
@@ -109,8 +109,8 @@ func (RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(req)
 }
 
-// ownTransport is made of http.DefaultTransport as it is at the first use. One of another
-// type, which the app has put in its place, is used as it is.
+// ownTransport is Transport of http.DefaultTransport as it is at the first use. If the app has
+// set DefaultTransport to another type, that is used unchanged.
 var ownTransport = sync.OnceValue(func() http.RoundTripper {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {

@@ -1,5 +1,5 @@
-// Package page writes the built-in page: a title, a text, and what to do next. It knows
-// nothing else of this module.
+// Package page writes the built-in page: a title, a text, and links to what to do next. It
+// imports nothing else of this module.
 package page
 
 import (
@@ -19,35 +19,37 @@ var html string
 
 var body = template.Must(template.New("page").Parse(html))
 
-// policy is the Content-Security-Policy of the pages: nothing but the one style sheet inside.
-// form-action is left open, because browsers apply it to redirects too, and signing out leads
-// to the provider.
+// policy is the Content-Security-Policy of the pages: it allows only their inline style sheet.
+// form-action is not restricted, because browsers apply it to redirects too, and signing out
+// redirects to the provider.
 var policy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src '" + hashSource(css) + "'"
 
-// sendScript sends the form of a page that the visitor need not see; without scripts, its
-// button does.
+// sendScript submits the form of a page without waiting for the visitor. Without scripts, the
+// visitor uses its button.
 const sendScript = "document.forms[0].submit()"
 
-// sendPolicy is policy with that one script.
+// sendPolicy is policy, plus permission for sendScript.
 var sendPolicy = policy + "; script-src '" + hashSource(sendScript) + "'"
 
-// hashSource is how a Content-Security-Policy names a style sheet or a script inside of a page.
+// hashSource returns the expression by which a Content-Security-Policy allows an inline style
+// sheet or script.
 func hashSource(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// A Page is what a person is shown. All of it is escaped.
+// A Page is the content of the page. All of it is escaped.
 type Page struct {
 	Title, Text string
-	// Code is the provider's error code; Reference leads to the log line.
+	// Code is the provider's error code; Reference identifies the log line.
 	Code, Reference string
 	// Retry is a link, Logout and Home are paths; empty ones are left out.
 	Retry, RetryLabel   string
 	Logout, LogoutLabel string
 	Home                string
 	Choices             []Choice
-	// Send is the path of a form with Fields, which the page sends by itself; empty for none.
+	// Send is the target of a form with Fields that the page submits by itself; empty means
+	// no form.
 	Send   string
 	Fields []Field
 }
@@ -58,9 +60,9 @@ type Choice struct{ Name, URL string }
 // A Field is a hidden field of the form.
 type Field struct{ Name, Value string }
 
-// Write answers with the page, which no cache keeps.
+// Write answers with the page, and forbids caching it.
 func (p Page) Write(w http.ResponseWriter, status int) {
-	shown := struct {
+	data := struct {
 		Page
 		CSS    template.CSS
 		Script template.JS
@@ -69,10 +71,10 @@ func (p Page) Write(w http.ResponseWriter, status int) {
 	h.Set("Content-Security-Policy", policy)
 	if p.Send != "" {
 		h.Set("Content-Security-Policy", sendPolicy)
-		shown.Script = sendScript
+		data.Script = sendScript
 	}
 	var b strings.Builder
-	err := body.Execute(&b, shown)
+	err := body.Execute(&b, data)
 	if err != nil {
 		http.Error(w, p.Title, status)
 		return

@@ -1,5 +1,5 @@
-// Package refusal says which check failed. It knows no visitor: neither the status of an
-// answer nor what a page says about it, which package cognate adds. It knows nothing else of
+// Package refusal defines the errors of failed checks. It knows nothing of visitors: package
+// cognate adds the status of the answer and the text of the page. It imports nothing else of
 // this module.
 package refusal
 
@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// A Reason names the check that failed, with the value and the meaning of cognate.Reason.
+// A Reason names the check that failed, with the values and meanings of cognate.Reason.
 type Reason string
 
-// The reasons of the checks below package cognate, which has a sentence about each under the
-// same name.
+// The reasons of checks in the packages below package cognate, which documents each of them
+// under the same name.
 const (
 	MalformedCallback    Reason = "malformed_callback"
 	State                Reason = "state"
@@ -67,15 +67,15 @@ const (
 type Error struct {
 	// Reason names the check.
 	Reason Reason
-	// ProviderCode is the error code that the provider sent, if that is what failed.
+	// ProviderCode is the error code that the provider sent, if it sent one.
 	ProviderCode string
-	// RetryAfter, if not zero, is when another try makes sense.
+	// RetryAfter, if not zero, is how long to wait before another try.
 	RetryAfter time.Duration
 	// Err is the cause.
 	Err error
 }
 
-// New makes the error of a failed check; format and args say what was wrong, as in
+// New returns the error of a failed check. format and args say what was wrong, as in
 // [fmt.Errorf].
 func New(reason Reason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Err: fmt.Errorf(format, args...)}
@@ -106,8 +106,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ProviderFault reports whether an error is the provider's, or the configuration's, and says
-// nothing about a token or a visitor.
+// ProviderFault reports whether the provider or the configuration caused an error, so that it
+// says nothing about a token or a visitor.
 func ProviderFault(err error) bool {
 	r := Of(err)
 	return r == ProviderDown || r == ProviderIssuer

@@ -1,4 +1,4 @@
-// Package returnto decides which pages a sign-in or a sign-out may come back to. It knows
+// Package returnto decides which pages a sign-in or a sign-out may return to. It imports
 // nothing else of this module.
 package returnto
 
@@ -10,16 +10,16 @@ import (
 // maxTarget bounds a return target, in bytes: it travels in a URL.
 const maxTarget = 2048
 
-// Local decides whether a page may be returned to after sign-in or sign-out. It
-// returns the target in the one spelling that is put into a Location header: a path
-// on this site, with its query and fragment.
+// Local reports whether target is a page of this site, to which a sign-in or a sign-out may
+// return. It returns the target in its canonical form for a Location header: a path on this
+// site, with its query and fragment.
 //
 // It refuses everything that some browser, proxy or framework could read as another
-// site: an absolute URL, two slashes or a backslash in front (plain or encoded),
-// control characters (browsers drop tabs and line breaks inside a URL, so that
-// "/\t/evil" becomes "//evil"), and dot segments, whose resolution differs between
-// readers. Two slashes further on are a page like any other: apps serve such. What is
-// refused is not repaired.
+// site: an absolute URL; two slashes or a backslash at the beginning, plain or encoded;
+// control characters, because browsers drop tabs and line breaks inside a URL, so that
+// "/\t/evil" becomes "//evil"; and dot segments, which programs resolve differently. Two
+// slashes later in the path are allowed, because some apps have such pages. Local never
+// repairs a target that it refuses.
 func Local(target string) (string, bool) {
 	if len(target) > maxTarget || !strings.HasPrefix(target, "/") || hasUnsafeByte(target) {
 		return "", false
@@ -31,9 +31,9 @@ func Local(target string) (string, bool) {
 	if !localPath(u.Path) {
 		return "", false
 	}
-	// u.String would write a path that begins with two slashes as "//…" in some
-	// shapes; the parts are put together here so that the first byte is "/" and the
-	// second is neither "/" nor "\".
+	// In some cases u.String would write a path that begins with two slashes as "//…". So
+	// the parts are joined here, such that the first byte is "/" and the second is neither
+	// "/" nor "\".
 	s := u.EscapedPath()
 	if u.RawQuery != "" || u.ForceQuery {
 		s += "?" + escapeNonASCII(u.RawQuery)
@@ -47,8 +47,8 @@ func Local(target string) (string, bool) {
 	return s, true
 }
 
-// localPath checks a decoded path, and what it would be if something behind this
-// program decoded it once more.
+// localPath checks a decoded path, and also the result of decoding it once more, as a program
+// behind this one might.
 func localPath(p string) bool {
 	if !strings.HasPrefix(p, "/") || !plainPath(p) {
 		return false
@@ -57,9 +57,9 @@ func localPath(p string) bool {
 	return err != nil || plainPath(decoded)
 }
 
-// plainPath reports whether a path means the same to all who read it. Some leave out what
-// follows a semicolon in a segment (RFC 3986, 3.3): for them "/;//evil" begins with two
-// slashes, and "..;" is a dot segment.
+// plainPath reports whether a path means the same to all programs. Some ignore what follows
+// a semicolon in a segment (RFC 3986, 3.3): for them "/;//evil" begins with two slashes, and
+// "..;" is a dot segment.
 func plainPath(p string) bool {
 	if hasUnsafeByte(p) || strings.HasPrefix(p, "//") {
 		return false
@@ -75,15 +75,15 @@ func plainPath(p string) bool {
 	return true
 }
 
-// hasUnsafeByte reports a backslash, which browsers read as a slash, or a control
-// character.
+// hasUnsafeByte reports whether s contains a backslash, which browsers read as a slash, or a
+// control character.
 func hasUnsafeByte(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool {
 		return r == '\\' || r < 0x20 || r == 0x7f
 	})
 }
 
-// escapeNonASCII percent-encodes what may not stand in a header.
+// escapeNonASCII percent-encodes what a header must not contain.
 func escapeNonASCII(s string) string {
 	for i := range len(s) {
 		if s[i] <= 0x20 || s[i] >= 0x7f {

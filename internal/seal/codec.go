@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// What is sealed is packed as fields of fixed order, strings with their length in front: a
-// third of the size of JSON, and no name to spell.
+// Sealed values are encoded as fields in a fixed order, with strings preceded by their length:
+// a third of the size of JSON, and without field names.
 
-// MaxSeconds is the year 9999 in seconds since 1970: beyond it a date is a mistake, and the
-// arithmetic of time.Time begins to wrap around.
+// MaxSeconds is the end of the year 9999 in seconds since 1970. A later date is a mistake, and
+// much later ones overflow the arithmetic of time.Time.
 const MaxSeconds = 253402300799
 
-// AppendString packs a string.
+// AppendString appends an encoded string.
 func AppendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// AppendStrings packs a list of strings.
+// AppendStrings appends an encoded list of strings.
 func AppendStrings(b []byte, list []string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(list)))
 	for _, s := range list {
@@ -26,34 +26,36 @@ func AppendStrings(b []byte, list []string) []byte {
 	return b
 }
 
-// AppendTime packs a time in seconds since 1970; the zero time, like all before, is 0.
+// AppendTime appends a time, encoded in seconds since 1970. Earlier times, such as the zero
+// time, are encoded as 0.
 func AppendTime(b []byte, t time.Time) []byte {
 	return binary.AppendUvarint(b, uint64(max(t.Unix(), 0)))
 }
 
-// A Decoder unpacks fields. After the first mistake it is bad and returns zeros.
+// A Decoder decodes fields. After the first invalid field, Bad returns true and all other
+// fields are zero.
 type Decoder struct {
 	data []byte
 	bad  bool
 }
 
-// NewDecoder unpacks data.
+// NewDecoder returns a Decoder for data.
 func NewDecoder(data []byte) *Decoder { return &Decoder{data: data} }
 
-// Bad reports whether something was wrong.
+// Bad reports whether a field was invalid.
 func (d *Decoder) Bad() bool { return d.bad }
 
-// Done reports whether everything was read and nothing was wrong.
+// Done reports whether all data was decoded and every field was valid.
 func (d *Decoder) Done() bool { return !d.bad && len(d.data) == 0 }
 
-// Rest returns what has not been read yet, and leaves nothing to read.
+// Rest returns the data that has not been decoded yet, and leaves nothing to decode.
 func (d *Decoder) Rest() []byte {
 	rest := d.data
 	d.data = nil
 	return rest
 }
 
-// Byte unpacks a byte.
+// Byte decodes a byte.
 func (d *Decoder) Byte() byte {
 	if len(d.data) == 0 {
 		d.bad = true
@@ -64,7 +66,7 @@ func (d *Decoder) Byte() byte {
 	return b
 }
 
-// Uvarint unpacks a number that [binary.AppendUvarint] has packed.
+// Uvarint decodes a number that [binary.AppendUvarint] encoded.
 func (d *Decoder) Uvarint() uint64 {
 	n, size := binary.Uvarint(d.data)
 	if size <= 0 {
@@ -75,7 +77,7 @@ func (d *Decoder) Uvarint() uint64 {
 	return n
 }
 
-// String unpacks a string.
+// String decodes a string.
 func (d *Decoder) String() string {
 	n := d.Uvarint()
 	if n > uint64(len(d.data)) {
@@ -87,8 +89,8 @@ func (d *Decoder) String() string {
 	return s
 }
 
-// Count unpacks the length of a list. Each element takes a byte at least, so a larger count
-// than that is a mistake and makes no work.
+// Count decodes the length of a list. Each element takes at least one byte, so a count larger
+// than the rest of the data is invalid.
 func (d *Decoder) Count() uint64 {
 	n := d.Uvarint()
 	if n > uint64(len(d.data)) {
@@ -98,7 +100,7 @@ func (d *Decoder) Count() uint64 {
 	return n
 }
 
-// Strings unpacks a list of strings.
+// Strings decodes a list of strings.
 func (d *Decoder) Strings() (list []string) {
 	for n := d.Count(); n > 0 && !d.bad; n-- {
 		list = append(list, d.String())
@@ -106,7 +108,7 @@ func (d *Decoder) Strings() (list []string) {
 	return list
 }
 
-// Time unpacks a time.
+// Time decodes a time.
 func (d *Decoder) Time() time.Time {
 	n := d.Uvarint()
 	if n == 0 || n > MaxSeconds {

@@ -1,6 +1,7 @@
-// Package seal packs values and seals them: encrypted, authenticated and bound to what they
-// are for, so that they may travel through a browser or lie in a store. It draws the random
-// bytes, too. It does not know what the values mean, nor anything else of this module.
+// Package seal encodes values and seals them: it encrypts and authenticates them and binds
+// them to a purpose, so that they can be kept in a browser or a store. It also generates
+// random bytes. It does not know what the values mean, and imports nothing else of this
+// module.
 package seal
 
 import (
@@ -15,20 +16,19 @@ import (
 	"io"
 )
 
-// Encoding is that of what is in a cookie, a state or the key of a record: base64url without
-// padding. Strict refuses encodings whose last character has stray bits, so that one
-// plaintext has one spelling.
+// Encoding is the encoding of cookies, states and the keys of records: base64url without
+// padding. Strict rejects a last character with stray bits, so that each value has only one
+// encoding.
 var Encoding = base64.RawURLEncoding.Strict()
 
-// ErrSealed is the one answer to everything that can't be opened: why a forgery failed is
-// nobody's business.
+// ErrSealed is the only error for values that can't be opened, so that a forger does not
+// learn why.
 var ErrSealed = errors.New("value was not sealed by these keys, or was changed")
 
-// Keys are secrets that keys are derived from, the newest first. Printed, they are
-// "[redacted]".
+// Keys are secrets from which keys are derived, the newest first. They print as "[redacted]".
 type Keys []string
 
-// KeysOf makes Keys of secrets of any string type.
+// KeysOf converts secrets of any string type to Keys.
 func KeysOf[S ~string](secrets []S) Keys {
 	keys := make(Keys, len(secrets))
 	for i, s := range secrets {
@@ -49,13 +49,13 @@ func (Keys) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]")
 type Sealer struct {
 	aeads []cipher.AEAD
 	limit int // of a value, in bytes
-	// bound is authenticated with every value: what it is sealed for. A cookie of
-	// one provider, client or purpose does not open as one of another.
+	// bound is authenticated with every value. It says what the value is sealed for, so that
+	// a cookie for one provider, client or purpose does not open as one for another.
 	bound string
 }
 
-// New makes a Sealer for one purpose. What it seals opens for the same purpose and the same
-// bound alone; a value of more than limit bytes does not open at all.
+// New returns a Sealer for one purpose. A sealed value opens only with the same purpose and
+// bound. A value of more than limit bytes does not open at all.
 func New(keys Keys, purpose, bound string, limit int) (*Sealer, error) {
 	s := &Sealer{bound: purpose + "\x00" + bound, limit: limit}
 	for _, k := range keys {
@@ -76,18 +76,18 @@ func New(keys Keys, purpose, bound string, limit int) (*Sealer, error) {
 	return s, nil
 }
 
-// Seal returns the text that holds plaintext, in [Encoding]. The text opens only under the
-// same name, that of its cookie as a rule.
+// Seal returns the sealed plaintext as text, in [Encoding]. It opens only under the same
+// name, usually that of a cookie.
 func (s *Sealer) Seal(name string, plaintext []byte) string {
 	return Encoding.EncodeToString(s.SealBytes(name, plaintext))
 }
 
-// SealBytes is Seal for a place that takes any bytes.
+// SealBytes is like Seal, but returns bytes.
 func (s *Sealer) SealBytes(name string, plaintext []byte) []byte {
 	return s.aeads[0].Seal(nil, nil, plaintext, s.additional(name)) //nolint:gosec // the AEAD draws the nonce itself
 }
 
-// Open returns what a text of Seal holds; current reports whether the newest key sealed it.
+// Open returns the plaintext of a text from Seal; current reports whether the newest key sealed it.
 // The error is [ErrSealed].
 func (s *Sealer) Open(name, text string) (plaintext []byte, current bool, err error) {
 	if len(text) > s.limit {
@@ -100,7 +100,7 @@ func (s *Sealer) Open(name, text string) (plaintext []byte, current bool, err er
 	return s.OpenBytes(name, ciphertext)
 }
 
-// OpenBytes is Open for what SealBytes made.
+// OpenBytes is like Open, for bytes from SealBytes.
 func (s *Sealer) OpenBytes(name string, ciphertext []byte) (plaintext []byte, current bool, err error) {
 	if len(ciphertext) > s.limit {
 		return nil, false, ErrSealed

@@ -1,11 +1,10 @@
-// Package testhook is the way by which package cognatetest reaches what package
-// cognate keeps to itself: making somebody signed in who never was. The functions are
-// set by package cognate and called by package cognatetest, and by nobody else; a test
-// of package cognate sees to that. Being internal, they can't be reached from outside
-// this repository at all.
+// Package testhook gives package cognatetest access to something that package cognate does
+// not export: making a user signed in without a sign-in. Package cognate sets the functions,
+// and only package cognatetest calls them, which a test in internal/house enforces. Because
+// the package is internal, other modules can't use it.
 //
-// Users are *cognate.User and auths *cognate.Auth; this package can't name them, since
-// package cognate imports it.
+// Users are *cognate.User and auths *cognate.Auth. This package can't name these types,
+// because package cognate imports it. It imports nothing else of this module.
 package testhook
 
 import (
@@ -25,6 +24,6 @@ var (
 	// sign-in at auth could have led to it.
 	Session func(ctx context.Context, auth, user any) ([]*http.Cookie, error)
 
-	// Bearer returns an access token that auth takes for the user's.
+	// Bearer returns an access token that auth accepts as one of the user.
 	Bearer func(auth, user any) (string, error)
 )

@@ -1,8 +1,8 @@
-// Package utf8text reads text that other people's programs wrote: metadata, key sets,
-// settings, lists. Programs on Windows begin a file with a byte order mark or write it in
-// UTF-16, and no parser in Go takes either (encoding/json: RFC 8259 8.1 lets a parser
-// ignore the mark). Whatever comes from outside goes through here once, before it is
-// parsed. It knows no format, and nothing else of this module.
+// Package utf8text converts text from other programs, such as metadata, key sets and settings,
+// to UTF-8 without a byte order mark. Programs on Windows may write the mark, or UTF-16, and Go's
+// parsers accept neither (RFC 8259, 8.1 lets a JSON parser ignore the mark). All text from
+// outside passes through this package once, before it is parsed. It knows no file format, and
+// imports nothing else of this module.
 package utf8text
 
 import (
@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// The marks that a text can begin with (Unicode 23.8).
+// The byte order marks (Unicode 23.8).
 var (
 	markUTF8    = []byte{0xEF, 0xBB, 0xBF}
 	markUTF16LE = []byte{0xFF, 0xFE}
@@ -21,10 +21,11 @@ var (
 	markUTF32BE = []byte{0, 0, 0xFE, 0xFF}
 )
 
-// Decode returns text without its byte order mark, and in UTF-8 if it was in UTF-16. Text
-// without a mark is returned as it is, not copied, unless one of its first two bytes is
-// NUL, which only UTF-16 has there. Whether text without a mark is valid UTF-8 is left to
-// its parser. The error says what to do; it is for text in UTF-32, and for broken UTF-16.
+// Decode returns text without its byte order mark, converted to UTF-8 if it is in UTF-16. Text
+// without a mark is returned unchanged and not copied, unless exactly one of its first two
+// bytes is NUL, which happens only in UTF-16. Decode does not check that other text is valid
+// UTF-8; the parser does that. It returns an error that says what to do for text in UTF-32,
+// and for invalid UTF-16.
 func Decode(text []byte) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(text, markUTF8):
@@ -43,8 +44,8 @@ func Decode(text []byte) ([]byte, error) {
 	return text, nil
 }
 
-// fromUTF16 refuses what is not valid: a text that lost a part is not the one that was
-// written.
+// fromUTF16 converts UTF-16 to UTF-8. It rejects invalid text: replacing the invalid parts
+// would change the text.
 func fromUTF16(text []byte, order binary.ByteOrder) ([]byte, error) {
 	broken := errors.New("the text is in UTF-16 and broken; save it as UTF-8")
 	if len(text)%2 != 0 {
