@@ -14,7 +14,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Keys returns three RSA keys, always the same: they are slow to make.
+// Keys returns three RSA keys. They are generated once, because that is slow.
 var Keys = sync.OnceValue(func() []*rsa.PrivateKey {
 	keys := make([]*rsa.PrivateKey, 3)
 	for i := range keys {
@@ -45,7 +45,7 @@ var SigningKeys = sync.OnceValue(func() map[string]any {
 	return keys
 })
 
-// JWK is the public half of a key for RS256, as a member of a key set (RFC 7517).
+// JWK returns the public half of a key for RS256, as a member of a key set (RFC 7517).
 func JWK(key *rsa.PrivateKey, kid string) map[string]any {
 	return map[string]any{
 		"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid,
@@ -54,8 +54,8 @@ func JWK(key *rsa.PrivateKey, kid string) map[string]any {
 	}
 }
 
-// BareJWK is the public half of an RSA or ECDSA key, as a member of a key set that says of no
-// algorithm which it is for.
+// BareJWK returns the public half of an RSA or ECDSA key, as a member of a key set that does
+// not name the algorithm.
 func BareJWK(t testing.TB, key any, kid string) map[string]any {
 	t.Helper()
 	switch key := key.(type) {
@@ -98,14 +98,14 @@ func SignWith(method jwt.SigningMethod, key any, kid string, c jwt.MapClaims) st
 	return s
 }
 
-// AccessTokenHash is the claim at_hash for an access token, in an ID token signed with RS256
+// AccessTokenHash returns at_hash for an access token, in an ID token signed with RS256
 // (OpenID Connect Core, 3.1.3.6).
 func AccessTokenHash(access string) string {
 	sum := sha256.Sum256([]byte(access))
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
-// CodeChallenge is the code challenge S256 of a verifier (RFC 7636, 4.2).
+// CodeChallenge returns the S256 code challenge of a verifier (RFC 7636, 4.2).
 func CodeChallenge(verifier string) string {
 	sum := sha256.Sum256([]byte(verifier))
 	return base64.RawURLEncoding.EncodeToString(sum[:])

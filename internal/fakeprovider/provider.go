@@ -1,10 +1,10 @@
-// Package fakeprovider is the OpenID provider of the tests: it does exactly what a test tells
-// it, most of all wrong things. It makes keys, signs tokens and counts what it is asked, with a
-// network or in virtual time without one. Sign-ins with a provider that does everything right
-// are tested with the local pool.
+// Package fakeprovider implements an OpenID provider for tests. It does exactly what a test
+// tells it, above all wrong things. It makes keys, signs tokens and counts requests, with a
+// network or, in virtual time, without one. Tests that need a correct provider use the local
+// pool.
 //
-// Tests alone import it. It knows no package of this module, so that the tests of every
-// package can use it, and what those packages compute it computes in its own way.
+// Only tests import it. It imports no package of this module, so that the tests of every
+// package can use it, and it computes independently what those packages compute.
 package fakeprovider
 
 import (
@@ -35,41 +35,41 @@ const (
 type Provider struct {
 	*httptest.Server
 
-	// Issuer is the issuer identifier: the server's address, if the test does not say another.
+	// Issuer is the issuer identifier: the server's address, unless the test changes it.
 	Issuer string
 	// Key signs the ID tokens, and KeyID names it in them and in the key set.
 	Key   *rsa.PrivateKey
 	KeyID string
-	// Now says what time the provider takes it to be.
+	// Now is the provider's clock.
 	Now func() time.Time
-	// HTTPClient reaches the provider without a network. It is nil where there is a network.
+	// HTTPClient reaches the provider without a network. It is nil if there is a network.
 	HTTPClient *http.Client
 
 	// EditClaims changes the claims of an ID token before they are signed.
 	EditClaims func(map[string]any)
-	// Sign makes the ID token in the place of the ordinary RS256 signature.
+	// Sign signs the ID token instead of RS256 with Key.
 	Sign func(jwt.MapClaims) string
-	// ServeToken answers all token requests in the place of the ordinary answer.
+	// ServeToken answers all token requests instead of the provider.
 	ServeToken func(w http.ResponseWriter, r *http.Request)
 	// EditTokenResponse changes the answer to an authorization code.
 	EditTokenResponse func(map[string]any)
-	// ServeRefresh answers refresh requests in the place of the ordinary answer.
+	// ServeRefresh answers refresh requests instead of the provider.
 	ServeRefresh func(w http.ResponseWriter, r *http.Request)
 	// EditRefreshResponse changes the answer to a refresh. EditClaims changes the claims of
 	// its ID token.
 	EditRefreshResponse func(map[string]any)
-	// Rotate makes each refresh token good once.
+	// Rotate makes each refresh token valid only once.
 	Rotate bool
-	// AccessLife is the life of access tokens in seconds; 0 means an hour.
+	// AccessLife is the lifetime of access tokens in seconds; 0 means an hour.
 	AccessLife int
-	// ServeUserInfo answers userInfo requests in the place of the ordinary answer.
+	// ServeUserInfo answers userInfo requests instead of the provider.
 	ServeUserInfo func(w http.ResponseWriter, r *http.Request)
-	// EditDiscovery changes the discovery document. The member "pad", a string, is taken out
-	// and sent after the document.
+	// EditDiscovery changes the discovery document. The string member "pad" is removed from
+	// the document and sent after it.
 	EditDiscovery func(map[string]any)
-	// KeySet is the key set in the place of the one key.
+	// KeySet replaces the key set, which has only Key otherwise.
 	KeySet []any
-	// Down makes discovery and key set answer 500.
+	// Down makes the discovery document and the key set answer 500.
 	Down bool
 
 	mu               sync.Mutex
@@ -79,7 +79,7 @@ type Provider struct {
 	discoveries      int
 	userInfoRequests int
 	refreshes        int
-	liveRefresh      string // the refresh token that is good
+	liveRefresh      string // the valid refresh token
 	signedInAt       int64  // auth_time of the last sign-in
 }
 
@@ -229,7 +229,7 @@ func (p *Provider) refresh(w http.ResponseWriter, r *http.Request) {
 	ServeJSON(w, http.StatusOK, response)
 }
 
-// UserClaims are the claims of the ID token that comes with an access token, but for its nonce.
+// UserClaims returns the claims of the ID token for an access token, without the nonce.
 func (p *Provider) UserClaims(access string) jwt.MapClaims {
 	now := p.Now()
 	return jwt.MapClaims{
@@ -259,8 +259,8 @@ func (p *Provider) userInfo(w http.ResponseWriter, r *http.Request) {
 	ServeJSON(w, http.StatusOK, map[string]any{"sub": "user-1", "email": "ann@example.com", "email_verified": "true"})
 }
 
-// SignIn plays the person who signs in at location, where an app has sent the browser: it
-// returns the query of the callback.
+// SignIn signs a user in at location, to which an app has redirected the browser, and returns
+// the query of the callback.
 func (p *Provider) SignIn(t testing.TB, location string) url.Values {
 	t.Helper()
 	u, err := url.Parse(location)
@@ -282,23 +282,23 @@ func (p *Provider) TokenRequests() []*http.Request {
 	return slices.Clone(p.tokenRequests)
 }
 
-// ForgetTokenRequests makes TokenRequests begin anew.
+// ForgetTokenRequests removes the requests so far from TokenRequests.
 func (p *Provider) ForgetTokenRequests() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tokenRequests = nil
 }
 
-// Discoveries returns how often the discovery document was asked for.
+// Discoveries returns the number of requests for the discovery document.
 func (p *Provider) Discoveries() int { return p.count(&p.discoveries) }
 
-// KeyFetches returns how often the key set was asked for.
+// KeyFetches returns the number of requests for the key set.
 func (p *Provider) KeyFetches() int { return p.count(&p.keyFetches) }
 
-// UserInfoRequests returns how often userInfo was asked for.
+// UserInfoRequests returns the number of userInfo requests.
 func (p *Provider) UserInfoRequests() int { return p.count(&p.userInfoRequests) }
 
-// Refreshes returns how many refresh requests there were.
+// Refreshes returns the number of refresh requests.
 func (p *Provider) Refreshes() int { return p.count(&p.refreshes) }
 
 func (p *Provider) count(n *int) int {

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// InVirtualTime runs a test whose clock stands still while anybody works, and jumps when all
-// wait (see [synctest]): waiting takes no time, and nothing depends on how fast the machine
-// is. There is no network between the apps and the provider, since the clock would not wait
-// for it: apps reach the provider with its HTTPClient alone.
+// InVirtualTime runs a test in virtual time (see [synctest]): the clock stands still while a
+// goroutine runs, and jumps when all of them wait. So waiting takes no time, and the test does
+// not depend on the speed of the machine. The clock would not wait for a network, so apps
+// have to reach the provider with its HTTPClient.
 func InVirtualTime(t *testing.T, run func(t *testing.T, p *Provider)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -25,7 +25,8 @@ func InVirtualTime(t *testing.T, run func(t *testing.T, p *Provider)) {
 	})
 }
 
-// serveDirectly answers a request as the server would, and as a connection would break.
+// serveDirectly answers a request as the server would. If the handler aborts, it fails as a
+// broken connection does.
 func (p *Provider) serveDirectly(r *http.Request) (*http.Response, error) {
 	answered := make(chan *http.Response, 1)
 	go func() {
@@ -76,10 +77,10 @@ type Clock struct {
 	t  time.Time
 }
 
-// NewClock returns a clock that says some time in January 2026.
+// NewClock returns a clock that is set to a time in January 2026.
 func NewClock() *Clock { return &Clock{t: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
 
-// Now returns the time that the clock says.
+// Now returns the time on the clock.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

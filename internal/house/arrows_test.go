@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// arrows says which of our packages a package may import. Its folder stands for it, "." for
-// the root package, and dir/... for dir and all below. A package goes by the row that names
-// it, or else by that of the nearest dir/... above it.
+// arrows says which packages of this repository a package may import. Packages are named by
+// their folders; "." is the root package, and dir/... is dir and everything below it. The row
+// for a package is the one that names it, or else that of the nearest dir/... above it.
 //
-// A row is a promise to whoever reads the package: there is nothing else that they have to
-// know. Make one longer only with a reason.
+// A row promises the reader of a package that they need to know no other packages. Extend one
+// only with a good reason.
 var arrows = []struct{ packages, may string }{
 	// The library.
 	{".", "internal/cache internal/gate internal/loopback internal/page " +
@@ -129,8 +129,8 @@ var arrows = []struct{ packages, may string }{
 	{"e2e/...", ""},
 }
 
-// TestArrows holds the house together: which package may know which. An arrow is an import
-// by a file that is no test. A name in the table that nothing needs any more is an error, too.
+// TestArrows checks that packages import only what arrows allows, test files aside. An entry
+// of arrows that is not needed any more is also an error.
 func TestArrows(t *testing.T) {
 	used := map[string]bool{} // "packages of a row: name", and "packages of a row -> name"
 	imports := imports(t)
@@ -165,7 +165,7 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// row is the one that a package goes by, and its name there: the longest that matches.
+// row returns the row for a package, and the name in it that matched: the longest.
 func row(pkg string) (packages, may, name string) {
 	for _, r := range arrows {
 		for _, n := range match(pkg, r.packages) {
@@ -177,7 +177,7 @@ func row(pkg string) (packages, may, name string) {
 	return packages, may, name
 }
 
-// match returns those of the names that mean a package.
+// match returns those of the names that match a package.
 func match(pkg, names string) (found []string) {
 	for _, name := range strings.Fields(names) {
 		dir, below := strings.CutSuffix(name, "/...")
@@ -188,8 +188,8 @@ func match(pkg, names string) (found []string) {
 	return found
 }
 
-// TestTestsOnly lists who may import what is there for tests, most of all what makes somebody
-// signed in without a sign-in: no package that is part of a program.
+// TestTestsOnly checks that no package of a program imports packages that are for tests,
+// above all the one that makes users signed in without a sign-in.
 func TestTestsOnly(t *testing.T) {
 	may := map[string][]string{
 		"internal/testhook":     {".", "cognatetest"},
@@ -215,7 +215,7 @@ func TestTestsOnly(t *testing.T) {
 	}
 }
 
-// TestDependencies pins what of other people's a program that imports the library gets with it.
+// TestDependencies pins the packages of other modules that the library depends on.
 func TestDependencies(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f",
 		"{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()

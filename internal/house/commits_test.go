@@ -32,9 +32,9 @@ func newHistory(t *testing.T) *history {
 	return h
 }
 
-// run runs a program in the repository, with no configuration of whose machine it is. Git tells
-// the programs that it runs, as in a rebase, where its own repository is: by variables, which
-// would have them work on that one.
+// run runs a program in the repository, without the Git configuration of the machine. It drops
+// Git's environment variables, which are set if Git itself runs the tests, as in a rebase, and
+// would make the program work on another repository.
 func (h *history) run(name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(h.Context(), name, args...)
 	cmd.Dir = h.dir
@@ -74,16 +74,16 @@ func (h *history) commit(message string) {
 	h.git("commit", "-q", "--allow-empty", "-m", message)
 }
 
-// check runs the script, and compares whether it is content, and what it says.
-func (h *history) check(content bool, says string) {
+// check runs the script, and checks whether it passes, and its output.
+func (h *history) check(pass bool, output string) {
 	h.Helper()
 	out, err := h.run("sh", "tools/commits.sh")
-	if (err == nil) != content || !strings.Contains(out, says) {
-		h.Errorf("%v, want %v and %q; it said:\n%s", err, content, says, out)
+	if (err == nil) != pass || !strings.Contains(out, output) {
+		h.Errorf("%v, want pass: %v and output %q; got:\n%s", err, pass, output, out)
 	}
 }
 
-// TestCommits has the script look at commits of which it knows what it has to find.
+// TestCommits runs the script on good and bad commits.
 func TestCommits(t *testing.T) {
 	long := strings.Repeat("// a line\n", 30)
 	for _, tt := range []struct {
@@ -120,8 +120,8 @@ func TestCommits(t *testing.T) {
 	}
 }
 
-// TestCommitsOfMovedFolders names the folder that a commit moves away, and the one it moves
-// it to.
+// TestCommitsOfMovedFolders has commits that move a folder, with its old or its new name in
+// the subject.
 func TestCommitsOfMovedFolders(t *testing.T) {
 	t.Parallel()
 	for _, folder := range []string{"userpool/oauth", "userpool/tokens"} {
@@ -132,7 +132,7 @@ func TestCommitsOfMovedFolders(t *testing.T) {
 	}
 }
 
-// TestCommitsWithoutMerges refuses a merge, whatever it says.
+// TestCommitsWithoutMerges checks that the script refuses a merge, whatever its message.
 func TestCommitsWithoutMerges(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)
@@ -143,7 +143,7 @@ func TestCommitsWithoutMerges(t *testing.T) {
 	h.check(false, "it is a merge")
 }
 
-// TestCommitsOutOfSight has the script say what it could not look at.
+// TestCommitsOutOfSight checks that the script says which commits it could not check.
 func TestCommitsOutOfSight(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)

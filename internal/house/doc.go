@@ -1,16 +1,16 @@
 // Package house holds the tests of the repository itself:
 //
-//   - which package may import which, and what the library brings along (TestArrows,
+//   - which package may import which, and which other modules the library needs (TestArrows,
 //     TestTestsOnly, TestDependencies);
 //   - what the public packages export (TestExported);
 //   - how large packages, types, files and functions are, and may be (TestFigures,
 //     TestRooms);
-//   - that the pages say what is true (TestDocumented…, TestReadmeProgram,
+//   - that the documentation is true (TestDocumented…, TestReadmeProgram,
 //     TestBehavioursAreTested);
-//   - that the check of commits finds what it is for (TestCommits…).
+//   - that the check of commits finds mistakes (TestCommits…).
 //
-// Tests of what the code does stand beside that code.
+// Tests of the code's behaviour are beside that code.
 //
-// Nothing imports it, and it imports nothing of ours: it reads the files, at the top of the
-// repository.
+// Nothing imports this package, and it imports nothing of this module: it reads the files of
+// the repository, from its top folder.
 package house

@@ -29,8 +29,8 @@ func pages(t *testing.T) map[string]string {
 	return texts
 }
 
-// TestDocumentedTestsExist looks for the tests that the pages name: a check that lost its
-// test must not stay in the security model.
+// TestDocumentedTestsExist checks that the tests which the pages name exist: the security
+// model must not promise something that is no longer tested.
 func TestDocumentedTestsExist(t *testing.T) {
 	all := readTests(t)
 	named := regexp.MustCompile("`(?:([a-z0-9]+)\\.)?((?:Test|Fuzz)[A-Z]\\w*)`")
@@ -52,7 +52,7 @@ func TestDocumentedTestsExist(t *testing.T) {
 	}
 }
 
-// TestDocumentedLinks looks for the files and headings that the pages link to.
+// TestDocumentedLinks checks that the files and headings which the pages link to exist.
 func TestDocumentedLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	all := pages(t)
@@ -78,22 +78,22 @@ func TestDocumentedLinks(t *testing.T) {
 	}
 }
 
-// headings are the names by which a page's headings are linked to.
+// headings returns the link names of a page's headings.
 func headings(text string) (names []string) {
-	unsaid := regexp.MustCompile(`[^\w\- ]`)
+	dropped := regexp.MustCompile(`[^\w\- ]`)
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
-		names = append(names, strings.ReplaceAll(unsaid.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
+		names = append(names, strings.ReplaceAll(dropped.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
 	}
 	return names
 }
 
-// guides are the pages whose Go is built here. The others have tests of their own.
+// guides are the pages whose Go code is built here. The others have tests of their own.
 var guides = []string{
 	"docs/getting-started.md", "docs/sessions-and-scaling.md", "docs/protecting-apis.md", "docs/security-model.md",
 }
 
-// TestDocumentedCode builds the Go of the guides: whole files as they are, the others as
-// the body of a function that has what they speak of.
+// TestDocumentedCode builds the Go code of the guides: whole files as they are, and fragments
+// as the body of a function with the variables that they use.
 func TestDocumentedCode(t *testing.T) {
 	block := regexp.MustCompile("(?s)```go\n(.*?)```")
 	all := pages(t)
@@ -137,7 +137,7 @@ func fragments(bodies []string) string {
 	return b.String()
 }
 
-// vet builds a file, and has it looked at by go vet.
+// vet runs go vet on a file.
 func vet(t *testing.T, page, source string) {
 	t.Helper()
 	name := "main.go"

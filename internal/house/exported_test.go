@@ -13,11 +13,11 @@ import (
 
 var update = flag.Bool("update", false, "have TestExported write its files, not compare them")
 
-// apiFolder has what each public package exports.
+// apiFolder has a file for each public package that lists what it exports.
 const apiFolder = "internal/house/testdata/api"
 
-// TestExported compares what the public packages export with what was last agreed on, so
-// that a change of it is a line in the review.
+// TestExported compares what the public packages export with the files in apiFolder, so that
+// each change of the API is visible in review.
 func TestExported(t *testing.T) {
 	stale := map[string]bool{}
 	old, err := filepath.Glob(apiFolder + "/*.txt")
@@ -95,7 +95,7 @@ func difference(want, got []string) string {
 	return b.String()
 }
 
-// exported has a sorted line for everything that a package exports.
+// exported returns a line for everything that a package exports, sorted.
 func exported(pkg *types.Package) (lines []string) {
 	qualify := func(other *types.Package) string {
 		if other == pkg {
@@ -124,8 +124,8 @@ func exported(pkg *types.Package) (lines []string) {
 	return lines
 }
 
-// typeLines are those of a type: what it is, its fields, and its methods, also those that it
-// has from what it embeds.
+// typeLines returns the lines of a type: its kind, its fields and its methods, promoted ones
+// included.
 func typeLines(obj *types.TypeName, qualify types.Qualifier) (lines []string) {
 	name := obj.Name()
 	switch under := obj.Type().Underlying().(type) {

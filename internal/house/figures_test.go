@@ -16,9 +16,9 @@ import (
 
 var show = flag.Bool("figures", false, "have TestFigures print what it measures")
 
-// rooms are the kinds of things that have a size, and how large one may be before it has to
-// be cut. The bounds are far from what most have: whatever gets there is two things.
-// Functions of tests have none, because most of their lines are tables.
+// rooms are the measures of size, and the largest value that each may have. Few things come
+// near the bounds; whatever reaches one should be split. Functions of tests are not measured,
+// because most of their lines are tables.
 var rooms = []struct {
 	what string
 	most int
@@ -45,7 +45,7 @@ func largest(all []figure) []figure {
 	return all
 }
 
-// TestFigures measures the house: make house prints what it finds.
+// TestFigures measures the code: make house prints the results.
 func TestFigures(t *testing.T) {
 	out := io.Discard
 	if *show {
@@ -58,11 +58,11 @@ func TestFigures(t *testing.T) {
 		}
 		write(out, fmt.Sprintf("%s (%d at most)", room.what, room.most), all)
 	}
-	write(out, "what the top folder shows", shown(t))
+	write(out, "what the top folder shows", topFolder(t))
 	write(out, "exported names of a package, without methods and fields", largest(exportedNames(t)))
 }
 
-// write writes the first three of the figures below a title.
+// write prints a title and the first three figures.
 func write(out io.Writer, title string, all []figure) {
 	fmt.Fprintln(out, title)
 	for _, f := range all[:min(3, len(all))] {
@@ -70,8 +70,8 @@ func write(out io.Writer, title string, all []figure) {
 	}
 }
 
-// shown counts what somebody sees first of the repository.
-func shown(t *testing.T) []figure {
+// topFolder counts the entries of the repository's top folder.
+func topFolder(t *testing.T) []figure {
 	t.Helper()
 	entries, err := os.ReadDir(".")
 	if err != nil {
@@ -151,7 +151,7 @@ func functions(t *testing.T, f func(name string, decl *ast.FuncDecl)) {
 	}
 }
 
-// receiver is the type that a method is of, and "" for a function.
+// receiver returns the name of a method's receiver type, or "" for a function.
 func receiver(decl *ast.FuncDecl) string {
 	if decl.Recv == nil {
 		return ""
@@ -191,7 +191,8 @@ func functionLines(t *testing.T) (all []figure) {
 	return all
 }
 
-// functionWays is the cyclomatic complexity of each function, with those inside of it.
+// functionWays returns the cyclomatic complexity of each function, including the function
+// literals in it.
 func functionWays(t *testing.T) (all []figure) {
 	functions(t, func(name string, decl *ast.FuncDecl) {
 		ways := 1
@@ -219,8 +220,9 @@ func functionWays(t *testing.T) (all []figure) {
 	return all
 }
 
-// knots has, for each package, the largest number of its files of which each uses something
-// of each other, by itself or by way of the others. They can only be read together.
+// knots returns, for each package, the size of its largest strongly connected group of files:
+// each uses something of every other, directly or indirectly, so they can only be read
+// together.
 func knots(t *testing.T) (all []figure) {
 	for _, pkg := range checkedTree(t) {
 		reached := map[string]map[string]bool{}

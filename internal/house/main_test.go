@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestMain runs the tests at the top of the repository. They read every Go file there
-// themselves, so that go test takes no older result for one of them: it does not see what a
-// command has read.
+// TestMain runs the tests in the top folder of the repository. They read every Go file
+// themselves, because go test caches results and does not notice files that only a command
+// has read.
 func TestMain(m *testing.M) {
 	err := os.Chdir("../..")
 	if err != nil {

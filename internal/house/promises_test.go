@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestBehavioursAreTested: every promise of the security model names a test, and what it
-// names exists, with its part after the slash. No promise is made twice.
+// TestBehavioursAreTested checks that every promise of the security model names at least one
+// test, that these tests and subtests exist, and that no promise is made twice.
 func TestBehavioursAreTested(t *testing.T) {
 	page, err := os.ReadFile("docs/security-model.md")
 	if err != nil {
@@ -71,7 +71,7 @@ func readTests(t *testing.T) testSources {
 	return all
 }
 
-// has reports whether a folder has the test, and in its body a name that becomes part.
+// has reports whether a folder has the test, and the test's body the subtest part.
 func (s testSources) has(folder, test, part string) bool {
 	for _, source := range s[folder] {
 		_, body, ok := strings.Cut(source, "\nfunc "+test+"(")

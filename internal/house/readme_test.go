@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestReadmeProgram builds the program that the README shows.
+// TestReadmeProgram builds the program in the README.
 func TestReadmeProgram(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {

@@ -16,14 +16,15 @@ import (
 	"testing"
 )
 
-// module is the path of the root module. Those of the other modules say their folders.
+// module is the path of the root module. The paths of the other modules are this path and
+// their folder.
 const module = "github.com/cognate-auth/cognate"
 
-// A folder is one with Go files: a package and its tests.
+// A folder is a folder with Go files: a package and its tests.
 type folder struct {
 	name  string // relative to the top, with slashes; that of the root package is "."
 	files []source
-	tests []source // those whose names end in _test.go
+	tests []source // files whose names end in _test.go
 }
 
 // A source is a Go file.
@@ -36,7 +37,7 @@ type source struct {
 // fset has the positions of all sources.
 var fset = token.NewFileSet()
 
-// tree is every folder with Go files, by name, whatever module and build tags they have.
+// tree returns every folder with Go files, by name, in all modules and with all build tags.
 func tree(t *testing.T) map[string]*folder {
 	t.Helper()
 	folders, err := parseTree()
@@ -81,13 +82,14 @@ var parseTree = sync.OnceValues(func() (map[string]*folder, error) {
 	return folders, err
 })
 
-// skipped reports whether the go command passes over folders of that name, or whether what
-// is in there was written elsewhere.
+// skipped reports whether the go command ignores folders with that name, or whether they
+// contain other people's code.
 func skipped(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata" || name == "node_modules"
 }
 
-// imports maps every folder with a package to those of ours that it imports, tests aside.
+// imports maps every folder with a package to the folders of this repository that it imports,
+// tests aside.
 func imports(t *testing.T) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
@@ -112,7 +114,8 @@ func imports(t *testing.T) map[string][]string {
 	return all
 }
 
-// ourFolder is the folder of the package with that import path, if it is one of ours.
+// ourFolder returns the folder of the package with an import path, if it is in this
+// repository.
 func ourFolder(importPath string) (string, bool) {
 	if importPath == module {
 		return ".", true

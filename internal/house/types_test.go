@@ -18,7 +18,7 @@ import (
 	"testing"
 )
 
-// A checked package is one whose names the type checker has resolved.
+// A checked package is a package that has been type-checked.
 type checked struct {
 	*types.Package
 	folder string
@@ -26,7 +26,7 @@ type checked struct {
 	uses   map[*ast.Ident]types.Object
 }
 
-// checkedTree is every package of the workspace, by its folder.
+// checkedTree returns every package of the workspace, by its folder.
 func checkedTree(t *testing.T) map[string]*checked {
 	t.Helper()
 	packages, err := checkTree()
@@ -36,8 +36,8 @@ func checkedTree(t *testing.T) map[string]*checked {
 	return packages
 }
 
-// checkTree checks our packages alone, against what the compiler exports of those that they
-// import.
+// checkTree type-checks the packages of the workspace, with the compiler's export data of the
+// packages that they import.
 var checkTree = sync.OnceValues(func() (map[string]*checked, error) {
 	folders, err := parseTree()
 	if err != nil {
@@ -77,14 +77,14 @@ var checkTree = sync.OnceValues(func() (map[string]*checked, error) {
 	return packages, nil
 })
 
-// A listed package is what go list says of one.
+// A listed package is the output of go list for a package.
 type listed struct {
 	ImportPath string
-	Export     string // the file with what the compiler exports of it
+	Export     string // the file with the compiler's export data
 	GoFiles    []string
 }
 
-// listPackages asks for the packages of every module of go.work, and all that they import.
+// listPackages lists the packages of every module of go.work, and all that they import.
 func listPackages() ([]listed, error) {
 	modules, err := goCommand("list", "-m", "-f", "{{.Dir}}/...")
 	if err != nil {
@@ -110,7 +110,7 @@ func listPackages() ([]listed, error) {
 	}
 }
 
-// goCommand runs the go command, and returns what it prints.
+// goCommand runs the go command, and returns its output.
 func goCommand(args ...string) ([]byte, error) {
 	out, err := exec.Command("go", args...).Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
