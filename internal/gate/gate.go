@@ -84,7 +84,8 @@ func (g *Gate) Heed(resp *http.Response) {
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests && !present:
 		pause = defaultPause
-	case resp.StatusCode != http.StatusTooManyRequests && (resp.StatusCode != http.StatusServiceUnavailable || !present):
+	case resp.StatusCode != http.StatusTooManyRequests &&
+		(resp.StatusCode != http.StatusServiceUnavailable || !present):
 		return
 	}
 	pause = min(max(pause, minPause), maxPause)

@@ -194,7 +194,7 @@ func (p *Provider) discover(ctx context.Context) (Metadata, error) {
 		return Metadata{}, fmt.Errorf("fetching the discovery document: %w", err)
 	}
 	if doc.Issuer != p.config.Issuer {
-		return Metadata{}, fmt.Errorf("the discovery document belongs to issuer %.200q, but the configured one is %q: %w",
+		return Metadata{}, fmt.Errorf("the discovery document belongs to issuer %.200q, configured is %q: %w",
 			doc.Issuer, p.config.Issuer, errOtherIssuer)
 	}
 	m := Metadata{

@@ -177,7 +177,8 @@ func (r *remote[T]) wait(ctx context.Context, inFlight <-chan struct{}, limit ti
 // is one, but older than trusted.
 func (r *remote[T]) unusable(tooOld bool, err error) error {
 	if tooOld {
-		return fmt.Errorf("the last document was fetched more than %s ago and is not trusted any more: %w", r.trusted, err)
+		return fmt.Errorf("the last document was fetched more than %s ago and is not trusted any more: %w",
+			r.trusted, err)
 	}
 	return err
 }

@@ -121,7 +121,9 @@ func TestOtherTokens(t *testing.T) {
 		}
 	}
 	none := fakeprovider.SignWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, "k", claims(c, "nonce", "n"))
-	for raw, want := range map[string]string{none: "alg is not one of", "a.b.c.d.e": "encrypted", "a.b": "can't be read"} {
+	for raw, want := range map[string]string{
+		none: "alg is not one of", "a.b.c.d.e": "encrypted", "a.b": "can't be read",
+	} {
 		_, err := verifierAt(c).Verify(t.Context(), raw, "", of)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20s: %v, want %q in it", raw, err, want)

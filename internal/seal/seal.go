@@ -87,7 +87,8 @@ func (s *Sealer) SealBytes(name string, plaintext []byte) []byte {
 	return s.aeads[0].Seal(nil, nil, plaintext, s.additional(name)) //nolint:gosec // the AEAD draws the nonce itself
 }
 
-// Open returns the plaintext of a text from Seal; current reports whether the newest key sealed it.
+// Open returns the plaintext of a text from Seal; current reports whether the newest key
+// sealed it.
 // The error is [ErrSealed].
 func (s *Sealer) Open(name, text string) (plaintext []byte, current bool, err error) {
 	if len(text) > s.limit {

@@ -247,8 +247,8 @@ func (m *Transactions) Finish(w http.ResponseWriter, r *http.Request, state stri
 		return t, refusal.New(refusal.OtherAddress, "the sign-in began under another host than %.200q, "+
 			"or over plain http", r.Host)
 	case !proved:
-		return t, refusal.New(refusal.State, "this browser has no cookie for the sign-in: it began in another browser, "+
-			"was replaced by later ones, or cookies are blocked")
+		return t, refusal.New(refusal.State, "this browser has no cookie for the sign-in: "+
+			"it began in another browser, was replaced by later ones, or cookies are blocked")
 	}
 	return t, err
 }

@@ -113,7 +113,8 @@ func (u *usedCallbacks) settle(ctx context.Context, nonce string, o Outcome, now
 		mark = markLeadsOn
 	}
 	// The store's clock may differ by the skew.
-	u.shared.UpdateMark(ctx, record.Mark{Kind: callbackMark, Value: nonce, Says: mark, Until: now.Add(failedMark + u.skew)})
+	until := now.Add(failedMark + u.skew)
+	u.shared.UpdateMark(ctx, record.Mark{Kind: callbackMark, Value: nonce, Says: mark, Until: until})
 }
 
 // allowFailedMark reports whether the mark of one more failed callback may stay in the

@@ -1,8 +1,8 @@
 // Package utf8text converts text from other programs, such as metadata, key sets and settings,
-// to UTF-8 without a byte order mark. Programs on Windows may write the mark, or UTF-16, and Go's
-// parsers accept neither (RFC 8259, 8.1 lets a JSON parser ignore the mark). All text from
-// outside passes through this package once, before it is parsed. It knows no file format, and
-// imports nothing else of this module.
+// to UTF-8 without a byte order mark. Programs on Windows may write the mark, or UTF-16, and
+// Go's parsers accept neither (RFC 8259, 8.1 lets a JSON parser ignore the mark). All text
+// from outside passes through this package once, before it is parsed. It knows no file
+// format, and imports nothing else of this module.
 package utf8text
 
 import (
