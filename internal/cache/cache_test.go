@@ -9,8 +9,8 @@ import (
 	"unsafe"
 )
 
-// TestCacheCopiesKeys: a value that is looked up is a part of a header of up to a megabyte,
-// which must not stay in memory for it.
+// TestCacheCopiesKeys looks up a key that is part of a large header, which must not stay in
+// memory because of the key.
 func TestCacheCopiesKeys(t *testing.T) {
 	text := strings.Repeat("v", 1<<20)
 	c := New[bool](2 * shards)
@@ -26,8 +26,8 @@ func TestCacheCopiesKeys(t *testing.T) {
 	}
 }
 
-// TestManySessions fills less than half of the cache, the half that is kept for certain,
-// with keys as long as cookies.
+// TestManySessions fills less than half of the cache, which never drops values, with keys as
+// long as cookies.
 func TestManySessions(t *testing.T) {
 	const n = 3500
 	for length := 200; length < 204; length++ {
@@ -49,7 +49,7 @@ func TestManySessions(t *testing.T) {
 	}
 }
 
-// TestMemoryIsBounded fills both kinds with far more than they take.
+// TestMemoryIsBounded adds far more to a cache and a set than they hold.
 func TestMemoryIsBounded(t *testing.T) {
 	now := time.Unix(0, 0)
 	s, c := NewSet(100), New[int](100)
@@ -76,10 +76,10 @@ func TestSet(t *testing.T) {
 		t.Error("a member is not added just once")
 	}
 	if !s.Has("a", now.Add(59*time.Second)) || s.Has("a", now.Add(time.Minute)) {
-		t.Error("a member does not leave when its time is over")
+		t.Error("a member does not expire")
 	}
 	if !s.Add("a", now.Add(time.Hour), now.Add(time.Minute)) || !s.Has("a", now.Add(time.Minute)) {
-		t.Error("who has left can't come back")
+		t.Error("an expired member can't be added again")
 	}
 }
 
@@ -99,7 +99,7 @@ func TestThrottle(t *testing.T) {
 	}
 }
 
-// TestWithin has the clock jump: a span that has not begun yet is over.
+// TestWithin sets the clock back: a span that has not begun yet counts as over.
 func TestWithin(t *testing.T) {
 	start := time.Unix(1_000_000, 0)
 	for after, want := range map[time.Duration]bool{

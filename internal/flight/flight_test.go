@@ -12,7 +12,7 @@ import (
 	"github.com/cognate-auth/cognate/internal/flight"
 )
 
-// TestDo has many callers wait for one call, of whom the first leaves.
+// TestDo has many callers wait for one call. The first of them leaves.
 func TestDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g flight.Group
@@ -56,7 +56,7 @@ func TestDo(t *testing.T) {
 	})
 }
 
-// TestPanic: a panic reaches those who wait, and not only the goroutine that it happened in.
+// TestPanic checks that a panic reaches those who wait, not only the goroutine of the call.
 func TestPanic(t *testing.T) {
 	defer func() {
 		p, ok := recover().(*flight.Panic)

@@ -10,16 +10,16 @@ import (
 	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
-// holdAfter is for how long a provider is left alone that answers with a status and the header
-// Retry-After.
+// holdAfter returns how long refreshes pause after an answer with a status and a Retry-After
+// header.
 func holdAfter(status int, header string, now time.Time) time.Duration {
 	g := gate.New(func() time.Time { return now })
 	g.Heed(&http.Response{StatusCode: status, Header: http.Header{"Retry-After": {header}}})
 	return g.Left()
 }
 
-// FuzzRetryAfter never makes a pause that is longer than allowed, and none where there was no
-// reason for one.
+// FuzzRetryAfter checks that no answer causes a pause beyond the bounds, and that answers
+// which ask for none cause none.
 func FuzzRetryAfter(f *testing.F) {
 	for _, header := range []string{
 		"", "0", "30", "-1", "1e9", "99999999999999999999",
@@ -42,8 +42,8 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
-// TestGate lets so many in, and nobody while the provider wants to be left alone, unless the
-// clock has jumped back.
+// TestGate checks that the gate admits a limited number of refreshes, and none during a pause
+// unless the clock was set back.
 func TestGate(t *testing.T) {
 	now := time.Date(2026, time.November, 30, 14, 45, 0, 0, time.UTC)
 	g := gate.New(func() time.Time { return now })

@@ -15,8 +15,8 @@ import (
 	"github.com/cognate-auth/cognate/internal/loopback"
 )
 
-// TestTransport reaches a server of this machine under names that resolvers may not
-// know: nobody is asked for them, and no proxy.
+// TestTransport reaches a server on this machine under names that resolvers may not know,
+// without a resolver and without a proxy.
 func TestTransport(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,7 +50,7 @@ func TestTransport(t *testing.T) {
 	}
 }
 
-// TestNoProxy checks who is asked through a proxy: other machines.
+// TestNoProxy checks that only requests to other machines use the proxy.
 func TestNoProxy(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://proxy.test:3128")
 	for host, want := range map[string]bool{

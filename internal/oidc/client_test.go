@@ -106,8 +106,8 @@ func TestAssertionsThatFail(t *testing.T) {
 	}
 }
 
-// TestProofByAnnouncement takes the way that the provider announces, of those that the client
-// has.
+// TestProofByAnnouncement checks that the client uses one of its methods that the provider
+// announces.
 func TestProofByAnnouncement(t *testing.T) {
 	header, body := oidc.SecretInHeader("client-1", "s"), oidc.SecretInBody("client-1", "s")
 	for _, tt := range []struct {
@@ -164,7 +164,7 @@ func TestAssertionAlgorithmIsAnnounced(t *testing.T) {
 	}
 }
 
-// TestAuthorization: nothing that is added changes what protects a sign-in.
+// TestAuthorization checks that extra parameters can't replace those that protect a sign-in.
 func TestAuthorization(t *testing.T) {
 	p := fakeprovider.New(t)
 	extra := url.Values{"prompt": {"login"}, "state": {"x"}, "code_challenge_method": {"plain"}}

@@ -79,7 +79,7 @@ func answerWith(status int, body string) func(http.ResponseWriter, *http.Request
 	}
 }
 
-// TestRefreshFails tells a provider that refuses from one that can't answer: only the
+// TestRefreshFails distinguishes a provider that refuses from one that can't answer: only the
 // first ends a session.
 func TestRefreshFails(t *testing.T) {
 	for _, tt := range []struct {

@@ -2,7 +2,7 @@ package oidc
 
 import "encoding/json"
 
-// What the tests of the outside need of the inside.
+// What external tests need of unexported code.
 
 // ReadToken takes a token apart and returns its header's alg, kid and typ, and its claims.
 func ReadToken(raw string) (alg, kid, typ string, members map[string]json.RawMessage, err error) {

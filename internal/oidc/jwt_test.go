@@ -114,8 +114,8 @@ func TestReadToken(t *testing.T) {
 	}
 }
 
-// TestSignatureAlgorithms lets another implementation sign with each algorithm. Each
-// token passes under its own algorithm and key alone.
+// TestSignatureAlgorithms has another implementation sign with each algorithm. Each token
+// passes only under its own algorithm and key.
 func TestSignatureAlgorithms(t *testing.T) {
 	methods := []jwt.SigningMethod{
 		jwt.SigningMethodRS256, jwt.SigningMethodRS384, jwt.SigningMethodRS512,

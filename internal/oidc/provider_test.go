@@ -134,7 +134,8 @@ func TestAddQuery(t *testing.T) {
 	}
 }
 
-// TestStaleDocuments stay in use while they can't be had anew, and somebody is told.
+// TestStaleDocuments checks that old documents stay in use while they can't be fetched again,
+// and that this is logged.
 func TestStaleDocuments(t *testing.T) {
 	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 		var log strings.Builder

@@ -17,7 +17,7 @@ import (
 	"github.com/cognate-auth/cognate/internal/refusal"
 )
 
-// TestDocumentsThatAreNone reads what a provider, or something before it, sends in the place of
+// TestDocumentsThatAreNone reads what a provider, or a proxy before it, may send instead of
 // userInfo.
 func TestDocumentsThatAreNone(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -44,7 +44,7 @@ func TestDocumentsThatAreNone(t *testing.T) {
 	}
 }
 
-// TestBrokenConnections says what broke, and nothing of what was sent.
+// TestBrokenConnections checks that errors say what broke, and quote nothing that was sent.
 func TestBrokenConnections(t *testing.T) {
 	certificate := &tls.CertificateVerificationError{Err: errors.New("who signed this?")}
 	for name, tt := range map[string]struct {
@@ -74,7 +74,8 @@ func TestBrokenConnections(t *testing.T) {
 	}
 }
 
-// TestOldKeys are used for a day while new ones can't be had, and no longer.
+// TestOldKeys checks that old keys are used for a day, and no longer, while new ones can't be
+// fetched.
 func TestOldKeys(t *testing.T) {
 	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {
 		verifier := newClient(p).Verifier
@@ -96,7 +97,7 @@ func TestOldKeys(t *testing.T) {
 			t.Errorf("after 23 hours: %v", err)
 		}
 		time.Sleep(2 * time.Hour)
-		for range 2 { // the second while the provider is left alone
+		for range 2 { // the second during the pause after a failed fetch
 			err := verify()
 			if refusal.Of(err) != refusal.ProviderDown || !strings.Contains(err.Error(), "not trusted any more") {
 				t.Errorf("after a day: %v", err)
@@ -111,7 +112,7 @@ func TestOldKeys(t *testing.T) {
 	})
 }
 
-// TestRotatedKeys are fetched when a token names one that is not known, and not for each such
+// TestRotatedKeys checks that a token with an unknown key ID causes a fetch, but not every such
 // token.
 func TestRotatedKeys(t *testing.T) {
 	fakeprovider.InVirtualTime(t, func(t *testing.T, p *fakeprovider.Provider) {

@@ -102,7 +102,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestOtherTokens takes nothing for an ID token that says it is something else.
+// TestOtherTokens checks that tokens of other kinds are not accepted as ID tokens.
 func TestOtherTokens(t *testing.T) {
 	c := fakeprovider.NewClock()
 	token := jwt.NewWithClaims(jwt.SigningMethodRS256, claims(c, "nonce", "n"))
@@ -191,7 +191,7 @@ func TestVerifyLogout(t *testing.T) {
 		if (err == nil) != tt.ok || err != nil && refusal.Of(err) != refusal.LogoutToken {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		// The last one who takes it has a clock that is two minutes behind this one.
+		// The last process that accepts it has a clock two minutes behind this one.
 		if want := c.Now().Add(12 * time.Minute); err == nil && (got.ID != "1" || !got.Over.Equal(want)) {
 			t.Errorf("%s: %+v, want it over at %s", tt.name, got, want)
 		}

@@ -102,7 +102,7 @@ func TestCodec(t *testing.T) {
 	}
 }
 
-// TestSpoiledFields reads what nobody has packed.
+// TestSpoiledFields decodes data that is not validly encoded.
 func TestSpoiledFields(t *testing.T) {
 	long := binary.AppendUvarint(nil, 1<<40)
 	for name, read := range map[string]func(d *seal.Decoder){

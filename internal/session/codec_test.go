@@ -34,8 +34,8 @@ func decodePerson(subject string, authTime time.Time, data []byte) (Identity, bo
 	return &person{subject, authTime, string(data[1:])}, data[0] == 1, nil
 }
 
-// FuzzReadSession reads what stands inside a sealed cookie: only what was written by
-// the library itself, and that in one spelling.
+// FuzzReadSession decodes the contents of a sealed cookie: only what the library encoded may
+// decode, and only in one encoding.
 func FuzzReadSession(f *testing.F) {
 	f.Add([]byte("\x02\x10idididididididid\x01\x02\x03\x04\x00\x03sub\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -51,8 +51,8 @@ func FuzzReadSession(f *testing.F) {
 	})
 }
 
-// FuzzReadStored reads what somebody may have written to a store with the right keys: an
-// older or newer version of this package, at worst.
+// FuzzReadStored decodes what a process with the right keys may have written to a store, such
+// as an older or newer version of this package.
 func FuzzReadStored(f *testing.F) {
 	day := time.Unix(86400, 0)
 	s := &Session{

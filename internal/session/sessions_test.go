@@ -85,7 +85,7 @@ func (x *site) request(t *testing.T) *http.Request {
 	return r
 }
 
-// takes has the browser take the cookies of an answer.
+// takes has the browser store the cookies of an answer.
 func (x *site) takes(h http.Header) {
 	for _, c := range (&http.Response{Header: h}).Cookies() {
 		x.jar[c.Name] = c.Value
@@ -179,7 +179,7 @@ func TestIdleTime(t *testing.T) {
 	})
 }
 
-// TestWhoIsNotAdmitted brings a session back to a process whose rules it does not pass.
+// TestWhoIsNotAdmitted sends a session to a process whose rules refuse its user.
 func TestWhoIsNotAdmitted(t *testing.T) {
 	inStore := newSite(t, "store")
 	inStore.signIn(t, "banned", nil)
@@ -271,8 +271,8 @@ func TestRefreshTooLate(t *testing.T) {
 	}
 }
 
-// TestPausedRefreshes asks no more for a moment, after a refresh that failed; what still works is
-// used meanwhile.
+// TestPausedRefreshes checks that no refresh follows a failed one for a moment, and that an old
+// access token is used until it expires.
 func TestPausedRefreshes(t *testing.T) {
 	x := newSite(t, "store")
 	given := session.Tokens{Access: "a", Refresh: "r", Expires: x.now.Add(time.Minute)}

@@ -10,8 +10,8 @@ import (
 	"github.com/cognate-auth/cognate/internal/seal"
 )
 
-// FuzzReadTransaction reads what stands inside a sealed state: only what was written by the
-// library itself, and that in one spelling.
+// FuzzReadTransaction decodes the contents of a sealed state: only what the library encoded may
+// decode, and only in one encoding.
 func FuzzReadTransaction(f *testing.F) {
 	f.Add([]byte("\x03\x02\x07\x01\x20secretsecretsecretsecretsecretse\x04host\x01/\x00\x01\x00\x01\x01a"))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -27,7 +27,7 @@ func FuzzReadTransaction(f *testing.F) {
 	})
 }
 
-// FuzzOpenState opens what nobody has sealed.
+// FuzzOpenState opens states that were not sealed with the key.
 func FuzzOpenState(f *testing.F) {
 	keys := seal.Keys{strings.Repeat("k", 32), strings.Repeat("n", 32)}
 	m, err := New(Config{Keys: keys, Cookie: cookie.NewSpec("n", true)})

@@ -136,7 +136,7 @@ func TestForgottenTransaction(t *testing.T) {
 	}
 	x.visit(t, func(_ http.ResponseWriter, r *http.Request) {
 		if !x.Awaits(r, one.State) || x.Awaits(r, "") {
-			t.Error("a state whose cookie is missing is not told from one of nobody")
+			t.Error("a state whose cookie is missing is not distinguished from an invalid one")
 		}
 	})
 }
