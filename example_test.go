@@ -49,7 +49,8 @@ func hello(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "hello, %s", cognate.UserFrom(r.Context()).Name)
 }
 
-// A configuration that can't work is refused at once, with all that is wrong with it.
+// New refuses a configuration that can't work, and lists everything that is wrong with
+// it.
 func ExampleNew() {
 	_, err := cognate.New(cognate.Config{
 		ClientID:    "4exampleclientid0123456789",
@@ -63,7 +64,7 @@ func ExampleNew() {
 	// the secret Keys[0] has 9 bytes; expected at least 32 random ones, as from: openssl rand -base64 32
 }
 
-// Nobody is signed in: a script is told where to go, a person is sent there.
+// If nobody is signed in, a script gets the login URL; a person would be redirected.
 func ExampleAuth_RequireLogin() {
 	auth, err := cognate.New(exampleConfig)
 	if err != nil {
@@ -81,7 +82,7 @@ func ExampleAuth_RequireLogin() {
 	// 401 {"error":"login_required","login_url":"/login?return_to=%2Forders%3Fpage%3D2"}
 }
 
-// Routes for some of those who are signed in.
+// Routes that only some of the users may open.
 func ExampleAuth_Require() {
 	auth, err := cognate.New(exampleConfig)
 	if err != nil {
@@ -95,7 +96,7 @@ func ExampleAuth_Require() {
 	mux.Handle("GET /admin", admins(http.HandlerFunc(hello)))
 }
 
-// A public page that greets those who are known.
+// A public page that greets a signed-in user.
 func ExampleAuth_User() {
 	var auth *cognate.Auth // from cognate.New
 	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +109,7 @@ func ExampleAuth_User() {
 	})
 }
 
-// Calling an API as the user who is signed in.
+// A handler that calls an API as the user who is signed in.
 func ExampleAuth_Client() {
 	var auth *cognate.Auth // from cognate.New, with a Session.Store
 	orders := func(w http.ResponseWriter, r *http.Request) {
@@ -123,21 +124,21 @@ func ExampleAuth_Client() {
 	http.Handle("GET /orders", auth.RequireLogin(http.HandlerFunc(orders)))
 }
 
-// The token itself, for a client that is not made of net/http.
+// The token itself, for a client that does not use net/http.
 func ExampleAuth_AccessToken() {
 	var auth *cognate.Auth // from cognate.New, with a Session.Store
 	token := func(w http.ResponseWriter, r *http.Request) {
 		accessToken, err := auth.AccessToken(r.Context())
 		if err != nil {
-			auth.Fail(w, r, err) // a new sign-in, or a page that says to try again
+			auth.Fail(w, r, err) // begins a sign-in, or says to try again
 			return
 		}
-		_ = accessToken // goes into the metadata of a call, say; never into a log
+		_ = accessToken // for example for the metadata of a call; never log it
 	}
 	http.Handle("GET /token", auth.RequireLogin(http.HandlerFunc(token)))
 }
 
-// An API for programs, and what it says to one that sends no token.
+// An API for programs, and its answer to a request without a token.
 func ExampleAuth_RequireBearer() {
 	auth, err := cognate.New(exampleConfig)
 	if err != nil {
@@ -155,7 +156,7 @@ func ExampleAuth_RequireBearer() {
 	// {"error":"missing_authorization","error_description":"Send an access token in the Authorization header."}
 }
 
-// A token that did not come by HTTP, of a user pool or of another provider.
+// A token that was not received by HTTP, from a user pool or from another provider.
 func ExampleBearer_Verify() {
 	bearer, err := cognate.NewBearer(cognate.BearerConfig{Issuers: []cognate.BearerIssuer{
 		{
@@ -174,7 +175,7 @@ func ExampleBearer_Verify() {
 	// true token_malformed
 }
 
-// The claims of a user in a struct of the app's own.
+// The claims of a user in a struct that the app defines.
 func ExampleUserAs() {
 	type customer struct {
 		Email string   `json:"email"`
@@ -201,7 +202,7 @@ func ExampleAuth_LogoutEverywhere() {
 	// 0 <nil>
 }
 
-// A rule that asks a database. A database that can't be asked is no denial.
+// A rule that asks a database. A failure of the database is not a denial.
 func ExampleRuleFunc() {
 	var db *sql.DB
 	mayEdit := cognate.RuleFunc(func(ctx context.Context, u *cognate.User) error {
@@ -220,7 +221,7 @@ func ExampleRuleFunc() {
 	http.Handle("POST /edit", auth.Require(mayEdit)(http.HandlerFunc(hello)))
 }
 
-// An audit trail, and a sign-in that waits for an account of the app's own.
+// An audit log, and a check at sign-in that the user has an account in the app.
 func ExampleHooks() {
 	known := func(context.Context, *cognate.User) bool { return true }
 	_ = cognate.Config{Hooks: cognate.Hooks{
@@ -237,7 +238,7 @@ func ExampleHooks() {
 	}}
 }
 
-// A menu of the app's own with the ways to sign in.
+// The ways to sign in, for the app's own menu.
 func ExampleProviders_Choices() {
 	staff, customers := exampleConfig, exampleConfig
 	staff.ClientID, staff.DisplayName, staff.CookieName = "staff-client", "Staff", "staff"
@@ -264,7 +265,7 @@ func ExampleProviders_Choices() {
 	// Staff /staff/login?return_to=%2Forders
 }
 
-// A token that comes by another way than the Authorization header.
+// A token that is not in the Authorization header.
 func ExampleAuth_Fail() {
 	var auth *cognate.Auth // from cognate.New
 	http.HandleFunc("GET /feed", func(w http.ResponseWriter, r *http.Request) {
@@ -277,7 +278,7 @@ func ExampleAuth_Fail() {
 	})
 }
 
-// A page for those who proved a moment ago who they are.
+// A page for people who signed in within the last ten minutes.
 func ExampleMaxAge() {
 	var auth *cognate.Auth // from cognate.New
 	transfer := func(w http.ResponseWriter, r *http.Request) {
@@ -290,7 +291,7 @@ func ExampleMaxAge() {
 	http.Handle("GET /transfer", auth.RequireLogin(http.HandlerFunc(transfer)))
 }
 
-// A page of the app's own in the place of the built-in one.
+// The app's own error page instead of the built-in one.
 func ExampleConfig_errorHandler() {
 	_ = cognate.Config{
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, e *cognate.Error) {
@@ -304,7 +305,7 @@ func ExampleConfig_errorHandler() {
 	}
 }
 
-// A button of the app's own that begins a sign-in and comes back to another page.
+// The app's own button that begins a sign-in and then leads to another page.
 func ExampleAuth_Login() {
 	var auth *cognate.Auth // from cognate.New
 	http.HandleFunc("GET /join", func(w http.ResponseWriter, r *http.Request) {
@@ -312,8 +313,9 @@ func ExampleAuth_Login() {
 	})
 }
 
-// A public page that greets who is signed in elsewhere already, without asking anybody for
-// a password. It asks the provider once per visit: the page with ?asked asks no more.
+// A public page that greets people who are signed in at the provider, without asking
+// anybody for a password. It asks the provider once: the page with ?asked does not ask
+// again.
 func ExampleSilent() {
 	var auth *cognate.Auth // from cognate.New
 	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -375,7 +377,7 @@ func ExampleNewBearer() {
 	http.Handle("GET /orders", bearer.Require("orders/read")(orders))
 }
 
-// One route for people with a browser and for programs with a token.
+// One route for people with a session and for programs with a token.
 func ExampleAuth_RequireLoginOrBearer() {
 	auth, err := cognate.New(cognate.Config{
 		ClientSecretsFile: "client_secrets.json",

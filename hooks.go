@@ -7,36 +7,37 @@ import (
 	"time"
 )
 
-// Hooks are called at the turning points of a sign-in. Any of them may be nil. They hold up
-// the request, or all requests that wait for the same refresh, whose context's values are
-// those of the first; they must be safe for concurrent use, and must not write to the
-// answer. An error vetoes: what was about to happen does not.
-// Visitors see no more of it than a page of its reason; an [*Error] is taken as it is, any
-// other error becomes one with [ReasonVetoed], or, if it is a context's end, [ReasonRuleFailed]:
-// a hook that could not decide refuses nobody for good.
+// Hooks are called when sign-ins and sessions begin, change or end. Any of them may be
+// nil. A hook delays the request, or all requests that wait for the same refresh; the
+// context of a refresh has the values of the first of them. Hooks must be safe for
+// concurrent use, and must not write to the answer. An error is a veto: what was about
+// to happen does not happen. Visitors see only the page of its reason. An [*Error]
+// keeps its reason; any other error gets [ReasonVetoed], or [ReasonRuleFailed] if it is
+// [context.Canceled] or [context.DeadlineExceeded]: the hook then could not decide, and
+// the visitor may try again.
 //
-// For a sign-in that goes well the order is OnLoginStart, then, when the visitor comes back,
-// OnCallback and OnLogin. One that fails ends with OnLoginError instead of OnLogin.
+// In a sign-in that succeeds, OnLoginStart is called first, then, when the visitor
+// comes back, OnCallback and OnLogin. In one that fails, OnLoginError is called last.
 type Hooks struct {
 	// OnLoginStart is called before the browser is sent to the provider.
 	OnLoginStart func(ctx context.Context, e LoginStart) error
-	// OnCallback is called when a browser comes back with a sign-in of ours, before
-	// its outcome is known.
+	// OnCallback is called when a browser comes back from a sign-in that began here,
+	// before the outcome is known.
 	OnCallback func(ctx context.Context, r *http.Request)
-	// OnLogin is called when everything is checked and before the session begins.
+	// OnLogin is called when every check has passed, before the session begins.
 	OnLogin func(ctx context.Context, e LoginEvent) error
-	// OnLoginError is called when a sign-in is refused, by whatever check or hook.
+	// OnLoginError is called when a sign-in is refused, by any check or hook.
 	OnLoginError func(ctx context.Context, e *Error)
-	// OnRefresh is called when the provider gave new tokens, before they are used. A
-	// veto ends the session; an error after the time of ctx is over, some ten seconds, is
-	// none, and the hook is asked again at the next refresh. It must not ask for the
+	// OnRefresh is called with new tokens from the provider, before they are used. A
+	// veto ends the session. An error after ctx has ended, in about ten seconds, is not
+	// a veto: the hook is called again at the next refresh. It must not ask for the
 	// session's tokens: that would wait for this refresh to end.
 	OnRefresh func(ctx context.Context, e RefreshEvent) error
 	// OnLogout is called when a session has ended.
 	OnLogout func(ctx context.Context, e LogoutEvent)
 }
 
-// vetoed makes of a hook's error one that can be answered with.
+// vetoed turns a hook's error into one to answer with.
 func vetoed(err error) *Error {
 	if _, ok := errors.AsType[*Error](err); !ok && undecidedBy(err) {
 		return refuse(ReasonRuleFailed, "a hook could not decide: %w", err)
@@ -48,26 +49,26 @@ func vetoed(err error) *Error {
 type LoginStart struct {
 	// ReturnTo is the page to come back to, a path on this site.
 	ReturnTo string
-	// Request is the visitor's.
+	// Request is the request that begins the sign-in.
 	Request *http.Request
 }
 
 // A LoginEvent is a sign-in that passed every check.
 type LoginEvent struct {
-	// User is who signed in. [User.Claim] has every claim of the ID token and of
-	// userInfo here, not only those that are kept.
+	// User is the user who signed in. Its [User.Claim] has every claim of the ID token
+	// and of userInfo, not only those that are kept.
 	User *User
-	// State is what [WithState] gave this sign-in.
+	// State is the value that [WithState] gave this sign-in.
 	State string
 	// ReturnTo is the page the visitor goes to next.
 	ReturnTo string
-	// Request is the callback's.
+	// Request is the request to the callback.
 	Request *http.Request
 }
 
-// A RefreshEvent is new tokens for a session.
+// A RefreshEvent is a refresh of a session's tokens.
 type RefreshEvent struct {
-	// User is the session's, as the new ID token describes it if there is one.
+	// User is the session's user, as described by the new ID token if there is one.
 	User *User
 	// Expires is when the new access token expires; zero if the provider did not say.
 	Expires time.Time
@@ -75,7 +76,7 @@ type RefreshEvent struct {
 
 // A LogoutEvent is a session that has ended.
 type LogoutEvent struct {
-	// Reason says why.
+	// Reason says why the session ended.
 	Reason LogoutReason
 	// Issuer and Subject name the account. Subject is empty for a back-channel logout
 	// that names only the provider's session.
@@ -89,37 +90,38 @@ type LogoutReason string
 const (
 	// LogoutUser: the person signed out.
 	LogoutUser LogoutReason = "user"
-	// LogoutExpired: its lifetime or idle time is over, seen when the cookie came once
-	// more.
+	// LogoutExpired: its lifetime or idle timeout has passed. It is reported when the
+	// cookie is sent again.
 	LogoutExpired LogoutReason = "expired"
-	// LogoutReplaced: somebody signed in anew in the same browser.
+	// LogoutReplaced: somebody signed in again in the same browser.
 	LogoutReplaced LogoutReason = "replaced"
-	// LogoutRefused: the provider refused to refresh its tokens, or sent another
-	// user's, or the OnRefresh hook vetoed.
+	// LogoutRefused: the provider refused to refresh its tokens or sent another user's,
+	// or a rule or the OnRefresh hook refused the refreshed user.
 	LogoutRefused LogoutReason = "refused"
-	// LogoutBackchannel: the provider said so (OpenID Connect Back-Channel Logout 1.0).
+	// LogoutBackchannel: the provider ended it (OpenID Connect Back-Channel Logout
+	// 1.0).
 	LogoutBackchannel LogoutReason = "backchannel"
 	// LogoutEverywhere: the app ended all sessions of the user.
 	LogoutEverywhere LogoutReason = "everywhere"
 )
 
-// Metrics receives what is worth counting. Methods are called in the goroutine of the
-// request, often, and from several at once: they must be fast and safe for concurrent use.
-// Reasons come from a fixed set, so they can be labels.
+// Metrics counts events. Its methods are called often, in the goroutines of requests:
+// they must be fast and safe for concurrent use. Reasons come from a fixed set, so they
+// can be used as labels.
 type Metrics interface {
-	// Login counts a sign-in that went well, and how long it took from the redirect to
-	// the provider until the callback was answered.
+	// Login counts a successful sign-in; took is the time from the redirect to the
+	// provider until the callback was answered.
 	Login(took time.Duration)
 	// Denied counts a refusal: a sign-in, a rule, a bearer token or a sign-out.
 	Denied(reason Reason)
 	// Refresh counts a token refresh at the provider and how long it took; reason is
-	// empty if it went well.
+	// empty if it succeeded.
 	Refresh(took time.Duration, reason Reason)
 	// Logout counts an ended session.
 	Logout(reason LogoutReason)
 }
 
-// noMetrics is Metrics for nobody.
+// noMetrics is a Metrics that counts nothing.
 type noMetrics struct{}
 
 // Login counts nothing.

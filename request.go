@@ -6,14 +6,14 @@ import (
 	"github.com/cognate-auth/cognate/internal/session"
 )
 
-// requestContext carries who is signed in, and the visit of their session, by which its tokens
-// are refreshed. It is a type of its own, not context.WithValue, because it stands on the path of
-// every request: one allocation instead of two.
+// requestContext holds the user, and the visit of the session, which refreshes its
+// tokens. It replaces context.WithValue because it is made for every request: one
+// allocation instead of two.
 type requestContext struct {
 	context.Context
 	auth *Auth
 	user *User
-	// visit is of the session; of none for a bearer token.
+	// visit is the session's; for a bearer token it is the zero value.
 	visit session.Visit
 }
 
@@ -22,7 +22,8 @@ type (
 	requestKey struct{}
 )
 
-// Value returns the user, or what the request's own context holds.
+// Value returns the user, the requestContext itself, or a value of the request's own
+// context.
 func (c *requestContext) Value(key any) any {
 	switch key.(type) {
 	case userKey:
@@ -33,7 +34,7 @@ func (c *requestContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// UserFrom returns who is signed in, or nil. Behind [Auth.RequireLogin] it is never
+// UserFrom returns the request's user, or nil. Behind [Auth.RequireLogin] it is never
 // nil. On a public page use [Auth.User].
 func UserFrom(ctx context.Context) *User {
 	u, _ := ctx.Value(userKey{}).(*User)
