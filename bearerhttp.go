@@ -13,12 +13,14 @@ import (
 const (
 	// maxTokenForm bounds a form that is read to find the token in it, in bytes.
 	maxTokenForm = 1 << 20
-	// warnPause is how often a line of level Warn tells that tokens can't be checked.
+	// warnPause is the shortest time between two lines of level Warn about tokens that
+	// can't be checked.
 	warnPause = 10 * time.Second
 )
 
-// token finds the request's token by the ways of RFC 6750, section 2, that are switched
-// on; "" is none. An Authorization header of another scheme is none, too.
+// token returns the request's token, sent in one of the ways of RFC 6750, section 2,
+// that are switched on, or "" if there is no token. An Authorization header of another
+// scheme is ignored.
 func (b *Bearer) token(w http.ResponseWriter, r *http.Request) (string, error) {
 	found, err := headerToken(r.Header["Authorization"])
 	if err != nil {
@@ -34,7 +36,7 @@ func (b *Bearer) token(w http.ResponseWriter, r *http.Request) (string, error) {
 	for _, t := range others {
 		// A client uses one way at a time (RFC 6750, 2).
 		if found != "" || !wellFormed(t) {
-			return "", refuse(ReasonBearerMalformed, "there are several tokens, or one that can't be read")
+			return "", refuse(ReasonBearerMalformed, "the request has several tokens, or one that is malformed")
 		}
 		found = t
 	}
@@ -42,7 +44,7 @@ func (b *Bearer) token(w http.ResponseWriter, r *http.Request) (string, error) {
 }
 
 // headerToken reads the Authorization header: Bearer, in any case (RFC 9110, 11.1), and
-// the token. A second header could mean one thing here and another in front.
+// the token. Several headers are refused: a proxy in front could have read another one.
 func headerToken(values []string) (string, error) {
 	if len(values) == 0 {
 		return "", nil
@@ -60,7 +62,7 @@ func headerToken(values []string) (string, error) {
 	token := strings.TrimLeft(v[len(scheme):], " ")
 	if !wellFormed(token) {
 		return "", refuse(ReasonBearerMalformed,
-			"the Authorization header has no token that can be read, of at most %d bytes", oidc.MaxAccessToken)
+			"the Authorization header has no well-formed token of at most %d bytes", oidc.MaxAccessToken)
 	}
 	return token, nil
 }
@@ -112,13 +114,14 @@ func isForm(r *http.Request) bool {
 		strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded") && r.Body != nil
 }
 
-// A bearerAnswer is what a client is told: fixed texts, nothing of what it sent.
+// A bearerAnswer is the error that a client gets: fixed texts that repeat nothing it
+// sent.
 type bearerAnswer struct {
 	code, description string
 }
 
-// answerTo returns the error code of RFC 6750, section 3.1, and a text. Which check failed
-// is told only where the client can know it by itself.
+// answerTo returns the error code of RFC 6750, section 3.1, and a text. It names the
+// check that failed only where the client can know the result by itself.
 func answerTo(e *Error) bearerAnswer {
 	switch {
 	case e.Reason == ReasonBearerMissing:
@@ -129,7 +132,7 @@ func answerTo(e *Error) bearerAnswer {
 		return bearerAnswer{"insufficient_scope", "The access token was not granted what this needs."}
 	case e.Status == http.StatusBadRequest:
 		return bearerAnswer{
-			"invalid_request", "The access token can't be read from the request, or is there more than once.",
+			"invalid_request", "The access token can't be read from the request, or was sent more than once.",
 		}
 	case e.Status == http.StatusUnauthorized:
 		return bearerAnswer{"invalid_token", "The access token is not valid here."}
@@ -139,7 +142,7 @@ func answerTo(e *Error) bearerAnswer {
 	return bearerAnswer{"temporarily_unavailable", "Access tokens can't be checked right now."}
 }
 
-// refuse answers a request that does not get through.
+// refuse answers a request that is refused, and counts and logs it.
 func (b *Bearer) refuse(w http.ResponseWriter, r *http.Request, e *Error, scopes []string) {
 	b.config.Metrics.Denied(e.Reason)
 	b.logRefusal(r, e)
@@ -158,8 +161,9 @@ func (b *Bearer) refuse(w http.ResponseWriter, r *http.Request, e *Error, scopes
 	writeJSON(w, e.Status, map[string]string{"error": answer.code, "error_description": answer.description})
 }
 
-// challenge is the value of WWW-Authenticate. Without a token it has no error code: the
-// client may not have known that it needs one (RFC 6750, 3.1).
+// challenge returns the value of WWW-Authenticate. If the request has no token, the
+// value has no error code: the client may not know that it needs a token (RFC 6750,
+// 3.1).
 func (b *Bearer) challenge(e *Error, answer bearerAnswer, scopes []string) string {
 	var params []string
 	add := func(name, value string) {
@@ -179,8 +183,9 @@ func (b *Bearer) challenge(e *Error, answer bearerAnswer, scopes []string) strin
 	return strings.TrimSpace("Bearer " + strings.Join(params, ", "))
 }
 
-// logRefusal writes a line. Anybody can cause refusals, so they are for debugging; that
-// tokens can't be checked is for those who run the site, and told now and then.
+// logRefusal writes a log line. Anybody can cause refusals, so their level is Debug.
+// Tokens that can't be checked concern the people who run the site, so these lines have
+// level Warn, but not more than one every warnPause.
 func (b *Bearer) logRefusal(r *http.Request, e *Error) {
 	level := slog.LevelDebug
 	if e.Status >= http.StatusInternalServerError && b.warnings.Pass(b.now()) {

@@ -94,7 +94,7 @@ func TestBearerAnswers(t *testing.T) {
 }
 
 const invalidRequest = `Bearer error="invalid_request", ` +
-	`error_description="The access token can't be read from the request, or is there more than once."`
+	`error_description="The access token can't be read from the request, or was sent more than once."`
 
 // TestTokenInFormAndQuery switches the other two ways on and off.
 func TestTokenInFormAndQuery(t *testing.T) {
