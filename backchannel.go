@@ -15,12 +15,13 @@ import (
 	"github.com/cognate-auth/cognate/internal/session"
 )
 
-// maxLogoutBody bounds the provider's request, in bytes: the largest token and some
-// parameters nobody asked for.
+// maxLogoutBody bounds the provider's request, in bytes: the largest token, and room
+// for parameters that are not needed.
 const maxLogoutBody = oidc.MaxToken + 4<<10
 
-// backchannelLogout answers the provider's word that somebody signed out there (OpenID
-// Connect Back-Channel Logout 1.0, 2.5 to 2.8). No browser is involved: neither cookies nor the origin mean anything.
+// backchannelLogout answers the provider's request that says who signed out there
+// (OpenID Connect Back-Channel Logout 1.0, 2.5 to 2.8). It comes without a browser, so
+// neither its cookies nor its origin mean anything.
 func (a *Auth) backchannelLogout(w http.ResponseWriter, r *http.Request) {
 	n, t, err := a.endByToken(w, r)
 	if err == nil {
@@ -31,7 +32,7 @@ func (a *Auth) backchannelLogout(w http.ResponseWriter, r *http.Request) {
 	}
 	e := asError(err, ReasonStoreDown)
 	a.metrics.Denied(e.Reason)
-	a.log.LogAttrs(r.Context(), slog.LevelWarn, "cognate: a back-channel logout was not followed",
+	a.log.LogAttrs(r.Context(), slog.LevelWarn, "cognate: a back-channel logout failed",
 		slog.String("reason", string(e.Reason)), slog.String("err", e.Error()))
 	if e.Reason == ReasonLogoutToken {
 		writeJSON(w, http.StatusBadRequest, map[string]string{
@@ -45,9 +46,10 @@ func (a *Auth) backchannelLogout(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// endByToken ends the sessions that a request's logout token names. A token is good once.
-// It is marked as used after the sessions have ended and not before: what is cut short in
-// between can be sent again, and ending a session twice does no harm.
+// endByToken ends the sessions that a request's logout token names. A token can be used
+// once. It is marked as used after the sessions have ended, not before: if the request
+// fails in between, the provider can send it again, and ending a session twice does no
+// harm.
 func (a *Auth) endByToken(w http.ResponseWriter, r *http.Request) (int, oidc.LogoutToken, error) {
 	raw, err := readLogoutToken(w, r)
 	if err != nil {
@@ -57,11 +59,11 @@ func (a *Auth) endByToken(w http.ResponseWriter, r *http.Request) (int, oidc.Log
 	if err != nil {
 		return 0, oidc.LogoutToken{}, err
 	}
-	err = a.logoutTokens.unused(r.Context(), t)
+	err = a.logoutTokens.checkUnused(r.Context(), t)
 	if err != nil {
 		return 0, oidc.LogoutToken{}, err
 	}
-	// A session at the provider is one browser; without it, all of the user's end (2.7).
+	// sid names one browser's session; without it, all of the user's sessions end (2.7).
 	by, value := session.BySID, t.SessionID
 	if t.SessionID == "" {
 		by, value = session.BySubject, t.Subject
@@ -73,14 +75,14 @@ func (a *Auth) endByToken(w http.ResponseWriter, r *http.Request) (int, oidc.Log
 	if n > 0 {
 		a.notifyEnded(r.Context(), t.Subject, LogoutBackchannel)
 	}
-	return n, t, a.logoutTokens.use(r.Context(), t)
+	return n, t, a.logoutTokens.markUsed(r.Context(), t)
 }
 
-// readLogoutToken takes the token out of a request. It is in the body, and nowhere else.
+// readLogoutToken reads the token from the request's body, the only place it may be in.
 func readLogoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
-		return "", refusal.New(refusal.LogoutToken, "the body is no form")
+		return "", refusal.New(refusal.LogoutToken, "the body is not application/x-www-form-urlencoded")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLogoutBody))
 	if err != nil {
@@ -94,8 +96,8 @@ func readLogoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	return form.Get("logout_token"), nil
 }
 
-// usedTokens remember in the store which logout tokens were used. A token is good once, at
-// whatever process with the same store.
+// usedTokens remembers in the store which logout tokens were used, so that a token
+// works once across all processes with the same store.
 type usedTokens struct{ store *record.Store }
 
 var errTokenUsed = refusal.New(refusal.LogoutToken, "the logout token was used before")
@@ -103,8 +105,8 @@ var errTokenUsed = refusal.New(refusal.LogoutToken, "the logout token was used b
 // logoutMark is the kind of the marks in the store.
 const logoutMark = "logout token"
 
-// unused refuses a token that was used before.
-func (u usedTokens) unused(ctx context.Context, t oidc.LogoutToken) error {
+// checkUnused refuses a token that was used before.
+func (u usedTokens) checkUnused(ctx context.Context, t oidc.LogoutToken) error {
 	_, marked, err := u.store.Marked(ctx, logoutMark, t.ID)
 	if err == nil && marked {
 		return errTokenUsed
@@ -112,10 +114,10 @@ func (u usedTokens) unused(ctx context.Context, t oidc.LogoutToken) error {
 	return err
 }
 
-// use sees to it that the token is not taken again.
-func (u usedTokens) use(ctx context.Context, t oidc.LogoutToken) error {
+// markUsed makes the token unusable from now on.
+func (u usedTokens) markUsed(ctx context.Context, t oidc.LogoutToken) error {
 	err := u.store.Mark(ctx, record.Mark{Kind: logoutMark, Value: t.ID, Says: 1, Until: t.Over})
-	if errors.Is(err, record.ErrMarked) { // at the same time
+	if errors.Is(err, record.ErrMarked) { // by another request at the same time
 		return errTokenUsed
 	}
 	return err
