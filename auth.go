@@ -34,12 +34,12 @@ type Auth struct {
 	displayName  string
 	loginOptions []LoginOption
 	pushes       bool // Config.PushedAuthorization
-	// logoutReturns are all that LogoutTo may name, absolute; the first goes without saying.
-	logoutReturns []string
-	logoutOnGET   bool // Config.AllowGETLogout
-	revokes       bool // Config.RevokeOnLogout
+	// logoutURLs are the absolute URLs that LogoutTo may name; the first is the default.
+	logoutURLs  []string
+	logoutOnGET bool // Config.AllowGETLogout
+	revokes     bool // Config.RevokeOnLogout
 
-	oddAuthTime cache.Throttle // for the line about a provider that changes auth_time
+	authTimeWarnings cache.Throttle // limits the line about a provider that changes auth_time
 }
 
 // New checks the configuration and makes an Auth of it. It uses no network: the
@@ -53,9 +53,9 @@ func New(cfg Config) (*Auth, error) {
 	a := &Auth{
 		answerer: newAnswerer(s), client: s.client(), dialect: s.Dialect, displayName: s.DisplayName,
 		loginOptions: s.LoginOptions, pushes: s.PushedAuthorization,
-		logoutReturns: append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...),
-		logoutOnGET:   s.AllowGETLogout, revokes: s.RevokeOnLogout,
-		oddAuthTime: cache.Throttle{Every: time.Minute},
+		logoutURLs:  append([]string{s.LogoutRedirectURL}, s.LogoutRedirectURLs...),
+		logoutOnGET: s.AllowGETLogout, revokes: s.RevokeOnLogout,
+		authTimeWarnings: cache.Throttle{Every: time.Minute},
 	}
 	a.admission.require(s.RequireVerifiedEmail, s.LoginRules)
 	a.admission.claims.add(s.Claims...)
@@ -65,7 +65,7 @@ func New(cfg Config) (*Auth, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cognate: configuration: RedirectURL: %w", err)
 	}
-	own := a.client.Provider // whose keys are not fetched twice
+	own := a.client.Provider // shared, so that its keys are fetched once
 	if s.bearer.Issuers[0].JWKS != s.Endpoints.JWKS {
 		own = nil
 	}
@@ -75,7 +75,7 @@ func New(cfg Config) (*Auth, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.tell()
+	s.warn()
 	if s.ephemeral {
 		a.log.Warn("cognate: no cookie keys are configured; sign-ins end with this process and are not shared with " +
 			"another")
@@ -83,7 +83,7 @@ func New(cfg Config) (*Auth, error) {
 	return a, nil
 }
 
-// client is the app client at its provider.
+// client returns the app client, with its provider.
 func (s *settings) client() *oidc.Client {
 	config := oidc.ProviderConfig{
 		Issuer: s.Issuer, Endpoints: oidc.Endpoints(s.Endpoints), InsecureHTTP: s.InsecureHTTP,
@@ -93,7 +93,7 @@ func (s *settings) client() *oidc.Client {
 	if s.dialectGuessed {
 		config.Discovered = func(e oidc.Endpoints) {
 			if atPoolDomain(e.Authorization) || atPoolDomain(e.Token) {
-				tellDialect(s.Logger, s.Issuer)
+				warnOfDialect(s.Logger, s.Issuer)
 			}
 		}
 	}
@@ -121,12 +121,12 @@ func (a *Auth) Handler(next http.Handler) http.Handler {
 		next = http.NotFoundHandler()
 	}
 	own := map[string]http.HandlerFunc{
-		a.paths.callback: only(a.callback, http.MethodGet, http.MethodPost),
-		a.paths.login:    only(a.login, http.MethodGet),
-		a.paths.logout:   only(a.logout, http.MethodGet, http.MethodPost),
+		a.paths.callback: allowMethods(a.callback, http.MethodGet, http.MethodPost),
+		a.paths.login:    allowMethods(a.login, http.MethodGet),
+		a.paths.logout:   allowMethods(a.logout, http.MethodGet, http.MethodPost),
 	}
 	if a.paths.backchannel != "" {
-		own[a.paths.backchannel] = only(a.backchannelLogout, http.MethodPost)
+		own[a.paths.backchannel] = allowMethods(a.backchannelLogout, http.MethodPost)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := own[r.URL.Path]; ok {
@@ -137,9 +137,9 @@ func (a *Auth) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// only answers other methods with 405. A browser that fetches the page behind a link
-// before anybody follows it gets nothing: these paths do something.
-func only(h http.HandlerFunc, methods ...string) http.HandlerFunc {
+// allowMethods answers other methods with 405, and refuses a browser's prefetch: a
+// request to these paths has effects, and must come from a person.
+func allowMethods(h http.HandlerFunc, methods ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		if isPrefetch(r) {
@@ -157,34 +157,34 @@ func only(h http.HandlerFunc, methods ...string) http.HandlerFunc {
 	}
 }
 
-// RequireLogin lets a request through to next if somebody is signed in; [UserFrom]
-// then tells who. Otherwise a page that a person navigates to becomes a redirect to the
-// provider, from where the person comes back to it, and a request made by a script
-// (fetch, XHR, HTMX) gets 401 with the login URL. If the [sessionstore.Store] can't be asked the
-// answer is 503 with Retry-After, and the browser keeps its cookie.
+// RequireLogin lets a request through to next if somebody is signed in; [UserFrom] then
+// returns the user. Otherwise a person who opens a page is redirected to the provider
+// and comes back to that page after signing in, and a request made by a script (fetch,
+// XHR, HTMX) gets 401 with the login URL. If the [sessionstore.Store] can't be reached
+// the answer is 503 with Retry-After, and the browser keeps its cookie.
 //
-// It sets Cache-Control: private, no-cache, which keeps the answer out of shared caches;
-// next may set another. An answer that shared caches may keep must not come from behind
-// RequireLogin: now and then it sets the session's cookie anew.
+// It sets Cache-Control: private, no-cache, which keeps the answer out of shared
+// caches; next may set another value, but must not allow shared caches to keep the
+// answer: RequireLogin sometimes renews the session cookie in it.
 func (a *Auth) RequireLogin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		now := a.now()
 		s, present, err := a.sessions.Read(r, now)
 		switch {
 		case err != nil:
-			a.fail(w, r, asError(err, ReasonStoreDown), a.paths.wanted(r))
+			a.fail(w, r, asError(err, ReasonStoreDown), a.paths.returnPage(r))
 		case s == nil || !a.serve(w, r, s, now, next):
 			a.challenge(w, r, present)
 		}
 	})
 }
 
-// privateNoCache is shared by all answers, which saves each an allocation: header values
-// are replaced and appended to, not changed in place.
+// privateNoCache is shared by all answers, which saves an allocation in each. That is
+// safe: header values are replaced or appended to, not changed in place.
 var privateNoCache = []string{"private, no-cache"}
 
-// serve serves a request with a live session. It reports false, and has done nothing, if the
-// session turns out to have ended.
+// serve serves a request with a live session. If the session has ended in the meantime
+// it does nothing and reports false.
 func (a *Auth) serve(w http.ResponseWriter, r *http.Request, s *session.Session, now time.Time,
 	next http.Handler) bool {
 	s = a.sessions.Roll(w, r, s, now)
@@ -201,39 +201,39 @@ func (a *Auth) serve(w http.ResponseWriter, r *http.Request, s *session.Session,
 }
 
 // Require is [Auth.RequireLogin] with rules: all of them must let the user pass, or the
-// answer is 403 and [Config].ErrorHandler or a page that offers to use another account. Call
-// it when the routes are set up. Behind another middleware of this Auth that signed the
-// request in, such as [Auth.RequireBearer], it asks that one's user.
+// answer is 403 and [Config].ErrorHandler or a page that offers to use another account.
+// Call it when the routes are set up. Behind another middleware of this Auth that has
+// already found the user, such as [Auth.RequireBearer], it checks that user.
 func (a *Auth) Require(rules ...Rule) func(http.Handler) http.Handler {
 	a.admission.claims.add(claimsOf(rules)...)
-	signedInBy := func(ctx context.Context) *Auth {
+	authOf := func(ctx context.Context) *Auth {
 		if c, _ := ctx.Value(requestKey{}).(*requestContext); c != nil && c.auth == a {
 			return a
 		}
 		return nil
 	}
-	return requireRules(rules, signedInBy, a.RequireLogin)
+	return requireRules(rules, authOf, a.RequireLogin)
 }
 
-// requireRules is Require for one Auth or several. signedInBy tells who has signed a request
-// in already, or nil.
+// requireRules is Require for one Auth or several. authOf returns the Auth whose
+// middleware has already found the request's user, or nil.
 func requireRules(
-	rules []Rule, signedInBy func(context.Context) *Auth, requireLogin func(http.Handler) http.Handler,
+	rules []Rule, authOf func(context.Context) *Auth, requireLogin func(http.Handler) http.Handler,
 ) func(http.Handler) http.Handler {
-	rules = slices.Clone(rules) // they are the route's now
+	rules = slices.Clone(rules) // the caller may change its slice
 	return func(next http.Handler) http.Handler {
 		checked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			e := checkRules(r.Context(), rules, UserFrom(r.Context()))
 			if e != nil {
-				a := signedInBy(r.Context())
-				a.fail(w, r, e, a.paths.wanted(r))
+				a := authOf(r.Context())
+				a.fail(w, r, e, a.paths.returnPage(r))
 				return
 			}
 			next.ServeHTTP(w, r)
 		})
 		signedIn := requireLogin(checked)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if signedInBy(r.Context()) != nil {
+			if authOf(r.Context()) != nil {
 				checked.ServeHTTP(w, r)
 				return
 			}
@@ -242,15 +242,15 @@ func requireRules(
 	}
 }
 
-// User returns who is signed in, or nil. It reads the request's cookie, and the
-// [sessionstore.Store] if there is one, for pages that are public but greet those who are known;
-// a store that can't be asked knows nobody. An answer that depends on it must not be cached
-// for others.
+// User returns the user who is signed in, or nil. It reads the request's cookie, and
+// the [sessionstore.Store] if there is one. It is for public pages that greet a
+// signed-in user; if the store can't be reached it returns nil. An answer that depends
+// on the user must not be cached for others.
 func (a *Auth) User(r *http.Request) *User {
 	s, _, err := a.sessions.Read(r, a.now())
-	if err != nil && a.quiet.Pass(a.now()) {
+	if err != nil && a.outages.Pass(a.now()) {
 		a.log.LogAttrs(r.Context(), slog.LevelError,
-			"cognate: nobody is known: the session store can't be asked", errAttr(err))
+			"cognate: treating the visitor as signed out: the session store can't be reached", errAttr(err))
 	}
 	if s == nil {
 		return nil
@@ -259,13 +259,13 @@ func (a *Auth) User(r *http.Request) *User {
 }
 
 // LogoutEverywhere ends every session of the user with this [User.Subject], in all
-// browsers, and returns how many there were, also with an error: call it again then. It
-// needs Session.Store: cookies can't be recalled. The provider's own session stays, and
-// access tokens stay good until they expire.
+// browsers, and returns how many it ended. It may return both a count and an error:
+// call it again then. It needs Session.Store: cookies can't be revoked. The provider's
+// own session stays open, and access tokens stay valid until they expire.
 func (a *Auth) LogoutEverywhere(ctx context.Context, subject string) (int, error) {
 	n, err := a.sessions.EndAll(ctx, session.BySubject, subject)
 	if n > 0 {
 		a.notifyEnded(ctx, subject, LogoutEverywhere)
 	}
-	return n, exported(err)
+	return n, publicError(err)
 }

@@ -15,63 +15,65 @@ import (
 	"github.com/cognate-auth/cognate/internal/oidc"
 )
 
-// rememberedFor bounds how long a token that was verified here is not verified again. A key
-// that the provider withdraws is so good for an hour and this, or for a day and this if the
-// key set can't be had.
+// rememberedFor bounds how long a verified token is accepted without being verified
+// again. It adds to the time that a withdrawn key is still accepted: an hour, or a day
+// if the key set can't be fetched.
 const rememberedFor = 5 * time.Minute
 
-// Bearer lets programs in by the access token that they send along (RFC 6750), without
-// login routes and without cookies: a resource server. Make one with [NewBearer]; an
+// Bearer is a resource server: it lets programs in by the access token that they send
+// (RFC 6750), without login routes and without cookies. Make one with [NewBearer]; an
 // [Auth] has its own. It is safe for concurrent use.
 //
-// Everything about a token is checked: signature, issuer, dates, whom it is for, and that
-// it is an access token and no ID token. A token that was verified is remembered for up to
-// five minutes, never longer than it lives.
+// Every token is checked in full: signature, issuer, dates, audience or client, and
+// that it is an access token and not an ID token. A verified token is remembered for up
+// to five minutes, but never after it expires.
 type Bearer struct {
 	tokens   *oidc.AccessTokens
 	dialects map[string]*Dialect // by issuer
-	seen     *cache.Cache[*seenToken]
-	auth     *Auth // that it belongs to; nil for a resource server alone
+	verified *cache.Cache[*verifiedToken]
+	auth     *Auth // the Auth that it belongs to; nil if made by NewBearer
 	config   BearerConfig
 	log      *slog.Logger
 	now      func() time.Time
-	// warnings lets through the lines of level Warn.
+	// warnings limits the lines of level Warn.
 	warnings cache.Throttle
 }
 
-// A seenToken is a token that passed, and when that may be taken for granted.
-type seenToken struct {
+// A verifiedToken is the user of a token that passed, and the time in which the token
+// need not be verified again.
+type verifiedToken struct {
 	user        *User
 	from, until time.Time
 }
 
-// NewBearer checks the configuration and makes a Bearer of it. It uses no network. The
-// error lists everything that is wrong with the configuration, not only the first.
+// NewBearer checks the configuration and makes a Bearer from it. It uses no network.
+// The error lists everything that is wrong with the configuration, not only the first
+// problem.
 func NewBearer(cfg BearerConfig) (*Bearer, error) {
-	given := cfg.Issuers
+	configured := cfg.Issuers
 	cfg.defaults()
 	problems := cfg.check()
 	if len(cfg.Issuers) == 0 {
 		//nolint:staticcheck // the field's name
-		problems = append(problems, errors.New("Issuers is empty: whose tokens are to be accepted?"))
+		problems = append(problems, errors.New("Issuers is empty; name at least one issuer whose tokens are accepted"))
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("cognate: bearer configuration: %w", errors.Join(problems...))
 	}
 	for n, i := range cfg.Issuers {
-		tellExamples(cfg.Logger, append([]string{i.Issuer}, i.Clients...)...)
-		if given[n].Dialect == nil && i.Dialect.TokenUseClaim == "" && looksLikePool(i.Issuer) {
-			tellDialect(cfg.Logger, i.Issuer)
+		warnOfExamples(cfg.Logger, append([]string{i.Issuer}, i.Clients...)...)
+		if configured[n].Dialect == nil && i.Dialect.TokenUseClaim == "" && looksLikePool(i.Issuer) {
+			warnOfDialect(cfg.Logger, i.Issuer)
 		}
 	}
 	return newBearer(cfg, nil), nil
 }
 
-// newBearer makes a Bearer of a configuration that is filled in and checked. own, if not
-// nil, is the provider of the first issuer.
+// newBearer makes a Bearer from a configuration that is filled in and checked. own, if
+// not nil, is the provider of the first issuer.
 func newBearer(c BearerConfig, own *oidc.Provider) *Bearer {
 	b := &Bearer{
-		dialects: make(map[string]*Dialect, len(c.Issuers)), seen: cache.New[*seenToken](c.CacheSize),
+		dialects: make(map[string]*Dialect, len(c.Issuers)), verified: cache.New[*verifiedToken](c.CacheSize),
 		config: c, log: c.Logger, now: c.Now, warnings: cache.Throttle{Every: warnPause},
 	}
 	issuers := make([]*oidc.AccessTokenIssuer, len(c.Issuers))
@@ -86,7 +88,8 @@ func newBearer(c BearerConfig, own *oidc.Provider) *Bearer {
 	return b
 }
 
-// accept says which of an issuer's tokens are accepted. provider is the issuer's, or nil.
+// accept returns the rules for an issuer's tokens. provider is the issuer's, or nil to
+// make one.
 func (i *BearerIssuer) accept(c *BearerConfig, provider *oidc.Provider) *oidc.AccessTokenIssuer {
 	if provider == nil {
 		provider = oidc.NewProvider(oidc.ProviderConfig{
@@ -109,7 +112,7 @@ func (i *BearerIssuer) accept(c *BearerConfig, provider *oidc.Provider) *oidc.Ac
 	return out
 }
 
-// proof is how this program proves itself to the provider that judges.
+// proof returns how this program authenticates at the introspection endpoint.
 func (in *Introspection) proof() *oidc.Proof {
 	if in.Auth == BearerAuth {
 		return oidc.BearerToken(string(in.Token))
@@ -117,11 +120,11 @@ func (in *Introspection) proof() *oidc.Proof {
 	return proofBySecret(in.Auth, in.ClientID, in.ClientSecret)
 }
 
-// Require lets a request through to the next handler if it has a good access token that
-// was granted all of the scopes; [UserFrom] then tells whose it is. Others are answered as
-// RFC 6750 says: 401 without a token or with a bad one, 403 if it lacks a scope, 400 if
-// the request can't be read, and 503 while tokens can't be checked. It panics if a scope
-// is none, such as two in one string.
+// Require lets a request through to the next handler if it has a valid access token
+// that was granted all of the scopes; [UserFrom] then returns the token's user. Others
+// are answered as RFC 6750 says: 401 without a valid token, 403 if the token lacks a
+// scope, 400 if the request can't be read, and 503 while tokens can't be checked.
+// Require panics if a string is not one scope, for example if it holds two.
 func (b *Bearer) Require(scopes ...string) func(http.Handler) http.Handler {
 	missing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.refuse(w, r, refuse(ReasonBearerMissing, "the request has no bearer token"), nil)
@@ -129,8 +132,8 @@ func (b *Bearer) Require(scopes ...string) func(http.Handler) http.Handler {
 	return b.middleware(scopes, func(http.Handler) http.Handler { return missing })
 }
 
-// Optional is Require, but for requests without a token, which pass: [UserFrom] then
-// returns nil. A bad token is refused.
+// Optional is like Require, but lets requests without a token through: [UserFrom] then
+// returns nil. An invalid token is refused.
 func (b *Bearer) Optional(scopes ...string) func(http.Handler) http.Handler {
 	return b.middleware(scopes, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -140,8 +143,8 @@ func (b *Bearer) Optional(scopes ...string) func(http.Handler) http.Handler {
 	})
 }
 
-// middleware passes requests with a good token to the next handler, and those without one
-// to what missing makes of it.
+// middleware passes requests with a valid token to the next handler, and those without
+// a token to the handler that missing makes of it.
 func (b *Bearer) middleware(
 	scopes []string, missing func(next http.Handler) http.Handler,
 ) func(http.Handler) http.Handler {
@@ -174,14 +177,14 @@ var scopeToken = regexp.MustCompile(`^[!#-\[\]-~]{1,256}$`)
 func mustScopes(scopes []string) {
 	for _, s := range scopes {
 		if !scopeToken.MatchString(s) {
-			panic(fmt.Sprintf("cognate: %q is no scope; give each as an argument of its own", s))
+			panic(fmt.Sprintf("cognate: %q is not a scope; pass each scope as a separate argument", s))
 		}
 	}
 }
 
-// Verify returns whose access token raw is, if it is good and was granted all of the
-// scopes, for programs that get it by other ways than HTTP. The error is an [*Error]; an
-// empty token is refused with [ReasonBearerMissing].
+// Verify returns the user of the access token raw, if it is valid and was granted all
+// of the scopes. It is for programs that receive tokens by other means than HTTP. The
+// error is an [*Error]; an empty token is refused with [ReasonBearerMissing].
 func (b *Bearer) Verify(ctx context.Context, raw string, scopes ...string) (*User, error) {
 	user, err := b.verify(ctx, raw, scopes)
 	if err != nil {
@@ -201,7 +204,7 @@ func (b *Bearer) verify(ctx context.Context, raw string, scopes []string) (*User
 	}
 	key := tokenKey(raw)
 	now := b.now()
-	t, ok := b.seen.Get(key)
+	t, ok := b.verified.Get(key)
 	if !ok || now.Before(t.from) || !now.Before(t.until) {
 		var err error
 		t, err = b.check(ctx, raw, key)
@@ -209,14 +212,14 @@ func (b *Bearer) verify(ctx context.Context, raw string, scopes []string) (*User
 			return nil, err
 		}
 		if now.Before(t.until) {
-			b.seen.Put(key, t)
+			b.verified.Put(key, t)
 		}
 	}
 	return t.user, checkScopes(t.user, scopes)
 }
 
-// tokenKey is what a token is remembered by: its SHA-256. Tokens of the usual size are
-// copied to the stack to be hashed, not to the heap.
+// tokenKey is the cache key of a token: its SHA-256. To be hashed, tokens of the usual
+// size are copied to the stack, not to the heap.
 func tokenKey(raw string) string {
 	var usual [2048]byte
 	data := append(usual[:0], raw...)
@@ -224,12 +227,12 @@ func tokenKey(raw string) string {
 	return string(sum[:])
 }
 
-// check verifies a token that was not seen before, and reads the user from it. All claims stay
-// readable by [User.Claim].
-func (b *Bearer) check(ctx context.Context, raw, key string) (*seenToken, error) {
-	if !wellFormed(raw) { // whoever called Verify may have read it from a line
+// check verifies a token that is not in the cache, and reads the user from it. All
+// claims stay readable by [User.Claim].
+func (b *Bearer) check(ctx context.Context, raw, key string) (*verifiedToken, error) {
+	if !wellFormed(raw) { // the caller of Verify may have read it with its line break
 		return nil, refuse(ReasonTokenMalformed,
-			"the access token has a character that no token has, such as a line end")
+			"the access token has a character that is not allowed in tokens, such as a line break")
 	}
 	now := b.now()
 	t, err := b.tokens.Verify(ctx, raw, key)
@@ -240,7 +243,7 @@ func (b *Bearer) check(ctx context.Context, raw, key string) (*seenToken, error)
 	if u.Username == "" {
 		u.Username = t.Claims.Text("username") // Cognito's access tokens; RFC 7662, 2.2
 	}
-	return &seenToken{user: u, from: now, until: t.Until}, nil
+	return &verifiedToken{user: u, from: now, until: t.Until}, nil
 }
 
 func checkScopes(u *User, scopes []string) error {
@@ -252,28 +255,28 @@ func checkScopes(u *User, scopes []string) error {
 	return nil
 }
 
-// RequireBearer lets a request through if it has a good access token that was granted all
-// of the scopes; see [Bearer.Require] and Config.Bearer. Cookies are not looked at.
+// RequireBearer lets a request through if it has a valid access token that was granted
+// all of the scopes; see [Bearer.Require] and Config.Bearer. Cookies are ignored.
 func (a *Auth) RequireBearer(scopes ...string) func(http.Handler) http.Handler {
 	return a.bearer.Require(scopes...)
 }
 
-// OptionalBearer is [Auth.RequireBearer], but for requests without a token, which pass:
-// [UserFrom] then returns nil. A bad token is refused.
+// OptionalBearer is like [Auth.RequireBearer], but lets requests without a token
+// through: [UserFrom] then returns nil. An invalid token is refused.
 func (a *Auth) OptionalBearer(scopes ...string) func(http.Handler) http.Handler {
 	return a.bearer.Optional(scopes...)
 }
 
 // RequireLoginOrBearer is for a route that people and programs share. A request with a
-// bearer token, good or bad, is treated as by [Auth.RequireBearer]; every other one as by
-// [Auth.RequireLogin]. The scopes hold for both: a session's are those that its sign-in
-// was granted.
+// bearer token, valid or not, is treated as by [Auth.RequireBearer]; every other one as
+// by [Auth.RequireLogin]. The scopes are required of both: a session has those that its
+// sign-in was granted.
 func (a *Auth) RequireLoginOrBearer(scopes ...string) func(http.Handler) http.Handler {
 	return a.bearer.middleware(scopes, func(next http.Handler) http.Handler {
 		return a.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			err := checkScopes(UserFrom(r.Context()), scopes)
 			if err != nil {
-				a.fail(w, r, asError(err, ReasonInsufficientScope), a.paths.wanted(r))
+				a.fail(w, r, asError(err, ReasonInsufficientScope), a.paths.returnPage(r))
 				return
 			}
 			next.ServeHTTP(w, r)
@@ -281,8 +284,8 @@ func (a *Auth) RequireLoginOrBearer(scopes ...string) func(http.Handler) http.Ha
 	})
 }
 
-// VerifyAccessToken returns whose access token raw is, if it is good and was granted all
-// of the scopes; see [Bearer.Verify].
+// VerifyAccessToken returns the user of the access token raw, if it is valid and was
+// granted all of the scopes; see [Bearer.Verify].
 func (a *Auth) VerifyAccessToken(ctx context.Context, raw string, scopes ...string) (*User, error) {
 	return a.bearer.Verify(ctx, raw, scopes...)
 }

@@ -18,117 +18,126 @@ const (
 	maxIntrospectionTTL     = time.Hour
 )
 
-// BearerConfig says which access tokens are accepted ([Auth.RequireBearer], [NewBearer]).
-// In Config.Bearer every field may be left out: the app's own provider is then the one
-// issuer, and tokens that it gave the app's own client are accepted.
+// BearerConfig says which access tokens are accepted ([Auth.RequireBearer],
+// [NewBearer]). In Config.Bearer every field may be left out: tokens that the app's own
+// provider issued to the app's own client are then accepted.
 type BearerConfig struct {
-	// Audiences are the names of this API, one of which a token's aud must have, and
-	// Clients those it may have been issued to. They hold for every issuer that names
-	// none of its own; see [BearerIssuer].
+	// Audiences are the names of this API, one of which must be in a token's aud, and
+	// Clients are the client IDs that a token may have been issued to. They apply to
+	// every issuer that sets none of its own; see [BearerIssuer].
 	Audiences, Clients []string
-	// Issuers are those whose tokens are accepted. In Config.Bearer they come beside the
-	// app's own provider, of which an entry without Issuer says more.
+	// Issuers are the providers whose tokens are accepted. In Config.Bearer they are
+	// added to the app's own provider; an entry without Issuer configures the app's own
+	// provider.
 	Issuers []BearerIssuer
 
-	// TokenInForm also takes the token from access_token in a form of at most 1 MiB (RFC
-	// 6750, 2.2). The form is read for that; r.PostForm then holds it.
+	// TokenInForm also takes the token from access_token in a form of at most 1 MiB
+	// (RFC 6750, 2.2). The form is then read into r.PostForm.
 	TokenInForm bool
-	// InsecureTokenInQuery also takes the token from access_token in the URL's query (RFC
-	// 6750, 2.3): from there it gets into logs, histories and Referer headers.
+	// InsecureTokenInQuery also takes the token from access_token in the URL's query
+	// (RFC 6750, 2.3). URLs get into logs, browser histories and Referer headers, and
+	// the token with them.
 	InsecureTokenInQuery bool
 	// Realm and ResourceMetadata, if not empty, go into the WWW-Authenticate header: the
 	// name of this API, and the URL of its metadata (RFC 9728, 5.1).
 	Realm, ResourceMetadata string
-	// CacheSize is how many verified tokens are remembered at most, some 4 KiB each, by
-	// their SHA-256. The half that was used last is kept for certain. Zero means 5,000.
+	// CacheSize is how many verified tokens are remembered at most, about 4 KiB each,
+	// by their SHA-256. The most recently used half is always kept. Zero means 5,000.
 	CacheSize int
-	// ErrorHandler writes the answer of a refusal in the place of the built-in JSON. The
-	// headers WWW-Authenticate, Retry-After and Cache-Control are set before; it must
-	// answer with e.Status or another error status.
+	// ErrorHandler writes the answer to a refused request instead of the built-in JSON.
+	// The headers WWW-Authenticate, Retry-After and Cache-Control are already set; it
+	// must answer with e.Status or another error status.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, e *Error)
 
-	// The following are for [NewBearer]. In Config.Bearer they are those of Config.
+	// The following are for [NewBearer]. In Config.Bearer they are ignored: those of
+	// Config apply.
 
 	// ClockSkew is how far this machine's clock and the issuers' may differ. Zero means
 	// 60 seconds; at most 5 minutes.
 	ClockSkew time.Duration
-	// Metrics counts refusals. Nil: nothing does.
+	// Metrics counts refusals. Nil means that nothing is counted.
 	Metrics Metrics
-	// Logger gets a line for each refusal, at level Debug, and now and then one at level
-	// Warn while tokens can't be checked. Nil means slog.Default().
+	// Logger gets a line for each refusal at level Debug, and, while tokens can't be
+	// checked, at most one line in 10 seconds at level Warn. Nil means slog.Default().
 	Logger *slog.Logger
 	// HTTPClient talks to the issuers. Nil means one with a time limit of 10 seconds.
 	// Redirects are never followed.
 	HTTPClient *http.Client
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
-	// InsecureHTTP allows plain http for the issuers on other than loopback addresses.
+	// InsecureHTTP allows plain http for issuers that are not on loopback addresses.
 	InsecureHTTP bool
 
 	self string // the app's own client ID, if the first issuer is the app's own provider
 }
 
-// A BearerIssuer is a provider whose access tokens are accepted. A token names its issuer
-// itself; it only picks among those that are configured.
+// A BearerIssuer is a provider whose access tokens are accepted. The issuer that a
+// token names only selects one of the configured issuers.
 type BearerIssuer struct {
-	// Issuer is the provider's issuer identifier, to the letter.
+	// Issuer is the provider's issuer identifier, exactly as its tokens have it.
 	Issuer string
 	// Audiences are the names of this API at the issuer. A token's aud must have one of
-	// them. Tokens of Amazon Cognito have an aud only if they are bound to a resource; one
-	// that is must be bound to one of these. For the app's own provider, if it is no
-	// Cognito, nil means ClientID. Name no client here that people sign in with, if the
-	// provider has names for APIs: its ID tokens have the same aud. Where there is no other
-	// way, name it in Clients, too, and tokens without a scope or client_id are refused.
+	// them. Tokens of Amazon Cognito have an aud only if they are bound to a resource,
+	// which must then be one of these. For the app's own provider, unless it is
+	// Cognito, nil means ClientID. If the provider has names for APIs, use one and not
+	// the ID of a client that people sign in with: that client's ID tokens have the
+	// same aud. If such a client can't be avoided, name it in Clients, too: tokens
+	// without a scope or client_id are then refused.
 	Audiences []string
-	// Clients are those a token may have been issued to. Amazon Cognito's tokens are
-	// accepted by this. Elsewhere nil means any. For the app's own provider, if it is
-	// Cognito, nil means ClientID.
+	// Clients are the client IDs that a token may have been issued to. It is required
+	// for Amazon Cognito, whose tokens are accepted by their client; for the app's own
+	// Cognito pool nil means ClientID. For other providers nil means any client.
 	Clients []string
-	// Dialect is what is special about the kind of provider; nil as in [Config].
+	// Dialect describes the kind of provider. Nil means that the issuer decides, as in
+	// [Config].
 	Dialect *Dialect
-	// JWKS is where the issuer's keys are. Empty means that its discovery document says.
+	// JWKS is the URL of the issuer's key set. Empty means the one in its discovery
+	// document.
 	JWKS string
-	// SigningAlgorithms are those a token may be signed with. Nil means RS256 alone, or
-	// for the app's own provider those of Config.
+	// SigningAlgorithms are the algorithms that a token may be signed with. Nil means
+	// only RS256, or for the app's own provider those of Config.
 	SigningAlgorithms []string
 	// Introspection, if not nil, asks the issuer about each of its tokens instead of
 	// verifying it here.
 	Introspection *Introspection
 }
 
-// BearerAuth authenticates at an introspection endpoint by an access token of this
-// program's own. It is for [Introspection] alone.
+// BearerAuth authenticates at an introspection endpoint with an access token of this
+// program. It is only for [Introspection].
 const BearerAuth AuthMethod = "bearer"
 
-// Introspection asks the provider whether a token is good (RFC 7662): for tokens that only
-// the provider can read, or where a revoked one must not be accepted until it expires.
-// Tokens that are no JWT are accepted if exactly one issuer is configured with it.
+// Introspection asks the provider whether a token is active (RFC 7662). It is for
+// tokens that only the provider can read, and for APIs that must refuse a revoked token
+// before it expires. Tokens that are not JWTs are accepted if exactly one issuer is
+// configured with Introspection.
 //
-// Audiences and Clients of the issuer are compared with aud and client_id of the answer;
-// one of the two lists must be there. The answer must name a sub.
+// The issuer's Audiences and Clients are compared with aud and client_id in the answer;
+// at least one of the two lists must be set. The answer must have a sub.
 type Introspection struct {
-	// Endpoint is the introspection endpoint. Empty means that the discovery document
-	// says. Amazon Cognito has none.
+	// Endpoint is the introspection endpoint. Empty means the one in the discovery
+	// document. Amazon Cognito has no such endpoint.
 	Endpoint string
-	// Auth is how this program proves itself: ClientSecretPost, which empty means,
-	// ClientSecretBasic or BearerAuth.
+	// Auth is how this program authenticates: ClientSecretPost, ClientSecretBasic or
+	// BearerAuth. Empty means ClientSecretPost.
 	Auth AuthMethod
-	// ClientID and ClientSecret are for the first two. Empty ones are Config's for the
-	// app's own provider.
+	// ClientID and ClientSecret are for ClientSecretPost and ClientSecretBasic. For the
+	// app's own provider, empty means those of Config.
 	ClientID     string
 	ClientSecret Secret
 	// Token is for BearerAuth.
 	Token Secret
-	// TokenTypeHint is sent as token_type_hint, such as "access_token". Empty: none is.
+	// TokenTypeHint is sent as token_type_hint, such as "access_token", if it is not
+	// empty.
 	TokenTypeHint string
-	// CacheFor is how long an answer that a token is active is remembered, at most until
-	// the token expires: so long a revoked one stays good. Zero means a minute, negative
-	// not at all; at most an hour. Other answers are not remembered.
+	// CacheFor is how long an answer that a token is active is remembered, at most
+	// until the token expires; a token revoked in that time is still accepted. Zero
+	// means a minute, a negative value not at all; at most an hour. Other answers are
+	// not remembered.
 	CacheFor time.Duration
 }
 
-// bearerConfig returns Config's BearerConfig with what it takes from Config. The first issuer
-// is the app's own provider.
+// bearerConfig returns Config.Bearer completed from Config. The first issuer is the
+// app's own provider.
 func (s *settings) bearerConfig() BearerConfig {
 	c := s.Bearer
 	own := BearerIssuer{}
@@ -146,7 +155,7 @@ func (s *settings) bearerConfig() BearerConfig {
 	return c
 }
 
-// ownIssuer fills in what is known of the app's own provider.
+// ownIssuer completes an entry for the app's own provider from Config.
 func (s *settings) ownIssuer(i BearerIssuer) BearerIssuer {
 	i.Issuer = s.Issuer
 	setDefault(&i.Dialect, s.Dialect)
@@ -176,8 +185,8 @@ func (s *settings) ownIssuer(i BearerIssuer) BearerIssuer {
 	return i
 }
 
-// defaults fills in what is the same for every issuer. It changes no memory of the
-// caller's.
+// defaults fills in the defaults that are the same for every issuer. It copies slices
+// and structs of the caller before it changes them.
 func (c *BearerConfig) defaults() {
 	setDefault(&c.CacheSize, defaultBearerCache)
 	setDefault(&c.ClockSkew, defaultSkew)
@@ -214,16 +223,16 @@ func (c *BearerConfig) defaults() {
 	}
 }
 
-// quotable is what a quoted string of a header may hold here.
+// quotable matches what is allowed here in a header's quoted string.
 var quotable = regexp.MustCompile(`^[ !#-\[\]-~]{0,200}$`)
 
-// check returns all that is wrong with a configuration that is filled in.
+// check returns everything that is wrong with a configuration after defaults.
 func (c *BearerConfig) check() (problems []error) {
 	seen := map[string]bool{}
 	for _, i := range c.Issuers {
 		problems = append(problems, i.check(c.InsecureHTTP)...)
 		if seen[i.Issuer] {
-			problems = append(problems, fmt.Errorf("the bearer issuer %q is there twice", redactURL(i.Issuer)))
+			problems = append(problems, fmt.Errorf("the bearer issuer %q is listed twice", redactURL(i.Issuer)))
 		}
 		seen[i.Issuer] = true
 	}
@@ -235,7 +244,7 @@ func (c *BearerConfig) check() (problems []error) {
 	}
 	if !quotable.MatchString(c.Realm) {
 		problems = append(problems, errors.New(
-			`the bearer Realm has quotes, backslashes or other than printable ASCII, or is longer than 200 bytes`))
+			`the bearer Realm can't be used; expected at most 200 bytes of printable ASCII, no quotes or backslashes`))
 	}
 	metadata := c.ResourceMetadata
 	if metadata != "" && (oidc.CheckURL(metadata, c.InsecureHTTP) != nil || !quotable.MatchString(metadata)) {
@@ -269,11 +278,11 @@ func (i *BearerIssuer) check(insecure bool) (problems []error) {
 	}
 	switch {
 	case i.Introspection != nil && len(i.Audiences) == 0 && len(i.Clients) == 0:
-		problem("Audiences and Clients are missing: set one, or a token for anybody would do")
+		problem("Audiences and Clients are missing: set one of them, or tokens for any API would be accepted")
 	case i.Introspection == nil && i.Dialect.ClientBound && len(i.Clients) == 0:
-		problem("Clients is missing: its tokens name the client they were issued to")
+		problem("Clients is missing; name the clients whose tokens are accepted: its tokens name their client")
 	case i.Introspection == nil && !i.Dialect.ClientBound && len(i.Audiences) == 0:
-		problem("Audiences is missing: its tokens name the API they are for")
+		problem("Audiences is missing; name this API: its tokens name the API that they are for")
 	}
 	if i.Introspection != nil {
 		for _, err := range i.Introspection.check(insecure) {
@@ -312,8 +321,8 @@ func (in *Introspection) check(insecure bool) (problems []error) {
 	return problems
 }
 
-// checkBearer finds the problems of Config.Bearer. What comes from Config itself is
-// complained about there, and not here once more: ownGood tells that nothing was.
+// checkBearer finds the problems of Config.Bearer. Problems of Config itself are not
+// reported a second time here: ownGood says that Config has none.
 func (s *settings) checkBearer(ownGood bool) []error {
 	c := s.bearer
 	own := c.Issuers[0]
@@ -329,3 +338,9 @@ func (s *settings) checkBearer(ownGood bool) []error {
 	}
 	return problems
 }
+
+// problems are what is wrong with a configuration, all of it.
+type problems []error
+
+// add adds one, as fmt.Errorf makes it.
+func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Errorf(format, args...)) }

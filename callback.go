@@ -20,16 +20,16 @@ import (
 // description should be.
 const maxCallback = 16 << 10
 
-// response is an authorization response as it came.
+// response is an authorization response as it was received.
 type response struct {
 	oidc.Response
-	again bool // sent by a page of ours; see sendAgain
+	resent bool // sent by our own page; see resend
 }
 
-// againField marks a response that a page of ours sends.
-const againField = "again"
+// resentField marks a response that was sent by our own page.
+const resentField = "again"
 
-// readResponse reads the callback's query or, where the provider answers by a form
+// readResponse reads the callback's query or, if the provider answered with a form
 // (OAuth 2.0 Form Post Response Mode), its body.
 func readResponse(w http.ResponseWriter, r *http.Request) (response, error) {
 	if r.Method != http.MethodPost {
@@ -48,9 +48,9 @@ func readResponse(w http.ResponseWriter, r *http.Request) (response, error) {
 	return parseResponse(string(body))
 }
 
-// parseResponse reads the parameters. One that is there twice could mean one thing here
-// and another elsewhere, so it is refused (RFC 6749, 3.1). With an error, the response has
-// nothing but a state that can be read.
+// parseResponse reads the parameters. A parameter that appears twice is refused (RFC
+// 6749, 3.1): other readers could use the other value. With an error it returns only
+// the state, if that can be read.
 func parseResponse(raw string) (response, error) {
 	if len(raw) > maxCallback {
 		return response{}, refusal.New(refusal.MalformedCallback,
@@ -64,68 +64,70 @@ func parseResponse(raw string) (response, error) {
 	if len(q["state"]) == 1 {
 		known.State = q.Get("state")
 	}
-	for _, name := range []string{"code", "state", "iss", "error", "error_description", againField} {
+	for _, name := range []string{"code", "state", "iss", "error", "error_description", resentField} {
 		if len(q[name]) > 1 {
-			return known, refusal.New(refusal.MalformedCallback, "%s is there %d times", name, len(q[name]))
+			return known, refusal.New(refusal.MalformedCallback,
+				"%s appears %d times; expected once", name, len(q[name]))
 		}
 	}
 	return response{oidc.Response{
 		Code: q.Get("code"), State: q.Get("state"), Issuer: q.Get("iss"),
 		Error: q.Get("error"), Description: q.Get("error_description"),
-	}, q.Has(againField)}, nil
+	}, q.Has(resentField)}, nil
 }
 
-// callback answers the redirect URL: it ends the sign-in that state belongs to. What fails before
-// signIn has caused no request to the provider.
+// callback answers the redirect URL: it ends the sign-in that state belongs to. No
+// request goes to the provider before signIn.
 func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
-	var in signedIn
+	var result callbackResult
 	resp, err := readResponse(w, r)
-	if err == nil && r.Method == http.MethodPost && !resp.again && a.transactions.Awaits(r, resp.State) {
-		a.sendAgain(w, resp)
+	if err == nil && r.Method == http.MethodPost && !resp.resent && a.transactions.Awaits(r, resp.State) {
+		a.resend(w, resp)
 		return
 	}
 	if err == nil {
-		in.replaced, _, err = a.sessions.Read(r, a.now())
+		result.replaced, _, err = a.sessions.Read(r, a.now())
 	}
 	readable := err == nil
 	if readable {
-		in.transaction, err = a.transactions.Finish(w, r, resp.State)
+		result.transaction, err = a.transactions.Finish(w, r, resp.State)
 	} else {
-		in.transaction = a.transactions.Open(resp.State)
+		result.transaction = a.transactions.Open(resp.State)
 	}
 	switch {
 	case err != nil && readable:
-		in.code = a.client.ErrorCode(resp.Error, resp.Code, resp.State)
-		in.again = in.replaced != nil ||
-			refusal.Of(err) == refusal.Replay && a.transactions.LedOn(r.Context(), in.transaction)
+		result.code = a.client.ErrorCode(resp.Error, resp.Code, resp.State)
+		result.repeated = result.replaced != nil ||
+			refusal.Of(err) == refusal.Replay && a.transactions.LedOn(r.Context(), result.transaction)
 	case err == nil:
 		if a.hooks.OnCallback != nil {
 			a.hooks.OnCallback(r.Context(), r)
 		}
-		// A second click ends the first one's request. Its code is spent by then.
+		// A second click cancels the first request, whose code is used up by then.
 		r = r.WithContext(context.WithoutCancel(r.Context()))
-		err = a.signIn(w, r, resp, &in)
+		err = a.signIn(w, r, resp, &result)
 	}
-	a.answerCallback(w, r, &in, err)
+	a.answerCallback(w, r, &result, err)
 }
 
-// signedIn is what came of a callback.
-type signedIn struct {
-	transaction *transaction.Transaction // nil: not one of ours
-	// again says that the sign-in has ended before: by the back button, or the second click of
-	// two. Nothing is done with the request then.
-	again bool
-	// code is the error code of a callback that does not belong to a sign-in under way in this
-	// browser, and so comes from anybody.
+// callbackResult is the outcome of a callback.
+type callbackResult struct {
+	transaction *transaction.Transaction // nil if the state was not made here
+	// repeated says that the sign-in had already ended: the visitor used the back
+	// button or clicked twice. The request then changes nothing.
+	repeated bool
+	// code is the error code of a callback that does not belong to a sign-in under way
+	// in this browser. Anybody could have sent it.
 	code     string
-	replaced *session.Session // the one that this browser had until now; nil: none
-	user     *User            // with all claims; nil: nobody
+	replaced *session.Session // the browser's session before this sign-in, or nil
+	user     *User            // with all claims; nil if nobody signed in
 }
 
-// signIn redeems the code of a sign-in that has come back, and begins the session of a user who
-// may have one.
-func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, resp response, in *signedIn) (err error) {
-	t := in.transaction
+// signIn exchanges the code for tokens, and begins a session if the user may sign in.
+func (a *Auth) signIn(
+	w http.ResponseWriter, r *http.Request, resp response, result *callbackResult,
+) (err error) {
+	t := result.transaction
 	attempt := attemptOf(t)
 	out := transaction.Outcome{Spent: resp.Code != "" && resp.Error == ""}
 	var refreshToken string
@@ -133,7 +135,7 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, resp response, in 
 		if !out.SignedIn {
 			a.dropTokens(r.Context(), refreshToken)
 		}
-		out.LedOn = out.SignedIn || inVain(t, err)
+		out.LedOn = out.SignedIn || needsInteraction(t, err)
 		a.transactions.Settle(r.Context(), t, out)
 	}()
 	secrets := a.client.Secrets(resp.Code, resp.State, t.Nonce, t.Verifier)
@@ -142,20 +144,20 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, resp response, in 
 	if err != nil {
 		return withoutSecrets(err, append(secrets, tokens.Access, tokens.Refresh))
 	}
-	in.user = userOf(claims, a.client.Provider.Issuer(), a.dialect, tokens.Scopes)
-	kept, err := a.admission.admit(r.Context(), in.user)
+	result.user = userOf(claims, a.client.Provider.Issuer(), a.dialect, tokens.Scopes)
+	kept, err := a.admission.admit(r.Context(), result.user)
 	if err != nil {
 		return err
 	}
 	if a.hooks.OnLogin != nil {
 		err = a.hooks.OnLogin(r.Context(),
-			LoginEvent{User: in.user, State: t.AppState, ReturnTo: t.ReturnTo, Request: r})
+			LoginEvent{User: result.user, State: t.AppState, ReturnTo: t.ReturnTo, Request: r})
 		if err != nil {
 			return vetoed(err)
 		}
 	}
-	if in.replaced != nil { // it may have ended meanwhile, by a hook or at another process
-		in.replaced, _, err = a.sessions.Read(r, a.now())
+	if result.replaced != nil { // it may have ended meanwhile, by a hook or at another process
+		result.replaced, _, err = a.sessions.Read(r, a.now())
 		if err != nil {
 			return err
 		}
@@ -170,15 +172,16 @@ func (a *Auth) signIn(w http.ResponseWriter, r *http.Request, resp response, in 
 	if err != nil {
 		return err
 	}
-	if in.replaced == nil {
-		_ = a.sessions.Discard(r) // no more than tidy: nobody is signed in by it
+	if result.replaced == nil {
+		_ = a.sessions.Discard(r) // only tidies up: that session signs nobody in
 	}
 	a.transactions.Ended(w, t)
 	out.SignedIn = true
 	return nil
 }
 
-// attemptOf is a sign-in under way as the provider and its ID token know it.
+// attemptOf returns the part of a sign-in under way that goes to the provider and is
+// checked in its ID token.
 func attemptOf(t *transaction.Transaction) oidc.Attempt {
 	attempt := oidc.Attempt{State: t.State, Nonce: t.Nonce, Verifier: t.Verifier, ACR: t.ACR}
 	if t.MaxAge != transaction.NoMaxAge {
@@ -187,28 +190,28 @@ func attemptOf(t *transaction.Transaction) oidc.Attempt {
 	return attempt
 }
 
-// answerCallback sends the browser on to the page that the sign-in was begun for, or says what is
-// wrong.
-func (a *Auth) answerCallback(w http.ResponseWriter, r *http.Request, in *signedIn, err error) {
+// answerCallback sends the browser to the page that the visitor wanted, or answers with
+// the error.
+func (a *Auth) answerCallback(w http.ResponseWriter, r *http.Request, result *callbackResult, err error) {
 	target := a.paths.home
-	if in.transaction != nil {
-		target = in.transaction.ReturnTo
+	if result.transaction != nil {
+		target = result.transaction.ReturnTo
 	}
-	if err != nil && !in.again && !inVain(in.transaction, err) {
+	if err != nil && !result.repeated && !needsInteraction(result.transaction, err) {
 		e := asError(err, ReasonTokenEndpoint)
-		e.ProviderCode = cmp.Or(in.code, e.ProviderCode)
-		if in.user != nil {
-			e.subject = in.user.Subject
+		e.ProviderCode = cmp.Or(result.code, e.ProviderCode)
+		if result.user != nil {
+			e.subject = result.user.Subject
 		}
 		a.failLogin(w, r, e, target)
 		return
 	}
 	if err == nil {
-		a.endSession(r.Context(), in.replaced, LogoutReplaced)
-		a.metrics.Login(a.now().Sub(in.transaction.Started))
-		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed in", slog.String("sub", in.user.Subject))
+		a.endSession(r.Context(), result.replaced, LogoutReplaced)
+		a.metrics.Login(a.now().Sub(result.transaction.Started))
+		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed in", slog.String("sub", result.user.Subject))
 	}
-	if !in.again {
+	if !result.repeated {
 		w.Header().Set("Referrer-Policy", "no-referrer") // the code is in this URL
 	}
 	redirect(w, target, redirectStatus(r))

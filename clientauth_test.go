@@ -176,7 +176,7 @@ func TestClientKeyErrors(t *testing.T) {
 		{"two keys", withKey(cognate.ClientKey{Signer: ec, PEM: "x"}), "both"},
 		{"no PEM", withKey(cognate.ClientKey{PEM: "SECRET"}), "no PEM block"},
 		{"no private key",
-			withKey(cognate.ClientKey{PEM: pemOf(t, "PRIVATE KEY", []byte("SECRET"), nil)}), "no private key"},
+			withKey(cognate.ClientKey{PEM: pemOf(t, "PRIVATE KEY", []byte("SECRET"), nil)}), "not a private key"},
 		{"key and secret", func(c *cognate.Config) { c.ClientKey.Signer = ec }, "contradicts a ClientSecret"},
 		{"key and another method",
 			func(c *cognate.Config) { c.ClientKey.Signer, c.ClientAuth = ec, cognate.ClientSecretPost },

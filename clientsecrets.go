@@ -19,23 +19,23 @@ import (
 // maxClientSecrets bounds a client secrets file, in bytes. A full one is under 2 KiB.
 const maxClientSecrets = 64 << 10
 
-// ClientSecrets is the content of a client_secrets.json: what an app client is
-// called at its provider and where the provider's endpoints are. The format is the
-// one of Google's client libraries, which flask-oidc reads too: one outer member,
-// "web" or "installed", that holds the members below.
+// ClientSecrets is the content of a client_secrets.json: an app client's ID and secret
+// and its provider's endpoints. The format is that of Google's client libraries, which
+// flask-oidc reads too: one outer member, "web" or "installed", that holds the members
+// below.
 //
-// Members that are not listed here are ignored, as the format demands. Endpoints
-// that are empty are filled in from the provider's discovery document.
+// Members that are not listed here are ignored, as the format demands. Empty endpoints
+// are taken from the provider's discovery document.
 type ClientSecrets struct {
-	// Issuer is the provider's issuer identifier, compared with the iss claim to
-	// the letter. For Amazon Cognito it is
-	// https://cognito-idp.<region>.amazonaws.com/<pool id>, on another host than
-	// the endpoints. Files of other libraries may lack it: set Config.Issuer then.
+	// Issuer is the provider's issuer identifier; the iss claim must match it exactly.
+	// For Amazon Cognito it is https://cognito-idp.<region>.amazonaws.com/<pool id>, on
+	// another host than the endpoints. Files for other libraries may lack it: set
+	// Config.Issuer then.
 	Issuer string
 	// ClientID is the app client's ID. Required.
 	ClientID string
-	// ClientSecret is the app client's secret; empty for a public client, whose file does
-	// not have the member at all.
+	// ClientSecret is the app client's secret; empty for a public client, whose file
+	// lacks the member.
 	ClientSecret Secret
 	// AuthURI is the authorization endpoint.
 	AuthURI string
@@ -47,8 +47,8 @@ type ClientSecrets struct {
 	RedirectURIs []string
 }
 
-// LoadClientSecrets reads the client secrets file at path. The error of a file that
-// can't be used names the file, the member, what was expected and what to do.
+// LoadClientSecrets reads the client secrets file at path. If the file can't be used,
+// the error names the file, the member, what was expected and what to do.
 func LoadClientSecrets(path string) (*ClientSecrets, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -77,7 +77,7 @@ func ParseClientSecrets(r io.Reader) (*ClientSecrets, error) {
 
 func parseClientSecrets(data []byte) (*ClientSecrets, error) {
 	if len(data) > maxClientSecrets {
-		return nil, fmt.Errorf("larger than %d bytes", maxClientSecrets)
+		return nil, fmt.Errorf("the file is larger than %d bytes", maxClientSecrets)
 	}
 	data, err := utf8text.Decode(data) // programs on Windows write a byte order mark, or UTF-16
 	if err != nil {
@@ -102,8 +102,8 @@ func parseClientSecrets(data []byte) (*ClientSecrets, error) {
 	panic("cognate: unreachable: one member, and none found")
 }
 
-// parseClientMembers reads the members below the outer one and checks what can be
-// checked without knowing the rest of the configuration.
+// parseClientMembers reads the members inside the outer one, and makes the checks that
+// don't need the rest of the configuration.
 func parseClientMembers(outer string, data []byte) (*ClientSecrets, error) {
 	members, err := jsonMembers(data)
 	if err != nil {
@@ -133,8 +133,8 @@ func parseClientMembers(outer string, data []byte) (*ClientSecrets, error) {
 		problems = append(problems, fmt.Errorf("%s.redirect_uris: not a list of strings", outer))
 	}
 	if raw, ok := members["client_secret"]; ok && string(raw) != "null" && strings.TrimSpace(secret) == "" {
-		problems = append(problems, fmt.Errorf("%s.client_secret is empty; put in the app client's secret, "+
-			"or leave the member out for a public client, which has none", outer))
+		problems = append(problems, fmt.Errorf("%s.client_secret is empty; set it to the app client's secret, "+
+			"or leave the member out for a public client, which has no secret", outer))
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
@@ -149,29 +149,29 @@ func parseClientMembers(outer string, data []byte) (*ClientSecrets, error) {
 	return &cs, nil
 }
 
-// placeholder finds what templates of this file leave to be filled in:
-// {{AWS_POOL_ID}} in the tutorial's, [[INSERT CLIENT ID HERE]] in Google's, ${CLIENT_ID} in
-// those of shells, <client ID> in manuals, as a whole value or after a slash, and an ellipsis
-// for a whole value in the documentation of this package.
+// placeholder finds the placeholders of templates for this file: {{AWS_POOL_ID}} in the
+// tutorial's, [[INSERT CLIENT ID HERE]] in Google's, ${CLIENT_ID} in those of shells,
+// <client ID> in manuals, as a whole value or after a slash, and an ellipsis as a whole
+// value in this package's documentation.
 var placeholder = regexp.MustCompile(`\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]|\$\{[A-Za-z_][A-Za-z0-9_]*\}|` +
 	`^<[^<>]+>$|/<[^<>/]+>|^(?:…|\.\.\.)$`)
 
-// exampleValue finds the pools and app clients of the documentation. They look like real
-// ones, and could be: nothing more is known of them than that they are in the examples.
+// exampleValue finds the user pools and app clients of the documentation's examples.
+// They have the form of real ones, so they cause a warning and not an error.
 var exampleValue = regexp.MustCompile(`_Example0[0-9]$|^[0-9](?:example|mobile)clientid0123456789$`)
 
-// tellExamples writes down which values are those of the documentation.
-func tellExamples(log *slog.Logger, values ...string) {
+// warnOfExamples logs which values are examples of the documentation.
+func warnOfExamples(log *slog.Logger, values ...string) {
 	for _, v := range values {
 		if exampleValue.MatchString(v) {
-			log.Warn("cognate: a value of the configuration is the documentation's example; put in that of your "+
-				"user pool or app client",
+			log.Warn("cognate: the configuration has an example value of the documentation; replace it with the value "+
+				"of your user pool or app client",
 				slog.String("value", v))
 		}
 	}
 }
 
-// checkPlaceholders refuses values that were never filled in, and names them.
+// checkPlaceholders refuses values that still hold a placeholder, and names them.
 func (cs *ClientSecrets) checkPlaceholders() error {
 	values := append([]string{cs.AuthURI, cs.ClientID, string(cs.ClientSecret), cs.TokenURI, cs.UserInfoURI, cs.Issuer},
 		cs.RedirectURIs...)
@@ -191,13 +191,13 @@ func (cs *ClientSecrets) checkPlaceholders() error {
 			names = append(names, v)
 		}
 	}
-	return fmt.Errorf("not filled in: %s; put the values of your user pool and its app client in their place",
+	return fmt.Errorf("not filled in: %s; replace them with the values of your user pool and its app client",
 		strings.Join(names, ", "))
 }
 
-// jsonMembers returns the members of the one JSON object in data. Unlike
-// json.Unmarshal it refuses a member that is there twice: two readers of the same
-// file would not agree which one counts.
+// jsonMembers returns the members of the one JSON object in data. Unlike json.Unmarshal
+// it refuses a member that appears twice: two readers of the same file would not agree
+// which one counts.
 func jsonMembers(data []byte) (map[string]json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	t, err := dec.Token()
@@ -220,7 +220,7 @@ func jsonMembers(data []byte) (map[string]json.RawMessage, error) {
 			return nil, syntaxError(data, err)
 		}
 		if _, ok := members[name]; ok {
-			return nil, fmt.Errorf("member %.40q is there twice", name)
+			return nil, fmt.Errorf("member %.40q appears twice", name)
 		}
 		members[name] = value
 	}
@@ -246,7 +246,8 @@ func syntaxError(data []byte, err error) error {
 	return fmt.Errorf("broken JSON on line %d", 1+bytes.Count(data[:offset], []byte("\n")))
 }
 
-// Encode writes the file, in the tutorial's format and with the secret in it, to w.
+// Encode writes the client secrets, including the secret itself, to w in the format of
+// a client_secrets.json.
 func (cs *ClientSecrets) Encode(w io.Writer) error {
 	type members struct {
 		AuthURI      string   `json:"auth_uri"`

@@ -18,177 +18,187 @@ import (
 	"github.com/cognate-auth/cognate/sessionstore"
 )
 
-// Config says who may sign in where. The zero value of every field means something
-// sensible; what has to be there is the app client, from a file or in the fields. [New]
-// checks all of it at once.
+// Config configures an [Auth]. The zero value of every field is a sensible default;
+// only the app client must be set, in a file or in the fields. [New] checks everything
+// at once.
 type Config struct {
-	// ClientSecretsFile is the path of a client_secrets.json; see [ClientSecrets]. The
-	// fields below win over what it says.
+	// ClientSecretsFile is the path of a client_secrets.json; see [ClientSecrets].
+	// Fields below that are set override its values.
 	ClientSecretsFile string
-	// ClientSecrets is the same, already read.
+	// ClientSecrets is the content of such a file; set this or ClientSecretsFile, not
+	// both.
 	ClientSecrets *ClientSecrets
 
-	// Issuer is the provider's issuer identifier, to the letter. For Amazon Cognito:
-	// https://cognito-idp.<region>.amazonaws.com/<pool id>.
+	// Issuer is the provider's issuer identifier, exactly as its tokens have it. For
+	// Amazon Cognito: https://cognito-idp.<region>.amazonaws.com/<pool id>.
 	Issuer string
 	// ClientID is the app client's ID.
 	ClientID string
-	// ClientSecret is the app client's secret; empty for a public client. Where it comes
-	// from a variable or a file that may be empty by mistake, set ClientAuth as well: a
-	// method that needs a secret is refused without one.
+	// ClientSecret is the app client's secret; empty for a public client. If it comes
+	// from a variable or a file that could be empty by mistake, set ClientAuth to
+	// ClientSecretBasic or ClientSecretPost as well: New then refuses an empty secret.
 	ClientSecret Secret
-	// ClientKey signs the client's assertions in the place of a secret; see
+	// ClientKey signs the client's assertions, instead of a secret; see
 	// [PrivateKeyJWT].
 	ClientKey ClientKey
 	// ClientAuth is how the client authenticates at the token endpoint. Empty means
-	// PrivateKeyJWT for a client with a key, what the dialect says for one with a
-	// secret, or the other way if the provider's discovery document announces only that
-	// one, and ClientAuthNone for one without. It is never found out by trying: that
-	// would spend the code.
+	// PrivateKeyJWT for a client with a key, ClientAuthNone for one with neither key
+	// nor secret, and for one with a secret the Dialect's method, or the other of
+	// ClientSecretBasic and ClientSecretPost if the discovery document announces only
+	// that. The method is never found by trial: that would use up the code.
 	ClientAuth AuthMethod
-	// Endpoints overrides what the provider's discovery document says.
+	// Endpoints overrides the endpoints of the provider's discovery document.
 	Endpoints Endpoints
-	// Dialect is what is special about the kind of provider. Nil means Amazon Cognito
-	// if the issuer is one of its own or a local pool's, or if Endpoints are at a pool's
-	// domain, and plain OpenID Connect otherwise. A pool that stands under another name
-	// needs it: the log says so where that can be seen.
+	// Dialect describes the kind of provider. Nil means [CognitoDialect] if the issuer
+	// is Amazon Cognito's or a local pool's, or if Endpoints are on a user pool domain,
+	// and [StandardDialect] otherwise. Set it for a pool behind another host name; a
+	// warning is logged if one is recognised.
 	Dialect *Dialect
 
-	// RedirectURL is the callback URL, as it is registered for the app client. Its
-	// path is where [Auth.Handler] answers. Empty means the first redirect URI of
-	// the client secrets. To answer at an old callback URL too, put the Handler of a second
-	// Auth around, whose configuration differs in nothing else: they share sessions.
+	// RedirectURL is the callback URL, as it is registered for the app client. Its path
+	// is where [Auth.Handler] answers. Empty means the first redirect URI of the client
+	// secrets. To answer at an old callback URL too, wrap the app in the Handler of a
+	// second Auth whose configuration is otherwise the same: they share sessions.
 	RedirectURL string
-	// LogoutRedirectURL is where the provider sends the browser after sign-out. It
-	// has to be registered there, to the letter: with Cognito, https://example.com
-	// and https://example.com/ differ. Empty means HomePath on RedirectURL's host,
-	// such as https://127.0.0.1:5000/.
+	// LogoutRedirectURL is where the provider sends the browser after sign-out. It must
+	// be registered there in exactly this spelling: for Cognito, https://example.com
+	// and https://example.com/ differ. Empty means HomePath on RedirectURL's host, such
+	// as https://127.0.0.1:5000/.
 	LogoutRedirectURL string
-	// LogoutRedirectURLs are further places that are registered for that, for [LogoutTo].
+	// LogoutRedirectURLs are further registered URLs of this kind, for [LogoutTo].
 	LogoutRedirectURLs []string
-	// HomePath is where a visitor lands when no page is to be returned to. Empty
-	// means "/".
+	// HomePath is where a visitor lands if there is no page to return to. Empty means
+	// "/".
 	HomePath string
-	// LoginPath starts a sign-in; the query's return_to is the page to come back to.
-	// Empty means "login" beside the callback: /login for /oidc_callback.
+	// LoginPath starts a sign-in; return_to in its query is the page to come back to.
+	// Empty means "login" in the callback's directory: /login for /oidc_callback.
 	LoginPath string
-	// LogoutPath signs out. Empty means "logout" beside the callback.
+	// LogoutPath signs out. Empty means "logout" in the callback's directory.
 	LogoutPath string
 	// AllowGETLogout lets a GET of LogoutPath sign out at once, so that a plain link
-	// does it. Without it, GET answers with a page that asks, and only a POST signs
-	// out. A request that the browser says another site caused is never followed, GET
-	// or POST. (Browsers say so over https and on loopback; a GET from one that says
-	// nothing, not even by Referer, is followed.)
+	// can sign out. Without it, GET answers with a page that asks for confirmation, and
+	// only a POST signs out. A request that another site caused, according to the
+	// browser, never signs out. (Browsers say so over https and on loopback; a GET with
+	// neither Sec-Fetch-Site nor Referer is followed.)
 	AllowGETLogout bool
 
-	// BackchannelLogoutPath is where the provider says that somebody signed out there
-	// (OpenID Connect Back-Channel Logout 1.0); it has to be registered with the provider,
-	// with this app's origin in front. It needs Session.Store. Empty: nowhere.
+	// BackchannelLogoutPath receives the provider's requests that say who signed out
+	// there (OpenID Connect Back-Channel Logout 1.0). It must be registered with the
+	// provider, with this app's origin in front, and needs Session.Store. Empty means
+	// that no path does.
 	BackchannelLogoutPath string
-	// DisplayName is what a page calls the provider where there are several; see
+	// DisplayName is the provider's name on the page where visitors choose one; see
 	// [NewProviders]. Empty means the issuer's host.
 	DisplayName string
 
-	// Scopes are asked for; openid has to be among them. Nil means openid and email.
+	// Scopes are requested at sign-in; openid must be among them. Nil means openid and
+	// email.
 	Scopes []string
-	// TrustedAudiences are further audiences that an ID token may have beside ClientID
-	// (OpenID Connect Core 1.0, 3.1.3.7, item 3): whoever they are gets such tokens too, and
-	// could send them here. Nil means none; a token that names another one is refused.
+	// TrustedAudiences are audiences that an ID token may have in addition to ClientID
+	// (OpenID Connect Core 1.0, 3.1.3.7, item 3). Such an audience receives the same
+	// tokens, and could send them here. A token with any other additional audience is
+	// refused.
 	TrustedAudiences []string
-	// SigningAlgorithms are those an ID token may be signed with, and userInfo where it is
-	// signed. Nil means RS256 alone. RS, PS and ES with 256, 384 or 512 are known; "none"
-	// and HMAC are not.
+	// SigningAlgorithms are the algorithms that an ID token may be signed with, and a
+	// userInfo answer if it is signed. Nil means only RS256. RS, PS and ES with 256,
+	// 384 or 512 are supported; "none" and HMAC are not.
 	SigningAlgorithms []string
 	// ClockSkew is how far this machine's clock and the provider's may differ, in
 	// both directions. Zero means 60 seconds; at most 5 minutes.
 	ClockSkew time.Duration
-	// UserInfo says when the userInfo endpoint is asked.
+	// UserInfo says when the userInfo endpoint is called.
 	UserInfo UserInfoMode
-	// RequireVerifiedEmail refuses a user whose e-mail address is missing or not
-	// vouched for by the provider, at sign-in, and in sessions that began without it.
+	// RequireVerifiedEmail refuses users whose e-mail address is missing, or not
+	// verified according to the provider: at sign-in, and in sessions that began before
+	// it was set.
 	RequireVerifiedEmail bool
 	// Claims names further claims to keep for [User.Claim]; "custom:*" stands for all
-	// whose name begins with "custom:". Without a Store they travel with every request,
-	// in the session's cookie: name few. Sessions that began before a name was added
-	// lack it. Claims that a rule of [Auth.Require] reads are kept without being named.
+	// claims whose name begins with "custom:". Without a Store they are in the session
+	// cookie, and so in every request: keep few. Sessions that began before a name was
+	// added lack it. Claims that a rule of [Auth.Require] reads are kept anyway.
 	Claims []string
-	// LoginRules must all be passed to sign in. They see every claim of the ID token
-	// and of userInfo, kept or not. They are asked again when a refresh brings an ID
-	// token, and never of bearer tokens: put [Auth.Require] behind [Auth.RequireBearer].
+	// LoginRules must all let a user pass to sign in. They see every claim of the ID
+	// token and of userInfo, kept or not. They are checked again when a refresh brings
+	// an ID token. They are not checked for bearer tokens: for those, put
+	// [Auth.Require] behind [Auth.RequireBearer].
 	LoginRules []Rule
-	// LoginOptions are those of every sign-in; options of [Auth.Login] come after them.
+	// LoginOptions apply to every sign-in; options of [Auth.Login] are applied after
+	// them.
 	LoginOptions []LoginOption
-	// PushedAuthorization sends the parameters of a sign-in to the provider directly and
-	// only a reference to them through the browser (RFC 9126). Without it, that is done
-	// where the provider demands it. A sign-in then begins with a request to the provider.
+	// PushedAuthorization sends the parameters of a sign-in to the provider directly,
+	// and only a reference to them through the browser (RFC 9126). A sign-in then
+	// begins with a request to the provider. Without PushedAuthorization this is done
+	// only if the provider requires it.
 	PushedAuthorization bool
 
-	// Keys encrypt the cookies, and what a Session.Store keeps: secrets of at least 32 random bytes, the newest
-	// first. The first encrypts and all decrypt, so that a new one signs nobody out:
-	// append it in every process, then move it to the front, then drop the old one
-	// when the sessions it sealed have ended. Every process of one app needs the
-	// same keys. Nil means a key made at start: sign-ins then end with the process.
+	// Keys encrypt the cookies and the content of Session.Store: secrets of at least 32
+	// random bytes, the newest first. The first key encrypts; all keys decrypt. To
+	// change keys without signing anybody out, append the new key in every process,
+	// then move it to the front, and remove the old one when its sessions have ended.
+	// All processes of one app need the same keys. Nil means a random key: sessions
+	// then end when the process ends.
 	Keys []Secret
-	// Session says how long a sign-in lasts, and where it is kept.
+	// Session says how long sessions last, and where they are kept.
 	Session SessionConfig
-	// Bearer says which access tokens [Auth.RequireBearer] takes. Its zero value accepts
-	// those that the provider issued to this app client.
+	// Bearer says which access tokens [Auth.RequireBearer] accepts. Its zero value
+	// accepts those that the provider issued to this app client.
 	Bearer BearerConfig
-	// CookieName names the session cookie. Empty means "cognate". Over https the name
-	// begins with __Host-. Give each Auth of one host its own.
+	// CookieName names the session cookie. Empty means "cognate". Over https the prefix
+	// __Host- is added. Each Auth on one host needs a different name.
 	CookieName string
 
 	// RevokeOnLogout revokes the refresh token at sign-out (RFC 7009), if the session
-	// has one and the provider a place for it. That it fails never holds up a sign-out.
+	// has one and the provider has a revocation endpoint. The sign-out succeeds even if
+	// the revocation fails.
 	RevokeOnLogout bool
-	// Hooks are called at the turning points of a sign-in.
+	// Hooks are called when sign-ins and sessions begin, change or end.
 	Hooks Hooks
-	// Metrics counts. Nil: nothing does.
+	// Metrics counts sign-ins, refusals and the like. Nil means that nothing is counted.
 	Metrics Metrics
-	// ErrorHandler writes the answer of whatever is refused (a sign-in, a sign-out, a rule,
-	// a store that is down) in the place of the built-in page, and of the JSON that scripts
-	// get. The log line is written before. It must answer with e.Status or another error
-	// status. That nobody is signed in is no error, and bearer tokens have a handler of
-	// their own in Bearer.
+	// ErrorHandler answers refusals and failures (a sign-in, a sign-out, a rule, a
+	// store that is down) instead of the built-in page and the JSON for scripts. The
+	// log line is already written. It must answer with e.Status or another error
+	// status. It is not called for a visitor who has to sign in, nor for bearer tokens:
+	// see Bearer.ErrorHandler.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, e *Error)
 	// Logger gets one line for each sign-in, refusal and sign-out. Nil means
 	// slog.Default().
 	Logger *slog.Logger
-	// HTTPClient talks to the provider. Nil means one with a time limit of 10 seconds,
-	// which takes names below localhost, such as shop.localhost, to this machine, whatever
-	// a resolver says of them. Redirects are never followed.
+	// HTTPClient sends the requests to the provider. Nil means a client with a time
+	// limit of 10 seconds that connects names below localhost, such as shop.localhost,
+	// to this machine without asking a resolver. Redirects are never followed.
 	HTTPClient *http.Client
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
 
-	// InsecureHTTP allows plain http for the provider and for RedirectURL on other
-	// than loopback addresses: tokens and cookies then travel in the clear.
+	// InsecureHTTP allows plain http for the provider and for RedirectURL even if they
+	// are not on loopback addresses. Tokens and cookies are then sent unencrypted.
 	InsecureHTTP bool
 }
 
-// SessionConfig says how long a session lasts, and where it is kept.
+// SessionConfig says how long sessions last, and where they are kept.
 type SessionConfig struct {
-	// Lifetime is how long a sign-in lasts at most, used or not. Zero means 8 hours.
+	// Lifetime is how long a session lasts at most, used or not. Zero means 8 hours.
 	Lifetime time.Duration
-	// IdleTimeout ends a session that saw no request for this long, give or take a
-	// tenth: its clock is in the cookie and not wound at every request. Zero means no
-	// idle timeout.
+	// IdleTimeout ends a session that had no request for this long, give or take a
+	// tenth: the time of the last request is in the cookie, which is not renewed at
+	// every request. Zero means no idle timeout.
 	IdleTimeout time.Duration
-	// Store keeps the sessions, and the tokens with them. Nil means that each is in its
-	// own cookie.
+	// Store keeps the sessions and their tokens. Nil means that each session is kept in
+	// its cookie.
 	Store sessionstore.Store
 	// TokensInCookie keeps the tokens without a Store, encrypted, in further cookies:
-	// [Auth.AccessToken] then works. They travel with every request and make it two to
-	// three times as dear.
+	// [Auth.AccessToken] then works. They are sent with every request, and make it two
+	// to three times as expensive.
 	TokensInCookie bool
-	// CacheSize is how many opened sessions are kept in memory at most, some 1.5 KiB
-	// each; the half that was used last is kept for certain. Zero means 10,000.
+	// CacheSize is how many decrypted sessions are kept in memory at most, about 1.5
+	// KiB each. The most recently used half is always kept. Zero means 10,000.
 	CacheSize int
 }
 
 const (
 	defaultLifetime  = 8 * time.Hour
-	maxLifetime      = 400 * 24 * time.Hour // browsers keep no cookie longer (RFC 6265bis, 5.5)
+	maxLifetime      = 400 * 24 * time.Hour // the longest that browsers keep a cookie (RFC 6265bis, 5.5)
 	defaultCacheSize = 10_000
 	defaultSkew      = time.Minute
 	maxSkew          = 5 * time.Minute
@@ -196,22 +206,23 @@ const (
 	maxConfigKeys    = 16
 )
 
-// settings is a Config with its gaps filled in and its contradictions found.
+// settings is a Config with its defaults filled in, after it was checked.
 type settings struct {
 	Config
 	origin       string // of RedirectURL
 	callbackPath string
 	secure       bool // RedirectURL is https
-	ephemeral    bool // the key was made here
+	ephemeral    bool // no Keys were set, and a random one was made
 	clientKey    oidc.ClientKey
-	bearer       BearerConfig // with what it takes from Config
-	// authConfigured tells that ClientAuth was set, and not filled in.
+	bearer       BearerConfig // completed from Config
+	// authConfigured says that ClientAuth was set, and not filled in.
 	authConfigured bool
-	// dialectGuessed tells that Dialect was not set, and nothing speaks for Cognito.
+	// dialectGuessed says that Dialect was not set, and nothing indicates Cognito.
 	dialectGuessed bool
 }
 
-// resolve fills in and checks a configuration; the error lists all that is wrong.
+// resolve fills in and checks a configuration; the error lists everything that is
+// wrong.
 func (c Config) resolve() (*settings, error) {
 	s := &settings{Config: c}
 	err := s.readClientSecrets()
@@ -282,13 +293,13 @@ func (s *settings) defaults() {
 	if s.ClientAuth == "" {
 		s.ClientAuth = s.Dialect.ClientAuth
 		switch {
-		case s.ClientKey.given():
+		case s.ClientKey.isSet():
 			s.ClientAuth = PrivateKeyJWT
 		case s.ClientSecret == "":
 			s.ClientAuth = ClientAuthNone
 		}
 	}
-	home := "" // as RedirectURL spells it: the provider compares to the letter
+	home := "" // in RedirectURL's spelling: the provider compares it exactly
 	u, err := url.Parse(s.RedirectURL)
 	if err == nil {
 		home = u.Scheme + "://" + u.Host
@@ -327,19 +338,6 @@ func (s *settings) defaults() {
 		s.Now = time.Now
 	}
 }
-
-// originOf writes an origin as browsers do: in lower case, without the default port.
-func originOf(u *url.URL) string {
-	host := strings.ToLower(u.Host)
-	port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
-	return u.Scheme + "://" + strings.TrimSuffix(host, port)
-}
-
-// problems are what is wrong with a configuration, all of it.
-type problems []error
-
-// add adds one, as fmt.Errorf makes it.
-func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Errorf(format, args...)) }
 
 func setDefault[T comparable](field *T, value T) {
 	var zero T
@@ -418,18 +416,18 @@ func (s *settings) checkPaths() (found problems) {
 	return found
 }
 
-// registered reports whether a redirect URI of the client secrets covers RedirectURL. Keycloak
-// registers patterns that end in a *, which are its own business.
+// registered reports whether a redirect URI of the client secrets covers RedirectURL.
+// Keycloak registers patterns that end in a *.
 func (s *settings) registered(uri string) bool {
 	prefix, pattern := strings.CutSuffix(uri, "*")
 	return uri == s.RedirectURL || pattern && strings.HasPrefix(s.RedirectURL, prefix)
 }
 
-// tell writes down what looks like a mistake and need not be one.
-func (s *settings) tell() {
-	tellExamples(s.Logger, s.Issuer, s.ClientID)
+// warn logs what looks like a mistake but may be intended.
+func (s *settings) warn() {
+	warnOfExamples(s.Logger, s.Issuer, s.ClientID)
 	if s.dialectGuessed && looksLikePool(s.Issuer) {
-		tellDialect(s.Logger, s.Issuer)
+		warnOfDialect(s.Logger, s.Issuer)
 	}
 }
 
@@ -461,8 +459,8 @@ func (s *settings) checkPolicy() (found problems) {
 	return found
 }
 
-// cookieName is what a cookie name may be made of here, a part of RFC 6265's token. It
-// can't begin like a prefix that browsers give a meaning to.
+// cookieName matches the cookie names that are allowed here, a subset of RFC 6265's
+// token. They can't begin with a prefix that has a meaning to browsers.
 var cookieName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 func (s *settings) checkSession() (found problems) {

@@ -95,7 +95,7 @@ func TestConfigErrors(t *testing.T) {
 		}, []string{"redirect_uris", "to the letter"}},
 		{"Cognito's issuer with a slash", func(c *cognate.Config) {
 			c.Issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc/"
-		}, []string{"slash too many", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc,"}},
+		}, []string{"slash too many", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc"}},
 		{"a local pool's issuer with a slash",
 			func(c *cognate.Config) { c.Issuer = "http://localhost:9229/local_abc/" }, []string{"slash too many"}},
 		{"two slashes",
@@ -108,13 +108,13 @@ func TestConfigErrors(t *testing.T) {
 		}, nil},
 		{"Cognito's issuer without a pool",
 			func(c *cognate.Config) { c.Issuer = "https://cognito-idp.eu-west-1.amazonaws.com" },
-			[]string{"no pool's", "<pool id>"}},
+			[]string{"not the issuer of a user pool", "<pool id>"}},
 		{"Cognito's issuer with a port",
 			func(c *cognate.Config) { c.Issuer = "https://cognito-idp.eu-west-1.amazonaws.com:443/eu-west-1_abc" },
-			[]string{"no pool's"}},
+			[]string{"not the issuer of a user pool"}},
 		{"Cognito's issuer in capitals",
 			func(c *cognate.Config) { c.Issuer = "https://Cognito-IDP.eu-west-1.amazonaws.com/eu-west-1_abc" },
-			[]string{"to the letter"}},
+			[]string{"expected exactly"}},
 		{"the pool's domain", func(c *cognate.Config) { c.Issuer = "https://shop.auth.eu-west-1.amazoncognito.com" },
 			[]string{"domain of a pool's sign-in pages", "https://cognito-idp.<region>"}},
 		{"the pool's domain, FIPS",
@@ -125,7 +125,7 @@ func TestConfigErrors(t *testing.T) {
 			[]string{"sign-in pages"}},
 		{"the discovery document",
 			func(c *cognate.Config) { c.Issuer = "https://provider.test/x/.well-known/openid-configuration" },
-			[]string{"address of a document", "https://provider.test/x"}},
+			[]string{"address of a discovery document", "https://provider.test/x"}},
 		{"issuer with a query",
 			func(c *cognate.Config) { c.Issuer = "https://provider.test/?tenant=1" }, []string{"query"}},
 		{"scopes in one text", func(c *cognate.Config) { c.Scopes = []string{"openid", "email profile"} },
@@ -135,7 +135,7 @@ func TestConfigErrors(t *testing.T) {
 		{"secret of the documentation", func(c *cognate.Config) { c.ClientSecret = "…" },
 			[]string{"not filled in", "…"}},
 		{"secret with a line end", func(c *cognate.Config) { c.ClientSecret = "secret\r\n" },
-			[]string{"ClientSecret", "line end"}},
+			[]string{"ClientSecret", "line break"}},
 		{"secret with a mark", func(c *cognate.Config) { c.ClientSecret = "\ufeffsecret" },
 			[]string{"byte order mark"}},
 		{"secret of blanks", func(c *cognate.Config) { c.ClientSecret = " " }, []string{"ClientSecret"}},
@@ -179,7 +179,7 @@ func TestConfigErrors(t *testing.T) {
 
 // TestConfigWarnings: what may be a mistake is told, and starts.
 func TestConfigWarnings(t *testing.T) {
-	const example, taken = "is the documentation's example", "set Dialect to cognate.CognitoDialect()"
+	const example, taken = "an example value of the documentation", "set Dialect to cognate.CognitoDialect()"
 	for _, tt := range []struct {
 		name     string
 		issuer   string
@@ -290,8 +290,8 @@ func TestBearerConfigErrors(t *testing.T) {
 			}
 		}, []string{"sign-in pages"}},
 		{"introspection's secret with a line end",
-			introspect(cognate.Introspection{ClientID: "a", ClientSecret: "b\n"}), []string{"line end"}},
-		{"issuer twice", func(c *config) { c.Issuers = append(c.Issuers, c.Issuers[0]) }, []string{"there twice"}},
+			introspect(cognate.Introspection{ClientID: "a", ClientSecret: "b\n"}), []string{"line break"}},
+		{"issuer twice", func(c *config) { c.Issuers = append(c.Issuers, c.Issuers[0]) }, []string{"listed twice"}},
 		{"keys in the clear", func(c *config) { c.Issuers[0].JWKS = "http://issuer.test/keys" },
 			[]string{"JWKS", "https"}},
 		{"HMAC", func(c *config) { c.Issuers[0].SigningAlgorithms = []string{"HS256"} }, []string{"HS256"}},
@@ -373,7 +373,7 @@ func TestConfigBearerErrors(t *testing.T) {
 			func(c *cognate.Config) { c.Bearer.Issuers = own(cognate.BearerIssuer{Issuer: c.Issuer}) }, nil},
 		{"own provider twice", func(c *cognate.Config) {
 			c.Bearer.Issuers = []cognate.BearerIssuer{{}, {Issuer: c.Issuer, Audiences: []string{"x"}}}
-		}, []string{"there twice"}},
+		}, []string{"listed twice"}},
 		{"another without an audience",
 			func(c *cognate.Config) { c.Bearer.Issuers = own(cognate.BearerIssuer{Issuer: "https://b.test"}) },
 			[]string{"https://b.test", "Audiences is missing"}},

@@ -13,10 +13,10 @@ import (
 	"github.com/cognate-auth/cognate/internal/oidc"
 )
 
-// AuthMethod is how the app client proves itself at the token endpoint.
+// AuthMethod is how the app client authenticates at the token endpoint.
 type AuthMethod string
 
-// The methods of OpenID Connect Core 1.0, section 9, but for client_secret_jwt.
+// The methods of OpenID Connect Core 1.0, section 9, except client_secret_jwt.
 const (
 	// ClientSecretBasic sends the secret in the Authorization header.
 	ClientSecretBasic AuthMethod = "client_secret_basic"
@@ -28,9 +28,9 @@ const (
 	PrivateKeyJWT AuthMethod = "private_key_jwt"
 )
 
-// Endpoints are the URLs of a provider. Empty ones come from its discovery document,
-// which is not asked for when Authorization, Token and JWKS are all there: some
-// providers have none.
+// Endpoints are the URLs of a provider. Empty ones come from its discovery document. If
+// Authorization, Token and JWKS are all set the document is not fetched: some providers
+// don't have one.
 type Endpoints struct {
 	Authorization string
 	Token         string
@@ -42,15 +42,15 @@ type Endpoints struct {
 	PushedAuthorization string
 }
 
-// A Dialect is what a kind of provider does in its own way, as data. [New] picks one
+// A Dialect describes where providers of one kind differ from others. [New] picks one
 // by the issuer; set Config.Dialect for a provider that needs another.
 type Dialect struct {
 	// Name is for logs: "cognito" or "standard".
 	Name string
-	// LogoutParam is the parameter of the end-session endpoint that says where to go
-	// afterwards.
+	// LogoutParam is the parameter of the end-session endpoint that names the URL to
+	// return to.
 	LogoutParam string
-	// LogoutHint tells that the end-session endpoint takes id_token_hint and state.
+	// LogoutHint says that the end-session endpoint takes id_token_hint and state.
 	LogoutHint bool
 	// LogoutPath, if not empty, is the end-session endpoint's path on the
 	// authorization endpoint's host, for a provider whose discovery lacks it.
@@ -60,21 +60,22 @@ type Dialect struct {
 	// TokenUseClaim, if not empty, must be "id" in an ID token and "access" in an access
 	// token.
 	TokenUseClaim string
-	// LangParam and ProviderParam are the parameters of [Lang] and [IdentityProvider];
-	// empty for a provider that has none.
+	// LangParam and ProviderParam are the parameters for [Lang] and [IdentityProvider];
+	// empty if the provider has no such parameter.
 	LangParam, ProviderParam string
-	// ClientAuth is how a client with a secret authenticates, unless Config says.
+	// ClientAuth is how a client with a secret authenticates, unless Config.ClientAuth
+	// is set.
 	ClientAuth AuthMethod
-	// ClientBound tells that an access token names the client it was issued to
-	// (client_id), and an audience only if it is bound to a resource.
+	// ClientBound says that an access token names the client it was issued to
+	// (client_id), and has an audience only if it is bound to a resource.
 	ClientBound bool
 }
 
-// CognitoDialect is Amazon Cognito's: sign-out wants client_id and logout_uri
-// (developer guide, "The managed login sign-out endpoint"), groups are in
-// cognito:groups, and token_use tells ID tokens from access tokens. The secret goes
-// into the body: Cognito allows a "+" in custom secrets, which the encoding of HTTP
-// Basic credentials (RFC 6749, 2.3.1) would change.
+// CognitoDialect returns the dialect of Amazon Cognito: sign-out needs client_id and
+// logout_uri (developer guide, "The managed login sign-out endpoint"), groups are in
+// cognito:groups, and token_use distinguishes ID tokens from access tokens. The secret
+// is sent in the body: Cognito allows a "+" in custom secrets, which the encoding of
+// HTTP Basic credentials (RFC 6749, 2.3.1) would change.
 func CognitoDialect() *Dialect {
 	return &Dialect{
 		Name: "cognito", LogoutParam: "logout_uri", LogoutPath: "/logout",
@@ -83,7 +84,8 @@ func CognitoDialect() *Dialect {
 	}
 }
 
-// StandardDialect is plain OpenID Connect with RP-Initiated Logout 1.0.
+// StandardDialect returns the dialect of plain OpenID Connect with RP-Initiated Logout
+// 1.0.
 func StandardDialect() *Dialect {
 	return &Dialect{
 		Name: "standard", LogoutParam: "post_logout_redirect_uri", LogoutHint: true,
@@ -92,23 +94,23 @@ func StandardDialect() *Dialect {
 	}
 }
 
-// What Cognito's addresses look like in the partitions of AWS: issuers, which have one of
-// two hosts, and the domains of the pages that people see. The suffixes are those of the
-// commercial, Chinese, European Sovereign and isolated partitions.
+// awsSuffix matches the host suffixes of the partitions of AWS: commercial, Chinese,
+// European Sovereign and isolated.
 const awsSuffix = `(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|` +
 	`c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)`
 
-// poolID is the pattern of the last path segment of Cognito's issuers (API reference,
-// UserPoolType).
+// cognitoHost matches the hosts of Cognito's issuers, cognitoDomain the user pool
+// domains with the sign-in pages, and poolID the last path segment of issuers (API
+// reference, UserPoolType).
 var (
 	cognitoHost   = regexp.MustCompile(`(?i)^(?:issuer-)?cognito-idp(?:-fips)?\.[a-z0-9-]+\.` + awsSuffix + `$`)
 	cognitoDomain = regexp.MustCompile(`(?i)\.amazoncognito(?:\.[a-z]+)+$`)
 	poolID        = regexp.MustCompile(`^[\w-]{1,45}_[0-9a-zA-Z]{1,45}$`)
 )
 
-// dialectOf picks the dialect by the issuer: Cognito's own hosts, or a pool on this machine,
-// which is recognised by the pool ID at the end of its issuer; and by endpoints that are at
-// a pool's domain.
+// dialectOf picks the dialect. It is Cognito's if the issuer is on one of Cognito's
+// hosts, or is on this machine and ends in a pool ID, or if an endpoint is on a user
+// pool domain.
 func dialectOf(issuer string, endpoints ...string) *Dialect {
 	u, err := url.Parse(issuer)
 	if err != nil {
@@ -123,30 +125,30 @@ func dialectOf(issuer string, endpoints ...string) *Dialect {
 	return StandardDialect()
 }
 
-// atPoolDomain reports whether a URL is one of the pages of a pool at AWS.
+// atPoolDomain reports whether a URL is on a user pool domain of Cognito.
 func atPoolDomain(raw string) bool {
 	u, err := url.Parse(raw)
 	return err == nil && cognitoDomain.MatchString(u.Hostname())
 }
 
-// looksLikePool reports whether an issuer ends as a pool's ID may, and as the path of another
-// provider may, too.
+// looksLikePool reports whether an issuer ends in what may be a pool ID. Issuers of
+// other providers may do so, too.
 func looksLikePool(issuer string) bool {
 	u, err := url.Parse(issuer)
 	return err == nil && poolID.MatchString(strings.Trim(u.Path, "/"))
 }
 
-// tellDialect writes down that a provider is taken for a standard one, and may be none.
-func tellDialect(log *slog.Logger, issuer string) {
-	log.Warn("cognate: the provider looks like an Amazon Cognito user pool under a name of its own, and is treated "+
-		"as any other provider; set Dialect to cognate.CognitoDialect() if it is one, and to "+
-		"cognate.StandardDialect() if not",
+// warnOfDialect logs that a provider gets the standard dialect, but may be a user pool.
+func warnOfDialect(log *slog.Logger, issuer string) {
+	log.Warn("cognate: the provider looks like an Amazon Cognito user pool behind another host name, but is treated "+
+		"as a standard provider; set Dialect to cognate.CognitoDialect() if it is a user pool, or to "+
+		"cognate.StandardDialect() if it is not",
 		slog.String("issuer", issuer))
 }
 
-// checkIssuer finds what is no issuer identifier, also if it is a URL (OpenID Connect
-// Discovery 1.0, 3): mistakes that otherwise show when the first person signs in, as an
-// error about another issuer.
+// checkIssuer refuses URLs that are not issuer identifiers (OpenID Connect Discovery
+// 1.0, 3). Such mistakes would otherwise show only at the first sign-in, as an error
+// about another issuer.
 func checkIssuer(issuer string, insecure bool, d *Dialect) error {
 	err := oidc.CheckURL(issuer, insecure)
 	if err != nil {
@@ -161,20 +163,20 @@ func checkIssuer(issuer string, insecure bool, d *Dialect) error {
 	base, _, isDocument := strings.Cut(issuer, "/.well-known/")
 	switch atCognito := cognitoHost.MatchString(host); {
 	case isDocument:
-		return fmt.Errorf("is the address of a document; the issuer is what comes before: %s", base)
+		return fmt.Errorf("is the address of a discovery document; the issuer is the part before it: %s", base)
 	case u.RawQuery != "" || u.ForceQuery:
-		return errors.New("has a query, which no issuer has")
+		return errors.New("has a query; an issuer has none")
 	case cognitoDomain.MatchString(host):
 		return errors.New("is the domain of a pool's sign-in pages; the issuer is " + pattern)
 	case (atCognito || d.TokenUseClaim != "") && path != id && poolID.MatchString(id):
-		return fmt.Errorf("has a slash too many; the issuer is %s://%s/%s, to the letter", u.Scheme, u.Host, id)
+		return fmt.Errorf("has one slash too many; the issuer is exactly %s://%s/%s", u.Scheme, u.Host, id)
 	case atCognito && (!poolID.MatchString(path) || u.Host != strings.ToLower(host)):
-		return errors.New("is no pool's; expected " + pattern + ", to the letter")
+		return errors.New("is not the issuer of a user pool; expected exactly " + pattern)
 	}
 	return nil
 }
 
-// checkProvider finds what is wrong with what a configuration says of its provider.
+// checkProvider finds what is wrong with a configuration's client and provider.
 func (s *settings) checkProvider() (problems []error) {
 	if s.ClientID == "" {
 		problems = append(problems, errors.New("ClientID is missing: set it, or ClientSecretsFile"))
@@ -216,7 +218,7 @@ func (s *settings) checkProvider() (problems []error) {
 	return problems
 }
 
-// redactURL is a URL as an error may quote it: without a password.
+// redactURL returns a URL without its password, so that an error may quote it.
 func redactURL(raw string) string {
 	u, err := url.Parse(raw)
 	if err == nil && u.User != nil {

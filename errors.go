@@ -17,12 +17,12 @@ type Reason string
 
 // Why a sign-in, or a step of one, was refused.
 const (
-	// ReasonMalformedCallback: the callback's query can't be read, or holds a
-	// parameter twice.
+	// ReasonMalformedCallback: the callback's parameters can't be read, or one appears
+	// twice.
 	ReasonMalformedCallback Reason = "malformed_callback"
-	// ReasonState: the callback's state is missing or was not made here, or this browser
-	// holds no cookie of the sign-in that began with it: a forged callback, another
-	// browser's, one that later sign-ins threw out, or a browser that blocks cookies.
+	// ReasonState: the callback's state is missing or was not made here, or this
+	// browser has no cookie of that sign-in. The callback is forged or another
+	// browser's, later sign-ins replaced the cookie, or the browser blocks cookies.
 	ReasonState Reason = "state"
 	// ReasonReplay: the callback was used before.
 	ReasonReplay Reason = "replay"
@@ -34,13 +34,13 @@ const (
 	// ReasonProviderError: the provider answered with an error; its code is in
 	// Error.ProviderCode.
 	ReasonProviderError Reason = "provider_error"
-	// ReasonProviderDown: the provider's discovery document or keys can't be had, or the
-	// keys are a day old and can't be had anew.
+	// ReasonProviderDown: the provider's discovery document or keys can't be fetched,
+	// or the keys are a day old and can't be fetched again.
 	ReasonProviderDown Reason = "provider_down"
-	// ReasonProviderIssuer: the provider's discovery document is of another issuer than
-	// the one configured. The configuration is wrong, and another try ends the same way.
+	// ReasonProviderIssuer: the provider's discovery document names another issuer than
+	// the configured one. The configuration is wrong; trying again does not help.
 	ReasonProviderIssuer Reason = "provider_issuer"
-	// ReasonTokenEndpoint: the token endpoint can't be reached, or its answer is no
+	// ReasonTokenEndpoint: the token endpoint can't be reached, or its answer is not a
 	// token response.
 	ReasonTokenEndpoint Reason = "token_endpoint"
 	// ReasonCodeRefused: the token endpoint refused the authorization code.
@@ -53,77 +53,79 @@ const (
 	// ReasonTokenMalformed: the ID token can't be read, or a claim has a wrong type.
 	ReasonTokenMalformed Reason = "token_malformed"
 	// ReasonTokenAlgorithm: the ID token is signed with an algorithm that is not
-	// allowed, "none" among them.
+	// allowed, such as "none".
 	ReasonTokenAlgorithm Reason = "token_algorithm"
-	// ReasonTokenKey: the provider has no key of the ID token's kid.
+	// ReasonTokenKey: the provider has no key with the ID token's kid.
 	ReasonTokenKey Reason = "token_key"
 	// ReasonTokenSignature: the ID token's signature is wrong.
 	ReasonTokenSignature Reason = "token_signature"
-	// ReasonTokenIssuer: iss is not the configured issuer, to the letter.
+	// ReasonTokenIssuer: iss is not exactly the configured issuer.
 	ReasonTokenIssuer Reason = "token_issuer"
-	// ReasonTokenAudience: aud does not name this client, or in an access token this API.
+	// ReasonTokenAudience: aud does not name this client, or, in an access token, this
+	// API.
 	ReasonTokenAudience Reason = "token_audience"
-	// ReasonTokenAuthorizedParty: azp names another client, or is missing beside
-	// several audiences.
+	// ReasonTokenAuthorizedParty: azp names another client, or is missing although
+	// there are several audiences.
 	ReasonTokenAuthorizedParty Reason = "token_authorized_party"
-	// ReasonTokenUse: a token of another kind, such as an access token in the place of an
-	// ID token, or the reverse.
+	// ReasonTokenUse: the token is of another kind, such as an access token instead of
+	// an ID token, or the reverse.
 	ReasonTokenUse Reason = "token_use"
 	// ReasonTokenExpired: exp has passed.
 	ReasonTokenExpired Reason = "token_expired"
 	// ReasonTokenNotYetValid: iat or nbf lies in the future.
 	ReasonTokenNotYetValid Reason = "token_not_yet_valid"
-	// ReasonTokenNonce: nonce is not the one of this sign-in.
+	// ReasonTokenNonce: nonce is not that of this sign-in.
 	ReasonTokenNonce Reason = "token_nonce"
-	// ReasonTokenAccessHash: at_hash does not fit the access token.
+	// ReasonTokenAccessHash: at_hash does not match the access token.
 	ReasonTokenAccessHash Reason = "token_access_hash"
 	// ReasonUserInfo: the userInfo endpoint gave no usable answer.
 	ReasonUserInfo Reason = "userinfo"
-	// ReasonUserInfoSubject: userInfo speaks of another subject than the ID token.
+	// ReasonUserInfoSubject: userInfo names another subject than the ID token.
 	ReasonUserInfoSubject Reason = "userinfo_subject"
-	// ReasonEmailNotVerified: Config.RequireVerifiedEmail is set and the provider
-	// does not vouch for the address.
+	// ReasonEmailNotVerified: Config.RequireVerifiedEmail is set and the address is
+	// missing or not verified according to the provider.
 	ReasonEmailNotVerified Reason = "email_not_verified"
-	// ReasonSessionTooLarge: the identity does not fit into a cookie, or several of its
-	// cookies never come back from the browser.
+	// ReasonSessionTooLarge: the identity does not fit into cookies, or takes several
+	// that the browser does not send back.
 	ReasonSessionTooLarge Reason = "session_too_large"
 	// ReasonCrossOrigin: another site asked for the sign-out.
 	ReasonCrossOrigin Reason = "cross_origin"
-	// ReasonTokenAuthTime: auth_time is missing or older than the max_age that was
-	// asked for.
+	// ReasonTokenAuthTime: auth_time is missing or older than the requested max_age
+	// allows.
 	ReasonTokenAuthTime Reason = "token_auth_time"
-	// ReasonTokenACR: acr is not among the values that were asked for.
+	// ReasonTokenACR: acr is not among the requested values.
 	ReasonTokenACR Reason = "token_acr"
-	// ReasonTokenSubject: a refreshed ID token is about another subject.
+	// ReasonTokenSubject: a refreshed ID token names another subject.
 	ReasonTokenSubject Reason = "token_subject"
 	// ReasonDenied: a [Rule] refused the user.
 	ReasonDenied Reason = "denied"
-	// ReasonRuleFailed: a [Rule] could not decide. It is for rules to return.
+	// ReasonRuleFailed: a [Rule] could not decide. Rules may return it.
 	ReasonRuleFailed Reason = "rule_failed"
 	// ReasonVetoed: a hook refused.
 	ReasonVetoed Reason = "vetoed"
-	// ReasonStoreDown: the [sessionstore.Store] can't be asked.
+	// ReasonStoreDown: the [sessionstore.Store] failed or can't be reached.
 	ReasonStoreDown Reason = "store_down"
-	// ReasonNotSignedIn: there is no session where one is needed.
+	// ReasonNotSignedIn: a session is needed and there is none.
 	ReasonNotSignedIn Reason = "not_signed_in"
-	// ReasonNoTokens: the session holds no token: there is neither a Store nor
-	// TokensInCookie, or they were dropped because they are too large.
+	// ReasonNoTokens: the session holds no tokens: neither a Store nor TokensInCookie
+	// is configured, the tokens were too large to keep, or the session has just begun
+	// and they are lost or can't be refreshed.
 	ReasonNoTokens Reason = "no_tokens"
-	// ReasonRefreshRefused: the provider refused to refresh the tokens, which ended the
-	// session.
+	// ReasonRefreshRefused: the provider refused to refresh the tokens. The session has
+	// ended.
 	ReasonRefreshRefused Reason = "refresh_refused"
-	// ReasonRefreshFailed: the provider could not be asked to refresh the tokens, or
-	// gave no answer that can be used. The session stays.
+	// ReasonRefreshFailed: the tokens could not be refreshed: the provider can't be
+	// reached, or its answer is unusable. The session stays.
 	ReasonRefreshFailed Reason = "refresh_failed"
-	// ReasonResponseStarted: new tokens would need a cookie, and the answer's header
-	// has already been sent.
+	// ReasonResponseStarted: new tokens need a cookie, but the answer's header has
+	// already been sent.
 	ReasonResponseStarted Reason = "response_started"
-	// ReasonLogoutToken: a back-channel logout request without a valid logout token.
+	// ReasonLogoutToken: a back-channel logout request has no valid logout token.
 	ReasonLogoutToken Reason = "logout_token"
 	// ReasonBearerMissing: the request has no bearer token.
 	ReasonBearerMissing Reason = "bearer_missing"
-	// ReasonBearerMalformed: the request's Authorization header can't be read, comes
-	// twice, or is too large.
+	// ReasonBearerMalformed: the request's token can't be read, appears more than once,
+	// or is too large.
 	ReasonBearerMalformed Reason = "bearer_malformed"
 	// ReasonTokenClient: the access token was issued to a client that is not accepted.
 	ReasonTokenClient Reason = "token_client"
@@ -131,41 +133,41 @@ const (
 	ReasonTokenInactive Reason = "token_inactive"
 	// ReasonInsufficientScope: the token lacks a scope.
 	ReasonInsufficientScope Reason = "insufficient_scope"
-	// ReasonIntrospection: the introspection endpoint can't be asked, or gave no answer
-	// that can be used.
+	// ReasonIntrospection: the introspection endpoint can't be reached, or its answer
+	// is unusable.
 	ReasonIntrospection Reason = "introspection"
-	// ReasonInternal: an error that has no reason here was given to [Auth.Fail].
+	// ReasonInternal: [Auth.Fail] was given an error without a Reason.
 	ReasonInternal Reason = "internal"
-	// ReasonLoginOption: a [LoginOption] can't be used; the program has to be changed.
+	// ReasonLoginOption: a [LoginOption] can't be used; the program must be corrected.
 	ReasonLoginOption Reason = "login_option"
-	// ReasonPushedRequest: the provider took no pushed authorization request, or can't be
-	// reached for it.
+	// ReasonPushedRequest: the provider refused a pushed authorization request, or
+	// can't be reached for it.
 	ReasonPushedRequest Reason = "pushed_request"
-	// ReasonMisplaced: RequireLogin is put around Handler instead of inside it.
+	// ReasonMisplaced: RequireLogin was put around Handler instead of inside it.
 	ReasonMisplaced Reason = "misplaced"
-	// ReasonOtherAddress: the sign-in began at another address of this app than the one
-	// where it ends, so that its cookie stayed there: localhost and 127.0.0.1, with www and
-	// without, or http and https.
+	// ReasonOtherAddress: the sign-in began at another address of this app than
+	// RedirectURL's, so the browser does not send its cookie here. Examples are
+	// localhost and 127.0.0.1, a name with and without www, and http and https.
 	ReasonOtherAddress Reason = "other_address"
-	// ReasonCookieBlocked: one sign-in after the other went well, and the browser does not
-	// send the session's cookie back.
+	// ReasonCookieBlocked: several sign-ins in a row succeeded, but the browser does
+	// not send the session cookie back.
 	ReasonCookieBlocked Reason = "cookie_blocked"
-	// ReasonCookieTwice: the browser sends two cookies of a name of ours, and nobody can say
-	// which one is.
+	// ReasonCookieTwice: the browser sends two cookies with the name of one of ours,
+	// and nothing shows which of them is ours.
 	ReasonCookieTwice Reason = "cookie_twice"
-	// ReasonCookieUnknown: one sign-in after the other went well, and the session that the
-	// browser brings back is not known here: the processes don't have the same keys, don't
-	// share one store or disagree on the time, or another app of the host uses the same
-	// cookie name.
+	// ReasonCookieUnknown: several sign-ins in a row succeeded, but the session cookie
+	// that the browser sends is not recognised: the processes have different keys,
+	// stores or clocks, or another app on the host uses the same cookie name.
 	ReasonCookieUnknown Reason = "cookie_unknown"
-	// ReasonLoginLoop: one sign-in after the other went well, and a page begins the next
-	// one although somebody is signed in: it asks for what no sign-in brings.
+	// ReasonLoginLoop: several sign-ins in a row succeeded, but a page begins another
+	// one although somebody is signed in: it demands something that a sign-in can't
+	// give.
 	ReasonLoginLoop Reason = "login_loop"
 )
 
-// An Error is a refused sign-in or sign-out. It goes to Config.ErrorHandler and to the
-// log. Its text may be logged: it holds no token, code, cookie or secret. It is not
-// meant for the visitor, who gets a page that says what to do.
+// An Error says why a request, sign-in or sign-out was refused. It goes to
+// Config.ErrorHandler and to the log. Its text may be logged: it holds no token, code,
+// cookie or secret. It is not meant for visitors, who get a page that says what to do.
 type Error struct {
 	// Reason names the check that failed.
 	Reason Reason
@@ -175,21 +177,21 @@ type Error struct {
 	// with ReasonProviderError, ReasonCodeRefused and ReasonClientRefused. It comes
 	// from outside: escape it before showing it.
 	ProviderCode string
-	// RetryAfter, if not zero, is when another try makes sense.
+	// RetryAfter, if not zero, is how long to wait before trying again.
 	RetryAfter time.Duration
-	// Reference is a random word that the visitor's page shows and the log line
-	// holds, so that one can be found by the other.
+	// Reference is a random word on the visitor's page and in the log line, which
+	// connects the two.
 	Reference string
 	// ReturnTo is the page the visitor wanted, a path on this site, or "/".
 	ReturnTo string
 	// Err is the cause, if there is one.
 	Err error
 
-	// final says that another sign-in would end in the same refusal.
+	// final says that another sign-in would be refused for the same reason.
 	final bool
 
-	subject string // who was refused, for the log
-	signIn  bool   // it is a sign-in that failed
+	subject string // of the refused user, for the log
+	signIn  bool   // a sign-in failed
 }
 
 // Error returns the reason and the cause in one line.
@@ -208,7 +210,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// status is the status to answer with: Status, if it is an error's.
+// status returns the status to answer with: Status if it is an error status, or else
+// its reason's.
 func (e *Error) status() int {
 	if e.Status >= http.StatusBadRequest && e.Status <= 599 {
 		return e.Status
@@ -216,14 +219,14 @@ func (e *Error) status() int {
 	return cmp.Or(reasons[e.Reason].status, http.StatusForbidden)
 }
 
-// refuse makes the error of a failed check, with the status of its reason.
+// refuse returns the error of a failed check, with the status of its reason.
 func refuse(reason Reason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Status: reasons[reason].status, Err: fmt.Errorf(format, args...)}
 }
 
-// asError returns err as an *Error of the caller's own: several requests may wait for the
-// same error. This is where a check that failed becomes what the edge answers. What is
-// neither becomes one of the given reason.
+// asError returns err as a new *Error: several requests may share the same err. It
+// converts a *refusal.Error of the packages below, copies an *Error, and gives any
+// other error the given reason.
 func asError(err error, reason Reason) *Error {
 	e, public := errors.AsType[*Error](err)
 	below, checked := errors.AsType[*refusal.Error](err)
@@ -264,36 +267,37 @@ func (c cause) As(target any) bool {
 	return ok
 }
 
-// exported returns an error as callers outside get it: a failed check is an *Error there.
-func exported(err error) error {
+// publicError returns an error for callers outside this package: it converts a failed
+// check into an *Error.
+func publicError(err error) error {
 	if _, ok := errors.AsType[*refusal.Error](err); ok {
 		return asError(err, ReasonInternal)
 	}
 	return err
 }
 
-// A meaning is what a reason means at the edge: how the request is answered, what a person is
-// told (what happened, and what to do), and whether the session goes on. The text never says
-// which check failed: that helps nobody but a forger.
+// A meaning is what follows from a reason: the status of the answer, the page for a
+// person (what happened, and what to do), and whether the session continues. The text
+// never says which check failed: that would help only an attacker.
 type meaning struct {
 	status      int
 	title, text string
-	// showCode shows the provider's error code. Where it is not set, anybody can have
-	// said it.
+	// showCode shows the provider's error code. It is not set where anybody could have
+	// sent the code.
 	showCode bool
-	// switchUser offers to sign out and use another account, because trying again
-	// with the provider's session still open ends in the same refusal.
+	// switchUser offers to sign out and use another account: with the provider's
+	// session still open, trying again would be refused in the same way.
 	switchUser bool
-	// noRetry offers no other try: it would end the same way.
+	// noRetry offers no other try: it would fail in the same way.
 	noRetry bool
-	// sessionStays says that a refresh of tokens that failed for this reason says nothing
-	// about the session, only about the network, the provider's health or this app client. A
-	// key that is not known may be one that can't be fetched just now.
+	// sessionStays says that the session continues if a refresh of its tokens fails for
+	// this reason: the cause is the network, the provider's state or this app client.
+	// An unknown key may be one that can't be fetched at the moment.
 	sessionStays bool
 }
 
-// endsSession reports whether a refresh that failed for this reason ends the session, as one
-// of a hook's own does.
+// endsSession reports whether a refresh that failed for this reason ends the session. A
+// reason that is not in the table, such as a hook's own, does.
 func (r Reason) endsSession() bool { return !reasons[r].sessionStays }
 
 const (
@@ -319,8 +323,8 @@ const (
 	titleRound = "Sign-in goes round and round"
 )
 
-// outsideSignIn is the meaning of a reason of failed sign-ins where none failed: for somebody who
-// is signed in already, as a rule.
+// outsideSignIn returns the meaning to use when a reason of failed sign-ins occurs
+// outside of a sign-in, usually for somebody who is already signed in.
 func (m meaning) outsideSignIn() meaning {
 	switch m.title {
 	case titleFailed:
@@ -331,14 +335,15 @@ func (m meaning) outsideSignIn() meaning {
 	return m
 }
 
-// invalidToken and invalidBearer are what most checks of tokens mean: which one it was helps
-// nobody but a forger.
+// invalidToken and invalidBearer are the meanings of most checks of tokens: naming the
+// failed check would help only an attacker.
 var (
 	invalidToken  = meaning{status: http.StatusUnauthorized, title: titleFailed, text: textInvalid}
 	invalidBearer = meaning{status: http.StatusUnauthorized, title: "Please sign in", text: textBearer}
 )
 
-// reasons has one row for each reason, and there is no other place that says what one means.
+// reasons has one row for each reason, and is the only place that says what follows
+// from it.
 var reasons = map[Reason]meaning{
 	ReasonMalformedCallback: {status: http.StatusBadRequest, title: titleFailed, text: textStart},
 	ReasonState:             {status: http.StatusBadRequest, title: titleUnfinished, text: textNoCookie},

@@ -10,30 +10,32 @@ import (
 	"github.com/cognate-auth/cognate/internal/transaction"
 )
 
-// Login sends the browser to the provider to sign in, even if somebody is signed in
-// already. Without [ReturnTo] it comes back to HomePath, and not to the page of this
-// request: that one would begin a sign-in again. Where no person would see the provider's
-// page, as in answer to a script or to an image on another site's page, no sign-in begins,
-// and the answer is 401 with the login URL.
+// Login sends the browser to the provider to sign in, even if somebody is already
+// signed in. Without [ReturnTo] the browser comes back to HomePath, not to the page of
+// this request, which would begin another sign-in. If no person would see the
+// provider's page, as for a request of a script or of an image on another site's page,
+// no sign-in begins, and the answer is 401 with the login URL.
 //
-// Three sign-ins may come right after one another. The next one is refused, with a page that
-// says why: something loses the session ([ReasonCookieBlocked] and its like), or asks for what
-// no sign-in brings ([ReasonLoginLoop]).
+// After three successful sign-ins in a row the next one is refused, with a page that
+// says why: the session gets lost ([ReasonCookieBlocked], [ReasonCookieTwice],
+// [ReasonCookieUnknown], [ReasonSessionTooLarge]), or a page demands something that a
+// sign-in can't give ([ReasonLoginLoop]).
 func (a *Auth) Login(w http.ResponseWriter, r *http.Request, opts ...LoginOption) {
 	l := newLogin(a.loginOptions, opts)
 	l.returnTo = a.paths.target(l.returnTo)
 	if l.silent() && r.Method == http.MethodGet && l.returnTo == a.paths.target(requestTarget(r)) {
-		l.mistake("a Silent sign-in returns to the page that begins it, and would go round and round; " +
-			"give it a ReturnTo that begins no other")
+		l.mistake("a Silent sign-in would return to the page that begins it, and so loop; " +
+			"give it a ReturnTo page that begins no sign-in")
 	}
-	a.begin(w, r, l)
+	a.startLogin(w, r, l)
 }
 
-// signInAt begins an ordinary sign-in that ends at target.
-func (a *Auth) signInAt(w http.ResponseWriter, r *http.Request, target string) {
+// startDefaultLogin begins a sign-in with the configured options, which returns to
+// target.
+func (a *Auth) startDefaultLogin(w http.ResponseWriter, r *http.Request, target string) {
 	l := newLogin(a.loginOptions)
 	l.returnTo = target
-	a.begin(w, r, l)
+	a.startLogin(w, r, l)
 }
 
 // login answers the login path.
@@ -48,42 +50,44 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) {
 		redirect(w, target, http.StatusFound)
 		return
 	}
-	a.signInAt(w, r, target)
+	a.startDefaultLogin(w, r, target)
 }
 
-// challenge answers a request that needs a sign-in and has none.
-func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, uselessCookie bool) {
-	if uselessCookie {
-		a.dropUseless(w, r)
+// challenge answers a request that has no session but needs one. unusableCookie says
+// that its session cookie belongs to no live session.
+func (a *Auth) challenge(w http.ResponseWriter, r *http.Request, unusableCookie bool) {
+	if unusableCookie {
+		a.dropUnusableCookies(w, r)
 	}
 	if r.URL.Path == a.paths.callback {
-		// Sent round and round without end otherwise.
-		a.fail(w, r, refuse(ReasonMisplaced, "RequireLogin stands in front of the callback; put Handler around it"),
-			a.paths.home)
+		// A sign-in would loop: its callback would begin the next one.
+		a.fail(w, r, refuse(ReasonMisplaced,
+			"RequireLogin is in front of the callback; put Handler around RequireLogin"), a.paths.home)
 		return
 	}
-	a.signInAt(w, r, a.paths.wanted(r))
+	a.startDefaultLogin(w, r, a.paths.returnPage(r))
 }
 
-// dropUseless removes the cookies of what is no session, with the answer to a person. An
-// answer to a script may come late, after a sign-in in another tab.
-func (a *Auth) dropUseless(w http.ResponseWriter, r *http.Request) {
+// dropUnusableCookies removes session cookies that belong to no live session, if the
+// answer goes to a person. The answer to a script may arrive late, after a sign-in in
+// another tab.
+func (a *Auth) dropUnusableCookies(w http.ResponseWriter, r *http.Request) {
 	if isNavigation(r) {
 		a.sessions.Forget(w, r)
 	}
 }
 
-// begin starts a sign-in, for a person. Nothing else sees the provider's page; another site's
-// page could have its images begin one sign-in after the other.
-func (a *Auth) begin(w http.ResponseWriter, r *http.Request, l *loginRequest) {
+// startLogin starts a sign-in, but only for a person: nobody else sees the provider's
+// page, and images on another site's page could begin one sign-in after another.
+func (a *Auth) startLogin(w http.ResponseWriter, r *http.Request, l *loginRequest) {
 	if !isNavigation(r) {
 		a.unauthorized(w, r)
 		return
 	}
 	l.check(a.dialect)
-	a.reportLeftOut(r, l)
-	t := a.transactions.Start(r, l.asked(), a.paths.foreign(r))
-	loop := a.loop(w, r, t)
+	a.logLeftOut(r, l)
+	t := a.transactions.Start(r, l.transaction(), a.paths.crossSite(r))
+	loop := a.checkLoop(w, r, t)
 	if loop != nil {
 		a.failLogin(w, r, loop, l.returnTo)
 		return
@@ -105,7 +109,8 @@ func (a *Auth) begin(w http.ResponseWriter, r *http.Request, l *loginRequest) {
 	}
 }
 
-// authorize returns where to send the browser for a sign-in that may begin.
+// authorize checks that a sign-in may begin, and returns the URL to send the browser
+// to.
 func (a *Auth) authorize(r *http.Request, l *loginRequest, t *transaction.Transaction) (string, error) {
 	if len(l.mistakes) > 0 {
 		return "", refuse(ReasonLoginOption, "%w", errors.Join(l.mistakes...))
@@ -119,9 +124,9 @@ func (a *Auth) authorize(r *http.Request, l *loginRequest, t *transaction.Transa
 	return a.client.Authorization(r.Context(), attemptOf(t), l.params(a.dialect), a.pushes)
 }
 
-// loop returns why no further sign-in may begin, or nil: too many in a row have gone well
-// without an effect.
-func (a *Auth) loop(w http.ResponseWriter, r *http.Request, t *transaction.Transaction) *Error {
+// checkLoop returns nil, or the reason why no further sign-in may begin: too many in a
+// row succeeded without effect.
+func (a *Auth) checkLoop(w http.ResponseWriter, r *http.Request, t *transaction.Transaction) *Error {
 	now := a.now()
 	s, present, err := a.sessions.Read(r, now)
 	if s != nil {
@@ -131,30 +136,31 @@ func (a *Auth) loop(w http.ResponseWriter, r *http.Request, t *transaction.Trans
 		return nil
 	}
 	last := a.transactions.Row(r)
-	// Whoever mends it may try again.
+	// A visitor who has fixed the cause may try again.
 	a.transactions.ForgetRow(w, r)
 	count, whole := a.sessions.CountCookies(r.Header)
-	said := fmt.Sprintf("%d sign-ins in a row went well", t.InRow)
+	inRow := fmt.Sprintf("%d sign-ins in a row succeeded", t.InRow)
 	switch {
 	case s != nil:
 		return refuse(ReasonLoginLoop,
-			"%s and somebody is signed in, but one more begins: a page or a rule asks for what no sign-in brings", said)
+			"%s and somebody is signed in, but another one begins: a page or a rule demands something that "+
+				"a sign-in can't give", inRow)
 	case count > 1:
-		return refuse(ReasonCookieTwice, "%s, but the browser sends two cookies of one name, %q among them", said,
-			a.sessions.CookieName())
+		return refuse(ReasonCookieTwice,
+			"%s, but the browser sends two cookies with the same name; the session's is %q",
+			inRow, a.sessions.CookieName())
 	case !whole && last.Size > cookie.ChunkSize:
 		return refuse(ReasonSessionTooLarge,
-			"%s, but the browser does not send the session's cookies back, which take %d bytes: "+
-				"they may be too large for it, or for something on the way; keep fewer claims, or use a Session.Store",
-			said, last.Size)
+			"%s, but the browser does not send back the session's cookies, which take %d bytes: "+
+				"they may be too large for the browser or for a proxy; keep fewer claims, or use a Session.Store",
+			inRow, last.Size)
 	case !present || !whole:
 		return refuse(ReasonCookieBlocked,
-			"%s, but the browser does not send the session's cookie %q back: it is blocked, or "+
-				"something on the way removes it", said, a.sessions.CookieName())
+			"%s, but the browser does not send back the session's cookie %q: the browser blocks it, or "+
+				"a proxy removes it", inRow, a.sessions.CookieName())
 	}
 	return refuse(ReasonCookieUnknown,
-		"%s, but the session's cookie that the browser sends is of no use here: do all processes "+
-			"have the same Config.Keys, share one Session.Store and have the right time, and does no other app of "+
-			"this host "+
-			"use the same Config.CookieName?", said)
+		"%s, but the session's cookie that the browser sends is not recognised: check that all processes "+
+			"have the same Config.Keys, share one Session.Store and have the right time, and that no other "+
+			"app on this host uses the same Config.CookieName", inRow)
 }

@@ -185,7 +185,7 @@ func TestRequireLoginAroundHandler(t *testing.T) {
 	x.handler = x.auth.RequireLogin(x.auth.Handler(nil))
 	b := x.browser(t)
 	resp := b.signIn(p)
-	if resp.StatusCode != http.StatusInternalServerError || !strings.Contains(x.log.String(), "put Handler around it") {
+	if resp.StatusCode != http.StatusInternalServerError || !strings.Contains(x.log.String(), "put Handler around RequireLogin") {
 		t.Errorf("status %d, log:\n%s", resp.StatusCode, x.log)
 	}
 }

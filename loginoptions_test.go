@@ -397,7 +397,7 @@ func TestSilentLoop(t *testing.T) {
 	} {
 		b := loginApp(t, fakeprovider.New(t), func(c *cognate.Config) { c.HomePath = "/signin" }, opts...)
 		if resp := b.get("/signin"); resp.StatusCode != http.StatusInternalServerError ||
-			!strings.Contains(b.app.log.String(), "round and round") {
+			!strings.Contains(b.app.log.String(), "return to the page that begins it") {
 			t.Errorf("%s: status %d, log:\n%s", name, resp.StatusCode, b.app.log)
 		}
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/cognate-auth/cognate/internal/session"
 )
 
-// logout answers the logout path. A link or an image on another site must not sign
+// logout answers the logout path. Links and images on another site must not sign
 // anybody out.
 func (a *Auth) logout(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet {
-		if !a.logoutOnGET || a.paths.foreign(r) {
+		if !a.logoutOnGET || a.paths.crossSite(r) {
 			a.askLogout(w)
 			return
 		}
@@ -36,36 +36,37 @@ type LogoutOption struct {
 	apply func(*logoutRequest)
 }
 
-// logoutRequest is what a sign-out is done with.
+// logoutRequest holds the options of one sign-out.
 type logoutRequest struct {
 	local  bool
 	target string
 }
 
-// Local ends the session of this app only. The provider's own stays open, so that the next
-// sign-in may ask for no password. The visitor lands on HomePath, or where [LogoutTo] says.
+// Local ends only the session of this app. The provider's own session stays open, so
+// the next sign-in may not ask for a password. The visitor lands on HomePath, or where
+// [LogoutTo] says.
 func Local() LogoutOption { return LogoutOption{func(l *logoutRequest) { l.local = true }} }
 
-// LogoutTo says where the visitor lands: on LogoutRedirectURL or one of LogoutRedirectURLs,
-// to the letter, or, after a [Local] sign-out, also on a path of this site. Anything else
-// means the place without this option.
+// LogoutTo says where the visitor lands: exactly LogoutRedirectURL or one of
+// LogoutRedirectURLs, or, after a [Local] sign-out, also a path on this site. Any other
+// target is ignored.
 func LogoutTo(target string) LogoutOption {
 	return LogoutOption{func(l *logoutRequest) { l.target = target }}
 }
 
-// Logout ends the session in this browser and sends it to the provider to end the one
-// there, from where it returns to LogoutRedirectURL. Without the provider's part the
-// next sign-in would ask for no password; a provider that has no end-session endpoint,
-// or whose endpoint is not known because it can't be reached, leaves it at that, and a
-// line in the log. A script gets the address to navigate to instead of a redirect.
+// Logout ends the session in this browser and sends the browser to the provider, which
+// ends its own session and sends the browser to LogoutRedirectURL. If the provider has
+// no end-session endpoint, or can't be reached to discover it, only the session here
+// ends, with a line in the log: the next sign-in may then not ask for a password. A
+// script gets the URL to navigate to instead of a redirect.
 //
-// If the session holds the ID token the provider gets it as id_token_hint, where the dialect
-// says so; without it, some providers ask the person once more. With Config.RevokeOnLogout
-// the refresh token is revoked, which takes two seconds at most and holds up nothing if it
-// fails.
+// If the session holds the ID token it is sent to the provider as id_token_hint, if the
+// dialect has LogoutHint; without it, some providers ask the person to confirm. With
+// Config.RevokeOnLogout the refresh token is revoked, for at most two seconds; if that
+// fails the sign-out continues.
 //
-// It does not ask whether the person wants to sign out, nor where the request came
-// from: call it from a handler of your own that checked.
+// Logout checks neither that the person wants to sign out nor where the request came
+// from: call it from a handler that checks this.
 func (a *Auth) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOption) {
 	var l logoutRequest
 	for _, o := range opts {
@@ -73,23 +74,23 @@ func (a *Auth) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOpti
 			o.apply(&l)
 		}
 	}
-	idToken, err := a.endHere(w, r)
+	idToken, err := a.endBrowserSession(w, r)
 	if err != nil {
-		// the cookie stays, so that another try can end the session
+		// The cookie stays, so that the visitor can try again.
 		a.fail(w, r, asError(err, ReasonStoreDown), a.paths.home)
 		return
 	}
-	a.leave(w, r, a.afterLogout(r.Context(), l, idToken))
+	a.redirectAfterLogout(w, r, a.afterLogout(r.Context(), l, idToken))
 }
 
-// endHere ends the session in this browser and what was begun there, and returns its ID
-// token if it holds one.
-func (a *Auth) endHere(w http.ResponseWriter, r *http.Request) (idToken string, err error) {
+// endBrowserSession ends the session in this browser and its sign-ins under way, and
+// returns the session's ID token if it holds one.
+func (a *Auth) endBrowserSession(w http.ResponseWriter, r *http.Request) (idToken string, err error) {
 	s, _, err := a.sessions.Read(r, a.now())
-	held := &session.Tokens{}
+	tokens := &session.Tokens{}
 	if s != nil {
 		if t := a.sessions.Tokens(r, s); t != nil {
-			held = t
+			tokens = t
 		}
 	}
 	first := false
@@ -109,14 +110,14 @@ func (a *Auth) endHere(w http.ResponseWriter, r *http.Request) (idToken string, 
 		a.notifyEnded(r.Context(), s.Identity.Subject(), LogoutUser)
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: signed out", slog.String("sub", s.Identity.Subject()))
 	}
-	a.revokeTokens(r.Context(), a.sessions.Latest(held).Refresh)
-	return held.ID, nil
+	a.revokeTokens(r.Context(), a.sessions.Latest(tokens).Refresh)
+	return tokens.ID, nil
 }
 
-// afterLogout is where a sign-out leads to.
+// afterLogout returns the URL to go to after a sign-out.
 func (a *Auth) afterLogout(ctx context.Context, l logoutRequest, idToken string) string {
-	back := a.logoutReturns[0]
-	if slices.Contains(a.logoutReturns, l.target) {
+	back := a.logoutURLs[0]
+	if slices.Contains(a.logoutURLs, l.target) {
 		back = l.target
 	}
 	if !l.local {
@@ -124,7 +125,7 @@ func (a *Auth) afterLogout(ctx context.Context, l logoutRequest, idToken string)
 			return target
 		}
 		a.log.LogAttrs(ctx, slog.LevelWarn,
-			"cognate: the provider's own session stays: its end-session endpoint is not known")
+			"cognate: the provider's own session stays open: its end-session endpoint is not known")
 		return back
 	}
 	if back == l.target {
@@ -133,17 +134,17 @@ func (a *Auth) afterLogout(ctx context.Context, l logoutRequest, idToken string)
 	return a.paths.target(l.target)
 }
 
-// maxLogoutURL bounds the end-session URL with an ID token in it, in bytes: servers refuse
+// maxLogoutURL bounds an end-session URL that has an ID token, in bytes: servers refuse
 // request lines beyond 8 KiB.
 const maxLogoutURL = 8000
 
 // endSessionURL returns where to send the browser to end the provider's own session, or
-// "" if the provider has no such place. A discovery document that was never read is waited for
-// only a short while: the person is signed out here in any case.
+// "" if the provider has no such endpoint. A discovery document that was never read is
+// waited for only a short time: the person is signed out here in any case.
 //
-// An ID token says whose session it is (OpenID Connect RP-Initiated Logout 1.0, 2); one that
-// would make the URL too long is left out. state comes back to a page that needs none: it
-// is there for providers that want one.
+// An ID token says whose session to end (OpenID Connect RP-Initiated Logout 1.0, 2);
+// one that would make the URL too long is left out. state is for providers that require
+// it; it is not used afterwards.
 func endSessionURL(ctx context.Context, c *oidc.Client, d *Dialect, returnTo, idToken string) string {
 	ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
 	defer cancel()

@@ -9,16 +9,16 @@ import (
 	"github.com/cognate-auth/cognate/internal/returnto"
 )
 
-// paths are the addresses of an app that a sign-in has to do with.
+// paths holds the app's origin and the paths that sign-ins use.
 type paths struct {
 	origin string // of the app, as browsers see it
 	// The paths that [Auth.Handler] answers; backchannel is empty if it is off.
 	callback, login, logout, backchannel string
-	// home is where people land who asked for no other page.
+	// home is the page for people who asked for no other page.
 	home string
 }
 
-// loginURL is the login path with the page to come back to.
+// loginURL returns the login path with the page to come back to.
 func (p *paths) loginURL(target string) string {
 	if target == p.home || target == "" {
 		return p.login
@@ -26,8 +26,9 @@ func (p *paths) loginURL(target string) string {
 	return p.login + "?return_to=" + url.QueryEscape(target)
 }
 
-// target makes any string a page of this site that can be returned to. The
-// package's own paths are not among them: returning to the logout would sign out at once.
+// target returns s if it is a page of this site to return to, or else the home page.
+// The package's own paths are not such pages: returning to the logout path would sign
+// out at once.
 func (p *paths) target(s string) string {
 	target, ok := returnto.Local(s)
 	if !ok {
@@ -42,20 +43,21 @@ func (p *paths) target(s string) string {
 	return target
 }
 
-// wanted is the page to come back to after a sign-in that a request needs, or that its
-// answer offers: the one it asks for, or for a script and for a form the one that sends
-// them. Their own address may answer no GET, or a GET with something else than a page; what
-// was filled in is neither kept nor sent again. If that page is not known it is the home page.
-func (p *paths) wanted(r *http.Request) string {
+// returnPage returns the page to come back to after a sign-in that a request needs, or
+// that its answer offers. For a page that is opened, it is that page. For scripts and
+// forms it is the page that sent them, or the home page if that is not known: their own
+// address may not answer a GET with a page. The content of a form is neither kept nor
+// sent again.
+func (p *paths) returnPage(r *http.Request) string {
 	if isNavigation(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		return p.target(requestTarget(r))
 	}
-	return p.calling(r)
+	return p.callingPage(r)
 }
 
-// calling is the page whose script or form made a request, if it is one of this
+// callingPage returns the page whose script or form made a request, if it is on this
 // site; otherwise the home page.
-func (p *paths) calling(r *http.Request) string {
+func (p *paths) callingPage(r *http.Request) string {
 	for _, header := range []string{"HX-Current-URL", "Referer"} {
 		if rest, ok := strings.CutPrefix(r.Header.Get(header), p.origin); ok {
 			return p.target(rest)
@@ -64,10 +66,10 @@ func (p *paths) calling(r *http.Request) string {
 	return p.home
 }
 
-// foreign reports whether another site caused a GET. Sec-Fetch-Site is authoritative:
-// "none" is a person who typed the address. Browsers that don't send it send Referer;
-// what sends neither is no browser.
-func (p *paths) foreign(r *http.Request) bool {
+// crossSite reports whether another site caused a GET. Sec-Fetch-Site is authoritative;
+// its value "none" means that a person typed the address. Browsers without it send
+// Referer; a client that sends neither is not a browser.
+func (p *paths) crossSite(r *http.Request) bool {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
 		return site != "same-origin" && site != "none"
 	}
@@ -75,8 +77,16 @@ func (p *paths) foreign(r *http.Request) bool {
 	return referer != "" && referer != p.origin && !strings.HasPrefix(referer, p.origin+"/")
 }
 
-// requestTarget is the path and query the browser asked for. RequestURI is read and
-// not URL, because http.StripPrefix changes the latter.
+// originOf returns a URL's origin as browsers write it: in lower case, without the
+// default port.
+func originOf(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
+	return u.Scheme + "://" + strings.TrimSuffix(host, port)
+}
+
+// requestTarget returns the path and query that the browser asked for. It reads
+// RequestURI because http.StripPrefix changes URL.
 func requestTarget(r *http.Request) string {
 	if strings.HasPrefix(r.RequestURI, "/") {
 		return r.RequestURI
@@ -84,13 +94,14 @@ func requestTarget(r *http.Request) string {
 	return r.URL.RequestURI()
 }
 
-// isNavigation tells a person who opens a page from a script that fetches something, and
-// from another site's page that shows one of ours inside of it. Browsers say so themselves
-// (Fetch Metadata, sections 2.1 to 2.4); for others, a script is known by what it asks for.
+// isNavigation reports whether a person opens a page: not a script that fetches
+// something, nor another site's page that embeds one of ours. Browsers say so
+// themselves (Fetch Metadata, sections 2.1 to 2.4); for others, what they accept
+// decides.
 func isNavigation(r *http.Request) bool {
 	h := r.Header
 	if isPrefetch(r) {
-		return false // nobody is there to sign in
+		return false // no person is there to sign in
 	}
 	if h.Get("HX-Request") == "true" || strings.EqualFold(h.Get("X-Requested-With"), "XMLHttpRequest") {
 		return false
@@ -107,16 +118,16 @@ func isNavigation(r *http.Request) bool {
 	}
 	accept := h.Get("Accept")
 	if strings.HasPrefix(accept, "*/*") {
-		// A tool such as curl, which follows redirects, or fetch, an image or a script of
-		// an old browser; browsers ask for HTML when somebody opens a page, and all of
-		// them call themselves Mozilla.
+		// This is a tool such as curl, which follows redirects, or a fetch, an image or a
+		// script of an old browser. Browsers ask for HTML when somebody opens a page, and
+		// all of them call themselves Mozilla.
 		return h.Get("Referer") == "" && h.Get("Origin") == "" && !strings.HasPrefix(h.Get("User-Agent"), "Mozilla/")
 	}
 	return accept == "" || strings.Contains(accept, "text/html")
 }
 
-// isPrefetch tells a browser that looks ahead from a person: by Sec-Purpose (Fetch, section
-// 3.12), or by the headers that browsers had before.
+// isPrefetch reports whether a browser fetches a page before anybody opens it, by
+// Sec-Purpose (Fetch, section 3.12) or the headers that browsers used before.
 func isPrefetch(r *http.Request) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
 		for _, value := range r.Header[name] {

@@ -10,17 +10,19 @@ import (
 	"github.com/cognate-auth/cognate/internal/page"
 )
 
-// maxProviders bounds how many providers one app has: a request asks each for its session.
+// maxProviders bounds how many providers one app has: a request may read a session of
+// each.
 const maxProviders = 16
 
-// Providers are the providers of one app that has several, or several clients of one provider:
-// its visitors sign in with one of them. Each [Auth] keeps its own cookies, its own callback,
-// login and logout paths and its own sessions; who signs in with another provider is another
-// user. Make it with [NewProviders]. It is safe for concurrent use.
+// Providers combines the Auths of one app that has several providers, or several
+// clients of one provider: visitors choose which to sign in with. Each [Auth] keeps its
+// own cookies, its own callback, login and logout paths and its own sessions; a person
+// who signs in with another provider is another user. Make it with [NewProviders]. It
+// is safe for concurrent use.
 type Providers struct {
-	// Choose writes the answer to a person who has to sign in and may choose with whom, in
-	// the place of the built-in page. Set it before the first request. It must answer with
-	// an error status, such as 401.
+	// Choose writes the page on which a person chooses the provider to sign in with,
+	// instead of the built-in page. Set it before the first request. It must answer
+	// with an error status, such as 401.
 	Choose func(w http.ResponseWriter, r *http.Request, choices []ProviderChoice)
 
 	auths []*Auth
@@ -34,30 +36,30 @@ type ProviderChoice struct {
 	URL string `json:"login_url"`
 }
 
-// NewProviders puts several Auths together. Their order is that of the choices, and decides
-// whose user a visitor is who signed in twice. All have to be on one origin, with different cookie
-// names, paths, display names, and pairs of issuer and client ID: the error says which are
-// not.
+// NewProviders combines several Auths. Their order is the order of the choices; of a
+// visitor who is signed in with several, the first session counts. All must be on one
+// origin, and have different cookie names, paths, display names, and pairs of issuer
+// and client ID; the error says which don't.
 func NewProviders(auths ...*Auth) (*Providers, error) {
 	if len(auths) == 0 || len(auths) > maxProviders || slices.Contains(auths, nil) {
 		return nil, fmt.Errorf("cognate: several providers: %d given, or one of them nil; expected 1 to %d",
 			len(auths), maxProviders)
 	}
 	var problems []error
-	taken := map[string]int{} // what has to differ → whose it is
+	taken := map[string]int{} // value that must be unique → index of its Auth
 	for i, a := range auths {
 		if a.paths.origin != auths[0].paths.origin {
 			problems = append(problems, fmt.Errorf("the RedirectURLs of 0 and %d are on %s and %s; expected one origin",
 				i, auths[0].paths.origin, a.paths.origin))
 		}
-		for _, claim := range unshared(a) {
-			if other, ok := taken[claim]; ok {
-				problems = append(problems, fmt.Errorf("%d and %d have the same %s", other, i, claim))
+		for _, value := range uniqueValues(a) {
+			if other, ok := taken[value]; ok {
+				problems = append(problems, fmt.Errorf("%d and %d have the same %s", other, i, value))
 			}
-			taken[claim] = i
+			taken[value] = i
 		}
 		for j, b := range auths {
-			// A cookie that begins so would be taken for one of the other's sign-ins.
+			// Such a cookie would be taken for one of the other Auth's sign-ins.
 			if i != j && a.transactions.Names(b.sessions.CookieName()) {
 				problems = append(problems, fmt.Errorf("the CookieName of %d begins like the cookies of %d", j, i))
 			}
@@ -69,8 +71,8 @@ func NewProviders(auths ...*Auth) (*Providers, error) {
 	return &Providers{auths: slices.Clone(auths)}, nil
 }
 
-// unshared is what no other Auth of the same app may have.
-func unshared(a *Auth) []string {
+// uniqueValues returns what no other Auth of the same app may have.
+func uniqueValues(a *Auth) []string {
 	own := []string{
 		"CookieName " + a.sessions.CookieName(), "DisplayName " + a.displayName,
 		"Issuer and ClientID " + a.client.Provider.Issuer() + " " + a.client.ID,
@@ -94,13 +96,13 @@ func (p *Providers) Handler(next http.Handler) http.Handler {
 	return next
 }
 
-// RequireLogin is [Auth.RequireLogin] for a session with any of them. A person who has none
-// gets a page to choose from; a script gets 401 with all login URLs.
+// RequireLogin is [Auth.RequireLogin] for a session with any of them. A person without
+// a session gets a page with the choices; a script gets 401 with all login URLs.
 func (p *Providers) RequireLogin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var down *Auth // whose store can't be asked
+		var down *Auth // its store can't be reached
 		var cause error
-		var useless []*Auth
+		var unusable []*Auth
 		for _, a := range p.auths {
 			now := a.now()
 			s, present, err := a.sessions.Read(r, now)
@@ -110,15 +112,15 @@ func (p *Providers) RequireLogin(next http.Handler) http.Handler {
 			case s != nil && a.serve(w, r, s, now, next):
 				return
 			case present:
-				useless = append(useless, a)
+				unusable = append(unusable, a)
 			}
 		}
 		if down != nil {
-			down.fail(w, r, asError(cause, ReasonStoreDown), down.paths.wanted(r))
+			down.fail(w, r, asError(cause, ReasonStoreDown), down.paths.returnPage(r))
 			return
 		}
-		for _, a := range useless {
-			a.dropUseless(w, r)
+		for _, a := range unusable {
+			a.dropUnusableCookies(w, r)
 		}
 		p.challenge(w, r)
 	})
@@ -132,8 +134,8 @@ func (p *Providers) Require(rules ...Rule) func(http.Handler) http.Handler {
 	return requireRules(rules, p.Auth, p.RequireLogin)
 }
 
-// Auth returns the one that signed a request in, for [Auth.AccessToken] and the like; nil if
-// ctx is none of a request behind [Providers.RequireLogin].
+// Auth returns the Auth whose session a request has, for [Auth.AccessToken] and similar
+// methods. It is nil if ctx is not of a request behind [Providers.RequireLogin].
 func (p *Providers) Auth(ctx context.Context) *Auth {
 	c, _ := ctx.Value(requestKey{}).(*requestContext)
 	if c == nil || !slices.Contains(p.auths, c.auth) {
@@ -152,8 +154,8 @@ func (p *Providers) User(r *http.Request) *User {
 	return nil
 }
 
-// Logout is [Auth.Logout] for the sessions with all of them. The browser goes on to the
-// provider whose user it was; sessions that are open at others stay there.
+// Logout is [Auth.Logout] for the sessions with all of them. The browser is sent to the
+// provider of the first session; open sessions at other providers stay open.
 func (p *Providers) Logout(w http.ResponseWriter, r *http.Request, opts ...LogoutOption) {
 	first := p.auths[0]
 	for _, a := range slices.Backward(p.auths) {
@@ -165,7 +167,7 @@ func (p *Providers) Logout(w http.ResponseWriter, r *http.Request, opts ...Logou
 		if a == first {
 			continue
 		}
-		_, err := a.endHere(w, r)
+		_, err := a.endBrowserSession(w, r)
 		if err != nil {
 			a.fail(w, r, asError(err, ReasonStoreDown), a.paths.home)
 			return
@@ -174,8 +176,8 @@ func (p *Providers) Logout(w http.ResponseWriter, r *http.Request, opts ...Logou
 	first.Logout(w, r, opts...)
 }
 
-// Choices are the ways to sign in and come back to a page of this site, for a page of the
-// app's own.
+// Choices returns the ways to sign in and come back to the page returnTo of this site,
+// for a menu or page of the app.
 func (p *Providers) Choices(returnTo string) []ProviderChoice {
 	choices := make([]ProviderChoice, len(p.auths))
 	for i, a := range p.auths {
@@ -184,7 +186,7 @@ func (p *Providers) Choices(returnTo string) []ProviderChoice {
 	return choices
 }
 
-// challenge answers a request that needs a sign-in and has none.
+// challenge answers a request that has no session but needs one.
 func (p *Providers) challenge(w http.ResponseWriter, r *http.Request) {
 	for _, a := range p.auths {
 		if len(p.auths) == 1 || r.URL.Path == a.paths.callback {
@@ -192,7 +194,7 @@ func (p *Providers) challenge(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	choices := p.Choices(p.auths[0].paths.wanted(r))
+	choices := p.Choices(p.auths[0].paths.returnPage(r))
 	w.Header().Set("Cache-Control", "no-store")
 	for _, c := range choices {
 		w.Header().Add("WWW-Authenticate", authenticate(c.URL))

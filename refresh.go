@@ -9,12 +9,13 @@ import (
 	"github.com/cognate-auth/cognate/internal/session"
 )
 
-// refresh redeems the refresh token, checks what comes back, and asks those who may refuse. A
-// refusal ends the session, and so it ends one that has nothing to redeem.
+// refresh exchanges the refresh token for new tokens, and checks them with the rules
+// and the hook. If any of them refuses, or if there is no refresh token, it ends the
+// session.
 func (a *Auth) refresh(ctx context.Context, s *session.Session, old *session.Tokens) (*session.Refreshed, error) {
 	if old == nil || old.Refresh == "" {
 		a.endSession(ctx, s, LogoutRefused)
-		return nil, nothingToRedeem(a.sessions.JustBegun(s), old)
+		return nil, noRefreshToken(a.sessions.JustBegun(s), old)
 	}
 	start := a.now()
 	got, err := a.redeemRefresh(ctx, s, old)
@@ -24,7 +25,7 @@ func (a *Auth) refresh(ctx context.Context, s *session.Session, old *session.Tok
 	}
 	if err == nil {
 		got.TooLate = func(ctx context.Context) { a.revokeTokens(ctx, got.Tokens.Refresh) }
-		if a.sessions.Ended(s) { // the sign-out revoked the one before
+		if a.sessions.Ended(s) { // the sign-out revoked only the old refresh token
 			got.TooLate(ctx)
 			return nil, session.ErrEndedElsewhere
 		}
@@ -41,7 +42,7 @@ func (a *Auth) refresh(ctx context.Context, s *session.Session, old *session.Tok
 			slog.String("err", problem.Error()))
 		return got, err
 	}
-	a.log.LogAttrs(ctx, slog.LevelInfo, "cognate: the tokens may not be refreshed; the session has ended",
+	a.log.LogAttrs(ctx, slog.LevelInfo, "cognate: refreshing the tokens was refused; the session has ended",
 		slog.String("reason", string(reason)), slog.String("sub", s.Identity.Subject()),
 		slog.String("err", err.Error()))
 	a.endSession(ctx, s, LogoutRefused)
@@ -53,22 +54,24 @@ func (a *Auth) refresh(ctx context.Context, s *session.Session, old *session.Tok
 	return nil, e
 }
 
-// nothingToRedeem is the refusal of a session whose tokens are lost, or have expired without a
-// refresh token. Another sign-in leads out of it, unless this one's was moments ago.
-func nothingToRedeem(justBegun bool, old *session.Tokens) error {
+// noRefreshToken returns the refusal for a session whose tokens are lost, or have
+// expired without a refresh token. A new sign-in helps, unless the session began
+// moments ago.
+func noRefreshToken(justBegun bool, old *session.Tokens) error {
 	switch {
 	case !justBegun:
 		return session.ErrEndedElsewhere
 	case old == nil:
 		return refusal.New(refusal.NoTokens, "the tokens of a sign-in moments ago are lost: "+
-			"does the browser take all cookies of the session?")
+			"check that the browser keeps all cookies of the session")
 	}
 	return refusal.New(refusal.NoTokens, "the access token of a sign-in moments ago has expired, "+
 		"and the provider gave no refresh token with it")
 }
 
-// redeemRefresh asks the token endpoint, with one request, and checks the answer. If that
-// ends the session it is returned beside the error: its refresh token is of no more use.
+// redeemRefresh sends one request to the token endpoint, and checks the answer. If the
+// error ends the session it also returns the new tokens, so that their refresh token
+// can be revoked.
 func (a *Auth) redeemRefresh(ctx context.Context, s *session.Session, old *session.Tokens) (*session.Refreshed, error) {
 	t, err := a.client.Refresh(ctx, old.Refresh)
 	if err != nil {
@@ -77,33 +80,33 @@ func (a *Auth) redeemRefresh(ctx context.Context, s *session.Session, old *sessi
 	out := &session.Refreshed{Identity: s.Identity, Tokens: session.NewTokens(session.Tokens{
 		Access: t.Access, Refresh: t.Refresh, ID: t.ID, Nonce: old.Nonce, Expires: t.Expires,
 	}, old, a.now())}
-	now, err := a.acceptRefresh(ctx, t, userIn(s), old)
+	user, err := a.acceptRefresh(ctx, t, userIn(s), old.Nonce)
 	err = withoutSecrets(err, a.client.Secrets(old.Refresh, t.Refresh, t.Access))
 	if err == nil {
-		out.Identity = identity{now}
+		out.Identity = identity{user}
 		return out, nil
 	}
 	if asError(err, ReasonVetoed).Reason.endsSession() {
 		return out, err
 	}
-	// Nobody can say for now whether these tokens may be used, but a rotated refresh
-	// token can't be had a second time.
+	// These tokens can't be checked now, but must be kept: the provider sends a rotated
+	// refresh token only once.
 	out.Unusable = refusal.New(refusal.RefreshFailed, "the new tokens can't be checked: %w", err)
 	out.Tokens.Access, out.Tokens.ID, out.Tokens.Expires, out.Tokens.RefreshAt = old.Access, old.ID,
 		old.Expires, a.now()
 	return out, nil
 }
 
-// acceptRefresh checks what came of a refresh and asks the hook. It returns the user as it
-// is now.
-func (a *Auth) acceptRefresh(ctx context.Context, t oidc.Tokens, was *User, old *session.Tokens) (u *User, err error) {
-	now := *was
+// acceptRefresh checks the new tokens of a refresh and calls the hook. It returns the
+// updated user.
+func (a *Auth) acceptRefresh(ctx context.Context, t oidc.Tokens, old *User, nonce string) (u *User, err error) {
+	updated := *old
 	if len(t.Scopes) > 0 {
-		now.Scopes = t.Scopes
+		updated.Scopes = t.Scopes
 	}
-	u = &now
+	u = &updated
 	if t.ID != "" {
-		u, err = a.refreshedUser(ctx, t, u, old)
+		u, err = a.refreshedUser(ctx, t, u, nonce)
 		if err != nil {
 			return nil, err
 		}
@@ -120,28 +123,28 @@ func (a *Auth) acceptRefresh(ctx context.Context, t oidc.Tokens, was *User, old 
 	return u, nil
 }
 
-// refreshedUser checks the ID token of a refresh, and reads the user as it is now.
-func (a *Auth) refreshedUser(ctx context.Context, t oidc.Tokens, was *User, old *session.Tokens) (*User, error) {
-	of := oidc.SignIn{Subject: was.Subject, Nonce: old.Nonce, AuthTime: was.AuthTime}
-	c, err := a.client.VerifyRefreshed(ctx, t, of)
+// refreshedUser checks the ID token of a refresh, and reads the updated user from it.
+func (a *Auth) refreshedUser(ctx context.Context, t oidc.Tokens, old *User, nonce string) (*User, error) {
+	signIn := oidc.SignIn{Subject: old.Subject, Nonce: nonce, AuthTime: old.AuthTime}
+	c, err := a.client.VerifyRefreshed(ctx, t, signIn)
 	if err != nil {
 		return nil, err
 	}
-	if !of.KeepsAuthTime(c) {
-		a.warnOfAuthTime(ctx, was)
+	if !signIn.KeepsAuthTime(c) {
+		a.warnOfAuthTime(ctx, old.Subject)
 	}
-	u := userOf(c, a.client.Provider.Issuer(), a.dialect, was.Scopes)
-	u.AuthTime = was.AuthTime // a refresh proves nobody's presence
+	u := userOf(c, a.client.Provider.Issuer(), a.dialect, old.Scopes)
+	u.AuthTime = old.AuthTime // a refresh does not authenticate the person again
 	return a.admission.admit(ctx, u)
 }
 
-// warnOfAuthTime says that a provider does not keep auth_time through a refresh, as it
-// should (OpenID Connect Core 1.0, 12.2). Such a one does so at every refresh: one line a
-// minute tells as much.
-func (a *Auth) warnOfAuthTime(ctx context.Context, was *User) {
-	if a.oddAuthTime.Pass(a.now()) {
+// warnOfAuthTime logs that a provider changes auth_time in a refresh, which it should
+// not (OpenID Connect Core 1.0, 12.2). Such a provider does so at every refresh, so the
+// line is written at most once a minute.
+func (a *Auth) warnOfAuthTime(ctx context.Context, subject string) {
+	if a.authTimeWarnings.Pass(a.now()) {
 		a.log.LogAttrs(ctx, slog.LevelWarn,
 			"cognate: a refreshed ID token has another auth_time than that of the sign-in, "+
-				"or one that is no date; the session keeps its own", slog.String("sub", was.Subject))
+				"or one that is not a date; the session keeps its own", slog.String("sub", subject))
 	}
 }

@@ -16,14 +16,14 @@ import (
 	"github.com/cognate-auth/cognate/internal/page"
 )
 
-// An answerer writes the answers that are no page of the app: refusals, redirects, and pages that
-// ask something. It tells those who want to know of refusals, too.
+// An answerer writes the answers of this package: refusals, redirects, and pages that
+// ask something. It also logs and counts refusals and calls the hook for them.
 type answerer struct {
 	paths        paths
 	hooks        Hooks
 	metrics      Metrics
 	errorHandler func(http.ResponseWriter, *http.Request, *Error)
-	quiet        cache.Throttle // for lines that an outage would repeat with every request
+	outages      cache.Throttle // limits lines that an outage would repeat with every request
 	hostWarning  sync.Once
 	log          *slog.Logger
 	now          func() time.Time
@@ -36,17 +36,18 @@ func newAnswerer(s *settings) *answerer {
 			backchannel: s.BackchannelLogoutPath, home: s.HomePath,
 		},
 		hooks: s.Hooks, metrics: s.Metrics, errorHandler: s.ErrorHandler,
-		quiet: cache.Throttle{Every: time.Second}, log: s.Logger, now: s.Now,
+		outages: cache.Throttle{Every: time.Second}, log: s.Logger, now: s.Now,
 	}
 }
 
-// fail is the one way out for a refusal: a log line for those who run the site, and a page,
-// JSON for a script, or the app's own answer, for the visitor.
+// fail answers every refusal outside of a sign-in: with a log line for the people who
+// run the site and, for the visitor, a page, JSON for a script, or the answer of the
+// app's ErrorHandler.
 func (a *answerer) fail(w http.ResponseWriter, r *http.Request, e *Error, target string) {
 	a.answerRefusal(w, r, e.answerable(target))
 }
 
-// failLogin is fail for a sign-in.
+// failLogin is like fail, for a sign-in that failed.
 func (a *answerer) failLogin(w http.ResponseWriter, r *http.Request, e *Error, target string) {
 	e = e.answerable(target)
 	e.signIn = true
@@ -56,8 +57,8 @@ func (a *answerer) failLogin(w http.ResponseWriter, r *http.Request, e *Error, t
 	a.answerRefusal(w, r, e)
 }
 
-// answerable is a copy of e that can be answered with: hooks and rules return errors of
-// their own, which may be shared by requests.
+// answerable returns a copy of e with all that an answer needs. It is a copy because
+// hooks and rules may return one error for several requests.
 func (e *Error) answerable(target string) *Error {
 	own := *e
 	own.Status = e.status()
@@ -87,10 +88,10 @@ func (a *answerer) answerRefusal(w http.ResponseWriter, r *http.Request, e *Erro
 	}
 }
 
-// logRefusal writes the line that the reference leads to. An outage of the store fails every
-// request alike: one line a second tells as much.
+// logRefusal writes the log line that has the reference. An outage of the store fails
+// every request in the same way, so its line is written at most once a second.
 func (a *answerer) logRefusal(r *http.Request, e *Error) {
-	if e.Reason == ReasonStoreDown && !a.quiet.Pass(a.now()) {
+	if e.Reason == ReasonStoreDown && !a.outages.Pass(a.now()) {
 		return
 	}
 	level := slog.LevelWarn
@@ -116,16 +117,17 @@ func (a *answerer) logRefusal(r *http.Request, e *Error) {
 	a.log.LogAttrs(r.Context(), level, "cognate: refused", attrs...)
 }
 
-// errAttr is an error in a log line.
+// errAttr returns the attribute for an error in a log line.
 func errAttr(err error) slog.Attr { return slog.String("err", withoutQueries(err.Error())) }
 
 var urlQuery = regexp.MustCompile(`(\w://[^\s"'<>?#]*\?)[^\s"'<>]+`)
 
-// withoutQueries leaves out of a text what stands behind the question mark of URLs: codes,
-// hints and names of people travel there.
+// withoutQueries removes the queries of URLs from a text: they may hold codes, hints
+// and names of people.
 func withoutQueries(text string) string { return urlQuery.ReplaceAllString(text, "$1…") }
 
-// setRetryAfter says when another try makes sense, in whole seconds: a moment at least.
+// setRetryAfter says how long to wait before trying again, in whole seconds, at least
+// one.
 func setRetryAfter(w http.ResponseWriter, d time.Duration) {
 	seconds := max((d+time.Second-1)/time.Second, 1)
 	w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
@@ -158,13 +160,13 @@ func (a *answerer) errorPage(e *Error) page.Page {
 	return p
 }
 
-// sendAgain answers a form that the provider had the browser send from its own site: the
-// browser has kept our cookies from it. The page sends the same once more, from this site,
-// and marks it so that this happens once.
-func (a *answerer) sendAgain(w http.ResponseWriter, resp response) {
+// resend answers a form that the browser posted from the provider's site, and so
+// without our cookies. The page posts the same form from this site, marked so that this
+// happens only once.
+func (a *answerer) resend(w http.ResponseWriter, resp response) {
 	p := page.Page{
 		Title: "One moment", Text: "You are being signed in.",
-		Send: a.paths.callback, Fields: []page.Field{{Name: againField, Value: "1"}},
+		Send: a.paths.callback, Fields: []page.Field{{Name: resentField, Value: "1"}},
 	}
 	for _, f := range []page.Field{
 		{Name: "code", Value: resp.Code},
@@ -180,7 +182,7 @@ func (a *answerer) sendAgain(w http.ResponseWriter, resp response) {
 	p.Write(w, http.StatusOK)
 }
 
-// askLogout asks whether to sign out, for a GET that may not do it by itself.
+// askLogout asks whether to sign out, for a GET that must not sign out by itself.
 func (a *answerer) askLogout(w http.ResponseWriter) {
 	page.Page{
 		Title: "Sign out?", Text: "You will be signed out of this site and of its sign-in service.",
@@ -188,10 +190,10 @@ func (a *answerer) askLogout(w http.ResponseWriter) {
 	}.Write(w, http.StatusOK)
 }
 
-// unauthorized answers a script: a redirect to another site would fail in its hands,
-// so it gets the address to send the person to.
+// unauthorized answers a script with the address to send the person to: a script can't
+// follow a redirect to another site.
 func (a *answerer) unauthorized(w http.ResponseWriter, r *http.Request) {
-	address := a.paths.loginURL(a.paths.calling(r))
+	address := a.paths.loginURL(a.paths.callingPage(r))
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("WWW-Authenticate", authenticate(address))
@@ -201,8 +203,8 @@ func (a *answerer) unauthorized(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "login_required", "login_url": address})
 }
 
-// leave sends the browser on from a sign-out.
-func (a *answerer) leave(w http.ResponseWriter, r *http.Request, target string) {
+// redirectAfterLogout sends the browser to target after a sign-out.
+func (a *answerer) redirectAfterLogout(w http.ResponseWriter, r *http.Request, target string) {
 	w.Header().Set("Cache-Control", "no-store")
 	if isNavigation(r) {
 		redirect(w, target, http.StatusSeeOther)
@@ -214,8 +216,8 @@ func (a *answerer) leave(w http.ResponseWriter, r *http.Request, target string) 
 	writeJSON(w, http.StatusOK, map[string]string{"logout_url": target})
 }
 
-// authenticate is the challenge that a 401 has to have (RFC 9110, 15.5.2). The scheme is
-// none that a browser would show a dialog for.
+// authenticate returns the challenge that a 401 must have (RFC 9110, 15.5.2). Its
+// scheme is one for which browsers show no dialog.
 func authenticate(address string) string {
 	return `OpenIDConnect login_url="` + address + `"`
 }
@@ -227,7 +229,8 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // the visitor has left if this fails
 }
 
-// redirectStatus is the status of a redirect that answers r: a body is not to be sent on.
+// redirectStatus returns the status of a redirect that answers r, so that the browser
+// does not post a body to the new address.
 func redirectStatus(r *http.Request) int {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return http.StatusFound
@@ -235,16 +238,16 @@ func redirectStatus(r *http.Request) int {
 	return http.StatusSeeOther
 }
 
-// redirect sends the browser on. http.Redirect would rewrite the address once more; what
-// comes here is in its final spelling.
+// redirect sends the browser to address, which is in its final spelling: http.Redirect
+// would rewrite it.
 func redirect(w http.ResponseWriter, address string, status int) {
 	w.Header().Set("Location", address)
 	w.WriteHeader(status)
 }
 
-// warnOfOtherHost says once what otherwise takes long to find: a sign-in that begins on
-// localhost and ends on 127.0.0.1 finds no cookie there. Behind a proxy that changes the
-// Host header it means nothing.
+// warnOfOtherHost logs once a mistake that is hard to find: a sign-in that begins on
+// localhost and ends on 127.0.0.1 finds no cookie there. Behind a proxy that changes
+// the Host header the warning does not apply.
 func (a *answerer) warnOfOtherHost(r *http.Request) {
 	_, host, _ := strings.Cut(a.paths.origin, "://")
 	if strings.EqualFold(r.Host, host) {
@@ -252,19 +255,19 @@ func (a *answerer) warnOfOtherHost(r *http.Request) {
 	}
 	a.hostWarning.Do(func() {
 		a.log.LogAttrs(r.Context(), slog.LevelWarn,
-			"cognate: a sign-in begins on another host than RedirectURL's, where it "+
-				"ends; unless a proxy changes the Host header it will fail, so open the app under RedirectURL's host",
+			"cognate: a sign-in begins on another host than RedirectURL's, where it ends; it will fail unless "+
+				"a proxy changes the Host header, so open the app under RedirectURL's host",
 			slog.String("host", clip(r.Host)), slog.String("expected", host))
 	})
 }
 
-// reportLeftOut writes down the hints that are not used. Their values are not written.
-func (a *answerer) reportLeftOut(r *http.Request, l *loginRequest) {
+// logLeftOut logs which hints were left out, without their values.
+func (a *answerer) logLeftOut(r *http.Request, l *loginRequest) {
 	if len(l.leftOut) > 0 {
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "cognate: a login option is left out",
 			errAttr(errors.Join(l.leftOut...)))
 	}
 }
 
-// clip bounds what a request can put into a log line.
+// clip bounds a text from a request for a log line.
 func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 200)], "�") }

@@ -15,29 +15,30 @@ import (
 // [HostedDomain], [AnyOf], [AllOf] or [RuleFunc]; the zero Rule refuses everybody. Rules
 // never change and may be shared by several goroutines.
 //
-// Names and values are compared to the letter. An empty one, as from an environment
-// variable that is not set, lets nobody pass.
+// Names and values must match exactly. An empty one, as from an environment variable
+// that is not set, lets nobody pass.
 type Rule struct {
 	check  func(ctx context.Context, u *User) error
-	claims []string // what it reads beside User's fields
-	text   string   // what it asks for, for the log
+	claims []string // the claims that it reads in addition to User's fields
+	text   string   // its requirement, for the log
 }
 
-// RuleFunc makes a rule of a function. An error refuses the user, with [ReasonDenied] and
-// status 403, unless it is an [*Error] with a reason of its own, such as [ReasonRuleFailed]
-// for a permission check that could not be made. A context that was cancelled, or whose
-// time is over, is [ReasonRuleFailed] without more. Visitors don't see the text of the
-// error; the log does.
+// RuleFunc makes a rule from a function. An error refuses the user, with [ReasonDenied]
+// and status 403, unless it is an [*Error] with another reason, such as
+// [ReasonRuleFailed] for a permission check that could not be made. [context.Canceled]
+// and [context.DeadlineExceeded] become [ReasonRuleFailed]. The text of the error goes
+// to the log, not to visitors.
 //
-// Claims that check reads have to be kept: name them in Config.Claims. A nil function
+// Claims that check reads must be kept: name them in Config.Claims. A nil function
 // refuses everybody.
 func RuleFunc(check func(ctx context.Context, u *User) error) Rule {
 	return Rule{check: check, text: "a function's consent"}
 }
 
-// Group lets members of any of the groups pass; of no names, nobody. Groups are those in
-// User.Groups. Where several providers sign people in ([NewProviders], several
-// BearerConfig.Issuers), whichever says so is believed: to ask one of them, say which,
+// Group lets a user pass who is in at least one of the groups (User.Groups). Without
+// names it lets nobody pass. In an app with several providers ([NewProviders], several
+// BearerConfig.Issuers) the groups of every provider count. To accept those of one
+// provider, name it:
 //
 //	AllOf(Issuer("https://login.example.com"), Group("admins"))
 func Group(names ...string) Rule {
@@ -47,31 +48,32 @@ func Group(names ...string) Rule {
 	})
 }
 
-// Claim lets a user pass whose claim of that name is one of the values, or is a list that
-// has one of them; of no values, nobody. Numbers and booleans are compared as the text they
-// have in JSON: Claim("age_checked", "true"). The name is the whole name of the claim, dots
-// and colons included ("custom:tier", "https://example.com/roles"); [ClaimPath] reaches
-// into objects. Names that [User.Text] takes from the fields of User are taken from there.
+// Claim lets a user pass whose claim of that name is one of the values, or is a list
+// that has one of them. Without values it lets nobody pass. Numbers and booleans are
+// compared as their JSON text: Claim("age_checked", "true"). The name is the whole name
+// of the claim, including dots and colons ("custom:tier", "https://example.com/roles");
+// [ClaimPath] reads inside objects. Names that [User.Text] takes from the fields of
+// User are taken from there.
 //
-// A claim is what the provider says, and no more: Claim("email", "ann@example.com") does not
-// ask whether anybody has seen to it that the address is the user's. [VerifiedEmailAddress]
-// does. Nor does it take apart what Cognito writes for several values; see [ClaimValues].
+// A claim is only what the provider says: Claim("email", "ann@example.com") does not
+// check that the address was verified; [VerifiedEmailAddress] does. Claim does not
+// split text into which Cognito wrote several values; [ClaimValues] does.
 func Claim(name string, values ...string) Rule {
 	return claimRule("claim "+strconv.Quote(name)+" of "+quoted(values, " or "), []string{name}, values)
 }
 
-// ClaimPath is [Claim] for a value inside of objects: one name for each step. So
+// ClaimPath is [Claim] for a value inside objects, with one name for each level. So
 //
 //	ClaimPath([]string{"resource_access", "shop", "roles"}, "admin")
 //
-// is the role admin of the client shop in a Keycloak token. The claim of the first name is
-// kept whole in the session.
+// requires the role admin of the client shop in a Keycloak token. The whole claim of
+// the first name is kept in the session.
 func ClaimPath(path []string, values ...string) Rule {
 	return claimRule("claim "+quoted(path, " → ")+" of "+quoted(values, " or "), path, values)
 }
 
-// Scope lets a user pass whose tokens were granted all of the scopes (User.Scopes); of no
-// scopes, nobody.
+// Scope lets a user pass whose tokens were granted all of the scopes (User.Scopes).
+// Without scopes it lets nobody pass.
 func Scope(scopes ...string) Rule {
 	scopes = slices.Clone(scopes)
 	return userRule("scope "+quoted(scopes, " and "), nil, func(u *User) bool {
@@ -80,27 +82,28 @@ func Scope(scopes ...string) Rule {
 	})
 }
 
-// VerifiedEmail lets a user pass whose e-mail address the provider vouches for. At
-// sign-in, Config.RequireVerifiedEmail does the same and tells the visitor why.
+// VerifiedEmail lets a user pass whose e-mail address is verified according to the
+// provider. At sign-in, Config.RequireVerifiedEmail does the same and tells the visitor
+// why.
 func VerifiedEmail() Rule {
 	return userRule("a verified e-mail address", nil, func(u *User) bool { return u.Email != "" && u.EmailVerified })
 }
 
-// VerifiedEmailAddress lets a user pass whose e-mail address is one of these and is vouched
-// for by the provider; of no addresses, nobody. The letters A to Z count as a to z, as
-// nearly every mail server takes them; all else is compared to the letter.
+// VerifiedEmailAddress lets a user pass whose e-mail address is one of these and is
+// verified according to the provider. Without addresses it lets nobody pass. A to Z
+// match a to z, as at nearly every mail server; everything else must match exactly.
 //
-// The address may be given to somebody else one day: where that matters, key by
-// User.Subject.
+// The address may be given to another person later; where that matters, use
+// User.Subject instead.
 func VerifiedEmailAddress(addresses ...string) Rule {
 	return emailRule("address", addresses, func(address string) string { return address })
 }
 
-// VerifiedEmailDomain lets a user pass whose e-mail address is vouched for by the provider
-// and ends in one of the domains, which is what follows its last @; of no domains, nobody.
-// Subdomains count only if they are given. Letters are compared as by
-// [VerifiedEmailAddress]. At a provider that anybody can sign up with, it proves that
-// somebody could read mail to the address when it was verified.
+// VerifiedEmailDomain lets a user pass whose e-mail address is verified according to
+// the provider and whose domain, the part after the last @, is one of these. Without
+// domains it lets nobody pass. Subdomains must be listed themselves. Letters are
+// compared as in [VerifiedEmailAddress]. If anybody can sign up at the provider, this
+// proves only that the person could read mail to the address when it was verified.
 func VerifiedEmailDomain(domains ...string) Rule {
 	return emailRule("domain", domains, func(address string) string {
 		at := strings.LastIndexByte(address, '@')
@@ -111,7 +114,7 @@ func VerifiedEmailDomain(domains ...string) Rule {
 	})
 }
 
-// emailRule is a rule about a part of a verified e-mail address.
+// emailRule returns a rule about a part of a verified e-mail address.
 func emailRule(what string, values []string, part func(address string) string) Rule {
 	values = nonEmpty(values)
 	text := "a verified e-mail address of " + what + " " + quoted(values, " or ")
@@ -122,8 +125,8 @@ func emailRule(what string, values []string, part func(address string) string) R
 	})
 }
 
-// lowerASCII makes A to Z small. Other letters stay: some that look foreign become one of
-// these when all of Unicode is lowered.
+// lowerASCII turns A to Z into a to z, and nothing else: in Unicode, some other
+// characters have one of these as their lower case.
 func lowerASCII(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {
@@ -133,9 +136,9 @@ func lowerASCII(s string) string {
 	}, s)
 }
 
-// Issuer lets a user pass whom one of these providers vouches for (User.Issuer); of no
-// issuers, nobody. It is for apps with several providers, together with what one of them
-// has to say; see [Group].
+// Issuer lets a user pass who is from one of these providers (User.Issuer). Without
+// issuers it lets nobody pass. It is for apps with several providers, combined with
+// rules about claims of one of them; see [Group].
 func Issuer(issuers ...string) Rule {
 	issuers = nonEmpty(issuers)
 	return userRule("issuer "+quoted(issuers, " or "), nil, func(u *User) bool {
@@ -143,9 +146,9 @@ func Issuer(issuers ...string) Rule {
 	})
 }
 
-// ClaimValues is [Claim] for a claim into which Cognito may have written several values:
-// what a SAML or OpenID Connect provider sent as a list, mapped to one attribute. It is met
-// if one of [User.Values] is one of the values.
+// ClaimValues is [Claim] for a claim into which Cognito may have written several
+// values: a list from a SAML or OpenID Connect provider that is mapped to one
+// attribute. It lets a user pass if one of [User.Values] is one of the values.
 func ClaimValues(name string, values ...string) Rule {
 	values = nonEmpty(values)
 	if name == "" {
@@ -157,15 +160,16 @@ func ClaimValues(name string, values ...string) Rule {
 	})
 }
 
-// HostedDomain lets a user pass whose account belongs to one of the organisations by the
-// claim hd, which Google sends for Google Workspace accounts and for no others. An e-mail
-// address that ends in the domain proves no such thing.
+// HostedDomain lets a user pass whose account belongs to one of the organisations,
+// according to the claim hd, which Google sends only for Google Workspace accounts. An
+// e-mail address that ends in the domain does not prove this.
 func HostedDomain(domains ...string) Rule {
 	return claimRule("hosted domain (claim hd) "+quoted(domains, " or "), []string{"hd"}, domains)
 }
 
-// AnyOf lets a user pass whom one of the rules lets pass; of no rules, nobody. If none does
-// and one could not decide, that is the answer, and not a denial.
+// AnyOf lets a user pass if at least one of the rules does. Without rules it lets
+// nobody pass. If no rule lets the user pass and one could not decide, the result is
+// that rule's error and not a denial.
 func AnyOf(rules ...Rule) Rule {
 	rules = slices.Clone(rules)
 	check := func(ctx context.Context, u *User) error {
@@ -186,8 +190,8 @@ func AnyOf(rules ...Rule) Rule {
 	return Rule{check, claimsOf(rules), "any of (" + textOf(rules) + ")"}
 }
 
-// AllOf lets a user pass whom every one of the rules lets pass; of no rules, everybody. The
-// first that does not is the answer; those behind it are not asked.
+// AllOf lets a user pass if all of the rules do. Without rules it lets everybody pass.
+// The result is that of the first rule that refuses; later rules are not called.
 func AllOf(rules ...Rule) Rule {
 	rules = slices.Clone(rules)
 	check := func(ctx context.Context, u *User) error {
@@ -195,15 +199,15 @@ func AllOf(rules ...Rule) Rule {
 		if e != nil {
 			return e
 		}
-		return nil // and not e, which is a *Error
+		return nil // not e: a nil *Error in an error is not nil
 	}
 	return Rule{check, claimsOf(rules), "all of (" + textOf(rules) + ")"}
 }
 
-// maxRuleText bounds what a rule says of itself, in bytes.
+// maxRuleText bounds the text of a rule, in bytes.
 const maxRuleText = 300
 
-// String returns what the rule asks for, for logs: group "admins" or "ops".
+// String returns what the rule requires, for logs, such as: group "admins" or "ops".
 func (r Rule) String() string {
 	if r.check == nil {
 		return "an empty rule"
@@ -225,7 +229,8 @@ func checkRules(ctx context.Context, rules []Rule, u *User) *Error {
 	return nil
 }
 
-// claimsOf names the claims that the rules read beside User's fields, each once, sorted.
+// claimsOf returns the names of the claims that the rules read in addition to User's
+// fields, sorted, each once.
 func claimsOf(rules []Rule) []string {
 	var names []string
 	for _, r := range rules {
@@ -235,10 +240,10 @@ func claimsOf(rules []Rule) []string {
 	return slices.Compact(names)
 }
 
-// decide asks one rule.
+// decide returns nil if the rule lets the user pass, or the refusal.
 func (r Rule) decide(ctx context.Context, u *User) *Error {
 	if r.check == nil {
-		return refuse(ReasonDenied, "an empty rule; make rules with cognate.Group and its like")
+		return refuse(ReasonDenied, "an empty rule refuses everybody; make one with cognate.Group or another function")
 	}
 	if u == nil {
 		return refuse(ReasonDenied, "there is no user")
@@ -250,16 +255,16 @@ func (r Rule) decide(ctx context.Context, u *User) *Error {
 	return nil
 }
 
-// ruleError makes of a rule's error one that can be answered with.
+// ruleError turns a rule's error into one to answer with.
 func ruleError(err error) *Error {
 	e, ok := errors.AsType[*Error](err)
 	switch {
-	case ok && e == nil: // a nil *Error in an error: which of the two was meant?
+	case ok && e == nil: // a nil *Error in an error that is not nil: refuse, to be safe
 		return refuse(ReasonDenied, "a rule returned a nil *cognate.Error as its error")
 	case ok:
 		own := *e // it may be a variable of the app, shared by all requests
 		own.Status = e.status()
-		if _, known := reasons[own.Reason]; !known { // it has no page, and counts are by reason
+		if _, known := reasons[own.Reason]; !known { // no page, and not in Metrics' fixed set
 			own.Reason = ReasonDenied
 			if own.undecided() {
 				own.Reason = ReasonRuleFailed
@@ -273,16 +278,16 @@ func ruleError(err error) *Error {
 	return refuse(ReasonDenied, "%w", err)
 }
 
-// undecidedBy reports whether an error says nothing about the user: time was over, or whoever
-// asked has left.
+// undecidedBy reports whether an error says nothing about the user: a time limit has
+// passed, or the visitor has left.
 func undecidedBy(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// undecided reports whether a rule could not decide, and so has refused nobody.
+// undecided reports whether a rule could not decide, which is not a denial.
 func (e *Error) undecided() bool { return e.Status >= http.StatusInternalServerError }
 
-// userRule makes a rule that needs the user alone and always decides.
+// userRule makes a rule that depends only on the user and always decides.
 func userRule(text string, claims []string, met func(u *User) bool) Rule {
 	r := Rule{claims: claims, text: text}
 	r.check = func(_ context.Context, u *User) error {
@@ -306,7 +311,7 @@ func claimRule(text string, path, values []string) Rule {
 	})
 }
 
-// nonEmpty leaves out names that are empty.
+// nonEmpty returns the names that are not empty.
 func nonEmpty(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "" })
 }
@@ -331,20 +336,21 @@ func textOf(rules []Rule) string {
 	return strings.Join(t, "; ")
 }
 
-// An admission says who may sign in, and what is kept of them.
+// An admission decides who may sign in, and which claims a session keeps.
 type admission struct {
 	verifiedEmail bool // Config.RequireVerifiedEmail
 	rules         []Rule
 	claims        keptClaims
 }
 
-// require sets who may sign in: the rule about the address comes first.
+// require sets the rules of sign-in. The rule about the e-mail address comes first.
 func (a *admission) require(verifiedEmail bool, rules []Rule) {
 	a.verifiedEmail = verifiedEmail
-	a.rules = append([]Rule{a.vouched()}, rules...)
+	a.rules = append([]Rule{a.emailRule()}, rules...)
 }
 
-// admit asks the rules of sign-in, and returns the user as a session keeps them.
+// admit checks the rules of sign-in, and returns the user with only the claims that a
+// session keeps.
 func (a *admission) admit(ctx context.Context, u *User) (*User, error) {
 	e := checkRules(ctx, a.rules, u)
 	if e != nil {
@@ -353,17 +359,17 @@ func (a *admission) admit(ctx context.Context, u *User) (*User, error) {
 	return a.claims.trim(u), nil
 }
 
-// vouchedFor reports whether the provider vouches for what the configuration asks for. It
-// holds for sessions, too, that began when it did not ask.
-func (a *admission) vouchedFor(u *User) bool { return u.EmailVerified || !a.verifiedEmail }
+// acceptsEmail reports whether the e-mail address is verified or need not be. It is
+// also checked in sessions that began before Config.RequireVerifiedEmail was set.
+func (a *admission) acceptsEmail(u *User) bool { return u.EmailVerified || !a.verifiedEmail }
 
-// vouched is vouchedFor as a rule, the first of all.
-func (a *admission) vouched() Rule {
+// emailRule returns acceptsEmail as a rule.
+func (a *admission) emailRule() Rule {
 	return RuleFunc(func(_ context.Context, u *User) error {
-		if a.vouchedFor(u) {
+		if a.acceptsEmail(u) {
 			return nil
 		}
 		return refuse(ReasonEmailNotVerified,
-			"the provider does not vouch for the e-mail address of subject %.255q", u.Subject)
+			"the e-mail address of subject %.255q is missing or not verified", u.Subject)
 	})
 }

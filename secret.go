@@ -18,15 +18,15 @@ import (
 	"github.com/cognate-auth/cognate/internal/utf8text"
 )
 
-// redacted is what a [Secret] prints as, whatever the verb.
+// redacted is what a [Secret] prints for every verb.
 const redacted = "[redacted]"
 
-// Secret is a value that must not reach a log, an error text or a page: a client
+// Secret is a value that must not appear in a log, an error text or a page: a client
 // secret or a cookie key. Printed by fmt, logged by slog or encoded as text or JSON, it
 // is "[redacted]". Convert it with string(s) where the value itself is needed.
 //
-// Go's fmt calls no methods on what it reads from an unexported field: don't print a
-// struct of your own that keeps a Secret, or a [Config], in one.
+// Package fmt can't call methods on the values of unexported fields: don't print a
+// struct that has a Secret, or a [Config], in an unexported field.
 type Secret string
 
 // String returns "[redacted]".
@@ -35,19 +35,19 @@ func (Secret) String() string { return redacted }
 // GoString returns "[redacted]", so that %#v of a configuration is safe.
 func (Secret) GoString() string { return redacted }
 
-// Format prints "[redacted]" for every verb. Without it, a wrong verb such as %d
-// would print the value itself inside fmt's complaint.
+// Format prints "[redacted]" for every verb. Without it, a wrong verb such as %d would
+// print the value itself in fmt's error text.
 func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // LogValue returns "[redacted]" to log/slog.
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText returns "[redacted]", for encoders of JSON, XML and the like.
-// [ClientSecrets.Encode] is the one place that writes a secret on purpose.
+// MarshalText returns "[redacted]", for encoders such as JSON and XML. Only
+// [ClientSecrets.Encode] writes a secret, on purpose.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// withoutSecrets is [oidc.Secrets.Redact] for errors of hooks and rules, too: they keep their
-// reason.
+// withoutSecrets is [oidc.Secrets.Redact], but keeps the reason of an *Error, such as a
+// hook's or a rule's.
 func withoutSecrets(err error, secrets oidc.Secrets) error {
 	if _, ok := errors.AsType[*Error](err); !ok {
 		return secrets.Redact(err)
@@ -63,22 +63,23 @@ func withoutSecrets(err error, secrets oidc.Secrets) error {
 	return own
 }
 
-// A ClientKey is the key pair of an app client that authenticates with [PrivateKeyJWT]. Its
-// public half is registered with the provider. The zero value is none. It prints as
-// "[redacted]".
+// A ClientKey is the key pair of an app client that authenticates with [PrivateKeyJWT].
+// Its public key is registered with the provider. The zero value means no key. It
+// prints as "[redacted]".
 type ClientKey struct {
-	// Signer has the private key, which may be in a hardware module: RSA of at least
-	// 2048 bits, or ECDSA on P-256. It must be safe for concurrent use.
+	// Signer signs with the private key, which may be in a hardware module: RSA of at
+	// least 2048 bits, or ECDSA on P-256. It must be safe for concurrent use.
 	Signer crypto.Signer
-	// PEM is the private key as text, in the place of Signer: PKCS #8, PKCS #1 or SEC 1.
+	// PEM is the private key as text, instead of Signer: PKCS #8, PKCS #1 or SEC 1.
 	PEM Secret
-	// ID is the key's ID at the provider (kid); empty sends none.
+	// ID is the key's ID at the provider (kid). If it is empty, none is sent.
 	ID string
-	// Algorithm is RS256, PS256 or ES256. Empty means RS256 for an RSA key and ES256 for
-	// one on P-256.
+	// Algorithm is RS256, PS256 or ES256. Empty means RS256 for an RSA key and ES256
+	// for an ECDSA key.
 	Algorithm string
-	// Audience is whom the assertions are for. Empty means the issuer, which newer
-	// specifications (FAPI 2.0) demand; some providers want the token endpoint's URL.
+	// Audience is the aud of the assertions. Empty means the issuer, which newer
+	// specifications (FAPI 2.0) require; some providers require the token endpoint's
+	// URL.
 	Audience string
 }
 
@@ -88,21 +89,21 @@ func (ClientKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted
 // LogValue returns "[redacted]" to log/slog.
 func (ClientKey) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-func (k ClientKey) given() bool { return k.Signer != nil || k.PEM != "" }
+func (k ClientKey) isSet() bool { return k.Signer != nil || k.PEM != "" }
 
-// parse reads the key and fills in what goes without saying, or says what is wrong with it.
-// Of none, it makes none.
+// parse reads the key and fills in its defaults, or returns what is wrong with it. The
+// zero ClientKey gives the zero oidc.ClientKey.
 func (k ClientKey) parse(issuer string) (oidc.ClientKey, error) {
-	if !k.given() {
+	if !k.isSet() {
 		if k == (ClientKey{}) {
 			return oidc.ClientKey{}, nil
 		}
-		return oidc.ClientKey{}, errors.New("the ClientKey has neither a Signer nor a PEM")
+		return oidc.ClientKey{}, errors.New("the ClientKey has neither a Signer nor a PEM; set one of them")
 	}
 	out := oidc.ClientKey{Signer: k.Signer, ID: k.ID, Algorithm: k.Algorithm, Audience: k.Audience}
 	if k.PEM != "" {
 		if k.Signer != nil {
-			return oidc.ClientKey{}, errors.New("the ClientKey has both a Signer and a PEM")
+			return oidc.ClientKey{}, errors.New("the ClientKey has both a Signer and a PEM; set only one of them")
 		}
 		var err error
 		out.Signer, err = parsePrivateKey(string(k.PEM))
@@ -123,18 +124,18 @@ func (k ClientKey) parse(issuer string) (oidc.ClientKey, error) {
 		}
 	}
 	if fitting == nil {
-		return oidc.ClientKey{}, fmt.Errorf("the ClientKey is none of RSA with %d bits or more, or ECDSA on P-256",
-			oidc.MinRSABits)
+		return oidc.ClientKey{}, fmt.Errorf(
+			"the ClientKey can't be used; expected RSA with %d bits or more, or ECDSA on P-256", oidc.MinRSABits)
 	}
 	setDefault(&out.Algorithm, fitting[0])
 	if !slices.Contains(fitting, out.Algorithm) {
-		return oidc.ClientKey{}, fmt.Errorf("the ClientKey's Algorithm is %q; its key is for %q",
+		return oidc.ClientKey{}, fmt.Errorf("the ClientKey's Algorithm is %q; expected one of %q for this key",
 			out.Algorithm, fitting)
 	}
 	return out, nil
 }
 
-// parsePrivateKey reads a private key. The error says nothing of what it read.
+// parsePrivateKey reads a private key. The error does not quote the text.
 func parsePrivateKey(text string) (crypto.Signer, error) {
 	data, err := utf8text.Decode([]byte(text))
 	if err != nil {
@@ -154,17 +155,17 @@ func parsePrivateKey(text string) (crypto.Signer, error) {
 			return signer, nil
 		}
 	}
-	return nil, errors.New("the ClientKey's PEM is no private key in PKCS #8, PKCS #1 or SEC 1")
+	return nil, errors.New("the ClientKey's PEM is not a private key in PKCS #8, PKCS #1 or SEC 1")
 }
 
-const textUntrimmed = "begins or ends with a space, a line end or a byte order mark, as text read from a file may; " +
-	"read what is between them"
+const textUntrimmed = "begins or ends with a space, a line break or a byte order mark, perhaps from a file; " +
+	"remove it from the value"
 
-// untrimmed reports whether a value has something around it that nobody meant. It is said and
-// not cut off: what a file holds beside the value may be the sign of a larger mistake.
+// untrimmed reports whether a value begins or ends with characters that are probably a
+// mistake. They are reported and not removed: they may be the sign of a larger mistake.
 func untrimmed(value string) bool { return strings.Trim(value, " \t\r\n\uFEFF") != value }
 
-// checkClientAuth finds what contradicts itself in how the client authenticates. keyProblem is
+// checkClientAuth finds contradictions in how the client authenticates. keyProblem is
 // what is wrong with the ClientKey, or nil.
 func (s *settings) checkClientAuth(keyProblem error) (problems []error) {
 	secret := s.ClientAuth == ClientSecretBasic || s.ClientAuth == ClientSecretPost
@@ -183,9 +184,9 @@ func (s *settings) checkClientAuth(keyProblem error) (problems []error) {
 		problems = append(problems, fmt.Errorf("ClientAuth %s needs a ClientSecret", s.ClientAuth))
 	case !secret && s.ClientSecret != "":
 		problems = append(problems, fmt.Errorf("ClientAuth %s contradicts a ClientSecret", s.ClientAuth))
-	case s.ClientAuth == PrivateKeyJWT && !s.ClientKey.given():
+	case s.ClientAuth == PrivateKeyJWT && !s.ClientKey.isSet():
 		problems = append(problems, fmt.Errorf("ClientAuth %s needs a ClientKey", s.ClientAuth))
-	case s.ClientAuth != PrivateKeyJWT && s.ClientKey.given():
+	case s.ClientAuth != PrivateKeyJWT && s.ClientKey.isSet():
 		problems = append(problems, fmt.Errorf("ClientAuth %s contradicts a ClientKey", s.ClientAuth))
 	}
 	if keyProblem != nil {
@@ -194,8 +195,9 @@ func (s *settings) checkClientAuth(keyProblem error) (problems []error) {
 	return problems
 }
 
-// proofs are the ways in which the client may prove itself. A secret for which Config names
-// no way goes the dialect's, or the other one, if that alone is announced.
+// proofs returns the ways in which the client may authenticate. For a secret, unless
+// ClientAuth is configured, these are the dialect's method and the other one, in case
+// the provider announces only that.
 func (s *settings) proofs() []*oidc.Proof {
 	switch s.ClientAuth {
 	case PrivateKeyJWT:
@@ -214,7 +216,7 @@ func (s *settings) proofs() []*oidc.Proof {
 	return proofs
 }
 
-// proofBySecret is a secret on one of its two ways.
+// proofBySecret returns the proof that sends a secret by one of its two methods.
 func proofBySecret(method AuthMethod, id string, secret Secret) *oidc.Proof {
 	if method == ClientSecretPost {
 		return oidc.SecretInBody(id, string(secret))

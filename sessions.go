@@ -15,17 +15,17 @@ import (
 	"github.com/cognate-auth/cognate/internal/transaction"
 )
 
-// An identity is a [User] as a session has it, which knows dates, a subject and bytes. It
-// fits into an interface without an allocation.
+// An identity is a [User] as package session sees it, which knows only dates, a subject
+// and bytes. It fits into an interface without an allocation.
 type identity struct{ user *User }
 
 // userIn returns the user of a session.
 func userIn(s *session.Session) *User { return s.Identity.(identity).user }
 
-// Subject is the user's.
+// Subject returns the user's subject.
 func (i identity) Subject() string { return i.user.Subject }
 
-// AuthTime is the user's.
+// AuthTime returns the time when the user authenticated.
 func (i identity) AuthTime() time.Time { return i.user.AuthTime }
 
 const (
@@ -34,7 +34,7 @@ const (
 	knownFlags        = flagEmailVerified | flagTokensDropped
 )
 
-// Encode packs the rest of the user.
+// Encode encodes the rest of the user.
 func (i identity) Encode(tokensDropped bool) []byte {
 	u := i.user
 	b := make([]byte, 0, 256)
@@ -59,10 +59,10 @@ func (i identity) Encode(tokensDropped bool) []byte {
 
 var errIdentity = errors.New("not an encoded identity")
 
-// decodeIdentity is the inverse of Encode and accepts nothing else. The issuer is that of all
-// users here.
+// decodeIdentity is the inverse of Encode, and accepts nothing else. issuer is the same
+// for all users of an Auth.
 func decodeIdentity(issuer, subject string, authTime time.Time,
-	data []byte) (who identity, tokensDropped bool, err error) {
+	data []byte) (i identity, tokensDropped bool, err error) {
 	d := seal.NewDecoder(data)
 	u := &User{Issuer: issuer, Subject: subject, AuthTime: authTime}
 	for _, f := range []*string{&u.Username, &u.Email, &u.Name} {
@@ -84,7 +84,7 @@ func decodeIdentity(issuer, subject string, authTime time.Time,
 	return identity{u}, flags&flagTokensDropped != 0, nil
 }
 
-// endSession ends a session for a reason that is not the visitor's.
+// endSession ends a session that the visitor did not end.
 func (a *Auth) endSession(ctx context.Context, s *session.Session, reason LogoutReason) {
 	first, err := a.sessions.Close(ctx, s)
 	if err != nil {
@@ -96,7 +96,8 @@ func (a *Auth) endSession(ctx context.Context, s *session.Session, reason Logout
 	}
 }
 
-// notifyEnded tells those who want to know that a session, or all of a user's, has ended.
+// notifyEnded reports to the metrics and the hook that one or all sessions of a user
+// have ended.
 func (a *Auth) notifyEnded(ctx context.Context, subject string, reason LogoutReason) {
 	a.metrics.Logout(reason)
 	if a.hooks.OnLogout != nil {
@@ -104,26 +105,26 @@ func (a *Auth) notifyEnded(ctx context.Context, subject string, reason LogoutRea
 	}
 }
 
-// revokeTimeout bounds how long a sign-out, or a refusal, waits for the provider.
+// revokeTimeout bounds how long a sign-out or a refusal waits for the provider.
 const revokeTimeout = 2 * time.Second
 
-// revokeTokens makes the provider forget the refresh token of an ended session, if that is
-// wanted.
+// revokeTokens revokes the refresh token of an ended session at the provider, if
+// Config.RevokeOnLogout is set.
 func (a *Auth) revokeTokens(ctx context.Context, refreshToken string) {
 	if a.revokes {
 		a.revoke(ctx, refreshToken, true)
 	}
 }
 
-// dropTokens makes the provider forget a refresh token that nobody will ever use, because the
-// sign-in or the refresh that brought it was refused, if there is a place for that.
+// dropTokens revokes a refresh token that will never be used because its sign-in or
+// refresh was refused, if the provider has a revocation endpoint.
 func (a *Auth) dropTokens(ctx context.Context, refreshToken string) {
 	a.revoke(ctx, refreshToken, false)
 }
 
-// revoke asks the provider once, for two seconds at most. What it can't do it writes down; a
-// visitor who leaves meanwhile does not stop it. expected tells that the provider should have
-// a place for it.
+// revoke sends one request to the provider, and waits two seconds at most. It logs a
+// failure, and continues if the visitor leaves meanwhile. expected says that a provider
+// without a revocation endpoint is a failure, too.
 func (a *Auth) revoke(ctx context.Context, refreshToken string, expected bool) {
 	if refreshToken == "" {
 		return
@@ -137,9 +138,9 @@ func (a *Auth) revoke(ctx context.Context, refreshToken string, expected bool) {
 	}
 }
 
-// openSessions sets up the two kinds of cookies, and the store if there is one. Their seals are
-// bound to the provider and the client, so that keys shared by several apps don't make their
-// sessions shared.
+// openSessions sets up the cookies of sign-ins and of sessions, and the store if there
+// is one. Their encryption is bound to the provider and the client, so that apps with
+// the same keys don't share sessions.
 func (a *Auth) openSessions(s *settings) error {
 	bound := s.Issuer + "\x00" + s.ClientID
 	spec, store := cookie.NewSpec(s.CookieName, s.secure), record.NewStore(s.Session.Store, bound)
@@ -160,7 +161,7 @@ func (a *Auth) openSessions(s *settings) error {
 		Decode: func(subject string, authTime time.Time, data []byte) (session.Identity, bool, error) {
 			return decodeIdentity(s.Issuer, subject, authTime, data)
 		},
-		Admits: func(who session.Identity) bool { return a.admission.vouchedFor(who.(identity).user) },
+		Admits: func(i session.Identity) bool { return a.admission.acceptsEmail(i.(identity).user) },
 		Expired: func(ctx context.Context, s *session.Session) {
 			a.notifyEnded(ctx, s.Identity.Subject(), LogoutExpired)
 		},

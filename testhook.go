@@ -13,8 +13,8 @@ import (
 	"github.com/cognate-auth/cognate/internal/testhook"
 )
 
-// What package cognatetest needs of the inside. None of it can be reached but through
-// that package, whose functions ask for a testing.TB.
+// The functions that package cognatetest needs. They can be reached only through that
+// package, whose functions require a testing.TB.
 func init() {
 	testhook.Context = func(ctx context.Context, user any) context.Context {
 		return &requestContext{Context: ctx, user: user.(*User)}
@@ -33,10 +33,10 @@ func init() {
 }
 
 // testSession begins a session as a sign-in would, with the same keys and in the same
-// place, for a user whom a sign-in could have brought. Where sessions hold tokens, it has a
-// made-up access token that no API will take.
+// place, for a user who could sign in. If sessions hold tokens, it has a made-up access
+// token that no API accepts.
 func testSession(ctx context.Context, a *Auth, u User) ([]*http.Cookie, error) {
-	err := couldSignIn(ctx, a, &u)
+	err := checkSignIn(ctx, a, &u)
 	if err != nil {
 		return nil, err
 	}
@@ -53,41 +53,41 @@ func testSession(ctx context.Context, a *Auth, u User) ([]*http.Cookie, error) {
 	return (&http.Response{Header: http.Header(answer)}).Cookies(), nil
 }
 
-// cookieWriter is a ResponseWriter for its header.
+// cookieWriter is a ResponseWriter that keeps only the header.
 type cookieWriter http.Header
 
-// Header returns what is kept.
+// Header returns the header.
 func (w cookieWriter) Header() http.Header { return http.Header(w) }
 
-// Write throws p away.
+// Write discards p.
 func (w cookieWriter) Write(p []byte) (int, error) { return len(p), nil }
 
 // WriteHeader does nothing.
 func (w cookieWriter) WriteHeader(int) {}
 
-// testBearer makes up an access token that is taken for one that was checked, for an hour.
+// testBearer makes up an access token that is accepted as verified for an hour.
 func testBearer(a *Auth, u User) (string, error) {
 	if u.Subject == "" {
-		return "", errors.New("the user has no Subject, which every access token has")
+		return "", errors.New("the user has no Subject; every access token has one")
 	}
 	if u.Issuer == "" {
 		u.Issuer = a.client.Provider.Issuer()
 	}
 	token := seal.Encoding.EncodeToString([]byte(seal.Random(16)))
 	now := a.now()
-	a.bearer.seen.Put(tokenKey(token), &seenToken{user: &u, from: now, until: now.Add(time.Hour)})
+	a.bearer.verified.Put(tokenKey(token), &verifiedToken{user: &u, from: now, until: now.Add(time.Hour)})
 	return token, nil
 }
 
-// couldSignIn says why no sign-in could have brought this user, so that a test doesn't
-// pass with a user whom nobody will ever meet.
-func couldSignIn(ctx context.Context, a *Auth, u *User) error {
+// checkSignIn returns why this user could not have signed in, so that a test doesn't
+// pass with a user who can't exist.
+func checkSignIn(ctx context.Context, a *Auth, u *User) error {
 	switch {
 	case u.Subject == "":
-		return errors.New("the user has no Subject, which every user has")
+		return errors.New("the user has no Subject; every user has one")
 	case u.Issuer != "" && u.Issuer != a.client.Provider.Issuer():
 		return fmt.Errorf("the user's Issuer is %.200q, expected %q or nothing", u.Issuer, a.client.Provider.Issuer())
-	case !a.admission.vouchedFor(u):
+	case !a.admission.acceptsEmail(u):
 		return errors.New("the user's e-mail address is not verified, and Config.RequireVerifiedEmail is set; " +
 			"set Email and EmailVerified")
 	}

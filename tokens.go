@@ -12,12 +12,13 @@ import (
 	"github.com/cognate-auth/cognate/internal/session"
 )
 
-// RequireAccessToken is [Auth.RequireLogin] for pages that call APIs as the user: it lets a
-// request through with an access token that is fresh, so that [Auth.AccessToken] answers at
-// once. If the provider refuses to refresh the tokens the session ends, and the request is
-// answered as if nobody were signed in: a page leads to a sign-in that comes back to it, a
-// script gets 401. If the provider can't be reached, and the token has expired, the answer
-// is 503 with Retry-After, and the session stays.
+// RequireAccessToken is [Auth.RequireLogin] for pages that call APIs as the user: it
+// refreshes the access token if needed before it lets a request through, so that
+// [Auth.AccessToken] returns at once. If the provider refuses to refresh the tokens the
+// session ends, and the request is answered as if nobody were signed in: a person is
+// sent to a sign-in that returns to the page, a script gets 401. If the token has
+// expired and the provider can't be reached, the answer is 503 with Retry-After, and
+// the session stays.
 func (a *Auth) RequireAccessToken(next http.Handler) http.Handler {
 	return a.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := a.AccessToken(r.Context())
@@ -29,20 +30,20 @@ func (a *Auth) RequireAccessToken(next http.Handler) http.Handler {
 	}))
 }
 
-// AccessToken returns the access token of the user who is signed in, for calling APIs as
-// that user. ctx is the request's, behind [Auth.RequireLogin], or one made of it. A token
-// that expires within the next minute is refreshed first: once for all requests of the
-// session, also of other processes if they share a [sessionstore.Store]. A token whose life the
-// provider did not state is used until the session ends.
+// AccessToken returns the access token of the user who is signed in, for calling APIs
+// as that user. ctx is the request's, behind [Auth.RequireLogin], or derived from it. A
+// token that expires within the next minute is refreshed first: once for all requests
+// of the session, including those of other processes that share a [sessionstore.Store].
+// A token whose lifetime the provider did not state is used until the session ends.
 //
-// The error is an [*Error]; give it to [Auth.Fail]. Its reasons are
-// [ReasonNotSignedIn]; [ReasonNoTokens]; [ReasonRefreshRefused], after which the session has
-// ended; [ReasonRefreshFailed], [ReasonProviderDown] and [ReasonStoreDown], after which a
-// later call may go well; and [ReasonResponseStarted].
+// The error is an [*Error]; pass it to [Auth.Fail]. Its reasons are
+// [ReasonNotSignedIn]; [ReasonNoTokens]; [ReasonRefreshRefused], after which the
+// session has ended; [ReasonRefreshFailed], [ReasonProviderDown] and [ReasonStoreDown],
+// after which a later call may succeed; and [ReasonResponseStarted].
 //
-// With Session.TokensInCookie new tokens go into cookies. Call it then before the answer's
-// header is written, and from the handler's own goroutine. With a Store it may be called
-// from any goroutine, for as long as ctx lives.
+// With Session.TokensInCookie new tokens go into cookies: call AccessToken before the
+// answer's header is written, and from the handler's own goroutine. With a Store it may
+// be called from any goroutine until ctx ends.
 func (a *Auth) AccessToken(ctx context.Context) (string, error) {
 	t, err := a.freshTokens(ctx)
 	if err != nil {
@@ -51,8 +52,8 @@ func (a *Auth) AccessToken(ctx context.Context) (string, error) {
 	return t.Access, nil
 }
 
-// TokenSource returns the source of [Auth.AccessToken]'s tokens for one request, for
-// packages that want an [oauth2.TokenSource].
+// TokenSource returns a source of [Auth.AccessToken]'s tokens for one request, for
+// packages that need an [oauth2.TokenSource].
 func (a *Auth) TokenSource(ctx context.Context) oauth2.TokenSource { return tokenSource{a, ctx} }
 
 type tokenSource struct {
@@ -60,7 +61,7 @@ type tokenSource struct {
 	ctx  context.Context //nolint:containedctx // it is what names the session
 }
 
-// Token returns the access token as it is now.
+// Token returns the access token, refreshed if needed.
 func (s tokenSource) Token() (*oauth2.Token, error) {
 	t, err := s.auth.freshTokens(s.ctx)
 	if err != nil {
@@ -69,10 +70,10 @@ func (s tokenSource) Token() (*oauth2.Token, error) {
 	return &oauth2.Token{AccessToken: t.Access, TokenType: "Bearer", Expiry: t.Expires}, nil
 }
 
-// Client returns an HTTP client that calls APIs as the user who is signed in: every request
-// gets the access token. ctx is the request's, as for [Auth.AccessToken], whose errors
-// come back inside of the client's. A redirect to another host is followed without the
-// token. Requests have no time limit but their own context's.
+// Client returns an HTTP client that calls APIs as the user who is signed in: it adds
+// the access token to every request. ctx is the request's, as for [Auth.AccessToken],
+// whose errors the client's errors wrap. A redirect to another host is followed without
+// the token. The client sets no time limit; use the contexts of its requests.
 func (a *Auth) Client(ctx context.Context) *http.Client {
 	return &http.Client{Transport: &bearerTransport{a, ctx}}
 }
@@ -82,14 +83,14 @@ type bearerTransport struct {
 	ctx  context.Context //nolint:containedctx // it is what names the session
 }
 
-// callContext lives as long as one call of an API, and has the session of the request that
-// makes it.
+// callContext ends with one API call, and has the session of the incoming request that
+// makes the call.
 type callContext struct {
 	context.Context
 	session context.Context //nolint:containedctx // it is what names the session
 }
 
-// Value returns the session, or what the call's own context holds.
+// Value returns the session, or a value of the call's own context.
 func (c callContext) Value(key any) any {
 	if _, ok := key.(requestKey); ok {
 		return c.session.Value(key)
@@ -105,7 +106,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	token, err := t.auth.freshTokens(callContext{req.Context(), t.ctx})
 	if err != nil {
 		if req.Body != nil {
-			_ = req.Body.Close() // a RoundTripper always does
+			_ = req.Body.Close() // a RoundTripper must, also on errors
 		}
 		return nil, err
 	}
@@ -114,8 +115,8 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return loopback.RoundTripper{}.RoundTrip(out)
 }
 
-// redirectedAway reports whether some answer sent the client to another place than the one
-// the app asked for.
+// redirectedAway reports whether redirects led the client to another origin than the
+// one that the app called.
 func redirectedAway(req *http.Request) bool {
 	first := req
 	for first.Response != nil && first.Response.Request != nil {
@@ -125,18 +126,19 @@ func redirectedAway(req *http.Request) bool {
 }
 
 // Fail answers a request that failed with an error of [Auth.AccessToken], of
-// [Auth.VerifyAccessToken] or of a [Rule]: a session that has ended leads to a sign-in or,
-// for a script, to 401, as [Auth.RequireLogin] would, unless it began moments ago, so that
-// another would end the same way; everything else leads to the page or JSON of its reason,
-// or to Config.ErrorHandler. An error that is no [*Error] is 500, and so is
-// a handler that asks for a token outside of RequireLogin although somebody is signed in.
+// [Auth.VerifyAccessToken] or of a [Rule]. If the session has ended it answers as
+// [Auth.RequireLogin] does, with a sign-in or, for a script, with 401, unless the
+// session began moments ago: another one would end in the same way. Every other
+// [*Error] is answered with the page or JSON of its reason, or by Config.ErrorHandler.
+// An error of another type is answered with 500; so is the error of a handler that
+// asked for a token outside of RequireLogin although somebody is signed in.
 func (a *Auth) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*Error](err)
 	switch {
 	case !ok:
 		e = &Error{Reason: ReasonInternal, Status: http.StatusInternalServerError, Err: err}
 	case e.Reason == ReasonNotSignedIn && a.User(r) != nil:
-		// Signing in would lead here again, and so on.
+		// A sign-in would lead here again, without end.
 		e = &Error{
 			Reason: ReasonInternal, Status: http.StatusInternalServerError,
 			Err: fmt.Errorf("put RequireLogin in front: %w", err),
@@ -145,7 +147,7 @@ func (a *Auth) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.challenge(w, r, true)
 		return
 	}
-	a.fail(w, r, e, a.paths.wanted(r))
+	a.fail(w, r, e, a.paths.returnPage(r))
 }
 
 // freshTokens returns the tokens of the session that ctx belongs to.
@@ -159,7 +161,7 @@ func (a *Auth) freshTokens(ctx context.Context) (*session.Tokens, error) {
 		return t, nil
 	}
 	e := asError(err, ReasonRefreshFailed)
-	// ErrEndedElsewhere alone has ErrEnded bare: somebody signed out.
+	// If ErrEnded is not wrapped, the error is ErrEndedElsewhere: somebody signed out.
 	refused := errors.Is(err, session.ErrEnded) && e.Err != session.ErrEnded //nolint:errorlint // bare
 	if refused && v.JustBegun() {
 		e.final = true

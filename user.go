@@ -19,40 +19,43 @@ import (
 	"github.com/cognate-auth/cognate/internal/oidc"
 )
 
-// User is who is signed in: the identity that the provider vouched for in the ID
-// token, checked at sign-in. One value is shared by all requests of a session and
-// must not be changed.
+// User is the person or program that makes a request: the identity from the ID token
+// that was checked at sign-in, or from a checked access token. One value is shared by
+// several requests and must not be changed.
 type User struct {
-	// Issuer and Subject together name the account for good. An e-mail address or a
-	// user name can change or be given to somebody else; key your data by these.
+	// Issuer and Subject together identify the account permanently; use them as the key
+	// of your data. An e-mail address or a user name can change or be given to somebody
+	// else.
 	Issuer, Subject string
 	// Username is cognito:username, or preferred_username at other providers. In a
 	// Cognito pool that signs in by e-mail it is a UUID.
 	Username string
 	// Email is the e-mail address, or "" if the provider did not give one.
 	Email string
-	// EmailVerified reports whether the provider vouches for Email. Cognito sends it as
-	// a boolean in the ID token and as a string in userInfo; "false" is false.
+	// EmailVerified reports whether Email is verified according to the provider.
+	// Cognito sends it as a boolean in the ID token and as a string in userInfo;
+	// "false" is false.
 	EmailVerified bool
-	// Name is the name to show, or "".
+	// Name is the full name for display, or "".
 	Name string
 	// Groups are the groups of cognito:groups, or of groups at other providers.
 	Groups []string
-	// AuthTime is when the person proved to be this user, to the second: before the
-	// session began, if the provider still had a session of its own. Zero if the
-	// provider did not say. A refresh of the tokens does not change it.
+	// AuthTime is when the person authenticated at the provider, to the second. That is
+	// before the sign-in here if the provider still had a session of its own. Zero if
+	// the provider did not say. A refresh of the tokens does not change it.
 	AuthTime time.Time
-	// Scopes are what the tokens were granted: at sign-in or the last refresh that said
-	// so, or those of the bearer token.
+	// Scopes are the scopes that the tokens were granted at sign-in, or at the last
+	// refresh that listed them, or those of the bearer token.
 	Scopes []string
 
-	// extra holds the claims named in Config.Claims as they came.
+	// extra holds the claims that are kept, as they were received.
 	extra oidc.Claims
 }
 
-// Claim returns the claim of the given name as encoding/json decodes it (string,
-// bool, float64, []any, map[string]any), or nil. Of a sign-in only claims listed in
-// Config.Claims are kept, and the fields of User hold the others; of an access token all are.
+// Claim returns the claim of the given name as encoding/json decodes it (string, bool,
+// float64, []any, map[string]any), or nil. Sessions keep only the claims named in
+// Config.Claims or read by a rule of [Auth.Require]; of an access token all claims are
+// kept. For the fields of User use the fields, or [User.Text].
 func (u *User) Claim(name string) any {
 	var v any
 	if raw, ok := u.extra[name]; !ok || json.Unmarshal(raw, &v) != nil {
@@ -61,7 +64,7 @@ func (u *User) Claim(name string) any {
 	return v
 }
 
-// UserAs decodes a user's claims into a T, a struct with json tags as a rule:
+// UserAs decodes a user's claims into a T, usually a struct with json tags:
 //
 //	type Customer struct {
 //		Email string `json:"email"`
@@ -70,14 +73,15 @@ func (u *User) Claim(name string) any {
 //	}
 //	customer, err := cognate.UserAs[Customer](cognate.UserFrom(r.Context()))
 //
-// There are the claims that are kept (Config.Claims), under their own names, and the fields
-// of User under sub, iss, email, email_verified, name, username and groups; see [User.Text].
-// A claim that is absent leaves its field alone. Names are compared to the letter, unlike
-// encoding/json does. The error of a claim that does not fit names it and holds no value.
+// The claims are those that are kept (Config.Claims), under their own names, and the
+// fields of User under sub, iss, email, email_verified, name, username and groups; see
+// [User.Text]. An absent claim leaves its field unchanged. Names must match exactly,
+// unlike in encoding/json. If a claim does not fit, the error has its name but not its
+// value.
 func UserAs[T any](u *User) (T, error) {
 	var v, zero T
 	if u == nil {
-		return zero, errors.New("cognate: there is no user whose claims could be decoded")
+		return zero, errors.New("cognate: UserAs of a nil User; nobody is signed in")
 	}
 	known := u.claims()
 	if names, ok := fieldNames(reflect.TypeFor[T]()); ok {
@@ -97,7 +101,7 @@ func UserAs[T any](u *User) (T, error) {
 	return v, nil
 }
 
-// misfit names the first claim that can't be decoded by itself.
+// misfit returns the name of the first claim that can't be decoded by itself.
 func misfit[T any](c oidc.Claims) string {
 	for _, name := range sortedNames(c) {
 		var v T
@@ -118,8 +122,8 @@ func sortedNames(c oidc.Claims) []string {
 	return names
 }
 
-// fieldNames returns the names that encoding/json knows a struct's members by; ok is
-// false for another type, which takes what comes.
+// fieldNames returns the names by which encoding/json knows a struct's fields; ok is
+// false for any other type, which decodes all claims.
 func fieldNames(t reflect.Type) (names []string, ok bool) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -135,30 +139,32 @@ func fieldNames(t reflect.Type) (names []string, ok bool) {
 	return names, true
 }
 
-// Text returns a claim as text: a string, or what a number or boolean is in JSON. It is ""
-// for a claim that is something else, absent, or not kept (Config.Claims).
+// Text returns a claim as text: a string, or the JSON text of a number or boolean. It
+// is "" for a claim of another type, and for one that is absent or not kept
+// (Config.Claims).
 //
-// The names sub, iss, email, email_verified and name are the fields of User, as checked at
-// sign-in. So are username and groups, unless claims of these names are kept. Text, List
-// and Truth of a nil User are those of a user without claims.
+// The names sub, iss, email, email_verified and name return the fields of User, as
+// checked at sign-in. So do username and groups, unless claims of these names are kept.
+// A nil User is treated as a user without claims.
 func (u *User) Text(name string) string {
 	s, _ := textOfClaim(u.claim(name))
 	return s
 }
 
-// List returns a claim that is a list, each member as [User.Text] has it; a single value
-// is a list of one. It is nil for a claim that is something else, absent, or not kept.
+// List returns a claim that is a list, each member as in [User.Text]; a single value is
+// a list of one. It is nil for a claim of another type, and for one that is absent or
+// not kept.
 func (u *User) List(name string) []string { return claimTexts(u.claim(name)) }
 
 // Values returns the values of a claim into which Cognito may have written several. An
-// attribute holds one text; of a list that an identity provider sends, Cognito makes
-// "[team-a,team+b%2Cc]", each value in the encoding of a form (developer guide, "Mapping
-// IdP profiles to the user pool"), and Values makes "team-a" and "team b,c" of that. A text
-// that is not in brackets is one value as it is, blanks around a value in them are left out,
-// and any other claim is as by [User.List].
+// attribute holds one text, so Cognito writes a list from an identity provider as
+// "[team-a,team+b%2Cc]", each value form-encoded (developer guide, "Mapping IdP
+// profiles to the user pool"). Values returns "team-a" and "team b,c" for it, without
+// spaces around a value. A text without brackets is one unchanged value, and any other
+// claim is treated as by [User.List].
 //
-// Text, List and [Claim] leave such a claim as it is, because nothing marks it: of an
-// attribute that people may write themselves, the brackets may be theirs.
+// Text, List and [Claim] don't split such a claim, because nothing marks it: in an
+// attribute that people can edit, the brackets may be part of the text.
 func (u *User) Values(name string) []string {
 	raw := u.claim(name)
 	s, ok := textOfClaim(raw)
@@ -172,31 +178,32 @@ func (u *User) Values(name string) []string {
 	}
 	values := strings.Split(inner, ",")
 	for i, v := range values {
-		v = strings.Trim(v, " ") // of a value's own, the encoding leaves none
+		v = strings.Trim(v, " ") // spaces of the value itself are encoded
 		values[i] = v
 		decoded, err := url.QueryUnescape(v)
-		if err == nil && utf8.ValidString(decoded) { // or else it is not Cognito's
+		if err == nil && utf8.ValidString(decoded) { // otherwise Cognito did not encode it
 			values[i] = decoded
 		}
 	}
 	return values
 }
 
-// Truth reports whether a claim is true, as a boolean or, as Cognito writes some, a string.
+// Truth reports whether a claim is true, as a boolean or as a string, which Cognito
+// uses for some.
 func (u *User) Truth(name string) bool { return u.Text(name) == "true" }
 
 // An Identity is an account at another provider, such as Google or a company's SAML
 // directory, that a Cognito user signs in with or is linked to (developer guide, "Using the
 // ID token", identities).
 type Identity struct {
-	// UserID is the account's name at that provider.
+	// UserID is the account's ID at that provider.
 	UserID string
-	// Provider is the provider's name in the user pool, Type its kind: "Google",
-	// "SAML", "OIDC".
+	// Provider is the provider's name in the user pool, and Type its type, such as
+	// "Google", "SAML" or "OIDC".
 	Provider, Type string
 	// Issuer is the SAML entity or OpenID Connect issuer, or "".
 	Issuer string
-	// Primary reports whether the user was made from this identity.
+	// Primary reports whether the user was created from this identity.
 	Primary bool
 	// Created is when it was linked, or zero.
 	Created time.Time
@@ -205,9 +212,9 @@ type Identity struct {
 // maxIdentities bounds Identities. Cognito links at most 5 to a user.
 const maxIdentities = 32
 
-// Identities returns the claim identities of a Cognito user, which has to be kept: name it
-// in Config.Claims. It is a list in the ID token and a string that holds a list in
-// userInfo; both are read. What can't be read is left out.
+// Identities returns the identities claim of a Cognito user, which must be kept: name
+// it in Config.Claims. It is a list in the ID token and a string that holds a list in
+// userInfo; both are read. Members that can't be read are left out.
 func (u *User) Identities() []Identity {
 	raw := u.claim("identities")
 	if s, ok := textOfClaim(raw); ok {
@@ -240,7 +247,7 @@ func identityOf(c oidc.Claims) Identity {
 	return id
 }
 
-// checkedNames are claims that are always those of User's fields.
+// checkedNames are claims that are always taken from User's fields.
 var checkedNames = []string{"sub", "iss", "email", "email_verified", "name"}
 
 // claim returns a claim as JSON, or nil.
@@ -271,11 +278,11 @@ func (u *User) claim(name string) json.RawMessage {
 	if v == nil || v == "" || len(u.Groups) == 0 && name == "groups" {
 		return nil
 	}
-	raw, _ := json.Marshal(v) // strings always can be encoded
+	raw, _ := json.Marshal(v) // strings can always be encoded
 	return raw
 }
 
-// claims returns all that there are.
+// claims returns all claims, including those of User's fields.
 func (u *User) claims() oidc.Claims {
 	all := make(oidc.Claims, len(u.extra)+len(checkedNames)+2)
 	for name, raw := range u.extra {
@@ -292,7 +299,8 @@ func (u *User) claims() oidc.Claims {
 	return all
 }
 
-// textOfClaim is the text of a string, number or boolean.
+// textOfClaim returns the text of a string, number or boolean; ok is false for anything
+// else.
 func textOfClaim(raw json.RawMessage) (s string, ok bool) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || bytes.ContainsAny(raw[:1], "[{n") {
@@ -304,7 +312,7 @@ func textOfClaim(raw json.RawMessage) (s string, ok bool) {
 	return s, json.Unmarshal(raw, &s) == nil
 }
 
-// claimTexts is the text of each member of a list, or that of a single value.
+// claimTexts returns the text of each member of a list, or that of a single value.
 func claimTexts(raw json.RawMessage) []string {
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
@@ -319,7 +327,7 @@ func claimTexts(raw json.RawMessage) []string {
 	return out
 }
 
-// descend follows names into objects; nil is where there is nothing.
+// descend follows names into objects, and returns nil if one is missing.
 func descend(raw json.RawMessage, names []string) json.RawMessage {
 	for _, name := range names {
 		var c oidc.Claims
@@ -342,7 +350,7 @@ func claimNameProblems(patterns []string) (problems []error) {
 	for _, p := range patterns {
 		prefix := strings.TrimSuffix(p, "*")
 		if prefix == "" || len(p) > 256 || strings.Contains(prefix, "*") {
-			const expected = "expected the name of a claim, or how several begin and a * at the end, such as custom:*"
+			const expected = "expected the name of a claim, or a prefix of some with a * at its end, such as custom:*"
 			//nolint:staticcheck // it begins with the field's name
 			problems = append(problems, fmt.Errorf("Claims has %.80q; %s", p, expected))
 		}
@@ -350,8 +358,8 @@ func claimNameProblems(patterns []string) (problems []error) {
 	return problems
 }
 
-// keeps reports whether a claim is among those to keep. A * keeps no claim that says what
-// the token is worth: "a*" is about attributes, not about aud.
+// keeps reports whether a claim is one of those to keep. A * does not match the claims
+// of the protocol itself: "a*" is about attributes, not about aud.
 func keeps(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		prefix, several := strings.CutSuffix(p, "*")
@@ -360,8 +368,8 @@ func keeps(patterns []string, name string) bool {
 	})
 }
 
-// keptClaims are the patterns of the claims that a session keeps: those of Config.Claims and
-// those that rules of routes read. It is safe for concurrent use.
+// keptClaims holds the patterns of the claims that sessions keep: those of
+// Config.Claims and those that rules of routes read. It is safe for concurrent use.
 type keptClaims struct {
 	mu       sync.Mutex
 	patterns atomic.Pointer[[]string]
@@ -382,7 +390,7 @@ func (k *keptClaims) add(patterns ...string) {
 	k.patterns.Store(&all)
 }
 
-// trim returns the user with the claims that are kept.
+// trim returns a copy of the user with only the claims that are kept.
 func (k *keptClaims) trim(u *User) *User {
 	out := *u
 	out.extra = nil
@@ -397,38 +405,40 @@ func (k *keptClaims) trim(u *User) *User {
 	return &out
 }
 
-// UserInfoMode says when the userInfo endpoint is asked at sign-in.
+// UserInfoMode says when the userInfo endpoint is called at sign-in.
 type UserInfoMode int
 
 const (
-	// UserInfoIfNeeded asks when the scope email is wanted and the ID token has no
-	// e-mail address, or says nothing on whether it is verified although
-	// RequireVerifiedEmail is set. It is the default; with Cognito it seldom asks.
+	// UserInfoIfNeeded calls it if the scope email is requested and the ID token has no
+	// e-mail address, or does not say whether the address is verified although
+	// RequireVerifiedEmail is set. It is the default; with Cognito a call is rarely
+	// needed.
 	UserInfoIfNeeded UserInfoMode = iota
-	// UserInfoAlways asks at every sign-in; its claims win over the ID token's.
+	// UserInfoAlways calls it at every sign-in; its claims override the ID token's.
 	UserInfoAlways
-	// UserInfoNever takes the ID token's claims only.
+	// UserInfoNever uses only the ID token's claims.
 	UserInfoNever
 )
 
-// UserInfo asks the provider's userInfo endpoint (OpenID Connect Core 1.0, 5.3) about an
-// access token. All claims of the answer can be read with [User.Claim]. The error is an
-// [*Error]; an empty token is refused with [ReasonBearerMissing].
+// UserInfo returns the user of an access token according to the provider's userInfo
+// endpoint (OpenID Connect Core 1.0, 5.3). All claims of the answer can be read with
+// [User.Claim]. The error is an [*Error]; an empty token is refused with
+// [ReasonBearerMissing].
 //
-// It says whose the token is, and not that it was meant for this app: a provider answers for
-// tokens of all its clients. For who may pass, see [Auth.VerifyAccessToken].
+// It does not check that the token was issued for this app: a provider answers for the
+// tokens of all its clients. To decide who may pass, use [Auth.VerifyAccessToken].
 func (a *Auth) UserInfo(ctx context.Context, accessToken string) (*User, error) {
 	if accessToken == "" {
 		return nil, refuse(ReasonBearerMissing, "the token is empty")
 	}
 	info, err := a.client.UserInfo(ctx, accessToken)
 	if err != nil {
-		return nil, exported(err)
+		return nil, publicError(err)
 	}
 	return userOf(info, a.client.Provider.Issuer(), a.dialect, nil), nil
 }
 
-// userOf reads the user from checked claims of an issuer, all of which stay readable.
+// userOf reads the user from checked claims of an issuer. All claims stay readable.
 func userOf(c oidc.Claims, issuer string, d *Dialect, scopes []string) *User {
 	groups, _ := c.Strings(d.GroupsClaim)
 	authTime, _, _ := c.Date("auth_time")
