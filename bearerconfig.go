@@ -227,30 +227,29 @@ func (c *BearerConfig) defaults() {
 var quotable = regexp.MustCompile(`^[ !#-\[\]-~]{0,200}$`)
 
 // check returns everything that is wrong with a configuration after defaults.
-func (c *BearerConfig) check() (problems []error) {
+func (c *BearerConfig) check() (found problems) {
 	seen := map[string]bool{}
 	for _, i := range c.Issuers {
-		problems = append(problems, i.check(c.InsecureHTTP)...)
+		found = append(found, i.check(c.InsecureHTTP)...)
 		if seen[i.Issuer] {
-			problems = append(problems, fmt.Errorf("the bearer issuer %q is listed twice", redactURL(i.Issuer)))
+			found.add("the bearer issuer %q is listed twice", redactURL(i.Issuer))
 		}
 		seen[i.Issuer] = true
 	}
 	if c.CacheSize < 0 {
-		problems = append(problems, fmt.Errorf("the bearer CacheSize is %d; expected 0 or more", c.CacheSize))
+		found.add("the bearer CacheSize is %d; expected 0 or more", c.CacheSize)
 	}
 	if c.ClockSkew < 0 || c.ClockSkew > maxSkew {
-		problems = append(problems, fmt.Errorf("ClockSkew is %s; expected at most %s", c.ClockSkew, maxSkew))
+		found.add("ClockSkew is %s; expected at most %s", c.ClockSkew, maxSkew)
 	}
 	if !quotable.MatchString(c.Realm) {
-		problems = append(problems, errors.New(
-			`the bearer Realm can't be used; expected at most 200 bytes of printable ASCII, no quotes or backslashes`))
+		found.add(`the bearer Realm can't be used; expected at most 200 bytes of printable ASCII, no quotes or backslashes`)
 	}
 	metadata := c.ResourceMetadata
 	if metadata != "" && (oidc.CheckURL(metadata, c.InsecureHTTP) != nil || !quotable.MatchString(metadata)) {
-		problems = append(problems, fmt.Errorf("ResourceMetadata is %q; expected an https URL", redactURL(metadata)))
+		found.add("ResourceMetadata is %q; expected an https URL", redactURL(metadata))
 	}
-	return problems
+	return found
 }
 
 func (i *BearerIssuer) check(insecure bool) (problems []error) {
@@ -292,33 +291,33 @@ func (i *BearerIssuer) check(insecure bool) (problems []error) {
 	return problems
 }
 
-func (in *Introspection) check(insecure bool) (problems []error) {
+func (in *Introspection) check(insecure bool) (found problems) {
 	if in.Endpoint != "" {
 		err := oidc.CheckURL(in.Endpoint, insecure)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("the Endpoint %q %w", redactURL(in.Endpoint), err))
+			found.add("the Endpoint %q %w", redactURL(in.Endpoint), err)
 		}
 	}
 	switch in.Auth {
 	case ClientSecretPost, ClientSecretBasic:
 		if in.ClientID == "" || in.ClientSecret == "" {
-			problems = append(problems, fmt.Errorf("Auth %s needs a ClientID and a ClientSecret", in.Auth))
+			found.add("Auth %s needs a ClientID and a ClientSecret", in.Auth)
 		}
 	case BearerAuth:
 		if in.Token == "" {
-			problems = append(problems, fmt.Errorf("Auth %s needs a Token", in.Auth))
+			found.add("Auth %s needs a Token", in.Auth)
 		}
 	default:
-		problems = append(problems, fmt.Errorf("Auth is %q; expected %s, %s or %s",
-			in.Auth, ClientSecretPost, ClientSecretBasic, BearerAuth))
+		found.add("Auth is %q; expected %s, %s or %s",
+			in.Auth, ClientSecretPost, ClientSecretBasic, BearerAuth)
 	}
 	if untrimmed(string(in.ClientSecret)) || untrimmed(string(in.Token)) {
-		problems = append(problems, errors.New("the ClientSecret or Token "+textUntrimmed))
+		found.add("the ClientSecret or Token " + textUntrimmed)
 	}
 	if in.CacheFor > maxIntrospectionTTL {
-		problems = append(problems, fmt.Errorf("CacheFor is %s; expected at most %s", in.CacheFor, maxIntrospectionTTL))
+		found.add("CacheFor is %s; expected at most %s", in.CacheFor, maxIntrospectionTTL)
 	}
-	return problems
+	return found
 }
 
 // checkBearer finds the problems of Config.Bearer. Problems of Config itself are not

@@ -177,15 +177,15 @@ func checkIssuer(issuer string, insecure bool, d *Dialect) error {
 }
 
 // checkProvider finds what is wrong with a configuration's client and provider.
-func (s *settings) checkProvider() (problems []error) {
+func (s *settings) checkProvider() (found problems) {
 	if s.ClientID == "" {
-		problems = append(problems, errors.New("ClientID is missing: set it, or ClientSecretsFile"))
+		found.add("ClientID is missing: set it, or ClientSecretsFile")
 	}
 	err := checkIssuer(s.Issuer, s.InsecureHTTP, s.Dialect)
 	if s.Issuer == "" {
-		problems = append(problems, errors.New("Issuer is missing: set it, or issuer in the client secrets"))
+		found.add("Issuer is missing: set it, or issuer in the client secrets")
 	} else if err != nil {
-		problems = append(problems, fmt.Errorf("the Issuer %q %w", redactURL(s.Issuer), err))
+		found.add("the Issuer %q %w", redactURL(s.Issuer), err)
 	}
 	given := ClientSecrets{
 		Issuer: s.Issuer, ClientID: s.ClientID, ClientSecret: s.ClientSecret, RedirectURIs: []string{s.RedirectURL},
@@ -193,10 +193,10 @@ func (s *settings) checkProvider() (problems []error) {
 	}
 	err = given.checkPlaceholders()
 	if err != nil {
-		problems = append(problems, err)
+		found = append(found, err)
 	}
 	if s.Dialect.LogoutParam == "" {
-		problems = append(problems, errors.New("the Dialect's LogoutParam is missing"))
+		found.add("the Dialect's LogoutParam is missing")
 	}
 	for _, e := range []struct{ name, url string }{
 		{"Authorization", s.Endpoints.Authorization},
@@ -212,10 +212,10 @@ func (s *settings) checkProvider() (problems []error) {
 		}
 		err := oidc.CheckURL(e.url, s.InsecureHTTP)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("the %s endpoint %q %w", e.name, redactURL(e.url), err))
+			found.add("the %s endpoint %q %w", e.name, redactURL(e.url), err)
 		}
 	}
-	return problems
+	return found
 }
 
 // redactURL returns a URL without its password, so that an error may quote it.

@@ -167,32 +167,32 @@ func untrimmed(value string) bool { return strings.Trim(value, " \t\r\n\uFEFF") 
 
 // checkClientAuth finds contradictions in how the client authenticates. keyProblem is
 // what is wrong with the ClientKey, or nil.
-func (s *settings) checkClientAuth(keyProblem error) (problems []error) {
+func (s *settings) checkClientAuth(keyProblem error) (found problems) {
 	secret := s.ClientAuth == ClientSecretBasic || s.ClientAuth == ClientSecretPost
 	for _, f := range []struct{ name, value string }{
 		{"ClientSecret", string(s.ClientSecret)}, {"ClientID", s.ClientID},
 	} {
 		if untrimmed(f.value) {
-			problems = append(problems, fmt.Errorf("the %s %s", f.name, textUntrimmed))
+			found.add("the %s %s", f.name, textUntrimmed)
 		}
 	}
 	switch {
 	case !secret && s.ClientAuth != ClientAuthNone && s.ClientAuth != PrivateKeyJWT:
-		problems = append(problems, fmt.Errorf("ClientAuth %q is not known; expected %s, %s, %s or %s",
-			s.ClientAuth, ClientSecretBasic, ClientSecretPost, PrivateKeyJWT, ClientAuthNone))
+		found.add("ClientAuth %q is not known; expected %s, %s, %s or %s",
+			s.ClientAuth, ClientSecretBasic, ClientSecretPost, PrivateKeyJWT, ClientAuthNone)
 	case secret && s.ClientSecret == "":
-		problems = append(problems, fmt.Errorf("ClientAuth %s needs a ClientSecret", s.ClientAuth))
+		found.add("ClientAuth %s needs a ClientSecret", s.ClientAuth)
 	case !secret && s.ClientSecret != "":
-		problems = append(problems, fmt.Errorf("ClientAuth %s contradicts a ClientSecret", s.ClientAuth))
+		found.add("ClientAuth %s contradicts a ClientSecret", s.ClientAuth)
 	case s.ClientAuth == PrivateKeyJWT && !s.ClientKey.isSet():
-		problems = append(problems, fmt.Errorf("ClientAuth %s needs a ClientKey", s.ClientAuth))
+		found.add("ClientAuth %s needs a ClientKey", s.ClientAuth)
 	case s.ClientAuth != PrivateKeyJWT && s.ClientKey.isSet():
-		problems = append(problems, fmt.Errorf("ClientAuth %s contradicts a ClientKey", s.ClientAuth))
+		found.add("ClientAuth %s contradicts a ClientKey", s.ClientAuth)
 	}
 	if keyProblem != nil {
-		problems = append(problems, keyProblem)
+		found = append(found, keyProblem)
 	}
-	return problems
+	return found
 }
 
 // proofs returns the ways in which the client may authenticate. For a secret, unless
