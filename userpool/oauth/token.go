@@ -142,8 +142,8 @@ func (h *Handler) grant(
 		if err != nil {
 			return grants.TokenSet{}, err
 		}
-		return h.Pool.Grants.Machine(
-			r.Context(), client, grants.MachineGrant{Scope: form.Get("scope"), Metadata: metadata},
+		return h.Pool.Grants.ClientCredentials(
+			r.Context(), client, grants.ClientCredentialsGrant{Scope: form.Get("scope"), Metadata: metadata},
 		)
 	default:
 		return grants.TokenSet{}, &userpool.Error{Code: userpool.CodeUnsupportedGrantType}

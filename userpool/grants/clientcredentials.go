@@ -9,16 +9,18 @@ import (
 	"github.com/cognate-auth/cognate/userpool/internal/decision"
 )
 
-// MachineGrant is a token request of grant type client_credentials.
-type MachineGrant struct {
+// ClientCredentialsGrant is a token request of grant type client_credentials.
+type ClientCredentialsGrant struct {
 	Scope    string            // space separated; empty: all of the client's
 	Metadata map[string]string // for the trigger; see [ParseClientMetadata]
 }
 
-// Machine answers a token request of a client in its own name, which was
+// ClientCredentials answers a token request of a client in its own name, which was
 // authenticated before: an access token alone (RFC 6749 section 4.4). Refusals
 // are an [*userpool.Error].
-func (g *Grants) Machine(ctx context.Context, c userpool.Client, r MachineGrant) (TokenSet, error) {
+func (g *Grants) ClientCredentials(
+	ctx context.Context, c userpool.Client, r ClientCredentialsGrant,
+) (TokenSet, error) {
 	if !c.AllowsFlow(userpool.FlowClientCredentials) || c.Secret == "" {
 		return TokenSet{}, g.refuseGrant(ctx, c, decision.MachineNotAllowed, errFlow)
 	}
