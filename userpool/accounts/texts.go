@@ -24,6 +24,7 @@ const (
 	TextNoSignUp         = "SignUp is not permitted for this user pool"
 	TextUsedPassword     = "Password has previously been used"
 	TextUnauthorized     = "A client attempted to write unauthorized attribute"
+	TextCodeUsed         = "Your software token has already been used once."
 	TextTemporaryExpired = "Temporary password has expired and must be reset by an administrator."
 	TextNotAtSignUp      = "preferred_username cannot be chosen before the account is confirmed."
 )

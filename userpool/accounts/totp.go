@@ -13,9 +13,6 @@ import (
 	"github.com/cognate-auth/cognate/userpool/internal/totp"
 )
 
-// TextCodeUsed is what a person reads whose code was used before.
-const TextCodeUsed = "Your software token has already been used once."
-
 var errCodeUsed = &userpool.Error{Code: userpool.CodeExpired, Description: TextCodeUsed}
 
 // CheckTOTP checks a code of the user's authenticator app. Each code is good

@@ -11,9 +11,6 @@ import (
 	"github.com/cognate-auth/cognate/userpool/store"
 )
 
-// TextAttributeMissing is followed by the names of attributes.
-const TextAttributeMissing = "Please fill in everything that is required."
-
 // MissingAttributes are the required attributes that the flow's user does not
 // have: they are asked for together with the new password.
 func (s *Steps) MissingAttributes(ctx context.Context, f *userpool.Flow) ([]string, error) {

@@ -28,14 +28,10 @@ type Passkeys struct {
 }
 
 const (
-	maxPasskeys       = 20 // of one user (developer guide, page "quotas")
-	maxPasskeyAnswer  = 32 << 10
-	maxCredentialID   = 1023 // bytes (Web Authentication section 4, "credential id")
-	textPasskeyFailed = "That passkey did not work. Try again, or sign in another way."
+	maxPasskeys      = 20 // of one user (developer guide, page "quotas")
+	maxPasskeyAnswer = 32 << 10
+	maxCredentialID  = 1023 // bytes (Web Authentication section 4, "credential id")
 )
-
-// TextPasskeyLimit is what a person with 20 passkeys reads who wants another.
-const TextPasskeyLimit = "You have as many passkeys as one account can have."
 
 var errPasskey = &userpool.Error{Code: userpool.CodeNotAuthorized, Description: textPasskeyFailed}
 

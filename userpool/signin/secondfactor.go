@@ -17,17 +17,6 @@ import (
 
 const maxResends = 3 // of one step
 
-// Our own sentences of the steps.
-const (
-	TextFollowLink  = "Please follow the link in the email first."
-	TextPasswordSet = "Your password is changed. Please sign in."
-	TextNewCode     = "We have sent you a new code. The earlier one no longer works."
-	TextNewLink     = "We have sent you a new link. The earlier one no longer works."
-	TextNotRepeated = "The passwords are not the same. Please type the new password twice."
-	TextBadAddress  = "We cannot send codes to that address."
-	TextRegistered  = "You have set up a second factor in the meantime. Please use it."
-)
-
 var errBadAddress = &userpool.Error{Code: userpool.CodeInvalidParameter, Description: TextBadAddress}
 
 // sendFactor sends the code that the flow's step asks for, if it is one that is
