@@ -68,8 +68,8 @@ import (
 // Config configures [New].
 type Config struct {
 	// ID is the pool id, of Cognito's form "<region>_<alphanumerics>", at most
-	// 55 characters. Empty: a fresh one of [NewID]; then Issuer must be
-	// empty or end in a slash, and the id is appended to it.
+	// 55 characters. Empty: a fresh one, "local_" and nine alphanumerics; then
+	// Issuer must end in a slash, and the id is appended to it.
 	ID string
 
 	// Issuer is the iss claim, exactly: an absolute http or https URL whose
@@ -208,7 +208,7 @@ func newCore(ctx context.Context, cfg Config) (*core.Core, error) {
 // setNames decides what the pool is called and where it is.
 func setNames(c *core.Core, cfg Config) error {
 	if c.ID == "" {
-		c.ID = NewID()
+		c.ID = "local_" + strings.ToLower(rand.Text()[:9])
 	}
 	err := userpool.CheckPoolID(c.ID)
 	if err != nil {
@@ -228,10 +228,6 @@ func setNames(c *core.Core, cfg Config) error {
 	}
 	return nil
 }
-
-// NewID returns a fresh pool id, "local_" and nine alphanumerics, which has
-// the shape of Cognito's "<region>_<suffix>".
-func NewID() string { return "local_" + strings.ToLower(rand.Text()[:9]) }
 
 // ID returns the pool id.
 func (p *Pool) ID() string { return p.core.ID }
