@@ -1,7 +1,7 @@
-// Package accounts has the rules about who there is in a pool and what proves it: app
-// clients, users, their groups, passwords, second factors and addresses, sign-up and
-// recovery. What a page and an operation of the user pools API both decide about an
-// account is one method here.
+// Package accounts has the rules about who is in a pool and how they prove it: app clients,
+// users, their groups, passwords, second factors and addresses, sign-up and recovery. What
+// a page and an operation of the user pools API both decide about an account is one method
+// here.
 //
 // It knows the words (userpool), store and, of the internal packages, core, records, codes,
 // triggers, lockout, totp, clock, decision, naming and text. It knows no sign-in under way,

@@ -54,7 +54,7 @@ func fromOtherSite(r *http.Request) bool {
 	return !page || forPrograms(r)
 }
 
-// forPrograms tells what is no page.
+// forPrograms reports whether a program asks, and no page is shown.
 func forPrograms(r *http.Request) bool {
 	return strings.HasSuffix(r.URL.Path, ".json") || r.URL.Path == livePath
 }

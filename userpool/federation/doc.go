@@ -28,5 +28,6 @@
 //
 // # What it knows
 //
-// The words (userpool), grants, pool and browser, and none of the other HTTP packages.
+// The words (userpool), grants, pool and, of the internal packages, browser and decision;
+// of the module's, loopback and utf8text. It knows none of the other HTTP packages.
 package federation

@@ -598,7 +598,7 @@ func TestRecoveryByAdministratorOnly(t *testing.T) {
 
 // TestForgotLooksTheSame walks the recovery of a user, of names that nobody has
 // and of users whom no code can reach, side by side: status, headers and body are
-// the same at every step. (The work is compared in userpool.TestForgotWork.)
+// the same at every step. (The work is compared in accounts.TestForgotWork.)
 func TestForgotLooksTheSame(t *testing.T) {
 	t.Parallel()
 	e := openPool(t)

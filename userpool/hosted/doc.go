@@ -1,6 +1,6 @@
 // Package hosted serves the pages that people see: to sign in, to sign up and
-// confirm that, second factors, passkeys, a new password, and the error page. But
-// for passkeys they need no script, and they work with a keyboard, a screen reader
+// confirm that, second factors, passkeys, a new password, and the error page. They
+// need no script, except for passkeys, and they work with a keyboard, a screen reader
 // and a phone, in several languages and in the browser's light or dark theme.
 //
 // # The flow
@@ -54,6 +54,6 @@
 //
 // # What it knows
 //
-// The words (userpool), accounts, signin, grants, pool and browser, and none of the other
-// HTTP packages.
+// The words (userpool), accounts, signin, grants, pool and, of the internal packages,
+// browser and decision. It knows none of the other HTTP packages.
 package hosted

@@ -22,7 +22,7 @@ import (
 // maxRecords bounds each kind of record, over all pools.
 const maxRecords = 1 << 20
 
-// Store is a userpool.Store in memory. It is safe for concurrent use.
+// Store is a store.Store in memory. It is safe for concurrent use.
 type Store struct {
 	limit int // of records of one kind
 
@@ -78,21 +78,21 @@ func copyOf(r store.Record) store.Record {
 	return r
 }
 
-// Get implements userpool.Store.
+// Get implements store.Store.
 func (s *Store) Get(_ context.Context, pool, kind, id string) (store.Record, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return answer(s.table(pool, kind).ids[id])
 }
 
-// Find implements userpool.Store.
+// Find implements store.Store.
 func (s *Store) Find(_ context.Context, pool, kind, name string) (store.Record, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return answer(s.table(pool, kind).names[name])
 }
 
-// Take implements userpool.Store.
+// Take implements store.Store.
 func (s *Store) Take(_ context.Context, pool, kind, id string) (store.Record, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,14 +111,14 @@ func answer(r *record) (store.Record, bool, error) {
 	return copyOf(r.Record), true, nil
 }
 
-// List implements userpool.Store.
+// List implements store.Store.
 func (s *Store) List(_ context.Context, pool, kind string, q store.Query) ([]store.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.table(pool, kind).list(q), nil
 }
 
-// Apply implements userpool.Store.
+// Apply implements store.Store.
 func (s *Store) Apply(_ context.Context, pool string, changes ...store.Change) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -247,7 +247,7 @@ func removeAll(all ...*record) (undo func()) {
 	}
 }
 
-// DeleteExpired implements userpool.Store.
+// DeleteExpired implements store.Store.
 func (s *Store) DeleteExpired(_ context.Context, now time.Time, limit int) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,12 +2,12 @@
 // keys, /oauth2/authorize, /oauth2/token, /oauth2/userInfo, /oauth2/revoke and
 // /logout, wire-compatible with an Amazon Cognito domain.
 //
-// It reads requests and writes answers; package grants decides. Who has to sign
+// It reads requests and writes answers; package grants decides. Whoever has to sign
 // in is redirected to the page at /login or, where the request names another
 // identity provider, handed to a [Federation].
 //
-// It knows the words (userpool), accounts, grants, pool and browser, and none of the other
-// HTTP packages.
+// It knows the words (userpool), accounts, grants, pool and, of the internal packages,
+// browser and decision. It knows none of the other HTTP packages.
 package oauth
 
 import (

@@ -3,7 +3,8 @@
 // identity providers of package federation and, where it is switched on, the
 // developer's view of package devview.
 //
-// It knows all of them, pool and recorder: nothing above it has to know more than this.
+// It knows all of them, the words (userpool), pool and, of the internal packages, browser
+// and recorder. Whoever serves a pool has to know no other HTTP package than this.
 package server
 
 import (

@@ -15,7 +15,7 @@
 // 200, which is how AWS's emulator of the Lambda runtime reports a function that
 // failed, refuses as well.
 //
-// It knows the words (userpool) alone.
+// It knows the words (userpool) and, of the module's internal packages, loopback.
 package trigger
 
 import (

@@ -1,5 +1,6 @@
-// Package clock judges dates that were stored by the clock of now, which may have been
-// set back since, or be another process's. It imports the standard library alone.
+// Package clock compares dates in the store with the time that it is now. The clock may
+// have been set back since they were stored, or they may be of another process, whose clock
+// differs. It imports the standard library alone.
 package clock
 
 import "time"

@@ -1,5 +1,5 @@
-// Package core is what every rule of a pool stands on: who the pool is, what it was
-// told, its records, its clock and its log.
+// Package core is what every rule of a pool stands on: the pool's id and issuer, its
+// settings, its records, its clock and its log.
 //
 // It knows the words (userpool), records, clock, gate, password and text, and no rule
 // that is about a user, a sign-in or a token.

@@ -1,6 +1,6 @@
-// Package lockout counts: wrong guesses, which lock for longer and longer, and what a
-// user may have only so often in an hour. The counts are in the store, so they hold for
-// every process on it.
+// Package lockout counts wrong guesses, which lock an account for longer and longer, and
+// what a user may ask for only so often in an hour. The counts are in the store, so they
+// hold for every process on it.
 //
 // It knows the words (userpool), core, records, clock and the errors of package store.
 package lockout

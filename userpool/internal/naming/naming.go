@@ -1,5 +1,5 @@
-// Package naming has the forms of what people are called in a pool, and sign in with:
-// user names, e-mail addresses and phone numbers. It imports the standard library alone.
+// Package naming has the forms of the names that people sign in with: user names, e-mail
+// addresses and phone numbers. It imports the standard library alone.
 package naming
 
 import (

@@ -1,6 +1,9 @@
 // Package pooltest gives the pool's own tests a pool with a clock they can
 // turn, a few clients and users, and short ways to make requests. Requests do
 // not pass a network; package cognatetest is the pool on a port.
+//
+// It knows the words (userpool), store, keys, pool, server and memstore, and no program
+// imports it.
 package pooltest
 
 import (

@@ -32,31 +32,31 @@ func (s *Spy) Calls() []string {
 	return calls
 }
 
-// Get implements userpool.Store.
+// Get implements store.Store.
 func (s *Spy) Get(ctx context.Context, pool, kind, id string) (store.Record, bool, error) {
 	s.note("get %s", kind)
 	return s.Store.Get(ctx, pool, kind, id)
 }
 
-// Find implements userpool.Store.
+// Find implements store.Store.
 func (s *Spy) Find(ctx context.Context, pool, kind, name string) (store.Record, bool, error) {
 	s.note("find %s", kind)
 	return s.Store.Find(ctx, pool, kind, name)
 }
 
-// List implements userpool.Store.
+// List implements store.Store.
 func (s *Spy) List(ctx context.Context, pool, kind string, q store.Query) ([]store.Record, error) {
 	s.note("list %s", kind)
 	return s.Store.List(ctx, pool, kind, q)
 }
 
-// Take implements userpool.Store.
+// Take implements store.Store.
 func (s *Spy) Take(ctx context.Context, pool, kind, id string) (store.Record, bool, error) {
 	s.note("take %s", kind)
 	return s.Store.Take(ctx, pool, kind, id)
 }
 
-// Apply implements userpool.Store.
+// Apply implements store.Store.
 func (s *Spy) Apply(ctx context.Context, pool string, changes ...store.Change) error {
 	for _, c := range changes {
 		s.note("change %d of %s", c.Op, c.Kind)
