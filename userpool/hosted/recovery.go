@@ -15,12 +15,13 @@ type forgotView struct {
 
 // viewForgot is the view of the page at /forgotPassword.
 func viewForgot(v *visit) (writable, error) {
-	err := v.h.Pool.Steps.CheckForgot(v.auth.Request())
+	settings := v.h.Pool.Settings()
+	err := signin.CheckForgot(settings, v.auth.Request())
 	if err != nil {
 		return nil, err
 	}
 	page := forgotView{view: newView(v, "Forgot your password?")}
-	page.User = nameInput("forgotPassword-username", v.h.Pool.Settings().SignInNames(), v.flow.Username)
+	page.User = nameInput("forgotPassword-username", settings.SignInNames(), v.flow.Username)
 	return page, nil
 }
 

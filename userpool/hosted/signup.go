@@ -8,6 +8,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/internal/browser"
+	"github.com/cognate-auth/cognate/userpool/signin"
 )
 
 // attributePrefix is what Cognito's sign-up form calls its fields for attributes:
@@ -74,11 +75,11 @@ type signUpView struct {
 
 // viewSignUp is the view of the page at /signup. The password is never written back.
 func viewSignUp(v *visit) (writable, error) {
-	err := v.h.Pool.Steps.CheckSignUp(v.auth.Request())
+	settings := v.h.Pool.Settings()
+	err := signin.CheckSignUp(settings, v.auth.Request())
 	if err != nil {
 		return nil, err
 	}
-	settings := v.h.Pool.Settings()
 	page := signUpView{view: newView(v, "Sign up with a new account"), Rules: passwordRules(v)}
 	names := settings.UsernameAttributes
 	page.User = newName(names, v.flow.Username)

@@ -13,7 +13,7 @@ import (
 // Forgot is the page that asks for the name: f.Username. The next step is
 // the code, whoever that is.
 func (s *Steps) Forgot(ctx context.Context, req Request, f *userpool.Flow) error {
-	err := s.CheckForgot(req)
+	err := CheckForgot(s.core.Settings(), req)
 	if err != nil {
 		return err
 	}
@@ -30,8 +30,8 @@ func (s *Steps) Forgot(ctx context.Context, req Request, f *userpool.Flow) error
 
 // CheckForgot returns the [*userpool.PageError] that the page is answered with where only an
 // administrator gives people a new password.
-func (s *Steps) CheckForgot(req Request) error {
-	if s.core.Settings().CanRecover() {
+func CheckForgot(s *userpool.Settings, req Request) error {
+	if s.CanRecover() {
 		return nil
 	}
 	return &userpool.PageError{

@@ -23,7 +23,7 @@ const codeStepLifetime = 8 * time.Minute
 // nothing, the user exists now and cannot be confirmed here: that is a
 // [*userpool.PageError], as at Cognito.
 func (s *Steps) SignUp(ctx context.Context, req Request, f *userpool.Flow, r accounts.SignUpRequest) error {
-	err := s.CheckSignUp(req)
+	err := CheckSignUp(s.core.Settings(), req)
 	if err != nil {
 		return err
 	}
@@ -45,8 +45,8 @@ func (s *Steps) SignUp(ctx context.Context, req Request, f *userpool.Flow, r acc
 
 // CheckSignUp returns the [*userpool.PageError] that the sign-up page is answered with where
 // people cannot make an account of their own.
-func (s *Steps) CheckSignUp(req Request) error {
-	if s.core.Settings().SelfSignUp {
+func CheckSignUp(s *userpool.Settings, req Request) error {
+	if s.SelfSignUp {
 		return nil
 	}
 	return &userpool.PageError{
