@@ -243,7 +243,8 @@ func (c *BearerConfig) check() (found problems) {
 		found.add("ClockSkew is %s; expected at most %s", c.ClockSkew, maxSkew)
 	}
 	if !quotable.MatchString(c.Realm) {
-		found.add(`the bearer Realm can't be used; expected at most 200 bytes of printable ASCII, no quotes or backslashes`)
+		found.add("the bearer Realm can't be used; " +
+			"expected at most 200 bytes of printable ASCII, no quotes or backslashes")
 	}
 	metadata := c.ResourceMetadata
 	if metadata != "" && (oidc.CheckURL(metadata, c.InsecureHTTP) != nil || !quotable.MatchString(metadata)) {

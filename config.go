@@ -369,8 +369,8 @@ func (s *settings) checkRoutes() (found problems) {
 	}
 	if cs := s.ClientSecrets; cs != nil && len(cs.RedirectURIs) > 0 &&
 		!slices.ContainsFunc(cs.RedirectURIs, s.registered) {
-		found.add("RedirectURL %q is none of the client secrets' redirect_uris %q; "+
-			"the provider compares to the letter, and queries, which are left out here, too",
+		found.add("RedirectURL %q is not among the client secrets' redirect_uris %q; "+
+			"the provider compares them exactly, including the queries, which are left out here",
 			withoutQueries(s.RedirectURL), withoutQueries(strings.Join(cs.RedirectURIs, " ")))
 	}
 	for _, u := range s.LogoutRedirectURLs {
@@ -434,14 +434,14 @@ func (s *settings) warn() {
 func (s *settings) checkPolicy() (found problems) {
 	for _, scope := range s.Scopes {
 		if !scopeToken.MatchString(scope) {
-			found.add("the Scopes have %.80q, which is none; give each as an entry of its own", scope)
+			found.add("Scopes has %.80q, which is not a scope; give each scope as an entry of its own", scope)
 		}
 	}
 	if slices.Contains(s.TrustedAudiences, "") {
-		found.add("the TrustedAudiences have an empty name")
+		found.add("TrustedAudiences has an empty name")
 	}
 	if !slices.Contains(s.Scopes, "openid") {
-		found.add("the Scopes %q lack openid, without which there is no ID token", s.Scopes)
+		found.add("Scopes %q lacks openid, without which there is no ID token", s.Scopes)
 	}
 	for _, alg := range s.SigningAlgorithms {
 		if !slices.Contains(oidc.SigningAlgorithms, alg) {
@@ -454,7 +454,7 @@ func (s *settings) checkPolicy() (found problems) {
 	found = append(found, claimNameProblems(s.Claims)...)
 	found = append(found, loginOptionProblems(s.LoginOptions, s.Dialect)...)
 	if s.UserInfo < UserInfoIfNeeded || s.UserInfo > UserInfoNever {
-		found.add("UserInfo is %d, which is none of the modes", s.UserInfo)
+		found.add("UserInfo is %d; expected UserInfoIfNeeded, UserInfoAlways or UserInfoNever", s.UserInfo)
 	}
 	return found
 }
@@ -490,8 +490,7 @@ func (s *settings) checkSession() (found problems) {
 		found.add("BackchannelLogoutPath needs Session.Store: sessions in cookies can't be ended from outside")
 	}
 	if !cookieName.MatchString(s.CookieName) {
-		found.add("CookieName is %q; expected letters, digits, - and _, beginning with "+
-			"neither of the last", s.CookieName)
+		found.add("CookieName is %q; expected letters, digits, - and _, and a letter or digit first", s.CookieName)
 	}
 	return found
 }

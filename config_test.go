@@ -92,7 +92,7 @@ func TestConfigErrors(t *testing.T) {
 			[]string{"both set"}},
 		{"redirect URL that is not registered", func(c *cognate.Config) {
 			c.ClientSecrets = &cognate.ClientSecrets{RedirectURIs: []string{"https://app.test/other"}}
-		}, []string{"redirect_uris", "to the letter"}},
+		}, []string{"redirect_uris", "exactly"}},
 		{"Cognito's issuer with a slash", func(c *cognate.Config) {
 			c.Issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc/"
 		}, []string{"slash too many", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc"}},

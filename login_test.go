@@ -185,7 +185,8 @@ func TestRequireLoginAroundHandler(t *testing.T) {
 	x.handler = x.auth.RequireLogin(x.auth.Handler(nil))
 	b := x.browser(t)
 	resp := b.signIn(p)
-	if resp.StatusCode != http.StatusInternalServerError || !strings.Contains(x.log.String(), "put Handler around RequireLogin") {
+	if resp.StatusCode != http.StatusInternalServerError ||
+		!strings.Contains(x.log.String(), "put Handler around RequireLogin") {
 		t.Errorf("status %d, log:\n%s", resp.StatusCode, x.log)
 	}
 }
@@ -476,7 +477,7 @@ func (f *roundTripper) follow(path string) (resp *http.Response, signIns int) {
 func isSession(c *http.Cookie) bool { return c.Name == "__Host-cognate" || c.Name == "cognate" }
 
 // TestLoginLoop loses the session in each way, and ends on a page that says which; trying
-// again, after it was mended, signs in.
+// again, after it was corrected, signs in.
 func TestLoginLoop(t *testing.T) {
 	lose := func(_ string, cookies []*http.Cookie) (kept []*http.Cookie) {
 		for _, c := range cookies {
@@ -557,7 +558,7 @@ func TestLoginLoop(t *testing.T) {
 			}
 			f.cookies = keep
 			if resp, n = f.follow(again); resp.StatusCode != http.StatusOK || n > 1 {
-				t.Errorf("mended: status %d after %d sign-ins", resp.StatusCode, n)
+				t.Errorf("corrected: status %d after %d sign-ins", resp.StatusCode, n)
 			}
 		})
 	}
@@ -632,7 +633,7 @@ func TestLoginLoopWithoutCookies(t *testing.T) {
 			}
 			lost = false
 			if resp, n := f.follow("/login?return_to=/private/page"); n != 1 || resp.StatusCode != http.StatusOK {
-				t.Errorf("mended: status %d after %d sign-ins", resp.StatusCode, n)
+				t.Errorf("corrected: status %d after %d sign-ins", resp.StatusCode, n)
 			}
 		})
 	}

@@ -154,28 +154,33 @@ func TestMarksBeforeUpgrade(t *testing.T) {
 	store := sessionstore.NewMemory(0)
 	store.Now = p.Now
 	for _, key := range []string{sealedMark, sealedLogoutMark} {
-		err := store.Create(t.Context(), sessionstore.Record{Key: key, Value: []byte{1}, Expires: sealedAt.Add(time.Hour)})
+		err := store.Create(t.Context(),
+			sessionstore.Record{Key: key, Value: []byte{1}, Expires: sealedAt.Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	x := newApp(t, p, func(c *cognate.Config) {
 		c.BackchannelLogoutPath, c.Session.Store = "/backchannel", store
-		c.HTTPClient = &http.Client{Transport: fakeprovider.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+		c.HTTPClient = &http.Client{Transport: fakeprovider.RoundTripFunc(func(r *http.Request) (*http.Response,
+			error) {
 			w := httptest.NewRecorder()
 			p.Config.Handler.ServeHTTP(w, r)
 			return w.Result(), nil
 		})}
 	})
 	b := x.browser(t)
-	b.jar.SetCookies(appURL, []*http.Cookie{{Name: "__Host-cognate-tx-18", Value: sealedProof, Path: "/", Secure: true}})
+	b.jar.SetCookies(appURL,
+		[]*http.Cookie{{Name: "__Host-cognate-tx-18", Value: sealedProof, Path: "/", Secure: true}})
 	resp := b.get("/oidc_callback?" + url.Values{"state": {sealedState}, "code": {"code-1"}}.Encode())
 	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/private/?a=b" {
 		t.Errorf("callback: status %d to %q\n%s", resp.StatusCode, resp.Header.Get("Location"), x.log)
 	}
 	token := p.SignIDToken(jwt.MapClaims{
-		"iss": p.Issuer, "aud": clientID, "sub": "user-1", "iat": sealedAt.Unix(), "exp": sealedAt.Add(time.Minute).Unix(),
-		"jti": "jti-1", "events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
+		"iss": p.Issuer, "aud": clientID, "sub": "user-1", "iat": sealedAt.Unix(),
+		"exp":    sealedAt.Add(time.Minute).Unix(),
+		"jti":    "jti-1",
+		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
 	})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, appOrigin+"/backchannel",
 		strings.NewReader("logout_token="+token))
