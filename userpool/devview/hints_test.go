@@ -361,3 +361,29 @@ func inCall(c *ast.CallExpr, literal func(ast.Expr)) {
 		}
 	}
 }
+
+// TestSlipIsThereWhereItIsKnown refuses requests with a slip that the pool recognised and
+// without: the log and the view name none where there is none.
+func TestSlipIsThereWhereItIsKnown(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, parameter, value, inLog, inView string
+	}{
+		{"recognised", "redirect_uri", pooltest.Callback + "/", `slip="the trailing slash"`, ">slip</th>"},
+		{"unknown", "client_id", "unknown", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t)
+			e.Get(t, "/oauth2/authorize", pooltest.Query(tt.parameter, tt.value), nil)
+			_, page := e.lastFailure(t)
+			if tt.inLog == "" && strings.Contains(e.Logs.String(), "slip") ||
+				!strings.Contains(e.Logs.String(), tt.inLog) {
+				t.Errorf("want %q of the slip in the log, got\n%s", tt.inLog, e.Logs)
+			}
+			if tt.inView == "" && strings.Contains(page, ">slip</th>") || !strings.Contains(page, tt.inView) {
+				t.Errorf("want %q of the slip in the view", tt.inView)
+			}
+		})
+	}
+}

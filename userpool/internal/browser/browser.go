@@ -164,9 +164,13 @@ func (f Refuser) Refuse(w http.ResponseWriter, r *http.Request, a *grants.Author
 	}
 	page, ok := errors.AsType[*userpool.PageError](err)
 	if ok {
-		f.log(r.Context(), w, slog.LevelWarn, decision.RequestRefused,
+		attrs := []slog.Attr{
 			slog.String("path", r.URL.Path), slog.String("error", page.Code), slog.String("hint", page.Hint),
-			slog.String("slip", page.Slip))
+		}
+		if page.Slip != "" {
+			attrs = append(attrs, slog.String("slip", page.Slip))
+		}
+		f.log(r.Context(), w, slog.LevelWarn, decision.RequestRefused, attrs...)
 		location := page.Location(f.BaseURL)
 		if lang := Lang(r); lang != "" {
 			location += "&lang=" + url.QueryEscape(lang)
