@@ -194,11 +194,12 @@ func (h *Handler) SignOut(
 	w http.ResponseWriter, r *http.Request, s userpool.Session, location string,
 ) (there string, ok bool) {
 	ctx := r.Context()
-	i := indexProvider(h.Pool.Settings().SAMLProviders(), s.Provider)
+	providers := h.Pool.Settings().SAMLProviders()
+	i := indexProvider(providers, s.Provider)
 	if h.SAML == nil || i < 0 || s.ProviderSession == "" {
 		return "", false
 	}
-	ip := h.Pool.Settings().SAMLProviders()[i]
+	ip := providers[i]
 	if !ip.SignOut {
 		return "", false
 	}
