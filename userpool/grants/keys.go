@@ -218,11 +218,11 @@ func (k *Keys) JWKS(ctx context.Context) ([]byte, error) {
 // and know them at once.
 func (k *Keys) Rotate(ctx context.Context, next *keys.Pair) error {
 	if next == nil {
-		return errors.New("userpool: RotateKeys needs keys")
+		return errors.New("userpool: Keys.Rotate needs keys")
 	}
 	err := k.change(ctx, func(old []*keys.Pair) ([]*keys.Pair, error) {
 		if slices.ContainsFunc(old, next.Shares) {
-			return nil, errors.New("userpool: RotateKeys needs keys that are not in use already")
+			return nil, errors.New("userpool: Keys.Rotate needs keys that are not in use already")
 		}
 		return append([]*keys.Pair{next}, old[:min(len(old), maxKeySets-1)]...), nil
 	})
