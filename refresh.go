@@ -77,11 +77,12 @@ func (a *Auth) redeemRefresh(ctx context.Context, s *session.Session, old *sessi
 	if err != nil {
 		return nil, err
 	}
-	out := &session.Refreshed{Identity: s.Identity, Tokens: session.NewTokens(session.Tokens{
-		Access: t.Access, Refresh: t.Refresh, ID: t.ID, Nonce: old.Nonce, Expires: t.Expires,
-	}, old, a.now())}
+	now := a.now()
 	user, err := a.acceptRefresh(ctx, t, userIn(s), old.Nonce)
 	err = withoutSecrets(err, a.client.Secrets(old.Refresh, t.Refresh, t.Access))
+	out := &session.Refreshed{Identity: s.Identity, Tokens: session.NewTokens(session.Tokens{
+		Access: t.Access, Refresh: t.Refresh, ID: t.ID, Nonce: old.Nonce, Expires: t.Expires,
+	}, old, now)}
 	if err == nil {
 		out.Identity = identity{user}
 		return out, nil
