@@ -91,11 +91,10 @@ func checkSignIn(ctx context.Context, a *Auth, u *User) error {
 		return errors.New("the user's e-mail address is not verified, and Config.RequireVerifiedEmail is set; " +
 			"set Email and EmailVerified")
 	}
-	e := checkRules(ctx, a.admission.rules, u)
-	if e != nil {
-		return fmt.Errorf("Config.LoginRules refuse the user: %w", e)
+	kept, err := a.admission.admit(ctx, u)
+	if err != nil {
+		return fmt.Errorf("Config.LoginRules refuse the user: %w", err)
 	}
-	kept := a.admission.claims.trim(u)
 	for name := range u.extra {
 		if _, ok := kept.extra[name]; !ok {
 			return fmt.Errorf("the claim %.200q is not kept in sessions; name it in Config.Claims", name)
