@@ -41,7 +41,7 @@ var seedUsers = []struct {
 	email, password, verified, note string
 }{
 	{"ann@example.com", "Correct-Horse-7", "true", "the e-mail address is verified"},
-	{"bob@example.com", "Battery-Staple-7", "false", "it is not, so the app refuses this user"},
+	{"bob@example.com", "Battery-Staple-7", "false", "unverified: the app refuses this user"},
 }
 
 // localPool is the demo's pool: it is in memory, with its client and users.
