@@ -165,15 +165,22 @@ func TestConfigErrors(t *testing.T) {
 			c := goodConfig()
 			tt.change(&c)
 			_, err := cognate.New(c)
-			if (err == nil) != (tt.want == nil) {
-				t.Fatalf("error %v", err)
-			}
-			for _, part := range tt.want {
-				if !strings.Contains(err.Error(), part) {
-					t.Errorf("error %q does not say %q", err, part)
-				}
-			}
+			wantProblems(t, err, tt.want)
 		})
+	}
+}
+
+// wantProblems checks that an error has all of the parts, or that there is no error if parts is
+// nil.
+func wantProblems(t *testing.T, err error, parts []string) {
+	t.Helper()
+	if (err == nil) != (parts == nil) {
+		t.Fatalf("error %v", err)
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("error %q does not say %q", err, part)
+		}
 	}
 }
 
@@ -343,14 +350,7 @@ func TestBearerConfigErrors(t *testing.T) {
 			c := config{Issuers: []cognate.BearerIssuer{{Issuer: bearerIssuer, Audiences: []string{bearerAudience}}}}
 			tt.change(&c)
 			_, err := cognate.NewBearer(c)
-			if (err == nil) != (tt.want == nil) {
-				t.Fatalf("error %v", err)
-			}
-			for _, part := range tt.want {
-				if !strings.Contains(err.Error(), part) {
-					t.Errorf("error %q does not say %q", err, part)
-				}
-			}
+			wantProblems(t, err, tt.want)
 			if err != nil && strings.Contains(err.Error(), "hidden-secret") {
 				t.Error("the error holds the secret")
 			}
@@ -398,14 +398,7 @@ func TestConfigBearerErrors(t *testing.T) {
 			tt.change(&c)
 			before := len(c.Bearer.Issuers)
 			_, err := cognate.New(c)
-			if (err == nil) != (tt.want == nil) {
-				t.Fatalf("error %v", err)
-			}
-			for _, part := range tt.want {
-				if !strings.Contains(err.Error(), part) {
-					t.Errorf("error %q does not say %q", err, part)
-				}
-			}
+			wantProblems(t, err, tt.want)
 			if len(c.Bearer.Issuers) != before || before > 0 && c.Bearer.Issuers[0].Dialect != nil {
 				t.Error("the caller's configuration was changed")
 			}
