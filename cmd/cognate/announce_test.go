@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -9,15 +8,14 @@ import (
 	"testing"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
-	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/internal/terminal"
 )
 
 // TestAnnouncementsFit prints the longest addresses that are possible by default into
 // 80 columns.
 func TestAnnouncementsFit(t *testing.T) {
 	var b strings.Builder
-	term := terminal{&b, &b}
-	announceDemo(term, "https://127.0.0.1:65535", "http://localhost:65535", newView().url("http://localhost:65535"))
+	term := terminal.Streams{Out: &b, Err: &b}
 	flags := configFlags{clientFlags: defaultClientFlags()}
 	f, err := flags.quickFile()
 	if err != nil {
@@ -35,21 +33,6 @@ func TestAnnouncementsFit(t *testing.T) {
 	}
 }
 
-// TestLogLevel checks how much each level logs.
-func TestLogLevel(t *testing.T) {
-	for level, want := range map[string]int{"debug": 4, "info": 3, "warn": 2, "error": 1} {
-		var b strings.Builder
-		log := (&logFlags{LogLevel: level}).logger(terminal{&b, &b})
-		log.Debug("d")
-		log.Info("i")
-		log.Warn("w")
-		log.Error("e")
-		if got := strings.Count(b.String(), "\n"); got != want || strings.Contains(b.String(), "time=") {
-			t.Errorf("%s: %d lines, want %d:\n%s", level, got, want, b.String())
-		}
-	}
-}
-
 // TestHostsLine checks the line that programs other than browsers need to find pools
 // with host names of their own.
 func TestHostsLine(t *testing.T) {
@@ -63,7 +46,7 @@ func TestHostsLine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b strings.Builder
-			announceSite(terminal{&b, &b}, newSite(t, tt.pools...),
+			announceSite(terminal.Streams{Out: &b, Err: &b}, newSite(t, tt.pools...),
 				&poolconfig.File{Path: "cognate.yaml", Pools: tt.pools}, inMemory, "")
 			if got := strings.Contains(b.String(), "hosts;"); got != (tt.want != "") ||
 				!strings.Contains(b.String(), tt.want) {
@@ -77,7 +60,8 @@ func TestHostsLine(t *testing.T) {
 func TestViewsOfAllPools(t *testing.T) {
 	s := newSite(t, twoPools()...)
 	var b strings.Builder
-	announceSite(terminal{&b, &b}, s, &poolconfig.File{Path: "cognate.yaml", Pools: twoPools()}, inMemory, "")
+	announceSite(terminal.Streams{Out: &b, Err: &b}, s,
+		&poolconfig.File{Path: "cognate.yaml", Pools: twoPools()}, inMemory, "")
 	found := regexp.MustCompile(`Developer +(\S+)`).FindAllStringSubmatch(b.String(), -1)
 	if len(found) != 2 {
 		t.Fatalf("it says\n%s", b.String())
@@ -85,23 +69,7 @@ func TestViewsOfAllPools(t *testing.T) {
 	for _, m := range found {
 		looksInto(t, s, m[1])
 	}
-	looksInto(t, s, s.view.url("http://one.localhost:9229")) // the view of the same pool
-}
-
-// TestDemoPoolIsLookedInto opens the developer's view whose address the demo prints.
-func TestDemoPoolIsLookedInto(t *testing.T) {
-	const base = "http://localhost:9229"
-	view := newView()
-	p, err := newLocalPool(t.Context(), base, userpool.Client{
-		CallbackURLs: []string{"https://127.0.0.1:5000/oidc_callback"},
-	}, view, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.pool.Trace() == nil {
-		t.Error("the pool remembers no sign-in")
-	}
-	looksInto(t, p.handler, view.url(base))
+	looksInto(t, s, s.view.URL("http://one.localhost:9229")) // the view of the same pool
 }
 
 // looksInto opens an address as a browser does. Without the token or its cookie nobody

@@ -2,13 +2,13 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/mail"
+	"github.com/cognate-auth/cognate/internal/localpool"
+	"github.com/cognate-auth/cognate/internal/terminal"
 	"github.com/cognate-auth/cognate/userpool"
-	"github.com/cognate-auth/cognate/userpool/devview"
 )
 
 // mailFlags say where mail is sent in addition to the outbox.
@@ -29,35 +29,9 @@ type devViewFlags struct {
 }
 
 // view returns who may see the developer's view until the program ends.
-func (f *devViewFlags) view() (view, error) {
-	v := view{token: userpool.Secret(f.DevViewToken), anywhere: f.InsecureDevViewAnywhere}
-	switch {
-	case v.anywhere && v.token != "":
-		return v, errors.New("--insecure-dev-view-anywhere needs no token; leave out --dev-view-token and " +
-			"COGNATE_DEV_VIEW_TOKEN")
-	case v.anywhere:
-		return v, nil
-	case v.token == "":
-		return newView(), nil
-	}
-	err := devview.CheckToken(v.token)
-	if err != nil {
-		return v, fmt.Errorf("--dev-view-token can't be used: %w", err)
-	}
-	return v, nil
+func (f *devViewFlags) view() (localpool.View, error) {
+	return localpool.NewView(userpool.Secret(f.DevViewToken), f.InsecureDevViewAnywhere)
 }
-
-// A view says who may see the developer's view: browsers with the token, or everybody.
-type view struct {
-	token    userpool.Secret
-	anywhere bool
-}
-
-// newView returns a view that is protected by a new token.
-func newView() view { return view{token: devview.NewToken()} }
-
-// url returns the address at which a browser opens the view of the pool at base.
-func (v view) url(base string) string { return devview.Address(base, v.token) }
 
 // logFlags say how much is logged to the terminal.
 type logFlags struct {
@@ -65,18 +39,13 @@ type logFlags struct {
 }
 
 // logger returns a logger that writes records of the level and above to the terminal.
-func (f *logFlags) logger(term terminal) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(f.LogLevel)) // it is one of four words
-	return slog.New(slog.NewTextHandler(term.err, &slog.HandlerOptions{Level: level, ReplaceAttr: dropTime}))
+func (f *logFlags) logger(term terminal.Streams) *slog.Logger {
+	return terminal.Logger(term.Err, f.level())
 }
 
-// dropTime removes the time, which a person at the terminal does not need.
-func dropTime(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return a
+func (f *logFlags) level() slog.Level {
+	level, _ := terminal.ParseLevel(f.LogLevel) // the command line has been checked: it is one of four words
+	return level
 }
 
 // sender returns the sender of the pools' mail, or nil if mail stays in the outbox.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+	"github.com/cognate-auth/cognate/internal/listen"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/memstore"
@@ -205,7 +205,7 @@ func (p *processes) each(do func(*site) error) []error {
 // file.
 func TestProcessesAtOnce(t *testing.T) {
 	t.Parallel()
-	a, err := parseAddress("--addr", "127.0.0.1:9229")
+	a, err := listen.Parse("--addr", "127.0.0.1:9229")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,8 +224,7 @@ func TestProcessesAtOnce(t *testing.T) {
 			t.Cleanup(closeStore)
 			p := &processes{store: st}
 			for range 3 {
-				p.sites = append(p.sites,
-					&site{addr: a.asLocalhost(), scheme: "http", store: st, log: slog.New(slog.DiscardHandler)})
+				p.sites = append(p.sites, newTestSite(a, st))
 			}
 			texts := []string{two,
 				strings.NewReplacer("id: one", "id: uno", "id: two", "id: two\n        name: Two").Replace(two),

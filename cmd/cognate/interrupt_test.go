@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cognate-auth/cognate/internal/terminal"
 )
 
 // TestInterruptedStart presses Ctrl-C before anything is served.
@@ -19,7 +21,7 @@ func TestInterruptedStart(t *testing.T) {
 		"demo":           {"demo", "--addr", "localhost:0", "--pool-addr", "localhost:0"},
 	} {
 		var out, wrong bytes.Buffer
-		status := run(ctx, args, terminal{&out, &wrong})
+		status := run(ctx, args, terminal.Streams{Out: &out, Err: &wrong})
 		if status != 0 || !strings.HasSuffix(out.String(), "Stopped.\n") || wrong.Len() != 0 {
 			t.Errorf("%s: status %d, it says %q and %q", name, status, &out, &wrong)
 		}

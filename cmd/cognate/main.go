@@ -13,7 +13,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"reflect"
@@ -22,6 +21,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/cognate-auth/cognate/internal/terminal"
 )
 
 // cli is the command line.
@@ -34,25 +35,20 @@ type cli struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
 
-// terminal is where a command writes for the person who started it.
-type terminal struct {
-	out, err io.Writer
-}
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second Ctrl-C ends the program at once.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], terminal{os.Stdout, os.Stderr}))
+	os.Exit(run(ctx, os.Args[1:], terminal.Streams{Out: os.Stdout, Err: os.Stderr}))
 }
 
 // run runs one command line and returns the exit status: 0 for success, 1 for a
 // failure, 2 for a command line that can't be understood.
-func run(ctx context.Context, args []string, term terminal) int {
+func run(ctx context.Context, args []string, term terminal.Streams) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("cognate"),
 		kong.Description("Sign-in for web apps with Amazon Cognito, and a Cognito of your own to build it with."),
-		kong.Writers(term.out, term.err), kong.Vars{"version": version(), "store": defaultStore},
+		kong.Writers(term.Out, term.Err), kong.Vars{"version": version(), "store": defaultStore},
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(term),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
@@ -68,7 +64,7 @@ func run(ctx context.Context, args []string, term terminal) int {
 			err = fmt.Errorf("%s needs a value", args[len(args)-1])
 		}
 		status := report(term, err, 2)
-		_, _ = fmt.Fprintln(term.err, "Run cognate --help for the commands and flags.")
+		_, _ = fmt.Fprintln(term.Err, "Run cognate --help for the commands and flags.")
 		return status
 	}
 	err = checkEmpty(command)
@@ -129,8 +125,8 @@ func isEmpty(v reflect.Value) bool {
 }
 
 // report prints an error as a sentence, and returns the status.
-func report(term terminal, err error, status int) int {
-	_, _ = fmt.Fprintf(term.err, "cognate: %v\n", err)
+func report(term terminal.Streams, err error, status int) int {
+	_, _ = fmt.Fprintf(term.Err, "cognate: %v\n", err)
 	return status
 }
 

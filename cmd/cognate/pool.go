@@ -1,20 +1,13 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/userpool"
-	"github.com/cognate-auth/cognate/userpool/memstore"
-	"github.com/cognate-auth/cognate/userpool/pool"
-	"github.com/cognate-auth/cognate/userpool/server"
-	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
 // clientFlags describe the pool and its only app client. The defaults are constants,
@@ -33,64 +26,6 @@ func defaultClientFlags() clientFlags {
 		PoolID: "local_Cognate01", ClientID: "cognatelocalclient00000001",
 		ClientSecret: "only_for_the_pool_on_this_machine",
 		RedirectURIs: []string{"https://127.0.0.1:5000/oidc_callback"},
-	}
-}
-
-// seedUsers are in every pool that the program starts.
-var seedUsers = []struct {
-	email, password, verified, note string
-}{
-	{"ann@example.com", "Correct-Horse-7", "true", "the e-mail address is verified"},
-	{"bob@example.com", "Battery-Staple-7", "false", "unverified: the app refuses this user"},
-}
-
-// localPool is the demo's pool: it is in memory, with its client and users.
-type localPool struct {
-	pool    *pool.Pool
-	client  userpool.Client
-	handler http.Handler
-}
-
-// newLocalPool returns a pool that is served at base. People sign in with their e-mail
-// address, as in most Cognito pools.
-func newLocalPool(
-	ctx context.Context, base string, client userpool.Client, view view, log *slog.Logger,
-) (*localPool, error) {
-	p, err := pool.New(ctx, pool.Config{
-		Issuer: base + "/", Store: memstore.New(), Logger: log, Trace: trace.New(nil),
-		Settings: userpool.Settings{UsernameAttributes: []string{"email"}},
-	})
-	if err != nil {
-		return nil, err
-	}
-	client, err = p.Clients.Create(ctx, client)
-	if err != nil {
-		return nil, err
-	}
-	for _, u := range seedUsers {
-		_, err = p.Users.Create(ctx, userpool.NewUser{
-			Username: u.email, Password: userpool.Secret(u.password),
-			Attributes: map[string]string{"email": u.email, "email_verified": u.verified},
-		})
-		if err != nil {
-			return nil, fmt.Errorf("adding %s: %w", u.email, err)
-		}
-	}
-	handler, err := server.New(server.Config{
-		Pool: p, BaseURL: base, Logger: log,
-		DevView: true, DevViewToken: view.token, InsecureDevViewAnywhere: view.anywhere,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &localPool{p, client, handler}, nil
-}
-
-// clientSecrets describes the pool's app client to an app.
-func clientSecrets(base, issuer string, c userpool.Client) *cognate.ClientSecrets {
-	return &cognate.ClientSecrets{
-		Issuer: issuer, ClientID: c.ID, ClientSecret: cognate.Secret(c.Secret), RedirectURIs: c.CallbackURLs,
-		AuthURI: base + "/oauth2/authorize", TokenURI: base + "/oauth2/token", UserInfoURI: base + "/oauth2/userInfo",
 	}
 }
 

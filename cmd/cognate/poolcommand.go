@@ -11,6 +11,9 @@ import (
 	"runtime/debug"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+	"github.com/cognate-auth/cognate/internal/listen"
+	"github.com/cognate-auth/cognate/internal/localpool"
+	"github.com/cognate-auth/cognate/internal/terminal"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/store"
@@ -93,11 +96,8 @@ func (f *configFlags) quickFile() (*poolconfig.File, error) {
 			AutoVerifiedAttributes: []string{"email"},
 		},
 	}
-	for _, u := range seedUsers {
-		p.Users = append(p.Users, poolconfig.User{NewUser: userpool.NewUser{
-			Username: u.email, Password: userpool.Secret(u.password),
-			Attributes: map[string]string{"email": u.email, "email_verified": u.verified},
-		}}.In(p))
+	for _, u := range localpool.Users() {
+		p.Users = append(p.Users, poolconfig.User{NewUser: u.New()}.In(p))
 	}
 	return &poolconfig.File{Pools: []poolconfig.Pool{p}}, nil
 }
@@ -114,11 +114,11 @@ type poolServeCommand struct {
 }
 
 // Run serves the pools until Ctrl-C.
-func (c *poolServeCommand) Run(ctx context.Context, term terminal) error {
-	return interrupted(ctx, term, c.serve(ctx, term))
+func (c *poolServeCommand) Run(ctx context.Context, term terminal.Streams) error {
+	return terminal.Interrupted(ctx, term.Out, c.serve(ctx, term))
 }
 
-func (c *poolServeCommand) serve(ctx context.Context, term terminal) error {
+func (c *poolServeCommand) serve(ctx context.Context, term terminal.Streams) error {
 	if c.Limit < 0 {
 		return fmt.Errorf("--requests-per-second %d is not a limit; give a number above 0, or leave out the flag for "+
 			"no limit", c.Limit)
@@ -127,11 +127,11 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal) error {
 	if err != nil {
 		return err
 	}
-	addr, err := parseAddress("--addr", c.Addr)
+	addr, err := listen.Parse("--addr", c.Addr)
 	if err != nil {
 		return err
 	}
-	addr = addr.asLocalhost()
+	addr = addr.AsLocalhost()
 	sender, err := c.sender()
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal) error {
 	if err != nil {
 		return err
 	}
-	listening, err := addr.listen(ctx)
+	listening, err := addr.Listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal) error {
 	if len(file.Sources) > 0 {
 		go newWatcher(s, term, file, load).run(ctx)
 	}
-	return stopped(term, serve(ctx, log, service{secured, s}))
+	return terminal.Stopped(term.Out, listen.Serve(ctx, log, listen.Service{Listeners: secured, Handler: s}))
 }
 
 type poolInitCommand struct {
@@ -185,7 +185,7 @@ type poolInitCommand struct {
 }
 
 // Run writes the file. It never overwrites one.
-func (c *poolInitCommand) Run(term terminal) error {
+func (c *poolInitCommand) Run(term terminal.Streams) error {
 	text := poolconfig.Template()
 	if len(c.FromAWS) > 0 {
 		var err error
@@ -210,7 +210,7 @@ func (c *poolInitCommand) Run(term terminal) error {
 	if c.File != defaultConfig {
 		start += " --config " + c.File
 	}
-	printf(term.out, "Wrote %s. Start its pools with: %s\n", c.File, start)
+	terminal.Printf(term.Out, "Wrote %s. Start its pools with: %s\n", c.File, start)
 	return nil
 }
 
@@ -222,7 +222,7 @@ type poolImportCommand struct {
 }
 
 // Run checks all lines first: a mistake in the file means that no user is added.
-func (c *poolImportCommand) Run(ctx context.Context, term terminal) error {
+func (c *poolImportCommand) Run(ctx context.Context, term terminal.Streams) error {
 	file, _, err := c.configuration()
 	if err != nil {
 		return err
@@ -253,7 +253,7 @@ func (c *poolImportCommand) Run(ctx context.Context, term terminal) error {
 
 // importUsers adds the users of a CSV file that has been checked.
 func importUsers(
-	ctx context.Context, term terminal, s store.Store, p poolconfig.Pool, users io.ReadSeeker, name string,
+	ctx context.Context, term terminal.Streams, s store.Store, p poolconfig.Pool, users io.ReadSeeker, name string,
 ) error {
 	up, err := pool.New(ctx, pool.Config{
 		ID: p.ID, Issuer: "http://localhost/" + p.ID, Store: s, Settings: withoutTriggers(p.Settings),
@@ -281,7 +281,7 @@ func importUsers(
 		}
 		return nil
 	})
-	printf(term.out, "%d users added to %s, %d existed already.\n", added, p.ID, changed)
+	terminal.Printf(term.Out, "%d users added to %s, %d existed already.\n", added, p.ID, changed)
 	if err != nil {
 		return fmt.Errorf("not all users could be stored:\n%s", indent(err.Error()))
 	}
@@ -301,7 +301,7 @@ func poolOf(f *poolconfig.File, id string) (poolconfig.Pool, error) {
 			return p, nil
 		}
 	}
-	return poolconfig.Pool{}, fmt.Errorf("%s has no pool %s", f.Path, quoted(id))
+	return poolconfig.Pool{}, fmt.Errorf("%s has no pool %s", f.Path, terminal.Quoted(id))
 }
 
 type clientSecretsCommand struct {
@@ -312,17 +312,17 @@ type clientSecretsCommand struct {
 
 // Run prints the file for the first client of the first pool. The pool need not be
 // running.
-func (c *clientSecretsCommand) Run(term terminal) error {
+func (c *clientSecretsCommand) Run(term terminal.Streams) error {
 	file, _, err := c.configuration()
 	if err != nil {
 		return err
 	}
-	addr, err := parseAddress("--addr", c.Addr)
+	addr, err := listen.Parse("--addr", c.Addr)
 	if err != nil {
 		return err
 	}
-	addr = addr.asLocalhost()
-	if addr.port == "0" {
+	addr = addr.AsLocalhost()
+	if addr.Port == "0" {
 		return fmt.Errorf("--addr %s names no port; give the one that the pool listens on", c.Addr)
 	}
 	s := &site{addr: addr, scheme: "http"}
@@ -335,7 +335,7 @@ func (c *clientSecretsCommand) Run(term terminal) error {
 	}
 	issuer := p.Issuer
 	if issuer == "" {
-		issuer = s.base(addr.host) + "/" + p.ID
+		issuer = s.base(addr.Host) + "/" + p.ID
 	}
-	return clientSecrets(s.base(s.hostsOf(0, p)[0]), issuer, p.Clients[0]).Encode(term.out)
+	return localpool.ClientSecrets(s.base(s.hostsOf(0, p)[0]), issuer, p.Clients[0]).Encode(term.Out)
 }

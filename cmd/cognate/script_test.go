@@ -15,11 +15,11 @@ func TestMain(m *testing.M) {
 // $TAKEN is an address on which another listener waits. $TAKEN6 is one too, over IPv6
 // only if the machine has it.
 func TestScripts(t *testing.T) {
-	taken, err := listen(t, "127.0.0.1:0")
+	taken, err := take(t, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	taken6, err := listen(t, "[::1]:0")
+	taken6, err := take(t, "[::1]:0")
 	if err != nil {
 		taken6 = taken
 	}
@@ -37,8 +37,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// listen takes an address until the test ends.
-func listen(t *testing.T, addr string) (string, error) {
+// take takes an address until the test ends.
+func take(t *testing.T, addr string) (string, error) {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr)
 	if err != nil {

@@ -17,6 +17,8 @@ import (
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/passkeys"
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+	"github.com/cognate-auth/cognate/internal/listen"
+	"github.com/cognate-auth/cognate/internal/localpool"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/server"
@@ -28,14 +30,14 @@ import (
 // site serves all pools on one address. The Host header decides which pool a request is
 // for, and is used for nothing else.
 type site struct {
-	addr   address
+	addr   listen.Address
 	scheme string
 	store  store.Store
 	log    *slog.Logger
 
 	deliver func(context.Context, userpool.Message) error // nil: mail is only in the outbox
 	limit   int                                           // requests per second of one address; 0: none
-	view    view                                          // start chooses a token if it is zero
+	view    localpool.View
 
 	table   atomic.Pointer[table] // replaced, never modified
 	handler http.Handler          // route, with the limit; set by start
@@ -110,7 +112,7 @@ func (s *site) misdirected(w http.ResponseWriter, t *table) {
 
 // base returns the URL of a host of the site.
 func (s *site) base(host string) string {
-	return address{host: host, port: s.addr.port}.url(s.scheme)
+	return listen.Address{Host: host, Port: s.addr.Port}.URL(s.scheme)
 }
 
 // hosts returns all host names of the site.
@@ -148,7 +150,7 @@ func (s *site) hostsOf(i int, p poolconfig.Pool) []string {
 	hosts := p.Hosts()
 	switch {
 	case i == 0:
-		hosts = append(hosts, s.addr.host)
+		hosts = append(hosts, s.addr.Host)
 	case len(hosts) == 0:
 		hosts = append(hosts, strings.ReplaceAll(strings.ToLower(p.ID), "_", "-")+".localhost")
 	}
@@ -162,7 +164,7 @@ func (s *site) newPool(ctx context.Context, p poolconfig.Pool, base string) (*po
 		return nil, err
 	}
 	return pool.New(ctx, pool.Config{
-		ID: p.ID, Issuer: cmp.Or(p.Issuer, s.base(s.addr.host)+"/"), Domain: base, Store: s.store,
+		ID: p.ID, Issuer: cmp.Or(p.Issuer, s.base(s.addr.Host)+"/"), Domain: base, Store: s.store,
 		Settings: p.Settings, Invoke: trigger.HTTP(nil), Passkeys: authenticators, Logger: s.log,
 		Trace:   trace.New(nil),
 		Deliver: s.deliver,
@@ -209,9 +211,9 @@ func (s *site) handle(ctx context.Context, r *running) error {
 	r.others = map[string]http.Handler{}
 	for _, host := range r.hosts {
 		r.others[host], err = server.New(server.Config{
-			Pool: r.pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.host) + "/" + id + "/.well-known/jwks.json",
-			SAML: sp, Logger: s.log, DevView: true, DevViewToken: s.view.token,
-			InsecureDevViewAnywhere: s.view.anywhere,
+			Pool: r.pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.Host) + "/" + id + "/.well-known/jwks.json",
+			SAML: sp, Logger: s.log, DevView: true, DevViewToken: s.view.Token,
+			InsecureDevViewAnywhere: s.view.Anywhere,
 		})
 		if err != nil {
 			return err
@@ -235,11 +237,11 @@ func (s *site) newTable(pools []*running) (*table, error) {
 	}
 	// The IP addresses mean the first pool, as localhost does. After a reload, the
 	// first pool may be one that was not first at the start.
-	if t.byHost[s.addr.host] == nil {
-		t.byHost[s.addr.host] = pools[0].main
+	if t.byHost[s.addr.Host] == nil {
+		t.byHost[s.addr.Host] = pools[0].main
 	}
-	for _, host := range s.addr.bind {
-		t.byHost[host] = t.byHost[s.addr.host]
+	for _, host := range s.addr.Bind {
+		t.byHost[host] = t.byHost[s.addr.Host]
 	}
 	return t, nil
 }
@@ -247,9 +249,6 @@ func (s *site) newTable(pools []*running) (*table, error) {
 // start creates all pools of a file.
 func (s *site) start(ctx context.Context, f *poolconfig.File) error {
 	s.table.Store(&table{})
-	if s.view == (view{}) {
-		s.view = newView()
-	}
 	s.handler = http.HandlerFunc(s.route)
 	if s.limit > 0 {
 		s.handler = server.LimitRequests(s.limit, s.handler)

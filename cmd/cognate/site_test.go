@@ -16,24 +16,37 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+	"github.com/cognate-auth/cognate/internal/listen"
+	"github.com/cognate-auth/cognate/internal/localpool"
+	"github.com/cognate-auth/cognate/internal/terminal"
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/devview"
 	"github.com/cognate-auth/cognate/userpool/memstore"
 	"github.com/cognate-auth/cognate/userpool/pool"
+	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // newSite starts pools as cognate pool does, at http://localhost:9229.
 func newSite(t *testing.T, pools ...poolconfig.Pool) *site {
 	t.Helper()
-	a, err := parseAddress("--addr", "127.0.0.1:9229")
+	a, err := listen.Parse("--addr", "127.0.0.1:9229")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{addr: a.asLocalhost(), scheme: "http", store: memstore.New(), log: slog.New(slog.DiscardHandler)}
+	s := newTestSite(a, memstore.New())
 	err = s.start(t.Context(), &poolconfig.File{Pools: pools})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// newTestSite returns a site that is not started.
+func newTestSite(a listen.Address, st store.Store) *site {
+	return &site{
+		addr: a.AsLocalhost(), scheme: "http", store: st, log: slog.New(slog.DiscardHandler),
+		view: localpool.View{Token: devview.NewToken()},
+	}
 }
 
 // get asks the site for a path under a Host header.
@@ -117,8 +130,8 @@ func TestHosts(t *testing.T) {
 // TestOneHostTwoPools checks that two pools with the same host are refused at the
 // start.
 func TestOneHostTwoPools(t *testing.T) {
-	a, _ := parseAddress("--addr", "127.0.0.1:9229")
-	s := &site{addr: a.asLocalhost(), scheme: "http", store: memstore.New(), log: slog.New(slog.DiscardHandler)}
+	a, _ := listen.Parse("--addr", "127.0.0.1:9229")
+	s := newTestSite(a, memstore.New())
 	err := s.start(t.Context(), &poolconfig.File{Pools: []poolconfig.Pool{
 		{ID: "local_One"}, {ID: "local_Two", Domain: "same"}, {ID: "local_Three", CustomDomain: "same.localhost"},
 	}})
@@ -176,7 +189,7 @@ func watch(t *testing.T, text string) *watched {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.watcher = newWatcher(newSite(t, f.Pools...), terminal{&w.out, &w.err}, f, load)
+	w.watcher = newWatcher(newSite(t, f.Pools...), terminal.Streams{Out: &w.out, Err: &w.err}, f, load)
 	return w
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/trust"
 	"github.com/cognate-auth/cognate/devtls"
+	"github.com/cognate-auth/cognate/internal/listen"
+	"github.com/cognate-auth/cognate/internal/terminal"
 )
 
 // authorityFolder returns the folder of the local certificate authority, which is below
@@ -26,7 +28,7 @@ func authorityFolder() (string, error) {
 }
 
 // secure adds TLS for all hosts of the site. news is a note for the user, or empty.
-func (s *site) secure(l listeners) (secured listeners, news string, err error) {
+func (s *site) secure(l listen.Listeners) (secured listen.Listeners, news string, err error) {
 	folder, err := authorityFolder()
 	if err != nil {
 		return nil, "", err
@@ -38,7 +40,7 @@ func (s *site) secure(l listeners) (secured listeners, news string, err error) {
 	if authority.Made() {
 		news = "Your browser will warn about the certificate until you run cognate trust."
 	}
-	return l.withTLS(authority.Config(s.hosts)), news, nil
+	return l.WithTLS(authority.Config(s.hosts)), news, nil
 }
 
 type trustCommand struct {
@@ -47,7 +49,7 @@ type trustCommand struct {
 }
 
 // Run explains what trusting the local authority means, or installs or removes it.
-func (c *trustCommand) Run(ctx context.Context, term terminal) error {
+func (c *trustCommand) Run(ctx context.Context, term terminal.Streams) error {
 	folder, err := authorityFolder()
 	if err != nil {
 		return err
@@ -70,17 +72,17 @@ func (c *trustCommand) Run(ctx context.Context, term terminal) error {
 	err = system.Do(ctx, steps, c.Uninstall, func(step trust.Step, err error) {
 		switch {
 		case step.Missing != "":
-			printf(term.out, "  left out   %s: %s\n", step.Where, step.Missing)
+			terminal.Printf(term.Out, "  left out   %s: %s\n", step.Where, step.Missing)
 			commands := step.Install
 			if c.Uninstall {
 				commands = step.Undo
 			}
 			printCommands(term, commands)
 		case err != nil:
-			printf(term.out, "  failed     %s\n", step.Where)
+			terminal.Printf(term.Out, "  failed     %s\n", step.Where)
 		default:
 			done++
-			printf(term.out, "  done       %s\n", step.Where)
+			terminal.Printf(term.Out, "  done       %s\n", step.Where)
 		}
 	})
 	if err != nil {
@@ -89,40 +91,40 @@ func (c *trustCommand) Run(ctx context.Context, term terminal) error {
 	if done == 0 {
 		return errors.New("no step could be taken; the lines above say what is missing")
 	}
-	printf(term.out, "Restart the browser.\n")
+	terminal.Printf(term.Out, "Restart the browser.\n")
 	return nil
 }
 
-func explainTrust(term terminal, authority *devtls.Authority, steps []trust.Step) {
-	out, s := term.out, styleOf(term.out)
+func explainTrust(term terminal.Streams, authority *devtls.Authority, steps []trust.Step) {
+	out, s := term.Out, terminal.StyleOf(term.Out)
 	cert := authority.Certificate()
-	printf(out, "\n  %s\n\n", s.bold("The local authority of cognate pool --tls"))
-	printf(out, "  It issues the certificates that the pools on this machine serve. A program that\n")
-	printf(out, "  trusts it shows no warning for them. It can vouch for nothing but loopback\n")
-	printf(out, "  addresses and these names, with all below them:\n")
-	printf(out, "    %s\n\n", strings.Join(cert.PermittedDNSDomains, ", "))
-	printf(out, "  Certificate   %s\n", authority.Path())
-	printf(out, "  Key           beside it; only you can read it, and nobody else should\n")
-	printf(out, "  Valid until   %s\n", cert.NotAfter.Format("2 January 2006"))
-	printf(out, "  SHA-256       %s\n", authority.Fingerprint()[:32])
-	printf(out, "                %s\n\n", authority.Fingerprint()[32:])
-	printf(out, "  %s would put it into:\n\n", s.bold("cognate trust --install"))
+	terminal.Printf(out, "\n  %s\n\n", s.Bold("The local authority of cognate pool --tls"))
+	terminal.Printf(out, "  It issues the certificates that the pools on this machine serve. A program that\n")
+	terminal.Printf(out, "  trusts it shows no warning for them. It can vouch for nothing but loopback\n")
+	terminal.Printf(out, "  addresses and these names, with all below them:\n")
+	terminal.Printf(out, "    %s\n\n", strings.Join(cert.PermittedDNSDomains, ", "))
+	terminal.Printf(out, "  Certificate   %s\n", authority.Path())
+	terminal.Printf(out, "  Key           beside it; only you can read it, and nobody else should\n")
+	terminal.Printf(out, "  Valid until   %s\n", cert.NotAfter.Format("2 January 2006"))
+	terminal.Printf(out, "  SHA-256       %s\n", authority.Fingerprint()[:32])
+	terminal.Printf(out, "                %s\n\n", authority.Fingerprint()[32:])
+	terminal.Printf(out, "  %s would put it into:\n\n", s.Bold("cognate trust --install"))
 	for _, step := range steps {
-		printf(out, "  - %s\n", step.Where)
+		terminal.Printf(out, "  - %s\n", step.Where)
 		if step.Missing != "" {
-			printf(out, "      %s\n", s.dim("left out, because "+step.Missing))
+			terminal.Printf(out, "      %s\n", s.Dim("left out, because "+step.Missing))
 		}
 		printCommands(term, step.Install)
 	}
-	printf(out, "\n  %s undoes all of it:\n\n", s.bold("cognate trust --uninstall"))
+	terminal.Printf(out, "\n  %s undoes all of it:\n\n", s.Bold("cognate trust --uninstall"))
 	for _, step := range steps {
 		printCommands(term, step.Undo)
 	}
-	printf(out, "\n")
+	terminal.Printf(out, "\n")
 }
 
-func printCommands(term terminal, commands [][]string) {
+func printCommands(term terminal.Streams, commands [][]string) {
 	for _, command := range commands {
-		printf(term.out, "      %s\n", trust.Line(command))
+		terminal.Printf(term.Out, "      %s\n", trust.Line(command))
 	}
 }

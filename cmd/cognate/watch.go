@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+	"github.com/cognate-auth/cognate/internal/terminal"
 )
 
 // watchEvery is how often the files of the configuration are checked for changes.
@@ -16,7 +17,7 @@ const watchEvery = 500 * time.Millisecond
 // watcher applies changes of the configuration to a site.
 type watcher struct {
 	site *site
-	term terminal
+	term terminal.Streams
 	load func() (*poolconfig.File, error)
 
 	last  *poolconfig.File // applied last
@@ -46,7 +47,7 @@ func stampsOf(paths []string) map[string]stamp {
 
 // newWatcher watches the files that f was read from. They may have changed while the
 // pools were created, so the first poll reads them again.
-func newWatcher(s *site, term terminal, f *poolconfig.File, load func() (*poolconfig.File, error)) *watcher {
+func newWatcher(s *site, term terminal.Streams, f *poolconfig.File, load func() (*poolconfig.File, error)) *watcher {
 	return &watcher{site: s, term: term, load: load, last: f, read: stampsOf(f.Sources), first: true}
 }
 
@@ -115,10 +116,10 @@ func (w *watcher) apply(ctx context.Context, f *poolconfig.File) {
 	}
 	did, refused, err := w.site.apply(ctx, f)
 	if !w.retry || len(did) > 0 || err == nil {
-		printf(w.term.out, "  %s was read again.\n", f.Path)
+		terminal.Printf(w.term.Out, "  %s was read again.\n", f.Path)
 	}
 	for _, line := range did {
-		printf(w.term.out, "    %s\n", line)
+		terminal.Printf(w.term.Out, "    %s\n", line)
 	}
 	w.last = f
 	w.retry = err != nil
@@ -128,7 +129,7 @@ func (w *watcher) apply(ctx context.Context, f *poolconfig.File) {
 	}
 	w.wrong = ""
 	if refused != nil {
-		printf(w.term.err, "cognate: %s:\n%s\n", someLeft, indent(refused.Error()))
+		terminal.Printf(w.term.Err, "cognate: %s:\n%s\n", someLeft, indent(refused.Error()))
 	}
 }
 
@@ -138,7 +139,7 @@ func (w *watcher) complain(what string, err error) {
 		return
 	}
 	w.wrong = err.Error()
-	printf(w.term.err, "cognate: %s:\n%s\n", what, indent(w.wrong))
+	terminal.Printf(w.term.Err, "cognate: %s:\n%s\n", what, indent(w.wrong))
 }
 
 func indent(text string) string {

@@ -105,9 +105,16 @@ var arrows = []struct{ packages, may string }{
 
 	{"sessionstore/storetest", "sessionstore"},
 
+	// The demo, and what it shares with the program.
+	{"internal/demo", ". devtls examples/hello/app internal/listen internal/localpool internal/terminal userpool " +
+		"userpool/memstore userpool/pool userpool/server userpool/trace"},
+	{"internal/localpool", ". internal/terminal userpool userpool/devview"},
+	{"internal/listen", "internal/loopback internal/terminal"},
+	{"internal/terminal", ""},
+
 	// The program. What needs other people's code knows of the pool only what it implements.
-	{"cmd/cognate", ". cmd/cognate/internal/... devtls examples/hello/app userpool userpool/devview " +
-		"userpool/memstore userpool/server userpool/trigger userpool/store " +
+	{"cmd/cognate", ". cmd/cognate/internal/... devtls internal/demo internal/listen internal/localpool " +
+		"internal/terminal userpool userpool/memstore userpool/server userpool/trigger userpool/store " +
 		"userpool/pool userpool/trace"},
 	{"cmd/cognate/internal/passkeys", "userpool userpool/signin"},
 	{"cmd/cognate/internal/sqlstore", "userpool/store"},

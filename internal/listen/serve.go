@@ -1,4 +1,4 @@
-package main
+package listen
 
 import (
 	"context"
@@ -12,23 +12,24 @@ import (
 // shutdownPatience is how long requests under way may take after Ctrl-C.
 const shutdownPatience = 3 * time.Second
 
-// A service is a handler and what it is served on.
-type service struct {
-	listeners listeners
-	handler   http.Handler
+// A Service is a handler and what it is served on.
+type Service struct {
+	Listeners Listeners
+	Handler   http.Handler
 }
 
-// serve serves all services until ctx ends, which is no error, or until one fails.
-func serve(ctx context.Context, log *slog.Logger, services ...service) error {
+// Serve serves all services until ctx ends, which is no error, or until one fails. It
+// closes all listeners, and returns when no request is under way any more.
+func Serve(ctx context.Context, log *slog.Logger, services ...Service) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var servers []*http.Server
 	ended := make(chan struct{})
 	serving := 0
 	for _, s := range services {
-		srv := newServer(s.handler, log)
+		srv := newServer(s.Handler, log)
 		servers = append(servers, srv)
-		for _, l := range s.listeners {
+		for _, l := range s.Listeners {
 			serving++
 			go func() {
 				err := srv.Serve(l)
