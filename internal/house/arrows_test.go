@@ -106,6 +106,7 @@ var arrows = []struct{ packages, may string }{
 	{"sessionstore/storetest", "sessionstore"},
 
 	// The demo, and what it shares with the program.
+	{"demo", "internal/demo internal/terminal"},
 	{"internal/demo", ". devtls examples/hello/app internal/listen internal/localpool internal/terminal userpool " +
 		"userpool/memstore userpool/pool userpool/server userpool/trace"},
 	{"internal/localpool", ". internal/terminal userpool userpool/devview"},
