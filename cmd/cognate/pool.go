@@ -17,7 +17,7 @@ type clientFlags struct {
 	PoolID       string         `name:"pool-id" default:"local_Cognate01" placeholder:"ID" help:"Pool ID, of the form region_word (default ${default})."`
 	ClientID     string         `name:"client-id" default:"cognatelocalclient00000001" placeholder:"ID" help:"App client ID (default ${default})."`
 	ClientSecret cognate.Secret `name:"client-secret" default:"only_for_the_pool_on_this_machine" placeholder:"SECRET" env:"COGNATE_CLIENT_SECRET" help:"App client secret, 24 to 64 letters, digits, _ or +."`
-	RedirectURIs []string       `name:"redirect-uri" default:"https://127.0.0.1:5000/oidc_callback" sep:"none" placeholder:"URI" help:"Callback URL of the app; may be repeated (default ${default})."`
+	RedirectURIs []string       `name:"redirect-uri" sep:"none" placeholder:"URI" help:"Callback URL of the app; may be repeated (default https://127.0.0.1:5000/oidc_callback and http://localhost:5000/oidc_callback)."`
 }
 
 // defaultClientFlags returns the values of a command line without flags.
@@ -25,8 +25,13 @@ func defaultClientFlags() clientFlags {
 	return clientFlags{
 		PoolID: "local_Cognate01", ClientID: "cognatelocalclient00000001",
 		ClientSecret: "only_for_the_pool_on_this_machine",
-		RedirectURIs: []string{"https://127.0.0.1:5000/oidc_callback"},
 	}
+}
+
+// defaultRedirectURIs are where an app on this machine listens: with a certificate, or without
+// one. Cognito accepts http for localhost too.
+var defaultRedirectURIs = []string{
+	"https://127.0.0.1:5000/oidc_callback", "http://localhost:5000/oidc_callback",
 }
 
 // client returns the app client that the flags describe, after the pool's rules have
@@ -35,7 +40,10 @@ func (f *clientFlags) client() (userpool.Client, error) {
 	c := userpool.Client{
 		ID: f.ClientID, Name: "Local app", Secret: userpool.Secret(f.ClientSecret), CallbackURLs: f.RedirectURIs,
 	}
-	for _, uri := range f.RedirectURIs {
+	if len(c.CallbackURLs) == 0 {
+		c.CallbackURLs = defaultRedirectURIs
+	}
+	for _, uri := range c.CallbackURLs {
 		if strings.Contains(uri, "*") {
 			break // CheckClient explains that wildcards are not accepted
 		}
