@@ -11,27 +11,37 @@ import (
 )
 
 // TestHello runs the README's commands for examples/hello: the pool, the file for its
-// client, and the example.
+// client, and the example, with a certificate and, where the callback URL is http, without one.
 func TestHello(t *testing.T) {
-	app := startExample(t, "hello")
-	tab := browser.Start(t).NewVisitor(t)
-	tab.Visit(app + "/")
-	tab.WaitForText(publicText)
-	tab.Click("Private page")
-	signIn(tab, demo.User{Username: "ann@example.com", Password: "Correct-Horse-7"})
-	tab.WaitForText(privateText)
-	tab.Click("Log out")
-	tab.WaitForURL(app + "/")
-	tab.Click("Private page")
-	tab.WaitForText("Password")
+	for _, scheme := range []string{"https", "http"} {
+		t.Run(scheme, func(t *testing.T) {
+			app := startExampleAt(t, "hello", scheme)
+			tab := browser.Start(t).NewVisitor(t)
+			tab.Visit(app + "/")
+			tab.WaitForText(publicText)
+			tab.Click("Private page")
+			signIn(tab, demo.User{Username: "ann@example.com", Password: "Correct-Horse-7"})
+			tab.WaitForText(privateText)
+			tab.Click("Log out")
+			tab.WaitForURL(app + "/")
+			tab.Click("Private page")
+			tab.WaitForText("Password")
+		})
+	}
 }
 
 // startExample starts a pool and an example, and returns the example's address.
 func startExample(t *testing.T, name string, args ...string) (url string) {
 	t.Helper()
+	return startExampleAt(t, name, "https", args...)
+}
+
+// startExampleAt is startExample for a callback URL of this scheme.
+func startExampleAt(t *testing.T, name, scheme string, args ...string) (url string) {
+	t.Helper()
 	cognate := demo.Program(t)
 	poolAddr, appAddr := demo.FreeAddr(t), demo.FreeAddr(t)
-	callback := "https://" + appAddr + "/oidc_callback"
+	callback := scheme + "://" + appAddr + "/oidc_callback"
 	demo.Launch(t, exec.Command(cognate, "pool", "--addr", poolAddr, "--store", "memory", "--redirect-uri", callback))
 
 	file := filepath.Join(t.TempDir(), "client_secrets.json")
@@ -53,5 +63,5 @@ func startExample(t *testing.T, name string, args ...string) (url string) {
 	demo.Launch(t, exec.Command(program, append(args, "-client-secrets", file)...))
 	demo.Await(t, poolAddr)
 	demo.Await(t, appAddr)
-	return "https://" + appAddr
+	return scheme + "://" + appAddr
 }

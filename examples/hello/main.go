@@ -1,7 +1,7 @@
 // Hello is the smallest app with a sign-in: a public page, a private page and a logout.
 //
 // It reads client_secrets.json from the current folder, and listens at the address of its
-// callback URL. To run it with a pool on this machine:
+// callback URL: with a certificate of this machine if that is https, or without one. To run it with a pool on this machine:
 //
 //	cognate pool                                    (in another terminal)
 //	cognate client-secrets > client_secrets.json
@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -69,19 +70,28 @@ func run(ctx context.Context, file, addr string) error {
 	if addr == "" {
 		addr = home.Host
 	}
-	ln, err := devtls.Listen(addr)
+	ln, note, err := listen(home.Scheme, addr)
 	if err != nil {
 		return fmt.Errorf("%w; choose where to listen with -addr", err)
 	}
 	srv := &http.Server{Handler: app.New(auth), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
-	log.Printf("Open https://%s (your browser will warn: "+
-		"the certificate was made just now, for this machine).", home.Host)
+	log.Printf("Open %s://%s%s.", home.Scheme, home.Host, note)
 	err = srv.Serve(ln)
 	if !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+// listen listens for a callback URL of this scheme. note is what to know about the address.
+func listen(scheme, addr string) (ln net.Listener, note string, err error) {
+	if scheme == "http" { // New accepts it for this machine alone
+		ln, err = net.Listen("tcp", addr)
+		return ln, "", err
+	}
+	ln, err = devtls.Listen(addr)
+	return ln, " (your browser will warn: the certificate was made just now, for this machine)", err
 }
 
 // cookieKeys returns the secret that seals the cookies, if the environment has one.

@@ -1,5 +1,5 @@
 // Package serve runs an example on this machine: its flags, its client_secrets.json,
-// and TLS. examples/hello has the same code in one file, to be copied.
+// and TLS if its callback URL is https. examples/hello has the same code in one file, to be copied.
 package serve
 
 import (
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -54,19 +55,28 @@ func run(ctx context.Context, newApp func(context.Context, cognate.Config) (http
 	if *addr == "" {
 		*addr = home.Host
 	}
-	ln, err := devtls.Listen(*addr)
+	ln, note, err := listen(home.Scheme, *addr)
 	if err != nil {
 		return fmt.Errorf("%w; choose where to listen with -addr", err)
 	}
 	srv := &http.Server{Handler: app, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
-	log.Printf("Open https://%s (your browser will warn: the certificate was made just now, for this machine).",
-		home.Host)
+	log.Printf("Open %s://%s%s.", home.Scheme, home.Host, note)
 	err = srv.Serve(ln)
 	if !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+// listen listens for a callback URL of this scheme. note is what to know about the address.
+func listen(scheme, addr string) (ln net.Listener, note string, err error) {
+	if scheme == "http" { // cognate.New accepts it for this machine alone
+		ln, err = net.Listen("tcp", addr)
+		return ln, "", err
+	}
+	ln, err = devtls.Listen(addr)
+	return ln, " (your browser will warn: the certificate was made just now, for this machine)", err
 }
 
 // Config reads the client secrets that the flag names and, from COOKIE_KEY, the secret
