@@ -31,7 +31,7 @@ help:
 	@echo
 
 demo:
-	@go run ./cmd/cognate demo $(ARGS)
+	@go run ./demo $(ARGS)
 
 test:
 	@tools/test.sh

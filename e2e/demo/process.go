@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -36,6 +37,26 @@ func Launch(tb testing.TB, cmd *exec.Cmd) {
 		err := cmd.Wait()
 		if err != nil || tb.Failed() {
 			tb.Errorf("%s: %v, having printed:\n%s", filepath.Base(cmd.Path), err, &out)
+		}
+	})
+}
+
+// LaunchAsGroup starts a command that starts another program, as `go run` does, or ends in no
+// particular way. When the test ends, all of its processes are stopped as Ctrl-C does.
+func LaunchAsGroup(tb testing.TB, cmd *exec.Cmd) {
+	tb.Helper()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	ownGroup(cmd)
+	err := cmd.Start()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		_ = interrupt(cmd) // it may have ended
+		_ = cmd.Wait()
+		if tb.Failed() {
+			tb.Errorf("%s printed:\n%s", strings.Join(cmd.Args, " "), &out)
 		}
 	})
 }

@@ -225,14 +225,7 @@ func TestTestsOnly(t *testing.T) {
 
 // TestDependencies pins the packages of other modules that the library depends on.
 func TestDependencies(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f",
-		"{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	own := func(pkg string) bool { return strings.HasPrefix(pkg, "github.com/cognate-auth/cognate") }
-	got := slices.DeleteFunc(strings.Fields(string(out)), own)
-	slices.Sort(got)
+	got := slices.DeleteFunc(dependencies(t, "{{.ImportPath}}", "."), own)
 	want := []string{
 		"golang.org/x/oauth2",
 		"golang.org/x/oauth2/internal",
@@ -242,3 +235,37 @@ func TestDependencies(t *testing.T) {
 		t.Errorf("dependencies\n%q, want\n%q", got, want)
 	}
 }
+
+// TestDemoDependencies pins the modules that the demo depends on. It is the first program that
+// people run, and compiles while they wait: a database or a framework would double that.
+func TestDemoDependencies(t *testing.T) {
+	got := slices.DeleteFunc(dependencies(t, "{{.Module.Path}}", "./demo"), own)
+	want := []string{
+		"github.com/golang-jwt/jwt/v5",
+		"golang.org/x/crypto",
+		"golang.org/x/oauth2",
+		"golang.org/x/sync",
+		"golang.org/x/sys",
+		"rsc.io/qr",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("modules\n%q, want\n%q", got, want)
+	}
+}
+
+// dependencies returns a fact about each package outside of the standard library that a package
+// depends on, sorted, each once.
+func dependencies(t *testing.T, fact, pkg string) []string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f",
+		"{{if not .Standard}}"+fact+"{{end}}", pkg).Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	facts := strings.Fields(string(out))
+	slices.Sort(facts)
+	return slices.Compact(facts)
+}
+
+// own reports whether a package or a module is this repository's.
+func own(path string) bool { return strings.HasPrefix(path, "github.com/cognate-auth/cognate") }
