@@ -19,6 +19,12 @@
 // certificates without a warning, once a person has trusted the authority. A certificate
 // of another tool can be served with [net/http.Server.ListenAndServeTLS].
 //
+// # Plain HTTP
+//
+// A page that is opened with http at an address of [Listen] or [NewListener] is
+// redirected to https; every other request in plain HTTP is answered with a sentence
+// that says so.
+//
 // # Security
 //
 // A visitor who accepts a warning has no protection against someone in the middle.
@@ -132,11 +138,11 @@ func Config(hosts ...string) (*tls.Config, error) {
 // Listen listens on a TCP address of the loopback interface, such as "127.0.0.1:5000"
 // or "localhost:0", and serves TLS with a new certificate for localhost, 127.0.0.1, ::1
 // and the host of the address. Port 0 means any free port; the listener's Addr has its
-// number.
+// number. Clients that speak plain HTTP are told to use https; see [NewListener].
 //
 // The host must be localhost, a name under .localhost or a loopback IP address. An
 // empty host would mean every interface of the machine; it is refused like any other
-// address. To serve other addresses, pass [Config] to [crypto/tls.Listen].
+// address. To serve other addresses, pass [Config] to [NewListener].
 func Listen(addr string) (net.Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -151,7 +157,11 @@ func Listen(addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tls.Listen("tcp", net.JoinHostPort(addrs[0], port), config)
+	inner, err := net.Listen("tcp", net.JoinHostPort(addrs[0], port))
+	if err != nil {
+		return nil, err
+	}
+	return NewListener(inner, config), nil
 }
 
 // certificateHosts adds the host to the loopback names.

@@ -22,7 +22,7 @@ var arrows = []struct{ packages, may string }{
 		"internal/transaction"},
 	{"redisstore", "sessionstore"},
 	{"flaskoidc", ". internal/utf8text"},
-	{"devtls", "internal/loopback internal/utf8text"},
+	{"devtls", "internal/loopback internal/peek internal/utf8text"},
 	{"cognatetest", ". internal/testhook userpool userpool/devview userpool/memstore " +
 		"userpool/server userpool/store userpool/keys userpool/pool userpool/trace"},
 	{"internal/gate", "internal/flight internal/refusal"},
