@@ -68,7 +68,7 @@ func OpenAuthority(folder string, hosts ...string) (*Authority, error) {
 	}
 	names := slices.Clone(hosts)
 	if a != nil {
-		if a.covers(hosts) && time.Now().Before(a.cert.NotAfter.Add(-validity)) {
+		if a.usable(hosts) {
 			return a, nil
 		}
 		names = append(names, a.cert.PermittedDNSDomains...)
@@ -272,13 +272,25 @@ func readAuthority(folder string) (*Authority, error) {
 // maxPEM is far more than the size of a key or a certificate.
 const maxPEM = 1 << 20
 
-func readPEM(path, kind string) ([]byte, error) {
+// readBounded reads the beginning of a regular file: opening a pipe might wait for ever.
+func readBounded(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file; remove it", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	text, err := io.ReadAll(io.LimitReader(f, maxPEM))
+	return io.ReadAll(io.LimitReader(f, maxPEM))
+}
+
+func readPEM(path, kind string) ([]byte, error) {
+	text, err := readBounded(path)
 	if err != nil {
 		return nil, err
 	}

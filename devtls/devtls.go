@@ -1,4 +1,4 @@
-// Package devtls makes throw-away TLS certificates, so that a web app can be
+// Package devtls makes TLS certificates for this machine, so that a web app can be
 // served over HTTPS on a developer's own machine with nothing to set up.
 //
 //	ln, err := devtls.Listen("127.0.0.1:5000")
@@ -13,11 +13,16 @@
 //
 // # The browser's warning
 //
-// No authority has signed the certificate, so every browser shows a warning page before
-// the first visit, and again after each restart, because each start makes a new
-// certificate. "Advanced" and then "Proceed" lead to the app. [OpenAuthority] makes
-// certificates without a warning, once a person has trusted the authority. A certificate
-// of another tool can be served with [net/http.Server.ListenAndServeTLS].
+// Unless there is a local authority, nobody has signed the certificate: every browser
+// shows a warning page before the first visit, and again after each restart, because
+// each start makes a new certificate. "Advanced" and then "Proceed" lead to the app.
+//
+// The command "cognate trust --install" makes an authority of the user's own, in the
+// folder of their configuration, and has this machine's browsers trust it. From then on
+// [Listen] serves certificates of the authority, and no browser warns. [Listen] never
+// makes an authority, so that a test run on another machine leaves nothing behind; a
+// program makes one with [OpenAuthority]. A certificate of another tool can be served
+// with [net/http.Server.ListenAndServeTLS].
 //
 // # Plain HTTP
 //
@@ -29,7 +34,9 @@
 //
 // A visitor who accepts a warning has no protection against someone in the middle.
 // On the loopback interface there is no middle, and so [Listen] refuses every other
-// address. The private key exists in memory only.
+// address. The private key of a certificate exists in memory only. That of an authority
+// is in a file that only its user can read, and can't vouch for names on the web; see
+// [Authority].
 package devtls
 
 import (
@@ -136,24 +143,25 @@ func Config(hosts ...string) (*tls.Config, error) {
 }
 
 // Listen listens on a TCP address of the loopback interface, such as "127.0.0.1:5000"
-// or "localhost:0", and serves TLS with a new certificate for localhost, 127.0.0.1, ::1
-// and the host of the address. Port 0 means any free port; the listener's Addr has its
-// number. Clients that speak plain HTTP are told to use https; see [NewListener].
+// or "localhost:0", and serves TLS with a certificate for localhost, 127.0.0.1, ::1 and
+// the host of the address: one of the user's authority if there is one, else a new one
+// ([LocalConfig]). Port 0 means any free port; the listener's Addr has its number.
+// Clients that speak plain HTTP are told to use https; see [NewListener].
 //
 // The host must be localhost, a name under .localhost or a loopback IP address. An
 // empty host would mean every interface of the machine; it is refused like any other
 // address. To serve other addresses, pass [Config] to [NewListener].
-func Listen(addr string) (net.Listener, error) {
+func Listen(addr string) (*Listener, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("listening with a development certificate: %w", err)
 	}
-	_, addrs, ok := Loopback(host)
+	name, addrs, ok := Loopback(host)
 	if !ok {
 		return nil, fmt.Errorf("a development certificate is only for this machine, and %q is not a loopback "+
 			"address; use 127.0.0.1, [::1] or localhost", host)
 	}
-	config, err := Config(certificateHosts(host)...)
+	config, warning, err := LocalConfig(certificateHosts(name)...)
 	if err != nil {
 		return nil, err
 	}
@@ -161,8 +169,19 @@ func Listen(addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewListener(inner, config), nil
+	return &Listener{NewListener(inner, config), warning}, nil
 }
+
+// A Listener is what [Listen] returns.
+type Listener struct {
+	net.Listener
+	warning string
+}
+
+// Warning returns a sentence for the person who opens a page of the listener: that the
+// browser will warn about the certificate, and what ends that. It is empty if this
+// machine's browsers trust the certificate.
+func (l *Listener) Warning() string { return l.warning }
 
 // certificateHosts adds the host to the loopback names.
 func certificateHosts(host string) []string {

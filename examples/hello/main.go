@@ -70,13 +70,13 @@ func run(ctx context.Context, file, addr string) error {
 	if addr == "" {
 		addr = home.Host
 	}
-	ln, note, err := listen(home.Scheme, addr)
+	ln, warning, err := listen(home.Scheme, addr)
 	if err != nil {
 		return fmt.Errorf("%w; choose where to listen with -addr", err)
 	}
 	srv := &http.Server{Handler: app.New(auth), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
-	log.Printf("Open %s://%s%s.", home.Scheme, home.Host, note)
+	log.Printf("Open %s://%s\n%s", home.Scheme, home.Host, warning)
 	err = srv.Serve(ln)
 	if !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -84,14 +84,18 @@ func run(ctx context.Context, file, addr string) error {
 	return nil
 }
 
-// listen listens for a callback URL of this scheme. note is what to know about the address.
-func listen(scheme, addr string) (ln net.Listener, note string, err error) {
+// listen listens for a callback URL of this scheme. warning is what to know about the
+// certificate.
+func listen(scheme, addr string) (ln net.Listener, warning string, err error) {
 	if scheme == "http" { // New accepts it for this machine alone
 		ln, err = net.Listen("tcp", addr)
 		return ln, "", err
 	}
-	ln, err = devtls.Listen(addr)
-	return ln, " (your browser will warn: the certificate was made just now, for this machine)", err
+	secured, err := devtls.Listen(addr)
+	if err != nil {
+		return nil, "", err
+	}
+	return secured, secured.Warning(), nil
 }
 
 // cookieKeys returns the secret that seals the cookies, if the environment has one.

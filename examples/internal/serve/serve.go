@@ -55,13 +55,13 @@ func run(ctx context.Context, newApp func(context.Context, cognate.Config) (http
 	if *addr == "" {
 		*addr = home.Host
 	}
-	ln, note, err := listen(home.Scheme, *addr)
+	ln, warning, err := listen(home.Scheme, *addr)
 	if err != nil {
 		return fmt.Errorf("%w; choose where to listen with -addr", err)
 	}
 	srv := &http.Server{Handler: app, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })
-	log.Printf("Open %s://%s%s.", home.Scheme, home.Host, note)
+	log.Printf("Open %s://%s\n%s", home.Scheme, home.Host, warning)
 	err = srv.Serve(ln)
 	if !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -69,14 +69,18 @@ func run(ctx context.Context, newApp func(context.Context, cognate.Config) (http
 	return nil
 }
 
-// listen listens for a callback URL of this scheme. note is what to know about the address.
-func listen(scheme, addr string) (ln net.Listener, note string, err error) {
+// listen listens for a callback URL of this scheme. warning is what to know about the
+// certificate.
+func listen(scheme, addr string) (ln net.Listener, warning string, err error) {
 	if scheme == "http" { // cognate.New accepts it for this machine alone
 		ln, err = net.Listen("tcp", addr)
 		return ln, "", err
 	}
-	ln, err = devtls.Listen(addr)
-	return ln, " (your browser will warn: the certificate was made just now, for this machine)", err
+	secured, err := devtls.Listen(addr)
+	if err != nil {
+		return nil, "", err
+	}
+	return secured, secured.Warning(), nil
 }
 
 // Config reads the client secrets that the flag names and, from COOKIE_KEY, the secret
