@@ -163,13 +163,9 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal.Streams) err
 	if err != nil {
 		return err
 	}
-	secured := listening
-	var news string
-	if c.TLS {
-		secured, news, err = s.secure(listening)
-		if err != nil {
-			return err
-		}
+	secured, news, err := c.secured(s, listening, term)
+	if err != nil {
+		return err
 	}
 	debug.FreeOSMemory() // hashing passwords took about 20 MB, which the pool won't need again soon
 	announceSite(term, s, file, storeName(c.Store), news)
@@ -177,6 +173,20 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal.Streams) err
 		go newWatcher(s, term, file, load).run(ctx)
 	}
 	return terminal.Stopped(term.Out, listen.Serve(ctx, log, listen.Service{Listeners: secured, Handler: s}))
+}
+
+// secured adds TLS if the flags ask for it; otherwise a client that speaks TLS is told
+// of. news is a note about the certificate, or empty.
+func (c *poolServeCommand) secured(
+	s *site, l listen.Listeners, term terminal.Streams,
+) (secured listen.Listeners, news string, err error) {
+	if c.TLS {
+		return s.secure(l)
+	}
+	return l.NoticeTLS(func() {
+		terminal.Printf(term.Err, "cognate: somebody opened the pool with https; its address is %s, and "+
+			"--tls would make it https\n", s.base(s.addr.Host))
+	}), "", nil
 }
 
 type poolInitCommand struct {

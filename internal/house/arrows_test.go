@@ -110,7 +110,7 @@ var arrows = []struct{ packages, may string }{
 	{"internal/demo", ". devtls examples/hello/app internal/listen internal/localpool internal/terminal userpool " +
 		"userpool/memstore userpool/pool userpool/server userpool/trace"},
 	{"internal/localpool", ". internal/terminal userpool userpool/devview"},
-	{"internal/listen", "internal/loopback internal/terminal"},
+	{"internal/listen", "devtls internal/loopback internal/peek internal/terminal"},
 	{"internal/terminal", ""},
 
 	// The program. What needs other people's code knows of the pool only what it implements.

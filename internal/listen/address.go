@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/cognate-auth/cognate/devtls"
 	"github.com/cognate-auth/cognate/internal/loopback"
 	"github.com/cognate-auth/cognate/internal/terminal"
 )
@@ -148,11 +149,12 @@ func (l Listeners) Close() {
 	}
 }
 
-// WithTLS returns the Listeners with TLS.
+// WithTLS returns the Listeners with TLS. Clients that speak plain HTTP are told to use
+// https.
 func (l Listeners) WithTLS(config *tls.Config) Listeners {
 	secured := make(Listeners, len(l))
 	for i, one := range l {
-		secured[i] = tls.NewListener(one, config)
+		secured[i] = devtls.NewListener(one, config)
 	}
 	return secured
 }

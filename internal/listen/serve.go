@@ -5,12 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"sync"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/peek"
 )
 
 // shutdownPatience is how long requests under way may take after Ctrl-C.
 const shutdownPatience = 3 * time.Second
+
+// NoticeTLS returns the listeners, which serve plain HTTP, and calls notice once, when
+// the first client speaks TLS: a browser shows nothing but an error then. A TLS client
+// starts with a record of type handshake, 22 (RFC 8446 section 5.1), and no HTTP client
+// does.
+func (l Listeners) NoticeTLS(notice func()) Listeners {
+	var once sync.Once
+	plain := make(Listeners, len(l))
+	for i, one := range l {
+		plain[i] = peek.Listener(one, func(_ net.Conn, first []byte) error {
+			if first[0] == 22 {
+				once.Do(notice)
+			}
+			return nil
+		})
+	}
+	return plain
+}
 
 // A Service is a handler and what it is served on.
 type Service struct {
