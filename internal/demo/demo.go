@@ -68,7 +68,7 @@ func run(ctx context.Context, c Config, term terminal.Streams) error {
 
 	log := terminal.Logger(term.Err, c.LogLevel)
 	appURL, poolURL := appAddr.URL("https"), poolAddr.URL("http")
-	certificate, err := devtls.Config(appAddr.Host, "localhost", "127.0.0.1", "::1")
+	certificate, warning, err := devtls.LocalConfig(appAddr.Host, "localhost", "127.0.0.1", "::1")
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,10 @@ func run(ctx context.Context, c Config, term terminal.Streams) error {
 	if err != nil {
 		return err
 	}
-	announce(term, appURL, poolURL, view.URL(poolURL))
+	announce(term, appURL, warning, poolURL, view.URL(poolURL))
+	poolListening = poolListening.NoticeTLS(func() {
+		terminal.Printf(term.Err, "demo: somebody opened the pool with https; its address is %s\n", poolURL)
+	})
 	return terminal.Stopped(term.Out, listen.Serve(ctx, log,
 		listen.Service{Listeners: appListening.WithTLS(certificate), Handler: canonicalHost(appURL, app.New(auth))},
 		listen.Service{Listeners: poolListening, Handler: p.handler}))
@@ -164,12 +167,15 @@ func newPool(
 	return &localPool{p.Issuer(), client, handler}, nil
 }
 
-// announce says where everything is, and who can sign in.
-func announce(term terminal.Streams, appURL, poolURL, developer string) {
+// announce says where everything is, and who can sign in. warning says what a browser
+// will say of the app's certificate; it may be empty.
+func announce(term terminal.Streams, appURL, warning, poolURL, developer string) {
 	out, s := term.Out, terminal.StyleOf(term.Out)
 	terminal.Printf(out, "\n  %s\n\n", s.Bold("Cognate demo"))
 	terminal.Printf(out, "  The app    %s\n", s.Bold(appURL))
-	terminal.Printf(out, "             %s\n", s.Dim("Your browser will warn: the certificate was made just now."))
+	if warning != "" {
+		terminal.Printf(out, "             %s\n", s.Dim(warning))
+	}
 	terminal.Printf(out, "  The pool   %s\n", poolURL)
 	terminal.Printf(out, "             %s\n", s.Dim("A local Amazon Cognito. It signs people in to the app."))
 	terminal.Printf(out, "  Developer  %s\n", developer)
