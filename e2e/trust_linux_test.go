@@ -53,13 +53,16 @@ func (h *home) run(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-var secureURL = regexp.MustCompile(`Domain\s+(https://localhost:\d+)`)
+var (
+	poolURL = regexp.MustCompile(`Domain\s+(https://localhost:\d+)`)
+	appURL  = regexp.MustCompile(`The app\s+(https://127\.0\.0\.1:\d+)`)
+)
 
-// pool starts cognate pool --tls and returns its address.
-func (h *home) pool(t *testing.T) string {
+// start starts a command of cognate, and returns the address that it announces and
+// whether it says that a browser warns.
+func (h *home) start(t *testing.T, address *regexp.Regexp, args ...string) (url string, warns bool) {
 	t.Helper()
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), h.program,
-		"pool", "--tls", "--addr", "127.0.0.1:0", "--store", "memory")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), h.program, args...)
 	cmd.Env, cmd.Dir = h.env, t.TempDir()
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -73,21 +76,27 @@ func (h *home) pool(t *testing.T) string {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		err := cmd.Wait()
 		if err != nil {
-			t.Errorf("cognate pool: %v", err)
+			t.Errorf("cognate %q: %v", args, err)
 		}
 	})
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
-		if m := secureURL.FindStringSubmatch(lines.Text()); m != nil {
-			go func() {
-				for lines.Scan() { // so that it never waits for a reader
-				}
-			}()
-			return m[1]
+		if m := address.FindStringSubmatch(lines.Text()); m != nil {
+			url = m[1]
+		}
+		warns = warns || strings.Contains(lines.Text(), "warn")
+		if strings.Contains(lines.Text(), "Ctrl-C") {
+			break
 		}
 	}
-	t.Fatal("cognate pool does not say where it is")
-	return ""
+	if url == "" {
+		t.Fatalf("cognate %q does not say where it is", args)
+	}
+	go func() {
+		for lines.Scan() { // so that it never waits for a reader
+		}
+	}()
+	return url, warns
 }
 
 // page returns what Chromium shows at a URL, while nobody can dismiss a warning.
@@ -114,14 +123,15 @@ func (h *home) page(t *testing.T, url string) string {
 }
 
 // TestTrust checks that a page of cognate pool --tls has no warning once its authority
-// is trusted, with the limits in its certificate, at each kind of name; and has a
-// warning before and afterwards.
+// is trusted, with the limits in its certificate, at each kind of name; nor has the demo's
+// app. There is a warning before and afterwards. What the programs say of it is true.
 func TestTrust(t *testing.T) {
 	h := newHome(t)
-	url := h.pool(t)
+	args := []string{"pool", "--tls", "--addr", "127.0.0.1:0", "--store", "memory"}
+	url, warns := h.start(t, poolURL, args...)
 	const shown = "This is where an app sends people to sign in"
-	if page := h.page(t, url); strings.Contains(page, shown) {
-		t.Fatalf("the page is shown before anybody trusts the authority:\n%s", page)
+	if page := h.page(t, url); !warns || strings.Contains(page, shown) {
+		t.Fatalf("before anybody trusts the authority it warns: %t, and the page is\n%s", warns, page)
 	}
 	said := h.run(t, "trust", "--install")
 	if !strings.Contains(said, "done       the list of Chromium and Chrome") {
@@ -133,8 +143,20 @@ func TestTrust(t *testing.T) {
 			t.Errorf("%s shows\n%s", at, page)
 		}
 	}
+	app, warns := h.start(t, appURL, "demo", "--addr", "127.0.0.1:0", "--pool-addr", "127.0.0.1:0")
+	for _, at := range []string{app, strings.Replace(app, "https:", "http:", 1)} {
+		if page := h.page(t, at); warns || !strings.Contains(page, "Log in") {
+			t.Errorf("the demo warns: %t, and %s shows\n%s", warns, at, page)
+		}
+	}
+	if _, warns = h.start(t, poolURL, args...); warns {
+		t.Error("cognate pool --tls warns although its authority is trusted")
+	}
 	h.run(t, "trust", "--uninstall")
 	if page := h.page(t, url); strings.Contains(page, shown) {
 		t.Error("the page is still shown after the authority was taken out")
+	}
+	if _, warns = h.start(t, poolURL, args...); !warns {
+		t.Error("cognate pool --tls does not warn although nobody trusts its authority")
 	}
 }

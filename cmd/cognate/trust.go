@@ -6,10 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"runtime"
 	"strings"
+	"syscall"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/trust"
 	"github.com/cognate-auth/cognate/devtls"
@@ -17,30 +17,37 @@ import (
 	"github.com/cognate-auth/cognate/internal/terminal"
 )
 
-// authorityFolder returns the folder of the local certificate authority, which is below
-// the user's configuration folder.
-func authorityFolder() (string, error) {
-	folder, err := os.UserConfigDir()
+// openAuthority opens the user's authority, or makes it.
+func openAuthority(hosts ...string) (*devtls.Authority, error) {
+	folder, err := devtls.UserFolder()
 	if err != nil {
-		return "", fmt.Errorf("finding the folder of your configuration: %w", err)
+		return nil, fmt.Errorf("%w; set %s to a folder of your own", err, configVariable())
 	}
-	return filepath.Join(folder, "cognate"), nil
+	authority, err := devtls.OpenAuthority(folder, hosts...)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("%w; set %s to a folder that you can write", err, configVariable())
+	}
+	return authority, err
+}
+
+// configVariable returns the environment variable that decides about [os.UserConfigDir].
+func configVariable() string {
+	switch runtime.GOOS {
+	case "windows":
+		return "AppData"
+	case "darwin":
+		return "HOME"
+	}
+	return "XDG_CONFIG_HOME"
 }
 
 // secure adds TLS for all hosts of the site. news is a note for the user, or empty.
 func (s *site) secure(l listen.Listeners) (secured listen.Listeners, news string, err error) {
-	folder, err := authorityFolder()
+	authority, err := openAuthority(s.hosts()...)
 	if err != nil {
 		return nil, "", err
 	}
-	authority, err := devtls.OpenAuthority(folder, s.hosts()...)
-	if err != nil {
-		return nil, "", err
-	}
-	if authority.Made() {
-		news = "Your browser will warn about the certificate until you run cognate trust."
-	}
-	return l.WithTLS(authority.Config(s.hosts)), news, nil
+	return l.WithTLS(authority.Config(s.hosts)), authority.Warning(), nil
 }
 
 type trustCommand struct {
@@ -50,11 +57,7 @@ type trustCommand struct {
 
 // Run explains what trusting the local authority means, or installs or removes it.
 func (c *trustCommand) Run(ctx context.Context, term terminal.Streams) error {
-	folder, err := authorityFolder()
-	if err != nil {
-		return err
-	}
-	authority, err := devtls.OpenAuthority(folder)
+	authority, err := openAuthority()
 	if err != nil {
 		return err
 	}
@@ -68,8 +71,17 @@ func (c *trustCommand) Run(ctx context.Context, term terminal.Streams) error {
 		explainTrust(term, authority, steps)
 		return nil
 	}
-	done := 0
-	err = system.Do(ctx, steps, c.Uninstall, func(step trust.Step, err error) {
+	return c.act(ctx, term, authority, system, steps)
+}
+
+// act takes the steps and says what came of each. What programs later say of a browser's
+// warning follows from whether all lists of browsers were changed.
+func (c *trustCommand) act(
+	ctx context.Context, term terminal.Streams, authority *devtls.Authority, system trust.System, steps []trust.Step,
+) error {
+	done, browsers := 0, true
+	err := system.Do(ctx, steps, c.Uninstall, func(step trust.Step, err error) {
+		browsers = browsers && (err == nil || !step.Browsers)
 		switch {
 		case step.Missing != "":
 			terminal.Printf(term.Out, "  left out   %s: %s\n", step.Where, step.Missing)
@@ -85,23 +97,27 @@ func (c *trustCommand) Run(ctx context.Context, term terminal.Streams) error {
 			terminal.Printf(term.Out, "  done       %s\n", step.Where)
 		}
 	})
+	if c.Uninstall || browsers {
+		err = errors.Join(err, authority.SetTrusted(c.Install))
+	}
 	if err != nil {
 		return fmt.Errorf("not all steps succeeded:\n%s", indent(err.Error()))
 	}
 	if done == 0 {
 		return errors.New("no step could be taken; the lines above say what is missing")
 	}
-	terminal.Printf(term.Out, "Restart the browser.\n")
+	terminal.Printf(term.Out, "Restart the browser, and an app or a demo that is running.\n")
 	return nil
 }
 
 func explainTrust(term terminal.Streams, authority *devtls.Authority, steps []trust.Step) {
 	out, s := term.Out, terminal.StyleOf(term.Out)
 	cert := authority.Certificate()
-	terminal.Printf(out, "\n  %s\n\n", s.Bold("The local authority of cognate pool --tls"))
-	terminal.Printf(out, "  It issues the certificates that the pools on this machine serve. A program that\n")
-	terminal.Printf(out, "  trusts it shows no warning for them. It can vouch for nothing but loopback\n")
-	terminal.Printf(out, "  addresses and these names, with all below them:\n")
+	terminal.Printf(out, "\n  %s\n\n", s.Bold("The local authority of this machine"))
+	terminal.Printf(out, "  It issues the certificates of what you run on this machine: cognate pool --tls,\n")
+	terminal.Printf(out, "  the demo, and apps that listen with devtls.Listen. A program that trusts it shows\n")
+	terminal.Printf(out, "  no warning for them. It can vouch for nothing but loopback addresses and these\n")
+	terminal.Printf(out, "  names, with all below them:\n")
 	terminal.Printf(out, "    %s\n\n", strings.Join(cert.PermittedDNSDomains, ", "))
 	terminal.Printf(out, "  Certificate   %s\n", authority.Path())
 	terminal.Printf(out, "  Key           beside it; only you can read it, and nobody else should\n")

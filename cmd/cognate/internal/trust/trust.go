@@ -21,9 +21,10 @@ const Name = "Cognate local authority"
 
 // A Step adds the authority to one list.
 type Step struct {
-	Where   string     // a description of the list, for people
-	Install [][]string // commands, with their arguments
-	Undo    [][]string
+	Where    string     // a description of the list, for people
+	Browsers bool       // browsers use it
+	Install  [][]string // commands, with their arguments
+	Undo     [][]string
 	// Missing says why the step can't be taken, and what would help. Empty: it can be
 	// taken.
 	Missing string
@@ -79,7 +80,7 @@ func (s System) Steps(ca, sha1 string) []Step {
 	case "darwin":
 		keychain := filepath.Join(s.Home, "Library/Keychains/login.keychain-db")
 		return append([]Step{{
-			Where:   "your login keychain, which Safari and Chrome use",
+			Where: "your login keychain, which Safari and Chrome use", Browsers: true,
 			Install: [][]string{{"security", "add-trusted-cert", "-r", "trustRoot", "-p", "ssl", "-k", keychain, ca}},
 			Undo: [][]string{
 				{"security", "remove-trusted-cert", ca},
@@ -88,7 +89,7 @@ func (s System) Steps(ca, sha1 string) []Step {
 		}}, s.databases(ca)...)
 	case "windows":
 		return []Step{{
-			Where:   "your user's root certificates, which Edge and Chrome use",
+			Where: "your user's root certificates, which Edge and Chrome use", Browsers: true,
 			Install: [][]string{{"certutil", "-user", "-addstore", "Root", ca}},
 			Undo:    [][]string{{"certutil", "-user", "-delstore", "Root", sha1}},
 		}}
@@ -151,7 +152,7 @@ func (s System) databases(ca string) []Step {
 
 func (s System) database(where, folder, ca string) Step {
 	step := Step{
-		Where:   where + ", " + folder,
+		Where: where + ", " + folder, Browsers: true,
 		Install: [][]string{{"certutil", "-d", "sql:" + folder, "-A", "-t", "C,,", "-n", Name, "-i", ca}},
 		Undo:    [][]string{{"certutil", "-d", "sql:" + folder, "-D", "-n", Name}},
 	}
