@@ -121,10 +121,10 @@ var arrows = []struct{ packages, may string }{
 	{"cmd/cognate/internal/sqlstore", "userpool/store"},
 	{"cmd/cognate/internal/mail", "userpool internal/loopback"},
 	{"cmd/cognate/internal/saml", "userpool internal/utf8text userpool/signin"},
-	{"cmd/cognate/internal/poolconfig", "userpool cmd/cognate/internal/textfile userpool/store userpool/accounts " +
-		"userpool/pool"},
+	{"cmd/cognate/internal/poolconfig", "userpool cmd/cognate/internal/suggest cmd/cognate/internal/textfile " +
+		"userpool/store userpool/accounts userpool/pool"},
 	{"cmd/cognate/internal/textfile", "internal/utf8text"},
-	{"cmd/cognate/internal/sqlstore/pgtest cmd/cognate/internal/trust", ""},
+	{"cmd/cognate/internal/sqlstore/pgtest cmd/cognate/internal/suggest cmd/cognate/internal/trust", ""},
 
 	// Who uses both. The browser tests start the program and import nothing.
 	{"examples/api/app", ". sessionstore"},

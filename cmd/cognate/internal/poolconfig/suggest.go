@@ -4,19 +4,15 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/suggest"
 )
 
 // didYouMean ends the sentence about an unknown word with the most similar known word,
 // or with all known words.
 func didYouMean(word string, known []string) string {
 	// MfaConfiguration and mfa-types are the right names in another notation.
-	plain := snake(word)
-	best, distance := "", 1+max(2, len(plain)/3)
-	for _, k := range known {
-		if d := editDistance(plain, k); d < distance {
-			best, distance = k, d
-		}
-	}
+	best := suggest.Nearest(snake(word), known)
 	if best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
@@ -52,29 +48,4 @@ func clip(s string) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:maxWord], "") + "..."
-}
-
-// editDistance counts the letters to insert, remove, replace or swap with a neighbour
-// (optimal string alignment).
-func editDistance(a, b string) int {
-	var before, last []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before, last, row = last, row, make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }
