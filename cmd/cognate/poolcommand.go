@@ -291,7 +291,8 @@ func importUsers(
 		}
 		return nil
 	})
-	terminal.Printf(term.Out, "%d users added to %s, %d existed already.\n", added, p.ID, changed)
+	terminal.Printf(term.Out, "%s added to %s, %d existed already.\n", terminal.Count(added, "user", "users"), p.ID,
+		changed)
 	if err != nil {
 		return fmt.Errorf("not all users could be stored:\n%s", indent(err.Error()))
 	}

@@ -122,7 +122,7 @@ var arrows = []struct{ packages, may string }{
 	{"cmd/cognate/internal/mail", "userpool internal/loopback"},
 	{"cmd/cognate/internal/saml", "userpool internal/utf8text userpool/signin"},
 	{"cmd/cognate/internal/poolconfig", "userpool cmd/cognate/internal/suggest cmd/cognate/internal/textfile " +
-		"userpool/store userpool/accounts userpool/pool"},
+		"userpool/store userpool/accounts userpool/pool internal/terminal"},
 	{"cmd/cognate/internal/textfile", "internal/utf8text"},
 	{"cmd/cognate/internal/sqlstore/pgtest cmd/cognate/internal/suggest cmd/cognate/internal/trust", ""},
 

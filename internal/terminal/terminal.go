@@ -51,6 +51,15 @@ func Printf(w io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintf(w, format, args...)
 }
 
+// Count returns a number with the word for what is counted, in the right form: "1 user", "2
+// users".
+func Count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
 // Quoted returns s in quotes if it is empty or has characters that could mislead; plain
 // words stay as they are.
 func Quoted(s string) string {

@@ -70,3 +70,12 @@ func TestStyle(t *testing.T) {
 		}
 	}
 }
+
+// TestCount has the word agree with the number.
+func TestCount(t *testing.T) {
+	for n, want := range map[int]string{0: "0 users", 1: "1 user", 2: "2 users", 21: "21 users"} {
+		if got := Count(n, "user", "users"); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cognate-auth/cognate/internal/terminal"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/store"
@@ -32,18 +33,15 @@ type Changes struct {
 func (c Changes) String() string {
 	var parts []string
 	for _, p := range []struct {
-		n    int
-		what string
+		n              int
+		one, many, did string
 	}{
-		{c.ClientsAdded, "client%s added"}, {c.ClientsChanged, "client%s changed"},
-		{c.ClientsRemoved, "client%s removed"}, {c.UsersAdded, "user%s added"}, {c.UsersChanged, "user%s changed"},
+		{c.ClientsAdded, "client", "clients", "added"}, {c.ClientsChanged, "client", "clients", "changed"},
+		{c.ClientsRemoved, "client", "clients", "removed"}, {c.UsersAdded, "user", "users", "added"},
+		{c.UsersChanged, "user", "users", "changed"},
 	} {
-		s := "s"
-		if p.n == 1 {
-			s = ""
-		}
 		if p.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d "+p.what, p.n, s))
+			parts = append(parts, terminal.Count(p.n, p.one, p.many)+" "+p.did)
 		}
 	}
 	if len(parts) == 0 {
@@ -194,7 +192,7 @@ func (r *refusals) err() error {
 		return nil
 	}
 	if n := len(r.list) - maxRefusals; n > 0 {
-		r.list = append(r.list[:maxRefusals], fmt.Sprintf("%d more users can't be stored", n))
+		r.list = append(r.list[:maxRefusals], terminal.Count(n, "more user", "more users")+" can't be stored")
 	}
 	return usersError(strings.Join(r.list, "\n"))
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/textfile"
+	"github.com/cognate-auth/cognate/internal/terminal"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
@@ -127,7 +128,8 @@ func (in *csvReading) rows() {
 		if e, ok := errors.AsType[*csv.ParseError](err); ok {
 			line, err = e.StartLine, e.Err
 			if errors.Is(err, csv.ErrFieldCount) {
-				err = fmt.Errorf("expected %d fields as in the header, got %d", len(in.columns), len(record))
+				err = fmt.Errorf("expected %s as in the header, got %d", terminal.Count(len(in.columns), "field", "fields"),
+					len(record))
 			}
 		} else if err != nil && line == 0 {
 			in.problems.add(0, 0, "%v", err) // the rest of the file can't be read
