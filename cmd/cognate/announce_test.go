@@ -16,8 +16,7 @@ import (
 func TestAnnouncementsFit(t *testing.T) {
 	var b strings.Builder
 	term := terminal.Streams{Out: &b, Err: &b}
-	flags := configFlags{clientFlags: defaultClientFlags()}
-	f, err := flags.quickFile()
+	f, err := new(configFlags).quickFile()
 	if err != nil {
 		t.Fatal(err)
 	}

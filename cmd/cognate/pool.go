@@ -1,30 +1,61 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/cognate-auth/cognate"
+	"github.com/cognate-auth/cognate/internal/terminal"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
-// clientFlags describe the pool and its only app client. The defaults are constants,
-// even the secret, so that client-secrets prints what cognate pool serves; the secret
-// protects only a pool on the same machine.
+// clientFlags describe the pool and its only app client, if nothing else describes pools.
+// Empty fields have a default. The defaults are constants, even the secret, so that
+// client-secrets prints what cognate pool serves; the secret protects only a pool on the
+// same machine.
 type clientFlags struct {
-	PoolID       string         `name:"pool-id" default:"local_Cognate01" placeholder:"ID" help:"Pool ID, of the form region_word (default ${default})."`
-	ClientID     string         `name:"client-id" default:"cognatelocalclient00000001" placeholder:"ID" help:"App client ID (default ${default})."`
-	ClientSecret cognate.Secret `name:"client-secret" default:"only_for_the_pool_on_this_machine" placeholder:"SECRET" env:"COGNATE_CLIENT_SECRET" help:"App client secret, 24 to 64 letters, digits, _ or +."`
+	PoolID       string         `name:"pool-id" placeholder:"ID" help:"Pool ID, of the form region_word (default local_Cognate01)."`
+	ClientID     string         `name:"client-id" placeholder:"ID" help:"App client ID (default cognatelocalclient00000001)."`
+	ClientSecret cognate.Secret `name:"client-secret" placeholder:"SECRET" env:"COGNATE_CLIENT_SECRET" help:"App client secret, 24 to 64 letters, digits, _ or +."`
 	RedirectURIs []string       `name:"redirect-uri" sep:"none" placeholder:"URI" help:"Callback URL of the app; may be repeated (default https://127.0.0.1:5000/oidc_callback and http://localhost:5000/oidc_callback)."`
 }
 
-// defaultClientFlags returns the values of a command line without flags.
-func defaultClientFlags() clientFlags {
-	return clientFlags{
-		PoolID: "local_Cognate01", ClientID: "cognatelocalclient00000001",
-		ClientSecret: "only_for_the_pool_on_this_machine",
+const (
+	defaultPoolID       = "local_Cognate01"
+	defaultClientID     = "cognatelocalclient00000001"
+	defaultClientSecret = "only_for_the_pool_on_this_machine"
+	secretVariable      = "COGNATE_CLIENT_SECRET" //nolint:gosec // a name
+)
+
+// given returns a flag of the command line that describes a pool, or "". The environment
+// alone describes none: a variable of another project must not hide a file.
+func (f *clientFlags) given() string {
+	switch {
+	case f.PoolID != "":
+		return "--pool-id"
+	case f.ClientID != "":
+		return "--client-id"
+	case f.ClientSecret != "" && !f.secretFromEnvironment():
+		return "--client-secret"
+	case len(f.RedirectURIs) > 0:
+		return "--redirect-uri"
+	}
+	return ""
+}
+
+func (f *clientFlags) secretFromEnvironment() bool {
+	return f.ClientSecret != "" && string(f.ClientSecret) == os.Getenv(secretVariable)
+}
+
+// unused says that the environment has a secret for which there is no use beside s.
+func (f *clientFlags) unused(term terminal.Streams, s source) {
+	if f.secretFromEnvironment() {
+		terminal.Printf(term.Err, "cognate: %s is set and not used: %s has the secrets of its clients\n", secretVariable,
+			s.name)
 	}
 }
 
@@ -38,7 +69,8 @@ var defaultRedirectURIs = []string{
 // accepted the client and the pool's ID.
 func (f *clientFlags) client() (userpool.Client, error) {
 	c := userpool.Client{
-		ID: f.ClientID, Name: "Local app", Secret: userpool.Secret(f.ClientSecret), CallbackURLs: f.RedirectURIs,
+		ID: cmp.Or(f.ClientID, defaultClientID), Name: "Local app",
+		Secret: userpool.Secret(cmp.Or(f.ClientSecret, defaultClientSecret)), CallbackURLs: f.RedirectURIs,
 	}
 	if len(c.CallbackURLs) == 0 {
 		c.CallbackURLs = defaultRedirectURIs
@@ -53,7 +85,7 @@ func (f *clientFlags) client() (userpool.Client, error) {
 		}
 		c.LogoutURLs = append(c.LogoutURLs, home)
 	}
-	err := userpool.CheckPoolID(f.PoolID)
+	err := userpool.CheckPoolID(f.poolID())
 	if err != nil {
 		return userpool.Client{}, fmt.Errorf("--pool-id %w", err)
 	}
@@ -63,6 +95,8 @@ func (f *clientFlags) client() (userpool.Client, error) {
 	}
 	return c, err
 }
+
+func (f *clientFlags) poolID() string { return cmp.Or(f.PoolID, defaultPoolID) }
 
 // homeOf returns the home page of the app with this callback URL, where a sign-out
 // ends.

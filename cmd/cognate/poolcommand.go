@@ -7,8 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"reflect"
 	"runtime/debug"
+	"strings"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/internal/listen"
@@ -37,43 +37,71 @@ type configFlags struct {
 	clientFlags
 }
 
-// quick reports whether a flag describes the client of a pool without a file.
-func (f *configFlags) quick() bool { return !reflect.DeepEqual(f.clientFlags, defaultClientFlags()) }
-
-// configuration reads the description of the pools. load reads it again; it is nil if
-// the description can't change while the pools run.
-func (f *configFlags) configuration() (file *poolconfig.File, load func() (*poolconfig.File, error), err error) {
-	config := f.Config
-	_, statErr := os.Stat(defaultConfig)
-	implicit := config == "" && len(f.FromAWS) == 0 && !f.quick() && statErr == nil
+// source returns where the pools are described: a YAML file, or AWS's JSON, and how a
+// person calls it. All are empty if nothing describes them.
+func (f *configFlags) source() (s source, err error) {
+	_, missing := os.Stat(defaultConfig)
 	switch {
-	case config != "" && len(f.FromAWS) > 0:
-		return nil, nil, errors.New("--config and --from-aws both describe the pools; leave one out")
-	case f.quick() && (config != "" || len(f.FromAWS) > 0):
-		return nil, nil, errors.New("--pool-id, --client-id, --client-secret and --redirect-uri are for a pool " +
-			"without a file; write them into the file")
-	case implicit:
-		config = defaultConfig
-	}
-	switch {
+	case f.Config != "" && len(f.FromAWS) > 0:
+		return s, errors.New("--config and --from-aws both describe the pools; leave one out")
+	case f.Config != "":
+		return source{name: f.Config, load: loadYAML(f.Config)}, nil
 	case len(f.FromAWS) > 0:
-		load = func() (*poolconfig.File, error) { return poolconfig.Loader{}.FromAWS(f.FromAWS...) }
-	case config != "":
-		load = func() (*poolconfig.File, error) { return poolconfig.Loader{}.Load(config) }
-	default:
-		load = f.quickFile
+		return source{name: strings.Join(f.FromAWS, ", "), load: func() (*poolconfig.File, error) {
+			return poolconfig.Loader{}.FromAWS(f.FromAWS...)
+		}}, nil
+	case missing == nil:
+		return source{name: defaultConfig, load: loadYAML(defaultConfig), found: true}, nil
 	}
-	file, err = load()
-	if err != nil && f.quickStart(config) {
-		return nil, nil, err
-	}
-	if err != nil {
-		return nil, nil, mistakes(err)
-	}
-	return file, load, nil
+	return s, nil
 }
 
-func (f *configFlags) quickStart(config string) bool { return config == "" && len(f.FromAWS) == 0 }
+// A source is a description of pools.
+type source struct {
+	name  string                            // for people; empty: there is none
+	load  func() (*poolconfig.File, error) // reads it
+	found bool                              // nobody has named it: it is in this folder
+}
+
+func loadYAML(path string) func() (*poolconfig.File, error) {
+	return func() (*poolconfig.File, error) { return poolconfig.Loader{}.Load(path) }
+}
+
+// read reads the description, and says what is wrong with it.
+func (s source) read() (*poolconfig.File, error) {
+	file, err := s.load()
+	if err != nil {
+		return nil, mistakes(err)
+	}
+	return file, nil
+}
+
+// configuration reads the description of the pools, or makes one of the flags: load does
+// so again. Flags for a pool without a file win over a file that nobody has named, which
+// is said.
+func (f *configFlags) configuration(term terminal.Streams) (
+	file *poolconfig.File, load func() (*poolconfig.File, error), err error,
+) {
+	s, err := f.source()
+	if err != nil {
+		return nil, nil, err
+	}
+	flag := f.given()
+	switch {
+	case flag != "" && s.found:
+		terminal.Printf(term.Err, "cognate: %s is not used, because %s describes a pool without a file; "+
+			"leave it out to use the file\n", s.name, flag)
+	case flag != "" && s.name != "":
+		return nil, nil, fmt.Errorf("%s describes a pool without a file, and %s describes the pools; leave one out, "+
+			"or write it into the file", flag, s.name)
+	case s.name != "":
+		f.unused(term, s)
+		file, err = s.read()
+		return file, s.load, err
+	}
+	file, err = f.quickFile()
+	return file, f.quickFile, err
+}
 
 // mistakes returns an error with each problem of a file on its own line.
 func mistakes(err error) error {
@@ -90,7 +118,7 @@ func (f *configFlags) quickFile() (*poolconfig.File, error) {
 		return nil, err
 	}
 	p := poolconfig.Pool{
-		ID: f.PoolID, Clients: []userpool.Client{client},
+		ID: f.poolID(), Clients: []userpool.Client{client},
 		Settings: userpool.Settings{
 			Name: "Local user pool", UsernameAttributes: []string{"email"}, SelfSignUp: true,
 			AutoVerifiedAttributes: []string{"email"},
@@ -123,7 +151,7 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal.Streams) err
 		return fmt.Errorf("--requests-per-second %d is not a limit; give a number above 0, or leave out the flag for "+
 			"no limit", c.Limit)
 	}
-	file, load, err := c.configuration()
+	file, load, err := c.configuration(term)
 	if err != nil {
 		return err
 	}
@@ -233,7 +261,7 @@ type poolImportCommand struct {
 
 // Run checks all lines first: a mistake in the file means that no user is added.
 func (c *poolImportCommand) Run(ctx context.Context, term terminal.Streams) error {
-	file, _, err := c.configuration()
+	file, _, err := c.configuration(term)
 	if err != nil {
 		return err
 	}
@@ -312,41 +340,5 @@ func poolOf(f *poolconfig.File, id string) (poolconfig.Pool, error) {
 			return p, nil
 		}
 	}
-	return poolconfig.Pool{}, fmt.Errorf("%s has no pool %s", f.Path, terminal.Quoted(id))
-}
-
-type clientSecretsCommand struct {
-	Addr string `default:"127.0.0.1:9229" placeholder:"HOST:PORT" help:"Address the pool listens on (default ${default})."`
-	TLS  bool   `name:"tls" help:"The pool serves https."`
-	configFlags
-}
-
-// Run prints the file for the first client of the first pool. The pool need not be
-// running.
-func (c *clientSecretsCommand) Run(term terminal.Streams) error {
-	file, _, err := c.configuration()
-	if err != nil {
-		return err
-	}
-	addr, err := listen.Parse("--addr", c.Addr)
-	if err != nil {
-		return err
-	}
-	addr = addr.AsLocalhost()
-	if addr.Port == "0" {
-		return fmt.Errorf("--addr %s names no port; give the one that the pool listens on", c.Addr)
-	}
-	s := &site{addr: addr, scheme: "http"}
-	if c.TLS {
-		s.scheme = "https"
-	}
-	p := file.Pools[0]
-	if len(p.Clients) == 0 {
-		return fmt.Errorf("the pool %s has no client", p.ID)
-	}
-	issuer := p.Issuer
-	if issuer == "" {
-		issuer = s.base(addr.Host) + "/" + p.ID
-	}
-	return localpool.ClientSecrets(s.base(s.hostsOf(0, p)[0]), issuer, p.Clients[0]).Encode(term.Out)
+	return poolconfig.Pool{}, noSuchPool(f, f.Path, id)
 }
