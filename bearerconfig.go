@@ -65,7 +65,8 @@ type BearerConfig struct {
 	HTTPClient *http.Client
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
-	// InsecureHTTP allows plain http for issuers that are not on loopback addresses.
+	// InsecureHTTP allows plain http for issuers that are not on loopback addresses, and
+	// asks the resolver for names below localhost, as Config.InsecureHTTP does.
 	InsecureHTTP bool
 
 	self string // the app's own client ID, if the first issuer is the app's own provider

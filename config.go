@@ -166,13 +166,16 @@ type Config struct {
 	Logger *slog.Logger
 	// HTTPClient sends the requests to the provider. Nil means a client with a time
 	// limit of 10 seconds that connects names below localhost, such as shop.localhost,
-	// to this machine without asking a resolver. Redirects are never followed.
+	// to this machine without asking a resolver, unless InsecureHTTP is set. Redirects
+	// are never followed.
 	HTTPClient *http.Client
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
 
 	// InsecureHTTP allows plain http for the provider and for RedirectURL even if they
-	// are not on loopback addresses. Tokens and cookies are then sent unencrypted.
+	// are not on loopback addresses. Tokens and cookies are then sent unencrypted. The
+	// system's resolver is asked for names below localhost, because another container
+	// may have such a name; those that it doesn't know mean this machine.
 	InsecureHTTP bool
 }
 

@@ -101,7 +101,7 @@ func (c callContext) Value(key any) any {
 // RoundTrip sends a copy of req with the token.
 func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if redirectedAway(req) {
-		return loopback.RoundTripper{}.RoundTrip(req)
+		return t.base().RoundTrip(req)
 	}
 	token, err := t.auth.freshTokens(callContext{req.Context(), t.ctx})
 	if err != nil {
@@ -112,7 +112,12 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	out := req.Clone(req.Context())
 	out.Header.Set("Authorization", "Bearer "+token.Access)
-	return loopback.RoundTripper{}.RoundTrip(out)
+	return t.base().RoundTrip(out)
+}
+
+// base makes the requests as those to the provider are made.
+func (t *bearerTransport) base() loopback.RoundTripper {
+	return loopback.RoundTripper{AskResolver: t.auth.bearer.config.InsecureHTTP}
 }
 
 // redirectedAway reports whether redirects led the client to another origin than the

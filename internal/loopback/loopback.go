@@ -7,6 +7,8 @@ package loopback
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -99,14 +101,28 @@ func Default() *http.Transport {
 
 // A RoundTripper makes requests with [http.DefaultTransport], but those for names below
 // localhost with [Transport] of it. The zero value is ready to use.
-type RoundTripper struct{}
+type RoundTripper struct {
+	// AskResolver asks the system's resolver for names below localhost, and connects to
+	// this machine only if it knows none: in a network of containers such a name may be
+	// another container's. Whoever answers for the resolver then chooses where these
+	// requests go to, so it is for those who allow plain http to other machines.
+	AskResolver bool
+}
 
 // RoundTrip makes one request.
-func (RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
-	if Below(req.URL.Hostname()) {
-		return ownTransport().RoundTrip(req)
+func (t RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !Below(req.URL.Hostname()) {
+		return http.DefaultTransport.RoundTrip(req)
 	}
-	return http.DefaultTransport.RoundTrip(req)
+	if t.AskResolver {
+		return resolvingTransport().RoundTrip(req)
+	}
+	resp, err := ownTransport().RoundTrip(req)
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" {
+		err = fmt.Errorf("%w (names below localhost mean this machine; if %s is another one, such as a container, "+
+			"set InsecureHTTP)", err, req.URL.Hostname())
+	}
+	return resp, err
 }
 
 // ownTransport is Transport of http.DefaultTransport as it is at the first use. If the app has
@@ -118,3 +134,42 @@ var ownTransport = sync.OnceValue(func() http.RoundTripper {
 	}
 	return Transport(t)
 })
+
+// resolvingTransport is like ownTransport, but asks the resolver first.
+var resolvingTransport = sync.OnceValue(func() http.RoundTripper {
+	t, ok := ownTransport().(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	t = t.Clone()
+	elsewhere := Dial
+	if base, ok := http.DefaultTransport.(*http.Transport); ok && base.DialContext != nil {
+		elsewhere = base.DialContext
+	}
+	t.DialContext = resolving(net.DefaultResolver.LookupHost, elsewhere, t.DialContext)
+	return t
+})
+
+// resolverPatience is how long the resolver may take for a name below localhost. One that
+// knows such names is on this machine or beside it.
+const resolverPatience = 2 * time.Second
+
+// resolving returns a function that connects by elsewhere to names below localhost that
+// lookup knows, and by here to all other hosts.
+func resolving(lookup func(context.Context, string) ([]string, error), elsewhere, here dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil || !Below(host) {
+			return here(ctx, network, address)
+		}
+		// The dot at the end keeps the resolver from trying the name below a search domain.
+		host = strings.TrimSuffix(host, ".") + "."
+		limited, cancel := context.WithTimeout(ctx, resolverPatience)
+		defer cancel()
+		addrs, err := lookup(limited, host)
+		if err != nil || len(addrs) == 0 {
+			return here(ctx, network, address)
+		}
+		return elsewhere(ctx, network, net.JoinHostPort(host, port))
+	}
+}

@@ -64,7 +64,8 @@ type ProviderConfig struct {
 	// KeysOnly is for a provider with which nobody signs in here: only its key set is
 	// needed, to verify tokens that it issued to others.
 	KeysOnly bool
-	// InsecureHTTP allows plain http to hosts other than this machine.
+	// InsecureHTTP allows plain http to hosts other than this machine, and lets the
+	// resolver say where names below localhost are.
 	InsecureHTTP bool
 	// HTTPClient makes the requests; nil means a default client. Redirects are not followed.
 	HTTPClient *http.Client
@@ -94,7 +95,7 @@ type Provider struct {
 // and TLS authenticates every endpoint. Old keys are not used without limit. Otherwise a
 // thief could use a stolen key for as long as they keep this process from the provider.
 func NewProvider(c ProviderConfig) *Provider {
-	p := &Provider{config: c, http: withoutRedirects(c.HTTPClient)}
+	p := &Provider{config: c, http: withoutRedirects(c.HTTPClient, c.InsecureHTTP)}
 	p.metadata = &remote[Metadata]{
 		fetch: p.discover, now: c.Now, maxAge: discoveryMaxAge, failed: p.warnStale("the discovery document"),
 	}
@@ -336,9 +337,11 @@ func onThisMachine(u *url.URL) bool {
 }
 
 // withoutRedirects returns a copy of client that follows no redirects: a redirect would send
-// a code, a secret or a token to an address other than the configured one.
-func withoutRedirects(client *http.Client) *http.Client {
-	c := http.Client{Timeout: RequestTimeout, Transport: loopback.RoundTripper{}}
+// a code, a secret or a token to an address other than the configured one. Without a client
+// it returns one that connects to names below localhost on this machine, and with insecure to
+// whatever the resolver knows by such a name.
+func withoutRedirects(client *http.Client, insecure bool) *http.Client {
+	c := http.Client{Timeout: RequestTimeout, Transport: loopback.RoundTripper{AskResolver: insecure}}
 	if client != nil {
 		c = *client
 		if c.Timeout == 0 {
