@@ -241,6 +241,12 @@ func (p *Pool) Trace() *trace.Trace { return p.trace }
 // Now tells the pool's time.
 func (p *Pool) Now() time.Time { return p.core.Now() }
 
+// CheckStore returns an error if the pool's store does not answer.
+func (p *Pool) CheckStore(ctx context.Context) error {
+	_, _, err := p.core.Records.Store.Get(ctx, p.core.ID, "health", "no such record")
+	return err
+}
+
 // Settings returns what the pool was told. The caller must not modify what it
 // points to.
 func (p *Pool) Settings() *userpool.Settings { return p.core.Settings() }

@@ -100,6 +100,7 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	(&hosted.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}).Mount(mux)
+	mux.Handle("GET "+HealthPath, &health{check: cfg.Pool.CheckStore})
 	if cfg.DevView {
 		(&devview.Handler{
 			Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger,
