@@ -115,8 +115,11 @@ func TestLanguageFilesAreSorted(t *testing.T) {
 	}
 }
 
+// notShown also finds what a page says to a developer: in English in every language, and
+// marked as such.
 var (
-	notShown  = regexp.MustCompile(`(?s)<(style|script|svg|code)\b.*?</(style|script|svg|code)>`)
+	notShown = regexp.MustCompile(`(?s)<(style|script|svg|code)\b.*?</(style|script|svg|code)>|` +
+		`<div [^>]*lang="en".*?</div>`)
 	tag       = regexp.MustCompile(`(?s)<[^>]*>`)
 	spokenOut = regexp.MustCompile(`\s(?:alt|aria-label|placeholder|title)="([^"]*)"`)
 	attribute = regexp.MustCompile(`[\w-]+="[^"]*"`) // of a tag that another template begins
