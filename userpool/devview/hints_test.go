@@ -130,6 +130,13 @@ func TestHints(t *testing.T) {
 		"wrong password": {func(t *testing.T, e *env) { e.signIn(t, "wrong", pooltest.Query()) }, []string{
 			"The user exists: the password was wrong.", "one of the users",
 		}},
+		"disabled": {func(t *testing.T, e *env) {
+			err := e.Pool.Users.Disable(t.Context(), "ann")
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.signIn(t, pooltest.Password, pooltest.Query())
+		}, []string{"User is disabled.", "Enable the user"}},
 		"locked": {func(t *testing.T, e *env) {
 			for range 6 {
 				e.signIn(t, "wrong", pooltest.Query("state", "same"))

@@ -13,6 +13,7 @@ import (
 	"github.com/cognate-auth/cognate/userpool/internal/clock"
 	"github.com/cognate-auth/cognate/userpool/internal/codes"
 	"github.com/cognate-auth/cognate/userpool/internal/core"
+	"github.com/cognate-auth/cognate/userpool/internal/decision"
 	"github.com/cognate-auth/cognate/userpool/internal/totp"
 	"github.com/cognate-auth/cognate/userpool/internal/triggers"
 )
@@ -100,6 +101,7 @@ func (s *Steps) recordProof(
 	err := s.users.Rules().Admit(u)
 	if err != nil {
 		err = s.divert(ctx, req, &g, u, err)
+		s.auditRefusal(ctx, u, err)
 	} else {
 		err = s.advance(ctx, req, &g, accounts.Account{User: u, Known: true})
 	}
@@ -107,6 +109,16 @@ func (s *Steps) recordProof(
 		*f = g
 	}
 	return err
+}
+
+// auditRefusal notes that a person has proven who they are, and still may not sign in.
+func (s *Steps) auditRefusal(ctx context.Context, u userpool.User, err error) {
+	refusal, refused := errors.AsType[*userpool.Error](err)
+	if refused {
+		s.core.Audit(ctx, decision.SignInRefused, append([]slog.Attr{
+			slog.String("username", u.Username), core.SubAttr(u.Sub),
+		}, core.RefusalAttrs(refusal)...)...)
+	}
 }
 
 // divert leads a person on whose account something keeps from signing in,
