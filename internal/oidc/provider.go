@@ -281,13 +281,17 @@ func (p *Provider) reportKeys(ctx context.Context, skipped []string) {
 	}
 }
 
-// getJSON fetches a JSON document from the provider.
+// getJSON fetches a JSON document from the provider. Its error says what to do.
 func (p *Provider) getJSON(ctx context.Context, address string, v any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
 	}
-	return getJSON(p.http, req, v)
+	err = getJSON(p.http, req, v)
+	if todo := advice(err, req.URL); todo != "" {
+		return fmt.Errorf("%w; %s", err, todo)
+	}
+	return err
 }
 
 // announces reports whether the last discovery document, if there is one, announces a method
