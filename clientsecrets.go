@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,15 +53,34 @@ type ClientSecrets struct {
 // the error names the file, the member, what was expected and what to do.
 func LoadClientSecrets(path string) (*ClientSecrets, error) {
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cognate: reading client secrets: %w%s; write it with the values of your app "+
+			"client or, for a local pool, with: cognate client-secrets > %s", err, folderOf(path), path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cognate: reading client secrets: %w", err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		return nil, fmt.Errorf("cognate: reading client secrets: %s is a folder; expected the file. (For a file "+
+			"that is not there, Docker mounts an empty folder: write the file first, and remove the folder)", path)
+	}
 	cs, err := ParseClientSecrets(f)
 	if err != nil {
 		return nil, fmt.Errorf("%w (in %s)", err, path)
 	}
 	return cs, nil
+}
+
+// folderOf says in which folder a relative path was looked for: that of the process need
+// not be the one that a person has in mind.
+func folderOf(path string) string {
+	folder, err := os.Getwd()
+	if err != nil || filepath.IsAbs(path) {
+		return ""
+	}
+	return " (in the folder " + folder + ")"
 }
 
 // ParseClientSecrets reads a client secrets file from r, of at most 64 KiB.
@@ -236,14 +257,23 @@ func jsonMembers(data []byte) (map[string]json.RawMessage, error) {
 }
 
 // syntaxError says on which line the JSON is broken, without quoting it: the line
-// may hold the secret.
+// may hold the secret. err is a decoder's, which has no exact place: it does not count the
+// bytes of its tokens.
 func syntaxError(data []byte, err error) error {
-	se, ok := errors.AsType[*json.SyntaxError](err)
-	if !ok {
+	if _, ok := errors.AsType[*json.SyntaxError](err); !ok {
 		return errors.New("broken JSON: it ends too early")
 	}
-	offset := min(int(se.Offset), len(data))
-	return fmt.Errorf("broken JSON on line %d", 1+bytes.Count(data[:offset], []byte("\n")))
+	se, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(data, new(json.RawMessage)))
+	if !ok {
+		return errors.New("broken JSON")
+	}
+	wrong := max(int(se.Offset)-1, 0) // the byte that should not be there
+	line := 1 + bytes.Count(data[:wrong], []byte("\n"))
+	before := bytes.TrimRight(data[:wrong], " \t\r\n")
+	if bytes.HasSuffix(before, []byte(",")) && (data[wrong] == '}' || data[wrong] == ']') {
+		return fmt.Errorf("broken JSON on line %d: remove the comma before the %c", line, data[wrong])
+	}
+	return fmt.Errorf("broken JSON on line %d", line)
 }
 
 // Encode writes the client secrets, including the secret itself, to w in the format of

@@ -131,7 +131,12 @@ func TestClientSecretsErrors(t *testing.T) {
 		{"inner list", `{"web": []}`, []string{"web", "not a JSON object"}},
 		{"empty", ``, []string{"not a JSON object"}},
 		{"not json", "[web]\nclient_id = x\n", []string{"not a JSON object"}},
-		{"broken on line 4", strings.Replace(tutorialFile, `"client_id":`, `"client_id" `, 1), []string{"line"}},
+		{"broken on line 4", strings.Replace(tutorialFile, `"client_id":`, `"client_id" `, 1),
+			[]string{"broken JSON on line 4"}},
+		{"a comma too many", strings.Replace(tutorialFile, `Example01"`, `Example01",`, 1),
+			[]string{"line 12: remove the comma before the }"}},
+		{"a comma too many in a list", strings.Replace(tutorialFile, `oidc_callback"`, `oidc_callback",`, 1),
+			[]string{"line 8: remove the comma before the ]"}},
 		{"cut off", tutorialFile[:200], []string{"broken JSON"}},
 		{"followed by something", tutorialFile + "{}", []string{"follows"}},
 		{"not text", "{\"web\": \"J\xf6rg\"}", []string{"UTF-8"}},
@@ -157,8 +162,18 @@ func TestClientSecretsErrors(t *testing.T) {
 func TestClientSecretsMissingFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "client_secrets.json")
 	_, err := cognate.New(cognate.Config{ClientSecretsFile: path})
-	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), path) {
-		t.Errorf("error %v does not name the file", err)
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "cognate client-secrets > "+path) {
+		t.Errorf("error %v does not name the file, and what writes it", err)
+	}
+	folder := t.TempDir()
+	t.Chdir(folder)
+	_, err = cognate.LoadClientSecrets("client_secrets.json")
+	if err == nil || !strings.Contains(err.Error(), "(in the folder "+folder+")") {
+		t.Errorf("error %v does not name the folder that was looked in", err)
+	}
+	_, err = cognate.LoadClientSecrets(folder)
+	if err == nil || !strings.Contains(err.Error(), folder+" is a folder; expected the file") {
+		t.Errorf("error %v does not say that it is a folder", err)
 	}
 }
 

@@ -17,7 +17,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -47,9 +46,6 @@ func main() {
 
 func run(ctx context.Context, file, addr string) error {
 	secrets, err := cognate.LoadClientSecrets(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w; make one for the local pool with: cognate client-secrets > %s", err, file)
-	}
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -88,10 +87,6 @@ func listen(scheme, addr string) (ln net.Listener, warning string, err error) {
 // program. Call it after flag.Parse.
 func Config() (cognate.Config, error) {
 	secrets, err := cognate.LoadClientSecrets(*file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return cognate.Config{},
-			fmt.Errorf("%w; make one for the local pool with: cognate client-secrets > %s", err, *file)
-	}
 	if err != nil {
 		return cognate.Config{}, err
 	}
