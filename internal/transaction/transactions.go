@@ -217,8 +217,12 @@ func (m *Transactions) underWay(started time.Time) bool {
 // say what the sign-in was for, unless the state is not one of ours.
 func (m *Transactions) Finish(w http.ResponseWriter, r *http.Request, state string) (*Transaction, error) {
 	t := m.Open(state)
-	if t == nil {
-		return nil, refusal.New(refusal.State, "state is missing or not one of ours")
+	switch {
+	case t == nil && state == "":
+		return nil, refusal.New(refusal.State, "there is no state: this is not the end of a sign-in")
+	case t == nil:
+		return nil, refusal.New(refusal.State, "state was not made with this app's keys: it is forged, or it was made "+
+			"by a process with other Config.Keys, or without any and before the last start")
 	}
 	now := m.now()
 	if t.fromFuture(now, m.skew) { // keep the cookie: it is valid as soon as the clock is right
