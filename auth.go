@@ -78,7 +78,7 @@ func New(cfg Config) (*Auth, error) {
 	s.warn()
 	if s.ephemeral {
 		a.log.Warn("cognate: no cookie keys are configured; sign-ins end with this process and are not shared with " +
-			"another")
+			"another: set Config.Keys, as from: openssl rand -base64 32")
 	}
 	return a, nil
 }

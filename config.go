@@ -373,7 +373,8 @@ func (s *settings) checkRoutes() (found problems) {
 	if cs := s.ClientSecrets; cs != nil && len(cs.RedirectURIs) > 0 &&
 		!slices.ContainsFunc(cs.RedirectURIs, s.registered) {
 		found.add("RedirectURL %q is not among the client secrets' redirect_uris %q; "+
-			"the provider compares them exactly, including the queries, which are left out here",
+			"set it to one of them, or add it there and at the provider, which compares them exactly (also the "+
+			"queries, which are left out here)",
 			withoutQueries(s.RedirectURL), withoutQueries(strings.Join(cs.RedirectURIs, " ")))
 	}
 	for _, u := range s.LogoutRedirectURLs {
@@ -444,7 +445,7 @@ func (s *settings) checkPolicy() (found problems) {
 		found.add("TrustedAudiences has an empty name")
 	}
 	if !slices.Contains(s.Scopes, "openid") {
-		found.add("Scopes %q lacks openid, without which there is no ID token", s.Scopes)
+		found.add("Scopes %q lacks openid, without which there is no ID token: add it", s.Scopes)
 	}
 	for _, alg := range s.SigningAlgorithms {
 		if !slices.Contains(oidc.SigningAlgorithms, alg) {
