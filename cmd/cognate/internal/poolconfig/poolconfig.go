@@ -102,6 +102,9 @@ func (in *reading) config(path string) ([]byte, error) {
 		return make([]byte, maxFile+1), nil // the parser reports that it is too large
 	}
 	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("reading the configuration: %w; to write one: cognate pool init %s", err, path)
+		}
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	return text, nil
