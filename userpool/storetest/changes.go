@@ -52,6 +52,75 @@ func testCreateExists(t *testing.T, st store.Store) {
 	s.has(stored(other, 1))
 }
 
+// testCreateMany creates records in numbers that a store may take together, and holds it
+// to all or nothing when one of them, wherever it is, is like another one.
+func testCreateMany(t *testing.T, st store.Store) {
+	s := suite{t, st}
+	many := func(first, n int) (changes []store.Change) {
+		for i := range n {
+			changes = append(changes, create(User(first+i)))
+		}
+		return changes
+	}
+	first := 0
+	for _, n := range []int{2, 3, 4, 5, 15, 16, 17, 21, 64, 100} {
+		s.apply(many(first, n)...)
+		for i := first; i < first+n; i++ {
+			s.hasUser(User(i))
+		}
+		first += n
+	}
+	for name, spoil := range map[string]func(*store.Record){
+		"an ID that is there":      func(r *store.Record) { r.ID = User(7).ID },
+		"a name that is there":     func(r *store.Record) { r.Names[1] = User(7).Names[0] },
+		"the ID of another one":    func(r *store.Record) { r.ID = User(first + 1).ID },
+		"the name of another one":  func(r *store.Record) { r.Names[0] = User(first + 1).Names[1] },
+		"an owner, and ID of many": func(r *store.Record) { r.Owner, r.ID = "ann", User(first+1).ID },
+	} {
+		for _, at := range []int{0, 15, 16, 19} {
+			changes := many(first, 20)
+			spoil(&changes[at].Record)
+			s.refused(fmt.Sprint(name, " at ", at), store.ErrExists, changes...)
+			for i := range 20 {
+				_, ok, err := s.Get(t.Context(), poolA, "user", User(first+i).ID)
+				s.must(err)
+				_, named, err := s.Find(t.Context(), poolA, "user", User(first+i).Names[0])
+				s.must(err)
+				if ok || named {
+					t.Fatalf("%s at %d: record %d is there", name, at, i)
+				}
+			}
+		}
+	}
+	// Between others, each does what it does alone.
+	mixed := append(many(first, 3), create(record("1")), create(bare("2")), remove("1"))
+	mixed = append(append(mixed, many(first+3, 2)...), create(record("1")))
+	s.apply(mixed...)
+	s.has(stored(record("1"), 1))
+	s.has(stored(bare("2"), 1))
+	for i := range 5 {
+		_, ok, err := s.Get(t.Context(), poolA, "user", User(first+i).ID)
+		s.must(err)
+		if !ok {
+			t.Errorf("record %d of the mixed ones is gone", i)
+		}
+	}
+}
+
+// hasUser checks that a record is found by its name and once by its term.
+func (s suite) hasUser(r store.Record) {
+	s.Helper()
+	got, ok, err := s.Find(s.Context(), poolA, r.Kind, r.Names[1])
+	s.must(err)
+	listed, err := s.List(s.Context(), poolA, r.Kind, store.Query{Term: r.Terms[0], Limit: 2})
+	s.must(err)
+	if !ok || len(listed) != 1 {
+		s.Fatalf("%s is found by name: %t, and by term %d times", r.ID, ok, len(listed))
+	}
+	s.same(got, stored(r, 1))
+	s.same(listed[0], stored(r, 1))
+}
+
 func testUpdate(t *testing.T, st store.Store) {
 	s, r := suite{t, st}, record("1")
 	s.apply(create(r), create(record("2")))

@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	for name, test := range map[string]func(*testing.T, store.Store){
 		"create":                      testCreate,
 		"create what exists":          testCreateExists,
+		"create many":                 testCreateMany,
 		"update":                      testUpdate,
 		"update names and terms":      testUpdateKeys,
 		"update conflicts":            testUpdateConflict,

@@ -69,7 +69,7 @@ func (t table) create(ctx context.Context, c store.Change) error {
 	if err != nil {
 		return err
 	}
-	err = t.addKeys(ctx, c.ID, distinct(c.Names), distinct(c.Terms))
+	err = t.addKeys(ctx, keysOf(c.ID, c.Names), keysOf(c.ID, c.Terms))
 	if err != nil || c.Keep <= 0 || c.Owner == "" || seq+maxConcurrent < c.Keep {
 		return err
 	}
@@ -98,6 +98,12 @@ func (t table) insert(ctx context.Context, r store.Record) (seq int, err error) 
 
 // row returns the arguments $1 to $8.
 func (t table) row(r store.Record) []any {
+	values := valuesOf(r)
+	return slices.Concat([]any{t.pool, t.kind, values[0], orNull([]byte(r.Owner))}, values[1:])
+}
+
+// valuesOf returns the ID, names, terms, end and body of a record.
+func valuesOf(r store.Record) []any {
 	var expires any
 	if !r.Expires.IsZero() {
 		expires = r.Expires.UnixMicro()
@@ -106,37 +112,13 @@ func (t table) row(r store.Record) []any {
 	if body == nil {
 		body = []byte{}
 	}
-	return []any{
-		t.pool, t.kind, []byte(r.ID), orNull([]byte(r.Owner)),
-		orNull(encodeList(r.Names)), orNull(encodeList(r.Terms)), expires, body,
-	}
+	return []any{[]byte(r.ID), orNull(encodeList(r.Names)), orNull(encodeList(r.Terms)), expires, body}
 }
 
 const (
-	insertName = `INSERT INTO pool_names (pool, kind, name, id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`
-	insertTerm = `INSERT INTO pool_terms (pool, kind, term, id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`
 	deleteName = `DELETE FROM pool_names WHERE pool = $1 AND kind = $2 AND name = $3`
 	deleteTerm = `DELETE FROM pool_terms WHERE pool = $1 AND kind = $2 AND term = $3 AND id = $4`
 )
-
-func (t table) addKeys(ctx context.Context, id string, names, terms [][]byte) error {
-	for _, name := range names {
-		n, err := affected(t.q.ExecContext(ctx, insertName, t.pool, t.kind, name, []byte(id)))
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return store.ErrExists
-		}
-	}
-	for _, term := range terms {
-		_, err := t.q.ExecContext(ctx, insertTerm, t.pool, t.kind, term, []byte(id))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 func (t table) removeKeys(ctx context.Context, id string, names, terms []string) error {
 	for _, name := range distinct(names) {
@@ -244,7 +226,7 @@ func (t table) updateKeys(ctx context.Context, r store.Record, namesBefore, term
 	if err != nil {
 		return err
 	}
-	return t.addKeys(ctx, r.ID, distinct(without(r.Names, names)), distinct(without(r.Terms, terms)))
+	return t.addKeys(ctx, keysOf(r.ID, without(r.Names, names)), keysOf(r.ID, without(r.Terms, terms)))
 }
 
 // without returns the elements of list that are not in others.

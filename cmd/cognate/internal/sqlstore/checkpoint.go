@@ -7,7 +7,7 @@ import (
 
 const (
 	// checkpointEvery is the number of statements between checkpoints. Each statement
-	// changes a few pages.
+	// changes a few pages, or some dozens if it inserts several rows.
 	checkpointEvery = 2000
 	// maxLog is how many pages of 4 KiB the log may have before writers wait until a
 	// checkpoint has copied all of it, so that it starts again at its beginning.

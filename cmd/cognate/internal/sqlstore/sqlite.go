@@ -27,6 +27,10 @@ const sqliteReaders = 4
 const sqlitePragmas = "_busy_timeout=5000&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)" +
 	"&_pragma=wal_autocheckpoint(65536)&_pragma=journal_size_limit(33554432)&_pragma=temp_store(MEMORY)"
 
+// writerCache lets the connection that writes keep 16 MiB of the file's pages instead
+// of 2: whoever adds very many records comes back to the same pages, all over the file.
+const writerCache = "PRAGMA cache_size(-16384)"
+
 // sqliteEngine is a SQLite file.
 type sqliteEngine struct {
 	db          *sql.DB
@@ -127,6 +131,12 @@ func (e *sqliteEngine) use(ctx context.Context, idle sessions, work func(context
 			return err
 		}
 		s = &session{conn: conn, prepared: make(map[string]*sql.Stmt)}
+		if idle == e.writer {
+			_, err = conn.ExecContext(ctx, writerCache)
+			if err != nil {
+				return err
+			}
+		}
 	}
 	return work(ctx, s)
 }

@@ -186,12 +186,18 @@ func (s *Store) Apply(ctx context.Context, pool string, changes ...store.Change)
 		return nil
 	}
 	err := s.engine.write(ctx, touched(pool, changes), func(ctx context.Context, q querier) error {
-		for _, c := range changes {
-			t := table{q, []byte(pool), []byte(c.Kind)}
-			err := t.apply(ctx, c)
+		for rest := changes; len(rest) > 0; {
+			t, n := table{q, []byte(pool), []byte(rest[0].Kind)}, plain(rest)
+			var err error
+			if n > 1 {
+				err = t.createAll(ctx, rest[:n])
+			} else {
+				n, err = 1, t.apply(ctx, rest[0])
+			}
 			if err != nil {
 				return err
 			}
+			rest = rest[n:]
 		}
 		return nil
 	})
