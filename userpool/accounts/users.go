@@ -37,15 +37,9 @@ func (a *Users) Create(ctx context.Context, n userpool.NewUser) (userpool.User, 
 			n.Password = a.temporaryPassword()
 		}
 	}
-	u, err := a.Rules().NewUser(n)
+	u, err := newUser(ctx, a.core, a.Rules(), n)
 	if err != nil {
 		return userpool.User{}, err
-	}
-	if n.Password != "" {
-		u.PasswordHash, err = a.core.Hasher.Hash(ctx, n.Password)
-		if err != nil {
-			return userpool.User{}, err
-		}
 	}
 	err = a.core.Records.CreateUser(ctx, u)
 	if err != nil {
@@ -56,6 +50,37 @@ func (a *Users) Create(ctx context.Context, n userpool.NewUser) (userpool.User, 
 		return u, a.invite(ctx, u, n.Password)
 	}
 	return u, nil
+}
+
+// CreateAll adds users, and makes the changes that go with them, in one transaction of
+// the store: all, or none. It is for lists of many users, who are added many times as fast
+// as one by one. [store.ErrExists] says that a name, a sub or an alias is taken, and not
+// whose; what breaks a rule is an [*userpool.Error]. Nobody is invited: NewUser.Invite has
+// no effect.
+func (a *Users) CreateAll(ctx context.Context, users []userpool.NewUser, more ...store.Change) error {
+	changes, rules := make([]store.Change, 0, len(users)+len(more)), a.Rules()
+	for _, n := range users {
+		u, err := newUser(ctx, a.core, rules, n)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, store.Change{Op: store.Create, Record: records.UserRecord(u)})
+	}
+	err := a.core.Records.Apply(ctx, append(changes, more...)...)
+	if err != nil {
+		return fmt.Errorf("userpool: creating users: %w", err)
+	}
+	return nil
+}
+
+// newUser applies every rule, and hashes the password if there is one.
+func newUser(ctx context.Context, c *core.Core, r Rules, n userpool.NewUser) (userpool.User, error) {
+	u, err := r.NewUser(n)
+	if err != nil || n.Password == "" {
+		return u, err
+	}
+	u.PasswordHash, err = c.Hasher.Hash(ctx, n.Password)
+	return u, err
 }
 
 // ErrGone says that a user was there a moment ago.

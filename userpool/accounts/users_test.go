@@ -129,3 +129,46 @@ func TestAlias(t *testing.T) {
 		t.Error("accepted a user name that looks like an address")
 	}
 }
+
+// TestCreateAll adds users with a change that goes with them: all, or none.
+func TestCreateAll(t *testing.T) {
+	t.Parallel()
+	e := newAccounts(t)
+	with := func(id string) store.Change {
+		return store.Change{Op: store.Create, Record: store.Record{Kind: "note", ID: id}}
+	}
+	named := func(names ...string) (list []userpool.NewUser) {
+		for _, name := range names {
+			list = append(list, userpool.NewUser{Username: name, Password: "one"})
+		}
+		return list
+	}
+	for name, tt := range map[string]struct {
+		users []userpool.NewUser
+		with  string
+		want  error // nil: an [*userpool.Error]
+	}{
+		"a name that is there":  {named("new1", "Ann"), "free", store.ErrExists},
+		"a name twice":          {named("new1", "NEW1"), "free", store.ErrExists},
+		"a change that fails":   {named("new1", "new2"), "taken", store.ErrExists},
+		"a name that is no one": {named("new1", "with space"), "free", nil},
+	} {
+		_ = e.Pool.Users.CreateAll(t.Context(), nil, with("taken"))
+		err := e.Pool.Users.CreateAll(t.Context(), tt.users, with(tt.with))
+		_, rule := errors.AsType[*userpool.Error](err)
+		if tt.want != nil && !errors.Is(err, tt.want) || tt.want == nil && !rule {
+			t.Errorf("%s: got %v", name, err)
+		}
+		_, there, err := e.Pool.Users.Find(t.Context(), "new1")
+		if there || err != nil {
+			t.Errorf("%s: a part was stored, error %v", name, err)
+		}
+	}
+	err := e.Pool.Users.CreateAll(t.Context(), named("new1", "new2"), with("free"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"new1", "new2"} {
+		pooltest.WantAnswer(t, name, e.TrySignIn(t, name, "one"), "ok")
+	}
+}

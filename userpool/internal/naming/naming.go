@@ -23,6 +23,7 @@ func Fold(name string) string { return strings.ToLower(strings.TrimSpace(name)) 
 func ValidName(s string) bool {
 	n := utf8.RuneCountInString(s)
 	return n >= 1 && n <= 128 && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return !unicode.In(r, unicode.L, unicode.M, unicode.S, unicode.N, unicode.P)
+		ascii := '!' <= r && r <= '~' // which are all of these, and most names have no other
+		return !ascii && !unicode.In(r, unicode.L, unicode.M, unicode.S, unicode.N, unicode.P)
 	})
 }
