@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"runtime/debug"
@@ -15,8 +14,6 @@ import (
 	"github.com/cognate-auth/cognate/internal/localpool"
 	"github.com/cognate-auth/cognate/internal/terminal"
 	"github.com/cognate-auth/cognate/userpool"
-	"github.com/cognate-auth/cognate/userpool/pool"
-	"github.com/cognate-auth/cognate/userpool/store"
 )
 
 // poolCommand is cognate pool. Without a further word it serves the pools.
@@ -58,9 +55,9 @@ func (f *configFlags) source() (s source, err error) {
 
 // A source is a description of pools.
 type source struct {
-	name  string                            // for people; empty: there is none
+	name  string                           // for people; empty: there is none
 	load  func() (*poolconfig.File, error) // reads it
-	found bool                              // nobody has named it: it is in this folder
+	found bool                             // nobody has named it: it is in this folder
 }
 
 func loadYAML(path string) func() (*poolconfig.File, error) {
@@ -250,95 +247,4 @@ func (c *poolInitCommand) Run(term terminal.Streams) error {
 	}
 	terminal.Printf(term.Out, "Wrote %s. Start its pools with: %s\n", c.File, start)
 	return nil
-}
-
-type poolImportCommand struct {
-	File  string `arg:"" help:"CSV file with the header of Cognito's import."`
-	Store string `default:"${store}" placeholder:"URL" help:"Where data are kept: a path (SQLite) or postgres://... (default ${default})."`
-	Pool  string `placeholder:"ID" help:"The pool, if the file describes several (default the first)."`
-	configFlags
-}
-
-// Run checks all lines first: a mistake in the file means that no user is added.
-func (c *poolImportCommand) Run(ctx context.Context, term terminal.Streams) error {
-	file, _, err := c.configuration(term)
-	if err != nil {
-		return err
-	}
-	p, err := poolOf(file, c.Pool)
-	if err != nil {
-		return err
-	}
-	users, err := os.Open(c.File)
-	if err != nil {
-		return fmt.Errorf("reading users: %w", err)
-	}
-	defer func() { _ = users.Close() }() // only read
-	err = poolconfig.ReadCSV(users, c.File, p, func(poolconfig.User) error { return nil })
-	if err != nil {
-		return fmt.Errorf("no user was added:\n%s", indent(err.Error()))
-	}
-	if c.Store == inMemory {
-		return errors.New("--store memory forgets the users when this command ends; name a database")
-	}
-	s, closeStore, err := openStore(ctx, c.Store)
-	if err != nil {
-		return err
-	}
-	defer closeStore()
-	return importUsers(ctx, term, s, p, users, c.File)
-}
-
-// importUsers adds the users of a CSV file that has been checked.
-func importUsers(
-	ctx context.Context, term terminal.Streams, s store.Store, p poolconfig.Pool, users io.ReadSeeker, name string,
-) error {
-	up, err := pool.New(ctx, pool.Config{
-		ID: p.ID, Issuer: "http://localhost/" + p.ID, Store: s, Settings: withoutTriggers(p.Settings),
-	})
-	if err != nil {
-		return err
-	}
-	_, err = users.Seek(0, io.SeekStart)
-	if err != nil {
-		return fmt.Errorf("reading users: %w", err)
-	}
-	added, changed := 0, 0
-	err = poolconfig.ReadCSV(users, name, p, func(u poolconfig.User) error {
-		created, err := poolconfig.Put(ctx, up, u)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		switch {
-		case err != nil:
-			return fmt.Errorf("can't be stored: %w", err)
-		case created:
-			added++
-		default:
-			changed++
-		}
-		return nil
-	})
-	terminal.Printf(term.Out, "%s added to %s, %d existed already.\n", terminal.Count(added, "user", "users"), p.ID,
-		changed)
-	if err != nil {
-		return fmt.Errorf("not all users could be stored:\n%s", indent(err.Error()))
-	}
-	return nil
-}
-
-// withoutTriggers returns settings for a pool that signs nobody up or in.
-func withoutTriggers(s userpool.Settings) userpool.Settings {
-	s.Triggers = nil
-	return s
-}
-
-// poolOf returns the pool with this ID, or the first pool if the ID is empty.
-func poolOf(f *poolconfig.File, id string) (poolconfig.Pool, error) {
-	for _, p := range f.Pools {
-		if id == "" || p.ID == id {
-			return p, nil
-		}
-	}
-	return poolconfig.Pool{}, noSuchPool(f, f.Path, id)
 }

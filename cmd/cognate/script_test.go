@@ -8,7 +8,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"cognate": main})
+	testscript.Main(m, map[string]func(){"cognate": main, "importer": importer})
 }
 
 // TestScripts runs the program as a terminal does; each script shows one behaviour.

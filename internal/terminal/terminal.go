@@ -25,12 +25,18 @@ type Style struct{ on bool }
 // StyleOf returns the style for text that is written to w. It follows https://no-color.org, and
 // terminals that show no colours.
 func StyleOf(w io.Writer) Style {
+	return Style{os.Getenv("NO_COLOR") == "" && IsTerminal(w)}
+}
+
+// IsTerminal reports whether somebody reads w as it is written, and the program may write
+// over a line.
+func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return Style{}
+	if !ok || os.Getenv("TERM") == "dumb" {
+		return false
 	}
 	info, err := f.Stat()
-	return Style{err == nil && info.Mode()&os.ModeCharDevice != 0}
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // Bold returns text that stands out.

@@ -84,7 +84,7 @@ func testCreateMany(t *testing.T, st store.Store) {
 			for i := range 20 {
 				_, ok, err := s.Get(t.Context(), poolA, "user", User(first+i).ID)
 				s.must(err)
-				_, named, err := s.Find(t.Context(), poolA, "user", User(first+i).Names[0])
+				_, named, err := s.Find(t.Context(), poolA, "user", User(first + i).Names[0])
 				s.must(err)
 				if ok || named {
 					t.Fatalf("%s at %d: record %d is there", name, at, i)

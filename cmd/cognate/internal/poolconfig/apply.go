@@ -63,11 +63,11 @@ func Check(ctx context.Context, s store.Store, up *pool.Pool, p Pool) error {
 	for _, u := range p.Users {
 		before, err := applied.user(ctx, keyOfUser(u), u)
 		if err == nil && (before.Digest == "" || before.Digest != entryOf(up.ID(), u).digest) {
-			var n userpool.NewUser
-			n, err = withSub(ctx, up, u)
-			if err == nil {
-				err = up.Users.CheckFollow(ctx, p.Settings, before.user(), n)
+			n := u.NewUser
+			if u.derived {
+				n.Sub = "" // any
 			}
+			err = up.Users.CheckFollow(ctx, p.Settings, before.user(), n)
 		}
 		err = r.add(u, err)
 		if err != nil {
@@ -206,10 +206,16 @@ func (e usersError) Is(target error) bool { return target == ErrUsers }
 
 func applyUsers(ctx context.Context, applied lastApplied, p *pool.Pool, users []User, c *Changes) error {
 	r := refusals{}
-	for _, u := range users {
-		err := r.add(u, applyUser(ctx, applied, p, u, c))
+	for some := range slices.Chunk(users, batch) {
+		others, err := addUsers(ctx, applied, p, some, c)
 		if err != nil {
-			return fmt.Errorf("storing the user %s: %w", clip(u.Username), err)
+			return fmt.Errorf("storing users: %w", err)
+		}
+		for _, u := range others {
+			err = r.add(u, applyUser(ctx, applied, p, u, c))
+			if err != nil {
+				return fmt.Errorf("storing the user %s: %w", clip(u.Username), err)
+			}
 		}
 	}
 	return r.err()
@@ -255,6 +261,15 @@ func (s appliedUser) user() userpool.NewUser {
 	return n
 }
 
+// text returns what is stored.
+func (s appliedUser) text() string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic("poolconfig: " + err.Error()) // strings can always be encoded
+	}
+	return string(text)
+}
+
 // record returns what is recorded about u.
 func (e entry) record(u User) appliedUser {
 	return appliedUser{
@@ -294,22 +309,7 @@ func applyUser(ctx context.Context, applied lastApplied, p *pool.Pool, u User, c
 	case changed:
 		c.UsersChanged++
 	}
-	text, err := json.Marshal(now)
-	if err != nil {
-		panic("poolconfig: " + err.Error()) // strings can always be encoded
-	}
-	return applied.put(ctx, entry.key, string(text))
-}
-
-// Put creates a user, or changes the user of this name to what u says, and reports
-// whether it created one. Users who were added in another way keep their sub.
-func Put(ctx context.Context, p *pool.Pool, u User) (created bool, err error) {
-	n, err := withSub(ctx, p, u)
-	if err != nil {
-		return false, err
-	}
-	_, created, err = p.Users.Put(ctx, n)
-	return created, err
+	return applied.put(ctx, entry.key, now.text())
 }
 
 // withSub gives a user whose sub was derived the sub that is already stored.

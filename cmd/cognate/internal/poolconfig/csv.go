@@ -36,30 +36,24 @@ var csvColumns = []string{
 	"phone_number", "phone_number_verified", "address", "updated_at", csvMFA,
 }
 
+// ReadCSVFile returns the text of a file of users, for [ReadCSV] and [Import]. It has at
+// most 100 MB, as at Cognito.
+func ReadCSVFile(path string) ([]byte, error) {
+	text, err := textfile.Read(path, maxCSV)
+	if errors.Is(err, textfile.ErrTooLarge) {
+		return nil, fmt.Errorf("%s has more than 100 MB; import it in parts", path)
+	}
+	return text, err
+}
+
 // ReadCSV reads users in the form of Cognito's import and passes each valid one to
 // yield. The columns may be in any order, and some may be missing. All lines are
-// checked; the error is an [*Error] with the line of each problem, including the errors
-// of yield. Imported users have no password: they are RESET_REQUIRED and choose one
-// with a code.
-func ReadCSV(r io.Reader, name string, p Pool, yield func(User) error) error {
-	in := &csvReading{problems: problems{file: name}, pool: p, yield: yield, names: map[string]bool{}}
-	text, err := io.ReadAll(io.LimitReader(r, maxCSV+1))
-	if err == nil {
-		text, err = textfile.Decode(text, maxCSV)
-	}
-	if errors.Is(err, textfile.ErrTooLarge) {
-		err = errors.New("the file has more than 100 MB")
-	}
-	if err != nil {
-		in.problems.add(0, 0, "%v", err)
-		return in.problems.err()
-	}
-	in.csv = csv.NewReader(bytes.NewReader(text))
-	in.csv.ReuseRecord = true
-	if in.header() {
-		in.rows()
-	}
-	return in.problems.err()
+// checked; the error is an [*Error] with the line of each problem. What yield returns
+// is a problem of the user's line if it is a [*userpool.Error]; any other error of yield
+// ends the reading and is returned. Imported users have no password: they are
+// RESET_REQUIRED and choose one with a code.
+func ReadCSV(text []byte, name string, p Pool, yield func(User) error) error {
+	return newCSVReading(name, p, yield).read(text)
 }
 
 type csvReading struct {
@@ -69,6 +63,22 @@ type csvReading struct {
 	pool     Pool
 	yield    func(User) error
 	names    map[string]bool
+}
+
+func newCSVReading(name string, p Pool, yield func(User) error) *csvReading {
+	return &csvReading{problems: problems{file: name}, pool: p, yield: yield, names: map[string]bool{}}
+}
+
+func (in *csvReading) read(text []byte) error {
+	in.csv = csv.NewReader(bytes.NewReader(text))
+	in.csv.ReuseRecord = true
+	if in.header() {
+		err := in.rows()
+		if err != nil {
+			return err
+		}
+	}
+	return in.problems.err()
 }
 
 func (in *csvReading) header() bool {
@@ -108,22 +118,31 @@ func customColumn(name string) bool {
 	return strings.HasPrefix(name, "custom:") && userpool.CheckSettings(custom) == nil
 }
 
-func (in *csvReading) rows() {
+// rows reads all lines. Its error is the one of yield that ends the reading.
+func (in *csvReading) rows() error {
 	for row := 0; ; row++ {
 		record, err := in.csv.Read()
 		if errors.Is(err, io.EOF) {
-			return
+			return nil
 		}
 		if row >= maxCSVRows {
 			in.problems.add(0, 0, "the file has more than %d users", maxCSVRows)
-			return
+			return nil
 		}
 		line := 0
 		if len(record) > 0 {
 			line, _ = in.csv.FieldPos(0)
 		}
+		var u User
 		if err == nil {
-			err = in.row(record)
+			u, err = in.row(record)
+		}
+		if err == nil {
+			u.line = line
+			err = in.yield(u)
+			if _, rule := errors.AsType[*userpool.Error](err); err != nil && !rule {
+				return err
+			}
 		}
 		if e, ok := errors.AsType[*csv.ParseError](err); ok {
 			line, err = e.StartLine, e.Err
@@ -133,7 +152,7 @@ func (in *csvReading) rows() {
 			}
 		} else if err != nil && line == 0 {
 			in.problems.add(0, 0, "%v", err) // the rest of the file can't be read
-			return
+			return nil
 		}
 		if err != nil {
 			in.problems.add(line, 0, "%s", sentence(err))
@@ -141,7 +160,8 @@ func (in *csvReading) rows() {
 	}
 }
 
-func (in *csvReading) row(record []string) error {
+// row returns the user of one line.
+func (in *csvReading) row(record []string) (User, error) {
 	u := User{NewUser: userpool.NewUser{Attributes: map[string]string{}}}
 	for i, value := range record {
 		switch name := in.columns[i]; {
@@ -150,33 +170,29 @@ func (in *csvReading) row(record []string) error {
 		case name == csvMFA && strings.EqualFold(value, "true"):
 			u.MFA = []string{userpool.FactorSMS}
 		case name == csvMFA && value != "" && !strings.EqualFold(value, "false"):
-			return fmt.Errorf("%s: expected true or false, not %q", csvMFA, clip(value))
+			return u, fmt.Errorf("%s: expected true or false, not %q", csvMFA, clip(value))
 		case name == csvMFA, value == "":
 		default:
 			u.Attributes[strings.Clone(name)] = strings.Clone(value)
 		}
 	}
 	if u.Username == "" {
-		return fmt.Errorf("%s is empty", csvUsername)
+		return u, fmt.Errorf("%s is empty", csvUsername)
 	}
 	dropEmptyVerified(u)
 	u.complete(in.pool.ID)
 	name := strings.ToLower(u.Username)
 	switch {
 	case in.names[name]:
-		return fmt.Errorf("the user %q appears twice in the file", clip(u.Username))
+		return u, fmt.Errorf("the user %q appears twice in the file", clip(u.Username))
 	case !isTrue(u, "email_verified") && !isTrue(u, "phone_number_verified"):
-		return errors.New("neither email_verified nor phone_number_verified is true; " +
+		return u, errors.New("neither email_verified nor phone_number_verified is true; " +
 			"an imported user chooses a password by a code, which has to go somewhere")
 	case len(u.MFA) > 0 && u.Attributes["phone_number"] == "":
-		return fmt.Errorf("%s: a code by short message needs a phone_number", csvMFA)
+		return u, fmt.Errorf("%s: a code by short message needs a phone_number", csvMFA)
 	}
 	in.names[name] = true
-	err := u.check(in.pool.Settings)
-	if err != nil {
-		return err
-	}
-	return in.yield(u)
+	return u, u.check(in.pool.Settings)
 }
 
 // dropEmptyVerified removes email_verified and phone_number_verified if they are false

@@ -5,10 +5,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+	"github.com/cognate-auth/cognate/internal/utf8text"
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
-	"github.com/google/go-cmp/cmp"
 )
 
 // aPool has user names that are not addresses, and a custom attribute.
@@ -17,7 +19,11 @@ var aPool = poolconfig.Pool{ID: "local_A1", Settings: userpool.Settings{
 }}
 
 func readCSV(text string) (users []poolconfig.User, err error) {
-	err = poolconfig.ReadCSV(strings.NewReader(text), "u.csv", aPool, func(u poolconfig.User) error {
+	decoded, err := utf8text.Decode([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	err = poolconfig.ReadCSV(decoded, "u.csv", aPool, func(u poolconfig.User) error {
 		users = append(users, u)
 		return nil
 	})

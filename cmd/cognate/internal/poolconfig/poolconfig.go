@@ -50,6 +50,7 @@ type User struct {
 	userpool.NewUser
 
 	derived bool // Sub is derived from the name
+	line    int  // in the CSV file; zero: elsewhere
 }
 
 // Loader reads files. The zero value uses the system's files and environment.

@@ -1,7 +1,6 @@
 package poolconfig
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -9,9 +8,10 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/goccy/go-yaml/ast"
+
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
-	"github.com/goccy/go-yaml/ast"
 )
 
 func (in *reading) users(nodes []ast.Node, p Pool) []User {
@@ -120,9 +120,10 @@ func (in *reading) usersCSV(n ast.Node, p *Pool) {
 	for _, u := range p.Users {
 		before[strings.ToLower(u.Username)] = true
 	}
-	err = ReadCSV(bytes.NewReader(text), m.UsersCSV, *p, func(u User) error {
+	err = ReadCSV(text, m.UsersCSV, *p, func(u User) error {
 		if before[strings.ToLower(u.Username)] {
-			return fmt.Errorf("the user %q is already in the list users of the pool", clip(u.Username))
+			return userpool.InvalidParameter(
+				fmt.Sprintf("the user %q is already in the list users of the pool", clip(u.Username)))
 		}
 		p.Users = append(p.Users, u)
 		return nil

@@ -4,6 +4,7 @@
 package textfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -57,11 +58,16 @@ func read(f *os.File, err error, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	var text bytes.Buffer
+	info, err := f.Stat()
+	if err == nil && info.Size() <= limit { // the size of a pipe is zero
+		text.Grow(int(info.Size()) + bytes.MinRead)
+	}
+	_, err = text.ReadFrom(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, err
 	}
-	return Decode(text, limit)
+	return Decode(text.Bytes(), limit)
 }
 
 // Decode does with text what [Read] does with the bytes of a file.
