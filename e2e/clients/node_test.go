@@ -4,7 +4,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	chromium "github.com/cognate-auth/cognate/e2e/browser"
@@ -86,4 +88,20 @@ func node(t *testing.T, script string, args ...string) *exec.Cmd {
 		t.Fatalf("the packages are not installed; make e2e does that, as does npm ci in e2e/clients/node: %v", err)
 	}
 	return exec.Command(program, append([]string{filepath.Join("node", script)}, args...)...)
+}
+
+// TestAmplifyAPI has Amplify call an operation of the user pools API. Its error is the
+// pool's, and not that an answer could not be read.
+func TestAmplifyAPI(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t)
+	client := register(pool, "http://localhost", "/")
+	cmd := node(t, "amplify-api.mjs")
+	cmd.Env = append(os.Environ(),
+		"POOL_ID="+path.Base(pool.Issuer), "POOL_URL="+pool.URL+"/", "CLIENT_ID="+client.ID)
+	out, err := cmd.Output()
+	const want = "UnknownOperationException: SignUp is not there yet: the user pools API is not part of this local "
+	if err != nil || !strings.HasPrefix(string(out), want) {
+		t.Errorf("got %q, %v", out, err)
+	}
 }

@@ -149,7 +149,7 @@ func TestErrorsAreReadable(t *testing.T) {
 		"POST discovery": {e.Post(t, wellKnown+"openid-configuration", nil, nil), 405},
 		"PUT keys":       {e.Do(t, "PUT", wellKnown+"jwks.json", "", nil), 405},
 		"AWS's API": {
-			e.Do(t, "POST", "/", "{}", http.Header{"X-Amz-Target": {"AWSCognitoIdentityProviderService.GetUser"}}), 405,
+			e.Do(t, "POST", "/", "{}", http.Header{"X-Amz-Target": {"AWSCognitoIdentityProviderService.GetUser"}}), 400,
 		},
 	} {
 		h := tt.answer.Header

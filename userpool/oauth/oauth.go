@@ -61,8 +61,8 @@ func (h *Handler) Mount(mux *http.ServeMux) error {
 	mountOpen(mux, "POST", "/oauth2/token", h.token)
 	mountOpen(mux, "POST", "/oauth2/revoke", h.revoke)
 	mountOpen(mux, "GET", "/oauth2/userInfo", h.userInfo)
-	// Scripts send calls of the AWS API to /, by POST. There is none here; that they
-	// can read. What GET shows there is a page for people, of package hosted.
+	// What GET shows at / is a page for people, of package hosted.
+	mux.HandleFunc("POST /{$}", anyOrigin(h.awsCall))
 	mux.HandleFunc("OPTIONS /{$}", preflight("GET, POST"))
 	mux.HandleFunc("/{$}", anyOrigin(only("GET, HEAD, OPTIONS")))
 
