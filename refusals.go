@@ -14,6 +14,7 @@ import (
 
 	"github.com/cognate-auth/cognate/internal/cache"
 	"github.com/cognate-auth/cognate/internal/page"
+	"github.com/cognate-auth/cognate/internal/testhook"
 )
 
 // An answerer writes the answers of this package: refusals, redirects, and pages that
@@ -70,6 +71,9 @@ func (e *Error) answerable(target string) *Error {
 func (a *answerer) answerRefusal(w http.ResponseWriter, r *http.Request, e *Error) {
 	a.metrics.Denied(e.Reason)
 	a.logRefusal(r, e)
+	if testhook.Refused != nil {
+		testhook.Refused(r, e)
+	}
 	h := w.Header()
 	if e.RetryAfter > 0 {
 		setRetryAfter(w, e.RetryAfter)

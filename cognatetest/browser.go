@@ -83,16 +83,18 @@ func (t *inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 // page is an absolute URL: of a running app, with the app's own client (srv.Client() of
 // an httptest.Server), or of an app inside the test, with the client of [NewBrowser].
 // SignIn ends the test if the page does not lead to the pool, if the pool refuses the
-// sign-in, or if the last answer has a status of 400 or more.
+// sign-in, or if the last answer has a status of 400 or more. If it is a refusal of an
+// app of this process, the failure has its reason and cause, which visitors don't see.
 func (p *Pool) SignIn(tb testing.TB, browser *http.Client, page, username, password string) *http.Client {
 	tb.Helper()
 	own := *browser
 	if own.Jar == nil {
 		own.Jar = newJar(tb)
 	}
+	begun := refused.count()
 	v, err := p.visit(tb, &own, page, username, password)
 	if err == nil {
-		err = v.refusal(page)
+		err = v.refusal(page, begun)
 	}
 	if err != nil {
 		tb.Fatalf("cognatetest: signing in: %v", err)
@@ -102,12 +104,19 @@ func (p *Pool) SignIn(tb testing.TB, browser *http.Client, page, username, passw
 
 // Visit is SignIn for sign-ins that the app may refuse: it returns the app's last
 // answer, whatever its status, with the body in memory. The browser needs a cookie jar.
-// If the app does not require a sign-in for the page, Visit does not sign in.
+// If the app does not require a sign-in for the page, Visit does not sign in. What SignIn
+// would say of a refusal is in the test's log, which shows if the test fails.
 func (p *Pool) Visit(tb testing.TB, browser *http.Client, page, username, password string) *http.Response {
 	tb.Helper()
+	begun := refused.count()
 	v, err := p.visit(tb, browser, page, username, password)
 	if err != nil {
 		tb.Fatalf("cognatetest: visiting: %v", err)
+	}
+	why := refused.why(v.last, begun)
+	if why != "" {
+		tb.Logf("cognatetest: visiting: the app answered %d at %s: %s",
+			v.last.StatusCode, v.last.Request.URL.Path, why)
 	}
 	return v.last
 }
@@ -118,11 +127,17 @@ type visited struct {
 	pool bool // the visit led through the pool
 }
 
-// refusal returns an error that says why there was no sign-in.
-func (v visited) refusal(page string) error {
+// refusal returns an error that says why there was no sign-in. begun is how many
+// refusals there were before.
+func (v visited) refusal(page string, begun int) error {
 	switch {
 	case v.last.StatusCode >= 400:
-		return fmt.Errorf("the app answered %d at %s: %s", v.last.StatusCode, v.last.Request.URL.Path, pageText(v.last))
+		why := refused.why(v.last, begun)
+		if why != "" {
+			why += "; its page says: "
+		}
+		return fmt.Errorf("the app answered %d at %s: %s%s",
+			v.last.StatusCode, v.last.Request.URL.Path, why, pageText(v.last))
 	case !v.pool:
 		return fmt.Errorf("%s did not lead to the pool; is the page behind RequireLogin, "+
 			"and is the browser not signed in yet?", page)
@@ -198,7 +213,13 @@ var (
 
 // pageText returns the visible text of a page, shortened, for the failure message.
 func pageText(resp *http.Response) string {
-	body, _ := io.ReadAll(resp.Body) // it is in memory
-	text := spaces.ReplaceAllString(invisible.ReplaceAllString(string(body), " "), " ")
+	text := spaces.ReplaceAllString(invisible.ReplaceAllString(bodyOf(resp), " "), " ")
 	return strings.ToValidUTF8(text[:min(len(text), 300)], "")
+}
+
+// bodyOf returns the body of an answer that is in memory, and leaves it there.
+func bodyOf(resp *http.Response) string {
+	body, _ := io.ReadAll(resp.Body) // see navigate
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return string(body)
 }

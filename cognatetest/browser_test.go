@@ -1,7 +1,9 @@
 package cognatetest_test
 
 import (
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/cognatetest"
 	"github.com/cognate-auth/cognate/userpool"
 )
@@ -114,8 +117,9 @@ func TestSignInSaysWhatWentWrong(t *testing.T) {
 		"public page":    {app, "/", password, "did not lead to the pool"},
 		"no such page":   {app, "/nowhere", password, "answered 404 at /nowhere: 404 page not found"},
 		"wrong password": {app, "/hello", "wrong", "Incorrect username or password."},
-		"refused":        {app, "/hello", password, "answered 403 at /oidc_callback"},
-		"endless":        {loop, "/", password, "too many redirects"},
+		"refused": {app, "/hello", password,
+			"answered 403 at /oidc_callback: it refused with the reason email_not_verified: "},
+		"endless": {loop, "/", password, "too many redirects"},
 	} {
 		browser := cognatetest.NewBrowser(t, appURL, tt.app)
 		checkFatal(t, name, tt.want, func(tb testing.TB) {
@@ -131,6 +135,96 @@ func TestSignInSaysWhatWentWrong(t *testing.T) {
 		})
 	}
 }
+
+// TestRefusalsAreSaid has apps that refuse Bob and don't show why: the test's author reads
+// the reason all the same, from SignIn and from Visit.
+func TestRefusalsAreSaid(t *testing.T) {
+	t.Parallel()
+	teapot := func(w http.ResponseWriter, _ *http.Request, _ *cognate.Error) { w.WriteHeader(http.StatusTeapot) }
+	for name, tt := range map[string]struct {
+		status int
+		change func(*cognate.Config)
+		want   string
+	}{
+		"the built-in page": {403, func(*cognate.Config) {}, "the reason email_not_verified: "},
+		"a log of its own": {403, func(c *cognate.Config) {
+			c.Logger = slog.New(slog.DiscardHandler)
+		}, "email_not_verified"},
+		"pages of its own": {403, func(c *cognate.Config) { c.ErrorHandler = plainError }, "email_not_verified"},
+		"a status of its own": {418, func(c *cognate.Config) {
+			c.ErrorHandler = teapot
+		}, "answered 418 at /oidc_callback: "},
+		"a wrong secret": {502, func(c *cognate.Config) {
+			c.ClientSecret = "wrong"
+		}, `the provider says "invalid_client"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := "https://" + strings.ReplaceAll(name, " ", "-") + ".example"
+			pool, client := poolFor(t, address)
+			cfg := pool.AppConfig(client)
+			cfg.RequireVerifiedEmail = true
+			tt.change(&cfg)
+			_, app := newApp(t, cfg)
+			checkFatal(t, "signing in", tt.want, func(tb testing.TB) {
+				pool.SignIn(tb, cognatetest.NewBrowser(t, address, app), address+"/hello", "bob", password)
+			})
+			log := &logged{TB: t}
+			resp := pool.Visit(log, cognatetest.NewBrowser(t, address, app), address+"/hello", "bob", password)
+			if resp.StatusCode != tt.status || tt.status != 418 && !strings.Contains(log.text, tt.want) {
+				t.Errorf("visiting: got %d, and the log has %q, want %q", resp.StatusCode, log.text, tt.want)
+			}
+			pool.Visit(log, cognatetest.NewBrowser(t, address, app), address+"/", "", "")
+			if strings.Count(log.text, "visiting") > 1 {
+				t.Errorf("visiting a public page: the log has %q", log.text)
+			}
+		})
+	}
+}
+
+// TestRefusalsOfServers has two apps with listeners refuse at the same address at the same
+// time: each test reads its own reason.
+func TestRefusalsOfServers(t *testing.T) {
+	t.Parallel()
+	for reason, change := range map[string]func(*cognate.Config){
+		"email_not_verified": func(c *cognate.Config) { c.RequireVerifiedEmail = true },
+		"denied": func(c *cognate.Config) {
+			c.LoginRules = []cognate.Rule{cognate.Group("nobody")}
+		},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			mux := http.NewServeMux()
+			srv := httptest.NewServer(mux)
+			t.Cleanup(srv.Close)
+			pool, client := poolFor(t, srv.URL)
+			cfg := pool.AppConfig(client)
+			change(&cfg)
+			_, app := newApp(t, cfg)
+			mux.Handle("/", app)
+			for range 5 {
+				checkFatal(t, "signing in", "it refused with the reason "+reason, func(tb testing.TB) {
+					pool.SignIn(tb, &http.Client{}, srv.URL+"/hello", "bob", password)
+				})
+			}
+		})
+	}
+}
+
+func plainError(w http.ResponseWriter, _ *http.Request, err *cognate.Error) {
+	http.Error(w, "something went wrong", err.Status)
+}
+
+// logged is a test whose log is examined.
+type logged struct {
+	testing.TB
+
+	text string
+}
+
+func (l *logged) Helper() {}
+
+func (l *logged) Logf(format string, args ...any) { l.text += fmt.Sprintf(format+"\n", args...) }
 
 // TestBrowserIsLikeANetwork compares the request that a handler gets with the request
 // that it would get from a listener.
