@@ -57,7 +57,7 @@ type BearerConfig struct {
 	ClockSkew time.Duration
 	// Metrics counts refusals. Nil means that nothing is counted.
 	Metrics Metrics
-	// Logger gets a line for each refusal at level Debug, and, while tokens can't be
+	// Logger gets a line for each refused token at level Info, and, while tokens can't be
 	// checked, at most one line in 10 seconds at level Warn. Nil means slog.Default().
 	Logger *slog.Logger
 	// HTTPClient talks to the issuers. Nil means one with a time limit of 10 seconds.

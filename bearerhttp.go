@@ -183,17 +183,34 @@ func (b *Bearer) challenge(e *Error, answer bearerAnswer, scopes []string) strin
 	return strings.TrimSpace("Bearer " + strings.Join(params, ", "))
 }
 
-// logRefusal writes a log line. Anybody can cause refusals, so their level is Debug.
-// Tokens that can't be checked concern the people who run the site, so these lines have
-// level Warn, but not more than one every warnPause.
+// maxTokenCause bounds the cause in a line about a bearer token, in bytes: it may quote what
+// the token says.
+const maxTokenCause = 500
+
+// logRefusal writes a log line, without the token. A token that is refused has level
+// Info: anybody can send one, so it is no warning, but whoever runs the site and looks for
+// the reason finds it. That a request has no token its sender sees by themselves. Tokens
+// that can't be checked concern the people who run the site, so these lines have level
+// Warn, but not more than one every warnPause.
 func (b *Bearer) logRefusal(r *http.Request, e *Error) {
-	level := slog.LevelDebug
-	if e.Status >= http.StatusInternalServerError && b.warnings.Pass(b.now()) {
-		level = slog.LevelWarn
+	level := slog.LevelInfo
+	switch {
+	case e.Reason == ReasonBearerMissing:
+		level = slog.LevelDebug
+	case e.Status >= http.StatusInternalServerError:
+		level = slog.LevelDebug
+		if b.warnings.Pass(b.now()) {
+			level = slog.LevelWarn
+		}
 	}
 	if !b.log.Enabled(r.Context(), level) {
 		return
 	}
-	b.log.LogAttrs(r.Context(), level, "cognate: bearer token refused",
-		slog.String("reason", string(e.Reason)), slog.Int("status", e.Status), slog.Any("err", e.Err))
+	attrs := []slog.Attr{slog.String("reason", string(e.Reason)), slog.Int("status", e.Status)}
+	if e.Err != nil {
+		cause := withoutQueries(e.Err.Error())
+		cause = strings.ToValidUTF8(cause[:min(len(cause), maxTokenCause)], "�")
+		attrs = append(attrs, slog.String("err", cause))
+	}
+	b.log.LogAttrs(r.Context(), level, "cognate: bearer token refused", attrs...)
 }

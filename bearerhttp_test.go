@@ -96,6 +96,64 @@ func TestBearerAnswers(t *testing.T) {
 const invalidRequest = `Bearer error="invalid_request", ` +
 	`error_description="The access token can't be read from the request, or was sent more than once."`
 
+// TestRefusedTokenIsLogged sends tokens that are refused: a line of level Info says why,
+// without the token and of bounded length. That there is no token is no news.
+func TestRefusedTokenIsLogged(t *testing.T) {
+	x := newBearerAPI(t, nil)
+	long := strings.Repeat("https://elsewhere.test/", 100)
+	for _, tt := range []struct {
+		name, path, token, want string
+	}{
+		{"expired", "/api", x.token(func(m jwt.MapClaims) { m["exp"] = x.clock.Now().Add(-time.Hour).Unix() }),
+			"level=INFO msg=\"cognate: bearer token refused\" reason=token_expired status=401 err="},
+		{"for another API", "/optional", x.token(func(m jwt.MapClaims) { m["aud"] = "another" }),
+			"level=INFO msg=\"cognate: bearer token refused\" reason=token_audience status=401 err="},
+		{"a long issuer", "/api", x.token(func(m jwt.MapClaims) { m["iss"] = long }),
+			"level=INFO msg=\"cognate: bearer token refused\" reason=token_issuer status=401 err="},
+		{"a scope less", "/scoped", x.token(nil),
+			"level=INFO msg=\"cognate: bearer token refused\" reason=insufficient_scope status=403 " +
+				"err=\"the scope \\\"orders/write\\\" is missing\""},
+		{"not a token", "/api", "a\nb",
+			"level=INFO msg=\"cognate: bearer token refused\" reason=bearer_malformed status=400 err="},
+		{"none", "/api", "", "level=DEBUG msg=\"cognate: bearer token refused\" reason=bearer_missing status=401 err="},
+	} {
+		before := len(x.log.String())
+		x.call(tt.path, tt.token)
+		line := x.log.String()[before:]
+		if !strings.Contains(line, tt.want) || strings.Count(line, "\n") != 1 || len(line) > 800 {
+			t.Errorf("%s: the log has %q, want %q", tt.name, line, tt.want)
+		}
+		if tt.token != "" && strings.Contains(line, tt.token[len(tt.token)/2:]) {
+			t.Errorf("%s: the log has the token: %q", tt.name, line)
+		}
+	}
+	app := newApp(t, fakeprovider.New(t), nil)
+	shared := app.auth.RequireLoginOrBearer()(http.HandlerFunc(whoAmI))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer x.y.z")
+	shared.ServeHTTP(httptest.NewRecorder(), r)
+	const want = "level=INFO msg=\"cognate: bearer token refused\" reason=token_malformed status=401 err="
+	if !strings.Contains(app.log.String(), want) {
+		t.Errorf("a route that people share: the log has %q, want %q", app.log, want)
+	}
+}
+
+// TestRefusedTokenIsCheap sends bad tokens to an app whose log begins at Warn: nothing is
+// made of them.
+func TestRefusedTokenIsCheap(t *testing.T) {
+	refusals := func(level slog.Level) float64 {
+		x := newBearerAPI(t, func(c *cognate.BearerConfig) {
+			c.Logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: level}))
+			c.Metrics = nil
+		})
+		return testing.AllocsPerRun(100, func() { x.call("/api", "x.y.z") })
+	}
+	quiet, told := refusals(slog.LevelWarn), refusals(slog.LevelInfo)
+	if told <= quiet || told > quiet+12 {
+		t.Errorf("a refusal makes %v allocations, and %v with its line; want a few more", quiet, told)
+	}
+}
+
 // TestTokenInFormAndQuery switches the other two ways on and off.
 func TestTokenInFormAndQuery(t *testing.T) {
 	for _, tt := range []struct {
