@@ -1,7 +1,8 @@
 // Hello is the smallest app with a sign-in: a public page, a private page and a logout.
 //
 // It reads client_secrets.json from the current folder, and listens at the address of its
-// callback URL: with a certificate of this machine if that is https, or without one. To run it with a pool on this machine:
+// callback URL: with a certificate of this machine if that is https, or without one. To run it
+// with a pool on this machine:
 //
 //	cognate pool                                    (in another terminal)
 //	cognate client-secrets > client_secrets.json
@@ -66,7 +67,7 @@ func run(ctx context.Context, file, addr string) error {
 	if addr == "" {
 		addr = home.Host
 	}
-	ln, warning, err := listen(home.Scheme, addr)
+	ln, warning, err := listen(ctx, home.Scheme, addr)
 	if err != nil {
 		return fmt.Errorf("%w; choose where to listen with -addr", err)
 	}
@@ -82,9 +83,9 @@ func run(ctx context.Context, file, addr string) error {
 
 // listen listens for a callback URL of this scheme. warning is what to know about the
 // certificate.
-func listen(scheme, addr string) (ln net.Listener, warning string, err error) {
+func listen(ctx context.Context, scheme, addr string) (ln net.Listener, warning string, err error) {
 	if scheme == "http" { // New accepts it for this machine alone
-		ln, err = net.Listen("tcp", addr)
+		ln, err = new(net.ListenConfig).Listen(ctx, "tcp", addr)
 		return ln, "", err
 	}
 	secured, err := devtls.Listen(addr)

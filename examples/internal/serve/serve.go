@@ -54,7 +54,7 @@ func run(ctx context.Context, newApp func(context.Context, cognate.Config) (http
 	if *addr == "" {
 		*addr = home.Host
 	}
-	ln, warning, err := listen(home.Scheme, *addr)
+	ln, warning, err := listen(ctx, home.Scheme, *addr)
 	if err != nil {
 		return fmt.Errorf("%w; choose where to listen with -addr", err)
 	}
@@ -70,9 +70,9 @@ func run(ctx context.Context, newApp func(context.Context, cognate.Config) (http
 
 // listen listens for a callback URL of this scheme. warning is what to know about the
 // certificate.
-func listen(scheme, addr string) (ln net.Listener, warning string, err error) {
+func listen(ctx context.Context, scheme, addr string) (ln net.Listener, warning string, err error) {
 	if scheme == "http" { // cognate.New accepts it for this machine alone
-		ln, err = net.Listen("tcp", addr)
+		ln, err = new(net.ListenConfig).Listen(ctx, "tcp", addr)
 		return ln, "", err
 	}
 	secured, err := devtls.Listen(addr)
