@@ -22,7 +22,8 @@ func ParseFlags(fs *flag.FlagSet, args []string) (Config, error) {
 	fs.StringVar(&c.Addr, "addr", "127.0.0.1:5000",
 		"`address` of the app, on this machine; port 0 is any free one")
 	fs.StringVar(&c.PoolAddr, "pool-addr", "127.0.0.1:9229", "`address` of the pool, on this machine")
-	fs.Func("dev-view-token", "`token` that lets a browser see /_cognate/ (a new one at each start) [$"+tokenVariable+"]",
+	fs.Func("dev-view-token",
+		"`token` that lets a browser see /_cognate/ (a new one at each start) [$"+tokenVariable+"]",
 		func(token string) error {
 			if token == "" {
 				return errors.New("it is empty; give it a value, or leave it out")
