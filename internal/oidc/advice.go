@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net"
@@ -18,15 +19,15 @@ func advice(err error, address *url.URL) string {
 	if errors.Is(err, http.ErrSchemeMismatch) {
 		return "the server speaks http and not https: compare the scheme of the Issuer with the provider's own"
 	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return "this machine does not trust the authority that issued the certificate: install it, or name its " +
-			"file in SSL_CERT_FILE; that of cognate pool --tls is installed by cognate trust --install"
-	}
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
 		return "use a name that is in the server's certificate"
 	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
 		return "renew the server's certificate, or set this machine's clock right"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok { // the cause is the system's own on macOS
+		return "this machine does not trust the authority that issued the certificate: install it, or name its " +
+			"file in SSL_CERT_FILE; that of cognate pool --tls is installed by cognate trust --install"
 	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok && e.IsNotFound {
 		return "compare the host of the Issuer with the provider's own; names are not the same in a container and " +
