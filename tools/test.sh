@@ -83,6 +83,14 @@ need_apache() {
       elsewhere install them, and set APACHE to the program and APACHE_MODULES to the folder of its modules."
 }
 
+# The tests look in the same places: see newNginx in e2e.
+need_nginx() {
+	[ -z "${NGINX:-}" ] || return 0
+	[ -x /usr/sbin/nginx ] || apt nginx-light ||
+		fail "the test of an app behind nginx needs it. On Debian or Ubuntu: sudo apt-get install nginx-light
+      elsewhere install it, and set NGINX to the program."
+}
+
 # The tests look in the same places: see systemPython in e2e/clients.
 need_authlib() {
 	for python in ${PYTHON_AUTHLIB:-/usr/bin/python3 python3}; do
@@ -185,6 +193,7 @@ case $(modules) in *e2e*)
 	need_certutil
 	need_node
 	need_apache
+	need_nginx
 	need_authlib
 	need_pip
 	;;
