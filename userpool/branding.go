@@ -2,8 +2,11 @@ package userpool
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/cognate-auth/cognate/userpool/internal/palette"
 )
 
 const (
@@ -43,4 +46,21 @@ func checkBranding(c Client) error {
 		return InvalidParameter("the CSS of the branding has at most 64 KB and no <")
 	}
 	return nil
+}
+
+// HardToRead says of each colour of the brand that can't be read as text on the pages
+// (WCAG 2.2, success criterion 1.4.3) what its contrast is, and what the pages use in its
+// place. It is no error: a brand may insist, and its buttons have the colour all the same.
+func (b Branding) HardToRead() (notes []string) {
+	for _, c := range []struct{ name, colour, link, card, theme string }{
+		{"primary", b.Primary, palette.Light(b.Primary, "").Link, palette.LightCard, "light"},
+		{"dark_primary", b.DarkPrimary, palette.Dark(b.DarkPrimary, "", "").Link, palette.DarkCard, "dark"},
+	} {
+		if c.colour != "" && c.link != c.colour {
+			notes = append(notes, fmt.Sprintf("branding.%s %s has a contrast of %.1f to 1 on the %s pages' %s, and "+
+				"text needs 4.5: buttons have it, and links have %s", c.name, c.colour,
+				palette.Contrast(c.colour, c.card), c.theme, c.card, c.link))
+		}
+	}
+	return notes
 }

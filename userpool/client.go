@@ -81,7 +81,9 @@ type Branding struct {
 	LogoAlt string
 	// Primary is the colour of buttons and links, and Background that of the
 	// page, as in #0a6cff; empty: our own. DarkPrimary and DarkBackground are
-	// those of the dark theme.
+	// those of the dark theme; without them it has Primary, as light as it takes
+	// to read it there, and our own background. [Branding.HardToRead] says which
+	// colours the pages can't use for text.
 	Primary, Background, DarkPrimary, DarkBackground string
 	// CSS is added to the page's style sheet: at most 64 KB.
 	CSS string

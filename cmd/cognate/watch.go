@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,7 +119,7 @@ func (w *watcher) apply(ctx context.Context, f *poolconfig.File) {
 	if !w.retry || len(did) > 0 || err == nil {
 		terminal.Printf(w.term.Out, "  %s was read again.\n", f.Path)
 	}
-	for _, line := range did {
+	for _, line := range append(did, newNotes(f, w.last)...) {
 		terminal.Printf(w.term.Out, "    %s\n", line)
 	}
 	w.last = f
@@ -131,6 +132,13 @@ func (w *watcher) apply(ctx context.Context, f *poolconfig.File) {
 	if refused != nil {
 		terminal.Printf(w.term.Err, "cognate: %s:\n%s\n", someLeft, indent(refused.Error()))
 	}
+}
+
+// newNotes returns the notes of a file that were not printed for the one before.
+func newNotes(f, before *poolconfig.File) []string {
+	return slices.DeleteFunc(slices.Clone(f.Notes), func(note string) bool {
+		return slices.Contains(before.Notes, note)
+	})
 }
 
 // complain prints an error, unless it is the one that was printed last.

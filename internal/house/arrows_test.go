@@ -37,7 +37,7 @@ var arrows = []struct{ packages, may string }{
 	// The local pool, from the ground up: words, what stands below the rules, the rules, those
 	// that speak HTTP and know nothing of one another, and stores. None knows the library.
 	{"userpool", "userpool/internal/text userpool/internal/naming userpool/internal/redirect " +
-		"userpool/internal/oauthscope"},
+		"userpool/internal/oauthscope userpool/internal/palette"},
 	{"userpool/store", ""},
 	{"userpool/trace", "userpool userpool/internal/text"},
 	{"userpool/keys", "userpool"},
@@ -45,6 +45,7 @@ var arrows = []struct{ packages, may string }{
 
 	{"userpool/internal/naming", ""},
 	{"userpool/internal/oauthscope", ""},
+	{"userpool/internal/palette", ""},
 	{"userpool/internal/redirect", ""},
 	{"userpool/internal/decision", ""},
 	{"userpool/internal/text", ""},
@@ -85,7 +86,7 @@ var arrows = []struct{ packages, may string }{
 	{"userpool/oauth", "userpool userpool/internal/decision userpool/accounts userpool/grants " +
 		"userpool/pool userpool/internal/browser"},
 	{"userpool/hosted", "userpool userpool/internal/decision userpool/accounts userpool/signin " +
-		"userpool/grants userpool/pool userpool/internal/browser"},
+		"userpool/grants userpool/pool userpool/internal/browser userpool/internal/palette"},
 	{"userpool/federation", "internal/loopback internal/utf8text userpool userpool/internal/decision " +
 		"userpool/grants userpool/pool userpool/internal/browser"},
 	{"userpool/devview", "userpool userpool/trace userpool/internal/decision userpool/accounts " +

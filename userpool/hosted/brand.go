@@ -5,12 +5,11 @@ import (
 	_ "embed" // for the style sheet
 	"encoding/base64"
 	"html/template"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/internal/palette"
 )
 
 //go:embed style.css
@@ -53,30 +52,25 @@ func newBrand(b userpool.Branding) brand {
 	return out
 }
 
-// themeCSS sets the client's colours.
+// themeCSS sets the client's colours in the theme that they are for, and in no other.
 func themeCSS(b userpool.Branding) string {
-	return theme(b.Primary, b.Background, "") + theme(
-		b.DarkPrimary, b.DarkBackground, "@media (prefers-color-scheme: dark)",
-	)
+	return themeRules("not all and ", palette.Light(b.Primary, b.Background)) +
+		themeRules("", palette.Dark(b.DarkPrimary, b.DarkBackground, b.Primary))
 }
 
-func theme(primary, background, media string) string {
+func themeRules(not string, t palette.Theme) string {
 	var rules strings.Builder
-	if primary != "" {
-		rules.WriteString("--accent:" + primary + ";--accent-strong:" + primary + ";--mark-a:" + primary + ";")
-		rules.WriteString("--on-accent:" + textColour(primary) + ";")
+	if t.Accent != "" {
+		rules.WriteString("--accent:" + t.Accent + ";--accent-strong:" + t.Hover + ";--on-accent:" + t.OnAccent +
+			";--link:" + t.Link + ";--ring:" + t.Link + "33;--mark-a:" + t.Accent + ";")
 	}
-	if background != "" {
-		rules.WriteString("--page:" + background + ";--glow:" + background + ";")
+	if t.Page != "" {
+		rules.WriteString("--page:" + t.Page + ";--glow:" + t.Page + ";--on-page:" + t.OnPage + ";")
 	}
-	switch {
-	case rules.Len() == 0:
+	if rules.Len() == 0 {
 		return ""
-	case media == "":
-		return ":root{" + rules.String() + "}"
-	default:
-		return media + "{:root{" + rules.String() + "}}"
 	}
+	return "@media " + not + "(prefers-color-scheme: dark){:root{" + rules.String() + "}}"
 }
 
 // policy is the Content-Security-Policy of a page. form-action is left open where
@@ -102,25 +96,4 @@ func (b brand) policy(forms bool, more ...string) string {
 func (h *Handler) own(w http.ResponseWriter, r *http.Request, title string) view {
 	l := chooseLocale(w, r, h.secure())
 	return view{locale: l, Style: ownBrand.style, Brand: ownBrand, Title: l.T(title), policy: ownBrand.policy(false)}
-}
-
-// textColour returns black or white, whichever can be read better on a colour
-// such as #0a6cff (WCAG 2.2, relative luminance).
-func textColour(on string) string {
-	rgb, err := strconv.ParseUint(strings.TrimPrefix(on, "#"), 16, 32)
-	if err != nil {
-		return "#000000"
-	}
-	channel := func(shift int) float64 {
-		c := float64(rgb>>shift&0xff) / 255
-		if c <= 0.04045 {
-			return c / 12.92
-		}
-		return math.Pow((c+0.055)/1.055, 2.4)
-	}
-	luminance := 0.2126*channel(16) + 0.7152*channel(8) + 0.0722*channel(0)
-	if luminance > 0.179 {
-		return "#000000"
-	}
-	return "#ffffff"
 }

@@ -147,6 +147,9 @@ func (in *reading) client(n ast.Node, p Pool, good bool) userpool.Client {
 		}
 		return err
 	})
+	for _, note := range c.Branding.HardToRead() {
+		in.file.Notes = append(in.file.Notes, "client "+c.ID+": "+note+".")
+	}
 	return c
 }
 

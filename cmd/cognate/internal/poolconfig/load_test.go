@@ -189,6 +189,25 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
+// TestColoursHardToRead reads colours that can't be used for text, and others that can.
+func TestColoursHardToRead(t *testing.T) {
+	f, err := loader(nil).Parse("c.yaml", []byte("pools:\n  - id: local_a\n    clients:\n"+
+		"      - id: yellow\n        branding: {primary: \"#ffd400\", dark_primary: \"#1e3a8a\"}\n"+
+		"      - id: blue\n        branding: {primary: \"#1e3a8a\"}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"client yellow: branding.primary #ffd400 has a contrast of 1.4 to 1 on the light pages' #ffffff, and " +
+			"text needs 4.5: buttons have it, and links have #8a7300.",
+		"client yellow: branding.dark_primary #1e3a8a has a contrast of 1.7 to 1 on the dark pages' #171a26, and " +
+			"text needs 4.5: buttons have it, and links have #7182b5.",
+	}
+	if diff := cmp.Diff(want, f.Notes); diff != "" {
+		t.Errorf("the notes differ (-want +got):\n%s", diff)
+	}
+}
+
 // TestDocumented checks that the documentation has every key of the file, and no
 // others.
 func TestDocumented(t *testing.T) {

@@ -26,7 +26,8 @@ type File struct {
 	// Sources are the files that were read: if one of them changes, the configuration
 	// has changed.
 	Sources []string
-	// Notes say what was read and left out; see [FromAWS].
+	// Notes are sentences about what can be used and is not as it was written: what was
+	// left out, see [Loader.FromAWS], and colours that can't be read.
 	Notes []string
 }
 
