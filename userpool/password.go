@@ -35,32 +35,54 @@ const MaxPassword = 256
 // (developer guide, page "managing-users-passwords").
 const passwordSymbols = "^$*.[]{}()?\"!@#%&/\\,><':;|_~`=+-"
 
-// Check holds a password that somebody chooses to the policy. A refusal is an
-// [*Error] with Cognito's text. Only Latin letters and digits are letters and
-// digits here; others count for the length.
-func (c PasswordPolicy) Check(pw Secret) error {
+// A PasswordFault is one thing that a policy finds wrong with a password.
+type PasswordFault string
+
+// The faults, in the order in which they are looked for.
+const (
+	PasswordTooShort    PasswordFault = "Password not long enough"
+	PasswordTooLong     PasswordFault = "Password too long"
+	PasswordEdgeSpace   PasswordFault = "Password must not begin or end with a space"
+	PasswordNoUppercase PasswordFault = "Password must have uppercase characters"
+	PasswordNoLowercase PasswordFault = "Password must have lowercase characters"
+	PasswordNoNumber    PasswordFault = "Password must have numeric characters"
+	PasswordNoSymbol    PasswordFault = "Password must have symbol characters"
+)
+
+// Faults returns all that is wrong with a password. Only Latin letters and digits are
+// letters and digits here; others count for the length.
+func (c PasswordPolicy) Faults(pw Secret) (faults []PasswordFault) {
 	s := string(pw)
 	has := func(from, to rune) bool {
 		return strings.ContainsFunc(s, func(r rune) bool { return r >= from && r <= to })
 	}
-	text := ""
-	switch {
-	case len([]rune(s)) < max(c.MinimumLength, 1):
-		text = "Password not long enough"
-	case len(s) > MaxPassword:
-		text = "Password too long"
-	case strings.TrimSpace(s) != s:
-		text = "Password must not begin or end with a space"
-	case c.RequireUppercase && !has('A', 'Z'):
-		text = "Password must have uppercase characters"
-	case c.RequireLowercase && !has('a', 'z'):
-		text = "Password must have lowercase characters"
-	case c.RequireNumbers && !has('0', '9'):
-		text = "Password must have numeric characters"
-	case c.RequireSymbols && !strings.ContainsAny(s, passwordSymbols+" "):
-		text = "Password must have symbol characters"
-	default:
+	for _, r := range []struct {
+		fault PasswordFault
+		fine  bool
+	}{
+		{PasswordTooShort, len([]rune(s)) >= max(c.MinimumLength, 1)},
+		{PasswordTooLong, len(s) <= MaxPassword},
+		{PasswordEdgeSpace, strings.TrimSpace(s) == s},
+		{PasswordNoUppercase, !c.RequireUppercase || has('A', 'Z')},
+		{PasswordNoLowercase, !c.RequireLowercase || has('a', 'z')},
+		{PasswordNoNumber, !c.RequireNumbers || has('0', '9')},
+		{PasswordNoSymbol, !c.RequireSymbols || strings.ContainsAny(s, passwordSymbols+" ")},
+	} {
+		if !r.fine {
+			faults = append(faults, r.fault)
+		}
+	}
+	return faults
+}
+
+// Check holds a password that somebody chooses to the policy. A refusal is an
+// [*Error] with Cognito's text, which names the first fault.
+func (c PasswordPolicy) Check(pw Secret) error {
+	faults := c.Faults(pw)
+	if len(faults) == 0 {
 		return nil
 	}
-	return &Error{Code: CodeInvalidPassword, Description: "Password did not conform with policy: " + text}
+	return &Error{
+		Code: CodeInvalidPassword, Description: "Password did not conform with policy: " + string(faults[0]),
+	}
 }

@@ -9,6 +9,7 @@ import (
 type newPasswordView struct {
 	stepView
 	Missing []field
+	Rules   rules
 }
 
 // viewNewPassword is the view of the page that asks for a password of one's own and
@@ -22,7 +23,7 @@ func viewNewPassword(v *visit) (writable, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := newPasswordView{stepView: step}
+	page := newPasswordView{stepView: step, Rules: rulesOf(v, "new_password")}
 	for _, name := range missing {
 		page.Missing = append(page.Missing, attributeInput(v, "newPasswordForm", name))
 	}

@@ -33,7 +33,7 @@ func (v *visit) forgot() error {
 
 // viewReset is the view of the page at /confirmforgotPassword.
 func viewReset(v *visit) (writable, error) {
-	page := sentView{view: newView(v, "Change your password"), Rules: passwordRules(v)}
+	page := sentView{view: newView(v, "Change your password"), Rules: rulesOf(v, "password")}
 	page.Lead = v.locale.T("We have sent a code by email to %s. Enter it below to choose a new password.", v.flow.Hint)
 	if v.flow.Factor == userpool.FactorSMS {
 		const text = "We have sent a code by text message to %s. Enter it below to choose a new password."

@@ -44,33 +44,12 @@ func (v *visit) attributes() map[string]string {
 	return out
 }
 
-// passwordRules says what a password must have, a sentence each.
-func passwordRules(v *visit) []string {
-	p, t := v.h.Pool.Settings().Passwords, v.locale.T
-	var out []string
-	if p.MinimumLength > 1 {
-		out = append(out, t("At least %d characters", p.MinimumLength))
-	}
-	for _, rule := range []struct {
-		on   bool
-		text string
-	}{
-		{p.RequireUppercase, "An uppercase letter"}, {p.RequireLowercase, "A lowercase letter"},
-		{p.RequireNumbers, "A number"}, {p.RequireSymbols, "A symbol or a space"},
-	} {
-		if rule.on {
-			out = append(out, t(rule.text))
-		}
-	}
-	return out
-}
-
 // signUpView is what the sign-up page shows.
 type signUpView struct {
 	view
 	User   field
 	Fields []field
-	Rules  []string
+	Rules  rules
 }
 
 // viewSignUp is the view of the page at /signup. The password is never written back.
@@ -80,7 +59,7 @@ func viewSignUp(v *visit) (writable, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := signUpView{view: newView(v, "Sign up with a new account"), Rules: passwordRules(v)}
+	page := signUpView{view: newView(v, "Sign up with a new account"), Rules: rulesOf(v, "password")}
 	names := settings.UsernameAttributes
 	page.User = newName(names, v.flow.Username)
 	for _, name := range settings.SignUpAttributes() {
@@ -122,7 +101,7 @@ type sentView struct {
 	Lead   string
 	Link   bool // a link is waited for, not a code
 	Resend string
-	Rules  []string
+	Rules  rules
 }
 
 // viewConfirm is the view of the page at /confirm.
