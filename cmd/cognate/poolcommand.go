@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -177,7 +178,7 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal.Streams) err
 	defer closeStore()
 
 	log := c.logger(term)
-	s := &site{addr: addr, scheme: "http", store: st, log: log, view: view, limit: c.Limit}
+	s := &site{addr: addr, scheme: "http", store: st, log: log, view: view, limit: c.Limit, messages: c.messages(term)}
 	if sender != nil {
 		s.deliver = sender.Deliver
 	}
@@ -212,6 +213,15 @@ func (c *poolServeCommand) secured(
 		terminal.Printf(term.Err, "cognate: somebody opened the pool with https; its address is %s, and "+
 			"--tls would make it https\n", s.base(s.addr.Host))
 	}), "", nil
+}
+
+// messages returns what prints where the messages of the pools are, or nil with a log level
+// that leaves out warnings too.
+func (c *poolServeCommand) messages(term terminal.Streams) *localpool.Messages {
+	if c.level() > slog.LevelWarn {
+		return nil
+	}
+	return localpool.NewMessages(term.Out, c.SMTP)
 }
 
 type poolInitCommand struct {

@@ -35,9 +35,10 @@ type site struct {
 	store  store.Store
 	log    *slog.Logger
 
-	deliver func(context.Context, userpool.Message) error // nil: mail is only in the outbox
-	limit   int                                           // requests per second of one address; 0: none
-	view    localpool.View
+	deliver  func(context.Context, userpool.Message) error // nil: mail is only in the outbox
+	messages *localpool.Messages                           // prints where messages are; nil: nothing
+	limit    int                                           // requests per second of one address; 0: none
+	view     localpool.View
 
 	table   atomic.Pointer[table] // replaced, never modified
 	handler http.Handler          // route, with the limit; set by start
@@ -163,12 +164,16 @@ func (s *site) newPool(ctx context.Context, p poolconfig.Pool, base string) (*po
 	if err != nil {
 		return nil, err
 	}
-	return pool.New(ctx, pool.Config{
+	outbox := s.view.Outbox(base)
+	var up *pool.Pool
+	up, err = pool.New(ctx, pool.Config{
 		ID: p.ID, Issuer: cmp.Or(p.Issuer, s.base(s.addr.Host)+"/"), Domain: base, Store: s.store,
 		Settings: p.Settings, Invoke: trigger.HTTP(nil), Passkeys: authenticators, Logger: s.log,
 		Trace:   trace.New(nil),
 		Deliver: s.deliver,
+		Sent:    func(m userpool.Message) { s.messages.Tell(m, outbox, up.Settings().FixedCode != "") },
 	})
+	return up, err
 }
 
 // canAdd returns an error if a pool that is not served yet can't be added as p

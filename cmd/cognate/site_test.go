@@ -438,3 +438,31 @@ func TestReloadKeepsPasswords(t *testing.T) {
 	w.change(t, strings.Split(aPool, "    users:")[0])
 	hash() // a user who is no longer in the file is still in the pool
 }
+
+// TestMessagesAreAnnounced has a pool with a domain of its own send a message, which the
+// terminal says where to find.
+func TestMessagesAreAnnounced(t *testing.T) {
+	a, err := listen.Parse("--addr", "127.0.0.1:9229")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newTestSite(a, memstore.New())
+	var out strings.Builder
+	s.messages = localpool.NewMessages(&out, "")
+	err = s.start(t.Context(), &poolconfig.File{Pools: []poolconfig.Pool{{
+		ID: "local_Mine", CustomDomain: "auth.localhost", Settings: userpool.Settings{FixedCode: "424242"},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.table.Load().pools[0].pool.Users.Create(t.Context(), userpool.NewUser{
+		Username: "eve", Invite: true, Attributes: map[string]string{"email": "eve@example.com"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "  Mail to eve@example.com, a temporary password: http://auth.localhost:9229/_cognate/outbox\n"
+	if out.String() != want {
+		t.Errorf("the terminal has %q, want %q", out.String(), want)
+	}
+}

@@ -72,10 +72,14 @@ func run(ctx context.Context, c Config, term terminal.Streams) error {
 	if err != nil {
 		return err
 	}
+	var messages *localpool.Messages
+	if c.LogLevel <= slog.LevelWarn {
+		messages = localpool.NewMessages(term.Out, "")
+	}
 	p, err := newPool(ctx, poolURL, userpool.Client{
 		Name: "Cognate demo", GenerateSecret: true,
 		CallbackURLs: []string{appURL + "/oidc_callback"}, LogoutURLs: []string{appURL + "/"},
-	}, view, log)
+	}, view, messages, log)
 	if err != nil {
 		return err
 	}
@@ -136,13 +140,15 @@ type localPool struct {
 	handler http.Handler
 }
 
-// newPool returns a pool that is served at base.
+// newPool returns a pool that is served at base. messages is told of what it sends.
 func newPool(
-	ctx context.Context, base string, client userpool.Client, view localpool.View, log *slog.Logger,
+	ctx context.Context, base string, client userpool.Client, view localpool.View, messages *localpool.Messages,
+	log *slog.Logger,
 ) (*localPool, error) {
 	p, err := pool.New(ctx, pool.Config{
 		Issuer: base + "/", Store: memstore.New(), Logger: log, Trace: trace.New(nil),
 		Settings: userpool.Settings{UsernameAttributes: []string{"email"}},
+		Sent:     func(m userpool.Message) { messages.Tell(m, view.Outbox(base), false) },
 	})
 	if err != nil {
 		return nil, err

@@ -33,10 +33,13 @@ type Accounts struct {
 	Triggers *triggers.Triggers
 }
 
-// New returns the accounts of a pool. deliver is given every message, if it is not nil.
-func New(c *core.Core, deliver func(context.Context, userpool.Message) error) *Accounts {
+// New returns the accounts of a pool. sent is told of every message, and deliver is given
+// it; each may be nil.
+func New(
+	c *core.Core, sent func(userpool.Message), deliver func(context.Context, userpool.Message) error,
+) *Accounts {
 	l, t := lockout.New(c), triggers.New(c)
-	cs := codes.New(c, l, t, deliver)
+	cs := codes.New(c, l, t, sent, deliver)
 	users := &Users{
 		core: c, names: newSignInNames(*c.Settings()), lockout: l, codes: cs, triggers: t, decoys: &Decoys{core: c},
 	}

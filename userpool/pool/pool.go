@@ -103,6 +103,10 @@ type Config struct {
 	// Nil: they stay in the outbox (see [accounts.Outbox.List]), where they are anyway.
 	Deliver func(ctx context.Context, m userpool.Message) error
 
+	// Sent is told of every mail and short message once it is in the outbox, and before
+	// the request that caused it is answered: it must not take long. Nil: nobody is told.
+	Sent func(m userpool.Message)
+
 	// Passkeys checks what authenticators answer. Nil: there are no passkeys,
 	// whatever the settings say.
 	Passkeys userpool.Passkeys
@@ -161,7 +165,7 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := accounts.New(c, cfg.Deliver)
+	a := accounts.New(c, cfg.Sent, cfg.Deliver)
 	s := signin.New(c, a, cfg.Passkeys)
 	g, err := grants.New(ctx, c, a, s, cfg.Keys)
 	if err != nil {

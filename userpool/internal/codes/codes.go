@@ -32,16 +32,22 @@ type Codes struct {
 	lockout  *lockout.Lockout
 	triggers *triggers.Triggers
 
+	sent        func(userpool.Message)
 	deliverer   func(context.Context, userpool.Message) error
 	deliveries  chan struct{} // holds one value per delivery under way
 	lastMessage atomic.Int64  // see nextMessageID
 }
 
-// New returns the codes of a pool. deliver is given every message, if it is not nil.
+// New returns the codes of a pool. sent is told of every message, and deliver is given
+// it; each may be nil.
 func New(
-	c *core.Core, l *lockout.Lockout, t *triggers.Triggers, deliver func(context.Context, userpool.Message) error,
+	c *core.Core, l *lockout.Lockout, t *triggers.Triggers,
+	sent func(userpool.Message), deliver func(context.Context, userpool.Message) error,
 ) *Codes {
-	return &Codes{core: c, lockout: l, triggers: t, deliverer: deliver, deliveries: make(chan struct{}, maxDeliveries)}
+	return &Codes{
+		core: c, lockout: l, triggers: t, sent: sent, deliverer: deliver,
+		deliveries: make(chan struct{}, maxDeliveries),
+	}
 }
 
 // What there is to be told of a code.

@@ -141,10 +141,13 @@ func fill(m *userpool.Message) {
 	m.Body = strings.NewReplacer(pairs...).Replace(body)
 }
 
-// Deliver hands a message to Config.Deliver, without waiting: how long a mail
-// takes must not tell who has an account. What fails is in the log; the message
-// is in the outbox all the same.
+// Deliver tells Config.Sent of a message that is in the outbox, and hands it to
+// Config.Deliver without waiting: how long a mail takes must not tell who has an
+// account. What fails is in the log; the message is in the outbox all the same.
 func (cs *Codes) Deliver(ctx context.Context, m userpool.Message) {
+	if cs.sent != nil {
+		cs.sent(m)
+	}
 	if cs.deliverer == nil {
 		return
 	}
