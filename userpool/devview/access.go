@@ -59,6 +59,21 @@ func forPrograms(r *http.Request) bool {
 	return strings.HasSuffix(r.URL.Path, ".json") || r.URL.Path == livePath
 }
 
+// Access says who may see the view.
+type Access struct {
+	// BaseURL is the pool's domain, such as http://localhost:9229, without trailing
+	// slash. Required.
+	BaseURL string
+	// Token lets in who shows it: [CheckToken] says what it may be, [NewToken] makes
+	// one, and a browser brings it at [Address]. Empty: nobody is let in.
+	Token userpool.Secret
+	// InsecureAnywhere lets in whoever asks.
+	InsecureAnywhere bool
+}
+
+// Outbox is the address of the messages that the pool sent.
+func (a Access) Outbox() string { return a.BaseURL + root + "outbox" }
+
 // guard lets in who may look, for reading.
 func (h *Handler) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +82,7 @@ func (h *Handler) guard(next http.Handler) http.Handler {
 		switch {
 		case fromOtherSite(r):
 			h.forbid(w, r)
-		case !brought && !h.proven(r):
+		case !brought && !h.Proven(r):
 			h.challenge(w, r)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			w.Header().Set("Allow", "GET, HEAD")
@@ -81,20 +96,21 @@ func (h *Handler) guard(next http.Handler) http.Handler {
 }
 
 // broughtToken reports whether the address has the token.
-func (h *Handler) broughtToken(r *http.Request) bool {
+func (a Access) broughtToken(r *http.Request) bool {
 	q, err := url.ParseQuery(r.URL.RawQuery)
-	return err == nil && len(q[tokenParam]) == 1 && h.Token.Equal(userpool.Secret(q.Get(tokenParam)))
+	return err == nil && len(q[tokenParam]) == 1 && a.Token.Equal(userpool.Secret(q.Get(tokenParam)))
 }
 
-// proven reports whether who asks has the token, or needs none: a browser has it in
-// the cookie, a program sends it as RFC 6750 section 2.1 says. Where the request
-// comes from is no proof, since a proxy on this machine asks for others.
-func (h *Handler) proven(r *http.Request) bool {
-	if h.InsecureAnywhere {
+// Proven reports whether who asks has the token, or needs none: a browser has it in
+// the cookie, which it sends below /_cognate/ alone, a program sends it as RFC 6750
+// section 2.1 says. Where the request comes from is no proof, since a proxy on this
+// machine asks for others.
+func (a Access) Proven(r *http.Request) bool {
+	if a.InsecureAnywhere {
 		return true
 	}
-	for _, c := range r.CookiesNamed(h.cookieName()) {
-		if h.Token.Equal(userpool.Secret(c.Value)) {
+	for _, c := range r.CookiesNamed(a.cookieName("cognate-view")) {
+		if a.Token.Equal(userpool.Secret(c.Value)) {
 			return true
 		}
 	}
@@ -103,27 +119,57 @@ func (h *Handler) proven(r *http.Request) bool {
 		return false
 	}
 	scheme, token, _ := strings.Cut(sent[0], " ")
-	return strings.EqualFold(scheme, "Bearer") && h.Token.Equal(userpool.Secret(token))
+	return strings.EqualFold(scheme, "Bearer") && a.Token.Equal(userpool.Secret(token))
 }
 
-// cookieName names the port: cookies do not (RFC 6265 section 8.5), and another
-// pool of this machine has another token.
-func (h *Handler) cookieName() string {
-	u, err := url.Parse(h.BaseURL)
-	if err != nil || u.Port() == "" {
-		return "cognate-view"
+// Opened reports whether the browser has opened the view, wherever below the domain it
+// is now. It is for what a page may show to a developer and not for what it may do: the
+// cookie is sent to all paths, and so to every program on another port of the host.
+func (a Access) Opened(r *http.Request) bool {
+	if a.InsecureAnywhere {
+		return true
 	}
-	return "cognate-view-" + u.Port()
+	for _, c := range r.CookiesNamed(a.cookieName(openedCookie)) {
+		if a.Token != "" && a.openedMark().Equal(userpool.Secret(c.Value)) {
+			return true
+		}
+	}
+	return false
+}
+
+const openedCookie = "cognate-view-opened"
+
+// openedMark shows that a browser had the token, from which it is made one way, and opens
+// nothing itself.
+func (a Access) openedMark() userpool.Secret {
+	return userpool.Secret(("the developer's view was opened with " + a.Token).Digest())
+}
+
+// cookieName adds the port: cookies do not have it (RFC 6265 section 8.5), and another
+// pool of this machine has another token.
+func (a Access) cookieName(name string) string {
+	u, err := url.Parse(a.BaseURL)
+	if err != nil || u.Port() == "" {
+		return name
+	}
+	return name + "-" + u.Port()
 }
 
 // remember keeps the token in a cookie, which no page of another site makes a
 // browser send, and takes it out of the address: that stays in the history, and
-// is copied into questions.
-func (h *Handler) remember(w http.ResponseWriter, r *http.Request) {
+// is copied into questions. A second cookie is for the sign-in pages, where a link from
+// the app on another site leads (hence Lax).
+func (a Access) remember(w http.ResponseWriter, r *http.Request) {
+	secure := strings.HasPrefix(a.BaseURL, "https:")
 	//nolint:gosec // not Secure on plain http, where browsers would drop it
 	http.SetCookie(w, &http.Cookie{
-		Name: h.cookieName(), Value: string(h.Token), Path: root, HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		Secure: strings.HasPrefix(h.BaseURL, "https:"),
+		Name: a.cookieName("cognate-view"), Value: string(a.Token), Path: root, HttpOnly: true, Secure: secure,
+		SameSite: http.SameSiteStrictMode,
+	})
+	//nolint:gosec // as above
+	http.SetCookie(w, &http.Cookie{
+		Name: a.cookieName(openedCookie), Value: string(a.openedMark()), Path: "/", HttpOnly: true, Secure: secure,
+		SameSite: http.SameSiteLaxMode,
 	})
 	q := r.URL.Query()
 	q.Del(tokenParam)

@@ -158,7 +158,9 @@ func TestEverythingIsGuarded(t *testing.T) {
 		}
 	}
 	mux := http.NewServeMux()
-	(&devview.Handler{Pool: e.Pool, BaseURL: pooltest.BaseURL, Logger: slog.New(slog.DiscardHandler)}).Mount(mux)
+	(&devview.Handler{
+		Access: devview.Access{BaseURL: pooltest.BaseURL}, Pool: e.Pool, Logger: slog.New(slog.DiscardHandler),
+	}).Mount(mux)
 	for _, h := range []http.Header{nil, bearer(""), cookie("cognate-view="), {"Authorization": {"Bearer"}}} {
 		for _, path := range []string{"/_cognate/", "/_cognate/?token="} {
 			r := request(t, http.MethodGet, path)
@@ -183,7 +185,8 @@ func TestTokenLeavesTheAddress(t *testing.T) {
 	} {
 		mux := http.NewServeMux()
 		(&devview.Handler{
-			Pool: e.Pool, BaseURL: base, Logger: slog.New(slog.DiscardHandler), Token: viewToken,
+			Access: devview.Access{BaseURL: base, Token: viewToken},
+			Pool:   e.Pool, Logger: slog.New(slog.DiscardHandler),
 		}).Mount(mux)
 		for from, to := range map[string]string{
 			strings.TrimPrefix(devview.Address(base, viewToken), base): "/_cognate/",

@@ -13,21 +13,15 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
 // Handler serves the view. It is safe for concurrent use once its fields are set.
 type Handler struct {
-	Pool    *pool.Pool   // required
-	BaseURL string       // the domain, such as http://localhost:9229, without trailing slash; required
-	Logger  *slog.Logger // takes the view's own failures; required
+	Access // who may see the view
 
-	// Token lets in who shows it: [CheckToken] says what it may be, [NewToken] makes
-	// one, and a browser brings it at [Address]. Empty: nobody is let in.
-	Token userpool.Secret
-	// InsecureAnywhere lets in whoever asks.
-	InsecureAnywhere bool
+	Pool   *pool.Pool   // required
+	Logger *slog.Logger // takes the view's own failures; required
 
 	waiting chan struct{}
 }

@@ -38,8 +38,8 @@ func newEnv(t *testing.T, changes ...func(*pool.Config)) *env {
 func (e *env) newView(insecure bool) http.Handler {
 	mux := http.NewServeMux()
 	(&devview.Handler{
-		Pool: e.Pool, BaseURL: pooltest.BaseURL, Logger: slog.New(slog.DiscardHandler),
-		Token: viewToken, InsecureAnywhere: insecure,
+		Access: devview.Access{BaseURL: pooltest.BaseURL, Token: viewToken, InsecureAnywhere: insecure},
+		Pool:   e.Pool, Logger: slog.New(slog.DiscardHandler),
 	}).Mount(mux)
 	return mux
 }

@@ -13,12 +13,14 @@ import (
 	"github.com/cognate-auth/cognate/userpool/pool"
 )
 
-// Handler serves the pages. All fields are required; it is safe for concurrent
-// use once they are set.
+// Handler serves the pages. All fields but Developer are required; it is safe for
+// concurrent use once they are set.
 type Handler struct {
 	Pool    *pool.Pool
 	BaseURL string // the domain, such as http://localhost:9229, without trailing slash
 	Logger  *slog.Logger
+
+	Developer Developer // what a developer sees beside; empty: nothing
 }
 
 // Mount registers the pages.

@@ -42,6 +42,10 @@ type view struct {
 	// does not take the focus: it would scroll the page.
 	Long bool
 
+	// Outbox is where a developer finds the code or the link that the page waits for;
+	// empty: nobody is told.
+	Outbox string
+
 	Message string // in the page's language; empty: none
 	Failed  bool   // Message is an error
 
@@ -59,6 +63,9 @@ func newView(v *visit, title string) view {
 		Failed: v.flow.Failed,
 	}
 	out.SignUp, out.Forgot, out.Back = links(v)
+	if v.h.Developer.here(v.r) {
+		out.Outbox = v.h.Developer.Outbox
+	}
 	if v.flow.Notice != "" {
 		out.Message = v.locale.T(v.flow.Notice)
 	}

@@ -99,14 +99,16 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	(&hosted.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}).Mount(mux)
 	mux.Handle("GET "+HealthPath, &health{check: cfg.Pool.CheckStore})
+	pages := &hosted.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}
 	if cfg.DevView {
-		(&devview.Handler{
-			Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger,
-			Token: cfg.DevViewToken, InsecureAnywhere: cfg.InsecureDevViewAnywhere,
-		}).Mount(mux)
+		access := devview.Access{
+			BaseURL: cfg.BaseURL, Token: cfg.DevViewToken, InsecureAnywhere: cfg.InsecureDevViewAnywhere,
+		}
+		(&devview.Handler{Access: access, Pool: cfg.Pool, Logger: cfg.Logger}).Mount(mux)
+		pages.Developer = hosted.Developer{Here: access.Opened, Outbox: access.Outbox()}
 	}
+	pages.Mount(mux)
 	handler := http.Handler(mux)
 	if trace != nil {
 		handler = recorder.Handler(trace, cfg.BaseURL, handler)
