@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -258,15 +259,18 @@ func TestPages(t *testing.T) {
 		c.Invoke = func(context.Context, userpool.Trigger, []byte) ([]byte, error) { return nil, nil }
 	})
 	for target, want := range map[string][]string{
-		"/_cognate/":                            {"Nobody has signed in yet", "/oauth2/authorize?client_id=app"},
-		"/_cognate/users":                       {"Ann", "CONFIRMED", "zebra, admins"},
-		"/_cognate/users?prefix=ann":            {"Ann"},
-		"/_cognate/users?prefix=x":              {"Nobody"},
-		"/_cognate/users?by=group&prefix=zebra": {"Ann"},
-		"/_cognate/users/" + e.Ann.Sub:          {"custom:plan", "Password", "set"},
-		"/_cognate/clients":                     {"The App", "confidential", "public", pooltest.Callback},
+		"/_cognate/":                          {"Nobody has signed in yet", `href="https://app.test/"`},
+		"/_cognate/users":                     {"Ann", "CONFIRMED", "zebra, admins"},
+		"/_cognate/users?text=EXAMPLE":        {"Ann"},
+		"/_cognate/users?text=nobody%40":      {"Nobody is found"},
+		"/_cognate/users?by=group&text=zebra": {"Ann"},
+		"/_cognate/users?by=status&text=conf": {"Ann"},
+		"/_cognate/users?by=group&text=zeb":   {"Nobody is found"},
+		"/_cognate/users/" + e.Ann.Sub:        {"custom:plan", "Password", "set"},
+		"/_cognate/clients":                   {"The App", "confidential", "public", pooltest.Callback},
 		"/_cognate/clients/app": {
-			"confidential", "30 days", "client_secrets.json", "Open the sign-in page",
+			"confidential", "30 days", "client_secrets.json",
+			`<a class="button" href="https://app.test/">Open the app at`,
 		},
 		"/_cognate/clients/public":                  {"public: it has no secret"},
 		"/_cognate/clients/app/client_secrets.json": {`"client_id": "app"`, `"issuer": "http://pool.test/local_test1"`},
@@ -309,7 +313,7 @@ func TestUsersByPage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	first := e.look(t, "/_cognate/users?by=username&prefix=user")
+	first := e.look(t, "/_cognate/users?text=SER")
 	next := regexp.MustCompile(`href="(/_cognate/users\?after=[^"]+)"`).FindStringSubmatch(first)
 	if next == nil || strings.Count(first, "CONFIRMED</span>") != 50 {
 		t.Fatalf("the first page has %d users", strings.Count(first, "CONFIRMED</span>"))
@@ -317,5 +321,23 @@ func TestUsersByPage(t *testing.T) {
 	second := e.look(t, strings.ReplaceAll(next[1], "&amp;", "&"))
 	if got := strings.Count(second, "CONFIRMED</span>"); got != 10 || strings.Contains(second, "?after=") {
 		t.Errorf("the second page has %d users, want 10 and no next page", got)
+	}
+}
+
+// TestSignInsBeginAtTheApp has a client with several callback URLs: each origin has one
+// link, and none leads to the sign-in page.
+func TestSignInsBeginAtTheApp(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	e.AddClient(t, userpool.Client{ID: "many", CallbackURLs: []string{
+		"http://localhost:3000/cb", "http://localhost:3000/other", "myapp://cb", "https://a.test/cb?x=1",
+	}})
+	page := e.look(t, "/_cognate/clients/many")
+	var got []string
+	for _, m := range regexp.MustCompile(`class="button" href="([^"]+)"`).FindAllStringSubmatch(page, -1) {
+		got = append(got, m[1])
+	}
+	if want := []string{"http://localhost:3000/", "https://a.test/"}; !slices.Equal(got, want) {
+		t.Errorf("the page leads to %q, want %q", got, want)
 	}
 }

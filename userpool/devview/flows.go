@@ -59,7 +59,7 @@ type flowsView struct {
 	Off     bool    // nothing is recorded
 }
 
-// start is an address that begins a sign-in.
+// start is where a sign-in at a client begins: the app's own address.
 type start struct{ Name, URL string }
 
 // signInLine is one sign-in in the list.
@@ -106,19 +106,26 @@ func (h *Handler) flows(ctx context.Context, f filter) (flowsView, error) {
 		view.SignIns = append(view.SignIns, line)
 	}
 	if len(all) == 0 {
-		view.Starts = h.starts(view.Clients)
+		view.Starts = starts(view.Clients...)
 	}
 	return view, nil
 }
 
-// starts are the sign-in pages of the first few clients.
-func (h *Handler) starts(clients []userpool.Client) (out []start) {
+// starts are where the sign-ins of the first few clients begin: at the origins of their
+// callback URLs, each once. A sign-in that did not begin there ends with an error there:
+// the app has no cookie of it.
+func starts(clients ...userpool.Client) (out []start) {
 	for _, c := range clients[:min(len(clients), 3)] {
-		if len(c.CallbackURLs) == 0 {
-			continue
+		for _, callback := range c.CallbackURLs {
+			u, err := url.Parse(callback)
+			if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+				continue // an app of a phone, say
+			}
+			s := start{Name: nameOf(c), URL: u.Scheme + "://" + u.Host + "/"}
+			if !slices.Contains(out, s) {
+				out = append(out, s)
+			}
 		}
-		q := url.Values{"client_id": {c.ID}, "response_type": {"code"}, "redirect_uri": {c.CallbackURLs[0]}}
-		out = append(out, start{Name: nameOf(c), URL: h.BaseURL + "/oauth2/authorize?" + q.Encode()})
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package devview
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,53 +20,67 @@ const maxList = 100
 // usersView is a page of the list of users.
 type usersView struct {
 	page
-	By, Prefix string
-	Searches   []string
-	Users      []userLine
-	Next       string // address of the next page; empty: this is the last one
+
+	By, Text string
+	Searches []search
+	Users    []userLine
+	Next     string // address of the next page; empty: this is the last one
 }
 
 type userLine struct {
 	userpool.User
+
 	Name  string
 	State string
 }
 
-// searches are what users can be searched by.
-var searches = []string{
-	"email", "username", "phone_number", "name", "given_name", "family_name", "preferred_username", "group", "status",
-}
+// search is what users can be searched by.
+type search struct{ By, Name string }
+
+// The first one is for a By that is none of them.
+var searches = []search{{"", "any name"}, {"group", "group"}, {"status", "status"}}
 
 const usersPerPage = 50
 
 func (h *Handler) usersPage(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	view := usersView{page: h.page("Users", "users"), By: q.Get("by"), Prefix: q.Get("prefix"), Searches: searches}
-	if !slices.Contains(searches, view.By) {
-		view.By = searches[0]
+	view := usersView{page: h.page("Users", "users"), By: q.Get("by"), Text: q.Get("text"), Searches: searches}
+	if !slices.ContainsFunc(searches, func(s search) bool { return s.By == view.By }) {
+		view.By = ""
 	}
-	query := accounts.UserQuery{After: q.Get("after"), Limit: usersPerPage + 1}
-	switch {
-	case view.Prefix == "":
-	case view.By == "group":
-		query.Group = view.Prefix
-	default:
-		query.Attribute, query.Value, query.Prefix = view.By, view.Prefix, true
-	}
-	users, err := h.Pool.Users.List(r.Context(), query)
+	users, next, err := h.searchUsers(r.Context(), view.By, view.Text, q.Get("after"))
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
-	if len(users) > usersPerPage {
-		users = users[:usersPerPage]
-		next := url.Values{"after": {users[usersPerPage-1].Sub}, "by": {view.By}, "prefix": {view.Prefix}}
-		view.Next = root + "users?" + next.Encode()
+	if next != "" {
+		view.Next = root + "users?" + url.Values{"after": {next}, "by": {view.By}, "text": {view.Text}}.Encode()
 	}
 	for _, u := range users {
 		view.Users = append(view.Users, newUserLine(u))
 	}
 	h.write(w, r, http.StatusOK, "users", view)
+}
+
+// searchUsers returns a page of users, and after whom the next one begins.
+func (h *Handler) searchUsers(
+	ctx context.Context, by, text, after string,
+) (users []userpool.User, next string, err error) {
+	query := accounts.UserQuery{After: after, Limit: usersPerPage + 1}
+	switch {
+	case by == "" || text == "":
+		return accounts.UserSearch{Text: text, After: after, Limit: usersPerPage}.In(ctx, h.Pool.Users)
+	case by == "group":
+		query.Group = text
+	default:
+		query.Attribute, query.Value, query.Prefix = by, strings.ToUpper(text), true
+	}
+	users, err = h.Pool.Users.List(ctx, query)
+	if len(users) > usersPerPage {
+		users = users[:usersPerPage]
+		next = users[usersPerPage-1].Sub
+	}
+	return users, next, err
 }
 
 func newUserLine(u userpool.User) userLine {
@@ -201,7 +216,7 @@ func (h *Handler) clientPage(w http.ResponseWriter, r *http.Request) {
 	}
 	view := clientView{
 		page: h.page(nameOf(c), "clients"), Client: c, Name: nameOf(c), Facts: clientFacts(c),
-		Start: h.starts([]userpool.Client{c}), Secrets: string(h.secretsFile(c)),
+		Start: starts(c), Secrets: string(h.secretsFile(c)),
 	}
 	h.write(w, r, http.StatusOK, "client", view)
 }
