@@ -92,6 +92,10 @@ type Options struct {
 	// DevView serves the developer's view at the pool's DevViewURL, for a browser test,
 	// or for a person while the test is paused.
 	DevView bool
+
+	// OneClickSignIn lists the pool's users on the sign-in page of a browser that has
+	// opened DevViewURL, and signs in with one click, without a password. It needs DevView.
+	OneClickSignIn bool
 }
 
 // Pool is a running user pool.
@@ -148,6 +152,7 @@ func New(tb testing.TB, options ...Options) *Pool {
 	}
 	handler, err := server.New(server.Config{
 		Pool: p.pool, BaseURL: p.URL, Logger: opts.Logger, DevView: opts.DevView, DevViewToken: token,
+		OneClickSignIn: opts.OneClickSignIn,
 	})
 	if err != nil {
 		tb.Fatalf("cognatetest: %v", err)

@@ -21,6 +21,6 @@ type demoCommand struct {
 func (c *demoCommand) Run(ctx context.Context, term terminal.Streams) error {
 	return demo.Run(ctx, demo.Config{
 		Addr: c.Addr, PoolAddr: c.PoolAddr, DevViewToken: userpool.Secret(c.DevViewToken),
-		InsecureDevViewAnywhere: c.InsecureDevViewAnywhere, LogLevel: c.level(),
+		InsecureDevViewAnywhere: c.InsecureDevViewAnywhere, OneClickSignIn: c.OneClickSignIn, LogLevel: c.level(),
 	}, term)
 }

@@ -25,12 +25,16 @@ type mailFlags struct {
 type devViewFlags struct {
 	DevViewToken cognate.Secret `name:"dev-view-token" placeholder:"TOKEN" env:"COGNATE_DEV_VIEW_TOKEN" help:"Token that lets a browser see /_cognate/ (a new one at each start)."`
 
+	OneClickSignIn bool `name:"one-click-sign-in" help:"List the users on the sign-in page of a browser that has opened /_cognate/: one click signs in, without a password."`
+
 	InsecureDevViewAnywhere bool `name:"insecure-dev-view-anywhere" help:"Show /_cognate/, with every code and link, to everybody, without a token."`
 }
 
 // view returns who may see the developer's view until the program ends.
 func (f *devViewFlags) view() (localpool.View, error) {
-	return localpool.NewView(userpool.Secret(f.DevViewToken), f.InsecureDevViewAnywhere)
+	v, err := localpool.NewView(userpool.Secret(f.DevViewToken), f.InsecureDevViewAnywhere)
+	v.OneClick = f.OneClickSignIn
+	return v, err
 }
 
 // logFlags say how much is logged to the terminal.

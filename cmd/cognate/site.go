@@ -218,7 +218,7 @@ func (s *site) handle(ctx context.Context, r *running) error {
 		r.others[host], err = server.New(server.Config{
 			Pool: r.pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.Host) + "/" + id + "/.well-known/jwks.json",
 			SAML: sp, Logger: s.log, DevView: true, DevViewToken: s.view.Token,
-			InsecureDevViewAnywhere: s.view.Anywhere,
+			InsecureDevViewAnywhere: s.view.Anywhere, OneClickSignIn: s.view.OneClick,
 		})
 		if err != nil {
 			return err

@@ -35,6 +35,7 @@ type Config struct {
 
 	DevViewToken            userpool.Secret // lets a browser see the developer's view; empty: a new one
 	InsecureDevViewAnywhere bool            // shows it to everybody
+	OneClickSignIn          bool            // signs in without a password, where the view was opened
 
 	LogLevel slog.Level // from which on events are logged
 }
@@ -55,6 +56,7 @@ func run(ctx context.Context, c Config, term terminal.Streams) error {
 	if err != nil {
 		return err
 	}
+	view.OneClick = c.OneClickSignIn
 	appListening, err := appAddr.Listen(ctx)
 	if err != nil {
 		return err
@@ -166,6 +168,7 @@ func newPool(
 	handler, err := server.New(server.Config{
 		Pool: p, BaseURL: base, Logger: log,
 		DevView: true, DevViewToken: view.Token, InsecureDevViewAnywhere: view.Anywhere,
+		OneClickSignIn: view.OneClick,
 	})
 	if err != nil {
 		return nil, err

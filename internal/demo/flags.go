@@ -31,6 +31,9 @@ func ParseFlags(fs *flag.FlagSet, args []string) (Config, error) {
 			c.DevViewToken = userpool.Secret(token)
 			return nil
 		})
+	fs.BoolVar(&c.OneClickSignIn, "one-click-sign-in", false,
+		"list the users on the sign-in page of a browser that has opened /_cognate/: one click signs in, "+
+			"without a password")
 	fs.BoolVar(&c.InsecureDevViewAnywhere, "insecure-dev-view-anywhere", false,
 		"show /_cognate/, with every code and link, to everybody, without a token")
 	level := fs.String("log-level", "warn",

@@ -60,6 +60,8 @@ func AnnounceUsers(w io.Writer, unverified string) {
 type View struct {
 	Token    userpool.Secret
 	Anywhere bool
+
+	OneClick bool // a browser that has opened the view signs in without a password
 }
 
 // NewView returns the view that the flags ask for, until the program ends: with the token of

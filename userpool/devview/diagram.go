@@ -147,9 +147,12 @@ func newArrow(columns []party, from, to, text string, code bool) arrow {
 
 var titles = map[string]string{
 	"GET /oauth2/authorize": "The app asks for a sign-in", "GET /login": "The sign-in page",
-	"POST /login": "Name and password",
-	"GET /error":  "The error page", "GET /logout": "Sign-out", "POST /oauth2/revoke": "The app revokes its tokens",
-	"GET /oauth2/userInfo": "The app asks who it is", "GET /signup": "The sign-up page", "POST /signup": "Sign-up",
+	"POST /login":            "Name and password",
+	"POST /_cognate/sign-in": "One click, and no password",
+	"GET /error":             "The error page",
+	"GET /logout":            "Sign-out",
+	"POST /oauth2/revoke":    "The app revokes its tokens",
+	"GET /oauth2/userInfo":   "The app asks who it is", "GET /signup": "The sign-up page", "POST /signup": "Sign-up",
 	"GET /confirm": "The page for the code", "POST /confirm": "The code that confirms the account",
 	"GET /confirmUser": "The link that confirms the account", "POST /resendcode": "Another code, please",
 	"GET /forgotPassword": "The page for a forgotten password", "POST /forgotPassword": "Forgotten password",

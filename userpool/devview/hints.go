@@ -40,6 +40,8 @@ var hints = map[string]string{
 		"browser. Begin again at the app.",
 	decision.FormFromElsewhere: "A page elsewhere posted this form. Only the pool's own pages may; open " +
 		"the sign-in page at the domain that the pool was started with.",
+	decision.FormOfNoDeveloper: "Only a browser that has opened the developer's view signs in with one " +
+		"click. Open the view at the address that the pool printed at its start, and repeat it.",
 	decision.FormOfAnotherBrowser: "The browser did not send the XSRF-TOKEN cookie that the form " +
 		"belongs to. Cookies must be on, and the page must be opened where it is used: localhost and " +
 		"127.0.0.1 have cookies of their own.",

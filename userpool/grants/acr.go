@@ -27,7 +27,11 @@ func acrClaim(methods []string) string {
 
 // amrClaim adds to the methods that there are several.
 func amrClaim(methods []string) []string {
-	if len(methods) < 2 || slices.Contains(methods, signin.MethodMFA) {
+	proven := len(methods)
+	if slices.Contains(methods, signin.MethodOneClick) {
+		proven--
+	}
+	if proven < 2 || slices.Contains(methods, signin.MethodMFA) {
 		return methods
 	}
 	return append(slices.Clone(methods), signin.MethodMFA)

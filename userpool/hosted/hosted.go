@@ -33,6 +33,7 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	}
 	h.mountSignUp(mux)
 	h.mountRecovery(mux)
+	h.mountDeveloper(mux)
 	mux.HandleFunc("GET /error", h.errorPage)
 	mux.HandleFunc("GET /{$}", h.indexPage)
 }

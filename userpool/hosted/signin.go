@@ -17,6 +17,7 @@ type signInView struct {
 	Username string
 	NameOnly bool // how to sign in is chosen on the next page
 	Passkey  bool // a passkey will do without a name
+	OneClick oneClick
 }
 
 // openedSignIn says so when the request names an identity provider that the client does
@@ -39,7 +40,9 @@ func viewSignIn(v *visit) (writable, error) {
 	page.NameOnly = v.auth.Client.ChoosesFactor()
 	page.Passkey = page.NameOnly && v.h.Pool.Passkeys.Offered()
 	page.Names, page.Type = nameField(v.h.Pool.Settings().SignInNames())
-	return page, nil
+	var err error
+	page.OneClick, err = oneClickOf(v)
+	return page, err
 }
 
 // nameField says what the field for the name is called, and its type.

@@ -27,6 +27,8 @@ type visit struct {
 	flow *userpool.Flow  // never nil; a fresh one when there is no stored one
 	form url.Values      // of a POST
 
+	search string // part of a name that a developer looks for; see searchParam
+
 	fresh  bool // nothing was proven when the form came
 	status int  // of the page that shows the step again; zero: 200, or 401 if the flow failed
 }
@@ -49,6 +51,11 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, step userpool.St
 		locale: chooseLocale(w, r, h.secure()), // of the error page, too, if that is what comes
 	}
 	q.Del(flowParam)
+	err = v.takeSearch()
+	if err != nil {
+		v.refuse(err)
+		return nil, false
+	}
 	if step == userpool.StepAddPasskey && !q.Has("response_type") {
 		q.Set("response_type", "code") // the page is no authorization request; nothing else is missing
 	}

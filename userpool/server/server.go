@@ -62,6 +62,12 @@ type Config struct {
 	// DevViewToken lets in who shows it, and nobody else. devview.NewToken makes
 	// one, and devview.Address is where a browser takes it. Required with DevView.
 	DevViewToken userpool.Secret
+	// OneClickSignIn lists users on the sign-in page, each of whom is signed in with one
+	// click, without a password or another factor; the ID token says one_click in amr. It
+	// is there for a browser that has opened the developer's view, and acts only for one
+	// that shows the token: it could do the same with a code from the outbox. It needs
+	// DevView.
+	OneClickSignIn bool
 	// InsecureDevViewAnywhere serves the view to whoever asks, without a token:
 	// every code and link that the pool sends, and all that it knows of its users.
 	InsecureDevViewAnywhere bool
@@ -82,6 +88,9 @@ func New(cfg Config) (http.Handler, error) {
 		if err != nil {
 			return nil, fmt.Errorf("server: Config.DevViewToken: %w; devview.NewToken makes one", err)
 		}
+	}
+	if cfg.OneClickSignIn && !cfg.DevView {
+		return nil, errors.New("server: Config.OneClickSignIn is for who may see the developer's view: set DevView too")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -106,7 +115,9 @@ func New(cfg Config) (http.Handler, error) {
 			BaseURL: cfg.BaseURL, Token: cfg.DevViewToken, InsecureAnywhere: cfg.InsecureDevViewAnywhere,
 		}
 		(&devview.Handler{Access: access, Pool: cfg.Pool, Logger: cfg.Logger}).Mount(mux)
-		pages.Developer = hosted.Developer{Here: access.Opened, Outbox: access.Outbox()}
+		pages.Developer = hosted.Developer{
+			Here: access.Opened, Outbox: access.Outbox(), OneClick: cfg.OneClickSignIn, Proven: access.Proven,
+		}
 	}
 	pages.Mount(mux)
 	handler := http.Handler(mux)

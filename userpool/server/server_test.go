@@ -43,8 +43,9 @@ func TestConfig(t *testing.T) {
 		"slash": {Pool: p, BaseURL: "http://localhost/"}, "path": {Pool: p, BaseURL: "http://localhost/a"},
 		"no scheme": {Pool: p, BaseURL: "localhost:9229"}, "scheme": {Pool: p, BaseURL: "ftp://localhost"},
 		"query": {Pool: p, BaseURL: "http://localhost?a"}, "user": {Pool: p, BaseURL: "http://a@localhost"},
-		"no token":    {Pool: p, BaseURL: "http://localhost", DevView: true},
-		"short token": {Pool: p, BaseURL: "http://localhost", DevView: true, DevViewToken: "hunter2"},
+		"no token":                 {Pool: p, BaseURL: "http://localhost", DevView: true},
+		"one click without a view": {Pool: p, BaseURL: "http://localhost", OneClickSignIn: true},
+		"short token":              {Pool: p, BaseURL: "http://localhost", DevView: true, DevViewToken: "hunter2"},
 	} {
 		_, err := server.New(cfg)
 		if err == nil || !strings.Contains(err.Error(), "Config.") || strings.Contains(err.Error(), "hunter2") {

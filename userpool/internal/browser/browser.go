@@ -36,6 +36,10 @@ const (
 	CSRFCookie    = "XSRF-TOKEN"
 )
 
+// OneClickPath is where the sign-in page posts the developer's one-click sign-in to. It is
+// below the path of the cookie that lets a browser see the developer's view.
+const OneClickPath = "/_cognate/sign-in"
+
 // Cookie returns a cookie as the pool sets them all: for the whole host and no
 // other, out of reach of scripts, sent along when a link leads here from
 // another site. Browsers drop Secure cookies on plain http, hence the choice.

@@ -73,6 +73,7 @@ const (
 const (
 	FormFromElsewhere    = "the form came from another origin"
 	FormTooLarge         = "the form is too large"
+	FormOfNoDeveloper    = "the browser has not opened the developer's view"
 	FormOfAnotherBrowser = "the form's token is not the browser's"
 	FlowOver             = "the flow is over, or another browser's"
 	BodyMalformed        = "the body is not a well-formed form"

@@ -56,7 +56,8 @@ func (h *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // ignored are the requests that are no part of a sign-in.
 func ignored(r *http.Request) bool {
 	return r.Method == http.MethodOptions || r.URL.Path == "/" || r.URL.Path == "/favicon.ico" ||
-		strings.HasPrefix(r.URL.Path, "/_cognate") || strings.Contains(r.URL.Path, "/.well-known/")
+		strings.HasPrefix(r.URL.Path, "/_cognate") && r.URL.Path != browser.OneClickPath ||
+		strings.Contains(r.URL.Path, "/.well-known/")
 }
 
 // maxAnswer is how much of an answer is looked at; three tokens fit.
