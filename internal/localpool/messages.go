@@ -1,9 +1,7 @@
 package localpool
 
 import (
-	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/terminal"
@@ -25,18 +23,19 @@ const (
 // copied into questions, and a browser that has opened the view has the token already. Its
 // method is safe for concurrent use; that of a nil Messages does nothing.
 type Messages struct {
-	out  io.Writer
-	smtp string
-
-	mu      sync.Mutex
-	began   time.Time // of the period
-	printed int       // in the period
-	left    int       // messages of the period without a line
+	out   io.Writer
+	smtp  string
+	limit *terminal.Limiter
 }
 
 // NewMessages returns what prints to out. smtp is the mail server that gets the mail too;
 // empty: there is none.
-func NewMessages(out io.Writer, smtp string) *Messages { return &Messages{out: out, smtp: smtp} }
+func NewMessages(out io.Writer, smtp string) *Messages {
+	limit := terminal.NewLimiter(maxMessageLines, messagePeriod, func(n int) {
+		terminal.Printf(out, "  and %d more\n", n)
+	})
+	return &Messages{out: out, smtp: smtp, limit: limit}
+}
 
 // Outbox returns the address of the outbox of the pool at base.
 func (v View) Outbox(base string) string { return devview.Address(base, "") + "outbox" }
@@ -55,46 +54,13 @@ func (s *Messages) Tell(m userpool.Message, outbox string, fixed bool) {
 	if fixed && m.Purpose != userpool.PurposeInvitation {
 		where += " (its code is the pool's fixed_code)"
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now := time.Now(); now.Sub(s.began) >= messagePeriod {
-		s.count()
-		s.began, s.printed = now, 0
-	}
-	if s.printed == maxMessageLines {
-		if s.left == 0 {
-			time.AfterFunc(messagePeriod-time.Since(s.began), s.end)
-		}
-		s.left++
-		return
-	}
-	s.printed++
 	medium := "Mail"
 	if m.Medium == userpool.MediumSMS {
 		medium = "SMS"
 	}
-	terminal.Printf(s.out, "  %s to %s, %s: %s\n", medium, shown(m.To), whatFor(m), where)
-}
-
-// end prints, at the end of a period, how many messages had no line.
-func (s *Messages) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.count()
-}
-
-func (s *Messages) count() {
-	if s.left > 0 {
-		terminal.Printf(s.out, "  and %s more\n", plural(s.left, "message"))
-	}
-	s.left = 0
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	s.limit.Do(func() {
+		terminal.Printf(s.out, "  %s to %s, %s: %s\n", medium, shown(m.To), whatFor(m), where)
+	})
 }
 
 // where says where a message can be read; empty: nowhere.

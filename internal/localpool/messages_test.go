@@ -74,7 +74,7 @@ func TestManyMessages(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if !strings.HasSuffix(b.String(), "  and 990 messages more\n") {
+		if !strings.HasSuffix(b.String(), "  and 990 more\n") {
 			t.Errorf("the others are not counted:\n%s", b.String())
 		}
 		b.Reset()

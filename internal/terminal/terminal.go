@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Streams are where a program writes for the person who started it.
@@ -104,10 +105,24 @@ func ParseLevel(word string) (slog.Level, error) {
 	return 0, fmt.Errorf("--log-level %s is not a level; expected debug, info, warn or error", Quoted(word))
 }
 
+// At most so many records are written in each period, and the others counted.
+const (
+	maxRecords   = 20
+	recordPeriod = 10 * time.Second
+)
+
 // Logger returns a logger that writes records of the level and above. The time is left out,
-// because a person at the terminal does not need it.
+// because a person at the terminal does not need it. With the levels debug and info, which
+// are for who wants to see everything, it writes all; otherwise at most 20 in ten seconds: an
+// app with a wrong secret may try again all the time.
 func Logger(w io.Writer, level slog.Level) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: dropTime}))
+	handler := slog.Handler(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: dropTime}))
+	if level >= slog.LevelWarn {
+		handler = limited{handler, NewLimiter(maxRecords, recordPeriod, func(n int) {
+			Printf(w, "and %d more; --log-level info shows all\n", n)
+		})}
+	}
+	return slog.New(handler)
 }
 
 func dropTime(groups []string, a slog.Attr) slog.Attr {

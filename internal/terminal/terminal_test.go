@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestLogLevel checks how much each level logs.
@@ -77,5 +80,33 @@ func TestCount(t *testing.T) {
 		if got := Count(n, "user", "users"); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
+	}
+}
+
+// TestLoggerIsLimited logs more than a person reads. Loggers with attributes of their own
+// count together.
+func TestLoggerIsLimited(t *testing.T) {
+	for level, want := range map[slog.Level]int{slog.LevelInfo: 100, slog.LevelWarn: 20, slog.LevelError: 20} {
+		synctest.Test(t, func(t *testing.T) {
+			var b strings.Builder
+			log := Logger(&b, level)
+			for range 50 {
+				log.With("a", 1).Error("e")
+				log.WithGroup("g").Error("e", "b", 2)
+			}
+			if got := strings.Count(b.String(), "\n"); got != want {
+				t.Errorf("%v: %d lines of 100, want %d", level, got, want)
+			}
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			counted := strings.HasSuffix(b.String(), "\nand 80 more; --log-level info shows all\n")
+			if counted != (want == 20) {
+				t.Errorf("%v: the others are counted: %t", level, counted)
+			}
+			log.Error("later")
+			if !strings.HasSuffix(b.String(), " msg=later\n") {
+				t.Errorf("%v: the next period lacks a line", level)
+			}
+		})
 	}
 }
