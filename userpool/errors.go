@@ -61,6 +61,7 @@ var ErrBusy = errors.New("userpool: too many sign-ins at once")
 type Error struct {
 	Code        string // one of the Code constants
 	Description string // shown as it is; may be empty; never holds internal detail
+	Hint        string // for the log: what a developer should change; empty: nothing to say
 }
 
 // Error returns code and description.

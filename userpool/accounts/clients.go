@@ -167,22 +167,27 @@ func (a *Clients) Authenticate(ctx context.Context, cred ClientCredentials) (use
 	if err != nil {
 		return userpool.Client{}, err
 	}
-	reason := ""
+	var reason, hint string
 	switch {
 	case !ok:
 		reason = decision.UnknownClient
+		hint = "pool " + a.core.ID + " has no such client; compare the client_id" + withOutput
 	case c.Secret == "" && (cred.Secret != "" || cred.Basic):
 		reason = decision.SecretUnexpected
+		hint = "send client_id in the body, no client_secret and no Authorization header"
 	case c.Secret != "" && cred.Secret == "":
 		reason = decision.SecretMissing
+		hint = "send the client's secret in the Authorization header (Basic), or as client_secret in the body"
 	case c.Secret != "" && !c.HasSecret(cred.Secret):
-		reason = decision.SecretWrong
+		reason, hint = decision.SecretWrong, "compare the app's client secret"+withOutput
 	default:
 		return c, nil
 	}
-	a.core.Audit(ctx, decision.ClientRefused, core.ClientAttr(cred.ID), core.ReasonAttr(reason))
+	a.core.AuditMistake(ctx, decision.ClientRefused, hint, core.ClientAttr(cred.ID), core.ReasonAttr(reason))
 	return userpool.Client{}, errClient
 }
+
+const withOutput = " with the pool's; for cognate pool, cognate client-secrets prints both"
 
 // newClientSecret returns 52 lower-case alphanumerics (256 random bits).
 func newClientSecret() userpool.Secret {

@@ -92,7 +92,7 @@ func slip(step trace.Step) string {
 		switch {
 		case slip != "":
 			return "Note " + slip + "."
-		case hint != "" && d.Get("error") != userpool.PageRedirectMismatch:
+		case hint != "" && d.Event == decision.RequestRefused && d.Get("error") != userpool.PageRedirectMismatch:
 			return strings.ToUpper(hint[:1]) + hint[1:] + "."
 		}
 		if d.Event == decision.SignInRefused && d.Get("known") == "false" {

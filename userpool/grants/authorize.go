@@ -223,7 +223,7 @@ func (a *Authorization) checkResponseType(q url.Values) error {
 		return userpool.InvalidRequest("response_type is not supported")
 	}
 	if !a.Client.AllowsFlow(flow) {
-		return &userpool.Error{Code: userpool.CodeUnauthorizedClient}
+		return &userpool.Error{Code: userpool.CodeUnauthorizedClient, Hint: flowHint(a.Client, flow)}
 	}
 	return nil
 }

@@ -22,12 +22,11 @@ func (g *Grants) ClientCredentials(
 	ctx context.Context, c userpool.Client, r ClientCredentialsGrant,
 ) (TokenSet, error) {
 	if !c.AllowsFlow(userpool.FlowClientCredentials) || c.Secret == "" {
-		return TokenSet{}, g.refuseGrant(ctx, c, decision.MachineNotAllowed, errFlow)
+		return TokenSet{}, g.refuseFlow(ctx, c, decision.MachineNotAllowed, userpool.FlowClientCredentials)
 	}
-	scopes, err := g.grantMachineScopes(c, r.Scope)
-	if err != nil {
-		g.core.Audit(ctx, decision.GrantRefused, core.ClientAttr(c.ID), core.ReasonAttr(decision.ScopeNotAllowed))
-		return TokenSet{}, err
+	scopes, refusal := g.grantMachineScopes(c, r.Scope)
+	if refusal != nil {
+		return TokenSet{}, g.refuseGrant(ctx, c, decision.ScopeNotAllowed, refusal)
 	}
 	claims, err := g.customizeMachine(ctx, c, r.Metadata, g.machineClaims(c, g.liveScopes(scopes)))
 	if err != nil {

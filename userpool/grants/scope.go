@@ -1,11 +1,13 @@
 package grants
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/internal/oauthscope"
+	"github.com/cognate-auth/cognate/userpool/internal/text"
 )
 
 // liveScopes leaves out the scopes whose resource server does not have them any
@@ -39,22 +41,39 @@ func grantScopes(c userpool.Client, requested string) ([]string, error) {
 	scopes := splitScopes(requested)
 	for _, s := range scopes {
 		if !slices.Contains(c.AllowedOAuthScopes, s) {
-			return nil, &userpool.Error{Code: userpool.CodeInvalidRequest, Description: userpool.CodeInvalidScope}
+			return nil, &userpool.Error{
+				Code: userpool.CodeInvalidRequest, Description: userpool.CodeInvalidScope, Hint: scopeHint(c, s),
+			}
 		}
 	}
 	if len(scopes) == 0 {
 		return slices.Clone(c.AllowedOAuthScopes), nil
 	}
 	if !oauthscope.Complete(scopes) {
-		return nil, &userpool.Error{Code: userpool.CodeInvalidRequest, Description: userpool.CodeInvalidScope}
+		return nil, &userpool.Error{
+			Code: userpool.CodeInvalidRequest, Description: userpool.CodeInvalidScope,
+			Hint: "the scopes email, phone and profile need openid: ask for it too",
+		}
 	}
 	return scopes, nil
+}
+
+// scopeHint says what a client asked for, and what it may have.
+func scopeHint(c userpool.Client, scope string) string {
+	return fmt.Sprintf("scope %q is not among the allowed_oauth_scopes of client %q: %s; ask for less, or allow it",
+		text.Clip(scope), c.ID, text.Clip(strings.Join(c.AllowedOAuthScopes, " ")))
+}
+
+// flowHint says which flow a client would need.
+func flowHint(c userpool.Client, flow string) string {
+	return fmt.Sprintf("flow %q is not among the allowed_oauth_flows of client %q: %s; allow it, or use one of these",
+		flow, c.ID, strings.Join(c.AllowedOAuthFlows, " "))
 }
 
 // grantMachineScopes is grantScopes for client_credentials. The guide of today
 // says that scopes which the client may not have are ignored, older ones that
 // they are an error; Settings.IgnoreUnknownScopes chooses.
-func (g *Grants) grantMachineScopes(c userpool.Client, requested string) ([]string, error) {
+func (g *Grants) grantMachineScopes(c userpool.Client, requested string) ([]string, *userpool.Error) {
 	scopes := splitScopes(requested)
 	if len(scopes) == 0 {
 		return c.AllowedOAuthScopes, nil
@@ -63,8 +82,11 @@ func (g *Grants) grantMachineScopes(c userpool.Client, requested string) ([]stri
 	if g.core.Settings().IgnoreUnknownScopes {
 		scopes = slices.DeleteFunc(scopes, foreign)
 	}
-	if len(scopes) == 0 || slices.ContainsFunc(scopes, foreign) {
-		return nil, &userpool.Error{Code: userpool.CodeInvalidScope}
+	if i := slices.IndexFunc(scopes, foreign); i >= 0 {
+		return nil, &userpool.Error{Code: userpool.CodeInvalidScope, Hint: scopeHint(c, scopes[i])}
+	}
+	if len(scopes) == 0 {
+		return nil, &userpool.Error{Code: userpool.CodeInvalidScope, Hint: scopeHint(c, requested)}
 	}
 	return scopes, nil
 }

@@ -45,7 +45,7 @@ const maxAccessLife = 24 * time.Hour
 func (g *Grants) RedeemCode(ctx context.Context, c userpool.Client, r CodeGrant) (TokenSet, error) {
 	switch {
 	case !c.AllowsFlow(userpool.FlowCode):
-		return TokenSet{}, g.refuseGrant(ctx, c, decision.CodesNotAllowed, errFlow)
+		return TokenSet{}, g.refuseFlow(ctx, c, decision.CodesNotAllowed, userpool.FlowCode)
 	case r.Code == "":
 		return TokenSet{}, userpool.InvalidRequest("code is missing")
 	}
@@ -67,7 +67,6 @@ func (g *Grants) RedeemCode(ctx context.Context, c userpool.Client, r CodeGrant)
 
 var (
 	errGrant = &userpool.Error{Code: userpool.CodeInvalidGrant}
-	errFlow  = &userpool.Error{Code: userpool.CodeUnauthorizedClient}
 )
 
 // checkCode compares a code with the request that brings it. The answer tells apart
@@ -84,8 +83,10 @@ func checkCode(
 		return decision.RedirectURIMissing,
 			&userpool.Error{Code: userpool.CodeInvalidRequest, Description: "redirect_uri is missing"}
 	case r.RedirectURI != "" && r.RedirectURI != code.RedirectURI:
-		return decision.RedirectURIDiffers,
-			&userpool.Error{Code: userpool.CodeUnauthorizedClient, Description: "invalid_redirect"}
+		return decision.RedirectURIDiffers, &userpool.Error{
+			Code: userpool.CodeUnauthorizedClient, Description: "invalid_redirect",
+			Hint: "send the redirect_uri of the authorization request, to the letter, with the code",
+		}
 	case !verifierMatches(code.Challenge, r.Verifier):
 		return decision.VerifierWrong, errGrant
 	}
@@ -111,8 +112,20 @@ func verifierMatches(challenge string, verifier userpool.Secret) bool {
 func (g *Grants) refuseGrant(
 	ctx context.Context, c userpool.Client, reason string, refusal *userpool.Error, more ...slog.Attr,
 ) error {
-	g.core.Audit(ctx, decision.GrantRefused, append(more, core.ClientAttr(c.ID), core.ReasonAttr(reason))...)
+	attrs := append(more, core.ClientAttr(c.ID), core.ReasonAttr(reason))
+	if refusal.Hint != "" {
+		g.core.AuditMistake(ctx, decision.GrantRefused, refusal.Hint, attrs...)
+	} else {
+		g.core.Audit(ctx, decision.GrantRefused, attrs...)
+	}
 	return refusal
+}
+
+// refuseFlow is refuseGrant for a client that may not use a flow.
+func (g *Grants) refuseFlow(ctx context.Context, c userpool.Client, reason, flow string) error {
+	return g.refuseGrant(ctx, c, reason, &userpool.Error{
+		Code: userpool.CodeUnauthorizedClient, Hint: flowHint(c, flow),
+	})
 }
 
 // startFamily turns a code into the first tokens of a family.

@@ -160,9 +160,15 @@ type Refuser struct {
 // checked request a is there, hears server_error.
 func (f Refuser) Refuse(w http.ResponseWriter, r *http.Request, a *grants.Authorization, err error) {
 	if app, ok := errors.AsType[*userpool.RedirectError](err); ok {
-		f.log(r.Context(), w, slog.LevelInfo, decision.AuthorizationRefused,
+		attrs := []slog.Attr{
 			slog.String("error", app.Err.Code), slog.String("description", app.Err.Description),
-			slog.String("redirect_uri", app.RedirectURI))
+			slog.String("redirect_uri", app.RedirectURI),
+		}
+		level := slog.LevelInfo
+		if app.Err.Hint != "" {
+			level, attrs = slog.LevelWarn, append(attrs, slog.String("hint", app.Err.Hint))
+		}
+		f.log(r.Context(), w, level, decision.AuthorizationRefused, attrs...)
 		Redirect(w, app.Location())
 		return
 	}

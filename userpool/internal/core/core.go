@@ -64,6 +64,13 @@ func (c *Core) Audit(ctx context.Context, event string, attrs ...slog.Attr) {
 	c.Log.LogAttrs(ctx, slog.LevelInfo, event, attrs...)
 }
 
+// AuditMistake is Audit for a request that was refused because an app is not set up as the
+// pool expects it. Whoever runs the app wants to know at once, so it is a warning; hint says
+// what came, what is registered, and what to change.
+func (c *Core) AuditMistake(ctx context.Context, event, hint string, attrs ...slog.Attr) {
+	c.Log.LogAttrs(ctx, slog.LevelWarn, event, append(attrs, slog.String("hint", hint))...)
+}
+
 // ClientAttr names an app client in a log line.
 func ClientAttr(id string) slog.Attr { return slog.String("client", text.Clip(id)) }
 
