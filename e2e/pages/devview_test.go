@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/cognate-auth/cognate/cognatetest"
@@ -41,11 +42,60 @@ func developersView(t *testing.T) (*site, func(*person)) {
 		p.sees("Sign-ins")
 		p.presses("Outbox")
 		p.sees("Outbox")
+		if p.way != withoutScripts {
+			p.presses("Copy the code")
+			p.tab.WaitForText("Copied")
+		}
 		p.presses("Users")
 		p.sees("Users")
 		p.presses("Clients")
 		p.sees("Clients")
+		p.presses("Garden planner")
+		p.sees("Garden planner")
 		p.presses("Pool")
 		p.sees("Pool")
+	}
+}
+
+// oneClick signs in without a password, where the developer's view was opened: among more
+// users than the page lists, in an app with a second factor.
+func oneClick(t *testing.T) (*site, func(*person)) {
+	t.Helper()
+	s := newSiteWith(t, cognatetest.Options{
+		Settings: userpool.Settings{
+			UsernameAttributes: []string{"email"}, MFA: userpool.MFAOn, MFATypes: []string{userpool.FactorEmail},
+		},
+		DevView: true, OneClickSignIn: true,
+	}, userpool.Client{})
+	for i := range 12 {
+		address := fmt.Sprintf("user%02d@example.com", i)
+		s.AddUser(userpool.NewUser{
+			Username: address, Password: password, Groups: []string{"gardeners"},
+			Attributes: map[string]string{"email": address, "email_verified": "true"},
+		})
+	}
+	return s, func(p *person) {
+		p.sees("Sign in")
+		p.fills("Email", "user01@example.com")
+		p.fills("Password", password)
+		p.presses("Sign in")
+		p.sees("Enter your code")
+		p.tab.Visit(s.DevViewURL)
+		p.tab.WaitForURL(s.URL + "/_cognate/")
+		p.tab.Visit(s.address("/oauth2/authorize"))
+		p.fills("Email", "user01@example.com")
+		p.fills("Password", password)
+		p.presses("Sign in")
+		p.tab.WaitForText("the code is in the pool’s outbox")
+		p.sees("Enter your code")
+		p.tab.Visit(s.address("/oauth2/authorize"))
+		p.tab.WaitForText("sign in with one click")
+		p.sees("Sign in")
+		p.fills("Part of a name", "R07")
+		p.presses("Search")
+		p.tab.WaitForText("user07@example.com")
+		p.sees("Sign in")
+		p.presses("Sign in as user07@example.com gardeners")
+		p.tab.WaitForText("It got a code.")
 	}
 }

@@ -68,6 +68,7 @@ func TestWays(t *testing.T) {
 		"one-time code":      oneTimeCode,
 		"sign up":            signUp,
 		"developer's view":   developersView,
+		"one click":          oneClick,
 		"forgot password":    forgotPassword,
 		"confirm by link":    confirmByLink,
 		"other provider":     otherProvider,

@@ -116,6 +116,9 @@ func (p *person) reach(role, name string) string {
 	for range 40 {
 		focused := p.tab.Focused()
 		got, called, _ := strings.Cut(focused, " ")
+		if got == "searchbox" { // one that says what it is for
+			got = "textbox"
+		}
 		if called == fmt.Sprintf("%q", name) && (role == "" || role == got) {
 			return got
 		}

@@ -51,16 +51,18 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	mux.Handle(root, h.guard(own))
 }
 
-//go:embed templates/*.html style.css live.js
+//go:embed templates/*.html style.css live.js copy.js
 var files embed.FS
 
 var (
 	templates = template.Must(template.New("").Funcs(helpers).ParseFS(files, "templates/*.html"))
 	style     = template.CSS(read("style.css")) //nolint:gosec // our own
 	script    = template.JS(read("live.js"))    //nolint:gosec // our own
+	copying   = template.JS(read("copy.js"))    //nolint:gosec // our own
 
-	// policy allows the one style sheet and the one script, by their hashes.
+	// policy allows the one style sheet and the two scripts, by their hashes.
 	policy = "default-src 'none'; style-src " + source(string(style)) + "; script-src " + source(string(script)) +
+		" " + source(string(copying)) +
 		"; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
@@ -84,11 +86,12 @@ type page struct {
 	PoolID  string
 	Style   template.CSS
 	Script  template.JS // empty: the page does not change by itself
+	Copy    template.JS // makes the copy buttons work; empty: there are none
 	Version int64       // of the trace, for the script
 }
 
 func (h *Handler) page(title, section string) page {
-	return page{Title: title, Section: section, PoolID: h.Pool.ID(), Style: style}
+	return page{Title: title, Section: section, PoolID: h.Pool.ID(), Style: style, Copy: copying}
 }
 
 // live makes the page renew itself when the trace is no longer at version.

@@ -106,6 +106,15 @@ type fact struct {
 	Values []string
 }
 
+// copied are the facts that people copy into an app.
+var copied = []string{
+	"Client ID", "Callback URLs", "Logout URLs", "sub", "User name", "Issuer", "Discovery", "Authorization", "Tokens",
+	"userInfo", "Revocation", "Sign-out",
+}
+
+// Copied reports whether each value has a button that copies it.
+func (f fact) Copied() bool { return slices.Contains(copied, f.Name) }
+
 // facts leaves out what is empty.
 func facts(pairs ...any) (out []fact) {
 	for i := 0; i+1 < len(pairs); i += 2 {
