@@ -23,6 +23,7 @@ const (
 // health serves HealthPath. It is safe for concurrent use.
 type health struct {
 	check func(context.Context) error // asks the store
+	now   func() time.Time
 
 	mu  sync.Mutex // held while the store is asked: all who ask meanwhile get its answer
 	at  time.Time  // when the store was asked; zero: never
@@ -45,12 +46,12 @@ func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *health) ask(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.at.IsZero() && time.Since(h.at) < healthMaxAge {
+	if age := h.now().Sub(h.at); !h.at.IsZero() && age >= 0 && age < healthMaxAge {
 		return h.err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthPatience)
 	defer cancel()
 	h.err = h.check(ctx)
-	h.at = time.Now()
+	h.at = h.now()
 	return h.err
 }
