@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -35,6 +36,11 @@ func announceSite(term terminal.Streams, s *site, f *poolconfig.File, store, new
 	if news != "" {
 		terminal.Printf(out, "  %s\n", news)
 	}
+	if s.addr.Open {
+		terminal.Printf(out, "  Other machines may reach this pool, sign in as its users, whose passwords\n"+
+			"  are no secret, and have messages sent. A container's port that is published\n"+
+			"  as 127.0.0.1:%[1]s:%[1]s is for the engine's machine alone.\n\n", s.port)
+	}
 	if f.Path == "" {
 		localpool.AnnounceUsers(out, "the e-mail address is not verified")
 		terminal.Printf(out, "  %s\n", st.Dim("Clients, users and settings of your own: run cognate pool init."))
@@ -60,7 +66,12 @@ func announceHosts(out io.Writer, st terminal.Style, s *site) {
 		file = `C:\Windows\System32\drivers\etc\hosts`
 	}
 	terminal.Printf(out, "  %s\n", st.Dim("For "+file+"; browsers find names below localhost without it:"))
-	terminal.Printf(out, "    %s %s\n\n", s.addr.Bind[0], strings.Join(names, " "))
+	at := s.addr.Bind[0]
+	ip, err := netip.ParseAddr(at)
+	if err == nil && ip.IsUnspecified() {
+		at = "127.0.0.1"
+	}
+	terminal.Printf(out, "    %s %s\n\n", at, strings.Join(names, " "))
 }
 
 func announcePool(out io.Writer, st terminal.Style, s *site, p *running, fromFile bool) {
@@ -76,7 +87,11 @@ func announcePool(out io.Writer, st terminal.Style, s *site, p *running, fromFil
 	if !strings.HasPrefix(p.pool.Issuer(), s.base(s.addr.Host)+"/") {
 		row("", st.Dim("its documents: "+s.base(s.addr.Host)+"/"+p.pool.ID()+"/.well-known/"))
 	}
-	row("Developer", s.view.URL(home))
+	if s.view.Off {
+		row("Developer", st.Dim("off: other machines reach the pool; set COGNATE_DEV_VIEW_TOKEN"))
+	} else {
+		row("Developer", s.view.URL(home))
+	}
 	for i, c := range p.config.Clients {
 		if i == maxAnnounced {
 			row("", st.Dim(fmt.Sprintf("and %d more", len(p.config.Clients)-i)))

@@ -8,15 +8,13 @@ import (
 	"github.com/cognate-auth/cognate"
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/suggest"
-	"github.com/cognate-auth/cognate/internal/listen"
 	"github.com/cognate-auth/cognate/internal/localpool"
 	"github.com/cognate-auth/cognate/internal/terminal"
 	"github.com/cognate-auth/cognate/userpool"
 )
 
 type clientSecretsCommand struct {
-	Addr    string   `default:"127.0.0.1:9229" placeholder:"HOST:PORT" help:"Address the pool listens on (default ${default})."`
-	TLS     bool     `name:"tls" help:"The pool serves https."`
+	reachFlags
 	Config  string   `placeholder:"FILE" help:"YAML file that describes the pools (default cognate.yaml, if it exists)."`
 	FromAWS []string `name:"from-aws" sep:"none" placeholder:"JSON" help:"Output of aws cognito-idp describe-user-pool or describe-user-pool-client instead; may be repeated."`
 	choiceFlags
@@ -28,30 +26,29 @@ type choiceFlags struct {
 	PoolID       string         `name:"pool-id" placeholder:"ID" help:"The pool (default the first of the file; without a file local_Cognate01)."`
 	ClientID     string         `name:"client-id" placeholder:"ID" help:"The app client, by its ID or, in a file, its name (default the first)."`
 	ClientSecret cognate.Secret `name:"client-secret" placeholder:"SECRET" env:"COGNATE_CLIENT_SECRET" help:"App client secret of a pool without a file."`
-	RedirectURIs []string       `name:"redirect-uri" sep:"none" placeholder:"URI" help:"The callback URL that the app uses: it comes first; may be repeated (default as in the file)."`
+	RedirectURIs []string       `name:"redirect-uri" sep:"none" placeholder:"URI" env:"COGNATE_REDIRECT_URI" help:"The callback URL that the app uses: it comes first; may be repeated (default as in the file)."`
 }
 
 // Run prints the file for one client of one pool. The pool need not be running.
 func (c *clientSecretsCommand) Run(term terminal.Streams) error {
-	addr, err := listen.Parse("--addr", c.Addr)
+	addr, err := c.listenAt()
 	if err != nil {
 		return err
 	}
-	addr = addr.AsLocalhost()
-	if addr.Port == "0" {
+	s, err := c.site(addr)
+	if err != nil {
+		return err
+	}
+	if s.addr.Port == "0" {
 		return fmt.Errorf("--addr %s names no port; give the one that the pool listens on", c.Addr)
 	}
 	chosen, err := c.choose(term)
 	if err != nil {
 		return err
 	}
-	s := &site{addr: addr, scheme: "http"}
-	if c.TLS {
-		s.scheme = "https"
-	}
 	issuer := chosen.pool.Issuer
 	if issuer == "" {
-		issuer = s.base(addr.Host) + "/" + chosen.pool.ID
+		issuer = s.base(s.addr.Host) + "/" + chosen.pool.ID
 	}
 	base := s.base(s.hostsOf(chosen.at, chosen.pool)[0])
 	return localpool.ClientSecrets(base, issuer, chosen.client).Encode(term.Out)
@@ -91,6 +88,9 @@ func (c *clientSecretsCommand) choose(term terminal.Streams) (choice, error) {
 	chosen, err := chooseClient(file, s.name, c.PoolID, c.ClientID)
 	if err != nil {
 		return choice{}, err
+	}
+	if flags.redirectFromEnvironment() {
+		return chosen, nil
 	}
 	chosen.client.CallbackURLs, err = putFirst(c.RedirectURIs, chosen.client)
 	return chosen, err

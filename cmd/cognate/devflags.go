@@ -30,8 +30,17 @@ type devViewFlags struct {
 	InsecureDevViewAnywhere bool `name:"insecure-dev-view-anywhere" help:"Show /_cognate/, with every code and link, to everybody, without a token."`
 }
 
-// view returns who may see the developer's view until the program ends.
-func (f *devViewFlags) view() (localpool.View, error) {
+// view returns who may see the developer's view until the program ends. A pool that other
+// machines can connect to has none, unless somebody asked for it: a token of its own, printed
+// on a terminal or in an engine's log, would be all that guards every code.
+func (f *devViewFlags) view(open bool) (localpool.View, error) {
+	if open && f.DevViewToken == "" && !f.InsecureDevViewAnywhere {
+		if f.OneClickSignIn {
+			return localpool.View{}, errors.New("--one-click-sign-in needs the developer's view, which is off where other " +
+				"machines can connect; choose a token with COGNATE_DEV_VIEW_TOKEN")
+		}
+		return localpool.View{Off: true}, nil
+	}
 	v, err := localpool.NewView(userpool.Secret(f.DevViewToken), f.InsecureDevViewAnywhere)
 	v.OneClick = f.OneClickSignIn
 	return v, err

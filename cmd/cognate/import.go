@@ -15,7 +15,7 @@ import (
 
 type poolImportCommand struct {
 	File  string `arg:"" help:"CSV file with the header of Cognito's import."`
-	Store string `default:"${store}" placeholder:"URL" help:"Where data are kept: a path (SQLite) or postgres://... (default ${default})."`
+	Store string `default:"${store}" placeholder:"URL" env:"COGNATE_STORE" help:"Where data are kept: a path (SQLite) or postgres://... (default ${default})."`
 	Pool  string `placeholder:"ID" help:"The pool, if the file describes several (default the first)."`
 	configFlags
 }

@@ -21,7 +21,7 @@ type clientFlags struct {
 	PoolID       string         `name:"pool-id" placeholder:"ID" help:"Pool ID, of the form region_word (default local_Cognate01)."`
 	ClientID     string         `name:"client-id" placeholder:"ID" help:"App client ID (default cognatelocalclient00000001)."`
 	ClientSecret cognate.Secret `name:"client-secret" placeholder:"SECRET" env:"COGNATE_CLIENT_SECRET" help:"App client secret, 24 to 64 letters, digits, _ or +."`
-	RedirectURIs []string       `name:"redirect-uri" sep:"none" placeholder:"URI" help:"Callback URL of the app; may be repeated (default https://127.0.0.1:5000/oidc_callback and http://localhost:5000/oidc_callback)."`
+	RedirectURIs []string       `name:"redirect-uri" sep:"none" placeholder:"URI" env:"COGNATE_REDIRECT_URI" help:"Callback URL of the app; may be repeated (default https://127.0.0.1:5000/oidc_callback and http://localhost:5000/oidc_callback)."`
 }
 
 const (
@@ -29,6 +29,7 @@ const (
 	defaultClientID     = "cognatelocalclient00000001"
 	defaultClientSecret = "only_for_the_pool_on_this_machine"
 	secretVariable      = "COGNATE_CLIENT_SECRET" //nolint:gosec // a name
+	redirectVariable    = "COGNATE_REDIRECT_URI"
 )
 
 // given returns a flag of the command line that describes a pool, or "". The environment
@@ -41,7 +42,7 @@ func (f *clientFlags) given() string {
 		return "--client-id"
 	case f.ClientSecret != "" && !f.secretFromEnvironment():
 		return "--client-secret"
-	case len(f.RedirectURIs) > 0:
+	case len(f.RedirectURIs) > 0 && !f.redirectFromEnvironment():
 		return "--redirect-uri"
 	}
 	return ""
@@ -51,11 +52,20 @@ func (f *clientFlags) secretFromEnvironment() bool {
 	return f.ClientSecret != "" && string(f.ClientSecret) == os.Getenv(secretVariable)
 }
 
-// unused says that the environment has a secret for which there is no use beside s.
+func (f *clientFlags) redirectFromEnvironment() bool {
+	return len(f.RedirectURIs) == 1 && f.RedirectURIs[0] == os.Getenv(redirectVariable)
+}
+
+// unused says that the environment has a secret or a callback URL for which there is no use
+// beside s.
 func (f *clientFlags) unused(term terminal.Streams, s source) {
 	if f.secretFromEnvironment() {
 		terminal.Printf(term.Err, "cognate: %s is set and not used: %s has the secrets of its clients\n", secretVariable,
 			s.name)
+	}
+	if f.redirectFromEnvironment() {
+		terminal.Printf(term.Err, "cognate: %s is set and not used: %s has the callback URLs of its clients\n",
+			redirectVariable, s.name)
 	}
 }
 

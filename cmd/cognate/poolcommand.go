@@ -129,9 +129,8 @@ func (f *configFlags) quickFile() (*poolconfig.File, error) {
 }
 
 type poolServeCommand struct {
-	Addr  string `default:"127.0.0.1:9229" placeholder:"HOST:PORT" help:"Address to listen on, on this machine (default ${default})."`
-	Store string `default:"${store}" placeholder:"URL" help:"Where data are kept: a path (SQLite), postgres://..., or memory (default ${default})."`
-	TLS   bool   `name:"tls" help:"Serve https, with a certificate of a local authority; see cognate trust."`
+	reachFlags
+	Store string `default:"${store}" placeholder:"URL" env:"COGNATE_STORE" help:"Where data are kept: a path (SQLite), postgres://..., or memory (default ${default})."`
 	Limit int    `name:"requests-per-second" placeholder:"N" help:"Answer 429 to an address that sends more requests; Amazon Cognito's limit is 300 (default none)."`
 	configFlags
 	mailFlags
@@ -153,16 +152,15 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal.Streams) err
 	if err != nil {
 		return err
 	}
-	addr, err := listen.Parse("--addr", c.Addr)
+	addr, err := c.listenAt()
 	if err != nil {
 		return err
 	}
-	addr = addr.AsLocalhost()
 	sender, err := c.sender()
 	if err != nil {
 		return err
 	}
-	view, err := c.view()
+	view, err := c.view(addr.Open)
 	if err != nil {
 		return err
 	}
@@ -171,6 +169,10 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal.Streams) err
 		return err
 	}
 	defer listening.Close()
+	s, err := c.site(addr)
+	if err != nil {
+		return err
+	}
 	st, closeStore, err := openStore(ctx, c.Store)
 	if err != nil {
 		return err
@@ -178,12 +180,10 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal.Streams) err
 	defer closeStore()
 
 	log := c.logger(term)
-	s := &site{addr: addr, scheme: "http", store: st, log: log, view: view, limit: c.Limit, messages: c.messages(term)}
+	s.store, s.log, s.view, s.limit = st, log, view, c.Limit
+	s.messages = c.messages(term)
 	if sender != nil {
 		s.deliver = sender.Deliver
-	}
-	if c.TLS {
-		s.scheme = "https"
 	}
 	err = s.start(ctx, file)
 	if err != nil {

@@ -30,8 +30,9 @@ import (
 // site serves all pools on one address. The Host header decides which pool a request is
 // for, and is used for nothing else.
 type site struct {
-	addr   listen.Address
+	addr   listen.Address // where browsers find the first pool
 	scheme string
+	port   string // that is listened on, which may be another one than browsers use
 	store  store.Store
 	log    *slog.Logger
 
@@ -62,8 +63,15 @@ type running struct {
 }
 
 // ServeHTTP serves all pools. The rate limit counts a client's requests to all pools
-// together.
-func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+// together, and the host doesn't matter for the health of the store that they share: an
+// engine asks at 127.0.0.1, and must not be told that browsers ask too often.
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == server.HealthPath {
+		s.table.Load().pools[0].main.ServeHTTP(w, r)
+		return
+	}
+	s.handler.ServeHTTP(w, r)
+}
 
 // route passes a request to the pool of its host. Every host also serves the documents
 // of all pools below their IDs, because the issuers of all pools are on one host.
@@ -108,6 +116,7 @@ func (s *site) misdirected(w http.ResponseWriter, t *table) {
 			text += "  " + s.base(host) + "  " + p.pool.ID() + "\n"
 		}
 	}
+	text += "Another name is a pool's custom_domain, or the first pool's --url.\n"
 	_, _ = io.WriteString(w, text)
 }
 
@@ -145,11 +154,15 @@ func (s *site) names() []string {
 	return names
 }
 
-// hostsOf returns the hosts of the pool at position i of the file. The first pool has
-// the site's own name as well; another pool without a domain is given one.
+// hostsOf returns the hosts of the pool at position i of the file, its home first. The
+// first pool has the site's own name as well, and its home there if --url says so; another
+// pool without a domain is given one.
 func (s *site) hostsOf(i int, p poolconfig.Pool) []string {
 	hosts := p.Hosts()
 	switch {
+	case i == 0 && s.addr.Flag == "--url":
+		others := slices.DeleteFunc(hosts, func(host string) bool { return host == s.addr.Host })
+		hosts = append([]string{s.addr.Host}, others...)
 	case i == 0:
 		hosts = append(hosts, s.addr.Host)
 	case len(hosts) == 0:
@@ -217,7 +230,7 @@ func (s *site) handle(ctx context.Context, r *running) error {
 	for _, host := range r.hosts {
 		r.others[host], err = server.New(server.Config{
 			Pool: r.pool, BaseURL: s.base(host), KeysURL: s.base(s.addr.Host) + "/" + id + "/.well-known/jwks.json",
-			SAML: sp, Logger: s.log, DevView: true, DevViewToken: s.view.Token,
+			SAML: sp, Logger: s.log, DevView: !s.view.Off, DevViewToken: s.view.Token,
 			InsecureDevViewAnywhere: s.view.Anywhere, OneClickSignIn: s.view.OneClick,
 		})
 		if err != nil {
@@ -240,13 +253,16 @@ func (s *site) newTable(pools []*running) (*table, error) {
 			t.byHost[host] = handler
 		}
 	}
-	// The IP addresses mean the first pool, as localhost does. After a reload, the
+	// The IP addresses and localhost mean the first pool, as the site's own name does. After a reload, the
 	// first pool may be one that was not first at the start.
 	if t.byHost[s.addr.Host] == nil {
 		t.byHost[s.addr.Host] = pools[0].main
 	}
-	for _, host := range s.addr.Bind {
-		t.byHost[host] = t.byHost[s.addr.Host]
+	for _, host := range slices.Concat(s.addr.Bind, []string{"localhost", "127.0.0.1", "::1"}) {
+		ip, err := netip.ParseAddr(host)
+		if t.byHost[host] == nil && (err != nil || !ip.IsUnspecified()) {
+			t.byHost[host] = t.byHost[s.addr.Host]
+		}
 	}
 	return t, nil
 }

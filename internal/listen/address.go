@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"runtime"
 	"strconv"
 	"strings"
@@ -29,14 +30,56 @@ type Address struct {
 	// either: another program that listens on the second one would receive the
 	// visitors.
 	Bind []string
+	// Open says that other machines can connect to it.
+	Open bool
 }
 
 // Parse reads an address that a flag gives. Only addresses of this machine are accepted: the
 // pool's passwords are printed on the terminal, and the app's certificate protects
 // nothing.
 func Parse(flag, text string) (Address, error) {
-	a := Address{Flag: flag}
-	var err error
+	a, err := split(flag, text)
+	if err != nil {
+		return a, err
+	}
+	var ok bool
+	a.Host, a.Bind, ok = loopback.Host(a.Host)
+	if !ok {
+		return a, fmt.Errorf("%s %s is not an address of this machine; use 127.0.0.1:%s: "+
+			"other machines must not reach this program, because its passwords are not secret",
+			flag, terminal.Quoted(text), a.Port)
+	}
+	return a, nil
+}
+
+// ParseOpen is like [Parse], but also accepts an IP address that other machines can connect to;
+// 0.0.0.0 and [::] stand for all addresses of this machine, where browsers open localhost. The
+// address has to be written: ":9229" could be meant for this machine alone.
+func ParseOpen(flag, text string) (Address, error) {
+	a, err := split(flag, text)
+	if err != nil {
+		return a, err
+	}
+	if name, bind, ok := loopback.Host(a.Host); ok {
+		a.Host, a.Bind = name, bind
+		return a, nil
+	}
+	ip, err := netip.ParseAddr(a.Host)
+	if err != nil || ip.Zone() != "" {
+		return a, fmt.Errorf("%s %s is neither localhost nor an IP address; use 127.0.0.1:%s or, "+
+			"for other machines or in a container, 0.0.0.0:%s", flag, terminal.Quoted(text), a.Port, a.Port)
+	}
+	a.Open = true
+	a.Host, a.Bind = ip.Unmap().String(), []string{ip.Unmap().String()}
+	if ip.IsUnspecified() {
+		a.Host = "localhost"
+	}
+	return a, nil
+}
+
+// split reads a host and a port.
+func split(flag, text string) (a Address, err error) {
+	a.Flag = flag
 	a.Host, a.Port, err = net.SplitHostPort(text)
 	if err != nil {
 		return a, fmt.Errorf("%s %s is not an address; expected a host and a port, such as 127.0.0.1:9229", flag,
@@ -45,13 +88,6 @@ func Parse(flag, text string) (Address, error) {
 	_, err = strconv.ParseUint(a.Port, 10, 16)
 	if err != nil {
 		return a, fmt.Errorf("%s %s has no port from 1 to 65535, or 0 for any free one", flag, terminal.Quoted(text))
-	}
-	var ok bool
-	a.Host, a.Bind, ok = loopback.Host(a.Host)
-	if !ok {
-		return a, fmt.Errorf("%s %s is not an address of this machine; use 127.0.0.1:%s: "+
-			"other machines must not reach this program, because its passwords are not secret",
-			flag, terminal.Quoted(text), a.Port)
 	}
 	return a, nil
 }
@@ -108,7 +144,7 @@ func (a *Address) listenOnce(ctx context.Context) (all Listeners, err error) {
 // explain returns an error that says why the program can't listen on the address, and
 // what to do.
 func (a *Address) explain(err error) error {
-	at := net.JoinHostPort(a.Host, a.Port)
+	at := net.JoinHostPort(a.written(), a.Port)
 	switch {
 	case taken(err):
 		hint := ""
@@ -136,7 +172,15 @@ func (a *Address) Other() string {
 	if port == "" {
 		port = "0" // any free one
 	}
-	return net.JoinHostPort(a.Host, port)
+	return net.JoinHostPort(a.written(), port)
+}
+
+// written returns the host as the flag has it.
+func (a *Address) written() string {
+	if a.Open {
+		return a.Bind[0]
+	}
+	return a.Host
 }
 
 // Listeners are the listeners of one address.

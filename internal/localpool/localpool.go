@@ -56,10 +56,12 @@ func AnnounceUsers(w io.Writer, unverified string) {
 	terminal.Printf(w, "\n")
 }
 
-// A View says who may see the developer's view of a pool: browsers with the token, or everybody.
+// A View says who may see the developer's view of a pool: browsers with the token, everybody, or
+// nobody.
 type View struct {
 	Token    userpool.Secret
 	Anywhere bool
+	Off      bool
 
 	OneClick bool // a browser that has opened the view signs in without a password
 }

@@ -37,8 +37,13 @@ func NewMessages(out io.Writer, smtp string) *Messages {
 	return &Messages{out: out, smtp: smtp, limit: limit}
 }
 
-// Outbox returns the address of the outbox of the pool at base.
-func (v View) Outbox(base string) string { return devview.Address(base, "") + "outbox" }
+// Outbox returns the address of the outbox of the pool at base, or "" if nobody may see it.
+func (v View) Outbox(base string) string {
+	if v.Off {
+		return ""
+	}
+	return devview.Address(base, "") + "outbox"
+}
 
 // Tell prints the line for a message. outbox is the address of the pool's outbox, empty if
 // the view is off: then there is a line only for what a mail server gets. fixed says that

@@ -368,8 +368,8 @@ func (in *reading) checkAcrossPools() {
 
 var prefix = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// hostName matches a name of two labels or more, such as one below localhost.
-var hostName = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
+// hostName matches a name, such as one below localhost, or that of a service in a Compose file.
+var hostName = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // Hosts returns the pool's own host names, the one for its endpoints first. A pool
 // without own hosts has the address of all pools.
