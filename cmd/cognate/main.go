@@ -5,6 +5,7 @@
 //	cognate pool             only the pool, at http://localhost:9229
 //	cognate pool init        the file that describes pools, to begin with
 //	cognate client-secrets   the pool's app client, as a client_secrets.json
+//	cognate health           whether a pool can be used, for containers and CI
 //	cognate trust            the certificate authority of this machine
 //
 // Run cognate --help for the rest.
@@ -30,6 +31,7 @@ type cli struct {
 	Demo          demoCommand          `cmd:"" help:"Run the demo: a small app and the local pool that signs people in to it."`
 	Pool          poolCommand          `cmd:"" help:"Run local user pools, write their file, import users."`
 	ClientSecrets clientSecretsCommand `cmd:"" help:"Print a client_secrets.json for the local pool's app client."`
+	Health        healthCommand        `cmd:"" help:"Report whether a pool can be used, or wait until it can."`
 	Trust         trustCommand         `cmd:"" help:"Explain this machine's certificate authority; have browsers trust it, or no longer."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`

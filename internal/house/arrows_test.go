@@ -115,7 +115,7 @@ var arrows = []struct{ packages, may string }{
 	{"internal/terminal", ""},
 
 	// The program. What needs other people's code knows of the pool only what it implements.
-	{"cmd/cognate", ". cmd/cognate/internal/... devtls internal/demo internal/listen internal/localpool " +
+	{"cmd/cognate", ". cmd/cognate/internal/... devtls internal/demo internal/listen internal/localpool internal/loopback " +
 		"internal/terminal userpool userpool/memstore userpool/server userpool/trigger userpool/store " +
 		"userpool/pool userpool/trace"},
 	{"cmd/cognate/internal/passkeys", "userpool userpool/signin"},
