@@ -21,6 +21,11 @@ require (
 require golang.org/x/sys v0.49.0
 
 require (
+	github.com/goccy/go-yaml v1.19.2
+	golang.org/x/net v0.61.0
+)
+
+require (
 	github.com/bmatcuk/doublestar/v4 v4.10.4 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/go-chi/chi/v5 v5.5.0 // indirect

@@ -111,6 +111,14 @@ need_certutil() {
       on Fedora: sudo dnf install nss-tools"
 }
 
+# The tests of containers run them in networks of their own.
+need_iproute() {
+	[ "$(uname -s)" = Linux ] || return 0
+	have ip || [ -x /sbin/ip ] || apt iproute2 ||
+		fail "the tests of containers need ip, of iproute2. On Debian or Ubuntu: sudo apt-get install iproute2
+      on Fedora: sudo dnf install iproute"
+}
+
 # Software without a Debian package, or with an old one: flask-oidc, Django and its clients.
 # The tests look in the same place: see venvPython in e2e/clients.
 need_pip() {
@@ -191,6 +199,7 @@ need_compiler
 case $(modules) in *e2e*)
 	need_chromium
 	need_certutil
+	need_iproute
 	need_node
 	need_apache
 	need_nginx
