@@ -3,9 +3,13 @@ package main
 import (
 	"log/slog"
 	"net/http"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
 	"github.com/cognate-auth/cognate/internal/terminal"
@@ -149,6 +153,46 @@ func TestHealthAtAnyHost(t *testing.T) {
 			if status != http.StatusOK || body != `{"status":"ok"}`+"\n" {
 				t.Errorf("%s: %d %q", host, status, body)
 			}
+		}
+	}
+}
+
+// TestContainersPage checks that the variables and flags that docs/containers.md names are those
+// of the program.
+func TestContainersPage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/containers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parser, err := kong.New(&cli{}, kong.Vars{"version": "", "store": defaultStore})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	err = kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			known["--"+flag.Name] = true
+			for _, env := range flag.Envs {
+				known[env] = true
+			}
+		}
+		return next(nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`COGNATE_[A-Z_]+`).FindAllString(string(page), -1)
+	commands := regexp.MustCompile("cognate (?:pool|health|client-secrets)[^\n`]*|`--addr [^`]*|`--url [^`]*")
+	for _, m := range commands.FindAllString(string(page), -1) {
+		named = append(named, regexp.MustCompile(`--[a-z-]+`).FindAllString(m, -1)...)
+	}
+	if len(named) < 20 {
+		t.Errorf("the page names %q", named)
+	}
+	for _, name := range named {
+		if !known[name] {
+			t.Errorf("the page names %s, and the program has no such thing", name)
 		}
 	}
 }
