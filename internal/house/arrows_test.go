@@ -125,7 +125,8 @@ var arrows = []struct{ packages, may string }{
 	{"cmd/cognate/internal/poolconfig", "userpool cmd/cognate/internal/suggest cmd/cognate/internal/textfile " +
 		"userpool/store userpool/accounts userpool/pool internal/terminal"},
 	{"cmd/cognate/internal/textfile", "internal/utf8text"},
-	{"cmd/cognate/internal/sqlstore/pgtest cmd/cognate/internal/suggest cmd/cognate/internal/trust", ""},
+	{"cmd/cognate/internal/sqlstore/pgtest cmd/cognate/internal/suggest cmd/cognate/internal/trust " +
+		"cmd/cognate/internal/completion", ""},
 
 	// Who uses both. The browser tests start the program and import nothing.
 	{"examples/api/app", ". sessionstore"},
