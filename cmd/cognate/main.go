@@ -8,16 +8,16 @@
 //	cognate health           whether a pool can be used, for containers and CI
 //	cognate trust            the certificate authority of this machine
 //
-// Run cognate --help for the rest.
+// Run cognate help for the rest.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"reflect"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -29,10 +29,13 @@ import (
 // cli is the command line.
 type cli struct {
 	Demo          demoCommand          `cmd:"" help:"Run the demo: a small app and the local pool that signs people in to it."`
-	Pool          poolCommand          `cmd:"" help:"Run local user pools, write their file, import users."`
+	Pool          poolCommand          `cmd:"" help:"Run local user pools until Ctrl-C: those of cognate.yaml, --config or --from-aws, or the one of the flags."`
 	ClientSecrets clientSecretsCommand `cmd:"" help:"Print a client_secrets.json for the local pool's app client."`
 	Health        healthCommand        `cmd:"" help:"Report whether a pool can be used, or wait until it can."`
 	Trust         trustCommand         `cmd:"" help:"Explain this machine's certificate authority; have browsers trust it, or no longer."`
+	Help          helpCommand          `cmd:"" help:"Show the commands, or the flags of one."`
+	Completion    completionCommand    `cmd:"" help:"Print a script that completes commands and flags in a shell."`
+	VersionOf     versionCommand       `cmd:"" name:"version" help:"Print the version, and what it was built from and for."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
@@ -52,7 +55,7 @@ func run(ctx context.Context, args []string, term terminal.Streams) int {
 		kong.Description("Sign-in for web apps with Amazon Cognito, and a Cognito of your own to build it with."),
 		kong.Writers(term.Out, term.Err), kong.Vars{"version": version(), "store": defaultStore},
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(term),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}), kong.Help(printHelp),
 	)
 	if err != nil {
 		return report(term, err, 1)
@@ -74,11 +77,19 @@ func run(ctx context.Context, args []string, term terminal.Streams) int {
 		return report(term, err, 2)
 	}
 	err = command.Run()
+	if status, ok := errors.AsType[exitStatus](err); ok {
+		return int(status)
+	}
 	if err != nil {
 		return report(term, err, 1)
 	}
 	return 0
 }
+
+// An exitStatus is the error of a command that has said what is wrong.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 // checkEmpty refuses an argument, a flag or its environment variable that is given and
 // empty. Usually a shell variable had no value, and what an empty value would mean,
@@ -130,13 +141,4 @@ func isEmpty(v reflect.Value) bool {
 func report(term terminal.Streams, err error, status int) int {
 	_, _ = fmt.Fprintf(term.Err, "cognate: %v\n", err)
 	return status
-}
-
-// version returns the module's version: that of a release, of a commit, or "(devel)".
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "cognate (unknown version)"
-	}
-	return "cognate " + info.Main.Version
 }

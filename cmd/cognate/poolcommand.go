@@ -19,7 +19,7 @@ import (
 
 // poolCommand is cognate pool. Without a further word it serves the pools.
 type poolCommand struct {
-	Serve  poolServeCommand  `cmd:"" default:"withargs" help:"Run the local user pools, the same as cognate pool; its --help lists the flags."`
+	Serve  poolServeCommand  `cmd:"" default:"withargs" help:"Run local user pools."`
 	Init   poolInitCommand   `cmd:"" help:"Write a commented file that describes the pools."`
 	Import poolImportCommand `cmd:"" help:"Add users from a CSV file in the format of Cognito's import."`
 }
