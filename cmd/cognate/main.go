@@ -65,11 +65,9 @@ func run(ctx context.Context, args []string, term terminal.Streams) int {
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		if strings.Contains(err.Error(), "<EOL>") { // kong's name for the end of the command line
-			err = fmt.Errorf("%s needs a value", args[len(args)-1])
-		}
+		hint, err := explain(err, parser.Model, args)
 		status := report(term, err, 2)
-		_, _ = fmt.Fprintln(term.Err, "Run cognate --help for the commands and flags.")
+		terminal.Printf(term.Err, "%s\n", hint)
 		return status
 	}
 	err = checkEmpty(command)
