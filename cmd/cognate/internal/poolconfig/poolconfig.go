@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/textfile"
 	"github.com/cognate-auth/cognate/userpool"
@@ -104,10 +105,11 @@ func (in *reading) config(path string) ([]byte, error) {
 		return make([]byte, maxFile+1), nil // the parser reports that it is too large
 	}
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("reading the configuration: %w; to write one: cognate pool init %s", err, path)
+		missing := "to write one: cognate pool init " + path
+		if strings.EqualFold(filepath.Ext(path), ".json") {
+			missing = "save there what aws cognito-idp describe-user-pool prints"
 		}
-		return nil, fmt.Errorf("reading the configuration: %w", err)
+		return nil, fmt.Errorf("reading the configuration: %w", textfile.Explain(err, missing))
 	}
 	return text, nil
 }

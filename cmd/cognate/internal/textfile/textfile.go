@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/cognate-auth/cognate/internal/utf8text"
 )
@@ -68,6 +70,20 @@ func read(f *os.File, err error, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	return Decode(text.Bytes(), limit)
+}
+
+// Explain adds to the error of a file that can't be opened or read what a person can do
+// about it. missing says it for a file that is not there.
+func Explain(err error, missing string) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w; %s", err, missing)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; let this user read it", err)
+	case errors.Is(err, syscall.EISDIR):
+		return fmt.Errorf("%w; name a file in it", err)
+	}
+	return err
 }
 
 // Decode does with text what [Read] does with the bytes of a file.

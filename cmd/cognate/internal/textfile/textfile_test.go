@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/textfile"
@@ -87,5 +88,18 @@ func TestReadBelow(t *testing.T) {
 	_, err := textfile.ReadBelow(folder, "none", 100)
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+// TestExplain says what to do about a file that can't be read, and keeps the cause.
+func TestExplain(t *testing.T) {
+	for cause, want := range map[error]string{
+		fs.ErrNotExist: "; make it", fs.ErrPermission: "; let this user read it", syscall.EISDIR: "; name a file in it",
+		fs.ErrClosed: "closed",
+	} {
+		err := textfile.Explain(&fs.PathError{Op: "open", Path: "x", Err: cause}, "make it")
+		if !errors.Is(err, cause) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%v, want it to end with %q", err, want)
+		}
 	}
 }
