@@ -69,8 +69,12 @@ func (f *mailFlags) sender() (*mail.Sender, error) {
 		}
 		return nil, nil
 	}
-	return mail.New(mail.Config{
+	sender, err := mail.New(mail.Config{
 		Server: f.SMTP, From: f.SMTPFrom, Username: f.SMTPUser, Password: userpool.Secret(f.SMTPPassword),
 		InsecurePlaintext: f.InsecureSMTP,
 	})
+	if err != nil {
+		return nil, reword(err, "mail: ", "--smtp: ")
+	}
+	return sender, nil
 }

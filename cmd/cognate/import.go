@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/cmd/cognate/internal/poolconfig"
+	"github.com/cognate-auth/cognate/cmd/cognate/internal/textfile"
 	"github.com/cognate-auth/cognate/internal/terminal"
 	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/store"
@@ -32,7 +33,7 @@ func (c *poolImportCommand) Run(ctx context.Context, term terminal.Streams) erro
 	}
 	text, err := poolconfig.ReadCSVFile(c.File)
 	if err != nil {
-		return fmt.Errorf("reading users: %w", err)
+		return fmt.Errorf("reading users: %w", textfile.Explain(err, "name the CSV file with the users"))
 	}
 	if c.Store == inMemory {
 		return errors.New("--store memory forgets the users when this command ends; name a database")

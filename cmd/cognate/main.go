@@ -135,6 +135,20 @@ func isEmpty(v reflect.Value) bool {
 	}
 }
 
+// reword returns an error with another beginning: a person knows flags, and no packages.
+func reword(err error, before, after string) error {
+	return reworded{err, after + strings.TrimPrefix(err.Error(), before)}
+}
+
+type reworded struct {
+	error
+
+	text string
+}
+
+func (r reworded) Error() string { return r.text }
+func (r reworded) Unwrap() error { return r.error }
+
 // report prints an error as a sentence, and returns the status.
 func report(term terminal.Streams, err error, status int) int {
 	_, _ = fmt.Fprintf(term.Err, "cognate: %v\n", err)

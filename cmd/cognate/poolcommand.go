@@ -186,6 +186,9 @@ func (c *poolServeCommand) serve(ctx context.Context, term terminal.Streams) err
 		s.deliver = sender.Deliver
 	}
 	err = s.start(ctx, file)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err() // whatever failed, nobody waits for it any more
+	}
 	if err != nil {
 		return err
 	}
@@ -242,6 +245,9 @@ func (c *poolInitCommand) Run(term terminal.Streams) error {
 	f, err := os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s exists already and was not changed; name another file: cognate pool init FILE", c.File)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("writing the configuration: %w; make the folder first", err)
 	}
 	if err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -30,11 +32,52 @@ func openStore(ctx context.Context, at string) (st store.Store, closeIt func(), 
 			return nil, nil, err
 		}
 	}
-	s, err := sqlstore.Open(ctx, at)
+	s, err := openDatabase(ctx, at)
 	if err != nil {
 		return nil, nil, err
 	}
 	return s, func() { _ = s.Close() }, nil // every acknowledged change is already stored
+}
+
+// openDatabase opens a database. If ctx ends it waits no longer: a file that another
+// program has locked takes some seconds to say so.
+func openDatabase(ctx context.Context, at string) (*sqlstore.Store, error) {
+	type result struct {
+		store *sqlstore.Store
+		err   error
+	}
+	opened := make(chan result, 1)
+	go func() {
+		s, err := sqlstore.Open(ctx, at)
+		opened <- result{s, err}
+	}()
+	select {
+	case r := <-opened:
+		if r.err != nil && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if r.err != nil {
+			return nil, explainStore(at, r.err)
+		}
+		return r.store, nil
+	case <-ctx.Done():
+		go func() {
+			r := <-opened
+			if r.err == nil {
+				_ = r.store.Close() // nothing was changed
+			}
+		}()
+		return nil, ctx.Err()
+	}
+}
+
+// explainStore names the flag, and what can be done about a server that does not answer.
+func explainStore(at string, err error) error {
+	err = reword(err, "sqlstore: ", "--store "+storeName(at)+": ")
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return fmt.Errorf("%w\n  Start PostgreSQL there, or leave out --store to keep data in a file", err)
+	}
+	return err
 }
 
 // keepFromGit creates the folder of the default store, with a .gitignore so that its
