@@ -40,6 +40,7 @@
 package devtls
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -165,7 +166,7 @@ func Listen(addr string) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	inner, err := net.Listen("tcp", net.JoinHostPort(addrs[0], port))
+	inner, err := new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort(addrs[0], port))
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func answerPlain(conn net.Conn, first []byte) error {
 	if err != nil {
 		r = &http.Request{} // what can't be read is answered without a URL
 	}
-	err = plainAnswer(r).Write(conn)
+	err = plainAnswer(r).Write(conn) //nolint:bodyclose // the body is a string
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && err == nil {
 		_ = half.CloseWrite()                                          // the connection ends anyway
 		_, _ = io.Copy(io.Discard, io.LimitReader(conn, maxPlainRest)) // until the client has read

@@ -137,7 +137,8 @@ func TestPlainHTTPHead(t *testing.T) {
 			t.Fatal(err)
 		}
 		all, err := io.ReadAll(conn)
-		if err != nil || !strings.HasPrefix(string(all), "HTTP/1.1 302 ") || !strings.HasSuffix(string(all), "\r\n\r\n") {
+		text := string(all)
+		if err != nil || !strings.HasPrefix(text, "HTTP/1.1 302 ") || !strings.HasSuffix(text, "\r\n\r\n") {
 			t.Errorf("answer: %q, %v", all, err)
 		}
 	})

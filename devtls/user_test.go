@@ -143,11 +143,11 @@ func TestListenLeavesAReadOnlyHome(t *testing.T) {
 	folder := configureIn(t, home)
 	a := openAuthority(t, folder)
 	before := contents(t, home)
-	err := os.Chmod(folder, 0o500) //nolint:gosec // a folder needs the x
+	err := os.Chmod(folder, 0o500)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.Chmod(folder, 0o700) }) //nolint:gosec // as above
+	t.Cleanup(func() { _ = os.Chmod(folder, 0o700) })
 	by, _ := authorityOf(t)
 	if by == nil || !by.Equal(a.Certificate()) {
 		t.Errorf("the certificate is signed by %v", by)

@@ -28,7 +28,7 @@ const (
 	defaultPoolID       = "local_Cognate01"
 	defaultClientID     = "cognatelocalclient00000001"
 	defaultClientSecret = "only_for_the_pool_on_this_machine"
-	secretVariable      = "COGNATE_CLIENT_SECRET" //nolint:gosec // a name
+	secretVariable      = "COGNATE_CLIENT_SECRET"
 	redirectVariable    = "COGNATE_REDIRECT_URI"
 )
 
@@ -60,8 +60,8 @@ func (f *clientFlags) redirectFromEnvironment() bool {
 // beside s.
 func (f *clientFlags) unused(term terminal.Streams, s source) {
 	if f.secretFromEnvironment() {
-		terminal.Printf(term.Err, "cognate: %s is set and not used: %s has the secrets of its clients\n", secretVariable,
-			s.name)
+		terminal.Printf(term.Err, "cognate: %s is set and not used: %s has the secrets of its clients\n",
+			secretVariable, s.name)
 	}
 	if f.redirectFromEnvironment() {
 		terminal.Printf(term.Err, "cognate: %s is set and not used: %s has the callback URLs of its clients\n",

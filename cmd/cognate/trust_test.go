@@ -15,7 +15,9 @@ import (
 // go well, fail or are missing. Programs say nothing of a browser's warning only if all
 // lists of browsers have the authority.
 func TestTrustIsRemembered(t *testing.T) {
-	browser := trust.Step{Where: "a browser's list", Browsers: true, Install: [][]string{{"add"}}, Undo: [][]string{{"del"}}}
+	browser := trust.Step{
+		Where: "a browser's list", Browsers: true, Install: [][]string{{"add"}}, Undo: [][]string{{"del"}},
+	}
 	system := trust.Step{Where: "the system's list", Install: [][]string{{"update"}}, Undo: [][]string{{"update"}}}
 	missing := func(s trust.Step) trust.Step { s.Missing = "not installed"; return s }
 	for name, tt := range map[string]struct {
@@ -52,7 +54,8 @@ func TestTrustIsRemembered(t *testing.T) {
 			if warns := authority.Warning() != ""; warns != tt.warns {
 				t.Errorf("it warns: %v, want %v", warns, tt.warns)
 			}
-			_ = (&trustCommand{Uninstall: true}).act(t.Context(), term, authority, machine, tt.steps) // as far as possible
+			// It goes as far as it can.
+			_ = (&trustCommand{Uninstall: true}).act(t.Context(), term, authority, machine, tt.steps)
 			if authority.Warning() == "" {
 				t.Error("after the removal nothing is said of the browser's warning")
 			}

@@ -18,6 +18,7 @@ type listener struct {
 	look func(net.Conn, []byte) error
 }
 
+// Accept waits for a connection, and for nothing that a client sends on it.
 func (l *listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {

@@ -147,8 +147,8 @@ func (in *csvReading) rows() error {
 		if e, ok := errors.AsType[*csv.ParseError](err); ok {
 			line, err = e.StartLine, e.Err
 			if errors.Is(err, csv.ErrFieldCount) {
-				err = fmt.Errorf("expected %s as in the header, got %d", terminal.Count(len(in.columns), "field", "fields"),
-					len(record))
+				fields := terminal.Count(len(in.columns), "field", "fields")
+				err = fmt.Errorf("expected %s as in the header, got %d", fields, len(record))
 			}
 		} else if err != nil && line == 0 {
 			in.problems.add(0, 0, "%v", err) // the rest of the file can't be read
