@@ -168,7 +168,11 @@ func resolving(lookup func(context.Context, string) ([]string, error), elsewhere
 		defer cancel()
 		addrs, err := lookup(limited, host)
 		if err != nil || len(addrs) == 0 {
-			return here(ctx, network, address)
+			conn, err := here(ctx, network, address)
+			if err != nil {
+				err = fmt.Errorf("%w, and the resolver does not know %s", err, strings.TrimSuffix(host, "."))
+			}
+			return conn, err
 		}
 		return elsewhere(ctx, network, net.JoinHostPort(host, port))
 	}

@@ -52,7 +52,8 @@ func TestResolving(t *testing.T) {
 		asked, dialled = nil, nil
 		_, err := resolving(lookup, dial, dialBy(dial))(t.Context(), "tcp", tt.address)
 		if !errors.Is(err, closed) || !slices.Equal(asked, tt.asked) || !slices.Equal(dialled, tt.dialled) {
-			t.Errorf("%s: asked %q, dialled %q (%v); want %q, %q", tt.address, asked, dialled, err, tt.asked, tt.dialled)
+			t.Errorf("%s: asked %q, dialled %q (%v); want %q, %q",
+				tt.address, asked, dialled, err, tt.asked, tt.dialled)
 		}
 	}
 }
