@@ -10,10 +10,13 @@ QUICK    ?=
 # One module, or a few, instead of all of them: make test MODULES="./devtls ./e2e".
 MODULES ?=
 
+# make release VERSION=v0.12.0
+VERSION ?=
+
 export FUZZTIME BENCH MODULES ROWS QUICK
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e lint commits house fuzz bench bench-go clean
+.PHONY: help demo test e2e lint commits house fuzz bench bench-go release clean
 
 help:
 	@echo 'Cognate: sign-in for web apps with Amazon Cognito'
@@ -27,6 +30,7 @@ help:
 	@echo '  make fuzz     run every fuzz target for a while        FUZZTIME=$(FUZZTIME)'
 	@echo '  make bench    measure sign-in beside other ways        ROWS="cognate,scs,bearer" QUICK=1'
 	@echo '  make bench-go run the Go benchmarks of every module    BENCH=Session'
+	@echo '  make release  make a version, here alone               VERSION=v0.12.0 ARGS=-dry-run'
 	@echo '  make clean    remove what the others built'
 	@echo
 
@@ -57,8 +61,11 @@ bench:
 bench-go:
 	@tools/bench-go.sh
 
+release:
+	@tools/release.sh $(ARGS) $(VERSION)
+
 clean:
-	rm -rf bin
+	rm -rf bin dist
 
 # The linters have a module of their own, so that their two hundred dependencies stay out of
 # everyone else's. The workspace is off because it would choose other versions.

@@ -137,6 +137,9 @@ var arrows = []struct{ packages, may string }{
 		"userpool/pool userpool/server"},
 	{"redisstore/redistest", "internal/freeport"},
 	{"e2e/...", ""},
+
+	// It makes releases of all of them, and knows them by their go.mod files.
+	{"tools/release", ""},
 }
 
 // TestArrows checks that packages import only what arrows allows, test files aside. An entry
