@@ -292,7 +292,7 @@ func TestCookieNamesWithWhiteSpace(t *testing.T) {
 // TestPagesOfPeopleWhoAreSignedIn has things fail for somebody who is signed in. The page
 // speaks of the page, not of a sign-in that did not work.
 func TestPagesOfPeopleWhoAreSignedIn(t *testing.T) {
-	for _, reason := range reasons(t, "errors.go") {
+	for _, reason := range reasons(t, "reasons.go") {
 		if reason == cognate.ReasonRefreshRefused || reason == cognate.ReasonNotSignedIn {
 			continue // they lead to a sign-in
 		}
@@ -343,7 +343,7 @@ func reasons(t *testing.T, name string) map[string]cognate.Reason {
 
 // TestEveryReasonHasAPage looks each up that the documentation names.
 func TestEveryReasonHasAPage(t *testing.T) {
-	all := reasons(t, "errors.go")
+	all := reasons(t, "reasons.go")
 	if n := len(all); n < 45 {
 		t.Fatalf("%d reasons", n)
 	}
@@ -364,7 +364,7 @@ func TestEveryReasonHasAPage(t *testing.T) {
 // TestOneRowForEachReason: a reason without a row would be answered like a reason of the app's
 // own, and one that the checks below have under another value would be another reason.
 func TestOneRowForEachReason(t *testing.T) {
-	all := reasons(t, "errors.go")
+	all := reasons(t, "reasons.go")
 	values := slices.Sorted(maps.Values(all))
 	if rows := slices.Sorted(maps.Keys(cognate.Rows)); !slices.Equal(rows, values) {
 		t.Errorf("the table has rows for\n%q, want\n%q", rows, values)

@@ -17,7 +17,7 @@ var otherCodes = []string{
 // TestDocumentedReasons checks that each reason which the pages name is one that the library
 // gives, and that a test has it given. The pages say it in lines with the word reason.
 func TestDocumentedReasons(t *testing.T) {
-	source, err := os.ReadFile("errors.go")
+	source, err := os.ReadFile("reasons.go")
 	if err != nil {
 		t.Fatal(err)
 	}
