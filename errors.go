@@ -56,6 +56,16 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Hint says, in a sentence or two, what the people who build or run the app can do. It is in
+// the log line too. It names the check that failed, so it is not for visitors. It is empty
+// for a reason of the app's own.
+func (e *Error) Hint() string {
+	if e.Reason == ReasonProviderError || e.Reason == ReasonClientRefused {
+		return cmp.Or(codeHints[e.ProviderCode], reasons[e.Reason].hint)
+	}
+	return reasons[e.Reason].hint
+}
+
 // status returns the status to answer with: Status if it is an error status, or else
 // its reason's.
 func (e *Error) status() int {

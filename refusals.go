@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/internal/cache"
+	"github.com/cognate-auth/cognate/internal/loopback"
 	"github.com/cognate-auth/cognate/internal/page"
 	"github.com/cognate-auth/cognate/internal/testhook"
 )
@@ -26,8 +28,11 @@ type answerer struct {
 	errorHandler func(http.ResponseWriter, *http.Request, *Error)
 	outages      cache.Throttle // limits lines that an outage would repeat with every request
 	hostWarning  sync.Once
-	log          *slog.Logger
-	now          func() time.Time
+	// development shows refusals to the developer as well: the provider is on this machine,
+	// and so is the app as browsers reach it, which means that nobody else sees its pages.
+	development bool
+	log         *slog.Logger
+	now         func() time.Time
 }
 
 func newAnswerer(s *settings) *answerer {
@@ -38,7 +43,18 @@ func newAnswerer(s *settings) *answerer {
 		},
 		hooks: s.Hooks, metrics: s.Metrics, errorHandler: s.ErrorHandler,
 		outages: cache.Throttle{Every: time.Second}, log: s.Logger, now: s.Now,
+		development: loopbackURL(s.Issuer) && loopbackURL(s.RedirectURL),
 	}
+}
+
+// loopbackURL reports whether a URL is one of this machine.
+func loopbackURL(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return false
+	}
+	_, _, ok := loopback.Host(u.Hostname())
+	return ok
 }
 
 // fail answers every refusal outside of a sign-in: with a log line for the people who
@@ -88,7 +104,11 @@ func (a *answerer) answerRefusal(w http.ResponseWriter, r *http.Request, e *Erro
 	case isNavigation(r) || isPrefetch(r):
 		a.errorPage(e).Write(w, e.Status)
 	default:
-		writeJSON(w, e.Status, map[string]string{"error": string(e.Reason), "reference": e.Reference})
+		answer := map[string]string{"error": string(e.Reason), "reference": e.Reference}
+		if d := a.developer(e); d != nil {
+			answer["cause"], answer["hint"] = d.What, d.Hint
+		}
+		writeJSON(w, e.Status, answer)
 	}
 }
 
@@ -117,6 +137,9 @@ func (a *answerer) logRefusal(r *http.Request, e *Error) {
 	}
 	if e.Err != nil {
 		attrs = append(attrs, errAttr(e.Err))
+	}
+	if hint := e.Hint(); hint != "" {
+		attrs = append(attrs, slog.String("hint", hint))
 	}
 	a.log.LogAttrs(r.Context(), level, "cognate: refused", attrs...)
 }
@@ -151,6 +174,7 @@ func (a *answerer) errorPage(e *Error) page.Page {
 	p := page.Page{
 		Title: m.title, Text: m.text, Reference: e.Reference,
 		Retry: a.paths.loginURL(e.ReturnTo), RetryLabel: "Try again", Home: a.paths.home,
+		Developer: a.developer(e),
 	}
 	if m.showCode {
 		p.Code = e.ProviderCode
@@ -162,6 +186,29 @@ func (a *answerer) errorPage(e *Error) page.Page {
 		p.Logout, p.LogoutLabel = a.paths.logout, "Use another account"
 	}
 	return p
+}
+
+// whatHappened is the cause, with what the provider said, for the developer. It is bounded.
+func (e *Error) whatHappened() string {
+	text := ""
+	if e.Err != nil {
+		text = withoutQueries(e.Err.Error())
+	}
+	if e.ProviderCode != "" {
+		text = strings.TrimPrefix(text+"; the provider says "+strconv.Quote(e.ProviderCode), "; ")
+	}
+	return clipAt(text, maxCause)
+}
+
+// developer returns what a page or an answer says to the developer, or nil where others
+// may read it.
+func (a *answerer) developer(e *Error) *page.Developer {
+	if !a.development {
+		return nil
+	}
+	return &page.Developer{
+		Reason: string(e.Reason), What: e.whatHappened(), Hint: e.Hint(),
+	}
 }
 
 // resend answers a form that the browser posted from the provider's site, and so
@@ -274,4 +321,10 @@ func (a *answerer) logLeftOut(r *http.Request, l *loginRequest) {
 }
 
 // clip bounds a text from a request for a log line.
-func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), 200)], "�") }
+func clip(s string) string { return clipAt(s, 200) }
+
+// maxCause bounds what a developer reads of a cause, in bytes.
+const maxCause = 1000
+
+// clipAt bounds a text, in bytes.
+func clipAt(s string, most int) string { return strings.ToValidUTF8(s[:min(len(s), most)], "�") }

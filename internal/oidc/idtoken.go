@@ -241,7 +241,8 @@ func (v *TokenRules) checkOptionalDates(c Claims) error {
 		return refusal.New(refusal.TokenMalformed, "%w", err)
 	}
 	if ok && !now.Before(exp.Add(v.Skew)) {
-		return refusal.New(refusal.TokenExpired, "the token expired %s ago", now.Sub(exp).Round(time.Second))
+		return refusal.New(refusal.TokenExpired, "the token expired %s ago: its exp is %s, and this machine's clock "+
+			"says %s", now.Sub(exp).Round(time.Second), clockTime(exp), clockTime(now))
 	}
 	for _, name := range []string{"iat", "nbf"} {
 		date, present, err := c.Date(name)
@@ -250,7 +251,8 @@ func (v *TokenRules) checkOptionalDates(c Claims) error {
 		}
 		if present && date.After(now.Add(v.Skew)) {
 			return refusal.New(refusal.TokenNotYetValid,
-				"%s is in the future; compare this machine's clock with the provider's", name)
+				"%s is %s in the future: the provider's clock said %s, and this machine's says %s",
+				name, date.Sub(now).Round(time.Second), clockTime(date), clockTime(now))
 		}
 		// Both dates come from the same clock, so the skew does not apply.
 		if present && ok && exp.Before(date) {
@@ -259,6 +261,9 @@ func (v *TokenRules) checkOptionalDates(c Claims) error {
 	}
 	return nil
 }
+
+// clockTime writes a time for comparing clocks, in UTC.
+func clockTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // checkAccessHash compares at_hash, if present, with the left half of the access token's
 // hash under the ID token's algorithm (OpenID Connect Core 1.0, 3.1.3.6).

@@ -14,6 +14,9 @@ import (
 //go:embed page.css
 var css string
 
+//go:embed developer.css
+var developerCSS string
+
 //go:embed page.html
 var html string
 
@@ -22,7 +25,15 @@ var body = template.Must(template.New("page").Parse(html))
 // policy is the Content-Security-Policy of the pages: it allows only their inline style sheet.
 // form-action is not restricted, because browsers apply it to redirects too, and signing out
 // redirects to the provider.
-var policy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src '" + hashSource(css) + "'"
+var policy = policyFor(css)
+
+// developerPolicy is policy for a page with a [Developer], which has another style sheet, so
+// that the pages of production don't depend on it.
+var developerPolicy = policyFor(css + developerCSS)
+
+func policyFor(css string) string {
+	return "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src '" + hashSource(css) + "'"
+}
 
 // sendScript submits the form of a page without waiting for the visitor. Without scripts, the
 // visitor uses its button.
@@ -52,6 +63,18 @@ type Page struct {
 	// no form.
 	Send   string
 	Fields []Field
+	// Developer, if not nil, is for whoever develops the app. Pages that others may see
+	// have none.
+	Developer *Developer
+}
+
+// A Developer is the part of the page for whoever develops the app. Empty fields are left
+// out.
+type Developer struct {
+	// Reason is the check that failed, What is what happened, and Hint what to do.
+	Reason, What, Hint string
+	// View is the address of the sign-in in the developer's view of a local pool.
+	View string
 }
 
 // A Choice is a link.
@@ -69,6 +92,10 @@ func (p Page) Write(w http.ResponseWriter, status int) {
 	}{Page: p, CSS: template.CSS(css)} //nolint:gosec // constant, from page.css
 	h := w.Header()
 	h.Set("Content-Security-Policy", policy)
+	if p.Developer != nil {
+		data.CSS = template.CSS(css + developerCSS) //nolint:gosec // constant, from page.css and developer.css
+		h.Set("Content-Security-Policy", developerPolicy)
+	}
 	if p.Send != "" {
 		h.Set("Content-Security-Policy", sendPolicy)
 		data.Script = sendScript

@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -83,8 +85,38 @@ type address struct {
 // Metadata only over https and to loopback addresses (Fetch Metadata, 2), so it also shows
 // https in front of a proxy that terminates TLS.
 func addressOf(r *http.Request) address {
-	sum := sha256.Sum256([]byte(strings.ToLower(r.Host)))
-	return address{string(sum[:4]), r.TLS != nil || r.Header.Get("Sec-Fetch-Site") != ""}
+	return address{hostHash(r.Host), r.TLS != nil || r.Header.Get("Sec-Fetch-Site") != ""}
+}
+
+func hostHash(host string) string {
+	sum := sha256.Sum256([]byte(strings.ToLower(host)))
+	return string(sum[:4])
+}
+
+// describe names a host that a sign-in began at, for the developer. The address has only a
+// hash of it, so the names that are often mistaken for here are tried.
+func (a address) describe(here string) string {
+	here = strings.ToLower(here)
+	name, port := here, ""
+	host, digits, err := net.SplitHostPort(here)
+	if err == nil {
+		name, port = host, ":"+digits
+	}
+	bare := strings.TrimPrefix(name, "www.")
+	for _, other := range []string{
+		name, "localhost", "127.0.0.1", "[::1]", "0.0.0.0", bare, "www." + bare,
+	} {
+		for _, host := range []string{other + port, other} {
+			if a.host != hostHash(host) {
+				continue
+			}
+			if host == here {
+				return strconv.Quote(host) + " over plain http"
+			}
+			return strconv.Quote(host)
+		}
+	}
+	return "another host"
 }
 
 // derive derives the values that others see from the secret. None reveals anything about

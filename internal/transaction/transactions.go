@@ -248,8 +248,8 @@ func (m *Transactions) Finish(w http.ResponseWriter, r *http.Request, state stri
 	case count > 1:
 		return t, refusal.New(refusal.CookieTwice, "the browser sent %d cookies for the sign-in, expected one", count)
 	case !proved && m.otherAddress(r, t):
-		return t, refusal.New(refusal.OtherAddress, "the sign-in began under another host than %.200q, "+
-			"or over plain http", r.Host)
+		return t, refusal.New(refusal.OtherAddress, "the sign-in began at %s, and ends at %.200q: the browser keeps "+
+			"separate cookies for the two", t.began.describe(r.Host), r.Host)
 	case !proved:
 		return t, refusal.New(refusal.State, "this browser has no cookie for the sign-in: "+
 			"it began in another browser, was replaced by later ones, or cookies are blocked")
