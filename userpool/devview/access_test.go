@@ -16,7 +16,7 @@ import (
 var everyPath = []string{
 	"/_cognate/", "/_cognate/flows/1", "/_cognate/flows.json", "/_cognate/live?version=-1", "/_cognate/outbox",
 	"/_cognate/outbox.json", "/_cognate/users", "/_cognate/users/x", "/_cognate/clients", "/_cognate/clients/app",
-	"/_cognate/clients/app/client_secrets.json", "/_cognate/pool", "/_cognate/nothing",
+	"/_cognate/clients/app/client_secrets.json", "/_cognate/pool", "/_cognate/report?sign_in=x", "/_cognate/nothing",
 }
 
 // visitor is somebody who asks for the view.

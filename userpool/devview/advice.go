@@ -45,6 +45,10 @@ func (h *Handler) advise(ctx context.Context, s *trace.SignIn, i int) (*advice, 
 		return nil, nil
 	}
 	a := &advice{What: what(step), Hint: hintOf(step), Slip: slip(step)}
+	if step.Reported() {
+		a.Slip = strings.TrimSpace(sentence(step.ErrorText) + " " + step.Param("clock"))
+		return a, nil
+	}
 	keys := keysOf(step)
 	c, known, err := h.Pool.Clients.Get(ctx, step.ClientID)
 	switch {
@@ -66,6 +70,9 @@ func (h *Handler) advise(ctx context.Context, s *trace.SignIn, i int) (*advice, 
 
 // what names a failure in a few words.
 func what(step trace.Step) string {
+	if step.Reported() {
+		return "The app refused: " + step.Error
+	}
 	for _, d := range step.Decisions {
 		if reason := d.Get("reason"); reason != "" {
 			return reason
@@ -276,4 +283,12 @@ func split(s string, head, tail int) (out []part) {
 		}
 	}
 	return out
+}
+
+// sentence ends a text with a full stop.
+func sentence(text string) string {
+	if text == "" || strings.HasSuffix(text, ".") {
+		return text
+	}
+	return text + "."
 }

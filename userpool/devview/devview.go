@@ -47,8 +47,10 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	} {
 		own.HandleFunc("GET "+root+path, handler)
 	}
+	own.HandleFunc("GET "+reportPath, reports{h}.show)
 	own.HandleFunc(root, h.notFound)
 	mux.Handle(root, h.guard(own))
+	mux.Handle("POST "+reportPath, reports{h})
 }
 
 //go:embed templates/*.html style.css live.js copy.js

@@ -2,6 +2,7 @@ package devview
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -36,7 +37,7 @@ type row struct {
 	At     time.Time
 	Spent  string
 
-	Ask, Reply arrow
+	Ask, Reply arrow  // Reply is empty for what the app reports
 	Onward     *arrow // what the browser does with a redirect that leads out of the pool
 	Verdict    string // what was decided, in a few words
 	Advice     *advice
@@ -119,6 +120,10 @@ func newRow(i int, step trace.Step, columns []party) row {
 		Verdict: verdict(step),
 	}
 	to := func(from, to, text string, code bool) arrow { return newArrow(columns, from, to, text, code) }
+	if step.Reported() {
+		out.Verdict, out.Ask = step.Param("clock"), to(trace.PartyApp, trace.PartyBrowser, told(step), true)
+		return out
+	}
 	out.Ask = to(step.From, trace.PartyPool, step.Method+" "+step.Path, true)
 	text := reply(step)
 	out.Reply = to(trace.PartyPool, step.From, text, true)
@@ -165,8 +170,17 @@ var titles = map[string]string{
 	"POST /passkeys/add":          "A new passkey",
 }
 
+// told is what the app told the browser.
+func told(step trace.Step) string { return cmp.Or(step.Error, "signed in") }
+
 // titleOf says in words what a step is.
 func titleOf(step trace.Step) string {
+	switch {
+	case step.Reported() && step.Failed():
+		return "The app refused the sign-in"
+	case step.Reported():
+		return "The app signed the person in"
+	}
 	if step.Path == "/oauth2/token" {
 		switch step.Param("grant_type") {
 		case "refresh_token":

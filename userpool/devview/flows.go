@@ -206,10 +206,10 @@ func outcome(s trace.SignIn) (state, text string) {
 			continue
 		case step.Failed():
 			return stateFailed, what(step)
-		case step.Path == "/oauth2/token":
-			return stateDone, grantText(step)
-		case step.Path == "/oauth2/userInfo":
+		case step.Reported():
 			return stateDone, "Signed in"
+		case step.Path == "/oauth2/token", step.Path == "/oauth2/userInfo":
+			return granted(s, step)
 		case step.Path == "/oauth2/revoke":
 			return stateDone, "Tokens revoked"
 		case step.Path == "/logout":
@@ -226,6 +226,26 @@ func outcome(s trace.SignIn) (state, text string) {
 	return stateWaiting, "Begun"
 }
 
+// granted is the outcome of a sign-in whose last step gave the app something. Whether
+// somebody is signed in there, only the app can say.
+func granted(s trace.SignIn, step trace.Step) (state, text string) {
+	if step.Path == "/oauth2/token" && step.Param("grant_type") != "authorization_code" {
+		return stateDone, grantText(step)
+	}
+	for _, earlier := range slices.Backward(s.Steps) {
+		switch {
+		case earlier.Reported() && earlier.Failed():
+			return stateFailed, what(earlier)
+		case earlier.Reported():
+			return stateDone, "Signed in"
+		}
+	}
+	if s.AppReports {
+		return stateWaiting, "Tokens issued; the app has not said how it ended"
+	}
+	return stateDone, "Tokens issued"
+}
+
 func grantText(step trace.Step) string {
 	switch step.Param("grant_type") {
 	case "refresh_token":
@@ -233,7 +253,7 @@ func grantText(step trace.Step) string {
 	case "client_credentials":
 		return "Tokens for a program"
 	}
-	return "Signed in"
+	return "Tokens issued"
 }
 
 // flowsJSON is the list for programs: all steps, and what to do.

@@ -1,6 +1,8 @@
 package devview
 
 import (
+	"cmp"
+
 	"github.com/cognate-auth/cognate/userpool"
 	"github.com/cognate-auth/cognate/userpool/accounts"
 	"github.com/cognate-auth/cognate/userpool/grants"
@@ -221,11 +223,17 @@ var statusHints = map[int]string{
 	503: "Too many passwords are being checked at once. Try again in a moment.",
 }
 
+// appHint is for a refusal of an app that says no more.
+const appHint = "The app refused for a reason of its own. Its log has the same reference."
+
 const unknownHint = "What came and what was decided is below; the error's name says where in RFC 6749 to look."
 
 // hintOf finds the sentence for a failed step, by the most telling of what is
 // known about it.
 func hintOf(step trace.Step) string {
+	if step.Reported() {
+		return cmp.Or(step.Param("hint"), appHint)
+	}
 	for _, key := range keysOf(step) {
 		if text, ok := hints[key]; ok {
 			return text

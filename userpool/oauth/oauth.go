@@ -33,6 +33,10 @@ type Handler struct {
 	// KeysURL is where clients find the keys. Empty: at the issuer.
 	KeysURL string
 
+	// ReportURL is where apps may say how a sign-in ended, for the developer's view. Empty:
+	// nowhere, and discovery says nothing of it.
+	ReportURL string
+
 	// Federation reaches other identity providers. Nil: there are none.
 	Federation Federation
 }
@@ -77,14 +81,16 @@ func (h *Handler) Mount(mux *http.ServeMux) error {
 	return nil
 }
 
-// discovery returns the document with Cognito's twelve members and no other: it
-// does not say that S256 works, nor that public clients use no authentication.
+// discovery returns the document with Cognito's twelve members: it does not say that S256
+// works, nor that public clients use no authentication. With ReportURL it has one more
+// (OpenID Connect Discovery 1.0, section 3, allows others), which clients that don't know it
+// ignore.
 func (h *Handler) discovery() ([]byte, error) {
 	keys := h.KeysURL
 	if keys == "" {
 		keys = h.Pool.Issuer() + "/.well-known/jwks.json"
 	}
-	return json.Marshal(map[string]any{
+	document := map[string]any{
 		"authorization_endpoint":                h.BaseURL + "/oauth2/authorize",
 		"end_session_endpoint":                  h.BaseURL + "/logout",
 		"id_token_signing_alg_values_supported": []string{"RS256"},
@@ -97,7 +103,11 @@ func (h *Handler) discovery() ([]byte, error) {
 		"token_endpoint":                        h.BaseURL + "/oauth2/token",
 		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
 		"userinfo_endpoint":                     h.BaseURL + "/oauth2/userInfo",
-	})
+	}
+	if h.ReportURL != "" {
+		document["cognate_sign_in_report_endpoint"] = h.ReportURL
+	}
+	return json.Marshal(document)
 }
 
 // keys serves the key set as it is now: keys are rotated.

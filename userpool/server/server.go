@@ -102,9 +102,13 @@ func New(cfg Config) (http.Handler, error) {
 		Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, SAML: cfg.SAML, Patience: cfg.ProviderPatience,
 	}
 	others.Mount(mux)
-	err = (&oauth.Handler{
+	protocol := &oauth.Handler{
 		Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger, KeysURL: cfg.KeysURL, Federation: others,
-	}).Mount(mux)
+	}
+	if cfg.DevView && trace != nil {
+		protocol.ReportURL = devview.ReportURL(cfg.BaseURL)
+	}
+	err = protocol.Mount(mux)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}

@@ -1,27 +1,33 @@
 package server_test
 
 import (
+	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/cognate-auth/cognate/userpool"
+	"github.com/cognate-auth/cognate/userpool/devview"
 	"github.com/cognate-auth/cognate/userpool/internal/pooltest"
 	"github.com/cognate-auth/cognate/userpool/memstore"
 	"github.com/cognate-auth/cognate/userpool/pool"
 	"github.com/cognate-auth/cognate/userpool/server"
+	"github.com/cognate-auth/cognate/userpool/trace"
 )
 
-func newPool(t *testing.T, issuer string) *pool.Pool {
+func newPool(t *testing.T, issuer string, changes ...func(*pool.Config)) *pool.Pool {
 	t.Helper()
 	keys, err := pooltest.Keys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := pool.New(t.Context(), pool.Config{
-		ID: "local_a1", Issuer: issuer, Store: memstore.New(), Keys: keys, Hashing: pooltest.Cheap,
-	})
+	cfg := pool.Config{ID: "local_a1", Issuer: issuer, Store: memstore.New(), Keys: keys, Hashing: pooltest.Cheap}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	p, err := pool.New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +56,42 @@ func TestConfig(t *testing.T) {
 		_, err := server.New(cfg)
 		if err == nil || !strings.Contains(err.Error(), "Config.") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got error %v", name, err)
+		}
+	}
+}
+
+// TestReportEndpoint: discovery has one member more than Cognito's if the developer's view
+// takes reports, and they can be sent there.
+func TestReportEndpoint(t *testing.T) {
+	t.Parallel()
+	const base = "http://localhost:9229"
+	for name, tt := range map[string]struct{ view, remembers, want bool }{
+		"view": {true, true, true}, "no view": {false, true, false}, "nothing to show": {true, false, false},
+	} {
+		p := newPool(t, base+"/")
+		if tt.remembers {
+			p = newPool(t, base+"/", func(c *pool.Config) { c.Trace = trace.New(nil) })
+		}
+		h, err := server.New(server.Config{Pool: p, BaseURL: base, DevView: tt.view, DevViewToken: devview.NewToken()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask := func(method, path string) *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, base+path, nil))
+			return w
+		}
+		var document map[string]any
+		err = json.Unmarshal(ask(http.MethodGet, "/local_a1/.well-known/openid-configuration").Body.Bytes(), &document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		endpoint, has := document["cognate_sign_in_report_endpoint"]
+		if has != tt.want || tt.want && endpoint != base+"/_cognate/report" || tt.want == (len(document) == 12) {
+			t.Errorf("%s: discovery says %v", name, document)
+		}
+		if got := ask(http.MethodPost, "/_cognate/report").Code; (got == http.StatusUnsupportedMediaType) != tt.view {
+			t.Errorf("%s: a report is answered %d", name, got)
 		}
 	}
 }

@@ -26,6 +26,7 @@ const (
 	maxAttrs      = 12      // of one decision
 	maxTraceKeys  = 400     // of one sign-in
 	maxTraceValue = 1000    // bytes; a mismatch names several addresses
+	maxReports    = 8       // of one sign-in
 )
 
 // Trace remembers what the endpoints of a pool were asked, what they answered,
@@ -65,9 +66,13 @@ type SignIn struct {
 	Failed   bool      `json:"failed"` // one of its steps did
 	Dropped  int       `json:"dropped,omitempty"`
 	Steps    []Step    `json:"steps"`
+	// AppReports says that the app reports how its sign-ins end: it has done so, of this one
+	// or of another one that is remembered.
+	AppReports bool `json:"appReports,omitempty"`
 
-	keys []string // by which it is found
-	size int
+	keys    []string // by which it is found
+	size    int
+	reports int
 }
 
 // Step is one request and its answer.
@@ -92,6 +97,12 @@ type Step struct {
 	RequestID string  `json:"requestId,omitempty"`
 	ClientID  string  `json:"clientId,omitempty"`
 }
+
+// ReportPath is the Path of a step that [Trace.Report] added.
+const ReportPath = "/_cognate/report"
+
+// Reported reports whether the step is what the app says of how the sign-in ended there.
+func (s Step) Reported() bool { return s.Path == ReportPath }
 
 // Failed reports whether the step ended in a refusal or a failure.
 func (s Step) Failed() bool { return s.Error != "" || s.Status >= 400 }
@@ -203,12 +214,58 @@ func (t *Trace) Record(r Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.belongsTo(r)
-	t.size -= s.size
-	s.add(r.Step)
-	t.size += s.size
 	for _, key := range r.Leave {
 		t.leave(s, key)
 	}
+	t.append(s, r.Step)
+}
+
+// StateKey is the key by which an app's report finds its sign-in. digest is the SHA-256 of
+// the authorization request's state, in base64url: an app can put it into a link.
+func StateKey(digest string) string { return Key("state", userpool.Secret(digest)) }
+
+// Report adds what an app says of a sign-in that the client with this ID began; step says
+// so. It does nothing and reports false if no such sign-in is remembered, or if its app has
+// said enough.
+func (t *Trace) Report(key, clientID string, step Step) bool {
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.keys[key]
+	if s == nil || s.ClientID != clientID || s.reports >= maxReports {
+		return false
+	}
+	s.reports++
+	step.From, step.Path = PartyApp, ReportPath
+	for i, v := range step.Sent {
+		step.Sent[i].Value = text.ClipAt(v.Value, maxTraceValue)
+	}
+	step.Error, step.ErrorText = text.Clip(step.Error), text.ClipAt(step.ErrorText, maxTraceValue)
+	t.append(s, step)
+	return true
+}
+
+// Find returns the ID of the sign-in that has the key.
+func (t *Trace) Find(key string) (id string, ok bool) {
+	if t == nil {
+		return "", false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.keys[key]
+	if s == nil {
+		return "", false
+	}
+	return s.ID, true
+}
+
+// append adds a step to a sign-in, and tells who waits. The caller holds mu.
+func (t *Trace) append(s *SignIn, step Step) {
+	t.size -= s.size
+	s.add(step)
+	t.size += s.size
 	for t.size > maxTraceBytes && len(t.signIns) > 1 {
 		t.forgetOldest()
 	}
@@ -294,8 +351,14 @@ func (t *Trace) SignIns() (all []SignIn, version int64) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	reporting := make(map[string]bool)
+	for _, s := range t.signIns {
+		reporting[s.ClientID] = reporting[s.ClientID] || s.reports > 0
+	}
 	for _, s := range slices.Backward(t.signIns) {
-		all = append(all, s.snapshot())
+		snapshot := s.snapshot()
+		snapshot.AppReports = reporting[s.ClientID]
+		all = append(all, snapshot)
 	}
 	return all, t.version
 }
@@ -311,7 +374,11 @@ func (t *Trace) SignIn(id string) (s SignIn, version int64, ok bool) {
 	if i < 0 {
 		return SignIn{}, t.version, false
 	}
-	return t.signIns[i].snapshot(), t.version, true
+	s = t.signIns[i].snapshot()
+	s.AppReports = slices.ContainsFunc(t.signIns, func(other *SignIn) bool {
+		return other.ClientID == s.ClientID && other.reports > 0
+	})
+	return s, t.version, true
 }
 
 // snapshot shares the steps, which do not change any more.

@@ -172,3 +172,57 @@ func TestTraceConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestReportBelongsToItsSignIn reports on sign-ins that are there, are another client's, or
+// have gone.
+func TestReportBelongsToItsSignIn(t *testing.T) {
+	t.Parallel()
+	tr := trace.New(nil)
+	begin := func(state, client string) {
+		s := step("/oauth2/authorize")
+		s.ClientID = client
+		tr.Record(trace.Record{Step: s, Begins: true, Leave: []string{trace.StateKey(state)}})
+	}
+	report := func(state, client string) bool {
+		return tr.Report(trace.StateKey(state), client, trace.Step{
+			Error: strings.Repeat("x", 300), ErrorText: strings.Repeat("y", 3000),
+			Sent: []trace.Value{{Name: "cause", Value: strings.Repeat("z", 3000)}},
+		})
+	}
+	begin("one", "app")
+	begin("two", "app")
+	begin("three", "other")
+	if _, ok := tr.Find(trace.StateKey("one")); !ok || report("one", "other") || report("four", "app") {
+		t.Error("a report found another client's sign-in, or none its own")
+	}
+	before, version, _ := tr.SignIn("1")
+	if !report("one", "app") {
+		t.Fatal("a report did not find its sign-in")
+	}
+	s, now, _ := tr.SignIn("1")
+	if len(before.Steps) != 1 || len(s.Steps) != 2 || now != version+1 || !s.Failed || !s.Steps[1].Reported() ||
+		s.Steps[1].From != trace.PartyApp {
+		t.Errorf("after the report: %+v at version %d, before %d", s, now, version)
+	}
+	if got := s.Steps[1]; len(got.Error) > 210 || len(got.ErrorText) > 1010 || len(got.Param("cause")) > 1010 {
+		t.Errorf("it is not bounded: %+v", got)
+	}
+	for _, s := range must(tr.SignIns()) {
+		single, _, _ := tr.SignIn(s.ID)
+		if want := s.ClientID == "app"; s.AppReports != want || single.AppReports != want {
+			t.Errorf("sign-in %s of %s: its app reports %v and %v", s.ID, s.ClientID, s.AppReports, single.AppReports)
+		}
+	}
+	for i := range 300 {
+		begin(strconv.Itoa(i), "app")
+	}
+	if _, ok := tr.Find(trace.StateKey("two")); ok || report("two", "app") {
+		t.Error("a sign-in that is gone takes a report")
+	}
+	var none *trace.Trace
+	if _, ok := none.Find("x"); ok || none.Report("x", "app", trace.Step{}) {
+		t.Error("no trace takes a report")
+	}
+}
+
+func must(all []trace.SignIn, _ int64) []trace.SignIn { return all }

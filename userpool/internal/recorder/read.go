@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -183,6 +184,9 @@ func (x *exchange) setKeys() {
 	case x.fromProvider():
 		x.findBy("idp", x.query.Get("state"))
 		x.findBy("idp", x.form.Get("RelayState")+x.form.Get("state"))
+	case path == "/oauth2/authorize":
+		x.leaveState()
+		fallthrough
 	default:
 		x.findBy("request", sameRequest(x.query))
 		x.leaveBy("request", sameRequest(x.query))
@@ -200,6 +204,14 @@ func (x *exchange) findBy(kind, value string) {
 func (x *exchange) leaveBy(kind, value string) {
 	if value != "" {
 		x.leave = append(x.leave, trace.Key(kind, userpool.Secret(value)))
+	}
+}
+
+// leaveState lets the app report on the sign-in that has this state.
+func (x *exchange) leaveState() {
+	if state := x.query["state"]; len(state) == 1 && state[0] != "" {
+		sum := sha256.Sum256([]byte(state[0]))
+		x.leave = append(x.leave, trace.StateKey(base64.RawURLEncoding.EncodeToString(sum[:])))
 	}
 }
 
