@@ -20,6 +20,7 @@ type advice struct {
 	Slip     string       // the likely one; empty: not known
 	Compare  []comparison // what was sent and what it should have been
 	Others   []string     // what else would do
+	Causes   []string     // the likely ones, the likeliest first
 	Commands []command
 	Warning  string // about the commands
 }
@@ -283,12 +284,4 @@ func split(s string, head, tail int) (out []part) {
 		}
 	}
 	return out
-}
-
-// sentence ends a text with a full stop.
-func sentence(text string) string {
-	if text == "" || strings.HasSuffix(text, ".") {
-		return text
-	}
-	return text + "."
 }

@@ -90,6 +90,7 @@ type page struct {
 	Script  template.JS // empty: the page does not change by itself
 	Copy    template.JS // makes the copy buttons work; empty: there are none
 	Version int64       // of the trace, for the script
+	Renew   int64       // milliseconds after which the page says more by itself; 0: never
 }
 
 func (h *Handler) page(title, section string) page {

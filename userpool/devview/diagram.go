@@ -22,6 +22,7 @@ type flowView struct {
 	Client  *userpool.Client // nil: unknown
 	Parties []party
 	Rows    []row
+	Pending *advice // about what has not happened yet, after the last step
 }
 
 // party is a column of the diagram.
@@ -96,6 +97,9 @@ func (h *Handler) draw(r *http.Request, view *flowView) error {
 		}
 		view.Rows = append(view.Rows, row)
 	}
+	var due time.Duration
+	view.Pending, due = pendingAdvice(s, h.Pool.Trace().Now())
+	view.Renew = due.Milliseconds()
 	return nil
 }
 

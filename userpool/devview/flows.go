@@ -214,6 +214,8 @@ func outcome(s trace.SignIn) (state, text string) {
 			return stateDone, "Tokens revoked"
 		case step.Path == "/logout":
 			return stateDone, "Signed out"
+		case step.To == trace.PartyApp && !carries(step, "code"): // the implicit flow
+			return stateDone, "Tokens issued"
 		case step.To == trace.PartyApp:
 			return stateWaiting, "Back at the app, the code is not redeemed yet"
 		case step.To == trace.PartyProvider:
@@ -277,10 +279,14 @@ func (h *Handler) flowsJSON(w http.ResponseWriter, r *http.Request) {
 		}
 		j := jsonSignIn{SignIn: s}
 		j.State, j.Outcome = outcome(s)
-		for _, step := range s.Steps {
+		pending, _ := pendingAdvice(s, h.Pool.Trace().Now())
+		for i, step := range s.Steps {
 			js := jsonStep{Step: step}
-			if step.Failed() {
+			switch {
+			case step.Failed():
 				js.Hint = hintOf(step)
+			case pending != nil && i == len(s.Steps)-1:
+				js.Hint = pending.text()
 			}
 			j.Steps = append(j.Steps, js)
 		}

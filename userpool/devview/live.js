@@ -12,14 +12,21 @@
     }
     const focused = main.contains(document.activeElement) && document.activeElement.id;
     main.dataset.version = fresh.dataset.version;
+    later(fresh.dataset.renew);
     main.replaceChildren(...fresh.childNodes);
     if (focused) document.getElementById(focused)?.focus({preventScroll: true});
+  }
+
+  // The page says more after a while, although nothing happens.
+  function later(ms) {
+    if (ms) setTimeout(() => busy() ? later(1000) : renew().catch(() => {}), Number(ms));
   }
 
   const live = on => document.documentElement.dataset.live = on ? "on" : "off";
 
   async function watch() {
     live(true);
+    later(main.dataset.renew);
     for (;;) {
       try {
         const answer = await fetch("/_cognate/live?version=" + main.dataset.version);

@@ -29,11 +29,22 @@ func (x *exchange) readSent() {
 	}
 	x.step.Sent = append(x.h.values(x.query, marks...), x.h.values(x.form, marks...)...)
 	x.step.ClientID = x.step.Param("client_id")
+	x.readReferer()
 	for i, header := range x.r.Header.Values("Authorization") {
 		if i < 2 { // two are one too many already
 			x.readAuthorization(header)
 		}
 	}
+}
+
+// readReferer says which page sent the browser to sign in, by its origin alone.
+func (x *exchange) readReferer() {
+	from, err := url.Parse(x.r.Referer())
+	if err != nil || from.Host == "" || x.r.URL.Path != "/oauth2/authorize" {
+		return
+	}
+	origin := clip(from.Scheme+"://"+from.Host, maxURI)
+	x.step.Sent = append(x.step.Sent, trace.Value{Name: "Referer", Value: origin})
 }
 
 func (x *exchange) readAuthorization(header string) {

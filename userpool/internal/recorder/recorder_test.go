@@ -166,6 +166,36 @@ func TestRequestIsAsItCame(t *testing.T) {
 	}
 }
 
+// TestWhereASignInBegan keeps the origin of the page that sent the browser, and nothing else
+// of its address; the state finds the sign-in again.
+func TestWhereASignInBegan(t *testing.T) {
+	t.Parallel()
+	for target, want := range map[string]bool{"/oauth2/authorize?state=a": true, "/login?state=a": false} {
+		tr := trace.New(nil)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, base+target, nil)
+		r.Header.Set("Referer", "http://name:s3cret@127.0.0.1:5000/reset/s3cret?token=s3cret")
+		recorder.Handler(tr, base, http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
+		s, _, _ := tr.SignIn("1")
+		if got := s.Steps[0].Param("Referer"); (got == "http://127.0.0.1:5000") != want || strings.Contains(got, "s3cret") {
+			t.Errorf("%s: the Referer is %q", target, got)
+		}
+		// The SHA-256 of "a", in base64url.
+		if _, ok := tr.Find(trace.StateKey("ypeBEsobvcr6wjGzmiPcTaeG7_gUfE5yuYB3ha_uSLs")); ok != want {
+			t.Errorf("%s: found by its state: %v", target, ok)
+		}
+	}
+	for _, target := range []string{"/oauth2/authorize?state=a&state=b", "/oauth2/authorize?state=", "/oauth2/authorize"} {
+		tr := trace.New(nil)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, base+target, nil)
+		recorder.Handler(tr, base, http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
+		for _, digest := range []string{"ypeBEsobvcr6wjGzmiPcTaeG7_gUfE5yuYB3ha_uSLs", "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"} {
+			if _, ok := tr.Find(trace.StateKey(digest)); ok {
+				t.Errorf("%s is found by its state", target)
+			}
+		}
+	}
+}
+
 // TestIgnored are requests that are no part of a sign-in.
 func TestIgnored(t *testing.T) {
 	t.Parallel()
