@@ -57,6 +57,7 @@ func New(cfg Config) (*Auth, error) {
 		logoutOnGET: s.AllowGETLogout, revokes: s.RevokeOnLogout,
 		authTimeWarnings: cache.Throttle{Every: time.Minute},
 	}
+	a.reports = newReporter(a.client, s.Now)
 	a.admission.require(s.RequireVerifiedEmail, s.LoginRules)
 	a.admission.claims.add(s.Claims...)
 	// The Host header need not be the one browsers see: proxies change it.

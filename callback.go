@@ -81,6 +81,7 @@ func parseResponse(raw string) (response, error) {
 func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 	var result callbackResult
 	resp, err := readResponse(w, r)
+	result.attempt = attemptName(resp.State)
 	if err == nil && r.Method == http.MethodPost && !resp.resent && a.transactions.Awaits(r, resp.State) {
 		a.resend(w, resp)
 		return
@@ -113,6 +114,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request) {
 // callbackResult is the outcome of a callback.
 type callbackResult struct {
 	transaction *transaction.Transaction // nil if the state was not made here
+	attempt     string                   // of the state, whoever made it; see attemptName
 	// repeated says that the sign-in had already ended: the visitor used the back
 	// button or clicked twice. The request then changes nothing.
 	repeated bool
@@ -203,6 +205,7 @@ func (a *Auth) answerCallback(w http.ResponseWriter, r *http.Request, result *ca
 		if result.user != nil {
 			e.subject = result.user.Subject
 		}
+		e.attempt = result.attempt
 		a.failLogin(w, r, e, target)
 		return
 	}
@@ -215,4 +218,7 @@ func (a *Auth) answerCallback(w http.ResponseWriter, r *http.Request, result *ca
 		w.Header().Set("Referrer-Policy", "no-referrer") // the code is in this URL
 	}
 	redirect(w, target, redirectStatus(r))
+	if err == nil {
+		a.reports.tell(result.attempt, oidc.Report{Outcome: oidc.OutcomeSignedIn})
+	}
 }

@@ -38,6 +38,7 @@ type Error struct {
 
 	subject string // of the refused user, for the log
 	signIn  bool   // a sign-in failed
+	attempt string // which one, for a local pool's developer's view; see attemptName
 }
 
 // Error returns the reason and the cause in one line.

@@ -48,6 +48,9 @@ func AuthWaits(a *Auth, grace time.Duration) {
 // BearerWaits is AuthWaits for a Bearer.
 func BearerWaits(b *Bearer, grace time.Duration) { b.tokens.SetGrace(grace) }
 
+// ReportTime bounds one report to a developer's view.
+const ReportTime = reportTime
+
 // How sessions and sign-ins under way are kept.
 
 // ReadUser decodes what a session holds of a user and encodes it again.

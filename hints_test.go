@@ -53,7 +53,8 @@ func TestLogSaysHowClocksDiffer(t *testing.T) {
 	}{
 		"behind": {-2 * time.Hour, []string{
 			"reason=token_not_yet_valid", "iat is 2h0m0s in the future: the provider's clock said " +
-				"2026-03-01T12:00:00Z, and this machine's says 2026-03-01T10:00:00Z", `hint="This machine's clock is behind`,
+				"2026-03-01T12:00:00Z, and this machine's says 2026-03-01T10:00:00Z",
+			`hint="This machine's clock is behind`,
 		}},
 		"ahead": {2 * time.Hour, []string{
 			"reason=token_expired", "the token expired 1h0m0s ago: its exp is 2026-03-01T13:00:00Z, " +

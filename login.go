@@ -89,6 +89,7 @@ func (a *Auth) startLogin(w http.ResponseWriter, r *http.Request, l *loginReques
 	t := a.transactions.Start(r, l.transaction(), a.paths.crossSite(r))
 	loop := a.checkLoop(w, r, t)
 	if loop != nil {
+		loop.attempt = a.reports.lastSuccess() // the provider never hears of this one
 		a.failLogin(w, r, loop, l.returnTo)
 		return
 	}

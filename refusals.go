@@ -15,6 +15,7 @@ import (
 
 	"github.com/cognate-auth/cognate/internal/cache"
 	"github.com/cognate-auth/cognate/internal/loopback"
+	"github.com/cognate-auth/cognate/internal/oidc"
 	"github.com/cognate-auth/cognate/internal/page"
 	"github.com/cognate-auth/cognate/internal/testhook"
 )
@@ -28,6 +29,7 @@ type answerer struct {
 	errorHandler func(http.ResponseWriter, *http.Request, *Error)
 	outages      cache.Throttle // limits lines that an outage would repeat with every request
 	hostWarning  sync.Once
+	reports      *reporter
 	// development shows refusals to the developer as well: the provider is on this machine,
 	// and so is the app as browsers reach it, which means that nobody else sees its pages.
 	development bool
@@ -72,6 +74,10 @@ func (a *answerer) failLogin(w http.ResponseWriter, r *http.Request, e *Error, t
 		a.hooks.OnLoginError(r.Context(), e)
 	}
 	a.answerRefusal(w, r, e)
+	a.reports.tell(e.attempt, oidc.Report{
+		Outcome: oidc.OutcomeRefused, Reason: string(e.Reason), Reference: e.Reference,
+		Cause: e.whatHappened(), Hint: e.Hint(),
+	})
 }
 
 // answerable returns a copy of e with all that an answer needs. It is a copy because
@@ -106,7 +112,7 @@ func (a *answerer) answerRefusal(w http.ResponseWriter, r *http.Request, e *Erro
 	default:
 		answer := map[string]string{"error": string(e.Reason), "reference": e.Reference}
 		if d := a.developer(e); d != nil {
-			answer["cause"], answer["hint"] = d.What, d.Hint
+			answer["cause"], answer["hint"], answer["view"] = d.What, d.Hint, d.View
 		}
 		writeJSON(w, e.Status, answer)
 	}
@@ -207,7 +213,7 @@ func (a *answerer) developer(e *Error) *page.Developer {
 		return nil
 	}
 	return &page.Developer{
-		Reason: string(e.Reason), What: e.whatHappened(), Hint: e.Hint(),
+		Reason: string(e.Reason), What: e.whatHappened(), Hint: e.Hint(), View: a.reports.link(e.attempt),
 	}
 }
 

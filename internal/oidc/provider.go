@@ -139,6 +139,7 @@ type Metadata struct {
 	// does not say.
 	authMethods, assertionAlgs []string
 	introspection              string // endpoint of RFC 7662, or ""
+	report                     string // see Provider.ReportsTo
 }
 
 // Ready returns the metadata, or an error that says why it is not available.
@@ -188,6 +189,8 @@ func (p *Provider) discover(ctx context.Context) (Metadata, error) {
 		AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
 		AssertionAlgs []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 		Introspection string   `json:"introspection_endpoint"`
+
+		Report json.RawMessage `json:"cognate_sign_in_report_endpoint"`
 	}
 	address := strings.TrimSuffix(p.config.Issuer, "/") + "/.well-known/openid-configuration"
 	err := p.getJSON(ctx, address, &doc)
@@ -207,6 +210,7 @@ func (p *Provider) discover(ctx context.Context) (Metadata, error) {
 		authMethods: doc.AuthMethods, assertionAlgs: doc.AssertionAlgs, introspection: doc.Introspection,
 	}
 	m.override(p.config.Endpoints)
+	m.report = reportEndpoint(doc.Report, p.config.Issuer, m.Endpoints)
 	if p.config.Discovered != nil {
 		p.config.Discovered(m.Endpoints)
 	}

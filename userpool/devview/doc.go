@@ -6,6 +6,7 @@
 //	/_cognate/              the sign-ins; ?failed=1, ?client=, ?user= choose
 //	/_cognate/flows/{id}    one of them
 //	/_cognate/flows.json    the same for programs
+//	/_cognate/report        takes what apps say of how a sign-in ended (POST), for its diagram
 //	/_cognate/outbox        the messages
 //	/_cognate/outbox.json   the same for tests; ?to=, ?purpose=, ?after=, ?wait=5s
 //	/_cognate/users, /_cognate/clients, /_cognate/pool
@@ -19,6 +20,10 @@
 // machine, and every Host. No page of another site gets an answer. The view only
 // reads, and shows no secret but the codes and links of messages, which is what it
 // is for: no password hash, no client secret, no token that works.
+//
+// An app has no token, and reports how its sign-ins end all the same. Such a report
+// is a note in the diagram of a sign-in whose state the app knows, and no more; no
+// browser can send one.
 //
 // # What it knows
 //

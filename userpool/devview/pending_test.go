@@ -37,8 +37,10 @@ func TestPendingStep(t *testing.T) {
 		"code, from the other name": {
 			callback: "http://localhost:5000/callback", header: from("http://127.0.0.1:5000"),
 			outcome: "Back at the app, the code is not redeemed yet",
-			want:    []string{"The browser came from http://127.0.0.1:5000, and the sign-in ends at http://localhost:5000"},
-			not:     "secret=1",
+			want: []string{
+				"The browser came from http://127.0.0.1:5000, and the sign-in ends at http://localhost:5000",
+			},
+			not: "secret=1",
 		},
 		"code, over the other scheme": {
 			callback: pooltest.Callback, header: from("http://app.test"),
@@ -81,7 +83,8 @@ func TestPendingStep(t *testing.T) {
 			code := e.Get(t, "/oauth2/authorize", q, cookies).Target(t).Query().Get("code")
 			if tt.redeem {
 				e.Post(t, "/oauth2/token", url.Values{
-					"grant_type": {"authorization_code"}, "code": {code}, "client_id": {"dev"}, "redirect_uri": {tt.callback},
+					"grant_type": {"authorization_code"}, "code": {code}, "client_id": {"dev"},
+					"redirect_uri": {tt.callback},
 				}, nil)
 			}
 			s := e.flows(t, "")[0]

@@ -84,7 +84,7 @@ func readReport(body io.Reader) (report, error) {
 	d := json.NewDecoder(body)
 	err := d.Decode(&said)
 	if err != nil {
-		return report{}, fmt.Errorf("is not a JSON object of at most %d bytes with texts and a time in the form of RFC 3339",
+		return report{}, fmt.Errorf("is not a JSON object of at most %d bytes with texts and a time as in RFC 3339",
 			maxReport)
 	}
 	_, err = d.Token()
@@ -121,9 +121,10 @@ func readable(text string) string {
 func (said report) step(now time.Time) trace.Step {
 	s := trace.Step{Began: now, Method: http.MethodPost, ClientID: said.ClientID, Status: http.StatusNoContent}
 	for _, v := range []trace.Value{
-		{Name: "outcome", Value: said.Outcome}, {Name: "reason", Value: said.Reason}, {Name: "cause", Value: said.Cause},
-		{Name: "hint", Value: said.Hint}, {Name: "reference", Value: said.Reference},
-		{Name: "time", Value: said.Time.UTC().Format(time.RFC3339)}, {Name: "clock", Value: clockText(said.Time.Sub(now))},
+		{Name: "outcome", Value: said.Outcome}, {Name: "reason", Value: said.Reason},
+		{Name: "cause", Value: said.Cause}, {Name: "hint", Value: said.Hint},
+		{Name: "reference", Value: said.Reference}, {Name: "time", Value: said.Time.UTC().Format(time.RFC3339)},
+		{Name: "clock", Value: clockText(said.Time.Sub(now))},
 	} {
 		if v.Value != "" {
 			s.Sent = append(s.Sent, v)

@@ -81,7 +81,8 @@ func TestReport(t *testing.T) {
 	}
 	page := e.look(t, "/_cognate/flows/"+s.ID)
 	for _, want := range []string{
-		"The app refused the sign-in", "App to Browser: ", "&lt;b&gt;bold&lt;/b&gt; it was", "Set the clock.", "abcdefgh",
+		"The app refused the sign-in", "App to Browser: ", "&lt;b&gt;bold&lt;/b&gt; it was", "Set the clock.",
+		"abcdefgh",
 		"The app’s clock is 1h0m0s behind this pool’s.",
 	} {
 		if !strings.Contains(page, want) {
@@ -218,8 +219,10 @@ func TestReportsRaceWithNewSignIns(t *testing.T) {
 // FuzzReport reads anything as a report. What is read is said to be one thing or the other,
 // belongs to some sign-in, and can be seen.
 func FuzzReport(f *testing.F) {
-	f.Add([]byte(`{"sign_in":"x","client_id":"app","outcome":"refused","reason":"state","time":"2026-05-06T07:08:09Z"}`))
-	f.Add([]byte(`{"sign_in":"x","client_id":"app","outcome":"signed_in","time":"9999-12-31T23:59:59Z","cause":"\u202e\u0000"}`))
+	f.Add([]byte(`{"sign_in":"x","client_id":"app","outcome":"refused","reason":"state",
+		"time":"2026-05-06T07:08:09Z"}`))
+	f.Add([]byte(`{"sign_in":"x","client_id":"app","outcome":"signed_in","time":"9999-12-31T23:59:59Z",
+		"cause":"\u202e\u0000"}`))
 	f.Add([]byte(`{"Sign_In":["x"],"sign_in":null}{}`))
 	f.Add([]byte("\xff[[[[[[{"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -176,7 +176,8 @@ func TestWhereASignInBegan(t *testing.T) {
 		r.Header.Set("Referer", "http://name:s3cret@127.0.0.1:5000/reset/s3cret?token=s3cret")
 		recorder.Handler(tr, base, http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
 		s, _, _ := tr.SignIn("1")
-		if got := s.Steps[0].Param("Referer"); (got == "http://127.0.0.1:5000") != want || strings.Contains(got, "s3cret") {
+		got := s.Steps[0].Param("Referer")
+		if (got == "http://127.0.0.1:5000") != want || strings.Contains(got, "s3cret") {
 			t.Errorf("%s: the Referer is %q", target, got)
 		}
 		// The SHA-256 of "a", in base64url.
@@ -184,11 +185,14 @@ func TestWhereASignInBegan(t *testing.T) {
 			t.Errorf("%s: found by its state: %v", target, ok)
 		}
 	}
-	for _, target := range []string{"/oauth2/authorize?state=a&state=b", "/oauth2/authorize?state=", "/oauth2/authorize"} {
+	for _, query := range []string{"?state=a&state=b", "?state=", ""} {
+		target := "/oauth2/authorize" + query
 		tr := trace.New(nil)
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, base+target, nil)
 		recorder.Handler(tr, base, http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
-		for _, digest := range []string{"ypeBEsobvcr6wjGzmiPcTaeG7_gUfE5yuYB3ha_uSLs", "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"} {
+		for _, digest := range []string{
+			"ypeBEsobvcr6wjGzmiPcTaeG7_gUfE5yuYB3ha_uSLs", "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",
+		} {
 			if _, ok := tr.Find(trace.StateKey(digest)); ok {
 				t.Errorf("%s is found by its state", target)
 			}
