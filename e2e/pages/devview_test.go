@@ -1,8 +1,14 @@
 package pages
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/cognate-auth/cognate/cognatetest"
 	"github.com/cognate-auth/cognate/userpool"
@@ -11,7 +17,8 @@ import (
 // developersView checks everything that a developer sees after a few sign-ins.
 func developersView(t *testing.T) (*site, func(*person)) {
 	t.Helper()
-	s := newSiteWith(t, cognatetest.Options{Settings: open, DevView: true}, userpool.Client{})
+	clock := cognatetest.NewClock(t)
+	s := newSiteWith(t, cognatetest.Options{Settings: open, DevView: true, Now: clock.Now}, userpool.Client{})
 	s.AddUser(userpool.NewUser{
 		Username: "ann@example.com", Password: password, Groups: []string{"admins"},
 		Attributes: map[string]string{"email": "ann@example.com", "email_verified": "true"},
@@ -38,6 +45,14 @@ func developersView(t *testing.T) (*site, func(*person)) {
 		p.sees("Sign-ins")
 		p.tab.Visit(s.URL + "/_cognate/flows/2")
 		p.sees("Back at the app, the code is not redeemed yet")
+		clock.Advance(3 * time.Second)
+		p.tab.Visit(s.URL + "/_cognate/flows/2")
+		p.tab.WaitForText("If its page shows an error, the likely causes are:")
+		p.sees("Back at the app, the code is not redeemed yet")
+		s.report(t)
+		p.tab.Visit(s.URL + "/_cognate/flows/2")
+		p.tab.WaitForText("set it right (NTP).")
+		p.sees("The app refused: token_not_yet_valid")
 		p.tab.Visit(s.URL + "/_cognate/?failed=1")
 		p.sees("Sign-ins")
 		p.presses("Outbox")
@@ -97,5 +112,34 @@ func oneClick(t *testing.T) (*site, func(*person)) {
 		p.sees("Sign in")
 		p.presses("Sign in as user07@example.com gardeners")
 		p.tab.WaitForText("It got a code.")
+	}
+}
+
+// report tells the view, as an app does, that the newest sign-in failed in the app.
+func (s *site) report(t *testing.T) {
+	t.Helper()
+	sum := sha256.Sum256([]byte(state))
+	body, err := json.Marshal(map[string]any{
+		"sign_in": base64.RawURLEncoding.EncodeToString(sum[:]), "client_id": s.client.ID, "outcome": "refused",
+		"time": time.Now().Add(-2 * time.Hour), "reason": "token_not_yet_valid", "reference": "abcdefgh",
+		"cause": "iat is 2h0m0s in the future: the provider's clock said 2026-05-06T07:08:09Z, " +
+			"and this machine's says 2026-05-06T05:08:09Z",
+		"hint": "This machine's clock is behind the provider's: set it right (NTP).",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/_cognate/report", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		t.Fatalf("a report is answered %d", resp.StatusCode)
 	}
 }

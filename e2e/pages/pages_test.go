@@ -48,10 +48,13 @@ func (s *site) address(path string) string {
 	return s.URL + path + "?" + s.request()
 }
 
+// state is that of every sign-in of the app.
+const state = "af0ifjsldkj"
+
 func (s *site) request() string {
 	return url.Values{
 		"response_type": {"code"}, "client_id": {s.client.ID}, "redirect_uri": {s.app + "/callback"},
-		"scope": {"openid email"}, "state": {"af0ifjsldkj"},
+		"scope": {"openid email"}, "state": {state},
 	}.Encode()
 }
 
