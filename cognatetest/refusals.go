@@ -91,8 +91,8 @@ func (r refusal) text() string {
 	if r.err.Err != nil {
 		text += ": " + r.err.Err.Error()
 	}
-	if h, ok := any(r.err).(interface{ Hint() string }); ok && h.Hint() != "" {
-		text += "; " + h.Hint()
+	if hint := r.err.Hint(); hint != "" {
+		text += "; " + hint
 	}
 	return text
 }

@@ -8,10 +8,11 @@ import (
 	"testing"
 )
 
-// otherCodes are words in the same form beside a reason: error codes of OAuth, claims and scopes.
+// otherCodes are words in the same form beside a reason: error codes of OAuth, claims, scopes
+// and outcomes.
 var otherCodes = []string{
 	"invalid_request", "invalid_scope", "invalid_client", "invalid_grant", "invalid_token", "access_denied",
-	"email_verified", "offline_access",
+	"email_verified", "offline_access", "signed_in",
 }
 
 // TestDocumentedReasons checks that each reason which the pages name is one that the library
