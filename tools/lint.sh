@@ -7,7 +7,7 @@ linter=$PWD/bin/golangci-lint
 
 lint_module() {
 	say "lint of $1"
-	(cd "$1" && go vet ./... && "$linter" run ./...)
+	(cd "$1" && go vet ./... && "$linter" run --allow-parallel-runners ./...)
 }
 
 listing=$(mktemp)

@@ -36,8 +36,8 @@ type devViewFlags struct {
 func (f *devViewFlags) view(open bool) (localpool.View, error) {
 	if open && f.DevViewToken == "" && !f.InsecureDevViewAnywhere {
 		if f.OneClickSignIn {
-			return localpool.View{}, errors.New("--one-click-sign-in needs the developer's view, which is off where other " +
-				"machines can connect; choose a token with COGNATE_DEV_VIEW_TOKEN")
+			return localpool.View{}, errors.New("--one-click-sign-in needs the developer's view, which is off " +
+				"where other machines can connect; choose a token with COGNATE_DEV_VIEW_TOKEN")
 		}
 		return localpool.View{Off: true}, nil
 	}

@@ -115,9 +115,9 @@ var arrows = []struct{ packages, may string }{
 	{"internal/terminal", ""},
 
 	// The program. What needs other people's code knows of the pool only what it implements.
-	{"cmd/cognate", ". cmd/cognate/internal/... devtls internal/demo internal/listen internal/localpool internal/loopback " +
-		"internal/terminal userpool userpool/memstore userpool/server userpool/trigger userpool/store " +
-		"userpool/pool userpool/trace"},
+	{"cmd/cognate", ". cmd/cognate/internal/... devtls internal/demo internal/listen internal/localpool " +
+		"internal/loopback internal/terminal userpool userpool/memstore userpool/server userpool/trigger " +
+		"userpool/store userpool/pool userpool/trace"},
 	{"cmd/cognate/internal/passkeys", "userpool userpool/signin"},
 	{"cmd/cognate/internal/sqlstore", "userpool/store"},
 	{"cmd/cognate/internal/mail", "userpool internal/loopback"},
