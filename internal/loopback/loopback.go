@@ -99,8 +99,9 @@ func Default() *http.Transport {
 	return Transport(t)
 }
 
-// A RoundTripper makes requests with [http.DefaultTransport], but those for names below
-// localhost with [Transport] of it. The zero value is ready to use.
+// A RoundTripper makes requests with [http.DefaultTransport], but those for hosts of this
+// machine that it would hand to a resolver or a proxy with [Transport] of it: names below
+// localhost, and other spellings of localhost. The zero value is ready to use.
 type RoundTripper struct {
 	// AskResolver asks the system's resolver for names below localhost, and connects to
 	// this machine only if it knows none: in a network of containers such a name may be
@@ -111,18 +112,29 @@ type RoundTripper struct {
 
 // RoundTrip makes one request.
 func (t RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !Below(req.URL.Hostname()) {
+	host := req.URL.Hostname()
+	below := Below(host)
+	switch {
+	case ordinary(host):
 		return http.DefaultTransport.RoundTrip(req)
-	}
-	if t.AskResolver {
+	case below && t.AskResolver:
 		return resolvingTransport().RoundTrip(req)
 	}
 	resp, err := ownTransport().RoundTrip(req)
-	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" {
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" && below {
 		err = fmt.Errorf("%w (names below localhost mean this machine; if %s is another one, such as a container, "+
 			"set InsecureHTTP)", err, req.URL.Hostname())
 	}
 	return resp, err
+}
+
+// ordinary reports whether [http.DefaultTransport] knows as well as [Host] where a host is. It
+// keeps the environment's proxy from localhost, to the letter, and from what [net.ParseIP]
+// reads as a loopback address; localhost with a dot or a capital, and an address with a zone,
+// would go there, although plain http was allowed because it stays on this machine.
+func ordinary(host string) bool {
+	_, _, ok := Host(host)
+	return !ok || host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // ownTransport is Transport of http.DefaultTransport as it is at the first use. If the app has

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cognate-auth/cognate/internal/freeport"
 )
@@ -76,5 +80,47 @@ func TestNobodyThere(t *testing.T) {
 	}
 	if !strings.Contains(err.Error(), "if pool.localhost is another one, such as a container, set InsecureHTTP") {
 		t.Error(err)
+	}
+}
+
+// TestSpellings asks this machine under every spelling of its name, in a process whose
+// environment has a proxy for plain http: none of these requests may get there.
+func TestSpellings(t *testing.T) {
+	if os.Getenv("TEST_SPELLINGS") == "" {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSpellings$")
+		cmd.Env = append(os.Environ(), "TEST_SPELLINGS=1", "HTTP_PROXY=http://192.0.2.1:3128", "NO_PROXY=", "no_proxy=")
+		out, err := cmd.CombinedOutput() // the environment is read once for each process
+		if err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(srv.Close)
+	_, port, err := net.SplitHostPort(srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(cancel)
+	for _, insecure := range []bool{false, true} {
+		for _, host := range []string{
+			"localhost", "localhost.", "LOCALHOST", "LocalHost.", "127.0.0.1", "[::ffff:127.0.0.1]", "shop.localhost",
+			"Shop.LocalHost.",
+		} {
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+":"+port, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := RoundTripper{AskResolver: insecure}.RoundTrip(r)
+			if err != nil {
+				t.Errorf("%s: %v", host, err)
+				continue
+			}
+			_ = resp.Body.Close()
+		}
+	}
+	if ordinary("::1%lo") {
+		t.Error("an address with a zone goes to the proxy")
 	}
 }
