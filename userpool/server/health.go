@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -25,9 +26,10 @@ type health struct {
 	check func(context.Context) error // asks the store
 	now   func() time.Time
 
-	mu  sync.Mutex // held while the store is asked: all who ask meanwhile get its answer
-	at  time.Time  // when the store was asked; zero: never
-	err error      // what it answered
+	mu     sync.Mutex
+	asking chan struct{} // closed at the answer of the store, if it is being asked; else nil
+	at     time.Time     // when the store answered; zero: never
+	err    error         // what it answered
 }
 
 // ServeHTTP answers a GET or HEAD request.
@@ -41,17 +43,48 @@ func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"status":"ok"}`+"\n") // as above
 }
 
-// ask returns what the store answers, or answered a moment ago. The question outlives a
-// request that is given up, because others may wait for it.
+// ask returns what the store answers, or answered a moment ago. All who ask meanwhile wait
+// for one answer. Nobody waits longer than healthPatience, also if the store pays no attention
+// to the end of its time, as a file system that hangs doesn't.
 func (h *health) ask(ctx context.Context) error {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if age := h.now().Sub(h.at); !h.at.IsZero() && age >= 0 && age < healthMaxAge {
+	if age := h.now().Sub(h.at); h.asking == nil && !h.at.IsZero() && age >= 0 && age < healthMaxAge {
+		defer h.mu.Unlock()
 		return h.err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthPatience)
+	if h.asking == nil {
+		h.asking = make(chan struct{})
+		go h.askStore(context.WithoutCancel(ctx)) // who gives up does not spoil it for the others
+	}
+	asking := h.asking
+	h.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, healthPatience)
 	defer cancel()
-	h.err = h.check(ctx)
-	h.at = h.now()
-	return h.err
+	select {
+	case <-asking:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// errFailed stands for the answer of a store that panics.
+var errFailed = errors.New("the store panicked")
+
+// askStore asks the store once.
+func (h *health) askStore(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, healthPatience)
+	defer cancel()
+	err := errFailed
+	defer func() {
+		_ = recover() // outside of a handler a panic would end the process; err says it
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.err, h.at = err, h.now()
+		close(h.asking)
+		h.asking = nil
+	}()
+	err = h.check(ctx)
 }

@@ -21,9 +21,11 @@ import (
 // moodyStore fails when it is told to.
 type moodyStore struct {
 	store.Store
-	mu    sync.Mutex
-	err   error
-	asked int // how often a record of the kind "health" was asked for
+	mu     sync.Mutex
+	err    error
+	asked  int           // how often a record of the kind "health" was asked for
+	hangs  chan struct{} // if it is not nil, nothing but its end ends a question
+	panics bool
 }
 
 func (s *moodyStore) Get(ctx context.Context, pool, kind, id string) (store.Record, bool, error) {
@@ -32,8 +34,14 @@ func (s *moodyStore) Get(ctx context.Context, pool, kind, id string) (store.Reco
 	}
 	s.mu.Lock()
 	s.asked++
-	err := s.err
+	err, hangs := s.err, s.hangs
 	s.mu.Unlock()
+	if s.panics {
+		panic("a store of somebody else's")
+	}
+	if hangs != nil {
+		<-hangs
+	}
 	runtime.Gosched() // the others come meanwhile
 	if ctx.Err() != nil {
 		return store.Record{}, false, ctx.Err()
@@ -41,29 +49,35 @@ func (s *moodyStore) Get(ctx context.Context, pool, kind, id string) (store.Reco
 	return store.Record{}, false, err
 }
 
+// newHealth returns a function that asks a pool with this store for its health.
+func newHealth(t *testing.T, st store.Store) func(ctx context.Context, method string) (status int, body string) {
+	t.Helper()
+	keys, err := pooltest.Keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := pool.New(t.Context(), pool.Config{
+		ID: "local_a1", Issuer: "http://localhost:9229/", Store: st, Keys: keys, Hashing: pooltest.Cheap,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := server.New(server.Config{Pool: p, BaseURL: "http://localhost:9229"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(ctx context.Context, method string) (int, string) {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, method, server.HealthPath, nil))
+		return w.Code, w.Body.String()
+	}
+}
+
 // TestHealth asks for the pool's health as an engine does, and as a crowd does.
 func TestHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keys, err := pooltest.Keys()
-		if err != nil {
-			t.Fatal(err)
-		}
 		st := &moodyStore{Store: memstore.New()}
-		p, err := pool.New(t.Context(), pool.Config{
-			ID: "local_a1", Issuer: "http://localhost:9229/", Store: st, Keys: keys, Hashing: pooltest.Cheap,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		handler, err := server.New(server.Config{Pool: p, BaseURL: "http://localhost:9229"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ask := func(ctx context.Context, method string) (int, string) {
-			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, method, server.HealthPath, nil))
-			return w.Code, w.Body.String()
-		}
+		ask := newHealth(t, st)
 		want := func(what, method string, status int, body string) {
 			t.Helper()
 			code, said := ask(t.Context(), method)
@@ -98,6 +112,53 @@ func TestHealth(t *testing.T) {
 		crowd.Wait()
 		if st.asked != 1 {
 			t.Errorf("a crowd asked the store %d times, want once", st.asked)
+		}
+	})
+}
+
+// TestHealthOfAStoreThatHangs asks while the store answers nobody, whatever time it is given:
+// each request is answered when its time is over or its client has left, the store is asked
+// once, and the pool is well again when the store is.
+func TestHealthOfAStoreThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &moodyStore{Store: memstore.New()}
+		ask := newHealth(t, st)
+		begun := time.Now()
+		st.hangs = make(chan struct{}) // nobody asks yet
+		var crowd sync.WaitGroup
+		for i := range 20 {
+			crowd.Go(func() {
+				ctx, patience := t.Context(), 5*time.Second
+				if i%2 == 0 {
+					patience = time.Second
+				}
+				ctx, cancel := context.WithTimeout(ctx, patience)
+				defer cancel()
+				status, _ := ask(ctx, http.MethodGet)
+				if took := time.Since(begun); status != http.StatusServiceUnavailable || took != patience {
+					t.Errorf("got %d after %s, want 503 after %s", status, took, patience)
+				}
+			})
+		}
+		crowd.Wait()
+		st.mu.Lock()
+		if st.asked != 1 {
+			t.Errorf("the store was asked %d times, want once", st.asked)
+		}
+		close(st.hangs)
+		st.hangs = nil
+		st.mu.Unlock()
+		synctest.Wait()
+		time.Sleep(time.Second)
+		status, _ := ask(t.Context(), http.MethodGet)
+		if status != http.StatusOK {
+			t.Errorf("the store is well again: got %d", status)
+		}
+		st.panics = true
+		time.Sleep(time.Second)
+		status, _ = ask(t.Context(), http.MethodGet)
+		if status != http.StatusServiceUnavailable {
+			t.Errorf("the store panics: got %d", status)
 		}
 	})
 }
