@@ -22,7 +22,9 @@ const reportPath = trace.ReportPath
 func ReportURL(baseURL string) string { return baseURL + reportPath }
 
 const (
-	maxReport = 4 << 10 // bytes
+	// maxReport is in bytes. JSON may take six for one of the texts, as for each < (RFC 8259
+	// section 7); the trace clips the texts themselves.
+	maxReport = 16 << 10
 	// clockTolerance is how far the clock of the app may be off without a word.
 	clockTolerance = 30 * time.Second
 )

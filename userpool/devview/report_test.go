@@ -133,11 +133,12 @@ func TestReportIsRefused(t *testing.T) {
 		"no outcome":                    {e.refusal("one", "outcome", ""), nil, 400},
 		"another outcome":               {e.refusal("one", "outcome", "admin"), nil, 400},
 		"refused for nothing":           {e.refusal("one", "reason", ""), nil, 400},
-		"too large":                     {e.refusal("one", "cause", strings.Repeat("x", 4<<10)), nil, 400},
+		"too large":                     {e.refusal("one", "cause", strings.Repeat("x", 16<<10)), nil, 400},
 		"another sign-in":               {e.refusal("two"), nil, 404},
 		"a sign-in without a state":     {e.refusal(""), nil, 404},
 		"the state itself":              {e.refusal("one", "sign_in", "one"), nil, 404},
 		"another client":                {e.refusal("one", "client_id", "public"), nil, 404},
+		"a cause that JSON lengthens":   {e.refusal("one", "cause", strings.Repeat("<", 1000)), nil, 204},
 		"a member that nobody knows":    {strings.Replace(good, "{", `{"more": [1],`, 1), nil, 204},
 		"a type with its character set": {good, []string{"Content-Type", "application/json; charset=utf-8"}, 204},
 	}
@@ -154,8 +155,8 @@ func TestReportIsRefused(t *testing.T) {
 			}
 		}
 	}
-	if told != 2 {
-		t.Errorf("%d reports are kept, want the two good ones", told)
+	if told != 3 {
+		t.Errorf("%d reports are kept, want the three good ones", told)
 	}
 }
 
