@@ -131,7 +131,7 @@ func TestOnlyTheDeveloperReadsTheHint(t *testing.T) {
 					continue // they lead to a sign-in
 				}
 				for _, accept := range []string{"text/html", "application/json"} {
-					r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+					r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, tt.redirectURL, nil)
 					r.Header.Set("Accept", accept)
 					w := httptest.NewRecorder()
 					e := &cognate.Error{Reason: reason, Err: errors.New("<it> failed at https://x.test/?code=secret")}

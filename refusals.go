@@ -31,7 +31,7 @@ type answerer struct {
 	hostWarning  sync.Once
 	reports      *reporter
 	// development shows refusals to the developer as well: the provider is on this machine,
-	// and so is the app as browsers reach it, which means that nobody else sees its pages.
+	// and so is the app as browsers reach it. See answerer.developer.
 	development bool
 	log         *slog.Logger
 	now         func() time.Time
@@ -108,10 +108,10 @@ func (a *answerer) answerRefusal(w http.ResponseWriter, r *http.Request, e *Erro
 	case a.errorHandler != nil:
 		a.errorHandler(w, r, e)
 	case isNavigation(r) || isPrefetch(r):
-		a.errorPage(e).Write(w, e.Status)
+		a.errorPage(r, e).Write(w, e.Status)
 	default:
 		answer := map[string]string{"error": string(e.Reason), "reference": e.Reference}
-		if d := a.developer(e); d != nil {
+		if d := a.developer(r, e); d != nil {
 			answer["cause"], answer["hint"], answer["view"] = d.What, d.Hint, d.View
 		}
 		writeJSON(w, e.Status, answer)
@@ -166,7 +166,7 @@ func setRetryAfter(w http.ResponseWriter, d time.Duration) {
 	w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
 }
 
-func (a *answerer) errorPage(e *Error) page.Page {
+func (a *answerer) errorPage(r *http.Request, e *Error) page.Page {
 	m, known := reasons[e.Reason]
 	if !known { // a reason of the app's own
 		m = reasons[ReasonDenied]
@@ -180,7 +180,7 @@ func (a *answerer) errorPage(e *Error) page.Page {
 	p := page.Page{
 		Title: m.title, Text: m.text, Reference: e.Reference,
 		Retry: a.paths.loginURL(e.ReturnTo), RetryLabel: "Try again", Home: a.paths.home,
-		Developer: a.developer(e),
+		Developer: a.developer(r, e),
 	}
 	if m.showCode {
 		p.Code = e.ProviderCode
@@ -207,9 +207,11 @@ func (e *Error) whatHappened() string {
 }
 
 // developer returns what a page or an answer says to the developer, or nil where others
-// may read it.
-func (a *answerer) developer(e *Error) *page.Developer {
-	if !a.development {
+// may read it: the app may listen on all addresses of the machine, as in a container, where
+// browsers elsewhere open it by another host name than this machine's own. Nor does a page
+// read it that has pointed its own name here (DNS rebinding).
+func (a *answerer) developer(r *http.Request, e *Error) *page.Developer {
+	if !a.development || !loopbackURL("http://"+r.Host) {
 		return nil
 	}
 	return &page.Developer{

@@ -418,6 +418,27 @@ func TestScriptsAreToldInDevelopment(t *testing.T) {
 	}
 }
 
+// TestOthersAreToldNothing opens an app of a developer from another machine, and under a name
+// that somebody else has pointed at this one.
+func TestOthersAreToldNothing(t *testing.T) {
+	d := newDevelopment(t, nil)
+	page := []string{"Sec-Fetch-Mode", "navigate"}
+	script := []string{"Accept", "application/json", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}
+	for host, told := range map[string]bool{
+		"127.0.0.1:5000": true, "localhost:5000": true, "LocalHost.:5000": true, "shop.localhost": true,
+		"[::1]:5000":     true,
+		"192.0.2.1:5000": false, "rebound.example.test:5000": false, "localhost.example.test": false,
+		"0.0.0.0:5000": false,
+	} {
+		for _, headers := range [][]string{page, script} {
+			text := body(t, d.open("https://"+host+"/oidc_callback?code=x&state=x", headers...))
+			if got := strings.Contains(text, "For the developer") || strings.Contains(text, `"hint"`); got != told {
+				t.Errorf("%s with %s: the developer is spoken to: %t, want %t:\n%s", host, headers[1], got, told, text)
+			}
+		}
+	}
+}
+
 // TestNoViewNoReport signs in at a local pool without its view.
 func TestNoViewNoReport(t *testing.T) {
 	d := newDevelopmentWith(t, false, func(_ *development, c *cognate.Config) { c.RequireVerifiedEmail = true })
