@@ -32,8 +32,14 @@ type health struct {
 	err    error         // what it answered
 }
 
-// ServeHTTP answers a GET or HEAD request.
+// ServeHTTP answers a GET or HEAD request, and refuses all others itself: servers let this path
+// past their checks of the host and past their limits, and nothing else of the pool may answer.
 func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "The health is asked for with GET.", http.StatusMethodNotAllowed)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	if h.ask(r.Context()) != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)

@@ -62,7 +62,9 @@ func newHealth(t *testing.T, st store.Store) func(ctx context.Context, method st
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := server.New(server.Config{Pool: p, BaseURL: "http://localhost:9229"})
+	handler, err := server.New(server.Config{
+		Pool: p, BaseURL: "http://localhost:9229", DevView: true, DevViewToken: viewToken,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +94,9 @@ func TestHealth(t *testing.T) {
 		ask(gone, http.MethodGet)
 		want("after somebody gave up", http.MethodGet, http.StatusOK, ok)
 		want("HEAD", http.MethodHead, http.StatusOK, "")
-		want("POST", http.MethodPost, http.StatusMethodNotAllowed, "")
+		for _, method := range []string{http.MethodPost, http.MethodOptions, http.MethodDelete} {
+			want(method, method, http.StatusMethodNotAllowed, "The health is asked for with GET.\n")
+		}
 
 		st.mu.Lock()
 		st.err = errors.New("no such table: secret_table")

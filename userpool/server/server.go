@@ -112,7 +112,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	mux.Handle("GET "+HealthPath, &health{check: cfg.Pool.CheckStore, now: time.Now})
+	mux.Handle(HealthPath, &health{check: cfg.Pool.CheckStore, now: time.Now})
 	pages := &hosted.Handler{Pool: cfg.Pool, BaseURL: cfg.BaseURL, Logger: cfg.Logger}
 	if cfg.DevView {
 		access := devview.Access{
