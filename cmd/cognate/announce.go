@@ -87,9 +87,14 @@ func announcePool(out io.Writer, st terminal.Style, s *site, p *running, fromFil
 	if !strings.HasPrefix(p.pool.Issuer(), s.base(s.addr.Host)+"/") {
 		row("", st.Dim("its documents: "+s.base(s.addr.Host)+"/"+p.pool.ID()+"/.well-known/"))
 	}
-	if s.view.Off {
+	switch {
+	case s.view.Off:
 		row("Developer", st.Dim("off: other machines reach the pool; set COGNATE_DEV_VIEW_TOKEN"))
-	} else {
+	case s.addr.Open && s.view.Token != "":
+		// The log of a container is read by more people than a terminal.
+		row("Developer", s.view.Bare(home)+"?token=…")
+		row("", st.Dim("with the token that was chosen for it"))
+	default:
 		row("Developer", s.view.URL(home))
 	}
 	for i, c := range p.config.Clients {

@@ -129,6 +129,9 @@ func TestOpenPool(t *testing.T) {
 			strings.Contains(b.String(), "off: other machines") != (tt.want == http.StatusNotFound) {
 			t.Errorf("%+v: it says\n%s", tt, &b)
 		}
+		if strings.Contains(b.String(), token) {
+			t.Errorf("%+v: it says the token:\n%s", tt, &b)
+		}
 		for line := range strings.Lines(b.String()) {
 			if len([]rune(strings.TrimRight(line, "\n"))) > 80 {
 				t.Errorf("too wide: %s", line)

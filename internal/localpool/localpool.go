@@ -88,6 +88,9 @@ func NewView(token userpool.Secret, anywhere bool) (View, error) {
 // URL returns the address at which a browser opens the view of the pool at base.
 func (v View) URL(base string) string { return devview.Address(base, v.Token) }
 
+// Bare returns that address without the token.
+func (v View) Bare(base string) string { return devview.Address(base, "") }
+
 // ClientSecrets describes an app client of the pool at base to an app.
 func ClientSecrets(base, issuer string, c userpool.Client) *cognate.ClientSecrets {
 	return &cognate.ClientSecrets{
