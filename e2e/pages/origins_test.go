@@ -165,7 +165,6 @@ func TestLinkToDevView(t *testing.T) {
 	tab.Visit(terminal)
 	tab.Click("Developer")
 	tab.WaitForURL(pool.URL + "/_cognate/")
-	tab.Click("Open this page once more")
 	tab.WaitForText("Nobody has signed in yet")
 	for _, c := range tab.Cookies() {
 		site, path := http.SameSiteStrictMode, "/_cognate/"

@@ -195,6 +195,11 @@ func (h *Handler) challenge(w http.ResponseWriter, r *http.Request) {
 		Token:    true,
 		FromLink: r.Header.Get("Sec-Fetch-Site") != "" && r.Header.Get("Sec-Fetch-Site") != "none",
 	}
+	// A link from the app led here. A navigation from this page has the cookie with it, and
+	// goes on by itself; it shows what the link asked for, and changes nothing.
+	if site := r.Header.Get("Sec-Fetch-Site"); (site == "cross-site" || site == "same-site") && h.Opened(r) {
+		w.Header().Set("Refresh", "0")
+	}
 	h.write(w, r, http.StatusUnauthorized, "message", view)
 }
 

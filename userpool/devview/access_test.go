@@ -216,7 +216,8 @@ func TestTokenLeavesTheAddress(t *testing.T) {
 }
 
 // TestLinkFromElsewhere has a browser that keeps the cookie back, since a page of
-// another site sent it: the page says how to go on.
+// another site sent it: the page says how to go on. One that has opened the view asks again
+// by itself, and only once: the page is of this site then.
 func TestLinkFromElsewhere(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
@@ -228,6 +229,23 @@ func TestLinkFromElsewhere(t *testing.T) {
 		w := e.visit(t, visitor{header: h})
 		if got := strings.Contains(w.Body.String(), `<a href="">`); got != want || w.Code != http.StatusUnauthorized {
 			t.Errorf("%q: got %d, a way on %t", site, w.Code, got)
+		}
+		if got := w.Header().Get("Refresh"); got != "" {
+			t.Errorf("%q: a browser that has not opened the view is to ask again: %q", site, got)
+		}
+	}
+	opened := e.visit(t, visitor{target: "/_cognate/?token=" + viewToken}).Result().Cookies()[1]
+	for site, want := range map[string]string{
+		"cross-site": "0", "same-site": "0", "same-origin": "", "none": "", "": "",
+	} {
+		h := http.Header{"Cookie": {opened.Name + "=" + opened.Value}}
+		if site != "" {
+			h["Sec-Fetch-Site"] = []string{site}
+			h["Sec-Fetch-Mode"], h["Sec-Fetch-Dest"] = []string{"navigate"}, []string{"document"}
+		}
+		w := e.visit(t, visitor{header: h})
+		if got := w.Header().Get("Refresh"); got != want || w.Code != http.StatusUnauthorized {
+			t.Errorf("%q, after the view was opened: got %d, Refresh %q, want %q", site, w.Code, got, want)
 		}
 	}
 }
