@@ -20,7 +20,10 @@ var developerCSS string
 //go:embed page.html
 var html string
 
-var body = template.Must(template.New("page").Parse(html))
+var body = template.Must(template.New("page").Funcs(template.FuncMap{"sentence": sentence}).Parse(html))
+
+// sentence ends a text with a full stop.
+func sentence(text string) string { return strings.TrimSuffix(text, ".") + "." }
 
 // policy is the Content-Security-Policy of the pages: it allows only their inline style sheet.
 // form-action is not restricted, because browsers apply it to redirects too, and signing out
