@@ -47,7 +47,10 @@ func (h *Handler) advise(ctx context.Context, s *trace.SignIn, i int) (*advice, 
 	}
 	a := &advice{What: what(step), Hint: hintOf(step), Slip: slip(step)}
 	if step.Reported() {
-		a.Slip = strings.TrimSpace(sentence(step.ErrorText) + " " + step.Param("clock"))
+		if step.ErrorText != "" {
+			a.Slip = "The app says: " + sentence(step.ErrorText) + " "
+		}
+		a.Slip = strings.TrimSpace(a.Slip + step.Param("clock"))
 		return a, nil
 	}
 	keys := keysOf(step)

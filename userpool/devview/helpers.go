@@ -21,6 +21,7 @@ var helpers = template.FuncMap{
 		}
 		return ""
 	},
+	"words": func(name string) []string { return strings.SplitAfter(name, "_") }, // where a line may break
 	"code":  func(m userpool.Message) string { return string(m.Code) },
 	"list":  func(s []string) string { return strings.Join(s, ", ") },
 	"clock": func(t time.Time) string { return t.Local().Format("15:04:05.000") },

@@ -81,8 +81,9 @@ func TestReport(t *testing.T) {
 	}
 	page := e.look(t, "/_cognate/flows/"+s.ID)
 	for _, want := range []string{
-		"The app refused the sign-in", "App to Browser: ", "&lt;b&gt;bold&lt;/b&gt; it was", "Set the clock.",
-		"abcdefgh",
+		"The app refused the sign-in", "token_<wbr>not_<wbr>yet_<wbr>valid",
+		"App to Browser: ", "The app says: &lt;b&gt;bold&lt;/b&gt; it was. ",
+		"Set the clock.", "abcdefgh",
 		"The app’s clock is 1h0m0s behind this pool’s.",
 	} {
 		if !strings.Contains(page, want) {
