@@ -34,7 +34,7 @@ func announceSite(term terminal.Streams, s *site, f *poolconfig.File, store, new
 	terminal.Printf(out, "\n")
 	announceHosts(out, st, s)
 	if news != "" {
-		terminal.Printf(out, "  %s\n", news)
+		terminal.Printf(out, "  %s\n\n", news)
 	}
 	if s.addr.Open {
 		terminal.Printf(out, "  Other machines may reach this pool, sign in as its users, whose passwords\n"+

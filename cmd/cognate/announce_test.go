@@ -27,6 +27,11 @@ func TestAnnouncementsFit(t *testing.T) {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
+	b.Reset()
+	announceSite(term, site, f, inMemory, "The browser may warn.")
+	if !strings.Contains(b.String(), "may warn.\n\n") {
+		t.Errorf("the warning is not apart:\n%s", b.String())
+	}
 	if !strings.Contains(b.String(), "Ctrl-C") {
 		t.Error("nothing says how to stop")
 	}
