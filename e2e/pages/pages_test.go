@@ -72,6 +72,8 @@ func TestWays(t *testing.T) {
 		"sign up":            signUp,
 		"developer's view":   developersView,
 		"one click":          oneClick,
+		"brand":              brand,
+		"the app's word":     theAppsWord,
 		"forgot password":    forgotPassword,
 		"confirm by link":    confirmByLink,
 		"other provider":     otherProvider,
