@@ -3,6 +3,7 @@ package grants
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/cognate-auth/cognate/userpool"
@@ -15,12 +16,7 @@ import (
 // what no log may have.
 func mismatch(param, uri, client string, registered []string) *userpool.PageError {
 	fault := &userpool.PageError{Code: userpool.PageRedirectMismatch, ClientID: client}
-	for _, r := range registered {
-		fault.Slip = slip(uri, r)
-		if fault.Slip != "" {
-			break
-		}
-	}
+	fault.Slip = nearestSlip(uri, registered)
 	const most = 5
 	more := ""
 	if len(registered) > most {
@@ -38,6 +34,28 @@ func mismatch(param, uri, client string, registered []string) *userpool.PageErro
 	return fault
 }
 
+// The common slips, the smallest difference first.
+var slips = []string{
+	"the trailing slash", "the query", "upper and lower case", "the port", "the scheme, http or https",
+	"that localhost and 127.0.0.1 differ", "the path",
+}
+
+// nearestSlip names the difference to the registered URI that is most like the one that came,
+// or "" if none is common.
+func nearestSlip(got string, registered []string) string {
+	nearest := len(slips)
+	for _, want := range registered {
+		found := slices.Index(slips, slip(got, want))
+		if found >= 0 && found < nearest {
+			nearest = found
+		}
+	}
+	if nearest == len(slips) {
+		return ""
+	}
+	return slips[nearest]
+}
+
 // slip names the difference between two URIs when it is a common one.
 func slip(got, want string) string {
 	gotStart, gotQuery, _ := strings.Cut(got, "?")
@@ -53,10 +71,16 @@ func slip(got, want string) string {
 		return ""
 	}
 	w, err := url.Parse(want)
-	if err != nil || g.Path != w.Path || g.RawQuery != w.RawQuery {
+	if err != nil || g.RawQuery != w.RawQuery {
 		return ""
 	}
 	switch {
+	case strings.EqualFold(got, want):
+		return "upper and lower case"
+	case g.Scheme == w.Scheme && g.Host == w.Host:
+		return "the path"
+	case g.Path != w.Path:
+		return ""
 	case g.Host == w.Host:
 		return "the scheme, http or https"
 	case g.Hostname() == w.Hostname():

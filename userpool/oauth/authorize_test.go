@@ -351,6 +351,34 @@ func TestAuthorizeMethods(t *testing.T) {
 	}
 }
 
+// TestMismatchIsCompared has a client with several addresses, as most have: the one that is most
+// like what came is compared with it, wherever it stands in the list.
+func TestMismatchIsCompared(t *testing.T) {
+	t.Parallel()
+	urls := []string{"https://127.0.0.1:5000/cb", "http://localhost:5000/cb"}
+	for got, hint := range map[string]string{
+		"http://localhost:5001/cb":  "note the port",
+		"https://localhost:5000/cb": "note the scheme, http or https",
+		"http://127.0.0.1:5000/cb":  "note the scheme, http or https",
+		"http://LOCALHOST:5000/cb":  "note upper and lower case",
+		"http://localhost:5000/CB":  "note upper and lower case",
+		"http://localhost:5000/cb/": "note the trailing slash",
+		"http://localhost:5000/":    "note the path",
+		"http://[::1]:5000/cb":      "note that localhost and 127.0.0.1 differ",
+		"https://app.test/cb":       "registered",
+	} {
+		for _, registered := range [][]string{urls, {urls[1], urls[0]}} {
+			e := pooltest.New(t)
+			e.AddClient(t, userpool.Client{ID: "hint", CallbackURLs: registered})
+			e.Get(t, "/oauth2/authorize", pooltest.Query("client_id", "hint", "redirect_uri", got), nil)
+			logs := e.Logs.String()
+			if !strings.Contains(logs, hint) || hint == "registered" && strings.Contains(logs, "note ") {
+				t.Errorf("%s: the log is\n%s\nwant %q", got, logs, hint)
+			}
+		}
+	}
+}
+
 // TestMismatchIsExplained checks that the log tells a developer what to do.
 func TestMismatchIsExplained(t *testing.T) {
 	t.Parallel()
