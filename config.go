@@ -315,8 +315,8 @@ func (s *settings) defaults() {
 		setDefault(&s.DisplayName, u.Host)
 	}
 	setDefault(&s.HomePath, "/")
-	setDefault(&s.LoginPath, path.Join(path.Dir(s.callbackPath), "login"))
-	setDefault(&s.LogoutPath, path.Join(path.Dir(s.callbackPath), "logout"))
+	setDefault(&s.LoginPath, path.Join("/", path.Dir(s.callbackPath), "login"))
+	setDefault(&s.LogoutPath, path.Join("/", path.Dir(s.callbackPath), "logout"))
 	setDefault(&s.LogoutRedirectURL, home+s.HomePath)
 	setDefault(&s.CookieName, "cognate")
 	setDefault(&s.ClockSkew, defaultSkew)

@@ -46,6 +46,8 @@ func TestConfigErrors(t *testing.T) {
 			func(c *cognate.Config) { c.Issuer = "http://shop.localhost:9229/local_abc" }, nil},
 		{"issuer that looks like localhost", func(c *cognate.Config) { c.Issuer = "http://localhost.evil.test/x" },
 			[]string{"Issuer"}},
+		{"issuer with a space", func(c *cognate.Config) { c.Issuer = "https://provider.test/p " },
+			[]string{"Issuer", "ends with a space"}},
 		{"issuer without a scheme", func(c *cognate.Config) { c.Issuer = "provider.test" }, []string{"Issuer"}},
 		{"issuer with a user", func(c *cognate.Config) { c.Issuer = "https://a@provider.test" }, []string{"user name"}},
 		{"endpoint in the clear", func(c *cognate.Config) { c.Endpoints.Token = "http://provider.test/token" },
@@ -409,5 +411,17 @@ func TestConfigBearerErrors(t *testing.T) {
 	_, err := cognate.New(c)
 	if n := strings.Count(err.Error(), "\n"); n != 1 {
 		t.Errorf("want each of two mistakes once:\n%v", err)
+	}
+}
+
+// TestOneMistakeIsToldOnce leaves the path out of RedirectURL, which is also what the paths for
+// signing in and out are made of: nobody is told of those.
+func TestOneMistakeIsToldOnce(t *testing.T) {
+	t.Parallel()
+	_, err := cognate.New(cognate.Config{
+		Issuer: "https://provider.test", ClientID: "app", RedirectURL: "https://app.test",
+	})
+	if err == nil || !strings.Contains(err.Error(), "path of RedirectURL") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v, want one problem, about the path of RedirectURL", err)
 	}
 }

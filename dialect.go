@@ -150,6 +150,9 @@ func warnOfDialect(log *slog.Logger, issuer string) {
 // 1.0, 3). Such mistakes would otherwise show only at the first sign-in, as an error
 // about another issuer.
 func checkIssuer(issuer string, insecure bool, d *Dialect) error {
+	if untrimmed(issuer) {
+		return errors.New(textUntrimmed)
+	}
 	err := oidc.CheckURL(issuer, insecure)
 	if err != nil {
 		return err
