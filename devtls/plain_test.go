@@ -13,25 +13,8 @@ import (
 	"time"
 
 	"github.com/cognate-auth/cognate/devtls"
+	"github.com/cognate-auth/cognate/internal/pipes"
 )
-
-// pipes is a listener whose connections are in memory.
-type pipes struct {
-	dialed chan net.Conn
-	closed chan struct{}
-}
-
-func (p pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.dialed:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p pipes) Close() error   { close(p.closed); return nil }
-func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
 
 // startServer serves TLS, and returns a function that connects to it without TLS. No
 // request may reach the handler.
@@ -42,7 +25,7 @@ func startServer(t *testing.T) (dial func() net.Conn, logged *strings.Builder) {
 		t.Fatal(err)
 	}
 	logged = new(strings.Builder)
-	inner := pipes{make(chan net.Conn), make(chan struct{})}
+	inner := pipes.Listen()
 	srv := &http.Server{
 		Handler:  http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was reached") }),
 		ErrorLog: log.New(logged, "", 0), ReadHeaderTimeout: 5 * time.Second,
@@ -50,9 +33,8 @@ func startServer(t *testing.T) (dial func() net.Conn, logged *strings.Builder) {
 	go func() { _ = srv.Serve(devtls.NewListener(inner, config)) }()
 	t.Cleanup(func() { _ = srv.Close() })
 	return func() net.Conn {
-		client, served := net.Pipe()
+		client := inner.Dial()
 		t.Cleanup(func() { _ = client.Close() })
-		inner.dialed <- served
 		return client
 	}, logged
 }

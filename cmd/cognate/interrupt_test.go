@@ -6,9 +6,9 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
+	"github.com/cognate-auth/cognate/internal/interrupt"
 	"github.com/cognate-auth/cognate/internal/terminal"
 )
 
@@ -30,38 +30,6 @@ func TestInterruptedStart(t *testing.T) {
 	}
 }
 
-// later is a context that ends when somebody has asked for its end some number of times,
-// as a program does at each step of its start.
-type later struct {
-	context.Context
-
-	after  *atomic.Int64
-	cancel context.CancelFunc
-}
-
-func (l later) count() {
-	if l.after.Add(-1) < 0 {
-		l.cancel()
-	}
-}
-
-func (l later) Err() error            { l.count(); return l.Context.Err() }
-func (l later) Done() <-chan struct{} { l.count(); return l.Context.Done() }
-
-// started presses Ctrl-C when a program says how to.
-type started struct {
-	*bytes.Buffer
-
-	then func()
-}
-
-func (s *started) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte("Ctrl-C")) {
-		s.then()
-	}
-	return s.Buffer.Write(p)
-}
-
 // TestInterruptedPool presses Ctrl-C at moments of the start of cognate pool, with a
 // database: at all of the first ones, when the file is opened and its tables are made,
 // and at fewer of those that follow, which are many alike.
@@ -69,14 +37,13 @@ func TestInterruptedPool(t *testing.T) {
 	t.Parallel()
 	moments, served := 0, false
 	for ; !served && moments < 100_000; moments += 1 + moments/8 {
-		ctx, cancel := context.WithCancel(t.Context())
-		left := &atomic.Int64{}
-		left.Store(int64(moments))
-		var out, wrong bytes.Buffer
-		status := run(later{ctx, left, cancel},
+		ctx, press := interrupt.After(t.Context(), moments)
+		out := interrupt.Output{Press: press}
+		var wrong bytes.Buffer
+		status := run(ctx,
 			[]string{"pool", "--addr", "localhost:0", "--store", filepath.Join(t.TempDir(), "pool.db")},
-			terminal.Streams{Out: &started{Buffer: &out, then: cancel}, Err: &wrong})
-		cancel()
+			terminal.Streams{Out: &out, Err: &wrong})
+		press()
 		if status != 0 || !strings.HasSuffix(out.String(), "Stopped.\n") || wrong.Len() > 0 {
 			t.Fatalf("moment %d: status %d, it says %q and %q", moments, status, &out, &wrong)
 		}

@@ -10,10 +10,10 @@ import (
 	"net/http/cookiejar"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/cognate-auth/cognate/internal/interrupt"
 	"github.com/cognate-auth/cognate/internal/terminal"
 )
 
@@ -118,38 +118,6 @@ func TestViewForEverybody(t *testing.T) {
 	}
 }
 
-// later is a context that ends when somebody has asked for its end some number of times, as a
-// program does at each step of its start.
-type later struct {
-	context.Context
-
-	after  *atomic.Int64
-	cancel context.CancelFunc
-}
-
-func (l later) count() {
-	if l.after.Add(-1) < 0 {
-		l.cancel()
-	}
-}
-
-func (l later) Err() error            { l.count(); return l.Context.Err() }
-func (l later) Done() <-chan struct{} { l.count(); return l.Context.Done() }
-
-// announced is an output that presses Ctrl-C when the demo has started.
-type announced struct {
-	strings.Builder
-
-	cancel context.CancelFunc
-}
-
-func (a *announced) Write(p []byte) (int, error) {
-	if strings.Contains(string(p), "Ctrl-C") {
-		a.cancel()
-	}
-	return a.Builder.Write(p)
-}
-
 // TestInterruptedStart presses Ctrl-C before the start, at the moments at which the demo looks
 // whether it should stop, and right after the start.
 func TestInterruptedStart(t *testing.T) {
@@ -158,17 +126,15 @@ func TestInterruptedStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for moment := range int64(4) {
-		ctx, cancel := context.WithCancel(t.Context())
-		left := &atomic.Int64{}
-		left.Store(moment - 1)
+	for moment := range 4 {
+		ctx, press := interrupt.After(t.Context(), moment-1)
 		if moment == 0 {
-			cancel()
+			press()
 		}
-		out := announced{cancel: cancel}
+		out := interrupt.Output{Press: press}
 		var wrong strings.Builder
-		err := Run(later{ctx, left, cancel}, config, terminal.Streams{Out: &out, Err: &wrong})
-		cancel()
+		err := Run(ctx, config, terminal.Streams{Out: &out, Err: &wrong})
+		press()
 		if err != nil || !strings.HasSuffix(out.String(), "Stopped.\n") || wrong.Len() > 0 {
 			t.Fatalf("moment %d: %v, it says %q and %q", moment, err, &out, &wrong)
 		}

@@ -4,32 +4,14 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/cognate-auth/cognate/internal/pipes"
 )
-
-// pipes is a listener whose connections are in memory: virtual time does not wait for
-// the network.
-type pipes struct {
-	dialed chan net.Conn
-	closed chan struct{}
-}
-
-func (p pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.dialed:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p pipes) Close() error   { close(p.closed); return nil }
-func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
 
 // TestSlowClients has clients that send little, or read nothing, and stay connected:
 // the server closes each connection. It is the real server with its timeouts, and time
@@ -60,13 +42,12 @@ func TestSlowClients(t *testing.T) {
 					}
 					handled <- err
 				}), slog.New(slog.DiscardHandler))
-				l := pipes{make(chan net.Conn), make(chan struct{})}
+				l := pipes.Listen()
 				go func() { _ = srv.Serve(l) }()
 				t.Cleanup(func() { _ = srv.Close() })
 
-				conn, served := net.Pipe()
+				conn := l.Dial()
 				t.Cleanup(func() { _ = conn.Close() })
-				l.dialed <- served
 				go func() { _, _ = io.WriteString(conn, tt.sends) }() // a long header is refused before its end
 				const most = 2 * time.Minute
 				if tt.reads {
