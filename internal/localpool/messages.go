@@ -6,7 +6,6 @@ import (
 
 	"github.com/cognate-auth/cognate/internal/terminal"
 	"github.com/cognate-auth/cognate/userpool"
-	"github.com/cognate-auth/cognate/userpool/devview"
 )
 
 // At most so many messages get a line in each period; the others are counted. A test that
@@ -42,7 +41,7 @@ func (v View) Outbox(base string) string {
 	if v.Off {
 		return ""
 	}
-	return devview.Address(base, "") + "outbox"
+	return v.Bare(base) + "outbox"
 }
 
 // Tell prints the line for a message. outbox is the address of the pool's outbox, empty if
